@@ -1,0 +1,25 @@
+//! What is known of each coding agent: its screens, how text reaches it, how its questions are answered.
+//!
+//! All of it is data, one JSON file an agent in `data/`, of which an operator may override single keys
+//! (`[agents.NAME] signs`). The code here is pure: it judges a captured [`Screen`] and plans keys, and starts nothing.
+
+mod answer;
+mod composer;
+mod menu;
+mod observe;
+mod profile;
+mod screen;
+mod submission;
+
+pub use answer::{Answer, Plan};
+pub use composer::Composer;
+pub use menu::{Choice, Keyed, Kind, Prompt};
+pub use observe::{Observation, State};
+pub use profile::{Agent, ProfileError, known};
+pub use screen::{Line, Screen};
+pub use submission::{Submission, Way};
+
+/// Why something cannot be done for an agent, as a sentence for the caller that says what to do instead.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Refusal(pub String);

@@ -1,0 +1,140 @@
+//! What a screen says: state, open question, composer, and where the agent's output ends.
+//!
+//! Only the block at the bottom is judged, so that an agent's own output never counts as a sign.
+
+use crate::composer::{self, Composer};
+use crate::menu::{self, Prompt};
+use crate::profile::{Agent, Layout, Unrecognised};
+use crate::screen::Screen;
+
+/// How far above the composer a spinner may stand: a list of tasks can lie between.
+const STATUS_LINES: usize = 40;
+
+/// What an agent is doing, as far as its screen shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// At work.
+    Busy,
+    /// Waits for a message.
+    Idle,
+    /// Waits for an answer.
+    Waiting,
+    /// The screen shows none of the known signs.
+    Unknown,
+}
+
+/// What one screen says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observation {
+    /// What the agent is doing.
+    pub state: State,
+    /// The question it waits at; always there when `state` is waiting.
+    pub prompt: Option<Prompt>,
+    /// Where messages are typed, when it is on the screen.
+    pub composer: Option<Composer>,
+    /// The row after the last line of the agent's output: status, composer and dialog are below it.
+    pub content_end: usize,
+    /// One line on what it is at.
+    pub summary: Option<String>,
+}
+
+impl Agent {
+    /// Judges a screen.
+    #[must_use]
+    pub fn observe(&self, screen: &Screen) -> Observation {
+        match self.profile.layout {
+            Layout::Boxed => self.observe_boxed(screen),
+            Layout::Line => self.observe_line(screen),
+        }
+    }
+
+    fn observe_boxed(&self, screen: &Screen) -> Observation {
+        let lines = screen.texts();
+        if let Some(prompt) = menu::letters(&self.profile, &lines) {
+            return self.waiting(&lines, prompt);
+        }
+        if let Some(found) = composer::boxed(&self.profile, screen, &lines) {
+            return self.at_composer(&lines, found);
+        }
+        match menu::find(&self.profile, &lines) {
+            Some(prompt) => self.waiting(&lines, prompt),
+            None => self.unrecognised(&lines, None),
+        }
+    }
+
+    fn at_composer(&self, lines: &[&str], found: composer::Found) -> Observation {
+        let footer = &lines[found.below + 1..];
+        let spinner = self.spinner(&lines[..found.above]);
+        let busy = spinner.is_some() || footer.iter().any(|line| self.profile.busy_footer.matches(line));
+        let idle =
+            !self.profile.idle_footer.is_set() || footer.iter().any(|line| self.profile.idle_footer.matches(line));
+        let state = match (busy, idle) {
+            (true, _) => State::Busy,
+            (false, true) => State::Idle,
+            (false, false) => State::Unknown,
+        };
+        Observation {
+            state,
+            prompt: None,
+            composer: Some(found.composer),
+            content_end: self.content_end(&lines[..spinner.unwrap_or(found.above)]),
+            summary: spinner.map(|row| lines[row].to_owned()),
+        }
+    }
+
+    /// The row of the spinner above a composer. What an agent says is indented, so the first line that is not is either
+    /// the spinner or the beginning of its last output.
+    fn spinner(&self, above: &[&str]) -> Option<usize> {
+        let row = above
+            .iter()
+            .rposition(|line| !line.is_empty() && !line.starts_with(char::is_whitespace))?;
+        (above.len() - row <= STATUS_LINES && self.profile.spinner.matches(above[row])).then_some(row)
+    }
+
+    fn content_end(&self, above: &[&str]) -> usize {
+        let content = |line: &&str| !line.is_empty() && !self.profile.chrome.matches(line);
+        above.iter().rposition(content).map_or(0, |row| row + 1)
+    }
+
+    fn waiting(&self, lines: &[&str], prompt: Prompt) -> Observation {
+        Observation {
+            state: State::Waiting,
+            content_end: self.content_end(&lines[..prompt.first_row]),
+            summary: prompt.question.lines().last().map(str::to_owned),
+            composer: None,
+            prompt: Some(prompt),
+        }
+    }
+
+    fn observe_line(&self, screen: &Screen) -> Observation {
+        let lines = screen.texts();
+        let row = screen.cursor.unwrap_or(lines.len().saturating_sub(1));
+        let Some(composer) = lines.get(row).and_then(|line| composer::line(&self.profile, line)) else {
+            return self.unrecognised(&lines, None);
+        };
+        if !composer.is_empty() {
+            return self.unrecognised(&lines, Some(composer));
+        }
+        Observation {
+            state: State::Idle,
+            prompt: None,
+            composer: Some(composer),
+            content_end: self.content_end(&lines[..row]),
+            summary: None,
+        }
+    }
+
+    fn unrecognised(&self, lines: &[&str], composer: Option<Composer>) -> Observation {
+        let state = match self.profile.unrecognised {
+            Unrecognised::Unknown => State::Unknown,
+            Unrecognised::Busy => State::Busy,
+        };
+        Observation {
+            state,
+            prompt: None,
+            composer,
+            content_end: lines.len(),
+            summary: None,
+        }
+    }
+}

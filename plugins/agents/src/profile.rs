@@ -1,0 +1,270 @@
+//! An agent's profile: the data file, and what an operator overrides of it.
+
+use regex_lite::Regex;
+use serde::{Deserialize, Deserializer, de::Error as _};
+use serde_json::{Map, Value};
+
+const PROFILES: [(&str, &str); 3] = [
+    ("claude", include_str!("../data/claude.json")),
+    ("demo", include_str!("../data/demo.json")),
+    ("shell", include_str!("../data/shell.json")),
+];
+
+/// The names of the profiles that are built in.
+pub fn known() -> impl Iterator<Item = &'static str> {
+    PROFILES.iter().map(|(name, _)| *name)
+}
+
+/// Why a profile could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ProfileError {
+    /// There is no built-in profile of this name.
+    #[error("there is no profile \"{0}\": use one of {list}", list = known().collect::<Vec<_>>().join(", "))]
+    Unknown(String),
+    /// The operator's `signs` are not an object.
+    #[error("`signs` must be a table of keys of the profile")]
+    NotATable,
+    /// A key of `signs` is unknown, or its value is not what that key takes.
+    #[error("`signs`: {0}")]
+    Signs(#[from] serde_json::Error),
+}
+
+/// One agent, ready to judge screens and to plan keys.
+#[derive(Debug)]
+pub struct Agent {
+    pub(crate) profile: Profile,
+}
+
+impl Agent {
+    /// Loads the built-in profile `name`, with single keys replaced by those of `signs`.
+    ///
+    /// # Errors
+    /// The profile is unknown, a key of `signs` is unknown, or a value does not fit its key.
+    pub fn load(name: &str, signs: Option<&Value>) -> Result<Self, ProfileError> {
+        let (_, data) = PROFILES
+            .iter()
+            .find(|(known, _)| *known == name)
+            .ok_or_else(|| ProfileError::Unknown(name.to_owned()))?;
+        let mut keys: Map<String, Value> = serde_json::from_str(data)?;
+        match signs {
+            None | Some(Value::Null) => {}
+            Some(Value::Object(signs)) => keys.extend(signs.clone()),
+            Some(_) => return Err(ProfileError::NotATable),
+        }
+        let profile = serde_json::from_value(Value::Object(keys))?;
+        Ok(Self { profile })
+    }
+
+    /// Whether the agent runs under this process name.
+    #[must_use]
+    pub fn runs_as(&self, process: &str) -> bool {
+        let process = process.trim_start_matches('-');
+        self.profile.processes.iter().any(|name| name == process)
+    }
+
+    /// How long after its start the agent may still lose an Enter, in milliseconds.
+    #[must_use]
+    pub fn ready_ms(&self) -> u64 {
+        self.profile.ready_ms
+    }
+
+    /// How long to wait between a text and its Enter, in milliseconds.
+    #[must_use]
+    pub fn submit_pause_ms(&self) -> u64 {
+        self.profile.submit_pause_ms
+    }
+
+    /// How long a menu must have stood before it takes keys, in milliseconds.
+    #[must_use]
+    pub fn menu_pause_ms(&self) -> u64 {
+        self.profile.menu_pause_ms
+    }
+
+    /// The key that interrupts the agent while it is busy.
+    #[must_use]
+    pub fn interrupt_key(&self) -> &str {
+        &self.profile.interrupt
+    }
+}
+
+/// How the screen of an agent is built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Layout {
+    /// A composer between two rules, with a status line above and a footer below.
+    Boxed,
+    /// A prompt on the cursor's line, as a shell has.
+    Line,
+}
+
+/// What a screen means that shows none of the known signs. Idle is not among them: a false idle is the worst error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Unrecognised {
+    #[default]
+    Unknown,
+    Busy,
+}
+
+/// The keys of a data file. Patterns are regular expressions for one line without its trailing blanks.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Profile {
+    /// Names of the process, as the terminal's foreground group shows it.
+    pub(crate) processes: Vec<String>,
+    pub(crate) layout: Layout,
+    #[serde(default)]
+    pub(crate) ready_ms: u64,
+    /// The line above and below a composer, and above a dialog.
+    #[serde(default)]
+    pub(crate) rule: Pattern,
+    /// What stands before the composer's text and before a menu's highlighted choice.
+    #[serde(default)]
+    pub(crate) markers: Vec<String>,
+    /// A shell's prompt, up to where the typed text begins.
+    #[serde(default)]
+    pub(crate) prompt: Pattern,
+    /// Composer texts that nobody typed; dim text is taken for one anyway.
+    #[serde(default)]
+    pub(crate) placeholders: Vec<Pattern>,
+    /// What a composer shows in place of a long paste.
+    #[serde(default)]
+    pub(crate) paste_marker: Pattern,
+    /// A line above the composer that says the agent is at work.
+    #[serde(default)]
+    pub(crate) spinner: Pattern,
+    #[serde(default)]
+    pub(crate) busy_footer: Pattern,
+    /// Where set, only a footer that matches is idle.
+    #[serde(default)]
+    pub(crate) idle_footer: Pattern,
+    /// Lines just above the composer that are no output of the agent.
+    #[serde(default)]
+    pub(crate) chrome: Pattern,
+    #[serde(default)]
+    pub(crate) unrecognised: Unrecognised,
+    /// The hint below a menu.
+    #[serde(default)]
+    pub(crate) menu_footer: Pattern,
+    /// What a dialog shows where part of it did not fit.
+    #[serde(default)]
+    pub(crate) cut: Pattern,
+    /// The end of a question that is answered by the letter y or n.
+    #[serde(default)]
+    pub(crate) letters: Pattern,
+    #[serde(default)]
+    pub(crate) trust: Pattern,
+    #[serde(default)]
+    pub(crate) question: Pattern,
+    #[serde(default)]
+    pub(crate) permission: Pattern,
+    /// Labels that grant nothing and go no further.
+    #[serde(default)]
+    pub(crate) declines: Pattern,
+    /// The label of the choice that takes text.
+    #[serde(default)]
+    pub(crate) free_text: Pattern,
+    /// The key that leaves a menu of several ticks.
+    #[serde(default = "enter")]
+    pub(crate) multiple_done: String,
+    /// The key that closes a menu without an answer.
+    #[serde(default)]
+    pub(crate) dismiss: Option<String>,
+    pub(crate) interrupt: String,
+    /// Beginnings of a text that the agent would run as its own shell escape.
+    #[serde(default)]
+    pub(crate) refuse_leading: Vec<String>,
+    /// The beginning of a command of the agent's own, which must be typed, not pasted.
+    #[serde(default)]
+    pub(crate) command_prefix: Option<String>,
+    /// A `\` at the end makes Enter a new line.
+    #[serde(default)]
+    pub(crate) trailing_backslash_continues: bool,
+    /// Longest text in bytes that is typed; a longer one is pasted.
+    #[serde(default = "typed_max")]
+    pub(crate) typed_max: usize,
+    #[serde(default = "pause")]
+    pub(crate) submit_pause_ms: u64,
+    #[serde(default = "pause")]
+    pub(crate) menu_pause_ms: u64,
+}
+
+fn enter() -> String {
+    "Enter".to_owned()
+}
+
+fn typed_max() -> usize {
+    400
+}
+
+fn pause() -> u64 {
+    300
+}
+
+/// A pattern of a profile; one that is not set matches nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Pattern(Option<Regex>);
+
+impl Pattern {
+    pub(crate) fn matches(&self, line: &str) -> bool {
+        self.0.as_ref().is_some_and(|regex| regex.is_match(line))
+    }
+
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// The end of the first match, in bytes.
+    pub(crate) fn end_of_match(&self, line: &str) -> Option<usize> {
+        Some(self.0.as_ref()?.find(line)?.end())
+    }
+}
+
+impl<'de> Deserialize<'de> for Pattern {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Some(text) = Option::<String>::deserialize(deserializer)? else {
+            return Ok(Self(None));
+        };
+        let regex = Regex::new(&text).map_err(|error| D::Error::custom(format!("the pattern {text:?}: {error}")))?;
+        Ok(Self(Some(regex)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn every_built_in_profile_loads() {
+        for name in known() {
+            Agent::load(name, None).unwrap();
+        }
+    }
+
+    #[test]
+    fn refuses_an_unknown_key_of_signs_by_its_name() {
+        let error = Agent::load("claude", Some(&json!({"bussy_footer": "x"}))).unwrap_err();
+        assert!(error.to_string().contains("bussy_footer"), "{error}");
+    }
+
+    #[test]
+    fn refuses_a_pattern_that_is_no_regular_expression() {
+        let error = Agent::load("claude", Some(&json!({"rule": "("}))).unwrap_err();
+        assert!(error.to_string().contains("\"(\""), "{error}");
+    }
+
+    #[test]
+    fn names_the_profiles_there_are_when_one_is_unknown() {
+        let error = Agent::load("clade", None).unwrap_err();
+        assert!(error.to_string().contains("claude, demo, shell"), "{error}");
+    }
+
+    #[test]
+    fn an_operator_replaces_single_keys() {
+        let agent = Agent::load("claude", Some(&json!({"refuse_leading": [], "processes": ["cc"]}))).unwrap();
+        assert!(agent.runs_as("cc") && !agent.runs_as("claude"));
+        assert!(agent.profile.refuse_leading.is_empty());
+    }
+}

@@ -1,0 +1,164 @@
+//! A captured screen: its lines, which of their characters are dim, and where the cursor is.
+
+/// One line of a screen, without escape sequences and trailing blanks.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Line {
+    /// What it shows.
+    pub text: String,
+    /// For each character whether it is dim; shorter than the text where the rest is not.
+    dim: Vec<bool>,
+}
+
+/// What a pane shows at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Screen {
+    /// From top to bottom.
+    pub lines: Vec<Line>,
+    /// The row of the cursor, from 0, where it is known.
+    pub cursor: Option<usize>,
+}
+
+impl Screen {
+    /// Reads captured text, with or without escape sequences for its looks (SGR; others are dropped).
+    #[must_use]
+    pub fn parse(text: &str, cursor: Option<usize>) -> Self {
+        let mut dim = false;
+        let lines = text.lines().map(|line| Line::parse(line, &mut dim)).collect();
+        Self { lines, cursor }
+    }
+
+    /// The lines' texts down to the last that is not empty.
+    pub(crate) fn texts(&self) -> Vec<&str> {
+        let filled = self
+            .lines
+            .iter()
+            .rposition(|line| !line.text.is_empty())
+            .map_or(0, |row| row + 1);
+        self.lines[..filled].iter().map(|line| line.text.as_str()).collect()
+    }
+}
+
+impl Line {
+    /// `dim` is carried from line to line, as a terminal does.
+    fn parse(line: &str, dim: &mut bool) -> Self {
+        let mut read = Self::default();
+        let mut rest = line.chars();
+        while let Some(character) = rest.next() {
+            match character {
+                '\u{1b}' => skip_escape(&mut rest, dim),
+                character if character.is_control() => {}
+                character => read.push(character, *dim),
+            }
+        }
+        read.text.truncate(read.text.trim_end().len());
+        read
+    }
+
+    fn push(&mut self, character: char, dim: bool) {
+        if dim {
+            self.dim.resize(self.text.chars().count(), false);
+            self.dim.push(true);
+        }
+        self.text.push(character);
+    }
+
+    /// Whether all of the text from this character on is dim, apart from its first, on which a cursor may stand.
+    pub(crate) fn is_dim_after(&self, from: usize) -> bool {
+        let mut shown = self
+            .text
+            .chars()
+            .enumerate()
+            .skip(from + 1)
+            .filter(|(_, c)| !c.is_whitespace())
+            .peekable();
+        shown.peek().is_some() && shown.all(|(at, _)| self.dim.get(at).copied().unwrap_or(false))
+    }
+}
+
+fn skip_escape(rest: &mut std::str::Chars<'_>, dim: &mut bool) {
+    match rest.next() {
+        Some('[') => {
+            let mut parameters = String::new();
+            for character in rest.by_ref() {
+                if ('@'..='~').contains(&character) {
+                    if character == 'm' {
+                        *dim = dim_after(&parameters, *dim);
+                    }
+                    return;
+                }
+                parameters.push(character);
+            }
+        }
+        // An operating system command, such as a link, ends in BEL or ESC \.
+        Some(']') => {
+            while let Some(character) = rest.next() {
+                if character == '\u{7}' {
+                    return;
+                }
+                if character == '\u{1b}' {
+                    rest.next();
+                    return;
+                }
+            }
+        }
+        Some('(' | ')') => {
+            rest.next();
+        }
+        _ => {}
+    }
+}
+
+/// Applies SGR parameters. Those of a colour (`38;5;2`) must not be taken for "dim" (`2`).
+fn dim_after(parameters: &str, mut dim: bool) -> bool {
+    let mut numbers = parameters.split(';');
+    while let Some(number) = numbers.next() {
+        match number {
+            "" | "0" | "22" => dim = false,
+            "2" => dim = true,
+            "38" | "48" | "58" => {
+                let colours = if numbers.next() == Some("2") { 3 } else { 1 };
+                for _ in 0..colours {
+                    numbers.next();
+                }
+            }
+            _ => {}
+        }
+    }
+    dim
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_dim_text_and_drops_every_escape() {
+        let screen = Screen::parse(
+            "> \u{1b}[2mSay something\u{1b}[0m\n> \u{1b}]8;;http://x\u{1b}\\ab\u{1b}]8;;\u{7}c",
+            None,
+        );
+        assert_eq!(screen.lines[0].text, "> Say something");
+        assert!(screen.lines[0].is_dim_after(2));
+        assert_eq!(screen.lines[1].text, "> abc");
+        assert!(!screen.lines[1].is_dim_after(2));
+    }
+
+    #[test]
+    fn a_colour_is_not_taken_for_dim() {
+        for colour in ["38;5;2", "38;2;2;2;2", "48;5;2", "38:2::2:2:2"] {
+            let screen = Screen::parse(&format!("> \u{1b}[{colour}mtext"), None);
+            assert!(!screen.lines[0].is_dim_after(2), "{colour}");
+        }
+    }
+
+    #[test]
+    fn a_placeholder_under_the_cursor_is_still_dim() {
+        let screen = Screen::parse("> \u{1b}[7mS\u{1b}[0;2may something", None);
+        assert!(screen.lines[0].is_dim_after(2));
+    }
+
+    #[test]
+    fn a_single_typed_character_is_not_dim() {
+        assert!(!Screen::parse("> a", None).lines[0].is_dim_after(2));
+    }
+}

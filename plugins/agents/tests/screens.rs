@@ -1,0 +1,423 @@
+//! Judges captured screens of the agents, and screens made to deceive.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use berth_agents::{Agent, Answer, Keyed, Kind, Observation, Plan, Prompt, Screen, State};
+
+fn read(name: &str) -> String {
+    std::fs::read_to_string(format!("{}/tests/screens/{name}.txt", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+fn agent_of(name: &str) -> Agent {
+    Agent::load(name.split('-').next().unwrap(), None).unwrap()
+}
+
+fn observe(name: &str) -> Observation {
+    agent_of(name).observe(&Screen::parse(&read(name), None))
+}
+
+fn judge(agent: &str, screen: &str) -> Observation {
+    Agent::load(agent, None).unwrap().observe(&Screen::parse(screen, None))
+}
+
+fn prompt(name: &str) -> Prompt {
+    observe(name).prompt.unwrap_or_else(|| panic!("{name}: no prompt"))
+}
+
+fn choose(name: &str, keys: &[&str]) -> Result<Plan, berth_agents::Refusal> {
+    let keys = keys.iter().map(|key| (*key).to_owned()).collect();
+    agent_of(name).plan(&prompt(name), &Answer::Choices(keys))
+}
+
+fn rule(columns: usize) -> String {
+    "─".repeat(columns)
+}
+
+#[test]
+fn every_captured_screen_has_its_state() {
+    use State::{Busy, Idle, Unknown, Waiting};
+    let table = [
+        ("claude-2.1.329-idle", Idle),
+        ("claude-2.1.329-idle-manual", Idle),
+        ("claude-2.1.329-done", Idle),
+        ("claude-2.1.329-api-error-500", Idle),
+        ("claude-2.1.329-auto-mode-bash-result", Idle),
+        ("claude-2.1.329-paste-collapsed", Idle),
+        ("claude-2.1.329-permission-after-escape", Idle),
+        ("claude-2.1.329-question-answered", Idle),
+        ("claude-2.1.329-busy-1s", Busy),
+        ("claude-2.1.329-busy-queued", Busy),
+        ("claude-2.1.329-busy-stall", Busy),
+        ("claude-2.1.329-permission-bash", Waiting),
+        ("claude-2.1.329-permission-bash-2", Waiting),
+        ("claude-2.1.329-permission-amend", Waiting),
+        ("claude-2.1.329-permission-tab-amend", Waiting),
+        ("claude-2.1.329-permission-prose-typed", Waiting),
+        ("claude-2.1.329-question-single", Waiting),
+        ("claude-2.1.329-question-multi-1", Waiting),
+        ("claude-2.1.329-question-multi-2", Waiting),
+        ("claude-2.1.329-question-multi-review", Waiting),
+        ("claude-2.1.329-trust-dialog", Waiting),
+        ("claude-2.1.329-api-key-dialog", Waiting),
+        ("claude-2.1.329-api-key-dialog-yes", Waiting),
+        ("claude-2.1.329-exit", Unknown),
+        ("claude-2.1.112-idle", Idle),
+        ("claude-2.1.112-busy", Busy),
+        ("claude-2.1.112-permission-bash", Waiting),
+        ("demo-idle", Idle),
+        ("demo-idle-styled", Idle),
+        ("demo-draft", Idle),
+        ("demo-collapsed", Idle),
+        ("demo-queued", Busy),
+        ("demo-busy", Busy),
+        ("demo-permission", Waiting),
+        ("demo-permission-git", Waiting),
+        ("demo-question-yn", Waiting),
+        ("demo-choose", Waiting),
+        ("demo-trust", Waiting),
+    ];
+    for (name, state) in table {
+        assert_eq!(observe(name).state, state, "{name}");
+    }
+    let mut files = 0;
+    for file in std::fs::read_dir(format!("{}/tests/screens", env!("CARGO_MANIFEST_DIR"))).unwrap() {
+        files += usize::from(
+            file.unwrap()
+                .path()
+                .extension()
+                .is_some_and(|extension| extension == "txt"),
+        );
+    }
+    assert_eq!(table.len(), files, "every captured screen is in the table");
+}
+
+#[test]
+fn every_prompt_has_its_kind_and_choices() {
+    use Kind::{Other, Permission, Question, Trust};
+    let four = ["1", "2", "3", "4"];
+    let table: [(&str, Kind, &[&str], &[&str]); 18] = [
+        ("claude-2.1.329-permission-bash", Permission, &four, &["4"]),
+        ("claude-2.1.329-permission-bash-2", Permission, &four, &["4"]),
+        ("claude-2.1.329-permission-amend", Permission, &four, &["4"]),
+        ("claude-2.1.329-permission-tab-amend", Permission, &four, &["4"]),
+        ("claude-2.1.329-permission-prose-typed", Permission, &four, &["4"]),
+        ("claude-2.1.112-permission-bash", Permission, &four[..3], &["3"]),
+        ("claude-2.1.329-question-single", Question, &["1", "2", "4"], &[]),
+        ("claude-2.1.329-question-multi-1", Question, &["1", "2", "4"], &[]),
+        ("claude-2.1.329-question-multi-2", Question, &["1", "2", "4"], &[]),
+        ("claude-2.1.329-question-multi-review", Question, &["1", "2"], &["2"]),
+        ("claude-2.1.329-trust-dialog", Trust, &["1", "2"], &["1"]),
+        ("claude-2.1.329-api-key-dialog", Other, &["1", "2"], &["2"]),
+        ("claude-2.1.329-api-key-dialog-yes", Other, &["1", "2"], &["2"]),
+        ("demo-permission", Permission, &four[..3], &["3"]),
+        ("demo-permission-git", Permission, &four, &["4"]),
+        ("demo-question-yn", Question, &["y", "n"], &["n"]),
+        ("demo-choose", Question, &four[..3], &[]),
+        ("demo-trust", Trust, &["1", "2"], &["1"]),
+    ];
+    for (name, kind, keys, declining) in table {
+        let prompt = prompt(name);
+        assert_eq!(prompt.kind, kind, "{name}");
+        let found: Vec<_> = prompt.choices.iter().map(|choice| choice.key.as_str()).collect();
+        assert_eq!(found, keys, "{name}");
+        let found: Vec<_> = prompt
+            .choices
+            .iter()
+            .filter(|c| c.declines)
+            .map(|c| c.key.as_str())
+            .collect();
+        assert_eq!(found, declining, "{name}");
+        assert!(!prompt.cut, "{name}");
+    }
+}
+
+#[test]
+fn a_question_says_what_it_is_about() {
+    let permission = prompt("claude-2.1.329-permission-bash");
+    assert!(permission.question.contains("Bash command") && permission.question.contains("touch p1.txt"));
+    assert!(
+        permission.question.ends_with("Do you want to proceed?"),
+        "{}",
+        permission.question
+    );
+    let question = prompt("claude-2.1.329-question-single");
+    assert_eq!(question.question, "☐ Database\nWhich database?");
+    assert_eq!(question.choices[0].label, "Postgres");
+    assert_eq!(question.choices[0].description.as_deref(), Some("relational"));
+    assert_eq!(question.choices[2].label, "Chat about this");
+    assert_eq!(question.choices[2].description, None);
+}
+
+#[test]
+fn a_digit_takes_the_choice_that_bears_it() {
+    assert_eq!(
+        choose("claude-2.1.329-permission-bash", &["4"]).unwrap(),
+        Plan::Press("4".to_owned())
+    );
+    assert_eq!(
+        choose("claude-2.1.112-permission-bash", &["3"]).unwrap(),
+        Plan::Press("3".to_owned())
+    );
+    assert_eq!(choose("demo-question-yn", &["n"]).unwrap(), Plan::Press("n".to_owned()));
+    assert_eq!(
+        choose("claude-2.1.329-question-single", &["2"]).unwrap(),
+        Plan::Press("2".to_owned())
+    );
+}
+
+#[test]
+fn a_menu_without_numbers_is_answered_by_arrows() {
+    assert_eq!(prompt("claude-2.1.329-trust-dialog").keyed, Keyed::Arrows);
+    assert_eq!(
+        choose("claude-2.1.329-trust-dialog", &["2"]).unwrap(),
+        Plan::MoveAndEnter(1)
+    );
+    assert_eq!(prompt("claude-2.1.329-api-key-dialog").highlighted, 1);
+    assert_eq!(prompt("claude-2.1.329-api-key-dialog-yes").highlighted, 0);
+}
+
+#[test]
+fn several_ticks_are_set_and_then_left() {
+    let name = "claude-2.1.329-question-multi-2";
+    assert!(prompt(name).multiple);
+    let plan = choose(name, &["1", "2"]).unwrap();
+    assert_eq!(
+        plan,
+        Plan::Toggle {
+            keys: vec!["1".to_owned(), "2".to_owned()],
+            done: "Right".to_owned()
+        }
+    );
+    let ticked = read(name).replace("1. [ ] Auth", "1. [✔] Auth");
+    let prompt = judge("claude", &ticked).prompt.unwrap();
+    let plan = agent_of(name)
+        .plan(&prompt, &Answer::Choices(vec!["2".to_owned()]))
+        .unwrap();
+    assert_eq!(
+        plan,
+        Plan::Toggle {
+            keys: vec!["1".to_owned(), "2".to_owned()],
+            done: "Right".to_owned()
+        }
+    );
+    let plan = agent_of(name)
+        .plan(&prompt, &Answer::Choices(vec!["1".to_owned()]))
+        .unwrap();
+    assert_eq!(
+        plan,
+        Plan::Toggle {
+            keys: vec![],
+            done: "Right".to_owned()
+        }
+    );
+}
+
+#[test]
+fn text_goes_to_the_choice_that_takes_it() {
+    let name = "claude-2.1.329-question-single";
+    let answer = Answer::Text("MariaDB\nplease".to_owned());
+    let plan = agent_of(name).plan(&prompt(name), &answer).unwrap();
+    assert_eq!(
+        plan,
+        Plan::Write {
+            place: 2,
+            text: "MariaDB please".to_owned()
+        }
+    );
+    agent_of(name)
+        .plan(&prompt("claude-2.1.329-permission-bash"), &answer)
+        .unwrap_err();
+}
+
+#[test]
+fn refuses_a_choice_that_is_not_there_and_names_those_that_are() {
+    for keys in [&["5"][..], &["0"], &[], &["1", "2"], &["yes"]] {
+        let refusal = choose("claude-2.1.329-permission-bash", keys).unwrap_err();
+        assert!(refusal.to_string().contains("4 (No)"), "{refusal}");
+    }
+}
+
+#[test]
+fn a_cut_dialog_can_only_be_declined() {
+    let whole = read("claude-2.1.329-permission-bash");
+    let from = whole.find(" stub command").unwrap();
+    let scrolled = whole.replace(" stub command", " ↑ 4 more lines");
+    for screen in [&whole[from..], &scrolled] {
+        let prompt = judge("claude", screen).prompt.unwrap();
+        assert!(prompt.cut);
+        let claude = Agent::load("claude", None).unwrap();
+        claude
+            .plan(&prompt, &Answer::Choices(vec!["1".to_owned()]))
+            .unwrap_err();
+        claude.plan(&prompt, &Answer::Choices(vec!["4".to_owned()])).unwrap();
+        claude.plan(&prompt, &Answer::Dismiss).unwrap();
+    }
+}
+
+#[test]
+fn output_that_imitates_a_menu_above_a_true_composer_is_no_prompt() {
+    let rule = rule(120);
+    let screen = format!(
+        "❯ hi\n\n● look\n{rule}\n Bash command\n\n Do you want to proceed?\n ❯ 1. Yes\n   2. No\n\n Esc to cancel\n  ✽ Twisting… (0s · esc to interrupt)\n\n{rule}\n❯ \n{rule}\n  ? for shortcuts"
+    );
+    assert_eq!(judge("claude", &screen).state, State::Idle);
+}
+
+#[test]
+fn output_that_speaks_of_interrupting_is_not_busy() {
+    let rule = rule(120);
+    let screen = format!(
+        "● press esc to interrupt\n  ✻ Thinking… (3s)\n  esc to interrupt\n\n{rule}\n❯ \n{rule}\n  ? for shortcuts"
+    );
+    assert_eq!(judge("claude", &screen).state, State::Idle);
+}
+
+#[test]
+fn a_spinner_above_a_list_of_tasks_is_busy() {
+    let rule = rule(120);
+    let screen = format!(
+        "● ok\n\n✢ Writing… (12s · ↓ 3 tokens)\n  ⎿  ☐ one\n     ☐ two\n\n{rule}\n❯ \n{rule}\n  ? for shortcuts"
+    );
+    let seen = judge("claude", &screen);
+    assert_eq!(seen.state, State::Busy);
+    assert_eq!(seen.content_end, 1);
+}
+
+#[test]
+fn a_menu_in_a_draft_is_a_draft() {
+    let rule = rule(120);
+    let screen = format!(
+        "{rule}\n❯ Do you want to proceed?\n  ❯ 1. Yes\n    2. No\n\n  Esc to cancel\n{rule}\n  ? for shortcuts"
+    );
+    let seen = judge("claude", &screen);
+    assert_eq!(seen.state, State::Idle);
+    assert!(!seen.composer.unwrap().is_empty());
+}
+
+#[test]
+fn a_spinner_together_with_a_menu_is_waiting() {
+    let screen = read("claude-2.1.329-permission-bash").replacen(
+        "  ⎿  $ touch p1.txt",
+        "✽ Twisting… (3s · esc to interrupt)",
+        1,
+    );
+    assert_eq!(judge("claude", &screen).state, State::Waiting);
+}
+
+#[test]
+fn an_old_composer_in_the_output_does_not_hide_a_menu() {
+    let rule = rule(80);
+    let menu = read("demo-permission");
+    let screen = format!("{rule}\n> x\n{menu}");
+    assert_eq!(judge("demo", &screen).state, State::Waiting);
+    let letters = read("demo-question-yn");
+    assert_eq!(judge("demo", &format!("{rule}\n> x\n{letters}")).state, State::Waiting);
+}
+
+#[test]
+fn numbered_text_above_a_menu_is_no_choice() {
+    let rule = rule(80);
+    let screen = format!(
+        "{rule}\n Plan\n   1. first\n   2. second\n   3. third\n\n Would you like to proceed?\n ❯ 1. Yes\n   2. No\n\n Esc to cancel"
+    );
+    let prompt = judge("claude", &screen).prompt.unwrap();
+    let labels: Vec<_> = prompt.choices.iter().map(|choice| choice.label.as_str()).collect();
+    assert_eq!(labels, ["Yes", "No"]);
+}
+
+#[test]
+fn a_screen_of_two_hundred_columns_is_read_alike() {
+    let wide = rule(200);
+    let screen = format!("● done\n\n{wide}\n❯ \n{wide}\n  ? for shortcuts");
+    assert_eq!(judge("claude", &screen).state, State::Idle);
+    let screen = read("claude-2.1.329-permission-bash").replace(&rule(120), &wide);
+    assert_eq!(judge("claude", &screen).prompt.unwrap().choices.len(), 4);
+}
+
+#[test]
+fn what_is_not_recognised_is_unknown_and_never_idle() {
+    let rule = rule(80);
+    let screens = [
+        "",
+        "\n\n\n",
+        "$ ",
+        "bash: claude: not found",
+        "❯ ",
+        &rule,
+        "some\ntext",
+        "❯ 1. Yes\n  2. No",
+    ];
+    for screen in screens {
+        assert_eq!(judge("claude", screen).state, State::Unknown, "{screen:?}");
+        assert_eq!(judge("demo", screen).state, State::Unknown, "{screen:?}");
+    }
+    let other = format!("{rule}\n> \n{rule}\n  some other program");
+    assert_eq!(judge("demo", &other).state, State::Unknown);
+}
+
+#[test]
+fn a_composer_tells_a_hint_from_a_draft() {
+    let text = |name: &str| observe(name).composer.unwrap();
+    assert!(text("claude-2.1.329-idle").is_empty());
+    assert!(text("claude-2.1.329-api-error-500").is_empty());
+    assert!(text("claude-2.1.329-busy-queued").is_empty());
+    assert!(!text("claude-2.1.329-paste-collapsed").is_empty());
+    assert!(text("claude-2.1.329-paste-collapsed").holds("anything that was pasted"));
+    assert!(text("demo-collapsed").holds("anything that was pasted"));
+    assert!(text("demo-idle-styled").is_empty());
+    let rule = rule(80);
+    let box_of = |text: &str| format!("{rule}\n> {text}\n{rule}\n  demo agent · idle · /help for commands");
+    let dim = judge("demo", &box_of("\u{1b}[2mSay something, or /help\u{1b}[0m"))
+        .composer
+        .unwrap();
+    assert!(dim.is_empty());
+    let typed = judge("demo", &box_of("Say something, or /help")).composer.unwrap();
+    assert!(!typed.is_empty() && typed.holds("Say something, or /help") && !typed.holds("something else"));
+}
+
+#[test]
+fn a_long_text_is_known_by_its_end() {
+    let rule = rule(80);
+    let screen = format!("{rule}\n> line 13\n  line 14 with   blanks\n{rule}\n  demo agent · idle");
+    let composer = judge("demo", &screen).composer.unwrap();
+    assert!(composer.holds("line 14\twith blanks") && composer.holds("13\nline 14 with blanks"));
+    assert!(!composer.holds("another line before\nline 13 line 14 with blanks, which is longer still"));
+}
+
+#[test]
+fn output_ends_above_status_and_composer() {
+    assert_eq!(observe("claude-2.1.329-idle").content_end, 4);
+    assert_eq!(observe("claude-2.1.329-busy-queued").content_end, 33);
+    assert_eq!(observe("claude-2.1.329-permission-bash").content_end, 24);
+    assert_eq!(observe("demo-idle").content_end, 2);
+    assert_eq!(observe("demo-busy").content_end, 1);
+}
+
+#[test]
+fn the_fingerprint_follows_the_question_and_not_the_highlight() {
+    let screen = read("claude-2.1.329-permission-bash");
+    let print = |screen: &str| judge("claude", screen).prompt.unwrap().fingerprint;
+    let moved = screen.replace(" ❯ 1. Yes\n   2.", "   1. Yes\n ❯ 2.");
+    assert_eq!(print(&screen), print(&moved));
+    assert_ne!(
+        print(&screen),
+        print(&screen.replace(" touch p1.txt\n╌", " touch p2.txt\n╌"))
+    );
+    assert_ne!(
+        print(&screen),
+        print(&screen.replace("● I will run it.", "● I will run it again."))
+    );
+    let timed = |time: &str| screen.replace("● Stub command", &format!("● Stub command ({time})"));
+    assert_eq!(print(&timed("3s")), print(&timed("4s")));
+}
+
+#[test]
+fn a_shell_is_idle_only_at_an_empty_prompt() {
+    let shell = Agent::load("shell", None).unwrap();
+    let state = |text: &str, row| shell.observe(&Screen::parse(text, Some(row))).state;
+    for prompt in ["user@host:~$ ", "# ", "host% ", "> ", "~ $"] {
+        assert_eq!(state(prompt, 0), State::Idle, "{prompt}");
+    }
+    assert_eq!(state("~$ sleep 9", 0), State::Busy);
+    assert_eq!(state("~$ sleep 9\n", 1), State::Busy);
+    assert_eq!(state("~$ echo a\na\n~$ ", 2), State::Idle);
+}

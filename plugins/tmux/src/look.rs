@@ -1,0 +1,187 @@
+//! Looking at panes: one closely, or all of them in one command.
+
+use berth_agents::Screen;
+use berth_plugin::types::Error;
+
+use crate::panes::{Pane, field, text};
+use crate::tmux::{LONGEST, Tmux, Trouble, chain, length, words};
+
+/// What stands before the lines of a pane that is looked at closely.
+pub(crate) const CLOSE: &str = "#{pane_dead}:#{pane_in_mode}:#{pane_height}:#{history_size}:#{cursor_y}:#{n:pane_current_command}:#{pane_current_command}";
+/// What stands before the lines of each of many panes; short, for they must fit in one command.
+pub(crate) const MANY: &str = "#{pane_height}:#{history_size}:#{cursor_y}:";
+/// How many lines above the screen a close look reads too, to tell later where its first line was.
+pub(crate) const ABOVE: usize = 4;
+/// How often a list is continued after a pane that vanished under it.
+const ROUNDS: usize = 8;
+
+/// A pane at one moment.
+pub(crate) struct Look {
+    pub(crate) dead: bool,
+    pub(crate) in_mode: bool,
+    /// Lines that have scrolled off the screen.
+    pub(crate) history: usize,
+    /// The process in front; empty in a look at many panes.
+    pub(crate) process: String,
+    /// Up to [`ABOVE`] lines just above the screen.
+    pub(crate) above: Vec<String>,
+    pub(crate) screen: Screen,
+}
+
+/// Looks closely at one pane.
+pub(crate) fn close(tmux: &Tmux, pane: &str) -> Result<Look, Error> {
+    let from = format!("-{ABOVE}");
+    let output = tmux.order(&[
+        &["display-message", "-p", "-t", pane, CLOSE],
+        &["capture-pane", "-p", "-e", "-S", &from, "-t", pane],
+    ])?;
+    parse_close(&mut output.as_slice())
+        .ok_or_else(|| Error::Failed("tmux's view of the pane could not be read".to_owned()))
+}
+
+/// Looks at these panes, in as few commands as they fit in. A pane that vanishes meanwhile has no look, and costs one
+/// more command, never the others' screens.
+pub(crate) fn many(tmux: &Tmux, panes: &[&Pane]) -> Result<Vec<Option<Look>>, Error> {
+    let mut looks: Vec<Option<Look>> = Vec::new();
+    let mut vanished = 0;
+    while looks.len() < panes.len() {
+        let commands = fitting(&panes[looks.len()..]);
+        let wanted = commands.len();
+        let reply = tmux.run(chain(commands))?;
+        let mut output = reply.stdout.as_slice();
+        let seen: Vec<_> = std::iter::from_fn(|| parse_one_of_many(&mut output))
+            .take(wanted)
+            .collect();
+        let complete = seen.len() == wanted;
+        looks.extend(seen.into_iter().map(Some));
+        match reply.error {
+            Some(Trouble::NoServer) => break,
+            Some(Trouble::NoTarget) if !complete && vanished < ROUNDS => {
+                vanished += 1;
+                looks.push(None);
+            }
+            Some(trouble) => return Err(trouble.into()),
+            None if complete => {}
+            None => {
+                return Err(Error::Failed("tmux's view of the panes could not be read".to_owned()));
+            }
+        }
+    }
+    looks.resize_with(panes.len(), || None);
+    Ok(looks)
+}
+
+/// The commands for the first of these panes, as many as fit in one command line.
+fn fitting(panes: &[&Pane]) -> Vec<Vec<String>> {
+    let mut size = 0;
+    let fits = |command: &Vec<String>| {
+        size += length(command) + 2;
+        size <= LONGEST
+    };
+    panes
+        .iter()
+        .map(|pane| one_of_many(&pane.id))
+        .take_while(fits)
+        .collect()
+}
+
+fn one_of_many(pane: &str) -> Vec<String> {
+    chain([
+        words(&["display-message", "-p", "-t", pane, MANY]),
+        words(&["capture-pane", "-p", "-S", "0", "-t", pane]),
+    ])
+}
+
+fn parse_one_of_many(output: &mut &[u8]) -> Option<Look> {
+    let height = field(output)?.parse().ok()?;
+    let history = field(output)?.parse().ok()?;
+    let cursor = field(output)?.parse().ok()?;
+    *output = output.strip_prefix(b"\n")?;
+    let lines = take_lines(output, height)?;
+    let screen = Screen::parse(&lines, Some(cursor));
+    Some(Look {
+        dead: false,
+        in_mode: false,
+        history,
+        process: String::new(),
+        above: Vec::new(),
+        screen,
+    })
+}
+
+fn parse_close(output: &mut &[u8]) -> Option<Look> {
+    let dead = field(output)? == "1";
+    let in_mode = !matches!(field(output)?, "0" | "");
+    let height: usize = field(output)?.parse().ok()?;
+    let history: usize = field(output)?.parse().ok()?;
+    let cursor = field(output)?.parse().ok()?;
+    let length = field(output)?.parse().ok()?;
+    let process = text(output, length)?;
+    *output = output.strip_prefix(b"\n")?;
+    let above = take_lines(output, ABOVE.min(history))?;
+    let above = Screen::parse(&above, None)
+        .lines
+        .into_iter()
+        .map(|line| line.text)
+        .collect();
+    let screen = Screen::parse(&take_lines(output, height)?, Some(cursor));
+    Some(Look {
+        dead,
+        in_mode,
+        history,
+        process,
+        above,
+        screen,
+    })
+}
+
+/// The next `count` lines; a pane's own text cannot hold a new line, so that counting them is safe.
+pub(crate) fn take_lines(output: &mut &[u8], count: usize) -> Option<String> {
+    let mut end = 0;
+    for _ in 0..count {
+        end += output[end..].iter().position(|byte| *byte == b'\n')? + 1;
+    }
+    let (lines, rest) = output.split_at(end);
+    *output = rest;
+    Some(String::from_utf8_lossy(lines).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+    use crate::panes::tests::pane;
+
+    #[test]
+    fn lines_are_counted_so_that_a_screen_cannot_forge_the_next() {
+        let mut output = "2:0:1:\n2:0:1:\nfake\n1:5:0:\ntrue\n".as_bytes();
+        let first = parse_one_of_many(&mut output).unwrap();
+        assert_eq!(first.screen.lines[1].text, "fake");
+        let second = parse_one_of_many(&mut output).unwrap();
+        assert_eq!((second.history, second.screen.lines[0].text.as_str()), (5, "true"));
+        assert!(parse_one_of_many(&mut output).is_none());
+    }
+
+    #[test]
+    fn a_close_look_tells_history_from_screen() {
+        let mut output = "0:0:2:3:1:3:a\nb\nx\ny\nz\nfirst\nsecond\n".as_bytes();
+        let look = parse_close(&mut output).unwrap();
+        assert_eq!(look.process, "a\nb");
+        assert_eq!(look.above, ["x", "y", "z"]);
+        assert_eq!(look.screen.lines[0].text, "first");
+    }
+
+    #[test]
+    fn a_hundred_panes_are_looked_at_in_one_command() {
+        let panes: Vec<_> = (1000..1100).map(|n| pane(&format!("%{n}"), "a", "b", "c")).collect();
+        let panes: Vec<_> = panes.iter().collect();
+        assert_eq!(fitting(&panes).len(), 100);
+    }
+
+    #[test]
+    fn more_panes_are_split_by_size() {
+        let panes: Vec<_> = (0..400).map(|n| pane(&format!("%{n}"), "a", "b", "c")).collect();
+        let panes: Vec<_> = panes.iter().collect();
+        assert!((100..200).contains(&fitting(&panes).len()));
+    }
+}

@@ -1,0 +1,182 @@
+//! The list of all panes, as tmux tells it.
+
+use berth_plugin::types::Error;
+
+use crate::tmux::{Tmux, Trouble, words};
+
+/// What is asked of each pane. What others chose (names, a command, a path) stands last with its length in bytes
+/// before it, so that a new line in a path cannot forge a row.
+pub(crate) const LIST: &str = "#{pane_id}:#{session_id}:#{session_created}:#{window_activity}:#{pane_dead}:#{pane_dead_status}:#{pane_dead_signal}:#{pane_in_mode}:#{session_attached}:#{pane_width}:#{pane_height}:#{?pane_start_command,1,0}:#{n:session_name}:#{n:window_name}:#{n:pane_current_command}:#{n:session_path}:#{session_name}#{window_name}#{pane_current_command}#{session_path}";
+
+/// One pane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pane {
+    /// tmux's own id, such as `%3`.
+    pub(crate) id: String,
+    /// tmux's own id of its session, such as `$3`.
+    pub(crate) session: String,
+    /// Seconds since the epoch.
+    pub(crate) created: u64,
+    pub(crate) active: u64,
+    pub(crate) end: Option<End>,
+    pub(crate) attached: bool,
+    pub(crate) columns: u32,
+    pub(crate) rows: u32,
+    /// It was started with a command, not as a bare shell.
+    pub(crate) has_command: bool,
+    pub(crate) session_name: String,
+    pub(crate) window_name: String,
+    /// The name of the process in front.
+    pub(crate) process: String,
+    /// Where its session was started.
+    pub(crate) directory: String,
+}
+
+/// How the program of a pane ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum End {
+    Status(i32),
+    Signal(String),
+    Unknown,
+}
+
+/// Lists every pane; none where no server runs.
+pub(crate) fn list(tmux: &Tmux) -> Result<Vec<Pane>, Error> {
+    let reply = tmux.run(words(&["list-panes", "-a", "-F", LIST]))?;
+    if reply.error == Some(Trouble::NoServer) {
+        return Ok(Vec::new());
+    }
+    parse(&reply.whole()?)
+}
+
+fn parse(mut bytes: &[u8]) -> Result<Vec<Pane>, Error> {
+    let mut panes = Vec::new();
+    while !bytes.is_empty() {
+        let row = Pane::parse(&mut bytes);
+        panes.push(row.ok_or_else(|| Error::Failed("tmux's list of panes could not be read".to_owned()))?);
+    }
+    Ok(panes)
+}
+
+impl Pane {
+    fn parse(bytes: &mut &[u8]) -> Option<Self> {
+        let mut next = || field(bytes);
+        let (id, session) = (next()?.to_owned(), next()?.to_owned());
+        let (created, active) = (next()?.parse().ok()?, next()?.parse().ok()?);
+        let (dead, status, signal) = (next()? == "1", next()?, next()?);
+        let end = dead.then(|| End::read(status, signal));
+        let _in_mode = next()?;
+        let attached = next()? != "0";
+        let (columns, rows) = (next()?.parse().ok()?, next()?.parse().ok()?);
+        let has_command = next()? == "1";
+        let mut lengths = [0; 4];
+        for length in &mut lengths {
+            *length = next()?.parse().ok()?;
+        }
+        let [session_name, window_name, process, directory] = lengths.map(|length| text(bytes, length));
+        let pane = Self {
+            id,
+            session,
+            created,
+            active,
+            end,
+            attached,
+            columns,
+            rows,
+            has_command,
+            session_name: session_name?,
+            window_name: window_name?,
+            process: process?,
+            directory: directory?,
+        };
+        *bytes = bytes.strip_prefix(b"\n")?;
+        Some(pane)
+    }
+
+    /// The number in its id, which grows with every pane.
+    pub(crate) fn number(&self) -> u64 {
+        self.id.trim_start_matches('%').parse().unwrap_or(u64::MAX)
+    }
+}
+
+impl End {
+    fn read(status: &str, signal: &str) -> Self {
+        match (status.parse(), signal) {
+            (Ok(status), _) => Self::Status(status),
+            (Err(_), "") => Self::Unknown,
+            (Err(_), signal) => Self::Signal(signal.to_owned()),
+        }
+    }
+}
+
+/// The next field of plain characters, up to its `:`.
+pub(crate) fn field<'a>(bytes: &mut &'a [u8]) -> Option<&'a str> {
+    let end = bytes.iter().position(|byte| matches!(byte, b':' | b'\n'))?;
+    let field = std::str::from_utf8(&bytes[..end]).ok()?;
+    *bytes = bytes[end..].strip_prefix(b":")?;
+    Some(field)
+}
+
+/// The next `length` bytes.
+pub(crate) fn text(bytes: &mut &[u8], length: usize) -> Option<String> {
+    let (text, rest) = bytes.split_at_checked(length)?;
+    *bytes = rest;
+    Some(String::from_utf8_lossy(text).into_owned())
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+
+    pub(crate) fn row(id: &str, name: &str, window: &str, process: &str, directory: &str) -> String {
+        format!(
+            "{id}:$7:1700000000:1700000009:0:::0:0:120:60:1:{}:{}:{}:{}:{name}{window}{process}{directory}\n",
+            name.len(),
+            window.len(),
+            process.len(),
+            directory.len()
+        )
+    }
+
+    pub(crate) fn pane(id: &str, name: &str, window: &str, process: &str) -> Pane {
+        parse(row(id, name, window, process, "/p").as_bytes())
+            .unwrap()
+            .remove(0)
+    }
+
+    #[test]
+    fn a_new_line_in_a_path_forges_no_row() {
+        let forged = row("%9", "forged", "claude", "claude", "/x");
+        let hostile = format!("/p/a\n{forged}");
+        let text = row("%1", "one", "claude", "claude", &hostile) + &row("%2", "two", "claude", "claude", "/p/ü:b");
+        let panes = parse(text.as_bytes()).unwrap();
+        assert_eq!(panes.len(), 2);
+        assert_eq!(panes[0].directory, hostile);
+        assert_eq!(
+            (panes[1].session_name.as_str(), panes[1].directory.as_str()),
+            ("two", "/p/ü:b")
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_an_error_and_not_an_empty_list() {
+        for text in [
+            "x\n",
+            "%1:$1\n",
+            &row("%1", "a", "b", "c", "/p")[..30],
+            "%1:$1:x:y:0:::0:0:1:1:1:1:1:1:1:abcd\n",
+        ] {
+            assert!(parse(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_dead_pane_tells_how_it_ended() {
+        let dead = |status: &str| row("%1", "a", "b", "", "/p").replace(":0:::0:0:", &format!(":1:{status}:0:0:"));
+        let end = |status: &str| parse(dead(status).as_bytes()).unwrap().remove(0).end.unwrap();
+        assert_eq!(end("3:"), End::Status(3));
+        assert_eq!(end(":9"), End::Signal("9".to_owned()));
+        assert_eq!(end(":"), End::Unknown);
+    }
+}

@@ -1,0 +1,299 @@
+//! Questions: their ids, and answering exactly the one that was meant.
+
+use berth_agents::{Answer as Wanted, Keyed, Kind, Plan, Prompt as Seen};
+use berth_plugin::types::{Answer, Choice, Error, Prompt, PromptKind};
+
+use crate::answers::Given;
+use crate::digest;
+use crate::look::{self, Look};
+use crate::panes::Pane;
+use crate::sessions::{self, Found};
+use crate::setup::{Entry, Setup};
+use crate::tmux::{literal, pause};
+
+/// How long a menu may take to follow a key, in milliseconds.
+const GONE_MS: u64 = 3000;
+const STEP_MS: u64 = 1000;
+const POLL_MS: u64 = 50;
+
+/// The id of a prompt: of this pane, this question under this output, after this many answers.
+pub(crate) fn id(pane: &Pane, history: usize, given: &Given, prompt: &Seen) -> String {
+    let (created, history, count) = (pane.created.to_string(), history.to_string(), given.count.to_string());
+    let digest = digest::of([pane.id.as_str(), &created, &prompt.fingerprint, &history, &count]);
+    format!("{digest:016x}")
+}
+
+/// A prompt as the contract has it.
+pub(crate) fn shown(id: String, prompt: Seen) -> Prompt {
+    let choice = |choice: berth_agents::Choice| Choice {
+        key: choice.key,
+        label: choice.label,
+        description: choice.description,
+        declines: choice.declines,
+    };
+    Prompt {
+        id,
+        kind: match prompt.kind {
+            Kind::Permission => PromptKind::Permission,
+            Kind::Question => PromptKind::Question,
+            Kind::Trust => PromptKind::Trust,
+            Kind::Other => PromptKind::Other,
+        },
+        question: prompt.question,
+        choices: prompt.choices.into_iter().map(choice).collect(),
+        multiple: prompt.multiple,
+        accepts_text: prompt.text_place.is_some(),
+        cut: prompt.cut,
+        asked_at: None,
+    }
+}
+
+/// Answers the prompt `wanted`, and no other.
+pub(crate) fn respond(setup: &Setup, session: &str, wanted: &str, answer: Answer) -> Result<(), Error> {
+    let found = sessions::find(setup, session)?;
+    let at = Standing::at(setup, &found)?;
+    let given = setup.answers.of(session)?;
+    let menu = at.menu(wanted, &given)?;
+    let plan = at
+        .entry
+        .agent
+        .plan(&menu.prompt, &meant(answer))
+        .map_err(|why| Error::Invalid(why.0))?;
+    if menu.in_mode {
+        setup
+            .tmux
+            .order(&[&["send-keys", "-X", "-t", &found.pane.id, "cancel"]])?;
+    }
+    // Keys just after a menu's appearing are dropped, so it must have stood for a while.
+    pause(at.entry.agent.menu_pause_ms());
+    let menu = at.menu(wanted, &given)?;
+    setup.answers.record(session, wanted)?;
+    at.carry_out(plan, &menu)?;
+    at.until_gone(&menu)
+}
+
+fn meant(answer: Answer) -> Wanted {
+    match answer {
+        Answer::Choices(keys) => Wanted::Choices(keys),
+        Answer::Text(text) => Wanted::Text(text),
+        Answer::Dismiss => Wanted::Dismiss,
+    }
+}
+
+/// A menu on the screen at one moment.
+struct Menu {
+    prompt: Seen,
+    history: usize,
+    in_mode: bool,
+}
+
+impl Menu {
+    fn is_still(&self, other: &Self) -> bool {
+        self.history == other.history && self.prompt.fingerprint == other.prompt.fingerprint
+    }
+}
+
+/// The pane in which a question stands.
+struct Standing<'a> {
+    setup: &'a Setup,
+    found: &'a Found<'a>,
+    entry: &'a Entry,
+}
+
+impl<'a> Standing<'a> {
+    fn at(setup: &'a Setup, found: &'a Found<'a>) -> Result<Self, Error> {
+        Ok(Self {
+            setup,
+            found,
+            entry: found.known()?,
+        })
+    }
+
+    /// The menu on the screen now, if any.
+    fn look(&self) -> Result<Option<Menu>, Error> {
+        let look: Look = look::close(&self.setup.tmux, &self.found.pane.id)?;
+        self.found.living(&look)?;
+        let prompt = self.entry.agent.observe(&look.screen).prompt;
+        Ok(prompt.map(|prompt| Menu {
+            prompt,
+            history: look.history,
+            in_mode: look.in_mode,
+        }))
+    }
+
+    /// The menu on the screen now, where it is the wanted one.
+    fn menu(&self, wanted: &str, given: &Given) -> Result<Menu, Error> {
+        let present = self.look()?;
+        let present_id = present
+            .as_ref()
+            .map(|menu| id(&self.found.pane, menu.history, given, &menu.prompt));
+        match (present, present_id) {
+            (Some(menu), Some(id)) if id == wanted => Ok(menu),
+            (_, present) => Err(Error::Refused(not_there(given.holds(wanted), present.as_deref()))),
+        }
+    }
+
+    fn carry_out(&self, plan: Plan, menu: &Menu) -> Result<(), Error> {
+        match plan {
+            Plan::Press(key) => self.press(&key),
+            Plan::MoveAndEnter(place) => {
+                self.move_to(place, menu)?;
+                self.press("Enter")
+            }
+            Plan::Toggle { keys, done } => {
+                for key in keys {
+                    self.toggle(&key, menu)?;
+                }
+                self.press(&done)
+            }
+            Plan::Write { place, text } => {
+                self.move_to(place, menu)?;
+                self.write(&text, menu)?;
+                self.press("Enter")
+            }
+        }
+    }
+
+    fn press(&self, key: &str) -> Result<(), Error> {
+        self.setup
+            .tmux
+            .order(&[&["send-keys", "-t", &self.found.pane.id, "--", key]])
+            .map(drop)
+    }
+
+    /// Moves the highlight, and sees it arrive before anything is taken.
+    fn move_to(&self, place: usize, menu: &Menu) -> Result<(), Error> {
+        let mut at = menu.prompt.highlighted;
+        while at != place {
+            let (key, next) = if at < place { ("Down", at + 1) } else { ("Up", at - 1) };
+            self.press(key)?;
+            self.until(menu, |now| now.highlighted == next)?;
+            at = next;
+        }
+        Ok(())
+    }
+
+    fn toggle(&self, key: &str, menu: &Menu) -> Result<(), Error> {
+        let ticked = |prompt: &Seen| {
+            prompt
+                .choices
+                .iter()
+                .find(|choice| choice.key == key)
+                .map(|choice| choice.ticked)
+        };
+        let before = ticked(&menu.prompt);
+        self.press(key)?;
+        self.until(menu, |now| ticked(now) != before)
+    }
+
+    fn write(&self, text: &str, menu: &Menu) -> Result<(), Error> {
+        self.setup
+            .tmux
+            .order(&[&["send-keys", "-l", "-t", &self.found.pane.id, "--", &literal(text)]])?;
+        let start: String = text.chars().filter(|c| c.is_alphanumeric()).take(20).collect();
+        self.until(menu, |now| now.highlighted_text.contains(&start))
+    }
+
+    /// Waits until the same question shows what a key should do.
+    fn until(&self, menu: &Menu, shows: impl Fn(&Seen) -> bool) -> Result<(), Error> {
+        for _ in 0..STEP_MS / POLL_MS {
+            pause(POLL_MS);
+            match self.look()? {
+                Some(now) if now.prompt.question == menu.prompt.question => {
+                    if shows(&now.prompt) {
+                        return Ok(());
+                    }
+                }
+                _ => {
+                    return Err(Error::Failed(
+                        "the question changed while it was being answered; nothing was confirmed: look at it again"
+                            .to_owned(),
+                    ));
+                }
+            }
+        }
+        Err(Error::Failed(
+            "the menu did not follow the keys; nothing was confirmed: look at it again".to_owned(),
+        ))
+    }
+
+    /// Waits until the answered menu has gone. Another may stand in its place.
+    fn until_gone(&self, menu: &Menu) -> Result<(), Error> {
+        for _ in 0..GONE_MS / POLL_MS {
+            pause(POLL_MS);
+            match self.look() {
+                Ok(Some(now)) if now.is_still(menu) => {}
+                // Some answers end the agent, and with it the pane.
+                Ok(_) | Err(Error::Refused(_) | Error::NotFound(_)) => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        let key = if menu.prompt.keyed == Keyed::Arrows {
+            "Enter"
+        } else {
+            "the key"
+        };
+        Err(Error::Failed(format!(
+            "{key} was sent but the same menu still stands: look again (its id has changed) before answering again"
+        )))
+    }
+}
+
+fn not_there(answered: bool, present: Option<&str>) -> String {
+    let what = if answered {
+        "this prompt was already answered"
+    } else {
+        "this prompt is not open (any more)"
+    };
+    match present {
+        Some(id) => {
+            format!("{what}, so nothing was pressed; prompt {id} is open now: look at it with get_session_status")
+        }
+        None => format!("{what}, so nothing was pressed; no prompt is open now"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+    use crate::panes::tests::pane;
+    use berth_agents::Screen;
+
+    fn seen(screen: &str) -> Seen {
+        let agent = berth_agents::Agent::load("demo", None).unwrap();
+        agent.observe(&Screen::parse(screen, None)).prompt.unwrap()
+    }
+
+    fn menu(above: &str, command: &str) -> Seen {
+        let rule = "─".repeat(80);
+        seen(&format!(
+            "{above}\n{rule}\n Run command\n\n   {command}\n\n Do you want to proceed?\n > 1. Yes\n   2. No\n\n Esc to cancel\n"
+        ))
+    }
+
+    #[test]
+    fn an_id_covers_pane_menu_output_history_and_answers() {
+        let (one, two) = (pane("%1", "a", "b", "c"), pane("%2", "a", "b", "c"));
+        let none = Given::default();
+        let mut some = Given::default();
+        some.count = 1;
+        let base = id(&one, 5, &none, &menu("● a", "touch x"));
+        assert_eq!(base, id(&one, 5, &none, &menu("● a", "touch x")));
+        for other in [
+            id(&two, 5, &none, &menu("● a", "touch x")),
+            id(&one, 6, &none, &menu("● a", "touch x")),
+            id(&one, 5, &some, &menu("● a", "touch x")),
+            id(&one, 5, &none, &menu("● b", "touch x")),
+            id(&one, 5, &none, &menu("● a", "touch y")),
+        ] {
+            assert_ne!(base, other);
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_what_is_open_now() {
+        assert!(not_there(true, None).contains("already answered"));
+        assert!(not_there(false, Some("abc")).contains("prompt abc is open"));
+    }
+}

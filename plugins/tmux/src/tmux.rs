@@ -1,0 +1,201 @@
+//! Running tmux: one command or a chain of them, and what its errors mean.
+
+use std::time::Duration;
+
+use berth_plugin::process::{self, Command, Output};
+use berth_plugin::types::Error;
+
+/// The name of the granted program.
+const PROGRAM: &str = "tmux";
+/// A longer command fails with "command too long"; tmux's own limit is 16 KiB.
+pub(crate) const LONGEST: usize = 15_000;
+
+/// Runs tmux through the host.
+pub(crate) struct Tmux {
+    start: fn(Command) -> Result<Output, Error>,
+}
+
+/// What a command printed, and the error that stopped it.
+pub(crate) struct Reply {
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) error: Option<Trouble>,
+}
+
+/// Why tmux stopped.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Trouble {
+    /// No tmux server runs on this socket, so there are no sessions.
+    NoServer,
+    /// The target of a command is not there (any more).
+    NoTarget,
+    /// Anything else, which says nothing about any session.
+    Other(String),
+}
+
+impl Tmux {
+    pub(crate) fn of_host() -> Self {
+        Self { start: start_by_host }
+    }
+
+    /// Runs one command, or several that are joined by [`chain`].
+    pub(crate) fn run(&self, args: Vec<String>) -> Result<Reply, Error> {
+        self.run_with(args, Vec::new(), None)
+    }
+
+    /// Runs a command with this standard input, in this directory.
+    pub(crate) fn run_with(
+        &self,
+        args: Vec<String>,
+        stdin: Vec<u8>,
+        directory: Option<String>,
+    ) -> Result<Reply, Error> {
+        let program = PROGRAM.to_owned();
+        let output = (self.start)(Command {
+            program,
+            args,
+            stdin,
+            directory,
+            env: Vec::new(),
+            timeout_ms: None,
+        })?;
+        let error = match output.status {
+            Some(0) if output.truncated => Some(Trouble::Other("its output was longer than the grant allows".into())),
+            Some(0) => None,
+            _ => Some(Trouble::read(&output.stderr)),
+        };
+        Ok(Reply {
+            stdout: output.stdout,
+            error,
+        })
+    }
+
+    /// Runs commands that must succeed.
+    pub(crate) fn order(&self, commands: &[&[&str]]) -> Result<Vec<u8>, Error> {
+        let reply = self.run(chain(commands.iter().map(|command| words(command))))?;
+        reply.whole()
+    }
+}
+
+impl Reply {
+    /// The output of a command that must have succeeded.
+    pub(crate) fn whole(self) -> Result<Vec<u8>, Error> {
+        self.error.map_or(Ok(self.stdout), |trouble| Err(trouble.into()))
+    }
+}
+
+impl Trouble {
+    fn read(stderr: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(stderr);
+        let line = text.lines().next().unwrap_or_default();
+        let no_socket = line.starts_with("error connecting to") && line.ends_with("(No such file or directory)");
+        // A server that has no session left has no target to start from.
+        let empty = line == "no current target" || line == "no sessions";
+        if line.starts_with("no server running") || no_socket || empty {
+            Self::NoServer
+        } else if line.starts_with("can't find") || line.starts_with("no such") {
+            Self::NoTarget
+        } else {
+            Self::Other(line.chars().take(200).collect())
+        }
+    }
+}
+
+impl From<Trouble> for Error {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::NoServer => Self::NotFound("no session runs here any more: look with list_sessions".into()),
+            Trouble::NoTarget => {
+                Self::NotFound("this session's pane is not there any more: look with list_sessions".into())
+            }
+            Trouble::Other(why) => Self::Failed(format!("tmux failed, so nothing is known of its sessions: {why}")),
+        }
+    }
+}
+
+/// Joins commands into one argument list; they run until the first that fails.
+pub(crate) fn chain(commands: impl IntoIterator<Item = Vec<String>>) -> Vec<String> {
+    let mut args = Vec::new();
+    for command in commands {
+        if !args.is_empty() {
+            args.push(";".to_owned());
+        }
+        args.extend(command);
+    }
+    args
+}
+
+pub(crate) fn words(command: &[&str]) -> Vec<String> {
+    command.iter().map(|word| (*word).to_owned()).collect()
+}
+
+/// How much of a command line arguments take, in bytes.
+pub(crate) fn length(args: &[String]) -> usize {
+    args.iter().map(|arg| arg.len() + 1).sum()
+}
+
+/// Makes an argument mean itself: tmux takes a `;` at an argument's end for a separator, unless a `\` stands before
+/// it, which it then removes.
+pub(crate) fn literal(text: &str) -> String {
+    match text.strip_suffix(';') {
+        Some(rest) => format!("{rest}\\;"),
+        None => text.to_owned(),
+    }
+}
+
+/// Waits; every wait of this plugin is bounded by its caller.
+pub(crate) fn pause(milliseconds: u64) {
+    std::thread::sleep(Duration::from_millis(milliseconds));
+}
+
+fn start_by_host(command: Command) -> Result<Output, Error> {
+    let answers = process::run(&[command]);
+    let missing = || Err(Error::Failed("the host gave no answer to a command".to_owned()));
+    answers.into_iter().next().unwrap_or_else(missing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_never_ends_in_a_separator() {
+        for (text, sent) in [
+            ("a", "a"),
+            (";", "\\;"),
+            ("a;", "a\\;"),
+            ("a\\;", "a\\\\;"),
+            ("a; ", "a; "),
+            ("", ""),
+        ] {
+            assert_eq!(literal(text), sent);
+        }
+    }
+
+    #[test]
+    fn an_error_means_no_sessions_only_where_no_server_runs() {
+        let table = [
+            ("no server running on /tmp/tmux-1/x\n", Trouble::NoServer),
+            (
+                "error connecting to /tmp/tmux-1/x (No such file or directory)\n",
+                Trouble::NoServer,
+            ),
+            ("no current target\n", Trouble::NoServer),
+            ("can't find pane: %9\n", Trouble::NoTarget),
+            ("can't find session: x\n", Trouble::NoTarget),
+            ("error connecting to /tmp/x (Permission denied)\n", {
+                Trouble::Other("error connecting to /tmp/x (Permission denied)".to_owned())
+            }),
+            ("", Trouble::Other(String::new())),
+        ];
+        for (stderr, trouble) in table {
+            assert_eq!(Trouble::read(stderr.as_bytes()), trouble, "{stderr}");
+        }
+    }
+
+    #[test]
+    fn commands_are_joined_by_a_lone_separator() {
+        let joined = chain([words(&["a", "b"]), words(&["c"])]);
+        assert_eq!(joined, ["a", "b", ";", "c"]);
+        assert_eq!(length(&joined), 8);
+    }
+}
