@@ -1,0 +1,207 @@
+//! The `files` capability: granted directories by cap-std, with no way out by `..` or links.
+//!
+//! It also opens the directories that programs start in, so that the path is looked at once and entered by descriptor.
+
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, Metadata, OpenOptions, OpenOptionsExt};
+
+use super::Call;
+use crate::contract::Error;
+use crate::contract::files::{Entry, Host, Kind, Slice};
+
+/// Entries of one directory that are looked at.
+const ENTRIES: usize = 10_000;
+/// Slices of one `read`.
+const SLICES: usize = 1_024;
+/// Bytes of one `read` in all.
+const READ_BYTES: u64 = 4 << 20;
+
+/// The granted directories of one backend, opened at start.
+#[derive(Debug)]
+pub struct Directories {
+    backend: String,
+    roots: Vec<Arc<Root>>,
+}
+
+#[derive(Debug)]
+struct Root {
+    path: PathBuf,
+    directory: Dir,
+}
+
+impl Directories {
+    /// Opens `paths` for `backend`. An error names the directory that cannot be opened.
+    pub fn open(backend: &str, paths: &[PathBuf]) -> io::Result<Self> {
+        let open = |path: &PathBuf| {
+            let directory = Dir::open_ambient_dir(path, ambient_authority())
+                .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
+            Ok(Arc::new(Root {
+                path: path.clone(),
+                directory,
+            }))
+        };
+        Ok(Self {
+            backend: backend.to_owned(),
+            roots: paths.iter().map(open).collect::<io::Result<_>>()?,
+        })
+    }
+
+    /// Opens a directory for a program to start in, without following a link out of the grant.
+    pub(crate) fn open_start(&self, path: &str) -> Result<OwnedFd, Error> {
+        let (root, below) = self.find(path)?;
+        let directory = root
+            .directory
+            .open_dir(below)
+            .map_err(|error| unreadable(path, &error))?;
+        Ok(OwnedFd::from(directory.into_std_file()))
+    }
+
+    /// The root that `path` lies under and the rest of the path.
+    fn find<'a>(&self, path: &'a str) -> Result<(Arc<Root>, &'a Path), Error> {
+        let wanted = Path::new(path);
+        self.roots
+            .iter()
+            .find_map(|root| {
+                let below = wanted.strip_prefix(&root.path).ok()?;
+                let below = if below.as_os_str().is_empty() {
+                    Path::new(".")
+                } else {
+                    below
+                };
+                Some((root.clone(), below))
+            })
+            .ok_or_else(|| {
+                Error::Denied(format!(
+                    "`{}` lies outside the granted directories; `directories` in [backends.{}] would grant it",
+                    path.escape_debug(),
+                    self.backend
+                ))
+            })
+    }
+}
+
+impl Host for Call {
+    async fn roots(&mut self) -> wasmtime::Result<Vec<String>> {
+        let roots = &self.powers.directories.roots;
+        Ok(roots
+            .iter()
+            .map(|root| root.path.to_string_lossy().into_owned())
+            .collect())
+    }
+
+    async fn list(&mut self, directory: String, having: Vec<String>) -> wasmtime::Result<Result<Vec<Entry>, Error>> {
+        let found = self.powers.directories.find(&directory);
+        Ok(match found {
+            Ok((root, below)) => {
+                let below = below.to_owned();
+                off_thread(move || {
+                    list(&root.directory, &below, &having).map_err(|error| unreadable(&directory, &error))
+                })
+                .await
+            }
+            Err(error) => Err(error),
+        })
+    }
+
+    async fn read(&mut self, slices: Vec<Slice>) -> wasmtime::Result<Vec<Result<Vec<u8>, Error>>> {
+        let wanted: u64 = slices.iter().map(|slice| u64::from(slice.max)).sum();
+        if slices.len() > SLICES || wanted > READ_BYTES {
+            let refusal = Error::Invalid(format!("one read takes {SLICES} slices and {READ_BYTES} bytes in all"));
+            return Ok(slices.iter().map(|_| Err(refusal.clone())).collect());
+        }
+        let mut contents = Vec::with_capacity(slices.len());
+        for slice in slices {
+            contents.push(match self.powers.directories.find(&slice.path) {
+                Ok((root, below)) => {
+                    let below = below.to_owned();
+                    off_thread(move || {
+                        read(&root.directory, &below, &slice).map_err(|error| unreadable(&slice.path, &error))
+                    })
+                    .await
+                }
+                Err(error) => Err(error),
+            });
+        }
+        Ok(contents)
+    }
+}
+
+/// File systems can be slow, so their work never holds up the host's own threads.
+async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| Err(Error::Failed(error.to_string())))
+}
+
+fn list(root: &Dir, below: &Path, having: &[String]) -> io::Result<Vec<Entry>> {
+    let directory = root.open_dir(below)?;
+    let mut entries = Vec::new();
+    for (seen, entry) in directory.entries()?.enumerate() {
+        if seen == ENTRIES {
+            return Err(io::Error::other(format!("more than {ENTRIES} entries")));
+        }
+        let entry = entry?;
+        // A name that is no text cannot be named again by a guest.
+        let Ok(name) = entry.file_name().into_string() else {
+            continue;
+        };
+        let wanted = having.is_empty()
+            || having
+                .iter()
+                .any(|inner| directory.symlink_metadata(Path::new(&name).join(inner)).is_ok());
+        if wanted && let Ok(metadata) = entry.metadata() {
+            entries.push(describe(name, &metadata));
+        }
+    }
+    Ok(entries)
+}
+
+fn describe(name: String, metadata: &Metadata) -> Entry {
+    let modified = metadata
+        .modified()
+        .ok()
+        .and_then(|time| time.into_std().duration_since(UNIX_EPOCH).ok());
+    Entry {
+        name,
+        kind: match metadata {
+            metadata if metadata.is_dir() => Kind::Directory,
+            metadata if metadata.is_file() => Kind::File,
+            _ => Kind::Other,
+        },
+        size: metadata.len(),
+        modified: modified.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX)),
+    }
+}
+
+fn read(root: &Dir, below: &Path, slice: &Slice) -> io::Result<Vec<u8>> {
+    // Opening a FIFO would wait for a writer, and a terminal could become ours: neither may happen by a path.
+    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(flags.bits().cast_signed());
+    let mut file = root.open_with(below, &options)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    file.seek(SeekFrom::Start(slice.from))?;
+    let mut bytes = Vec::new();
+    file.take(slice.max.into()).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// What a guest learns of a path that could not be read. A way out of the grant reads as a denial.
+fn unreadable(path: &str, error: &io::Error) -> Error {
+    let path = path.escape_debug();
+    match error.kind() {
+        io::ErrorKind::NotFound => Error::NotFound(format!("`{path}` does not exist")),
+        io::ErrorKind::PermissionDenied => Error::Denied(format!(
+            "`{path}` leads out of the granted directory or may not be read"
+        )),
+        _ => Error::Failed(format!("`{path}`: {error}")),
+    }
+}

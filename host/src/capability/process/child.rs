@@ -1,0 +1,199 @@
+//! One child process: its own group, granted environment, a deadline, an output cap, and its end as a whole tree.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use rustix::fs::Mode;
+use rustix::process::{Pid, Signal};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, Command};
+use tokio_util::sync::CancellationToken;
+
+use crate::contract::process::Output;
+
+/// How long what is left in the pipes is read after the program itself has ended.
+const DRAIN: Duration = Duration::from_millis(500);
+
+/// What to start.
+pub(crate) struct Start<'a> {
+    pub(crate) program: &'a Path,
+    pub(crate) args: Vec<&'a str>,
+    pub(crate) environment: &'a [(OsString, OsString)],
+    pub(crate) added: &'a [(String, String)],
+    /// An open directory to start in; none: the root directory.
+    pub(crate) directory: Option<OwnedFd>,
+    pub(crate) stdin: Vec<u8>,
+    pub(crate) deadline: Instant,
+    /// Bytes kept of each output; a program that prints more is ended.
+    pub(crate) output: u64,
+}
+
+/// How it went.
+pub(crate) enum Ended {
+    Finished(Output),
+    TimedOut(Duration),
+}
+
+/// The umask that children get: the operator's own, which the host narrows for itself.
+static UMASK: OnceLock<Mode> = OnceLock::new();
+
+/// Keeps every file that the host makes private (umask 077) and gives children back the umask that it was started with.
+pub fn make_files_private() {
+    UMASK.get_or_init(|| rustix::process::umask(Mode::RWXG | Mode::RWXO));
+}
+
+/// Runs it to its end. Whatever way that comes (exit, deadline, too much output, the caller gone), no member of its
+/// process group is left.
+pub(crate) async fn run(start: Start<'_>) -> io::Result<Ended> {
+    let began = Instant::now();
+    let (deadline, cap) = (start.deadline, start.output);
+    let (stdin, command) = command(start);
+    let mut child = { command }.spawn()?;
+    let group = Group::of(&child);
+    match tokio::time::timeout_at(deadline.into(), finish(&mut child, &group, stdin, cap)).await {
+        Ok(output) => output.map(Ended::Finished),
+        Err(_) => Ok(Ended::TimedOut(began.elapsed())),
+    }
+}
+
+/// Becomes `program`, for a command that hands the operator's terminal over. Returns only the reason why it could not.
+#[allow(clippy::disallowed_methods, reason = "the operator's own command, from config alone")]
+pub fn replace_this_process(
+    program: &Path,
+    args: impl IntoIterator<Item = String>,
+    environment: Vec<(OsString, OsString)>,
+) -> io::Error {
+    if let Some(umask) = UMASK.get() {
+        rustix::process::umask(*umask);
+    }
+    std::process::Command::new(program)
+        .args(args)
+        .env_clear()
+        .envs(environment)
+        .exec()
+}
+
+// The host's one place that starts programs; a directory can only be entered by descriptor, and the umask only be set,
+// between fork and exec.
+#[allow(unsafe_code, clippy::disallowed_methods, reason = "see above")]
+fn command(start: Start<'_>) -> (Vec<u8>, Command) {
+    let mut command = Command::new(start.program);
+    command
+        .args(start.args)
+        .env_clear()
+        .envs(start.environment.iter().map(|(name, value)| (name, value)))
+        .envs(start.added.iter().map(|(name, value)| (name, value)))
+        .current_dir("/")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true);
+    let directory = start.directory;
+    // SAFETY: the closure makes two system calls that are async-signal-safe and touches no memory of the parent's.
+    unsafe {
+        command.pre_exec(move || {
+            if let Some(umask) = UMASK.get() {
+                rustix::process::umask(*umask);
+            }
+            if let Some(directory) = &directory {
+                rustix::process::fchdir(directory)?;
+            }
+            Ok(())
+        });
+    }
+    (start.stdin, command)
+}
+
+async fn finish(child: &mut Child, group: &Group, input: Vec<u8>, cap: u64) -> io::Result<Output> {
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let exited = CancellationToken::new();
+    let leave = async {
+        let status = child.wait().await;
+        group.end();
+        exited.cancel();
+        status
+    };
+    let feed = async {
+        let Some(mut stdin) = stdin else { return };
+        tokio::select! {
+            // A program may end, or close its input, without reading all of it: that is its own affair.
+            _ = stdin.write_all(&input) => {}
+            () = exited.cancelled() => {}
+        }
+    };
+    let (status, (), out, err) = tokio::join!(
+        leave,
+        feed,
+        capture(stdout, cap, group, &exited),
+        capture(stderr, cap, group, &exited)
+    );
+    Ok(Output {
+        status: status?.code(),
+        truncated: out.truncated || err.truncated,
+        stdout: out.bytes,
+        stderr: err.bytes,
+    })
+}
+
+#[derive(Default)]
+struct Captured {
+    bytes: Vec<u8>,
+    truncated: bool,
+}
+
+/// Reads `pipe` to its end, or to `cap` bytes (then the group is ended), or until shortly after the program's exit:
+/// a process that has left the group may hold the pipe open for ever.
+async fn capture(
+    pipe: Option<impl AsyncRead + Unpin>,
+    cap: u64,
+    group: &Group,
+    exited: &CancellationToken,
+) -> Captured {
+    let mut captured = Captured::default();
+    let Some(pipe) = pipe else { return captured };
+    let mut limited = pipe.take(cap + 1);
+    let abandoned = async {
+        exited.cancelled().await;
+        tokio::time::sleep(DRAIN).await;
+    };
+    tokio::select! {
+        // An error of the pipe ends the output as its end does.
+        _ = limited.read_to_end(&mut captured.bytes) => {}
+        () = abandoned => {}
+    }
+    if captured.bytes.len() as u64 > cap {
+        group.end();
+        captured.truncated = true;
+        captured.bytes.truncate(usize::try_from(cap).unwrap_or(usize::MAX));
+    }
+    captured
+}
+
+/// The child's process group, ended at the latest when this is dropped.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn of(child: &Child) -> Self {
+        Self(child.id().and_then(|id| Pid::from_raw(id.cast_signed())))
+    }
+
+    fn end(&self) {
+        if let Some(group) = self.0 {
+            // The one way to fail is that nothing is left of it.
+            let _ = rustix::process::kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.end();
+    }
+}

@@ -1,0 +1,177 @@
+//! What one backend may run: a granted program as plain data, and `allows`, which decides on a whole argument list.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+mod agent;
+mod denial;
+mod pattern;
+mod template;
+#[cfg(test)]
+mod tests;
+
+pub use agent::{AgentCommand, BadAgent, BadOption};
+pub use denial::{Denial, Reason};
+pub use pattern::{BadPattern, Pattern};
+pub use template::{BadTemplate, BadWord, Words};
+
+/// The most arguments that one run of a program may have.
+pub const MAX_ARGUMENTS: usize = 4096;
+/// The most bytes that all arguments of one run may have together.
+pub const MAX_ARGUMENT_BYTES: usize = 128 * 1024;
+/// In `fixed`: the path of the file that holds `conf`, which the host puts in its place.
+pub const CONF_MARKER: &str = "@conf";
+
+/// Which of a program's two lists applies, that is what kind of verb is running.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// A verb that only looks: the `read` list alone.
+    Read,
+    /// A verb that acts: `read` and `control`.
+    Control,
+}
+
+/// One program that one backend may run: a `[backends.BACKEND.programs.PROGRAM]` table, checked and compiled.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    /// The backend that has this grant.
+    pub backend: String,
+    /// The name that a plugin asks for.
+    pub program: String,
+    /// The program's absolute path, found once when the configuration was loaded.
+    pub path: PathBuf,
+    /// Text of a configuration file for the program; the host writes it and puts its path where `fixed` says `@conf`.
+    pub conf: Option<String>,
+    /// Arguments that always come first; the plugin neither sees nor changes them.
+    pub fixed: Vec<String>,
+    /// An argument that, alone, parts several commands in one list, such as tmux's `;`.
+    pub separator: Option<String>,
+    /// Argument lists that any verb may use.
+    pub read: Vec<Pattern>,
+    /// Argument lists that only a verb with `Access::Control` may use.
+    pub control: Vec<Pattern>,
+    /// The argument list by which the operator's own terminal joins a session.
+    pub attach: Option<Pattern>,
+    /// How long one run may take.
+    pub timeout: Duration,
+    /// The most bytes that are kept of what one run prints, stdout and stderr together.
+    pub output: u64,
+}
+
+impl Grant {
+    /// Whether `args`, the arguments that follow `fixed`, may be run with `access`. `agents` are the commands that
+    /// `@agent` stands for.
+    ///
+    /// # Errors
+    /// A [`Denial`] that names the program, what did not fit, and the line of the configuration that would allow it.
+    pub fn allows(&self, access: Access, args: &[String], agents: &[AgentCommand]) -> Result<(), Denial> {
+        self.within_bounds(access, args)?;
+        self.without_hidden_separator(access, args)?;
+        let mut start = 0;
+        for part in self.parts(args) {
+            self.allows_part(access, part, start, agents)?;
+            start += part.len() + 1;
+        }
+        Ok(())
+    }
+
+    /// The arguments by which a person's terminal joins the session `session_name`; none where the grant has no
+    /// `attach`.
+    ///
+    /// # Errors
+    /// A [`Denial`] when the name is not one that the pattern's words take.
+    pub fn attach_args(&self, session_name: &str) -> Option<Result<Vec<String>, Denial>> {
+        let pattern = self.attach.as_ref()?;
+        let filled = pattern.fill(session_name);
+        Some(filled.ok_or_else(|| self.denial(Access::Control, Reason::SessionName(denial::quoted(session_name)))))
+    }
+
+    fn within_bounds(&self, access: Access, args: &[String]) -> Result<(), Denial> {
+        if args.len() > MAX_ARGUMENTS {
+            return Err(self.denial(access, Reason::TooMany(args.len())));
+        }
+        let bytes: usize = args.iter().map(String::len).sum();
+        if bytes > MAX_ARGUMENT_BYTES {
+            return Err(self.denial(access, Reason::TooLong(bytes)));
+        }
+        Ok(())
+    }
+
+    /// A program such as tmux ends a command at any argument that ends in its separator, wherever that stands and also
+    /// after `--`, unless a backslash precedes it.
+    fn without_hidden_separator(&self, access: Access, args: &[String]) -> Result<(), Denial> {
+        let Some(separator) = &self.separator else {
+            return Ok(());
+        };
+        let hidden = |arg: &String| {
+            arg != separator
+                && arg
+                    .strip_suffix(separator.as_str())
+                    .is_some_and(|before| !before.ends_with('\\'))
+        };
+        match args.iter().position(hidden) {
+            None => Ok(()),
+            Some(index) => Err(self.denial(
+                access,
+                Reason::HiddenSeparator {
+                    index: index + 1,
+                    argument: denial::quoted(&args[index]),
+                    separator: separator.clone(),
+                },
+            )),
+        }
+    }
+
+    fn parts<'a>(&'a self, args: &'a [String]) -> impl Iterator<Item = &'a [String]> {
+        args.split(|arg| self.separator.as_ref() == Some(arg))
+    }
+
+    /// Decides on one command; `start` is how many arguments stand before it.
+    fn allows_part(
+        &self,
+        access: Access,
+        part: &[String],
+        start: usize,
+        agents: &[AgentCommand],
+    ) -> Result<(), Denial> {
+        let Some(subcommand) = part.first() else {
+            return Err(self.denial(access, Reason::Empty { index: start + 1 }));
+        };
+        let matches = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(part, agents));
+        match access {
+            _ if matches(&self.read) => return Ok(()),
+            Access::Control if matches(&self.control) => return Ok(()),
+            Access::Read if matches(&self.control) => {
+                return Err(self.denial(
+                    access,
+                    Reason::OnlyControl {
+                        subcommand: denial::quoted(subcommand),
+                    },
+                ));
+            }
+            _ => {}
+        }
+        let patterns = match access {
+            Access::Read => self.read.iter().chain(&[]),
+            Access::Control => self.read.iter().chain(&self.control),
+        };
+        let fitting = patterns.map(|pattern| pattern.fitting(part, agents)).max().unwrap_or(0);
+        Err(self.denial(
+            access,
+            Reason::NoPattern {
+                subcommand: denial::quoted(subcommand),
+                index: start + fitting + 1,
+                argument: part.get(fitting).map(|arg| denial::quoted(arg)),
+            },
+        ))
+    }
+
+    fn denial(&self, access: Access, reason: Reason) -> Denial {
+        Denial {
+            backend: self.backend.clone(),
+            program: self.program.clone(),
+            access,
+            reason,
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! A pattern: what a whole argument list must look like to be allowed.
+
+use std::fmt;
+
+use super::agent::AgentCommand;
+use super::template::{BadTemplate, Template, Words};
+
+/// One allowed argument list: literals, `<word>`s, `@text` (one argument without control characters but tab and
+/// newline) and, last, `@agent` (an agent's command with its options).
+#[derive(Debug, Clone)]
+pub struct Pattern {
+    written: Vec<String>,
+    arguments: Vec<Argument>,
+    ends_in_agent: bool,
+}
+
+/// A pattern that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BadPattern {
+    /// A list of nothing.
+    #[error("an empty list allows nothing: name the arguments, or leave the list out")]
+    Empty,
+    /// `@agent` before the end.
+    #[error("\"@agent\" must be the last argument, since it takes all that follow")]
+    AgentNotLast,
+    /// A marker that does not exist.
+    #[error("{0:?} means nothing here: there are \"@text\" and \"@agent\"")]
+    UnknownMarker(String),
+    /// A marker where only literals and words may stand.
+    #[error("\"@text\" and \"@agent\" mean nothing here: write literals and <word>s")]
+    Marker,
+    /// An argument that is wrong by itself.
+    #[error(transparent)]
+    Template(#[from] BadTemplate),
+}
+
+#[derive(Debug, Clone)]
+enum Argument {
+    Text,
+    Template(Template),
+}
+
+impl Pattern {
+    /// Reads a pattern as it stands in the configuration.
+    ///
+    /// # Errors
+    /// A [`BadPattern`] that says what is wrong with it.
+    pub fn parse(written: &[String], words: &Words) -> Result<Pattern, BadPattern> {
+        let (ends_in_agent, listed) = match written.split_last() {
+            None => return Err(BadPattern::Empty),
+            Some((last, rest)) if last == "@agent" => (true, rest),
+            Some(_) => (false, written),
+        };
+        let arguments = listed
+            .iter()
+            .map(|argument| Argument::parse(argument, words))
+            .collect::<Result<_, _>>()?;
+        Ok(Pattern {
+            written: written.to_vec(),
+            arguments,
+            ends_in_agent,
+        })
+    }
+
+    /// Reads a pattern that [`Grant::attach_args`](super::Grant::attach_args) can fill: literals and words only.
+    ///
+    /// # Errors
+    /// A [`BadPattern`], also for `@text` and `@agent`.
+    pub fn parse_fillable(written: &[String], words: &Words) -> Result<Pattern, BadPattern> {
+        let pattern = Pattern::parse(written, words)?;
+        if pattern.ends_in_agent
+            || pattern
+                .arguments
+                .iter()
+                .any(|argument| matches!(argument, Argument::Text))
+        {
+            return Err(BadPattern::Marker);
+        }
+        Ok(pattern)
+    }
+
+    /// Whether the pattern has `@agent`.
+    pub fn takes_agent(&self) -> bool {
+        self.ends_in_agent
+    }
+
+    /// Whether `args` is what the pattern says, from its first argument to its last.
+    pub(super) fn matches(&self, args: &[String], agents: &[AgentCommand]) -> bool {
+        let Some((listed, rest)) = args.split_at_checked(self.arguments.len()) else {
+            return false;
+        };
+        let ends_well = if self.ends_in_agent {
+            agents.iter().any(|agent| agent.matches(rest))
+        } else {
+            rest.is_empty()
+        };
+        ends_well && self.leading(listed) == listed.len()
+    }
+
+    /// How many arguments from the first one on are as the pattern says.
+    pub(super) fn fitting(&self, args: &[String], agents: &[AgentCommand]) -> usize {
+        let leading = self.leading(args);
+        if !self.ends_in_agent || leading < self.arguments.len() {
+            return leading;
+        }
+        leading
+            + agents
+                .iter()
+                .map(|agent| agent.fitting(&args[leading..]))
+                .max()
+                .unwrap_or(0)
+    }
+
+    /// The pattern's arguments with `value` as each of its words; none when a word does not take it.
+    pub(super) fn fill(&self, value: &str) -> Option<Vec<String>> {
+        let fill = |argument: &Argument| match argument {
+            Argument::Template(template) => template.fill(value),
+            Argument::Text => None,
+        };
+        self.arguments.iter().map(fill).collect()
+    }
+
+    fn leading(&self, args: &[String]) -> usize {
+        self.arguments
+            .iter()
+            .zip(args)
+            .take_while(|(argument, arg)| argument.matches(arg))
+            .count()
+    }
+}
+
+impl fmt::Display for Pattern {
+    /// As in the configuration: `["capture-pane", "-p"]`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.written).finish()
+    }
+}
+
+impl Argument {
+    fn parse(written: &str, words: &Words) -> Result<Argument, BadPattern> {
+        match written.strip_prefix('@') {
+            Some("text") => Ok(Argument::Text),
+            Some("agent") => Err(BadPattern::AgentNotLast),
+            Some(name) if name.starts_with(|c: char| c.is_ascii_alphabetic()) => {
+                Err(BadPattern::UnknownMarker(written.to_owned()))
+            }
+            _ => Ok(Argument::Template(Template::parse(written, words)?)),
+        }
+    }
+
+    fn matches(&self, arg: &str) -> bool {
+        match self {
+            Argument::Text => arg.chars().all(|c| !c.is_control() || c == '\t' || c == '\n'),
+            Argument::Template(template) => template.matches(arg),
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! The tools that change a session: create, send, interrupt, terminate, respond.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use super::answers::{self, Acted, Ended, answer};
+use super::arguments::{CreateSession, InterruptSession, RespondToPrompt, SendMessage, TerminateSession};
+use super::reading::wait;
+use super::{Answer, Caller, Catalog, Member, ToolError, prompts};
+use crate::contract::{Delivery, Error, NewSession, Session, State, Verbs};
+
+/// How long starting a session may take, its first message included.
+const CREATE: Duration = Duration::from_secs(60);
+/// How long a new session may take to be ready for its first message.
+const READY: Duration = Duration::from_secs(30);
+/// Bytes of one message.
+const MESSAGE: usize = 256 << 10;
+
+impl Catalog {
+    pub(crate) async fn create_session(&self, caller: &Caller, wanted: CreateSession) -> Result<Answer, ToolError> {
+        let began = Instant::now();
+        let wait = wait(wanted.wait_seconds)?;
+        let member = self.member(wanted.backend.as_deref())?;
+        let backend = &member.watched.backend;
+        let sends_itself = backend.description.verbs.contains(Verbs::FIRST_MESSAGE);
+        if let Some(message) = &wanted.message {
+            check_length(message)?;
+        }
+        let first = wanted.message.clone().filter(|_| !sends_itself);
+        let request = request(wanted, sends_itself);
+        let session = backend
+            .create_session(&request, began + CREATE)
+            .await
+            .map_err(|error| ToolError::of(member.name(), error))?;
+        let sent = match first {
+            Some(message) => {
+                self.first_message(caller, member, &session.id, &message, began + READY.max(wait))
+                    .await
+            }
+            None if wait.is_zero() => Sent::default(),
+            None => {
+                self.settled(caller, member, &session.id, None, began + wait).await?;
+                Sent::default()
+            }
+        };
+        self.acted(caller, member, &session.id, sent, began + wait).await
+    }
+
+    pub(crate) async fn send_message(&self, caller: &Caller, wanted: SendMessage) -> Result<Answer, ToolError> {
+        let (member, id) = self.whole_id(&wanted.session_id)?;
+        check_length(&wanted.message)?;
+        let until = Instant::now() + wait(wanted.wait_seconds)?;
+        let delivery = self.deliver(caller, member, id, &wanted.message, until).await?;
+        self.acted(caller, member, id, Sent::delivered(delivery), until).await
+    }
+
+    pub(crate) async fn interrupt_session(&self, wanted: InterruptSession) -> Result<Answer, ToolError> {
+        let (member, id) = self.whole_id(&wanted.session_id)?;
+        let dropped = wanted.queued && self.senders.drop_waiting(&wanted.session_id);
+        let done = {
+            let _turn = member.watched.backend.order(id).await;
+            member.watched.backend.interrupt(id).await
+        };
+        match done {
+            Ok(()) => {}
+            // Dropping what waits was wish enough where the session itself is at rest.
+            Err(Error::Refused(_)) if dropped => {}
+            Err(error) => return Err(ToolError::of(member.name(), error)),
+        }
+        let acted = Acted {
+            session: answers::session(member.name(), self.session(member, id).await?, &self.url_hosts),
+            receipt: None,
+            text: None,
+            next: None,
+            note: dropped.then(|| "Messages that waited for it were dropped.".into()),
+        };
+        Ok(answer(acted.text(), &acted))
+    }
+
+    pub(crate) async fn terminate_session(&self, wanted: TerminateSession) -> Result<Answer, ToolError> {
+        let (member, id) = self.whole_id(&wanted.session_id)?;
+        self.senders.drop_waiting(&wanted.session_id);
+        let _turn = member.watched.backend.order(id).await;
+        member
+            .watched
+            .backend
+            .terminate(id)
+            .await
+            .map_err(|error| ToolError::of(member.name(), error))?;
+        let ended = Ended {
+            session_id: wanted.session_id,
+            ended: true,
+        };
+        Ok(answer(format!("{} has ended.", ended.session_id), &ended))
+    }
+
+    pub(crate) async fn respond_to_prompt(&self, caller: &Caller, wanted: RespondToPrompt) -> Result<Answer, ToolError> {
+        let (member, id) = self.whole_id(&wanted.session_id)?;
+        let until = Instant::now() + wait(wanted.wait_seconds)?;
+        let after = {
+            let _turn = member.watched.backend.order(id).await;
+            let session = self.session(member, id).await?;
+            // Whom it is meant for is asked before the present prompt counts as shown.
+            let last = self.shown.last(caller, &wanted.session_id);
+            let session = (session.prompt.clone(), self.show(caller, member.name(), session));
+            let (Some(prompt), shown) = session else {
+                return Err(ToolError::new(format!("{} waits for no answer now; nothing was typed", wanted.session_id)));
+            };
+            if let Err(why) = prompts::is_meant(&prompt, wanted.prompt_id.as_deref(), last.as_deref()) {
+                return Ok(refused(shown, why));
+            }
+            let response = match prompts::read(&prompt, &wanted.response, member.terms.remote_trust) {
+                Ok(response) => response,
+                Err(why) => return Ok(refused(shown, &why)),
+            };
+            let after = if Instant::now() < until { self.cursor(member, id).await } else { None };
+            let answered = member.watched.backend.respond(id, &prompt.id, &response).await;
+            answered.map_err(|error| ToolError::of(member.name(), error))?;
+            after
+        };
+        let sent = Sent {
+            after,
+            ..Sent::default()
+        };
+        self.acted(caller, member, id, sent, until).await
+    }
+
+    /// Sends a new session its first message once it is ready. The session is there whatever comes of it.
+    async fn first_message(&self, caller: &Caller, member: &Member, id: &str, message: &str, until: Instant) -> Sent {
+        let not_sent = |why: String| Sent {
+            receipt: Some("not_sent"),
+            note: Some(why),
+            after: None,
+        };
+        match self.ready(caller, member, id, until).await {
+            Ok(State::Idle) => match self.deliver(caller, member, id, message, until).await {
+                Ok(delivery) => Sent::delivered(delivery),
+                Err(error) => not_sent(format!("The first message was not sent: {error}")),
+            },
+            Ok(State::Waiting) => not_sent("The first message was not sent: the session asks something first.".into()),
+            Ok(state) => not_sent(format!(
+                "The first message was not sent: the session is {}.",
+                answers::state(state)
+            )),
+            Err(error) => not_sent(format!("The first message was not sent: {error}")),
+        }
+    }
+
+    async fn ready(&self, caller: &Caller, member: &Member, id: &str, until: Instant) -> Result<State, ToolError> {
+        self.settled(caller, member, id, None, until).await?;
+        Ok(self.session(member, id).await?.state)
+    }
+
+    /// Types a message when its turn comes. One for a session at work waits, in the order of asking, until `until`.
+    async fn deliver(
+        &self,
+        caller: &Caller,
+        member: &Member,
+        id: &str,
+        message: &str,
+        until: Instant,
+    ) -> Result<Delivery, ToolError> {
+        let backend = &member.watched.backend;
+        let line = self.senders.line(&format!("{}/{id}", member.name()));
+        let deadline = until.max(Instant::now() + Duration::from_secs(30));
+        let _place = tokio::time::timeout_at(deadline.into(), line.turn.lock())
+            .await
+            .map_err(|_| ToolError::new("other messages to this session still wait; nothing was typed"))?;
+        loop {
+            let dropped = line.dropped.notified();
+            let delivery = {
+                let _turn = backend.order(id).await;
+                backend.send_message(id, message).await
+            };
+            match delivery {
+                Err(Error::Busy) if Instant::now() < until => {}
+                other => return other.map_err(|error| ToolError::of(member.name(), error)),
+            }
+            tokio::select! {
+                settled = self.settled(caller, member, id, None, until) => { settled?; }
+                () = dropped => return Err(ToolError::new("the message was dropped by interrupt_session before it was typed")),
+            }
+        }
+    }
+
+    /// The answer to something done: the session afterwards and, where the caller waits, what came of it.
+    async fn acted(
+        &self,
+        caller: &Caller,
+        member: &Member,
+        id: &str,
+        sent: Sent,
+        until: Instant,
+    ) -> Result<Answer, ToolError> {
+        let mut page = None;
+        let mut note = sent.note;
+        if Instant::now() < until && sent.receipt != Some("not_sent") {
+            let settled = self.settled(caller, member, id, sent.after.as_deref(), until).await?;
+            page = self.output_since(member, id, sent.after.as_deref()).await;
+            if !settled {
+                note.get_or_insert_with(|| {
+                    "It is still at work; get_session_status with wait_seconds waits on.".into()
+                });
+            }
+        }
+        let session: Session = self.session(member, id).await?;
+        let (text, next) = page.map_or((None, sent.after), |page| {
+            (Some(answers::for_phone(&page.text)), Some(page.next))
+        });
+        let acted = Acted {
+            session: self.show(caller, member.name(), session),
+            receipt: sent.receipt,
+            text,
+            next,
+            note,
+        };
+        Ok(answer(acted.text(), &acted))
+    }
+}
+
+/// A response that was not given, with the session as it is: what it asks stands in its own field.
+fn refused(session: answers::Session, why: &str) -> Answer {
+    let acted = Acted {
+        session,
+        receipt: None,
+        text: None,
+        next: None,
+        note: Some(format!("Refused: {why}. Nothing was typed.")),
+    };
+    Answer {
+        failed: true,
+        ..answer(acted.text(), &acted)
+    }
+}
+
+fn check_length(message: &str) -> Result<(), ToolError> {
+    if message.len() > MESSAGE {
+        return Err(ToolError::new(format!(
+            "a message may have at most {MESSAGE} bytes, this has {}; put it in a file and name that",
+            message.len()
+        )));
+    }
+    Ok(())
+}
+
+fn request(wanted: CreateSession, sends_itself: bool) -> NewSession {
+    NewSession {
+        name: wanted.name,
+        project: wanted.project,
+        directory: wanted.working_dir,
+        agent: wanted.agent,
+        message: wanted.message.filter(|_| sends_itself),
+        resume: wanted.resume,
+        worktree: wanted.worktree,
+        options: wanted.options.unwrap_or_default().into_iter().collect(),
+    }
+}
+
+/// What became of a message so far.
+#[derive(Default)]
+struct Sent {
+    receipt: Option<&'static str>,
+    after: Option<String>,
+    note: Option<String>,
+}
+
+impl Sent {
+    fn delivered(delivery: Delivery) -> Self {
+        Self {
+            receipt: Some(answers::receipt(delivery.receipt)),
+            after: delivery.after,
+            note: None,
+        }
+    }
+}
+
+/// For each session, the messages that wait for it.
+#[derive(Default)]
+pub(crate) struct Senders(Mutex<HashMap<String, Weak<Line>>>);
+
+#[derive(Default)]
+struct Line {
+    turn: tokio::sync::Mutex<()>,
+    dropped: Notify,
+}
+
+impl Senders {
+    fn line(&self, session_id: &str) -> Arc<Line> {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.retain(|_, line| line.strong_count() > 0);
+        if let Some(line) = lines.get(session_id).and_then(Weak::upgrade) {
+            return line;
+        }
+        let line = Arc::default();
+        lines.insert(session_id.to_owned(), Arc::downgrade(&line));
+        line
+    }
+
+    /// Drops the messages that wait for this session; whether there were any.
+    fn drop_waiting(&self, session_id: &str) -> bool {
+        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let line = lines.get(session_id).and_then(Weak::upgrade);
+        if let Some(line) = &line {
+            line.dropped.notify_waiters();
+        }
+        line.is_some()
+    }
+}

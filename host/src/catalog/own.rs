@@ -1,0 +1,310 @@
+//! Tools that only one plugin has, and aliases: what config and plugins add to the shared tools.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+use thiserror::Error;
+
+use super::{Answer, Catalog, Member, Tool, ToolError, shared};
+use crate::capability::Access;
+use crate::config::Alias;
+use crate::contract;
+
+/// Bytes of a tool's description.
+const DESCRIPTION: usize = 1_024;
+/// Bytes of a tool's schema.
+const SCHEMA: usize = 64 << 10;
+
+/// Tools that cannot stand beside each other, or that no client would take.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum CollisionError {
+    /// A plugin's tool has the name of a shared tool.
+    #[error("{origin} has a tool `{tool}`, as berth itself does; hide it with [tools] hide = [\"{backend}:{tool}\"]")]
+    Shared {
+        /// The plugin.
+        origin: String,
+        /// A backend of it.
+        backend: String,
+        /// The tool.
+        tool: String,
+    },
+    /// Two plugins have a tool of one name, or one with two schemas.
+    #[error(
+        "backends `{one}` and `{other}` both have a tool `{tool}`, and not the same; hide one of them with \
+         [tools] hide = [\"{other}:{tool}\"]"
+    )]
+    Own {
+        /// The first backend.
+        one: String,
+        /// The second.
+        other: String,
+        /// The tool.
+        tool: String,
+    },
+    /// A tool that breaks a rule.
+    #[error("{origin}: tool `{tool}` {fault}; hide it with [tools] hide = [\"{backend}:{tool}\"]")]
+    Malformed {
+        /// The plugin.
+        origin: String,
+        /// A backend of it.
+        backend: String,
+        /// The tool.
+        tool: String,
+        /// What is wrong.
+        fault: String,
+    },
+    /// An alias of nothing, or named like a tool.
+    #[error("[tools.alias.{alias}] {fault}")]
+    Alias {
+        /// Its name.
+        alias: String,
+        /// What is wrong.
+        fault: String,
+    },
+}
+
+/// The own tools of all plugins.
+pub(crate) struct OwnTools(BTreeMap<String, OwnTool>);
+
+struct OwnTool {
+    /// Digest of the plugin, and the tool as it described it.
+    source: (String, contract::Tool),
+    backends: Vec<String>,
+    access: Access,
+    tool: Tool,
+}
+
+impl OwnTools {
+    /// Gathers them from `members`, but for those that `hide` names as `backend:tool`.
+    pub(crate) fn collect(members: &BTreeMap<String, Member>, hide: &[String]) -> Result<Self, CollisionError> {
+        let taken: Vec<String> = shared::tools().into_iter().map(|tool| tool.name).collect();
+        let mut own: BTreeMap<String, OwnTool> = BTreeMap::new();
+        for (backend, member) in members {
+            let plugin = &member.watched.backend.plugin;
+            for described in &member.watched.backend.description.tools {
+                if hide.contains(&format!("{backend}:{}", described.name)) {
+                    continue;
+                }
+                if taken.contains(&described.name) {
+                    return Err(CollisionError::Shared {
+                        origin: plugin.origin.clone(),
+                        backend: backend.clone(),
+                        tool: described.name.clone(),
+                    });
+                }
+                let source = (plugin.digest.clone(), described.clone());
+                match own.get_mut(&described.name) {
+                    Some(known) if known.source == source => known.backends.push(backend.clone()),
+                    Some(known) => {
+                        return Err(CollisionError::Own {
+                            one: known.backends.join(", "),
+                            other: backend.clone(),
+                            tool: described.name.clone(),
+                        });
+                    }
+                    None => {
+                        let tool = OwnTool::new(member, source)?;
+                        own.insert(described.name.clone(), tool);
+                    }
+                }
+            }
+        }
+        Ok(Self(own))
+    }
+
+    pub(crate) fn tools(&self) -> impl Iterator<Item = Tool> {
+        self.0.values().map(|own| own.tool.clone())
+    }
+}
+
+impl OwnTool {
+    fn new(member: &Member, source: (String, contract::Tool)) -> Result<Self, CollisionError> {
+        let described = &source.1;
+        let malformed = |fault: String| CollisionError::Malformed {
+            origin: member.watched.backend.plugin.origin.clone(),
+            backend: member.name().to_owned(),
+            tool: described.name.escape_debug().to_string(),
+            fault,
+        };
+        check_name(&described.name).map_err(malformed)?;
+        if described.description.len() > DESCRIPTION || described.title.len() > DESCRIPTION {
+            return Err(malformed(format!(
+                "has a title or description of more than {DESCRIPTION} bytes"
+            )));
+        }
+        let input = with_backend(schema(&described.input_schema).map_err(malformed)?).map_err(malformed)?;
+        let output = described
+            .output_schema
+            .as_deref()
+            .map(schema)
+            .transpose()
+            .map_err(malformed)?;
+        let reads = described.access == contract::Access::Read && member.terms.read_tools.contains(&described.name);
+        Ok(Self {
+            tool: Tool {
+                name: described.name.clone(),
+                title: described.title.clone(),
+                description: described.description.clone(),
+                input,
+                output,
+                read_only: reads,
+                destructive: described.destructive && !reads,
+                idempotent: described.idempotent,
+            },
+            access: if reads { Access::Read } else { Access::Control },
+            backends: vec![member.name().to_owned()],
+            source,
+        })
+    }
+}
+
+/// MCP lets a client refuse longer names, and other characters.
+fn check_name(name: &str) -> Result<(), String> {
+    let fits = (1..=64).contains(&name.len())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    fits.then_some(())
+        .ok_or_else(|| "has a name that is not 1 to 64 letters, digits, _ or -".into())
+}
+
+fn schema(text: &str) -> Result<Map<String, Value>, String> {
+    if text.len() > SCHEMA {
+        return Err(format!("has a schema of more than {SCHEMA} bytes"));
+    }
+    match serde_json::from_str(text) {
+        Ok(Value::Object(schema)) => Ok(schema),
+        Ok(_) => Err("has a schema that is no JSON object".into()),
+        Err(error) => Err(format!("has a schema that is no JSON: {error}")),
+    }
+}
+
+/// Every own tool takes `backend`, whether one backend has it or ten: so another one changes no schema.
+fn with_backend(mut schema: Map<String, Value>) -> Result<Map<String, Value>, String> {
+    let properties = schema.entry("properties").or_insert_with(|| json!({}));
+    let Value::Object(properties) = properties else {
+        return Err("has a schema whose properties are no object".into());
+    };
+    let backend = json!({"type": "string", "description": "Which backend to use, where several have this tool."});
+    if properties.insert("backend".into(), backend).is_some() {
+        return Err("has an argument `backend`, which berth adds itself".into());
+    }
+    schema.entry("type").or_insert_with(|| "object".into());
+    Ok(schema)
+}
+
+impl Catalog {
+    pub(crate) async fn call_own_tool(&self, name: &str, mut given: Map<String, Value>) -> Result<Answer, ToolError> {
+        let own = self
+            .own
+            .0
+            .get(name)
+            .ok_or_else(|| ToolError::new(format!("there is no tool `{name}`")))?;
+        let member = self.member(Some(&own.backend(
+            name,
+            given.remove("backend"),
+            &self.default_backend,
+        )?))?;
+        let arguments = Value::Object(given).to_string();
+        let output = member
+            .watched
+            .backend
+            .call_tool(name, &arguments, own.access)
+            .await
+            .map_err(|error| ToolError::of(member.name(), error))?;
+        let structured = match output.structured {
+            Some(text) => Some(serde_json::from_str(&text).map_err(|error| {
+                ToolError::new(format!(
+                    "`{name}` of backend `{}` answered with broken JSON: {error}",
+                    member.name()
+                ))
+            })?),
+            None => None,
+        };
+        Ok(Answer {
+            text: Some(output.text),
+            structured,
+            failed: output.failed,
+        })
+    }
+}
+
+impl OwnTool {
+    /// The backend to call: the one asked for, else the only one, else the default one if it has the tool.
+    fn backend(&self, name: &str, asked: Option<Value>, default: &str) -> Result<String, ToolError> {
+        let have = || self.backends.join(", ");
+        match asked {
+            Some(Value::String(asked)) if self.backends.contains(&asked) => Ok(asked),
+            Some(_) => Err(ToolError::new(format!("{name}: backend must be one of: {}", have()))),
+            None => match self.backends.as_slice() {
+                [only] => Ok(only.clone()),
+                several if several.iter().any(|backend| backend == default) => Ok(default.to_owned()),
+                _ => Err(ToolError::new(format!("{name}: say which backend: {}", have()))),
+            },
+        }
+    }
+}
+
+/// Tools under another name, with some arguments set beforehand.
+pub(crate) struct Aliases(BTreeMap<String, Alias>);
+
+impl Aliases {
+    /// Adds the tools of `aliases` to `tools`; their schemas lack what is preset.
+    pub(crate) fn new(aliases: &BTreeMap<String, Alias>, tools: &mut Vec<Tool>) -> Result<Self, CollisionError> {
+        for (name, alias) in aliases {
+            let fault = |fault: String| CollisionError::Alias {
+                alias: name.clone(),
+                fault,
+            };
+            check_name(name).map_err(fault)?;
+            if tools.iter().any(|tool| tool.name == *name) {
+                return Err(fault("has the name of a tool; choose another".into()));
+            }
+            let tool = tools
+                .iter()
+                .find(|tool| tool.name == alias.tool && !aliases.contains_key(&tool.name))
+                .ok_or_else(|| fault(format!("names no tool: `{}`; berth tools lists them", alias.tool)))?;
+            let input = without(&tool.input, &alias.arguments).map_err(fault)?;
+            let tool = Tool {
+                name: name.clone(),
+                input,
+                ..tool.clone()
+            };
+            tools.push(tool);
+        }
+        Ok(Self(aliases.clone()))
+    }
+
+    /// The tool that `name` stands for, and the arguments with those of the alias.
+    pub(crate) fn resolve<'a>(
+        &'a self,
+        name: &'a str,
+        mut given: Map<String, Value>,
+    ) -> Result<(&'a str, Map<String, Value>), ToolError> {
+        let Some(alias) = self.0.get(name) else {
+            return Ok((name, given));
+        };
+        for (argument, value) in &alias.arguments {
+            if given.insert(argument.clone(), value.clone()).is_some() {
+                return Err(ToolError::new(format!(
+                    "{name}: `{argument}` is set by the operator; leave it out"
+                )));
+            }
+        }
+        Ok((&alias.tool, given))
+    }
+}
+
+fn without(schema: &Map<String, Value>, preset: &Map<String, Value>) -> Result<Map<String, Value>, String> {
+    let mut schema = schema.clone();
+    for argument in preset.keys() {
+        let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+        if properties.and_then(|properties| properties.remove(argument)).is_none() {
+            return Err(format!("sets `{argument}`, which its tool does not take"));
+        }
+        if let Some(Value::Array(required)) = schema.get_mut("required") {
+            required.retain(|name| name != argument);
+        }
+    }
+    Ok(schema)
+}

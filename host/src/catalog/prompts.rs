@@ -1,0 +1,235 @@
+//! Prompts: which one a caller has seen, and what a response means to it.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use super::Caller;
+use crate::contract::{Answer, Choice, Prompt, PromptKind};
+
+/// Shown prompts that are remembered; past this the memory starts anew, and callers must look again.
+const REMEMBERED: usize = 4_096;
+
+/// The prompt of each session that each caller was shown last, so that a bare "yes" answers what was read.
+#[derive(Default)]
+pub(crate) struct Shown(Mutex<HashMap<(String, String), String>>);
+
+impl Shown {
+    pub(crate) fn note(&self, caller: &Caller, session_id: &str, prompt_id: &str) {
+        let mut shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if shown.len() >= REMEMBERED {
+            shown.clear();
+        }
+        shown.insert(
+            (caller.principal.id().to_owned(), session_id.to_owned()),
+            prompt_id.to_owned(),
+        );
+    }
+
+    pub(crate) fn last(&self, caller: &Caller, session_id: &str) -> Option<String> {
+        let shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        shown
+            .get(&(caller.principal.id().to_owned(), session_id.to_owned()))
+            .cloned()
+    }
+}
+
+/// What `response` means to `prompt`, or why it may not be given.
+pub(crate) fn read(prompt: &Prompt, response: &str, remote_trust: bool) -> Result<Answer, String> {
+    if prompt.kind == PromptKind::Trust && !remote_trust {
+        return Err(
+            "a question of trust is answered on the operator's terminal (berth attach), unless the backend has \
+                    `remote_trust = true`"
+                .into(),
+        );
+    }
+    let answer = meaning(prompt, response.trim())?;
+    if prompt.cut && !declines(prompt, &answer) {
+        return Err(
+            "part of the question is off the screen, so it can only be declined from here; berth attach shows all"
+                .into(),
+        );
+    }
+    Ok(answer)
+}
+
+/// Whether an answer is meant for `prompt`: it names it, or it names none and this is the one that was `last` shown.
+pub(crate) fn is_meant(prompt: &Prompt, named: Option<&str>, last: Option<&str>) -> Result<(), &'static str> {
+    match (named, last) {
+        (Some(named), _) if named == prompt.id => Ok(()),
+        (Some(_), _) => Err("the prompt that it is meant for is gone, and this is another"),
+        (None, Some(last)) if last == prompt.id => Ok(()),
+        (None, _) => Err("you were not shown this prompt before"),
+    }
+}
+
+fn meaning(prompt: &Prompt, response: &str) -> Result<Answer, String> {
+    if response.eq_ignore_ascii_case("dismiss") {
+        return Ok(Answer::Dismiss);
+    }
+    if let Some(choice) = choice(prompt, response)? {
+        return Ok(Answer::Choices(vec![choice.key.clone()]));
+    }
+    if prompt.multiple
+        && let Some(keys) = several(prompt, response)?
+    {
+        return Ok(Answer::Choices(keys));
+    }
+    match response {
+        "" => Err("the response is empty".into()),
+        text if prompt.accepts_text => Ok(Answer::Text(text.to_owned())),
+        _ => Err("that is none of the choices".into()),
+    }
+}
+
+/// The choice that `response` names: by key, by label, or as the one that says yes or no.
+fn choice<'a>(prompt: &'a Prompt, response: &str) -> Result<Option<&'a Choice>, String> {
+    let same = |text: &str| text.eq_ignore_ascii_case(response);
+    if let Some(choice) = prompt
+        .choices
+        .iter()
+        .find(|choice| same(&choice.key) || same(&choice.label))
+    {
+        return Ok(Some(choice));
+    }
+    if !["yes", "no"].iter().any(|word| same(word)) {
+        return Ok(None);
+    }
+    let first_word = |label: &str| label.split(|c: char| !c.is_alphanumeric()).next().is_some_and(same);
+    let fitting: Vec<&Choice> = prompt
+        .choices
+        .iter()
+        .filter(|choice| first_word(&choice.label))
+        .collect();
+    match fitting.as_slice() {
+        [] => Ok(None),
+        [choice] => Ok(Some(choice)),
+        _ => Err(format!("`{}` fits several choices", response.escape_debug())),
+    }
+}
+
+fn several(prompt: &Prompt, response: &str) -> Result<Option<Vec<String>>, String> {
+    let mut keys = Vec::new();
+    for part in response.split(',') {
+        match choice(prompt, part.trim())? {
+            Some(choice) if !keys.contains(&choice.key) => keys.push(choice.key.clone()),
+            Some(_) => {}
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(keys))
+}
+
+fn declines(prompt: &Prompt, answer: &Answer) -> bool {
+    match answer {
+        Answer::Dismiss => true,
+        Answer::Text(_) => false,
+        Answer::Choices(keys) => {
+            !keys.is_empty()
+                && keys.iter().all(|key| {
+                    prompt
+                        .choices
+                        .iter()
+                        .any(|choice| choice.key == *key && choice.declines)
+                })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn choice(key: &str, label: &str, declines: bool) -> Choice {
+        Choice {
+            key: key.into(),
+            label: label.into(),
+            description: None,
+            declines,
+        }
+    }
+
+    fn permission() -> Prompt {
+        Prompt {
+            id: "p1".into(),
+            kind: PromptKind::Permission,
+            question: "Do you want to proceed?".into(),
+            choices: vec![
+                choice("1", "Yes", false),
+                choice("2", "Yes, and switch to auto mode", false),
+                choice("3", "Yes, and always allow this", false),
+                choice("4", "No, and say what to do instead", true),
+            ],
+            multiple: false,
+            accepts_text: false,
+            cut: false,
+            asked_at: None,
+        }
+    }
+
+    fn keys(keys: &[&str]) -> Answer {
+        Answer::Choices(keys.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn yes_takes_the_plain_yes_and_no_the_one_that_declines_whatever_its_number() {
+        assert_eq!(read(&permission(), "yes", false).unwrap(), keys(&["1"]));
+        assert_eq!(read(&permission(), "No", false).unwrap(), keys(&["4"]));
+        assert_eq!(read(&permission(), "2", false).unwrap(), keys(&["2"]));
+        assert_eq!(
+            read(&permission(), "yes, and always allow this", false).unwrap(),
+            keys(&["3"])
+        );
+        assert_eq!(read(&permission(), "dismiss", false).unwrap(), Answer::Dismiss);
+    }
+
+    #[test]
+    fn a_yes_that_fits_several_choices_is_refused() {
+        let mut prompt = permission();
+        prompt.choices.remove(0);
+        assert!(read(&prompt, "yes", false).unwrap_err().contains("several"));
+    }
+
+    #[test]
+    fn prose_is_refused_where_the_prompt_takes_none() {
+        assert!(
+            read(&permission(), "go ahead", false)
+                .unwrap_err()
+                .contains("none of the choices")
+        );
+        assert!(read(&permission(), "", false).is_err());
+        assert!(read(&permission(), "5", false).is_err());
+        let mut prompt = permission();
+        prompt.accepts_text = true;
+        assert_eq!(
+            read(&prompt, "go ahead", false).unwrap(),
+            Answer::Text("go ahead".into())
+        );
+    }
+
+    #[test]
+    fn several_choices_only_where_several_may_be_taken() {
+        let mut prompt = permission();
+        assert!(read(&prompt, "1, 2", false).is_err());
+        prompt.multiple = true;
+        assert_eq!(read(&prompt, "1, 2,1", false).unwrap(), keys(&["1", "2"]));
+    }
+
+    #[test]
+    fn a_cut_prompt_can_only_be_declined() {
+        let mut prompt = permission();
+        prompt.cut = true;
+        assert!(read(&prompt, "yes", false).unwrap_err().contains("off the screen"));
+        assert_eq!(read(&prompt, "no", false).unwrap(), keys(&["4"]));
+        assert_eq!(read(&prompt, "dismiss", false).unwrap(), Answer::Dismiss);
+    }
+
+    #[test]
+    fn trust_is_answered_on_the_terminal_unless_the_operator_allows_it_from_afar() {
+        let mut prompt = permission();
+        prompt.kind = PromptKind::Trust;
+        assert!(read(&prompt, "no", false).unwrap_err().contains("berth attach"));
+        assert_eq!(read(&prompt, "no", true).unwrap(), keys(&["4"]));
+    }
+}

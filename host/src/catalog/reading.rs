@@ -1,0 +1,208 @@
+//! The tools that only look: sessions, logs, status, prompts, projects.
+
+use std::time::{Duration, Instant};
+
+use super::answers::{self, Acted, Backend, Logs, Project, Projects, Prompts, Sessions, answer};
+use super::arguments::{CheckPrompts, GetLogs, GetSessionStatus, ListProjects, ListSessions, LogView};
+use super::{Answer, Caller, Catalog, Member, ToolError};
+use crate::contract::{self, LogQuery, Verbs, View};
+
+/// The most lines that a log is read by.
+const MAX_LINES: u32 = 5_000;
+
+impl Catalog {
+    pub(crate) async fn list_sessions(&self, caller: &Caller, wanted: ListSessions) -> Result<Answer, ToolError> {
+        if let Some(state) = &wanted.state
+            && !answers::STATES.contains(&state.as_str())
+        {
+            let state = state.escape_debug();
+            return Err(ToolError::new(format!(
+                "there is no state `{state}`; there are: {}",
+                answers::STATES.join(", ")
+            )));
+        }
+        let (mut sessions, errors) = self.all_sessions(wanted.backend.as_deref()).await?;
+        sessions.retain(|(_, session)| {
+            wanted
+                .state
+                .as_deref()
+                .is_none_or(|state| state == answers::state(session.state))
+        });
+        let sessions = sessions
+            .into_iter()
+            .map(|(backend, session)| self.show(caller, &backend, session))
+            .collect();
+        let sessions = Sessions { sessions, errors };
+        Ok(answer(sessions.text(), &sessions))
+    }
+
+    pub(crate) async fn check_prompts(&self, caller: &Caller, wanted: CheckPrompts) -> Result<Answer, ToolError> {
+        let (sessions, errors) = self.all_sessions(wanted.backend.as_deref()).await?;
+        let prompts = sessions
+            .into_iter()
+            .filter_map(|(backend, session)| self.show(caller, &backend, session).prompt)
+            .collect();
+        let prompts = Prompts { prompts, errors };
+        Ok(answer(prompts.text(), &prompts))
+    }
+
+    pub(crate) async fn get_session_status(
+        &self,
+        caller: &Caller,
+        wanted: GetSessionStatus,
+    ) -> Result<Answer, ToolError> {
+        let (member, id) = self.readable_id(&wanted.session_id).await?;
+        let wait = wait(wanted.wait_seconds)?;
+        if !wait.is_zero() {
+            let deadline = Instant::now() + wait;
+            self.settled(caller, member, &id, None, deadline).await?;
+        }
+        let session = self.session(member, &id).await?;
+        let acted = Acted {
+            session: self.show(caller, member.name(), session),
+            receipt: None,
+            text: None,
+            next: None,
+            note: None,
+        };
+        Ok(answer(acted.text(), &acted))
+    }
+
+    pub(crate) async fn get_logs(&self, wanted: GetLogs) -> Result<Answer, ToolError> {
+        if !(1..=MAX_LINES).contains(&wanted.lines) {
+            return Err(ToolError::new(format!(
+                "lines must be from 1 to {MAX_LINES}, not {}",
+                wanted.lines
+            )));
+        }
+        let (member, id) = self.readable_id(&wanted.session_id).await?;
+        let query = LogQuery {
+            view: match wanted.view.unwrap_or(LogView::Scrollback) {
+                LogView::Screen => View::Screen,
+                LogView::Scrollback => View::Scrollback,
+                LogView::Transcript => View::Transcript,
+            },
+            lines: wanted.lines,
+            after: wanted.after,
+        };
+        let page = member
+            .watched
+            .backend
+            .read_log(&id, &query)
+            .await
+            .map_err(|error| ToolError::of(member.name(), error))?;
+        let text = if wanted.mobile_format {
+            answers::for_phone(&page.text)
+        } else {
+            page.text
+        };
+        let logs = Logs {
+            text: answers::bounded(text),
+            next: page.next,
+            more: page.more,
+        };
+        Ok(answer(logs.text.clone(), &logs))
+    }
+
+    pub(crate) async fn list_projects(&self, wanted: ListProjects) -> Result<Answer, ToolError> {
+        let members = self.members(wanted.backend.as_deref())?;
+        let able: Vec<&Member> = members
+            .iter()
+            .copied()
+            .filter(|member| member.watched.backend.description.verbs.contains(Verbs::PROJECTS))
+            .collect();
+        let (lists, errors) = self
+            .ask_all(&able, async |member| member.watched.backend.list_projects().await)
+            .await;
+        let projects = Projects {
+            projects: lists
+                .into_iter()
+                .flat_map(|(backend, projects)| projects.into_iter().map(move |project| of_project(&backend, project)))
+                .collect(),
+            backends: members.iter().map(|member| self.of_backend(member)).collect(),
+            errors,
+        };
+        Ok(answer(projects.text(), &projects))
+    }
+
+    /// All sessions of one backend or all, newest activity last asked first.
+    pub(crate) async fn all_sessions(
+        &self,
+        backend: Option<&str>,
+    ) -> Result<(Vec<(String, contract::Session)>, Vec<answers::BackendError>), ToolError> {
+        let members = self.members(backend)?;
+        let (lists, errors) = self
+            .ask_all(&members, async |member| member.watched.backend.list_sessions().await)
+            .await;
+        let sessions = lists
+            .into_iter()
+            .flat_map(|(backend, sessions)| sessions.into_iter().map(move |session| (backend.clone(), session)))
+            .collect();
+        Ok((sessions, errors))
+    }
+
+    /// One session as it is now.
+    pub(crate) async fn session(&self, member: &Member, id: &str) -> Result<contract::Session, ToolError> {
+        let session = member.watched.backend.get_session(id).await;
+        session.map_err(|error| ToolError::of(member.name(), error))
+    }
+
+    /// A whole id costs nothing to resolve; anything shorter is looked up.
+    async fn readable_id(&self, given: &str) -> Result<(&Member, String), ToolError> {
+        if let Ok((member, id)) = self.whole_id(given)
+            && member.watched.backend.get_session(id).await.is_ok()
+        {
+            return Ok((member, id.to_owned()));
+        }
+        self.any_id(given).await
+    }
+
+    fn of_backend(&self, member: &Member) -> Backend {
+        let description = &member.watched.backend.description;
+        Backend {
+            name: member.name().to_owned(),
+            about: description.about.clone(),
+            default: member.name() == self.default_backend,
+            verbs: verbs(description.verbs),
+            agents: member.terms.agents.clone(),
+        }
+    }
+}
+
+fn of_project(backend: &str, project: contract::Project) -> Project {
+    Project {
+        backend: backend.to_owned(),
+        name: project.name,
+        directory: project.directory,
+        branch: project.branch,
+    }
+}
+
+/// The names of verbs.
+pub(crate) fn verbs(verbs: Verbs) -> Vec<&'static str> {
+    let names = [
+        (Verbs::CREATE, "create"),
+        (Verbs::FIRST_MESSAGE, "first-message"),
+        (Verbs::SEND, "send"),
+        (Verbs::INTERRUPT, "interrupt"),
+        (Verbs::TERMINATE, "terminate"),
+        (Verbs::RESPOND, "respond"),
+        (Verbs::PROJECTS, "projects"),
+    ];
+    names
+        .into_iter()
+        .filter(|(verb, _)| verbs.contains(*verb))
+        .map(|(_, name)| name)
+        .collect()
+}
+
+/// `wait_seconds` as a time.
+pub(crate) fn wait(seconds: Option<u32>) -> Result<Duration, ToolError> {
+    let most = super::arguments::MAX_WAIT;
+    match seconds.unwrap_or(0) {
+        seconds if seconds <= most => Ok(Duration::from_secs(seconds.into())),
+        seconds => Err(ToolError::new(format!(
+            "wait_seconds may be at most {most}, not {seconds}; ask again with get_session_status to wait longer"
+        ))),
+    }
+}

@@ -1,0 +1,79 @@
+//! `berth call`: one tool, as a client would call it.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use berth::config::Config;
+use berth::mcp::{self, Client, Server};
+use berth::owner::{Owner, Ownership};
+use berth::principal::Principal;
+use serde_json::{Map, Value};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::print;
+
+/// Bytes between this process and the server in it.
+const BUFFER: usize = 64 << 10;
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// The tool, such as list_sessions
+    tool: String,
+    /// Its arguments, as a JSON object
+    #[arg(default_value = "{}", value_name = "JSON")]
+    arguments: String,
+    /// Print the structured answer
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn run(config: &Config, options: Options) -> anyhow::Result<ExitCode> {
+    let arguments = read(&options.arguments)?;
+    let connection = Connection::open(config).await?;
+    let called = connection.client.call(&options.tool, arguments).await?;
+    match called.structured {
+        Some(structured) if options.json => print::line(&serde_json::to_string_pretty(&structured)?),
+        _ if called.failed => bail!("{}", called.text),
+        _ => print::line(called.text.trim_end()),
+    }
+    Ok(if called.failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+fn read(text: &str) -> anyhow::Result<Map<String, Value>> {
+    serde_json::from_str(text).with_context(|| {
+        format!("the arguments are no JSON object: {text}; write them like '{{\"session_id\": \"local/x\"}}'")
+    })
+}
+
+/// A client of the process that owns the data directory, or of an owner within this one.
+pub(crate) struct Connection {
+    pub(crate) client: Client,
+    _owner: Option<(Box<Owner>, DropGuard)>,
+}
+
+impl Connection {
+    pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
+        let shutdown = CancellationToken::new();
+        let owner = match Ownership::find(config, "call", &shutdown).await? {
+            Ownership::Ours(owner) => owner,
+            Ownership::Theirs(stream) => {
+                return Ok(Self {
+                    client: Client::connect(stream).await?,
+                    _owner: None,
+                });
+            }
+        };
+        let server = Server::new(owner.catalog.clone()).for_principal(Principal::local());
+        let (here, there) = tokio::io::duplex(BUFFER);
+        let (read, write) = tokio::io::split(there);
+        tokio::spawn(mcp::serve_stream(server, read, write, shutdown.clone()));
+        Ok(Self {
+            client: Client::connect(here).await?,
+            _owner: Some((owner, shutdown.drop_guard())),
+        })
+    }
+}

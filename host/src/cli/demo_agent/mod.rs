@@ -1,0 +1,151 @@
+//! `berth demo-agent`: a small terminal program that behaves like a coding agent and never runs anything.
+//!
+//! It is there for people who want to see berth without an agent, and for tests. So it has real agents' hazards
+//! too: keys that come too early are lost, and prose with Enter typed into an open menu approves it.
+//!
+//! ```text
+//! keys ─→ conversation ─→ effects ─→ screen, record
+//!              └─→ block ─→ screen ─→ terminal
+//! ```
+
+mod block;
+mod command;
+mod composer;
+mod conversation;
+mod dialog;
+mod keys;
+mod record;
+mod screen;
+mod terminal;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+
+use conversation::{Conversation, Effect};
+use keys::Keys;
+use record::{Kind, Record};
+use screen::Screen;
+use terminal::Terminal;
+
+/// How often the clock on the screen and the terminal's size are looked at.
+const TICK: Duration = Duration::from_millis(100);
+/// How long after an escape the rest of a sequence may come.
+const ESCAPE_ALONE: Duration = Duration::from_millis(40);
+
+/// Behave like a coding agent, for a look at berth without one; nothing is ever run
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Append every message, answer and interruption to this file, as one JSON object a line
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+
+    /// Ask first whether the folder is trusted
+    #[arg(long)]
+    ask_trust: bool,
+
+    /// How long a message keeps it busy, in milliseconds
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 400)]
+    busy: u64,
+}
+
+/// Runs until `/exit`, `/crash` or Ctrl-C twice, and answers with the exit status that goes with it.
+///
+/// # Errors
+/// When there is no terminal, or the record cannot be written.
+pub(crate) fn run(options: Options) -> anyhow::Result<ExitCode> {
+    let directory = std::env::current_dir()
+        .context("finding the current directory")?
+        .display()
+        .to_string();
+    let mut record = Record::open(options.record.as_deref())?;
+    let terminal = Terminal::open()?;
+    record.write(Kind::Start, &directory)?;
+    let trust = options.ask_trust.then_some(directory.as_str());
+    let agent = Agent {
+        began: Instant::now(),
+        conversation: Conversation::new(Duration::from_millis(options.busy), trust),
+        keys: Keys::default(),
+        screen: Screen::default(),
+        record,
+        terminal,
+    };
+    agent.run().map(ExitCode::from)
+}
+
+/// The conversation together with the terminal that it is held in.
+struct Agent {
+    began: Instant,
+    conversation: Conversation,
+    keys: Keys,
+    screen: Screen,
+    record: Record,
+    terminal: Terminal,
+}
+
+impl Agent {
+    fn run(mut self) -> anyhow::Result<u8> {
+        let input = self.terminal.input();
+        let status = loop {
+            self.draw()?;
+            if let Some(status) = self.wait(&input)? {
+                break status;
+            }
+        };
+        self.record.write(Kind::Exit, &status.to_string())?;
+        let size = self.terminal.size();
+        self.terminal.write(&self.screen.leave(size))?;
+        Ok(status)
+    }
+
+    fn draw(&mut self) -> anyhow::Result<()> {
+        let size = self.terminal.size();
+        let block = block::draw(&self.conversation, self.began.elapsed(), size);
+        let frame = self.screen.frame(&block, size);
+        self.terminal.write(&frame)
+    }
+
+    /// Takes what is typed next, or lets time pass. Some exit status when it is over.
+    fn wait(&mut self, input: &Receiver<Vec<u8>>) -> anyhow::Result<Option<u8>> {
+        let keys = match input.recv_timeout(self.patience()) {
+            Ok(bytes) => self.keys.feed(&bytes),
+            Err(RecvTimeoutError::Timeout) => self.keys.settle().into_iter().collect(),
+            Err(RecvTimeoutError::Disconnected) => return Ok(Some(0)),
+        };
+        let now = self.began.elapsed();
+        self.conversation.pass(now);
+        for key in keys {
+            if let Some(status) = self.take_effects()? {
+                return Ok(Some(status));
+            }
+            self.conversation.press(key, now);
+        }
+        self.take_effects()
+    }
+
+    fn patience(&self) -> Duration {
+        if self.keys.is_undecided() {
+            return ESCAPE_ALONE;
+        }
+        let due = self
+            .conversation
+            .due()
+            .map(|due| due.saturating_sub(self.began.elapsed()));
+        due.map_or(TICK, |due| due.min(TICK))
+    }
+
+    fn take_effects(&mut self) -> anyhow::Result<Option<u8>> {
+        for effect in self.conversation.take_effects() {
+            match effect {
+                Effect::Print(line) => self.screen.print(&line),
+                Effect::ClearScreen => self.screen.clear(),
+                Effect::Record(kind, text) => self.record.write(kind, &text)?,
+                Effect::Exit(status) => return Ok(Some(status)),
+            }
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,153 @@
+//! The command line: one file a subcommand.
+
+mod attach;
+mod call;
+mod check;
+mod demo_agent;
+mod inspect;
+mod print;
+mod serve;
+mod stdio;
+mod token;
+mod tools;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use berth::capability::process::make_files_private;
+use berth::config::{Config, Installation};
+use berth::plugin::bundled;
+use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+/// How long the runtime's own threads get after a command has ended.
+const LAST_WORK: Duration = Duration::from_millis(500);
+
+/// A remote control for coding-agent sessions: sandboxed backends behind one MCP server.
+#[derive(Parser)]
+#[command(name = "berth", version, propagate_version = true, max_term_width = 100)]
+struct Arguments {
+    /// The configuration; else ~/.config/berth/config.toml, else the shipped one
+    #[arg(long, short, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the server: MCP over HTTP, until Ctrl-C or SIGTERM
+    Serve,
+    /// Speak MCP on standard input and output, for a local client that starts berth itself
+    Stdio,
+    /// Prove the configuration without serving; show each backend's grants and tools
+    Check(check::Options),
+    /// List the tools that clients see
+    Tools(tools::Options),
+    /// Call one tool, as a client would
+    Call(call::Options),
+    /// Print the token that local clients send
+    Token,
+    /// Open a session in this terminal
+    Attach(attach::Options),
+    /// Look into plugins
+    #[command(subcommand)]
+    Plugin(PluginCommand),
+    #[command(name = "demo-agent")]
+    DemoAgent(demo_agent::Options),
+}
+
+#[derive(Subcommand)]
+enum PluginCommand {
+    /// Show what a component imports, exports and offers, and the table that would grant it
+    Inspect(inspect::Options),
+}
+
+/// Runs the command that the arguments name.
+pub(crate) fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let ended = match arguments.command {
+        // It runs inside a session: it must start at once, and its files are its operator's.
+        Command::DemoAgent(options) => demo_agent::run(options),
+        command => {
+            make_files_private();
+            start_log();
+            run(command, arguments.config)
+        }
+    };
+    ended.unwrap_or_else(|error| {
+        print::error(&error);
+        ExitCode::FAILURE
+    })
+}
+
+fn run(command: Command, config: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let ended = runtime.block_on(async {
+        let load = || load(config.clone());
+        match command {
+            Command::Serve => serve::run(&load()?, ending()?).await,
+            Command::Stdio => stdio::run(&load()?, ending()?).await,
+            Command::Check(options) => check::run(&load()?, options).await,
+            Command::Tools(options) => tools::run(&load()?, options).await,
+            Command::Call(options) => call::run(&load()?, options).await,
+            Command::Token => token::run(&load()?),
+            Command::Attach(options) => attach::run(&load()?, options).await,
+            Command::Plugin(PluginCommand::Inspect(options)) => inspect::run(options).await,
+            Command::DemoAgent(options) => demo_agent::run(options),
+        }
+    });
+    runtime.shutdown_timeout(LAST_WORK);
+    ended
+}
+
+fn load(path: Option<PathBuf>) -> anyhow::Result<Config> {
+    let berth = std::env::current_exe().context("the path of this program cannot be found")?;
+    let plugins: Vec<&str> = bundled::ALL.iter().map(|(name, _)| *name).collect();
+    let installation = Installation {
+        berth: &berth,
+        plugins: &plugins,
+    };
+    Ok(Config::load(path.as_deref(), &installation)?)
+}
+
+/// Cancelled by Ctrl-C and SIGTERM.
+fn ending() -> anyhow::Result<CancellationToken> {
+    let ending = CancellationToken::new();
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let seen = ending.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        seen.cancel();
+    });
+    Ok(ending)
+}
+
+/// The program's log goes to standard error; `BERTH_LOG` sets its level, such as `berth=debug`.
+fn start_log() {
+    let filter = EnvFilter::try_from_env("BERTH_LOG").unwrap_or_else(|_| EnvFilter::new("berth=info,warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .with_ansi(anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never)
+        .init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,62 @@
+//! What the commands print: tables and colours on a terminal, plain lines otherwise.
+
+use std::io::{IsTerminal, Write, stdout};
+
+use anstyle::{AnsiColor, Style};
+use comfy_table::presets::NOTHING;
+use comfy_table::{Attribute, Cell, ContentArrangement, Table};
+
+const BOLD: Style = Style::new().bold();
+const RED: Style = AnsiColor::Red.on_default().bold();
+
+/// One line.
+pub(crate) fn line(text: &str) {
+    // Whoever closed our output has read enough.
+    let _ = writeln!(anstream::stdout(), "{text}");
+}
+
+/// A heading.
+pub(crate) fn heading(text: &str) {
+    line(&format!("{BOLD}{text}{BOLD:#}"));
+}
+
+/// Rows under `columns`; without a terminal one line a row, fields parted by tabs.
+pub(crate) fn table(columns: &[&str], rows: &[Vec<String>]) {
+    let rows: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| row.iter().map(|field| safe(field)).collect())
+        .collect();
+    if !stdout().is_terminal() {
+        rows.iter().for_each(|row| line(&row.join("\t")));
+        return;
+    }
+    let mut table = Table::new();
+    table
+        .load_style(NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(
+            columns
+                .iter()
+                .map(|column| Cell::new(column).add_attribute(Attribute::Bold)),
+        )
+        .add_rows(rows);
+    line(&table.to_string());
+}
+
+/// What ended the command, with all its causes.
+pub(crate) fn error(error: &anyhow::Error) {
+    let _ = writeln!(anstream::stderr(), "{RED}berth:{RED:#} {error:#}");
+}
+
+/// Foreign text on the operator's terminal: on one line, with nothing that steers it.
+pub(crate) fn safe(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| {
+            if c.is_control() {
+                c.escape_default().collect::<Vec<_>>()
+            } else {
+                vec![c]
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,38 @@
+//! `berth tools`: what clients see.
+
+use std::process::ExitCode;
+
+use berth::config::Config;
+use serde_json::Value;
+
+use super::call::Connection;
+use super::print;
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Print the tools with their schemas, as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn run(config: &Config, options: Options) -> anyhow::Result<ExitCode> {
+    let tools = Connection::open(config).await?.client.tools().await?;
+    if options.json {
+        print::line(&serde_json::to_string_pretty(&tools)?);
+    } else {
+        print::table(
+            &["tool", "", "what it does"],
+            &tools.iter().map(row).collect::<Vec<_>>(),
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn row(tool: &Value) -> Vec<String> {
+    let text = |field: &str| tool[field].as_str().unwrap_or_default().to_owned();
+    let access = match tool["annotations"]["readOnlyHint"].as_bool() {
+        Some(true) => "reads",
+        _ => "acts",
+    };
+    vec![text("name"), access.into(), text("description")]
+}

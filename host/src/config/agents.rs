@@ -1,0 +1,82 @@
+//! `[agents.NAME]`: the coding agents that backends may start.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::source::At;
+use super::surroundings::Surroundings;
+use super::{Agent, ConfigError, values};
+use crate::capability::process::grant::{AgentCommand, BadAgent, Words};
+
+/// The table as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Section {
+    command: Vec<String>,
+    requires: Option<String>,
+    #[serde(default)]
+    words: BTreeMap<String, String>,
+    #[serde(default)]
+    options: BTreeMap<String, Vec<String>>,
+    profile: Option<String>,
+    signs: Option<serde_json::Value>,
+}
+
+impl Section {
+    /// Checks the table of the agent `name`, which stands at `at`; relative paths start at `folder`.
+    pub(super) fn check(
+        self,
+        name: &str,
+        at: &At<'_>,
+        around: &Surroundings<'_>,
+        folder: &Path,
+    ) -> Result<Agent, ConfigError> {
+        values::name(at, name)?;
+        let command = with_berth(&at.key("command"), self.command, around)?;
+        let words = words(&at.key("words"), &self.words)?;
+        let granted =
+            AgentCommand::new(name, command.clone(), &self.options, &words).map_err(|error| misfit(at, &error))?;
+        Ok(Agent {
+            command,
+            installed: self
+                .requires
+                .as_deref()
+                .is_none_or(|program| around.find_program(program, folder).is_some()),
+            requires: self.requires,
+            words: self.words,
+            options: self.options,
+            profile: self.profile,
+            signs: self.signs,
+            granted,
+        })
+    }
+}
+
+/// Compiles the words of the table at `at`.
+pub(super) fn words(at: &At<'_>, written: &BTreeMap<String, String>) -> Result<Words, ConfigError> {
+    let mut words = Words::default();
+    for (name, expression) in written {
+        words.add(name, expression).map_err(|error| at.key(name).error(error))?;
+    }
+    Ok(words)
+}
+
+/// Puts this binary's path where the command says `@berth`.
+fn with_berth(at: &At<'_>, command: Vec<String>, around: &Surroundings<'_>) -> Result<Vec<String>, ConfigError> {
+    let berth = around.installation.berth.to_str();
+    let replaced = |word: String| match (word.as_str(), berth) {
+        ("@berth", Some(berth)) => Ok(berth.to_owned()),
+        ("@berth", None) => Err(at.error("the path of this binary is no UTF-8: move it, or write a path for @berth")),
+        _ => Ok(word),
+    };
+    command.into_iter().map(replaced).collect()
+}
+
+fn misfit(at: &At<'_>, error: &BadAgent) -> ConfigError {
+    match error {
+        BadAgent::Option { name, .. } => at.key("options").key(name).error(error),
+        BadAgent::ShortCommand | BadAgent::Word(_) => at.key("command").error(error),
+    }
+}

@@ -1,0 +1,267 @@
+//! `[backends.NAME]`: a plugin with a name, settings and grants.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::source::At;
+use super::surroundings::Surroundings;
+use super::{Agent, Backend, ConfigError, EnvFile, Limits, PluginSource, programs, values};
+use crate::capability::process::grant::Grant;
+
+const MIB: u64 = 1 << 20;
+
+/// Variables that decide what a program runs or whom it talks to, and so are never a plugin's to set.
+const HOST_VARIABLES: [&str; 15] = [
+    "PATH",
+    "HOME",
+    "LD_*",
+    "DYLD_*",
+    "*_OPTIONS",
+    "BASH_ENV",
+    "ENV",
+    "GIT_*",
+    "SSH_*",
+    "TMUX*",
+    "LC_*",
+    "LANG",
+    "LOCPATH",
+    "ANTHROPIC_*",
+    "CLAUDE_*",
+];
+
+/// The table as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Section {
+    plugin: String,
+    sha256: Option<String>,
+    #[serde(default)]
+    agents: Vec<String>,
+    #[serde(default)]
+    directories: Vec<String>,
+    #[serde(default)]
+    env: Vec<String>,
+    env_file: Option<String>,
+    #[serde(default)]
+    guest_env: Vec<String>,
+    #[serde(default)]
+    programs: BTreeMap<String, programs::Section>,
+    #[serde(default)]
+    read_tools: Vec<String>,
+    #[serde(default)]
+    remote_trust: bool,
+    #[serde(default)]
+    settings: serde_json::Map<String, serde_json::Value>,
+    #[serde(default)]
+    limits: LimitsSection,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LimitsSection {
+    memory: Option<String>,
+    calls: Option<u64>,
+    processes: Option<u64>,
+    deadline: Option<String>,
+}
+
+impl Section {
+    /// Checks the backend `name`, whose table stands at `at`; relative paths start at `folder`.
+    pub(super) fn check(
+        self,
+        name: &str,
+        at: &At<'_>,
+        agents: &BTreeMap<String, Agent>,
+        around: &Surroundings<'_>,
+        folder: &Path,
+    ) -> Result<Backend, ConfigError> {
+        values::name(at, name)?;
+        known_agents(&at.key("agents"), &self.agents, agents)?;
+        inherited(&at.key("env"), &self.env)?;
+        settable(&at.key("guest_env"), &self.guest_env)?;
+        for (index, tool) in self.read_tools.iter().enumerate() {
+            values::tool_name(&at.key("read_tools").item(index), tool)?;
+        }
+        Ok(Backend {
+            name: name.to_owned(),
+            plugin: plugin(at, &self.plugin, self.sha256.as_deref(), around, folder)?,
+            agents: self.agents,
+            directories: directories(&at.key("directories"), &self.directories, around, folder)?,
+            env: self.env,
+            env_file: env_file(&at.key("env_file"), self.env_file.as_deref(), around, folder)?,
+            guest_env: self.guest_env,
+            programs: grants(name, &at.key("programs"), self.programs, around, folder)?,
+            read_tools: self.read_tools,
+            remote_trust: self.remote_trust,
+            settings: self.settings.into(),
+            limits: self.limits.check(&at.key("limits"))?,
+        })
+    }
+}
+
+impl LimitsSection {
+    fn check(self, at: &At<'_>) -> Result<Limits, ConfigError> {
+        const SECOND: Duration = Duration::from_secs(1);
+        Ok(Limits {
+            memory: values::size(&at.key("memory"), self.memory.as_deref(), 64 * MIB, MIB..=1024 * MIB)?,
+            calls: values::count(&at.key("calls"), self.calls, 16, 1..=256)?,
+            processes: values::count(&at.key("processes"), self.processes, 16, 1..=256)?,
+            deadline: values::duration(
+                &at.key("deadline"),
+                self.deadline.as_deref(),
+                30 * SECOND,
+                SECOND..=300 * SECOND,
+            )?,
+        })
+    }
+}
+
+fn plugin(
+    at: &At<'_>,
+    written: &str,
+    sha256: Option<&str>,
+    around: &Surroundings<'_>,
+    folder: &Path,
+) -> Result<PluginSource, ConfigError> {
+    if written.contains('/') || Path::new(written).extension().is_some_and(|end| end == "wasm") {
+        return plugin_file(at, around.resolve(written, folder), sha256);
+    }
+    let bundled = around.installation.plugins;
+    if !bundled.contains(&written) {
+        let known = bundled.join(", ");
+        return Err(at.key("plugin").error(format!(
+            "there is no plugin {written:?} in this binary: use one of {known}, or a file like \"./mine.wasm\""
+        )));
+    }
+    match sha256 {
+        None => Ok(PluginSource::Bundled(written.to_owned())),
+        Some(_) => Err(at
+            .key("sha256")
+            .error("a bundled plugin is part of this binary: remove sha256")),
+    }
+}
+
+fn plugin_file(at: &At<'_>, path: PathBuf, sha256: Option<&str>) -> Result<PluginSource, ConfigError> {
+    if !path.is_file() {
+        let shown = path.display();
+        return Err(at
+            .key("plugin")
+            .error(format!("there is no file {shown}: build it or correct the path")));
+    }
+    let sha256 = sha256
+        .map(|digest| values::sha256(&at.key("sha256"), digest))
+        .transpose()?;
+    Ok(PluginSource::File { path, sha256 })
+}
+
+fn known_agents(at: &At<'_>, names: &[String], agents: &BTreeMap<String, Agent>) -> Result<(), ConfigError> {
+    for (index, name) in names.iter().enumerate() {
+        if !agents.contains_key(name) {
+            let known = agents.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+            return Err(at.item(index).error(format!(
+                "there is no agent {name:?} (there are: {known}): add [agents.NAME] or correct it"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The granted directories without links, so that what is checked later is what was granted.
+fn directories(
+    at: &At<'_>,
+    written: &[String],
+    around: &Surroundings<'_>,
+    folder: &Path,
+) -> Result<Vec<PathBuf>, ConfigError> {
+    let resolve = |(index, directory): (usize, &String)| {
+        let path = around.resolve(directory, folder);
+        let at = at.item(index);
+        let shown = path.display();
+        let found = path.canonicalize().map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => at.error(format!(
+                "{shown} does not exist: make it with `mkdir -p {}`",
+                quoted_for_shell(&path)
+            )),
+            _ => at.error(format!(
+                "{shown} cannot be used ({error}): correct the path or its permissions"
+            )),
+        })?;
+        match found.is_dir() {
+            true => Ok(found),
+            false => Err(at.error(format!("{shown} is no directory: name the directory that holds it"))),
+        }
+    };
+    written.iter().enumerate().map(resolve).collect()
+}
+
+/// The command is there to be pasted, whatever the path holds.
+fn quoted_for_shell(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+,:@".contains(c);
+    if text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+fn inherited(at: &At<'_>, written: &[String]) -> Result<(), ConfigError> {
+    let usable = |name: &String| values::is_variable(name.strip_suffix('*').unwrap_or(name));
+    match written.iter().position(|name| !usable(name)) {
+        None => Ok(()),
+        Some(index) => Err(at.item(index).error(format!(
+            "{:?} names no variables: write a name like \"TERM\", or a beginning like \"LC_*\"",
+            written[index]
+        ))),
+    }
+}
+
+fn settable(at: &At<'_>, written: &[String]) -> Result<(), ConfigError> {
+    for (index, name) in written.iter().enumerate() {
+        let at = at.item(index);
+        if !values::is_variable(name) {
+            return Err(at.error(format!("{name:?} is no variable: write a whole name like \"NO_COLOR\"")));
+        }
+        if let Some(pattern) = HOST_VARIABLES.iter().find(|pattern| covers(pattern, name)) {
+            return Err(at.error(format!(
+                "a plugin must not set {name} ({pattern} is the host's): remove it, or set it in env_file"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn covers(pattern: &str, name: &str) -> bool {
+    match (pattern.strip_suffix('*'), pattern.strip_prefix('*')) {
+        (Some(beginning), _) => name.starts_with(beginning),
+        (_, Some(end)) => name.ends_with(end),
+        _ => name == pattern,
+    }
+}
+
+fn env_file(
+    at: &At<'_>,
+    written: Option<&str>,
+    around: &Surroundings<'_>,
+    folder: &Path,
+) -> Result<Option<EnvFile>, ConfigError> {
+    let read = |written| EnvFile::read(&around.resolve(written, folder));
+    written.map(read).transpose().map_err(|error| at.error(error))
+}
+
+fn grants(
+    backend: &str,
+    at: &At<'_>,
+    programs: BTreeMap<String, programs::Section>,
+    around: &Surroundings<'_>,
+    folder: &Path,
+) -> Result<BTreeMap<String, Grant>, ConfigError> {
+    let check = |(name, section): (String, programs::Section)| {
+        let grant = section.check(backend, &name, &at.key(&name), around, folder)?;
+        Ok((name, grant))
+    };
+    programs.into_iter().map(check).collect()
+}

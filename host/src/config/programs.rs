@@ -1,0 +1,121 @@
+//! `[backends.NAME.programs.NAME]`: the grant of one program.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::source::At;
+use super::surroundings::Surroundings;
+use super::{ConfigError, agents, values};
+use crate::capability::process::grant::{CONF_MARKER, Grant, Pattern, Words};
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const SECOND: Duration = Duration::from_secs(1);
+
+/// The table as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Section {
+    path: Option<String>,
+    conf: Option<String>,
+    #[serde(default)]
+    fixed: Vec<String>,
+    #[serde(default)]
+    words: BTreeMap<String, String>,
+    separator: Option<String>,
+    #[serde(default)]
+    read: Vec<Vec<String>>,
+    #[serde(default)]
+    control: Vec<Vec<String>>,
+    attach: Option<Vec<String>>,
+    timeout: Option<String>,
+    output: Option<String>,
+}
+
+impl Section {
+    /// Checks the grant of `program` for `backend`, which stands at `at`; relative paths start at `folder`.
+    pub(super) fn check(
+        self,
+        backend: &str,
+        program: &str,
+        at: &At<'_>,
+        around: &Surroundings<'_>,
+        folder: &Path,
+    ) -> Result<Grant, ConfigError> {
+        values::name(at, program)?;
+        conf_is_named(at, self.conf.as_deref(), &self.fixed)?;
+        separator_parts(&at.key("separator"), self.separator.as_deref())?;
+        let words = agents::words(&at.key("words"), &self.words)?;
+        Ok(Grant {
+            backend: backend.to_owned(),
+            program: program.to_owned(),
+            path: find(&at.key("path"), self.path.as_deref().unwrap_or(program), around, folder)?,
+            read: patterns(&at.key("read"), &self.read, &words)?,
+            control: patterns(&at.key("control"), &self.control, &words)?,
+            attach: attach(&at.key("attach"), self.attach.as_deref(), &words)?,
+            timeout: values::duration(
+                &at.key("timeout"),
+                self.timeout.as_deref(),
+                10 * SECOND,
+                SECOND / 10..=600 * SECOND,
+            )?,
+            output: values::size(&at.key("output"), self.output.as_deref(), 4 * MIB, KIB..=64 * MIB)?,
+            conf: self.conf,
+            fixed: self.fixed,
+            separator: self.separator,
+        })
+    }
+}
+
+fn find(at: &At<'_>, written: &str, around: &Surroundings<'_>, folder: &Path) -> Result<PathBuf, ConfigError> {
+    around.find_program(written, folder).ok_or_else(|| {
+        let place = if written.contains('/') {
+            "there is no such program"
+        } else {
+            "it is not on PATH"
+        };
+        at.error(format!(
+            "{written:?} cannot be run: {place}; install it, or write its absolute path"
+        ))
+    })
+}
+
+/// A text that no argument names would be written and never read, and the other way round.
+fn conf_is_named(at: &At<'_>, conf: Option<&str>, fixed: &[String]) -> Result<(), ConfigError> {
+    match (conf, fixed.iter().position(|argument| argument == CONF_MARKER)) {
+        (Some(_), None) => Err(at
+            .key("conf")
+            .error("`fixed` does not name it: add \"@conf\" there, where its path belongs")),
+        (None, Some(index)) => Err(at
+            .key("fixed")
+            .item(index)
+            .error("\"@conf\" is the file of `conf`, and there is none: add conf")),
+        _ => Ok(()),
+    }
+}
+
+fn separator_parts(at: &At<'_>, separator: Option<&str>) -> Result<(), ConfigError> {
+    let usable = |text: &str| !text.is_empty() && !text.chars().any(|c| c == '\\' || c.is_control());
+    match separator {
+        Some(text) if !usable(text) => Err(at.error(format!(
+            "{text:?} cannot part commands: write the program's separator, like \";\""
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn patterns(at: &At<'_>, written: &[Vec<String>], words: &Words) -> Result<Vec<Pattern>, ConfigError> {
+    let parse =
+        |(index, list): (usize, &Vec<String>)| Pattern::parse(list, words).map_err(|error| at.item(index).error(error));
+    written.iter().enumerate().map(parse).collect()
+}
+
+fn attach(at: &At<'_>, written: Option<&[String]>, words: &Words) -> Result<Option<Pattern>, ConfigError> {
+    written
+        .map(|list| Pattern::parse_fillable(list, words))
+        .transpose()
+        .map_err(|error| at.error(error))
+}

@@ -1,0 +1,649 @@
+//! Each way in which a configuration can be wrong: its error says file, line, key and fix.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::*;
+
+/// A home of its own with `projects`, and a `PATH` on which only `tmux` and `claude` are found.
+pub(crate) struct Home(TempDir);
+
+impl Home {
+    pub(crate) fn new() -> Home {
+        let home = Home(tempfile::tempdir().unwrap());
+        fs::create_dir_all(home.path("projects")).unwrap();
+        fs::create_dir_all(home.path("conf")).unwrap();
+        for program in ["bin/tmux", "bin/claude"] {
+            home.write(program, "", 0o755);
+        }
+        home
+    }
+
+    pub(crate) fn shipped(&self) -> Config {
+        check(SHIPPED, None, &self.surroundings()).unwrap()
+    }
+
+    fn path(&self, within: &str) -> PathBuf {
+        self.0.path().canonicalize().unwrap().join(within)
+    }
+
+    fn write(&self, within: &str, text: &str, mode: u32) -> PathBuf {
+        let path = self.path(within);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        path
+    }
+
+    fn surroundings(&self) -> Surroundings<'static> {
+        Surroundings {
+            installation: Installation {
+                berth: Path::new("/opt/berth"),
+                plugins: &["tmux", "other"],
+            },
+            home: self.path(""),
+            config: self.path(".config"),
+            data: self.path(".local/share"),
+            cache: self.path(".cache"),
+            search_path: self.path("bin").into(),
+        }
+    }
+
+    fn check(&self, text: &str) -> Result<Config, ConfigError> {
+        check(text, Some(&self.path("conf/config.toml")), &self.surroundings())
+    }
+}
+
+const SMALL: &str = r#"
+[agents.demo]
+command = ["env", "@berth"]
+[agents.demo.words]
+id = "[a-z]+"
+[agents.demo.options]
+resume = ["--resume", "<id>"]
+[backends.local]
+plugin = "tmux"
+agents = ["demo"]
+directories = ["~/projects"]
+env = ["HOME"]
+guest_env = ["NO_COLOR"]
+read_tools = []
+[backends.local.limits]
+calls = 1
+[backends.local.programs.tmux]
+fixed = ["-f", "@conf"]
+conf = "set x"
+separator = ";"
+timeout = "1s"
+output = "1 MiB"
+words = { name = "[a-z]+" }
+read = [["ls", "<name>"]]
+control = []
+[server]
+listen = "127.0.0.1:0"
+[tools]
+hide = []
+"#;
+
+/// `SMALL` with `old` in it replaced by `new`, and the number of the line on which that stands.
+fn changed(old: &str, new: &str) -> (String, usize) {
+    assert_eq!(SMALL.matches(old).count(), 1, "{old}");
+    let before = SMALL.split(old).next().unwrap();
+    (
+        SMALL.replace(old, new),
+        before.lines().count().max(1) + usize::from(before.ends_with('\n')),
+    )
+}
+
+#[test]
+fn takes_what_is_right() {
+    let home = Home::new();
+    let config = home.check(SMALL).unwrap();
+    assert_eq!(config.default_backend, "local");
+    assert_eq!(config.agents["demo"].command, ["env", "/opt/berth"]);
+    let backend = &config.backends["local"];
+    assert_eq!(backend.directories, [home.path("projects")]);
+    assert_eq!(
+        backend.limits,
+        Limits {
+            memory: 64 << 20,
+            calls: 1,
+            processes: 16,
+            deadline: Duration::from_secs(30)
+        }
+    );
+    let grant = &backend.programs["tmux"];
+    assert_eq!(grant.path, home.path("bin/tmux"));
+    assert_eq!((grant.timeout, grant.output), (Duration::from_secs(1), 1 << 20));
+    assert_eq!(config.agent_commands(backend).len(), 1);
+    assert_eq!(config.server.data, home.path(".local/share/berth"));
+}
+
+#[test]
+fn says_line_key_and_fix_of_whatever_is_wrong() {
+    let home = Home::new();
+    home.write("file", "", 0o644);
+    let cases: &[(&str, &str, &str, &str)] = &[
+        (
+            "timeout = \"1s\"",
+            "timeout = \"10 parsecs\"",
+            "backends.local.programs.tmux.timeout",
+            "like \"10s\" or \"2m\"",
+        ),
+        (
+            "timeout = \"1s\"",
+            "timeout = \"0s\"",
+            "backends.local.programs.tmux.timeout",
+            "choose from 100ms to 10m",
+        ),
+        (
+            "timeout = \"1s\"",
+            "timeout = 10",
+            "backends.local.programs.tmux.timeout",
+            "expected a string, as the shipped config.toml shows",
+        ),
+        (
+            "timeout = \"1s\"",
+            "timeuot = \"1s\"",
+            "backends.local.programs.tmux.timeuot",
+            "unknown field `timeuot`, expected one of",
+        ),
+        (
+            "output = \"1 MiB\"",
+            "output = \"lots\"",
+            "backends.local.programs.tmux.output",
+            "like \"64 KiB\"",
+        ),
+        (
+            "output = \"1 MiB\"",
+            "output = \"1 TiB\"",
+            "backends.local.programs.tmux.output",
+            "64.0 MiB",
+        ),
+        (
+            "conf = \"set x\"",
+            "",
+            "backends.local.programs.tmux.fixed[1]",
+            "add conf",
+        ),
+        (
+            "fixed = [\"-f\", \"@conf\"]",
+            "fixed = []",
+            "backends.local.programs.tmux.conf",
+            "add \"@conf\"",
+        ),
+        (
+            "separator = \";\"",
+            "separator = \"\"",
+            "backends.local.programs.tmux.separator",
+            "write the program's separator",
+        ),
+        (
+            "\"<name>\"",
+            "\"<nome>\"",
+            "backends.local.programs.tmux.read[0]",
+            "among the words (name)",
+        ),
+        (
+            "\"<name>\"",
+            "\"<name><name>\"",
+            "backends.local.programs.tmux.read[0]",
+            "one word",
+        ),
+        (
+            "\"<name>\"",
+            "\"@agent\", \"x\"",
+            "backends.local.programs.tmux.read[0]",
+            "must be the last",
+        ),
+        (
+            "\"<name>\"",
+            "\"@any\"",
+            "backends.local.programs.tmux.read[0]",
+            "there are \"@text\" and \"@agent\"",
+        ),
+        (
+            "[[\"ls\", \"<name>\"]]",
+            "[[\"ls\"],\n\n[]]",
+            "backends.local.programs.tmux.read[1]",
+            "name the arguments",
+        ),
+        (
+            "name = \"[a-z]+\"",
+            "name = \"[a-z\"",
+            "backends.local.programs.tmux.words.name",
+            "regular expression",
+        ),
+        (
+            "name = \"[a-z]+\"",
+            "name = \"a)|(b\"",
+            "backends.local.programs.tmux.words.name",
+            "regular expression",
+        ),
+        (
+            "name = \"[a-z]+\"",
+            "NAME = \"x\"",
+            "backends.local.programs.tmux.words.NAME",
+            "a-z, 0-9 and _",
+        ),
+        (
+            "separator",
+            "attach = [\"a\", \"@text\"]\nseparator",
+            "backends.local.programs.tmux.attach",
+            "literals and <word>s",
+        ),
+        (
+            "programs.tmux]",
+            "programs.sl]",
+            "backends.local.programs.sl.path",
+            "install it",
+        ),
+        (
+            "programs.tmux]",
+            "programs.tmux]\npath = \"./no/tmux\"",
+            "backends.local.programs.tmux.path",
+            "absolute path",
+        ),
+        (
+            "agents = [\"demo\"]",
+            "agents = [\"demo\",\n \"codex\"]",
+            "backends.local.agents[1]",
+            "there are: demo",
+        ),
+        (
+            "plugin = \"tmux\"",
+            "plugin = \"tmax\"",
+            "backends.local.plugin",
+            "use one of tmux, other",
+        ),
+        (
+            "plugin = \"tmux\"",
+            "plugin = \"./no.wasm\"",
+            "backends.local.plugin",
+            "build it or correct the path",
+        ),
+        (
+            "plugin = \"tmux\"",
+            "sha256 = \"00\"\nplugin = \"tmux\"",
+            "backends.local.sha256",
+            "remove sha256",
+        ),
+        (
+            "plugin = \"tmux\"",
+            "sha256 = \"00\"\nplugin = \"~/file\"",
+            "backends.local.sha256",
+            "64 hexadecimal digits",
+        ),
+        (
+            "plugin = \"tmux\"",
+            "",
+            "backends.local",
+            "missing field `plugin`: add it",
+        ),
+        (
+            "\"~/projects\"",
+            "\"~/nowhere\"",
+            "backends.local.directories[0]",
+            "mkdir -p ",
+        ),
+        (
+            "\"~/projects\"",
+            "\"~/file\"",
+            "backends.local.directories[0]",
+            "is no directory",
+        ),
+        (
+            "\"~/projects\"",
+            "\"~\"",
+            "backends.local.directories[0]",
+            "too wide a grant",
+        ),
+        (
+            "\"~/projects\"",
+            "\"/\"",
+            "backends.local.directories[0]",
+            "too wide a grant",
+        ),
+        (
+            "\"~/projects\"",
+            "\".\"",
+            "backends.local.directories[0]",
+            "holds berth's configuration",
+        ),
+        (
+            "env = [\"HOME\"]",
+            "env = [\"*\"]",
+            "backends.local.env[0]",
+            "a beginning like \"LC_*\"",
+        ),
+        (
+            "env = [\"HOME\"]",
+            "env = [\"A*B\"]",
+            "backends.local.env[0]",
+            "write a name",
+        ),
+        (
+            "env = [\"HOME\"]",
+            "env_file = \"none.env\"",
+            "backends.local.env_file",
+            "install -m 600",
+        ),
+        (
+            "[\"NO_COLOR\"]",
+            "[\"X\", \"LD_PRELOAD\"]",
+            "backends.local.guest_env[1]",
+            "LD_* is the host's",
+        ),
+        (
+            "[\"NO_COLOR\"]",
+            "[\"NODE_OPTIONS\"]",
+            "backends.local.guest_env[0]",
+            "*_OPTIONS is the host's",
+        ),
+        (
+            "[\"NO_COLOR\"]",
+            "[\"LC_*\"]",
+            "backends.local.guest_env[0]",
+            "write a whole name",
+        ),
+        (
+            "read_tools = []",
+            "read_tools = [\"a b\"]",
+            "backends.local.read_tools[0]",
+            "no tool's name",
+        ),
+        (
+            "calls = 1",
+            "calls = 0",
+            "backends.local.limits.calls",
+            "choose from 1 to 256",
+        ),
+        (
+            "calls = 1",
+            "calls = -1",
+            "backends.local.limits.calls",
+            "expected a whole number",
+        ),
+        (
+            "calls = 1",
+            "memory = \"2 GiB\"",
+            "backends.local.limits.memory",
+            "to 1.0 GiB",
+        ),
+        (
+            "calls = 1",
+            "deadline = \"1h\"",
+            "backends.local.limits.deadline",
+            "to 5m",
+        ),
+        (
+            "calls = 1",
+            "processes = 100000",
+            "backends.local.limits.processes",
+            "to 256",
+        ),
+        (
+            "[tools]",
+            "[backends.local]\nplugin = \"other\"\n[tools]",
+            "backends.local",
+            "stands there twice",
+        ),
+        (
+            "[agents.demo]",
+            "default_backend = \"lokal\"\n[agents.demo]",
+            "default_backend",
+            "there are: local",
+        ),
+        (
+            "[agents.demo]",
+            "[backends.two]\nplugin = \"tmux\"\n[agents.demo]",
+            "default_backend",
+            "default_backend = \"local\"",
+        ),
+        (
+            "[agents.demo]",
+            "[agents.Demo]\ncommand = [\"a\", \"b\"]\n[agents.demo]",
+            "agents.Demo",
+            "32 of a-z",
+        ),
+        (
+            "[\"env\", \"@berth\"]",
+            "[\"@berth\"]",
+            "agents.demo.command",
+            "at least two words",
+        ),
+        (
+            "[\"env\", \"@berth\"]",
+            "[\"env\", \"\"]",
+            "agents.demo.command",
+            "no word of a command",
+        ),
+        ("\"--resume\", ", "", "agents.demo.options.resume", "begin with \"-\""),
+        (
+            "\"<id>\"",
+            "\"<uuid>\"",
+            "agents.demo.options.resume",
+            "among the words (id)",
+        ),
+        (
+            "id = \"[a-z]+\"",
+            "id = \"(\"",
+            "agents.demo.words.id",
+            "regular expression",
+        ),
+        (
+            "\"127.0.0.1:0\"",
+            "\"0.0.0.0:8787\"",
+            "server.listen",
+            "until login exists",
+        ),
+        (
+            "\"127.0.0.1:0\"",
+            "\"localhost\"",
+            "server.listen",
+            "like \"127.0.0.1:8787\"",
+        ),
+        (
+            "listen",
+            "max_requests = 0\nlisten",
+            "server.max_requests",
+            "choose from 1",
+        ),
+        ("listen", "max_body = \"1 GiB\"\nlisten", "server.max_body", "16.0 MiB"),
+        (
+            "listen",
+            "url_hosts = [\"https://x\"]\nlisten",
+            "server.url_hosts[0]",
+            "its name alone",
+        ),
+        (
+            "listen",
+            "data = \"~/projects/data\"\nlisten",
+            "backends.local.directories[0]",
+            "holds berth's data",
+        ),
+        (
+            "listen",
+            "cache = \"~/projects/a/b\"\nlisten",
+            "backends.local.directories[0]",
+            "holds berth's cache",
+        ),
+        ("hide = []", "hide = [\"\"]", "tools.hide[0]", "no tool's name"),
+        (
+            "hide = []",
+            "alias.x = { tool = \"y\", argument = {} }",
+            "tools.alias.x.argument",
+            "unknown field",
+        ),
+        ("[tools]", "[hooks]", "hooks", "unknown field `hooks`"),
+        ("hide = []", "hide = [", "hide", ""),
+    ];
+    for (old, new, key, fix) in cases {
+        let (text, _) = changed(old, new);
+        let error = home.check(&text).expect_err(new);
+        let shown = error.to_string();
+        assert_eq!(error.key.as_deref(), Some(*key), "{new}: {shown}");
+        assert!(error.message.contains(fix), "{new}: {shown}");
+        assert!(
+            shown.starts_with(&format!("{}:", home.path("conf/config.toml").display())),
+            "{shown}"
+        );
+        let told = text.lines().nth(error.line.unwrap() - 1).unwrap();
+        let name = key.rsplit('.').next().unwrap().split('[').next().unwrap();
+        let changed_line = new.lines().last().filter(|line| !line.is_empty());
+        let at_top = *key == "default_backend" && error.line == Some(1);
+        assert!(
+            told.contains(name) || changed_line.is_some_and(|line| told.contains(line)) || at_top,
+            "{shown}: {told}"
+        );
+    }
+}
+
+#[test]
+fn tells_the_exact_line_also_inside_a_list() {
+    let home = Home::new();
+    let (text, line) = changed("agents = [\"demo\"]", "agents = [\n\"demo\",\n\"codex\",\n]");
+    assert_eq!(home.check(&text).unwrap_err().line, Some(line + 2));
+    let (text, line) = changed("timeout = \"1s\"", "timeout = \"10 parsecs\"");
+    let expected = format!(
+        "{}:{line}: backends.local.programs.tmux.timeout: \"10 parsecs\" is no duration: write it like \"10s\" or \"2m\"",
+        home.path("conf/config.toml").display()
+    );
+    assert_eq!(home.check(&text).unwrap_err().to_string(), expected);
+}
+
+#[test]
+fn needs_a_backend() {
+    let error = Home::new().check("").unwrap_err();
+    assert!(error.message.contains("add a table [backends.NAME]"), "{error}");
+}
+
+#[test]
+fn the_shipped_text_is_right() {
+    let home = Home::new();
+    let config = home.shipped();
+    assert_eq!(config.file, None);
+    assert!(config.agents["claude"].installed);
+    assert_eq!(
+        config.agents["demo"].command.last().map(String::as_str),
+        Some("demo-agent")
+    );
+    assert_eq!(config.backends["local"].directories, [home.path("projects")]);
+}
+
+#[test]
+fn an_agent_whose_program_is_missing_is_not_installed() {
+    let home = Home::new();
+    fs::remove_file(home.path("bin/claude")).unwrap();
+    let config = home.shipped();
+    assert!(!config.agents["claude"].installed);
+    let names: Vec<_> = config
+        .agent_commands(&config.backends["local"])
+        .into_iter()
+        .map(|agent| agent.name)
+        .collect();
+    assert_eq!(names, ["demo"]);
+}
+
+#[test]
+fn relative_paths_start_at_the_files_folder() {
+    let home = Home::new();
+    fs::create_dir_all(home.path("conf/work")).unwrap();
+    let config = home.check(&SMALL.replace("~/projects", "work")).unwrap();
+    assert_eq!(config.backends["local"].directories, [home.path("conf/work")]);
+}
+
+#[test]
+fn a_linked_directory_is_granted_as_what_it_leads_to() {
+    let home = Home::new();
+    symlink(home.path("projects"), home.path("conf/link")).unwrap();
+    let config = home.check(&SMALL.replace("~/projects", "link")).unwrap();
+    assert_eq!(config.backends["local"].directories, [home.path("projects")]);
+    symlink(home.path(""), home.path("conf/home")).unwrap();
+    assert!(
+        home.check(&SMALL.replace("~/projects", "home"))
+            .unwrap_err()
+            .message
+            .contains("too wide a grant")
+    );
+}
+
+#[test]
+fn refuses_plugins_and_env_files_inside_a_granted_directory() {
+    let home = Home::new();
+    home.write("projects/mine.wasm", "", 0o644);
+    home.write("projects/local.env", "A=b\n", 0o600);
+    symlink(home.path("projects/mine.wasm"), home.path("conf/mine.wasm")).unwrap();
+    for (old, new, what) in [
+        ("plugin = \"tmux\"", "plugin = \"~/projects/mine.wasm\"", "plugin"),
+        ("plugin = \"tmux\"", "plugin = \"./mine.wasm\"", "plugin"),
+        ("env = [\"HOME\"]", "env_file = \"~/projects/local.env\"", "env_file"),
+    ] {
+        let error = home.check(&changed(old, new).0).unwrap_err();
+        assert!(
+            error
+                .message
+                .contains(&format!("holds berth's {what}, {}", home.path("projects").display())),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_file_plugin_keeps_its_digest() {
+    let home = Home::new();
+    home.write("conf/mine.wasm", "", 0o644);
+    let (text, _) = changed(
+        "plugin = \"tmux\"",
+        &format!("plugin = \"mine.wasm\"\nsha256 = \"{}\"", "aB".repeat(32)),
+    );
+    let expected = PluginSource::File {
+        path: home.path("conf/mine.wasm"),
+        sha256: Some([0xab; 32]),
+    };
+    assert_eq!(home.check(&text).unwrap().backends["local"].plugin, expected);
+}
+
+#[test]
+fn refuses_a_file_that_others_can_write() {
+    let home = Home::new();
+    for mode in [0o664, 0o646] {
+        let path = home.write("conf/config.toml", SMALL, mode);
+        let error = file::read(&path).unwrap_err();
+        assert!(error.to_string().contains("chmod go-w"), "{error}");
+    }
+    let path = home.write("conf/config.toml", SMALL, 0o644);
+    assert_eq!(file::read(&path).unwrap(), SMALL);
+}
+
+#[test]
+fn takes_the_users_own_file_and_else_the_shipped_text() {
+    let home = Home::new();
+    assert_eq!(file::choose(None, &home.surroundings()).unwrap(), None);
+    let own = home.write(".config/berth/config.toml", SMALL, 0o600);
+    assert_eq!(file::choose(None, &home.surroundings()).unwrap(), Some(own.clone()));
+    let asked = home.path("conf/other.toml");
+    assert_eq!(
+        file::choose(Some(&asked), &home.surroundings()).unwrap(),
+        Some(asked.clone())
+    );
+    assert!(file::read(&asked).unwrap_err().to_string().contains("correct the path"));
+    fs::remove_file(&own).unwrap();
+    symlink("/nowhere/at/all", &own).unwrap();
+    assert!(file::choose(None, &home.surroundings()).unwrap().is_some());
+}
+
+#[test]
+fn programs_are_not_found_by_way_of_the_current_directory() {
+    let home = Home::new();
+    let around = Surroundings {
+        search_path: ".:bin:".into(),
+        ..home.surroundings()
+    };
+    assert_eq!(around.find_program("tmux", &home.path("")), None);
+}

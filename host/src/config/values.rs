@@ -1,0 +1,146 @@
+//! Single values as the operator writes them: durations, sizes, counts, names, digests.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+
+use super::ConfigError;
+use super::source::At;
+
+/// A duration such as `"10s"`, or `default` where none is written.
+pub(super) fn duration(
+    at: &At<'_>,
+    written: Option<&str>,
+    default: Duration,
+    allowed: RangeInclusive<Duration>,
+) -> Result<Duration, ConfigError> {
+    let Some(written) = written else {
+        return Ok(default);
+    };
+    let duration = humantime::parse_duration(written)
+        .map_err(|_| at.error(format!("{written:?} is no duration: write it like \"10s\" or \"2m\"")))?;
+    let show = |duration: &Duration| humantime::format_duration(*duration);
+    within(
+        at,
+        written,
+        duration,
+        &allowed,
+        show(allowed.start()),
+        show(allowed.end()),
+    )
+}
+
+/// A size such as `"4 MiB"` in bytes, or `default` where none is written.
+pub(super) fn size(
+    at: &At<'_>,
+    written: Option<&str>,
+    default: u64,
+    allowed: RangeInclusive<u64>,
+) -> Result<u64, ConfigError> {
+    let Some(written) = written else {
+        return Ok(default);
+    };
+    let size: ByteSize = written
+        .parse()
+        .map_err(|_| at.error(format!("{written:?} is no size: write it like \"64 KiB\" or \"4 MiB\"")))?;
+    let show = |bytes: &u64| ByteSize::b(*bytes).display().iec();
+    within(
+        at,
+        written,
+        size.as_u64(),
+        &allowed,
+        show(allowed.start()),
+        show(allowed.end()),
+    )
+}
+
+/// A count, or `default` where none is written.
+pub(super) fn count(
+    at: &At<'_>,
+    written: Option<u64>,
+    default: usize,
+    allowed: RangeInclusive<usize>,
+) -> Result<usize, ConfigError> {
+    let Some(written) = written else {
+        return Ok(default);
+    };
+    let count = usize::try_from(written).unwrap_or(usize::MAX);
+    within(
+        at,
+        &written.to_string(),
+        count,
+        &allowed,
+        *allowed.start(),
+        *allowed.end(),
+    )
+}
+
+/// The name of a backend, an agent or a program.
+pub(super) fn name(at: &At<'_>, name: &str) -> Result<(), ConfigError> {
+    let first = name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
+    let rest = name
+        .chars()
+        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-');
+    if first && rest && name.len() <= 32 {
+        return Ok(());
+    }
+    Err(at.error(format!(
+        "{name:?} is no name: use at most 32 of a-z, 0-9, _ and -, with a letter or digit first"
+    )))
+}
+
+/// The names of tools.
+pub(super) fn tool_name(at: &At<'_>, name: &str) -> Result<(), ConfigError> {
+    let fits = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    if fits && (1..=64).contains(&name.len()) {
+        return Ok(());
+    }
+    Err(at.error(format!(
+        "{name:?} is no tool's name: use at most 64 of A-Z, a-z, 0-9, _ and -"
+    )))
+}
+
+/// A SHA-256 in 64 hexadecimal digits.
+pub(super) fn sha256(at: &At<'_>, written: &str) -> Result<[u8; 32], ConfigError> {
+    let bad = || at.error("this is no SHA-256: write 64 hexadecimal digits, as `sha256sum FILE` prints them");
+    let (digits, rest) = written.as_bytes().as_chunks::<2>();
+    if digits.len() != 32 || !rest.is_empty() {
+        return Err(bad());
+    }
+    let mut digest = [0; 32];
+    for (byte, pair) in digest.iter_mut().zip(digits) {
+        *byte = hexadecimal(pair[0])
+            .zip(hexadecimal(pair[1]))
+            .map(|(high, low)| high << 4 | low)
+            .ok_or_else(bad)?;
+    }
+    Ok(digest)
+}
+
+/// Whether `name` can be the name of an environment variable.
+pub(super) fn is_variable(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+fn hexadecimal(digit: u8) -> Option<u8> {
+    char::from(digit)
+        .to_digit(16)
+        .and_then(|value| u8::try_from(value).ok())
+}
+
+fn within<T: PartialOrd>(
+    at: &At<'_>,
+    written: &str,
+    value: T,
+    allowed: &RangeInclusive<T>,
+    least: impl Display,
+    most: impl Display,
+) -> Result<T, ConfigError> {
+    if allowed.contains(&value) {
+        return Ok(value);
+    }
+    Err(at.error(format!("{written} is out of bounds: choose from {least} to {most}")))
+}

@@ -1,0 +1,28 @@
+//! `wit/backend.wit` as Rust: the one `bindgen!` of the host, re-exported by name.
+
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "generated from the contract, which holds the documentation"
+)]
+mod bindings {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        world: "backend",
+        imports: { default: async | trappable },
+        exports: { default: async },
+        additional_derives: [PartialEq],
+    });
+}
+
+pub(crate) use bindings::BackendPre as InstancePre;
+pub(crate) use bindings::berth::backend::{files, process, settings};
+pub(crate) use bindings::exports::berth::backend::session_backend::Guest as VerbsOf;
+
+/// The records that cross the boundary between host and plugin.
+pub use bindings::berth::backend::types::{
+    Access, Answer, Choice, Delivery, Description, Error, Evidence, LogPage, LogQuery, NewSession, Project, Prompt,
+    PromptKind, Receipt, Session, State, Timestamp, Tool, ToolOutput, Verbs, View,
+};

@@ -1,0 +1,15 @@
+//! berth: a remote control for coding-agent sessions.
+//!
+//! Sandboxed WebAssembly plugins, one per backend, behind one MCP server. ARCHITECTURE.md is the map.
+
+pub mod capability;
+pub mod catalog;
+pub mod config;
+pub mod contract;
+pub mod http;
+pub mod mcp;
+pub mod owner;
+pub mod plugin;
+pub mod principal;
+pub mod store;
+pub mod watch;

@@ -1,0 +1,9 @@
+//! `berth`: arguments in, one command out.
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

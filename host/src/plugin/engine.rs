@@ -1,0 +1,208 @@
+//! The one wasmtime engine: pooling allocator, compile cache, epochs, and what is linked into every plugin.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use wasmtime::component::{Linker, ResourceTable};
+use wasmtime::{
+    Cache, CacheConfig, Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, ResourceLimiter, Store,
+};
+use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
+
+use super::log::GuestLog;
+use crate::capability::{self, Access, Call, Powers};
+
+/// How often a running guest gives way to others, and so how late a deadline may come.
+const TICK: Duration = Duration::from_millis(10);
+/// Bytes that a guest may hand to the host in one go: an answer, or the arguments of one host call.
+pub(crate) const HANDOVER: usize = 16 << 20;
+/// Entries of a guest's tables.
+const TABLE_ELEMENTS: usize = 100_000;
+/// What stays mapped of a used memory, so that the next call finds it warm.
+const KEEP_RESIDENT: usize = 256 << 10;
+
+/// Compiles plugins and makes their stores. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) inner: wasmtime::Engine,
+    pub(crate) linker: Arc<Linker<State>>,
+    ticker: Arc<Ticker>,
+}
+
+impl Engine {
+    /// An engine for at most `instances` calls at once, with at most `memory` bytes each, that keeps compiled code
+    /// under `cache` (none: compiles each time).
+    pub fn new(instances: u32, memory: u64, cache: Option<&Path>) -> anyhow::Result<Self> {
+        let mut config = Config::new();
+        config
+            .wasm_component_model(true)
+            .epoch_interruption(true)
+            .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances, memory)?));
+        if let Some(directory) = cache {
+            let mut settings = CacheConfig::new();
+            settings.with_directory(directory.join("compiled"));
+            config.cache(Some(Cache::new(settings)?));
+        }
+        let inner = wasmtime::Engine::new(&config)?;
+        let mut linker = Linker::new(&inner);
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+        capability::add_to_linker(&mut linker, |state: &mut State| &mut state.call)?;
+        Ok(Self {
+            ticker: Arc::new(Ticker::start(inner.clone())?),
+            linker: Arc::new(linker),
+            inner,
+        })
+    }
+
+    /// A store for one call.
+    pub(crate) fn store(&self, home: &Home, access: Access, deadline: Instant) -> Store<State> {
+        let state = State {
+            call: Call::new(home.powers.clone(), access, deadline),
+            wasi: None,
+            resources: ResourceTable::new(),
+            memory: MemoryLimit {
+                bytes: home.memory,
+                exceeded: false,
+            },
+            home: home.clone(),
+        };
+        let mut store = Store::new(&self.inner, state);
+        store.limiter(|state| &mut state.memory);
+        store.set_hostcall_fuel(HANDOVER);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_async_yield_and_update(1);
+        store
+    }
+
+    /// Keeps epochs going until the answer is dropped.
+    pub(crate) fn running(&self) -> Running<'_> {
+        if self.ticker.running.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.ticker.thread.unpark();
+        }
+        Running(&self.ticker)
+    }
+}
+
+fn pool(instances: u32, memory: u64) -> anyhow::Result<PoolingAllocationConfig> {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(instances)
+        // A component may hold several core modules: its own, and the adapters of its imports.
+        .total_core_instances(instances * 8)
+        .total_memories(instances * 2)
+        .max_memories_per_component(2)
+        .total_tables(instances * 8)
+        .max_tables_per_component(8)
+        .table_elements(TABLE_ELEMENTS)
+        .total_stacks(instances)
+        .max_memory_size(usize::try_from(memory)?)
+        .linear_memory_keep_resident(KEEP_RESIDENT)
+        .table_keep_resident(KEEP_RESIDENT)
+        // Where the kernel tells which pages were written, only those are reset, and none is unmapped: with several
+        // threads, unmapping costs more than the rest of a call.
+        .pagemap_scan(Enabled::Auto);
+    Ok(pool)
+}
+
+/// What is the same for all calls of one backend.
+#[derive(Clone)]
+pub(crate) struct Home {
+    pub(crate) powers: Arc<Powers>,
+    pub(crate) state_directory: Arc<PathBuf>,
+    pub(crate) memory: usize,
+}
+
+/// The data of one call's store.
+pub(crate) struct State {
+    call: Call,
+    wasi: Option<WasiCtx>,
+    resources: ResourceTable,
+    pub(crate) memory: MemoryLimit,
+    home: Home,
+}
+
+impl WasiView for State {
+    /// WASI with nothing in it: no environment, no arguments, no network; only `/state`. It is made when a guest
+    /// first asks for it, because most calls never do and making it costs as much as the rest of a call.
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        let home = &self.home;
+        WasiCtxView {
+            ctx: self.wasi.get_or_insert_with(|| sealed_wasi(home)),
+            table: &mut self.resources,
+        }
+    }
+}
+
+fn sealed_wasi(home: &Home) -> WasiCtx {
+    let mut wasi = WasiCtx::builder();
+    let log = GuestLog::new(&home.powers.backend);
+    wasi.stdout(log.clone())
+        .stderr(log)
+        .allow_tcp(false)
+        .allow_udp(false)
+        .allow_ip_name_lookup(false);
+    if let Err(error) = wasi.preopened_dir(home.state_directory.as_ref(), "/state", FsPerms::ReadWrite) {
+        tracing::error!(
+            backend = home.powers.backend,
+            "the state directory cannot be opened: {error:#}"
+        );
+    }
+    wasi.build()
+}
+
+/// Refuses memory past the backend's limit, and remembers that it did.
+pub(crate) struct MemoryLimit {
+    bytes: usize,
+    pub(crate) exceeded: bool,
+}
+
+impl ResourceLimiter for MemoryLimit {
+    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        self.exceeded |= desired > self.bytes;
+        Ok(desired <= self.bytes)
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(desired <= TABLE_ELEMENTS)
+    }
+}
+
+/// Advances the epoch while calls run. A thread of its own, since guests may hold every thread of the runtime.
+struct Ticker {
+    running: Arc<AtomicUsize>,
+    thread: std::thread::Thread,
+}
+
+impl Ticker {
+    fn start(engine: wasmtime::Engine) -> std::io::Result<Self> {
+        let running = Arc::new(AtomicUsize::new(0));
+        let seen = running.clone();
+        let engine = engine.weak();
+        let handle = std::thread::Builder::new().name("epochs".into()).spawn(move || {
+            while let Some(engine) = engine.upgrade() {
+                engine.increment_epoch();
+                drop(engine);
+                if seen.load(Ordering::Relaxed) == 0 {
+                    // The timeout is for the end of the engine, which nobody announces.
+                    std::thread::park_timeout(Duration::from_secs(5));
+                }
+                // After waking too, so that a call that is soon over is not made to give way.
+                std::thread::sleep(TICK);
+            }
+        })?;
+        Ok(Self {
+            running,
+            thread: handle.thread().clone(),
+        })
+    }
+}
+
+/// A call under way.
+pub(crate) struct Running<'a>(&'a Ticker);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::Relaxed);
+    }
+}

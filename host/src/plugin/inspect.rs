@@ -1,0 +1,64 @@
+//! What a component is made of, for `berth plugin inspect`: looked at without granting it anything.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use super::load::{self, LoadError, Plugin};
+use super::{Backend, Engine, Limits};
+use crate::capability::Powers;
+use crate::capability::files::Directories;
+use crate::capability::process::Programs;
+use crate::contract::{Description, Error};
+
+/// A component as seen from outside.
+pub struct Inspection {
+    /// SHA-256 in hex, as config pins it.
+    pub digest: String,
+    /// Interfaces that it imports.
+    pub imports: Vec<String>,
+    /// Interfaces that it exports.
+    pub exports: Vec<String>,
+    /// What it says of itself with no settings and no grants.
+    pub description: Result<Description, Error>,
+}
+
+/// Loads the component in `file` and asks it to describe itself, with no powers at all.
+pub async fn inspect(engine: &Engine, file: &Path, scratch: &Path) -> Result<Inspection, LoadError> {
+    let bytes = load::read(file.to_owned())?;
+    let component = load::compile(engine, &file.display().to_string(), &bytes)?;
+    let shape = component.component_type();
+    let imports = shape.imports(&engine.inner).map(|(name, _)| name.to_owned()).collect();
+    let exports = shape.exports(&engine.inner).map(|(name, _)| name.to_owned()).collect();
+    let plugin = Plugin::file(engine, file, None)?;
+    Ok(Inspection {
+        digest: plugin.digest.clone(),
+        imports,
+        exports,
+        description: describe(engine, plugin, scratch).await,
+    })
+}
+
+async fn describe(engine: &Engine, plugin: Plugin, scratch: &Path) -> Result<Description, Error> {
+    let powerless = Powers {
+        backend: "inspect".into(),
+        settings: r#"{"settings":{},"agents":[],"host":null}"#.into(),
+        programs: Programs {
+            grants: Default::default(),
+            agents: Vec::new(),
+            environment: Vec::new(),
+            guest_env: Vec::new(),
+            children: Arc::new(Semaphore::new(0)),
+        },
+        directories: Directories::open("inspect", &[]).map_err(|error| Error::Failed(error.to_string()))?,
+    };
+    let limits = Limits {
+        memory: 64 << 20,
+        calls: 1,
+        deadline: Duration::from_secs(5),
+    };
+    let backend = Backend::start(engine, plugin, powerless, scratch.to_owned(), limits).await?;
+    Ok(backend.description)
+}

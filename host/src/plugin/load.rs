@@ -1,0 +1,146 @@
+//! From bytes to a plugin that can be called, or an error that names the file and what is wrong with it.
+
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+use wasmtime::component::Component;
+
+use super::Engine;
+use super::bundled;
+use super::engine::State;
+use crate::contract::InstancePre;
+
+/// The interface that a plugin must export.
+pub(crate) const EXPORT: &str = "berth:backend/session-backend@0.1.0";
+
+/// Why a plugin could not be loaded. `origin` is the file, or `bundled plugin NAME`.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// The file cannot be read.
+    #[error("{origin}: {cause}; give `plugin` the path of a .wasm file that berth may read")]
+    Unreadable {
+        /// The file.
+        origin: String,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// The file is not the one that the operator pinned.
+    #[error(
+        "{origin}: its SHA-256 is {found}, and config pins {pinned}; if you trust this file, write `sha256 = \"{found}\"`"
+    )]
+    Mismatch {
+        /// The file.
+        origin: String,
+        /// The digest of the file, in hex.
+        found: String,
+        /// The digest in config, in hex.
+        pinned: String,
+    },
+    /// No WebAssembly component.
+    #[error("{origin} is no WebAssembly component: {cause}; build it for the target wasm32-wasip2")]
+    NotAComponent {
+        /// The file.
+        origin: String,
+        /// What the compiler said.
+        cause: String,
+    },
+    /// A component, but not for this contract.
+    #[error("{origin} does not export `{EXPORT}`, so it is no backend; build it against berth's wit/backend.wit")]
+    NotABackend {
+        /// The file.
+        origin: String,
+    },
+    /// It needs what the host does not have, or in another shape.
+    #[error("{origin} does not fit the contract: {cause}; rebuild it against this berth's wit/backend.wit")]
+    Mismatched {
+        /// The file.
+        origin: String,
+        /// The import or export, and what is wrong with it.
+        cause: String,
+    },
+    /// There is no such plugin in the binary.
+    #[error("there is no bundled plugin `{name}`; there are: {}", names())]
+    Unknown {
+        /// The name asked for.
+        name: String,
+    },
+}
+
+fn names() -> String {
+    let names: Vec<&str> = bundled::ALL.iter().map(|(name, _)| *name).collect();
+    names.join(", ")
+}
+
+/// A compiled plugin, linked and type-checked.
+#[derive(Clone)]
+pub struct Plugin {
+    /// The file, or `bundled plugin NAME`.
+    pub origin: String,
+    /// SHA-256 of the component, in hex: two backends of one plugin have the same.
+    pub digest: String,
+    pub(crate) instance: InstancePre<State>,
+}
+
+impl Plugin {
+    /// Loads the bundled plugin `name`.
+    pub fn bundled(engine: &Engine, name: &str) -> Result<Self, LoadError> {
+        let bytes = bundled::find(name).ok_or_else(|| LoadError::Unknown { name: name.into() })?;
+        Self::from_bytes(engine, &format!("bundled plugin {name}"), bytes)
+    }
+
+    /// Loads the component in `path`, which must have the digest `pinned` where one is given.
+    pub fn file(engine: &Engine, path: &Path, pinned: Option<[u8; 32]>) -> Result<Self, LoadError> {
+        let origin = path.display().to_string();
+        let bytes = read(path.to_owned())?;
+        let found = digest(&bytes);
+        match pinned.map(hex) {
+            Some(pinned) if pinned != found => Err(LoadError::Mismatch { origin, found, pinned }),
+            _ => Self::from_bytes(engine, &origin, &bytes),
+        }
+    }
+
+    fn from_bytes(engine: &Engine, origin: &str, bytes: &[u8]) -> Result<Self, LoadError> {
+        let component = compile(engine, origin, bytes)?;
+        let origin = origin.to_owned();
+        if component.get_export_index(None, EXPORT).is_none() {
+            return Err(LoadError::NotABackend { origin });
+        }
+        let instance = engine
+            .linker
+            .instantiate_pre(&component)
+            .and_then(InstancePre::new)
+            .map_err(|cause| LoadError::Mismatched {
+                origin: origin.clone(),
+                cause: format!("{cause:#}"),
+            })?;
+        Ok(Self {
+            digest: digest(bytes),
+            origin,
+            instance,
+        })
+    }
+}
+
+pub(crate) fn read(path: PathBuf) -> Result<Vec<u8>, LoadError> {
+    std::fs::read(&path).map_err(|cause| LoadError::Unreadable {
+        origin: path.display().to_string(),
+        cause,
+    })
+}
+
+pub(crate) fn compile(engine: &Engine, origin: &str, bytes: &[u8]) -> Result<Component, LoadError> {
+    // `from_binary` takes components only; the text format and precompiled code are never accepted.
+    Component::from_binary(&engine.inner, bytes).map_err(|cause| LoadError::NotAComponent {
+        origin: origin.to_owned(),
+        cause: format!("{cause:#}"),
+    })
+}
+
+pub(crate) fn digest(bytes: &[u8]) -> String {
+    hex(Sha256::digest(bytes))
+}
+
+fn hex(bytes: impl AsRef<[u8]>) -> String {
+    bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,12 @@
+//! Plugins as components: the engine, loading, and calls in fresh instances.
+
+mod backend;
+pub mod bundled;
+mod engine;
+pub mod inspect;
+mod load;
+mod log;
+
+pub use backend::{Backend, Limits};
+pub use engine::Engine;
+pub use load::{LoadError, Plugin};

@@ -1,0 +1,102 @@
+//! What can be wrong with the data directory, said so that the operator can mend it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why the data directory cannot be used. Each message names the path, the cause and the fix.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another process owns the directory.
+    #[error("{path:?} is held by {holder}; stop that process first, or give this one a data directory of its own")]
+    InUse {
+        /// The lock file.
+        path: PathBuf,
+        /// "process 4711 (serve)", as its holder wrote it.
+        holder: String,
+    },
+    /// A link stands where a file or directory of ours belongs.
+    #[error("{path:?} is a symbolic link, and berth follows none to its own data; remove it: rm {path:?}")]
+    Link {
+        /// The link.
+        path: PathBuf,
+    },
+    /// Something of another user's stands there.
+    #[error(
+        "{path:?} belongs to user {owner}, but berth runs as user {us}; run: sudo chown -R {us} {path:?}, or choose \
+         another data directory"
+    )]
+    Owner {
+        /// What belongs to someone else.
+        path: PathBuf,
+        /// Its owner's user id.
+        owner: u32,
+        /// The user id that berth runs as.
+        us: u32,
+    },
+    /// Others may read or write it.
+    #[error("{path:?} has mode {mode:04o}, so other users may reach it; run: chmod {wanted} {path:?}")]
+    Mode {
+        /// What is too open.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+        /// The bits it should have, in octal digits.
+        wanted: &'static str,
+    },
+    /// A directory stands where a file belongs, or the other way round.
+    #[error("{path:?} is not {expected}; move it out of the way")]
+    Kind {
+        /// What stands there.
+        path: PathBuf,
+        /// "a directory" or "a file".
+        expected: &'static str,
+    },
+    /// The socket in this directory could not be bound.
+    #[error("the data directory {path:?} is {excess} bytes too long for a unix socket in it; choose a shorter path")]
+    LongPath {
+        /// The data directory.
+        path: PathBuf,
+        /// By how many bytes.
+        excess: usize,
+    },
+    /// A name that must not become part of a path.
+    #[error(
+        "{name:?} cannot name a file; use at most 64 letters, digits, '_', '-' and '.', with a letter or digit first"
+    )]
+    Name {
+        /// The name in question.
+        name: String,
+    },
+    /// The token file holds something else.
+    #[error(
+        "{path:?} does not hold a token; remove it, and the next start makes a new one, which clients must then be given"
+    )]
+    Token {
+        /// The token file.
+        path: PathBuf,
+    },
+    /// The system gave no random bytes.
+    #[error("the system gives no random bytes for a token: {0}; berth cannot run safely without")]
+    Random(getrandom::Error),
+    /// The file system refused.
+    #[error("cannot {action} {path:?}: {source}")]
+    Io {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// For `map_err`: what was tried on `path`.
+    pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io {
+            action,
+            path: path.to_owned(),
+            source,
+        }
+    }
+}

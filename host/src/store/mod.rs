@@ -1,0 +1,113 @@
+//! The data directory: who may hold it, and the places of what berth keeps there.
+//!
+//! Everything below it belongs to the user that berth runs as and to nobody else: directories are 0700, files 0600,
+//! and a link is never followed. What is found otherwise stops the start, since it may have been read or planted.
+
+mod error;
+mod files;
+mod lock;
+mod token;
+
+use std::path::{Path, PathBuf};
+
+pub use error::Error;
+pub use lock::Lock;
+pub use token::LocalToken;
+
+/// The longest path that a unix socket can be bound to on every system, in bytes (macOS has the least room).
+const SOCKET_PATH_LIMIT: usize = 103;
+
+/// The operator's data and cache directories, made if need be and found safe.
+#[derive(Clone, Debug)]
+pub struct DataDirectory {
+    data: PathBuf,
+    cache: PathBuf,
+}
+
+impl DataDirectory {
+    /// Makes `path` and `cache` where they are missing, and checks them: both directories, and the data directory's
+    /// entries down to the second level, must belong to this user, carry no permission for others and be no links.
+    ///
+    /// # Errors
+    /// Names the path, what is wrong with it, and the command that mends it.
+    pub fn open(path: &Path, cache: &Path) -> Result<Self, Error> {
+        let opened = Self {
+            data: path.to_owned(),
+            cache: cache.to_owned(),
+        };
+        let length = opened.socket_path().as_os_str().len();
+        if length > SOCKET_PATH_LIMIT {
+            return Err(Error::LongPath {
+                path: path.to_owned(),
+                excess: length - SOCKET_PATH_LIMIT,
+            });
+        }
+        files::own_directory(cache)?;
+        files::own_directory(path)?;
+        files::check_entries(path, 2)?;
+        Ok(opened)
+    }
+
+    /// The data directory itself.
+    pub fn path(&self) -> &Path {
+        &self.data
+    }
+
+    /// Where things are kept that can be made again, such as compiled plugins.
+    pub fn cache(&self) -> &Path {
+        &self.cache
+    }
+
+    /// Takes the directory for this process until the answer is dropped or the process ends, however it ends.
+    /// `purpose` is a word or two, such as "serve", that another process shows to its user.
+    ///
+    /// # Errors
+    /// [`Error::InUse`] with the holder's process id and purpose if another process has it.
+    pub fn lock(&self, purpose: &str) -> Result<Lock, Error> {
+        Lock::take(&self.data.join("lock"), purpose)
+    }
+
+    /// The token that local callers present, made on first use. Any process of this user gets the same one.
+    ///
+    /// # Errors
+    /// If its file cannot be made, is damaged, or could have been read by others.
+    pub fn local_token(&self) -> Result<LocalToken, Error> {
+        LocalToken::load_or_create(&self.data.join("token"))
+    }
+
+    /// The unix socket on which the owner of the directory listens to `berth stdio` and `berth call`.
+    pub fn socket_path(&self) -> PathBuf {
+        self.data.join("berth.sock")
+    }
+
+    /// The private directory of one backend, made on demand.
+    ///
+    /// # Errors
+    /// If `backend` cannot be a file name, or the directory is not safely ours.
+    pub fn state_dir(&self, backend: &str) -> Result<PathBuf, Error> {
+        self.place("state", backend)
+            .and_then(|path| files::own_directory(&path).map(|()| path))
+    }
+
+    /// Writes `text` as the configuration file `name` for a granted program and answers its path. Whoever reads the
+    /// file meanwhile sees the old text or the new, never a part.
+    ///
+    /// # Errors
+    /// If `name` cannot be a file name, or the file cannot be written.
+    pub fn write_conf(&self, name: &str, text: &str) -> Result<PathBuf, Error> {
+        let path = self.place("conf", name)?;
+        files::replace(&path, text)?;
+        Ok(path)
+    }
+
+    /// `<data>/<folder>/<name>`, with the folder made and checked.
+    fn place(&self, folder: &str, name: &str) -> Result<PathBuf, Error> {
+        files::check_name(name)?;
+        let folder = self.data.join(folder);
+        files::own_directory(&folder)?;
+        Ok(folder.join(name))
+    }
+}
+
+#[cfg(test)]
+mod tests;

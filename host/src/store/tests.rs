@@ -1,0 +1,292 @@
+//! The data directory on a real file system: modes, links, the lock and the token.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
+use std::thread;
+
+use tempfile::TempDir;
+
+use super::{DataDirectory, Error};
+
+fn opened(root: &Path) -> Result<DataDirectory, Error> {
+    DataDirectory::open(&root.join("data"), &root.join("cache"))
+}
+
+fn fresh() -> (TempDir, DataDirectory) {
+    let root = TempDir::new().unwrap();
+    let directory = opened(root.path()).unwrap();
+    (root, directory)
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::symlink_metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+fn chmod(path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn makes_its_directories_for_this_user_alone() {
+    let (_root, directory) = fresh();
+    assert_eq!(mode(directory.path()), 0o700);
+    assert_eq!(mode(directory.cache()), 0o700);
+}
+
+#[test]
+fn refuses_a_directory_that_others_may_read_and_says_how_to_mend_it() {
+    for place in ["data", "cache"] {
+        let (root, _) = fresh();
+        chmod(&root.path().join(place), 0o750);
+        let error = opened(root.path()).unwrap_err().to_string();
+        assert!(
+            error.contains("mode 0750") && error.contains("chmod 700") && error.contains(place),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn refuses_a_file_that_others_may_read() {
+    let (root, directory) = fresh();
+    directory.local_token().unwrap();
+    chmod(&directory.path().join("token"), 0o640);
+    let error = opened(root.path()).unwrap_err().to_string();
+    assert!(error.contains("chmod 600") && error.contains("token"), "{error}");
+    assert!(matches!(directory.local_token(), Err(Error::Mode { .. })));
+}
+
+#[test]
+fn refuses_a_link_in_place_of_either_directory() {
+    for place in ["data", "cache"] {
+        let (root, _) = fresh();
+        let place = root.path().join(place);
+        fs::rename(&place, root.path().join("elsewhere")).unwrap();
+        symlink(root.path().join("elsewhere"), &place).unwrap();
+        assert!(matches!(opened(root.path()), Err(Error::Link { path }) if path == place));
+    }
+}
+
+#[test]
+fn refuses_links_in_place_of_its_files() {
+    for name in ["lock", "token", "state", "conf", "berth.sock"] {
+        let (root, directory) = fresh();
+        symlink("/etc/passwd", directory.path().join(name)).unwrap();
+        assert!(matches!(opened(root.path()), Err(Error::Link { .. })), "{name}");
+    }
+}
+
+#[test]
+fn refuses_links_that_appear_after_the_start() {
+    let (root, directory) = fresh();
+    let target = root.path().join("target");
+    for name in ["lock", "token", "state", "conf"] {
+        symlink(&target, directory.path().join(name)).unwrap();
+    }
+    assert!(matches!(directory.lock("test"), Err(Error::Link { .. })));
+    assert!(directory.local_token().is_err());
+    assert!(directory.state_dir("local").is_err());
+    assert!(directory.write_conf("local.conf", "text").is_err());
+    assert!(!target.exists());
+}
+
+#[test]
+fn refuses_a_link_two_levels_down() {
+    let (root, directory) = fresh();
+    directory.write_conf("tmux.conf", "text").unwrap();
+    symlink("/etc", directory.path().join("conf/evil")).unwrap();
+    assert!(matches!(opened(root.path()), Err(Error::Link { .. })));
+}
+
+#[test]
+fn leaves_what_a_guest_keeps_in_its_state_alone() {
+    let (root, directory) = fresh();
+    let state = directory.state_dir("local").unwrap();
+    symlink("nowhere", state.join("link")).unwrap();
+    assert!(opened(root.path()).is_ok());
+}
+
+#[test]
+fn refuses_what_belongs_to_another_user() {
+    let (root, directory) = fresh();
+    // Root can give its directory away; for anyone else the root directory is another user's.
+    let given_away = rustix::process::geteuid().is_root();
+    let foreign = if given_away { directory.path() } else { Path::new("/") };
+    if given_away {
+        std::os::unix::fs::chown(foreign, Some(65534), None).unwrap();
+    }
+    let error = DataDirectory::open(foreign, &root.path().join("cache")).unwrap_err();
+    assert!(
+        matches!(&error, Error::Owner { path, .. } if path == foreign),
+        "{error}"
+    );
+    assert!(error.to_string().contains("chown"), "{error}");
+}
+
+#[test]
+fn refuses_a_file_in_place_of_a_directory() {
+    let root = TempDir::new().unwrap();
+    fs::write(root.path().join("data"), "").unwrap();
+    assert!(matches!(opened(root.path()), Err(Error::Kind { .. })));
+}
+
+#[test]
+fn refuses_a_path_too_long_for_the_socket() {
+    let root = TempDir::new().unwrap();
+    let deep = root.path().join("x".repeat(120));
+    let error = DataDirectory::open(&deep, root.path()).unwrap_err().to_string();
+    assert!(error.contains("shorter path"), "{error}");
+}
+
+#[test]
+fn a_second_lock_is_refused_and_names_the_holder() {
+    let (root, directory) = fresh();
+    let held = directory.lock("serve").unwrap();
+    let error = opened(root.path()).unwrap().lock("stdio").unwrap_err();
+    assert!(
+        matches!(&error, Error::InUse { holder, .. } if *holder == format!("process {} (berth serve)", std::process::id()))
+    );
+    drop(held);
+    directory.lock("stdio").unwrap();
+    assert_eq!(mode(&directory.path().join("lock")), 0o600);
+}
+
+#[test]
+fn a_shorter_purpose_leaves_nothing_of_a_longer_one() {
+    let (_root, directory) = fresh();
+    drop(directory.lock("a rather long purpose").unwrap());
+    let _held = directory.lock("x").unwrap();
+    let text = fs::read_to_string(directory.path().join("lock")).unwrap();
+    assert_eq!(text, format!("{} x\n", std::process::id()));
+}
+
+#[test]
+fn the_token_lasts_and_is_for_this_user_alone() {
+    let (_root, directory) = fresh();
+    let token = directory.local_token().unwrap();
+    assert_eq!(token.reveal().len(), 64);
+    assert_eq!(directory.local_token().unwrap().reveal(), token.reveal());
+    assert_eq!(mode(&directory.path().join("token")), 0o600);
+    assert_eq!(
+        fs::read_dir(directory.path()).unwrap().count(),
+        1,
+        "no draft is left behind"
+    );
+}
+
+#[test]
+fn the_token_matches_itself_only() {
+    let (_root, directory) = fresh();
+    let token = directory.local_token().unwrap();
+    assert!(token.matches(token.reveal()));
+    for wrong in [
+        "",
+        "0",
+        &token.reveal()[1..],
+        &format!("{} ", token.reveal()),
+        &token.reveal().to_uppercase(),
+    ] {
+        // A token of digits alone is its own upper case; it is then no wrong one.
+        assert!(wrong == token.reveal() || !token.matches(wrong), "{wrong:?}");
+    }
+    assert!(!format!("{token:?}").contains(token.reveal()));
+}
+
+#[test]
+fn two_directories_have_different_tokens() {
+    let ((_one, one), (_two, two)) = (fresh(), fresh());
+    assert!(!one.local_token().unwrap().matches(two.local_token().unwrap().reveal()));
+}
+
+#[test]
+fn processes_that_make_the_token_at_once_agree() {
+    let (_root, directory) = fresh();
+    let tokens: Vec<_> = thread::scope(|scope| {
+        let makers: Vec<_> = (0..8)
+            .map(|_| scope.spawn(|| directory.local_token().unwrap()))
+            .collect();
+        makers.into_iter().map(|maker| maker.join().unwrap()).collect()
+    });
+    assert!(tokens.iter().all(|token| token.matches(tokens[0].reveal())));
+}
+
+#[test]
+fn refuses_a_damaged_token() {
+    let (_root, directory) = fresh();
+    directory.local_token().unwrap();
+    let path = directory.path().join("token");
+    for damaged in [
+        "",
+        "abc\n",
+        &"g".repeat(64),
+        &"a".repeat(65),
+        &format!("{}\n\n", "a".repeat(64)),
+    ] {
+        fs::write(&path, damaged).unwrap();
+        let error = directory.local_token().unwrap_err().to_string();
+        assert!(error.contains("remove it"), "{error}");
+    }
+}
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "the standard library makes no FIFOs")]
+fn refuses_a_fifo_in_place_of_the_token_without_waiting() {
+    let (_root, directory) = fresh();
+    let path = directory.path().join("token");
+    let made = std::process::Command::new("mkfifo")
+        .args(["-m", "600"])
+        .arg(&path)
+        .status()
+        .unwrap();
+    assert!(made.success());
+    assert!(matches!(directory.local_token(), Err(Error::Kind { .. })));
+}
+
+#[test]
+fn conf_files_are_private_and_replaced_whole() {
+    let (_root, directory) = fresh();
+    directory.write_conf("local-tmux", "a long first text").unwrap();
+    let path = directory.write_conf("local-tmux", "second").unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "second");
+    assert_eq!(mode(&path), 0o600);
+    assert_eq!(mode(path.parent().unwrap()), 0o700);
+    assert_eq!(
+        fs::read_dir(path.parent().unwrap()).unwrap().count(),
+        1,
+        "no draft is left behind"
+    );
+}
+
+#[test]
+fn state_directories_are_private_and_made_once() {
+    let (_root, directory) = fresh();
+    let path = directory.state_dir("local").unwrap();
+    assert_eq!(directory.state_dir("local").unwrap(), path);
+    assert_eq!(mode(&path), 0o700);
+}
+
+#[test]
+fn refuses_names_that_lead_elsewhere() {
+    let (_root, directory) = fresh();
+    for name in [
+        "",
+        ".",
+        "..",
+        "../x",
+        "a/b",
+        "-x",
+        ".hidden",
+        "a b",
+        "a\nb",
+        "ü",
+        &"x".repeat(65),
+    ] {
+        assert!(matches!(directory.state_dir(name), Err(Error::Name { .. })), "{name:?}");
+        assert!(
+            matches!(directory.write_conf(name, ""), Err(Error::Name { .. })),
+            "{name:?}"
+        );
+    }
+}

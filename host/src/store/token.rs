@@ -1,0 +1,68 @@
+//! The local token: what a caller on this machine shows to be let in.
+
+use std::fmt;
+use std::fs::OpenOptions;
+use std::io::Read as _;
+use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+
+use super::{Error, files};
+
+/// 256 bits, written as hexadecimal digits.
+const DIGITS: usize = 64;
+
+/// The secret that stands for the operator on this machine. `Debug` does not show it.
+#[derive(Clone)]
+pub struct LocalToken {
+    text: String,
+    digest: [u8; 32],
+}
+
+impl LocalToken {
+    /// Whether `presented` is this token. Takes the same time wherever the two differ, and however long they are alike.
+    pub fn matches(&self, presented: &str) -> bool {
+        digest(presented).ct_eq(&self.digest).into()
+    }
+
+    /// The token itself, for the operator's own eyes and for processes of the same user; never for a log.
+    pub fn reveal(&self) -> &str {
+        &self.text
+    }
+
+    /// Reads the token at `path`, making it first if there is none. Two processes at once end up with the same one.
+    pub(super) fn load_or_create(path: &Path) -> Result<Self, Error> {
+        if !path.try_exists().map_err(Error::io("look at", path))? {
+            files::create(path, &format!("{}\n", files::random_hex::<{ DIGITS / 2 }>()?))?;
+        }
+        Self::load(path)
+    }
+
+    fn load(path: &Path) -> Result<Self, Error> {
+        let file = files::open(path, OpenOptions::new().read(true))?;
+        let mut bytes = Vec::new();
+        file.take(DIGITS as u64 + 2)
+            .read_to_end(&mut bytes)
+            .map_err(Error::io("read", path))?;
+        let text = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+        if text.len() != DIGITS || !text.iter().all(u8::is_ascii_hexdigit) {
+            return Err(Error::Token { path: path.to_owned() });
+        }
+        let text: String = text.iter().copied().map(char::from).collect();
+        Ok(Self {
+            digest: digest(&text),
+            text,
+        })
+    }
+}
+
+impl fmt::Debug for LocalToken {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("LocalToken(…)")
+    }
+}
+
+fn digest(text: &str) -> [u8; 32] {
+    Sha256::digest(text.as_bytes()).into()
+}

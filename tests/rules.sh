@@ -1,0 +1,39 @@
+#!/bin/sh
+# The invariants of ARCHITECTURE.md that a compiler cannot hold: who may name what.
+set -eu
+cd "$(dirname "$0")/.."
+failed=0
+
+# only WORDS MESSAGE FILES...: WORDS may stand in the host's sources only in FILES.
+only() {
+    words=$1 message=$2
+    shift 2
+    found=$(grep -rlE "$words" host/src || true)
+    for file in $found; do
+        allowed=no
+        for place in "$@"; do
+            case $file in "$place"*) allowed=yes ;; esac
+        done
+        if [ $allowed = no ]; then
+            printf '%s: %s\n' "$file" "$message" >&2
+            failed=1
+        fi
+    done
+}
+
+only '\brmcp::' 'only mcp/ names rmcp' host/src/mcp/
+only '\bwasmtime(_wasi)?::' 'only contract.rs, plugin/ and capability/ name wasmtime' \
+    host/src/contract.rs host/src/plugin/ host/src/capability/
+only 'unsafe( \{|_code, )' 'unsafe stands only where a program is started and where macOS tells of sockets' \
+    host/src/capability/process/child.rs host/src/http/peer.rs
+
+# The host knows no program and no agent; config names them. The demo agent is an agent of its own.
+named=$(grep -rnwE 'tmux|codex|gemini|opencode' host/src --include='*.rs' \
+    | grep -vE ':[0-9]+: *//' \
+    | grep -vE '^host/src/(store/tests|cli/demo_agent/|plugin/bundled\.rs|config/tests|config/.*tests|capability/process/grant/tests)' || true)
+if [ -n "$named" ]; then
+    printf 'the host must not name a program or an agent:\n%s\n' "$named" >&2
+    failed=1
+fi
+
+exit $failed
