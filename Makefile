@@ -1,0 +1,34 @@
+# make run    set everything up, build, and start the server on the shipped configuration
+# make test   set everything up, and run every check and test
+# make bench  measure speed against plain tmux and a bare MCP server; prints the table of docs/performance.md
+
+CARGO ?= cargo
+CONFIG ?=
+BERTH := target/release/berth
+
+.PHONY: run build test check unit bench setup doc
+
+run: build
+	@mkdir -p "$$HOME/projects"
+	@exec $(BERTH) serve $(if $(CONFIG),--config '$(CONFIG)')
+
+build: setup
+	$(CARGO) build --release --locked
+
+test: setup check unit
+
+check:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps --document-private-items --quiet
+	sh tests/rules.sh
+
+# The host's tests come last, so that the summary of all is theirs.
+unit:
+	$(CARGO) test --locked --workspace
+
+bench: setup
+	$(CARGO) bench --locked --package berth --bench speed
+
+setup:
+	@sh setup.sh

@@ -1,0 +1,37 @@
+#!/bin/sh
+# Installs what building and running need: the WebAssembly target and tmux. What it may not install, it names in a line.
+set -eu
+
+say() { printf 'setup: %s\n' "$1" >&2; }
+
+if ! command -v cargo >/dev/null 2>&1; then
+    say 'Rust is missing: install rustup from https://rustup.rs, then try again'
+    exit 1
+fi
+
+target=wasm32-wasip2
+if command -v rustup >/dev/null 2>&1; then
+    if ! rustup target list --installed | grep -qx "$target"; then
+        say "adding the target $target"
+        rustup target add "$target"
+    fi
+elif [ ! -d "$(rustc --print sysroot)/lib/rustlib/$target" ]; then
+    say "the target $target is missing, and there is no rustup to add it: install your system's package for it"
+    exit 1
+fi
+
+if ! command -v tmux >/dev/null 2>&1; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+        say 'installing tmux'
+        apt-get install -y -q tmux >/dev/null || { apt-get update -q >/dev/null && apt-get install -y -q tmux >/dev/null; }
+    elif command -v brew >/dev/null 2>&1; then
+        say 'installing tmux'
+        brew install --quiet tmux
+    elif command -v apt-get >/dev/null 2>&1; then
+        say 'tmux is missing: sudo apt-get install tmux, then try again'
+        exit 1
+    else
+        say "tmux is missing: install it with your system's package manager, then try again"
+        exit 1
+    fi
+fi
