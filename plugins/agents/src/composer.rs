@@ -62,12 +62,16 @@ pub(crate) fn boxed(profile: &Profile, screen: &Screen, lines: &[&str]) -> Optio
     let below = lines.iter().rposition(|line| profile.rule.matches(line))?;
     let above = lines[..below].iter().rposition(|line| profile.rule.matches(line))?;
     let footer = &lines[below + 1..];
-    if footer.len() > FOOTER_LINES || footer.iter().any(|line| after_marker(profile, line).is_some()) {
-        return None;
-    }
     let first = lines.get(above + 1).filter(|_| above + 1 < below)?;
     let from = after_marker(profile, first).filter(|_| !first.starts_with(char::is_whitespace))?;
     let mut text = first[from..].trim().to_owned();
+    let menu_below = |line: &&str| {
+        let suggestion = profile.is_command(&text) && profile.suggestion.matches(line);
+        after_marker(profile, line).is_some() && !suggestion
+    };
+    if footer.len() > FOOTER_LINES || footer.iter().any(menu_below) {
+        return None;
+    }
     for line in &lines[above + 2..below] {
         text.push('\n');
         text.push_str(line.strip_prefix("  ").unwrap_or(line));

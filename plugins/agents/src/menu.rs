@@ -110,6 +110,26 @@ pub(crate) fn letters(profile: &Profile, lines: &[&str]) -> Option<Prompt> {
     })
 }
 
+/// A panel at the bottom of the screen that shows something and can only be closed.
+pub(crate) fn panel(profile: &Profile, lines: &[&str]) -> Option<Prompt> {
+    lines.last().filter(|line| profile.panel.matches(line))?;
+    let first_row = lines.iter().rposition(|line| profile.rule.matches(line))?;
+    let block = &lines[first_row + 1..];
+    Some(Prompt {
+        kind: Kind::Other,
+        question: question(profile, block),
+        choices: Vec::new(),
+        multiple: false,
+        text_place: None,
+        cut: false,
+        keyed: Keyed::Arrows,
+        highlighted: 0,
+        fingerprint: fingerprint(profile, &lines[..first_row], block, &[]),
+        highlighted_text: String::new(),
+        first_row,
+    })
+}
+
 /// A menu at the bottom of the screen.
 pub(crate) fn find(profile: &Profile, lines: &[&str]) -> Option<Prompt> {
     let marked = lines.iter().rposition(|line| is_marked(profile, line))?;

@@ -56,7 +56,7 @@ impl Agent {
         if let Some(found) = composer::boxed(&self.profile, screen, &lines) {
             return self.at_composer(&lines, found);
         }
-        match menu::find(&self.profile, &lines) {
+        match menu::find(&self.profile, &lines).or_else(|| menu::panel(&self.profile, &lines)) {
             Some(prompt) => self.waiting(&lines, prompt),
             None => self.unrecognised(&lines, None),
         }

@@ -133,6 +133,12 @@ pub(crate) struct Profile {
     /// A line above the composer that says the agent is at work.
     #[serde(default)]
     pub(crate) spinner: Pattern,
+    /// A line of the list of commands that opens below a composer which holds the beginning of one.
+    #[serde(default)]
+    pub(crate) suggestion: Pattern,
+    /// The last line of a panel that shows something and only wants to be closed.
+    #[serde(default)]
+    pub(crate) panel: Pattern,
     #[serde(default)]
     pub(crate) busy_footer: Pattern,
     /// Where set, only a footer that matches is idle.
@@ -187,6 +193,13 @@ pub(crate) struct Profile {
     pub(crate) submit_pause_ms: u64,
     #[serde(default = "pause")]
     pub(crate) menu_pause_ms: u64,
+}
+
+impl Profile {
+    /// Whether `text` is a command of the agent's own.
+    pub(crate) fn is_command(&self, text: &str) -> bool {
+        self.command_prefix.as_ref().is_some_and(|prefix| text.starts_with(prefix))
+    }
 }
 
 fn enter() -> String {

@@ -53,12 +53,7 @@ impl Agent {
     }
 
     fn way(&self, text: &str) -> Way {
-        let command = self
-            .profile
-            .command_prefix
-            .as_ref()
-            .is_some_and(|prefix| text.starts_with(prefix.as_str()));
-        let longest = if command { COMMAND_MAX } else { self.profile.typed_max };
+        let longest = if self.profile.is_command(text) { COMMAND_MAX } else { self.profile.typed_max };
         let plain = !text.contains(['\n', '\t']);
         if plain && text.len() <= longest {
             Way::Typed

@@ -48,6 +48,8 @@ fn every_captured_screen_has_its_state() {
         ("claude-2.1.329-busy-queued", Busy),
         ("claude-2.1.329-busy-stall", Busy),
         ("claude-2.1.329-permission-bash", Waiting),
+        ("claude-2.1.329-panel", Waiting),
+        ("claude-2.1.329-suggestions", Idle),
         ("claude-2.1.329-permission-bash-2", Waiting),
         ("claude-2.1.329-permission-amend", Waiting),
         ("claude-2.1.329-permission-tab-amend", Waiting),
@@ -145,6 +147,23 @@ fn a_question_says_what_it_is_about() {
     assert_eq!(question.choices[0].description.as_deref(), Some("relational"));
     assert_eq!(question.choices[2].label, "Chat about this");
     assert_eq!(question.choices[2].description, None);
+}
+
+#[test]
+fn a_list_of_commands_below_the_composer_is_no_menu() {
+    let seen = observe("claude-2.1.329-suggestions");
+    assert_eq!(seen.prompt, None);
+    assert!(seen.composer.unwrap().holds("/cost"));
+    let menu = read("claude-2.1.329-suggestions").replace("❯\u{a0}/cost", "❯\u{a0}cost");
+    assert_ne!(judge("claude", &menu).state, State::Idle, "only a command opens that list");
+}
+
+#[test]
+fn a_panel_can_only_be_closed() {
+    let panel = prompt("claude-2.1.329-panel");
+    assert!(panel.choices.is_empty() && panel.question.contains("Estimated cost"));
+    let plan = Agent::load("claude", None).unwrap().plan(&panel, &Answer::Dismiss).unwrap();
+    assert_eq!(plan, Plan::Press("Escape".into()));
 }
 
 #[test]

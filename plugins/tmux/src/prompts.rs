@@ -190,7 +190,7 @@ impl<'a> Standing<'a> {
         self.setup
             .tmux
             .order(&[&["send-keys", "-l", "-t", &self.found.pane.id, "--", &literal(text)]])?;
-        let start: String = text.chars().filter(|c| c.is_alphanumeric()).take(20).collect();
+        let start: String = letters(text).take(20).collect();
         self.until(menu, |now| now.highlighted_text.contains(&start))
     }
 
@@ -199,7 +199,7 @@ impl<'a> Standing<'a> {
         for _ in 0..STEP_MS / POLL_MS {
             pause(POLL_MS);
             match self.look()? {
-                Some(now) if now.prompt.question == menu.prompt.question => {
+                Some(now) if asks_the_same(&now.prompt.question, &menu.prompt.question) => {
                     if shows(&now.prompt) {
                         return Ok(());
                     }
@@ -251,6 +251,15 @@ fn not_there(answered: bool, present: Option<&str>) -> String {
         }
         None => format!("{what}, so nothing was pressed; no prompt is open now"),
     }
+}
+
+/// Whether two texts are one question: a box in its title is ticked while it is being answered.
+fn asks_the_same(one: &str, other: &str) -> bool {
+    letters(one).eq(letters(other))
+}
+
+fn letters(text: &str) -> impl Iterator<Item = char> {
+    text.chars().filter(|c| c.is_alphanumeric())
 }
 
 #[cfg(test)]
