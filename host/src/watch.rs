@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::contract::{Error, Session, Timestamp};
 use crate::plugin::Backend;
@@ -15,14 +16,19 @@ const POLL: Duration = Duration::from_millis(300);
 /// When `upkeep` is tried again after an error.
 const RETRY: Duration = Duration::from_secs(60);
 
-/// All sessions of a backend at one moment.
-pub type Snapshot = Arc<Result<Vec<Session>, Error>>;
+/// All sessions of a backend as one look saw them.
+pub struct Snapshot {
+    /// When the look began: what was done after that may not show in it.
+    pub begun: Instant,
+    /// The sessions, or why they could not be listed.
+    pub sessions: Result<Vec<Session>, Error>,
+}
 
 /// A backend with its loop.
 pub struct Watched {
     /// The backend itself.
     pub backend: Backend,
-    snapshots: watch::Sender<Option<Snapshot>>,
+    snapshots: watch::Sender<Option<Arc<Snapshot>>>,
     wanted: Notify,
 }
 
@@ -36,34 +42,46 @@ impl Watched {
         })
     }
 
-    /// Starts the loop, which ends with `shutdown`.
-    pub fn start(self: &Arc<Self>, shutdown: CancellationToken) {
-        let watched = self.clone();
-        tokio::spawn(async move { shutdown.run_until_cancelled(watched.run()).await });
+    /// Starts what goes on between calls as tasks of `tasks`, until `shutdown`.
+    pub fn start(self: &Arc<Self>, tasks: &TaskTracker, shutdown: &CancellationToken) {
+        let (polling, keeping) = (self.clone(), self.clone());
+        let (first, second) = (shutdown.clone(), shutdown.clone());
+        // Apart, so that a slow upkeep holds up nobody who waits.
+        tasks.spawn(async move { first.run_until_cancelled(polling.poll_for_all()).await });
+        tasks.spawn(async move { second.run_until_cancelled(keeping.keep_up()).await });
     }
 
-    /// Snapshots taken from now on, for as long as the receiver lives.
-    pub fn snapshots(&self) -> watch::Receiver<Option<Snapshot>> {
+    /// The snapshots to come, for as long as the receiver lives.
+    pub fn snapshots(&self) -> watch::Receiver<Option<Arc<Snapshot>>> {
         let mut receiver = self.snapshots.subscribe();
         receiver.mark_unchanged();
         self.wanted.notify_one();
         receiver
     }
 
-    async fn run(&self) {
-        let mut due = Some(Instant::now());
+    async fn poll_for_all(&self) {
         loop {
             tokio::select! {
-                () = at(due) => due = self.upkeep().await,
-                () = self.wanted.notified() => self.poll().await,
-                () = tokio::time::sleep(POLL), if self.snapshots.receiver_count() > 0 => self.poll().await,
+                () = self.wanted.notified() => {}
+                () = tokio::time::sleep(POLL), if self.snapshots.receiver_count() > 0 => {}
             }
+            self.poll().await;
+        }
+    }
+
+    async fn keep_up(&self) {
+        let mut due = Some(Instant::now());
+        loop {
+            at(due).await;
+            due = self.upkeep().await;
         }
     }
 
     async fn poll(&self) {
+        let begun = Instant::now();
         let sessions = self.backend.list_sessions().await;
-        self.snapshots.send_replace(Some(Arc::new(sessions)));
+        self.snapshots
+            .send_replace(Some(Arc::new(Snapshot { begun, sessions })));
     }
 
     /// When to call it next.
@@ -71,7 +89,8 @@ impl Watched {
         match self.backend.upkeep().await {
             Ok(next) => next.map(|at| Instant::now() + until(at)),
             Err(error) => {
-                tracing::warn!(backend = self.backend.name, "upkeep failed: {error:?}");
+                let why = crate::catalog::describe(&self.backend.name, error);
+                tracing::warn!(backend = self.backend.name, "upkeep failed: {why}");
                 Some(Instant::now() + RETRY)
             }
         }

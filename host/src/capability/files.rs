@@ -6,7 +6,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
+use std::time::{Instant, UNIX_EPOCH};
 
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, Metadata, OpenOptions, OpenOptionsExt};
@@ -17,6 +17,8 @@ use crate::contract::files::{Entry, Host, Kind, Slice};
 
 /// Entries of one directory that are looked at.
 const ENTRIES: usize = 10_000;
+/// Names that `having` may hold.
+const HAVING: usize = 16;
 /// Slices of one `read`.
 const SLICES: usize = 1_024;
 /// Bytes of one `read` in all.
@@ -53,13 +55,15 @@ impl Directories {
     }
 
     /// Opens a directory for a program to start in, without following a link out of the grant.
-    pub(crate) fn open_start(&self, path: &str) -> Result<OwnedFd, Error> {
+    pub(crate) async fn open_start(&self, path: &str) -> Result<OwnedFd, Error> {
         let (root, below) = self.find(path)?;
-        let directory = root
-            .directory
-            .open_dir(below)
-            .map_err(|error| unreadable(path, &error))?;
-        Ok(OwnedFd::from(directory.into_std_file()))
+        let (path, below) = (path.to_owned(), below.to_owned());
+        off_thread(move || {
+            let opened = root.directory.open_dir(below);
+            let directory = opened.map_err(|error| unreadable(&path, &error))?;
+            Ok(OwnedFd::from(directory.into_std_file()))
+        })
+        .await
     }
 
     /// The root that `path` lies under and the rest of the path.
@@ -96,12 +100,19 @@ impl Host for Call {
     }
 
     async fn list(&mut self, directory: String, having: Vec<String>) -> wasmtime::Result<Result<Vec<Entry>, Error>> {
+        if having.len() > HAVING {
+            return Ok(Err(Error::Invalid(format!(
+                "`having` takes {HAVING} names, not {}",
+                having.len()
+            ))));
+        }
         let found = self.powers.directories.find(&directory);
+        let deadline = self.deadline;
         Ok(match found {
             Ok((root, below)) => {
                 let below = below.to_owned();
                 off_thread(move || {
-                    list(&root.directory, &below, &having).map_err(|error| unreadable(&directory, &error))
+                    list(&root.directory, &below, &having, deadline).map_err(|error| unreadable(&directory, &error))
                 })
                 .await
             }
@@ -139,12 +150,16 @@ async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> +
         .unwrap_or_else(|error| Err(Error::Failed(error.to_string())))
 }
 
-fn list(root: &Dir, below: &Path, having: &[String]) -> io::Result<Vec<Entry>> {
+fn list(root: &Dir, below: &Path, having: &[String], deadline: Instant) -> io::Result<Vec<Entry>> {
     let directory = root.open_dir(below)?;
     let mut entries = Vec::new();
     for (seen, entry) in directory.entries()?.enumerate() {
         if seen == ENTRIES {
             return Err(io::Error::other(format!("more than {ENTRIES} entries")));
+        }
+        // The call that asked may be over, and nobody else would end this.
+        if Instant::now() > deadline {
+            return Err(io::Error::from(io::ErrorKind::TimedOut));
         }
         let entry = entry?;
         // A name that is no text cannot be named again by a guest.

@@ -1,13 +1,15 @@
 //! The tools that change a session: create, send, interrupt, terminate, respond.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
+use tokio::sync::{OwnedMutexGuard, watch};
 
 use super::answers::{self, Acted, Ended, answer};
 use super::arguments::{CreateSession, InterruptSession, RespondToPrompt, SendMessage, TerminateSession};
+use super::prompts::Last;
 use super::reading::wait;
 use super::{Answer, Caller, Catalog, Member, ToolError, prompts};
 use crate::contract::{Delivery, Error, NewSession, Session, State, Verbs};
@@ -16,6 +18,8 @@ use crate::contract::{Delivery, Error, NewSession, Session, State, Verbs};
 const CREATE: Duration = Duration::from_secs(60);
 /// How long a new session may take to be ready for its first message.
 const READY: Duration = Duration::from_secs(30);
+/// How long a message waits for those before it, where the caller gave no time.
+const OTHERS: Duration = Duration::from_secs(30);
 /// Bytes of one message.
 const MESSAGE: usize = 256 << 10;
 
@@ -57,11 +61,15 @@ impl Catalog {
         self.acted(caller, member, id, Sent::delivered(delivery), until).await
     }
 
-    pub(crate) async fn interrupt_session(&self, wanted: InterruptSession) -> Result<Answer, ToolError> {
+    pub(crate) async fn interrupt_session(
+        &self,
+        caller: &Caller,
+        wanted: InterruptSession,
+    ) -> Result<Answer, ToolError> {
         let (member, id) = self.whole_id(&wanted.session_id)?;
         let dropped = wanted.queued && self.senders.drop_waiting(&wanted.session_id);
         let done = {
-            let _turn = member.watched.backend.order(id).await;
+            let _turn = turn_of(caller, member, id).await?;
             member.watched.backend.interrupt(id).await
         };
         match done {
@@ -80,10 +88,14 @@ impl Catalog {
         Ok(answer(acted.text(), &acted))
     }
 
-    pub(crate) async fn terminate_session(&self, wanted: TerminateSession) -> Result<Answer, ToolError> {
+    pub(crate) async fn terminate_session(
+        &self,
+        caller: &Caller,
+        wanted: TerminateSession,
+    ) -> Result<Answer, ToolError> {
         let (member, id) = self.whole_id(&wanted.session_id)?;
         self.senders.drop_waiting(&wanted.session_id);
-        let _turn = member.watched.backend.order(id).await;
+        let _turn = turn_of(caller, member, id).await?;
         member
             .watched
             .backend
@@ -97,32 +109,43 @@ impl Catalog {
         Ok(answer(format!("{} has ended.", ended.session_id), &ended))
     }
 
-    pub(crate) async fn respond_to_prompt(&self, caller: &Caller, wanted: RespondToPrompt) -> Result<Answer, ToolError> {
+    pub(crate) async fn respond_to_prompt(
+        &self,
+        caller: &Caller,
+        wanted: RespondToPrompt,
+    ) -> Result<Answer, ToolError> {
         let (member, id) = self.whole_id(&wanted.session_id)?;
         let until = Instant::now() + wait(wanted.wait_seconds)?;
         let after = {
-            let _turn = member.watched.backend.order(id).await;
+            let _turn = turn_of(caller, member, id).await?;
             let session = self.session(member, id).await?;
-            // Whom it is meant for is asked before the present prompt counts as shown.
+            let Some(prompt) = session.prompt.clone() else {
+                return Err(ToolError::new(format!(
+                    "{} waits for no answer now; nothing was typed",
+                    wanted.session_id
+                )));
+            };
             let last = self.shown.last(caller, &wanted.session_id);
-            let session = (session.prompt.clone(), self.show(caller, member.name(), session));
-            let (Some(prompt), shown) = session else {
-                return Err(ToolError::new(format!("{} waits for no answer now; nothing was typed", wanted.session_id)));
-            };
-            if let Err(why) = prompts::is_meant(&prompt, wanted.prompt_id.as_deref(), last.as_deref()) {
-                return Ok(refused(shown, why));
-            }
-            let response = match prompts::read(&prompt, &wanted.response, member.terms.remote_trust) {
+            let response = prompts::is_meant(&prompt, wanted.prompt_id.as_deref(), last.as_ref())
+                .map_err(str::to_owned)
+                .and_then(|()| prompts::read(&prompt, &wanted.response, member.terms.remote_trust));
+            let response = match response {
                 Ok(response) => response,
-                Err(why) => return Ok(refused(shown, &why)),
+                Err(why) => return Ok(refused(answers::session(member.name(), session, &self.url_hosts), &why)),
             };
-            let after = if Instant::now() < until { self.cursor(member, id).await } else { None };
+            let after = if Instant::now() < until {
+                self.cursor(member, id).await
+            } else {
+                None
+            };
+            self.shown.note(caller, &wanted.session_id, Last::Answered);
             let answered = member.watched.backend.respond(id, &prompt.id, &response).await;
             answered.map_err(|error| ToolError::of(member.name(), error))?;
             after
         };
         let sent = Sent {
             after,
+            answered: true,
             ..Sent::default()
         };
         self.acted(caller, member, id, sent, until).await
@@ -133,7 +156,7 @@ impl Catalog {
         let not_sent = |why: String| Sent {
             receipt: Some("not_sent"),
             note: Some(why),
-            after: None,
+            ..Sent::default()
         };
         match self.ready(caller, member, id, until).await {
             Ok(State::Idle) => match self.deliver(caller, member, id, message, until).await {
@@ -163,26 +186,25 @@ impl Catalog {
         message: &str,
         until: Instant,
     ) -> Result<Delivery, ToolError> {
-        let backend = &member.watched.backend;
         let line = self.senders.line(&format!("{}/{id}", member.name()));
-        let deadline = until.max(Instant::now() + Duration::from_secs(30));
-        let _place = tokio::time::timeout_at(deadline.into(), line.turn.lock())
-            .await
+        let mut place = line.enter();
+        let deadline = until.max(Instant::now() + OTHERS);
+        let turn = tokio::time::timeout_at(deadline.into(), line.turn.lock());
+        let _turn = place
+            .unless_dropped(caller.while_there(turn))
+            .await??
             .map_err(|_| ToolError::new("other messages to this session still wait; nothing was typed"))?;
         loop {
-            let dropped = line.dropped.notified();
-            let delivery = {
-                let _turn = backend.order(id).await;
-                backend.send_message(id, message).await
+            let typed = {
+                let _turn = place.unless_dropped(turn_of(caller, member, id)).await??;
+                place.typing(member.watched.backend.send_message(id, message)).await
             };
-            match delivery {
+            match typed {
                 Err(Error::Busy) if Instant::now() < until => {}
                 other => return other.map_err(|error| ToolError::of(member.name(), error)),
             }
-            tokio::select! {
-                settled = self.settled(caller, member, id, None, until) => { settled?; }
-                () = dropped => return Err(ToolError::new("the message was dropped by interrupt_session before it was typed")),
-            }
+            let settled = self.settled(caller, member, id, None, until);
+            place.unless_dropped(settled).await??;
         }
     }
 
@@ -210,8 +232,13 @@ impl Catalog {
         let (text, next) = page.map_or((None, sent.after), |page| {
             (Some(answers::for_phone(&page.text)), Some(page.next))
         });
+        // To who answered a prompt, the next one does not count as shown by that: a repeated call must not answer it.
+        let session = match sent.answered {
+            true => answers::session(member.name(), session, &self.url_hosts),
+            false => self.show(caller, member.name(), session),
+        };
         let acted = Acted {
-            session: self.show(caller, member.name(), session),
+            session,
             receipt: sent.receipt,
             text,
             next,
@@ -234,6 +261,11 @@ fn refused(session: answers::Session, why: &str) -> Answer {
         failed: true,
         ..answer(acted.text(), &acted)
     }
+}
+
+/// The session's turn, while the caller waits for it.
+async fn turn_of(caller: &Caller, member: &Member, id: &str) -> Result<OwnedMutexGuard<()>, ToolError> {
+    caller.while_there(member.watched.backend.order(id)).await
 }
 
 fn check_length(message: &str) -> Result<(), ToolError> {
@@ -265,6 +297,8 @@ struct Sent {
     receipt: Option<&'static str>,
     after: Option<String>,
     note: Option<String>,
+    /// It was an answer to a prompt.
+    answered: bool,
 }
 
 impl Sent {
@@ -272,7 +306,7 @@ impl Sent {
         Self {
             receipt: Some(answers::receipt(delivery.receipt)),
             after: delivery.after,
-            note: None,
+            ..Self::default()
         }
     }
 }
@@ -281,10 +315,13 @@ impl Sent {
 #[derive(Default)]
 pub(crate) struct Senders(Mutex<HashMap<String, Weak<Line>>>);
 
-#[derive(Default)]
+/// Those who wait to send to one session.
 struct Line {
     turn: tokio::sync::Mutex<()>,
-    dropped: Notify,
+    /// How many wait, without the one whose message is being typed.
+    waiting: AtomicUsize,
+    /// Changes when all who wait are sent away.
+    dropped: watch::Sender<()>,
 }
 
 impl Senders {
@@ -294,7 +331,11 @@ impl Senders {
         if let Some(line) = lines.get(session_id).and_then(Weak::upgrade) {
             return line;
         }
-        let line = Arc::default();
+        let line = Arc::new(Line {
+            turn: tokio::sync::Mutex::default(),
+            waiting: AtomicUsize::new(0),
+            dropped: watch::Sender::new(()),
+        });
         lines.insert(session_id.to_owned(), Arc::downgrade(&line));
         line
     }
@@ -302,10 +343,51 @@ impl Senders {
     /// Drops the messages that wait for this session; whether there were any.
     fn drop_waiting(&self, session_id: &str) -> bool {
         let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let line = lines.get(session_id).and_then(Weak::upgrade);
-        if let Some(line) = &line {
-            line.dropped.notify_waiters();
+        let Some(line) = lines.get(session_id).and_then(Weak::upgrade) else {
+            return false;
+        };
+        line.dropped.send_replace(());
+        line.waiting.load(Ordering::Relaxed) > 0
+    }
+}
+
+impl Line {
+    fn enter(&self) -> Place<'_> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        Place {
+            line: self,
+            dropped: self.dropped.subscribe(),
         }
-        line.is_some()
+    }
+}
+
+/// One message in a line.
+struct Place<'a> {
+    line: &'a Line,
+    dropped: watch::Receiver<()>,
+}
+
+impl Place<'_> {
+    /// The outcome of `wait`, unless the message is dropped before.
+    async fn unless_dropped<T>(&mut self, wait: impl Future<Output = T>) -> Result<T, ToolError> {
+        tokio::select! {
+            biased;
+            _ = self.dropped.changed() => Err(ToolError::new("the message was dropped before it was typed")),
+            outcome = wait => Ok(outcome),
+        }
+    }
+
+    /// Types it; what is being typed does not wait any more and cannot be dropped.
+    async fn typing<T>(&self, typing: impl Future<Output = T>) -> T {
+        self.line.waiting.fetch_sub(1, Ordering::Relaxed);
+        let typed = typing.await;
+        self.line.waiting.fetch_add(1, Ordering::Relaxed);
+        typed
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.line.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -175,7 +175,8 @@ impl Session {
             let _ = write!(text, " · {}", self.agent);
         }
         let _ = write!(text, "\n  {}", self.directory);
-        if let Some(summary) = &self.summary {
+        // A prompt says all that its summary would.
+        if let Some(summary) = self.summary.as_ref().filter(|_| self.prompt.is_none()) {
             let _ = write!(text, "\n  {summary}");
         }
         if let Some(url) = &self.url {
@@ -206,10 +207,11 @@ impl Prompts {
 impl Prompt {
     /// The question and how to answer it.
     pub(crate) fn text(&self) -> String {
-        let mut text = format!(
-            "  asks ({}, prompt_id {}): {}",
-            self.kind, self.prompt_id, self.question
-        );
+        let mut text = format!("  asks ({}, prompt_id {}):", self.kind, self.prompt_id);
+        // Indented, so that no line of it looks like a row of ours.
+        for line in self.question.lines() {
+            let _ = write!(text, "\n    | {line}");
+        }
         for choice in &self.choices {
             let _ = write!(text, "\n    {} — {}", choice.key, choice.label);
         }
@@ -234,7 +236,7 @@ impl Acted {
         }
         text.push_str(&self.session.text());
         if let Some(output) = self.text.as_deref().filter(|output| !output.trim().is_empty()) {
-            let _ = write!(text, "\n\n{output}");
+            let _ = write!(text, "\n\nOutput of the session:\n{output}");
         }
         text
     }
@@ -289,17 +291,21 @@ pub(crate) fn session(backend: &str, session: contract::Session, url_hosts: &[St
         prompt: session.prompt.map(|given| prompt(&session_id, given)),
         session_id,
         backend: backend.to_owned(),
-        name: session.name,
-        agent: session.agent,
-        directory: session.directory,
+        name: one_line(&session.name),
+        agent: one_line(&session.agent),
+        directory: one_line(&session.directory),
         state: state(session.state),
         evidence: evidence(session.evidence),
         since: session.since.map(time),
-        summary: session.summary,
+        summary: session.summary.as_deref().map(one_line),
         url: session.url.filter(|url| is_on(url, url_hosts)),
         created_at: time(session.created_at),
         active_at: session.active_at.map(time),
-        facts: session.facts.into_iter().collect(),
+        facts: session
+            .facts
+            .iter()
+            .map(|(name, fact)| (one_line(name), one_line(fact)))
+            .collect(),
     }
 }
 
@@ -320,9 +326,9 @@ pub(crate) fn prompt(session_id: &str, prompt: contract::Prompt) -> Prompt {
             .choices
             .into_iter()
             .map(|choice| Choice {
-                key: choice.key,
-                label: choice.label,
-                description: choice.description,
+                key: one_line(&choice.key),
+                label: one_line(&choice.label),
+                description: choice.description.as_deref().map(one_line),
                 declines: choice.declines,
             })
             .collect(),
@@ -350,19 +356,23 @@ pub(crate) fn state(state: contract::State) -> &'static str {
     }
 }
 
-/// All names of states, as `list_sessions` takes them.
-pub(crate) const STATES: &[&str] = &[
-    "queued",
-    "starting",
-    "busy",
-    "idle",
-    "waiting",
-    "done",
-    "failed",
-    "cancelled",
-    "interrupted",
-    "unknown",
-];
+/// Every state, as `list_sessions` takes them.
+pub(crate) fn states() -> impl Iterator<Item = &'static str> {
+    use contract::State;
+    let all = [
+        State::Queued,
+        State::Starting,
+        State::Busy,
+        State::Idle,
+        State::Waiting,
+        State::Done,
+        State::Failed,
+        State::Cancelled,
+        State::Interrupted,
+        State::Unknown,
+    ];
+    all.into_iter().map(state)
+}
 
 fn evidence(evidence: contract::Evidence) -> &'static str {
     use contract::Evidence;
@@ -381,6 +391,11 @@ pub(crate) fn receipt(receipt: contract::Receipt) -> &'static str {
         contract::Receipt::Submitted => "submitted",
         contract::Receipt::Unconfirmed => "unconfirmed",
     }
+}
+
+/// Foreign text that stands in one line of ours.
+pub(crate) fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 fn is_on(url: &str, hosts: &[String]) -> bool {

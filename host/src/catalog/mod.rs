@@ -20,6 +20,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 pub use self::own::CollisionError;
 pub use self::shared::Tool;
@@ -42,6 +43,20 @@ pub struct Caller {
     /// Cancelled when nobody waits for the answer any more. What waits then ends; what was begun is finished, so that
     /// nothing is left half typed.
     pub gone: CancellationToken,
+    /// Cancelled when berth ends.
+    pub ending: CancellationToken,
+}
+
+impl Caller {
+    /// The outcome of `wait`, unless the caller goes or berth ends before.
+    pub(crate) async fn while_there<T>(&self, wait: impl Future<Output = T>) -> Result<T, ToolError> {
+        tokio::select! {
+            biased;
+            () = self.gone.cancelled() => Err(ToolError::new("the caller is gone")),
+            () = self.ending.cancelled() => Err(ToolError::new("berth is ending; ask again when it runs again")),
+            outcome = wait => Ok(outcome),
+        }
+    }
 }
 
 /// What a tool answers: a text for people and the same as data.
@@ -127,22 +142,24 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// Merges `members`. An error says which tools collide and how to mend it.
+    /// Merges `members`. An error says which tools collide, or which name is that of no tool, and how to
+    /// mend it.
     ///
     /// `base_url` is where a browser would reach this server, and `url_hosts` the hosts that a session's own address
-    /// may name.
+    /// may name. `waiting` calls of one caller may wait at once.
     pub fn new(
         members: Vec<(Arc<Watched>, Terms)>,
         default_backend: String,
         settings: &ToolSettings,
         url_hosts: Vec<String>,
         base_url: String,
+        waiting: usize,
     ) -> Result<Self, CollisionError> {
         let members: BTreeMap<String, Member> = members
             .into_iter()
             .map(|(watched, terms)| (watched.backend.name.clone(), Member { watched, terms }))
             .collect();
-        let own = OwnTools::collect(&members, &settings.hide)?;
+        let own = OwnTools::collect(&members, settings)?;
         let mut tools = shared::tools();
         tools.extend(own.tools());
         let aliases = Aliases::new(&settings.alias, &mut tools)?;
@@ -158,15 +175,15 @@ impl Catalog {
             aliases,
             shown: Shown::default(),
             senders: Senders::default(),
-            waiters: Waiters::default(),
+            waiters: Waiters::new(waiting),
         })
     }
 
     /// Starts what goes on between calls, until `shutdown`.
-    pub fn watch(&self, shutdown: &CancellationToken) {
+    pub fn watch(&self, tasks: &TaskTracker, shutdown: &CancellationToken) {
         self.members
             .values()
-            .for_each(|member| member.watched.start(shutdown.clone()));
+            .for_each(|member| member.watched.start(tasks, shutdown));
     }
 
     /// The backends, by name.
@@ -202,8 +219,8 @@ impl Catalog {
             "send_message" => self.send_message(caller, arguments::read(name, given)?).await,
             "get_logs" => self.get_logs(arguments::read(name, given)?).await,
             "get_session_status" => self.get_session_status(caller, arguments::read(name, given)?).await,
-            "interrupt_session" => self.interrupt_session(arguments::read(name, given)?).await,
-            "terminate_session" => self.terminate_session(arguments::read(name, given)?).await,
+            "interrupt_session" => self.interrupt_session(caller, arguments::read(name, given)?).await,
+            "terminate_session" => self.terminate_session(caller, arguments::read(name, given)?).await,
             "check_prompts" => self.check_prompts(caller, arguments::read(name, given)?).await,
             "respond_to_prompt" => self.respond_to_prompt(caller, arguments::read(name, given)?).await,
             "list_projects" => self.list_projects(arguments::read(name, given)?).await,

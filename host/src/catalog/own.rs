@@ -1,5 +1,7 @@
 //! Tools that only one plugin has, and aliases: what config and plugins add to the shared tools.
 
+mod names;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
@@ -7,15 +9,17 @@ use thiserror::Error;
 
 use super::{Answer, Catalog, Member, Tool, ToolError, shared};
 use crate::capability::Access;
-use crate::config::Alias;
+use crate::config::{Alias, Tools};
 use crate::contract;
 
 /// Bytes of a tool's description.
 const DESCRIPTION: usize = 1_024;
 /// Bytes of a tool's schema.
 const SCHEMA: usize = 64 << 10;
+/// What is wrong with other names: MCP lets a client refuse them.
+const NAME_FAULT: &str = "has a name that is not 1 to 64 letters, digits, _ or -";
 
-/// Tools that cannot stand beside each other, or that no client would take.
+/// Tools that cannot stand beside each other, that no client would take, or that do not exist. Says what to change.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CollisionError {
     /// A plugin's tool has the name of a shared tool.
@@ -41,7 +45,15 @@ pub enum CollisionError {
         /// The tool.
         tool: String,
     },
-    /// A tool that breaks a rule.
+    /// A tool whose name no client would take.
+    #[error("{origin}: tool `{tool}` {NAME_FAULT}, which clients refuse; the plugin must rename it")]
+    Name {
+        /// The plugin.
+        origin: String,
+        /// The tool.
+        tool: String,
+    },
+    /// A tool that breaks another rule.
     #[error("{origin}: tool `{tool}` {fault}; hide it with [tools] hide = [\"{backend}:{tool}\"]")]
     Malformed {
         /// The plugin.
@@ -51,6 +63,14 @@ pub enum CollisionError {
         /// The tool.
         tool: String,
         /// What is wrong.
+        fault: String,
+    },
+    /// A list of the configuration names a tool that does not exist.
+    #[error("{key}: {fault}; correct the name or remove it")]
+    NoTool {
+        /// The table and the key in it.
+        key: String,
+        /// What is wrong, and the tools there are.
         fault: String,
     },
     /// An alias of nothing, or named like a tool.
@@ -75,14 +95,15 @@ struct OwnTool {
 }
 
 impl OwnTools {
-    /// Gathers them from `members`, but for those that `hide` names as `backend:tool`.
-    pub(crate) fn collect(members: &BTreeMap<String, Member>, hide: &[String]) -> Result<Self, CollisionError> {
+    /// Gathers them from `members`, but for those that `settings` hide as `backend:tool`.
+    pub(crate) fn collect(members: &BTreeMap<String, Member>, settings: &Tools) -> Result<Self, CollisionError> {
+        names::check(members, settings)?;
         let taken: Vec<String> = shared::tools().into_iter().map(|tool| tool.name).collect();
         let mut own: BTreeMap<String, OwnTool> = BTreeMap::new();
         for (backend, member) in members {
             let plugin = &member.watched.backend.plugin;
             for described in &member.watched.backend.description.tools {
-                if hide.contains(&format!("{backend}:{}", described.name)) {
+                if settings.hide.contains(&format!("{backend}:{}", described.name)) {
                     continue;
                 }
                 if taken.contains(&described.name) {
@@ -123,10 +144,15 @@ impl OwnTool {
         let malformed = |fault: String| CollisionError::Malformed {
             origin: member.watched.backend.plugin.origin.clone(),
             backend: member.name().to_owned(),
-            tool: described.name.escape_debug().to_string(),
+            tool: described.name.clone(),
             fault,
         };
-        check_name(&described.name).map_err(malformed)?;
+        if !is_name(&described.name) {
+            return Err(CollisionError::Name {
+                origin: member.watched.backend.plugin.origin.clone(),
+                tool: described.name.escape_debug().to_string(),
+            });
+        }
         if described.description.len() > DESCRIPTION || described.title.len() > DESCRIPTION {
             return Err(malformed(format!(
                 "has a title or description of more than {DESCRIPTION} bytes"
@@ -158,14 +184,9 @@ impl OwnTool {
     }
 }
 
-/// MCP lets a client refuse longer names, and other characters.
-fn check_name(name: &str) -> Result<(), String> {
-    let fits = (1..=64).contains(&name.len())
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-    fits.then_some(())
-        .ok_or_else(|| "has a name that is not 1 to 64 letters, digits, _ or -".into())
+fn is_name(name: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+    (1..=64).contains(&name.len()) && name.bytes().all(fits)
 }
 
 fn schema(text: &str) -> Result<Map<String, Value>, String> {
@@ -256,14 +277,16 @@ impl Aliases {
                 alias: name.clone(),
                 fault,
             };
-            check_name(name).map_err(fault)?;
+            if !is_name(name) {
+                return Err(fault(NAME_FAULT.into()));
+            }
             if tools.iter().any(|tool| tool.name == *name) {
                 return Err(fault("has the name of a tool; choose another".into()));
             }
             let tool = tools
                 .iter()
                 .find(|tool| tool.name == alias.tool && !aliases.contains_key(&tool.name))
-                .ok_or_else(|| fault(format!("names no tool: `{}`; berth tools lists them", alias.tool)))?;
+                .ok_or_else(|| fault(no_target(&alias.tool, tools, aliases)))?;
             let input = without(&tool.input, &alias.arguments).map_err(fault)?;
             let tool = Tool {
                 name: name.clone(),
@@ -295,16 +318,38 @@ impl Aliases {
     }
 }
 
+fn no_target(name: &str, tools: &[Tool], aliases: &BTreeMap<String, Alias>) -> String {
+    let all = tools.iter().map(|tool| tool.name.as_str());
+    let names: Vec<&str> = all.filter(|name| !aliases.contains_key(*name)).collect();
+    format!("names no tool: `{name}`; there are: {}", names.join(", "))
+}
+
 fn without(schema: &Map<String, Value>, preset: &Map<String, Value>) -> Result<Map<String, Value>, String> {
-    let mut schema = schema.clone();
+    let mut rest = schema.clone();
     for argument in preset.keys() {
-        let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+        let properties = rest.get_mut("properties").and_then(Value::as_object_mut);
         if properties.and_then(|properties| properties.remove(argument)).is_none() {
-            return Err(format!("sets `{argument}`, which its tool does not take"));
+            return Err(format!(
+                "sets `{argument}`, which its tool does not take; it takes: {}",
+                arguments(schema)
+            ));
         }
-        if let Some(Value::Array(required)) = schema.get_mut("required") {
+        if let Some(Value::Array(required)) = rest.get_mut("required") {
             required.retain(|name| name != argument);
         }
     }
-    Ok(schema)
+    Ok(rest)
+}
+
+fn arguments(schema: &Map<String, Value>) -> String {
+    let properties = schema.get("properties").and_then(Value::as_object);
+    let names: Vec<String> = properties
+        .into_iter()
+        .flatten()
+        .map(|(name, _)| name.escape_debug().to_string())
+        .collect();
+    match names.is_empty() {
+        true => "nothing".into(),
+        false => names.join(", "),
+    }
 }

@@ -9,23 +9,30 @@ use crate::contract::{Answer, Choice, Prompt, PromptKind};
 /// Shown prompts that are remembered; past this the memory starts anew, and callers must look again.
 const REMEMBERED: usize = 4_096;
 
-/// The prompt of each session that each caller was shown last, so that a bare "yes" answers what was read.
+/// What each caller did last about the prompts of each session, so that a bare "yes" answers what was read.
 #[derive(Default)]
-pub(crate) struct Shown(Mutex<HashMap<(String, String), String>>);
+pub(crate) struct Shown(Mutex<HashMap<(String, String), Last>>);
+
+/// What a caller did last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Last {
+    /// It was shown the prompt with this id.
+    Shown(String),
+    /// It answered one. A bare answer then counts for nothing until it has looked again: a client that repeats its
+    /// call must not answer the question that follows.
+    Answered,
+}
 
 impl Shown {
-    pub(crate) fn note(&self, caller: &Caller, session_id: &str, prompt_id: &str) {
+    pub(crate) fn note(&self, caller: &Caller, session_id: &str, last: Last) {
         let mut shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if shown.len() >= REMEMBERED {
             shown.clear();
         }
-        shown.insert(
-            (caller.principal.id().to_owned(), session_id.to_owned()),
-            prompt_id.to_owned(),
-        );
+        shown.insert((caller.principal.id().to_owned(), session_id.to_owned()), last);
     }
 
-    pub(crate) fn last(&self, caller: &Caller, session_id: &str) -> Option<String> {
+    pub(crate) fn last(&self, caller: &Caller, session_id: &str) -> Option<Last> {
         let shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         shown
             .get(&(caller.principal.id().to_owned(), session_id.to_owned()))
@@ -53,11 +60,14 @@ pub(crate) fn read(prompt: &Prompt, response: &str, remote_trust: bool) -> Resul
 }
 
 /// Whether an answer is meant for `prompt`: it names it, or it names none and this is the one that was `last` shown.
-pub(crate) fn is_meant(prompt: &Prompt, named: Option<&str>, last: Option<&str>) -> Result<(), &'static str> {
+pub(crate) fn is_meant(prompt: &Prompt, named: Option<&str>, last: Option<&Last>) -> Result<(), &'static str> {
     match (named, last) {
         (Some(named), _) if named == prompt.id => Ok(()),
         (Some(_), _) => Err("the prompt that it is meant for is gone, and this is another"),
-        (None, Some(last)) if last == prompt.id => Ok(()),
+        (None, Some(Last::Shown(last))) if *last == prompt.id => Ok(()),
+        (None, Some(Last::Answered)) => {
+            Err("you have answered one since you last looked; to answer this one, give its prompt_id")
+        }
         (None, _) => Err("you were not shown this prompt before"),
     }
 }
@@ -84,12 +94,15 @@ fn meaning(prompt: &Prompt, response: &str) -> Result<Answer, String> {
 /// The choice that `response` names: by key, by label, or as the one that says yes or no.
 fn choice<'a>(prompt: &'a Prompt, response: &str) -> Result<Option<&'a Choice>, String> {
     let same = |text: &str| text.eq_ignore_ascii_case(response);
-    if let Some(choice) = prompt
-        .choices
-        .iter()
-        .find(|choice| same(&choice.key) || same(&choice.label))
-    {
+    // Keys first: labels are the agent's words, and one may look like another choice's key.
+    if let Some(choice) = prompt.choices.iter().find(|choice| same(&choice.key)) {
         return Ok(Some(choice));
+    }
+    let labelled: Vec<&Choice> = prompt.choices.iter().filter(|choice| same(&choice.label)).collect();
+    match labelled.as_slice() {
+        [] => {}
+        [choice] => return Ok(Some(choice)),
+        _ => return Err(format!("`{}` fits several choices", response.escape_debug())),
     }
     if !["yes", "no"].iter().any(|word| same(word)) {
         return Ok(None);
@@ -185,10 +198,40 @@ mod tests {
     }
 
     #[test]
+    fn a_key_counts_before_a_label_that_looks_like_one() {
+        let mut prompt = permission();
+        prompt.choices[0].label = "4".into();
+        assert_eq!(read(&prompt, "4", false).unwrap(), keys(&["4"]));
+        prompt.choices[1].label = "Same".into();
+        prompt.choices[2].label = "Same".into();
+        assert!(read(&prompt, "same", false).unwrap_err().contains("several"));
+    }
+
+    #[test]
     fn a_yes_that_fits_several_choices_is_refused() {
         let mut prompt = permission();
         prompt.choices.remove(0);
         assert!(read(&prompt, "yes", false).unwrap_err().contains("several"));
+    }
+
+    #[test]
+    fn an_answer_without_an_id_is_meant_for_the_prompt_that_was_looked_at_and_for_none_after_an_answer() {
+        let shown = |id: &str| Last::Shown(id.to_owned());
+        for (named, last, meant) in [
+            (Some("p1"), None, true),
+            (Some("p1"), Some(Last::Answered), true),
+            (Some("p0"), Some(shown("p1")), false),
+            (None, Some(shown("p1")), true),
+            (None, Some(shown("p0")), false),
+            (None, Some(Last::Answered), false),
+            (None, None, false),
+        ] {
+            assert_eq!(
+                is_meant(&permission(), named, last.as_ref()).is_ok(),
+                meant,
+                "{named:?} {last:?}"
+            );
+        }
     }
 
     #[test]

@@ -12,13 +12,14 @@ const MAX_LINES: u32 = 5_000;
 
 impl Catalog {
     pub(crate) async fn list_sessions(&self, caller: &Caller, wanted: ListSessions) -> Result<Answer, ToolError> {
-        if let Some(state) = &wanted.state
-            && !answers::STATES.contains(&state.as_str())
+        if let Some(state) = wanted
+            .state
+            .as_deref()
+            .filter(|state| !answers::states().any(|known| known == *state))
         {
-            let state = state.escape_debug();
+            let (state, known) = (state.escape_debug(), answers::states().collect::<Vec<_>>().join(", "));
             return Err(ToolError::new(format!(
-                "there is no state `{state}`; there are: {}",
-                answers::STATES.join(", ")
+                "there is no state `{state}`; there are: {known}"
             )));
         }
         let (mut sessions, errors) = self.all_sessions(wanted.backend.as_deref()).await?;
@@ -51,13 +52,13 @@ impl Catalog {
         caller: &Caller,
         wanted: GetSessionStatus,
     ) -> Result<Answer, ToolError> {
-        let (member, id) = self.readable_id(&wanted.session_id).await?;
         let wait = wait(wanted.wait_seconds)?;
+        let (member, mut session) = self.readable(&wanted.session_id).await?;
         if !wait.is_zero() {
             let deadline = Instant::now() + wait;
-            self.settled(caller, member, &id, None, deadline).await?;
+            self.settled(caller, member, &session.id, None, deadline).await?;
+            session = self.session(member, &session.id).await?;
         }
-        let session = self.session(member, &id).await?;
         let acted = Acted {
             session: self.show(caller, member.name(), session),
             receipt: None,
@@ -75,7 +76,7 @@ impl Catalog {
                 wanted.lines
             )));
         }
-        let (member, id) = self.readable_id(&wanted.session_id).await?;
+        let (member, session) = self.readable(&wanted.session_id).await?;
         let query = LogQuery {
             view: match wanted.view.unwrap_or(LogView::Scrollback) {
                 LogView::Screen => View::Screen,
@@ -88,7 +89,7 @@ impl Catalog {
         let page = member
             .watched
             .backend
-            .read_log(&id, &query)
+            .read_log(&session.id, &query)
             .await
             .map_err(|error| ToolError::of(member.name(), error))?;
         let text = if wanted.mobile_format {
@@ -125,7 +126,7 @@ impl Catalog {
         Ok(answer(projects.text(), &projects))
     }
 
-    /// All sessions of one backend or all, newest activity last asked first.
+    /// All sessions of one backend, or of all.
     pub(crate) async fn all_sessions(
         &self,
         backend: Option<&str>,
@@ -147,14 +148,15 @@ impl Catalog {
         session.map_err(|error| ToolError::of(member.name(), error))
     }
 
-    /// A whole id costs nothing to resolve; anything shorter is looked up.
-    async fn readable_id(&self, given: &str) -> Result<(&Member, String), ToolError> {
+    /// A session named for reading: by its whole id, which is asked for directly, or by less, which is looked up.
+    async fn readable(&self, given: &str) -> Result<(&Member, contract::Session), ToolError> {
         if let Ok((member, id)) = self.whole_id(given)
-            && member.watched.backend.get_session(id).await.is_ok()
+            && let Ok(session) = member.watched.backend.get_session(id).await
         {
-            return Ok((member, id.to_owned()));
+            return Ok((member, session));
         }
-        self.any_id(given).await
+        let (member, id) = self.any_id(given).await?;
+        Ok((member, self.session(member, &id).await?))
     }
 
     fn of_backend(&self, member: &Member) -> Backend {
@@ -172,9 +174,9 @@ impl Catalog {
 fn of_project(backend: &str, project: contract::Project) -> Project {
     Project {
         backend: backend.to_owned(),
-        name: project.name,
-        directory: project.directory,
-        branch: project.branch,
+        name: answers::one_line(&project.name),
+        directory: answers::one_line(&project.directory),
+        branch: project.branch.as_deref().map(answers::one_line),
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures::future::join_all;
 
 use super::answers::{self, BackendError};
+use super::prompts::Last;
 use super::{Caller, Catalog, Member, ToolError};
 use crate::contract::{self, Error};
 
@@ -91,7 +92,8 @@ impl Catalog {
     pub(crate) fn show(&self, caller: &Caller, backend: &str, session: contract::Session) -> answers::Session {
         let session = answers::session(backend, session, &self.url_hosts);
         if let Some(prompt) = &session.prompt {
-            self.shown.note(caller, &session.session_id, &prompt.prompt_id);
+            let last = Last::Shown(prompt.prompt_id.clone());
+            self.shown.note(caller, &session.session_id, last);
         }
         session
     }

@@ -8,8 +8,6 @@ use super::answers::bounded;
 use super::{Caller, Catalog, Member, ToolError};
 use crate::contract::{LogPage, LogQuery, Session, State, View};
 
-/// Calls of one caller that may wait at once.
-const WAITING: usize = 32;
 /// Looks that must agree before a session counts as at rest: one alone may fall into a gap between two steps.
 const LOOKS: u32 = 2;
 /// Looks after which a session that prints nothing, or is not understood, is taken as at rest all the same.
@@ -29,14 +27,20 @@ impl Catalog {
         deadline: Instant,
     ) -> Result<bool, ToolError> {
         let _waiting = self.waiters.enter(caller)?;
+        let began = tokio::time::Instant::now();
         let mut snapshots = member.watched.snapshots();
         let (mut calm, mut moved) = (0, after.is_none());
-        while let Some(changed) = self.next_look(caller, snapshots.changed(), deadline).await? {
-            changed.map_err(|_| ToolError::new("berth is shutting down"))?;
+        loop {
+            let look = tokio::time::timeout_at(deadline.into(), snapshots.changed());
+            if caller.while_there(look).await?.is_err() {
+                return Ok(false);
+            }
             let snapshot = snapshots.borrow_and_update().clone();
-            let Some(Ok(sessions)) = snapshot.as_deref() else {
+            // A look that began earlier may not show what was just done.
+            let Some(snapshot) = snapshot.filter(|snapshot| snapshot.begun >= began) else {
                 continue;
             };
+            let Ok(sessions) = &snapshot.sessions else { continue };
             let session = sessions
                 .iter()
                 .find(|session| session.id == id)
@@ -46,30 +50,14 @@ impl Catalog {
                 continue;
             }
             calm += 1;
-            let patient = !moved || session.state == State::Unknown;
             if calm >= LOOKS && !moved {
-                moved = self
-                    .output_since(member, id, after)
-                    .await
-                    .is_some_and(|page| !page.text.trim().is_empty());
+                let page = self.output_since(member, id, after).await;
+                moved = page.is_some_and(|page| !page.text.trim().is_empty());
             }
-            if calm >= if patient && !moved { LOOKS_IN_SILENCE } else { LOOKS } {
+            let clear = moved && session.state != State::Unknown;
+            if calm >= if clear { LOOKS } else { LOOKS_IN_SILENCE } {
                 return Ok(true);
             }
-        }
-        Ok(false)
-    }
-
-    /// The end of `look`, or nothing at `deadline`.
-    async fn next_look<T>(
-        &self,
-        caller: &Caller,
-        look: impl Future<Output = T>,
-        deadline: Instant,
-    ) -> Result<Option<T>, ToolError> {
-        tokio::select! {
-            looked = tokio::time::timeout_at(deadline.into(), look) => Ok(looked.ok()),
-            () = caller.gone.cancelled() => Err(ToolError::new("the caller is gone")),
         }
     }
 
@@ -107,16 +95,27 @@ fn gone(member: &Member, id: &str) -> ToolError {
 }
 
 /// How many calls of each caller wait now.
-#[derive(Default)]
-pub(crate) struct Waiters(Mutex<HashMap<String, usize>>);
+pub(crate) struct Waiters {
+    most: usize,
+    now: Mutex<HashMap<String, usize>>,
+}
 
 impl Waiters {
+    /// Lets `most` calls of one caller wait at once.
+    pub(crate) fn new(most: usize) -> Self {
+        Self {
+            most,
+            now: Mutex::default(),
+        }
+    }
+
     fn enter(&self, caller: &Caller) -> Result<Waiting<'_>, ToolError> {
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.now.lock().unwrap_or_else(PoisonError::into_inner);
         let count = waiting.entry(caller.principal.id().to_owned()).or_default();
-        if *count >= WAITING {
+        if *count >= self.most {
             return Err(ToolError::new(format!(
-                "{WAITING} of your calls already wait; ask again without wait_seconds, or when one of them has ended"
+                "{} of your calls already wait; ask again without wait_seconds, or when one of them has ended",
+                self.most
             )));
         }
         *count += 1;
@@ -134,7 +133,7 @@ struct Waiting<'a> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        let mut waiting = self.waiters.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.waiters.now.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = waiting.get_mut(&self.principal) {
             *count -= 1;
             if *count == 0 {

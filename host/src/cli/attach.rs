@@ -1,13 +1,15 @@
 //! `berth attach`: a session in the operator's own terminal.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use anyhow::{Context, anyhow, bail};
+use berth::assemble;
 use berth::capability::process::replace_this_process;
 use berth::config::Config;
-use berth::owner;
 use berth::store::DataDirectory;
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::call::Connection;
 
@@ -17,20 +19,25 @@ pub(crate) struct Options {
     name: String,
 }
 
-pub(crate) async fn run(config: &Config, options: Options) -> anyhow::Result<ExitCode> {
-    let session_id = find(config, &options.name).await?;
-    let (backend, id) = session_id
+pub(crate) async fn run(config: &Config, options: Options, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
+    if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
+        bail!("attach opens a session in a terminal, and this is none; berth call get_logs reads one without");
+    }
+    let found = find(config, &options.name, &shutdown).await?;
+    let (backend, id) = found
+        .session_id
         .split_once('/')
-        .ok_or_else(|| anyhow!("`{session_id}` names no backend"))?;
+        .ok_or_else(|| anyhow!("`{}` names no backend", found.session_id))?;
+    let joined = found.attach.as_deref().unwrap_or(id);
     let backend = config.backends.get(backend).ok_or_else(|| {
         anyhow!("the running berth has a backend `{backend}` that this configuration does not have; give its --config")
     })?;
     let data = DataDirectory::open(&config.server.data, &config.server.cache)?;
     for grant in backend.programs.values() {
-        if let Some(arguments) = grant.attach_args(id) {
-            let grant = owner::with_conf(grant, &data)?;
+        if let Some(arguments) = grant.attach_args(joined) {
+            let grant = assemble::with_conf(grant, &data)?;
             let arguments = grant.fixed.iter().cloned().chain(arguments?);
-            let error = replace_this_process(&grant.path, arguments, owner::environment(backend));
+            let error = replace_this_process(&grant.path, arguments, assemble::environment(backend));
             return Err(error).with_context(|| format!("{} cannot be started", grant.path.display()));
         }
     }
@@ -40,16 +47,28 @@ pub(crate) async fn run(config: &Config, options: Options) -> anyhow::Result<Exi
     )
 }
 
-async fn find(config: &Config, name: &str) -> anyhow::Result<String> {
+/// A session to open.
+struct Found {
+    session_id: String,
+    /// What its backend calls it where that is not its id.
+    attach: Option<String>,
+}
+
+async fn find(config: &Config, name: &str, shutdown: &CancellationToken) -> anyhow::Result<Found> {
     let arguments = json!({"session_id": name}).as_object().cloned().unwrap_or_default();
-    let connection = Connection::open(config).await?;
-    let found = connection.client.call("get_session_status", arguments).await?;
+    let connection = Connection::open(config, shutdown).await?;
+    let found = connection.client.call("get_session_status", arguments).await;
+    connection.close().await;
+    let found = found?;
     if found.failed {
         bail!("{}", found.text);
     }
-    let id = found
-        .structured
-        .as_ref()
-        .and_then(|answer| answer["session"]["session_id"].as_str());
-    id.map(str::to_owned).context("the answer names no session")
+    let session = found.structured.as_ref().map(|answer| &answer["session"]);
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    Ok(Found {
+        session_id: session
+            .and_then(|session| text(&session["session_id"]))
+            .context("the answer names no session")?,
+        attach: session.and_then(|session| text(&session["facts"]["attach"])),
+    })
 }

@@ -4,11 +4,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use berth::config::Config;
-use berth::mcp::{self, Client, Server};
+use berth::mcp::{self, Client};
 use berth::owner::{Owner, Ownership};
-use berth::principal::Principal;
-use serde_json::{Map, Value};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::print;
 
@@ -27,11 +26,14 @@ pub(crate) struct Options {
     json: bool,
 }
 
-pub(crate) async fn run(config: &Config, options: Options) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(config: &Config, options: Options, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
     let arguments = read(&options.arguments)?;
-    let connection = Connection::open(config).await?;
-    let called = connection.client.call(&options.tool, arguments).await?;
+    let connection = Connection::open(config, &shutdown).await?;
+    let called = connection.client.call(&options.tool, arguments).await;
+    connection.close().await;
+    let called = called?;
     match called.structured {
+        None if options.json => print::line(&serde_json::to_string_pretty(&json!({"error": called.text}))?),
         Some(structured) if options.json => print::line(&serde_json::to_string_pretty(&structured)?),
         _ if called.failed => bail!("{}", called.text),
         _ => print::line(called.text.trim_end()),
@@ -52,28 +54,34 @@ fn read(text: &str) -> anyhow::Result<Map<String, Value>> {
 /// A client of the process that owns the data directory, or of an owner within this one.
 pub(crate) struct Connection {
     pub(crate) client: Client,
-    _owner: Option<(Box<Owner>, DropGuard)>,
+    owner: Option<Box<Owner>>,
 }
 
 impl Connection {
-    pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
-        let shutdown = CancellationToken::new();
-        let owner = match Ownership::find(config, "call", &shutdown).await? {
+    pub(crate) async fn open(config: &Config, shutdown: &CancellationToken) -> anyhow::Result<Self> {
+        let owner = match Ownership::find(config, "call", shutdown).await? {
             Ownership::Ours(owner) => owner,
             Ownership::Theirs(stream) => {
                 return Ok(Self {
                     client: Client::connect(stream).await?,
-                    _owner: None,
+                    owner: None,
                 });
             }
         };
-        let server = Server::new(owner.catalog.clone()).for_principal(Principal::local());
         let (here, there) = tokio::io::duplex(BUFFER);
         let (read, write) = tokio::io::split(there);
-        tokio::spawn(mcp::serve_stream(server, read, write, shutdown.clone()));
+        tokio::spawn(mcp::serve_stream(owner.server(), read, write, shutdown.clone()));
         Ok(Self {
             client: Client::connect(here).await?,
-            _owner: Some((owner, shutdown.drop_guard())),
+            owner: Some(owner),
         })
+    }
+
+    /// Ends the owner within this process, if there is one.
+    pub(crate) async fn close(self) {
+        drop(self.client);
+        if let Some(owner) = self.owner {
+            owner.end().await;
+        }
     }
 }

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
+use berth::contract::Tool;
 use berth::plugin::Engine;
 use berth::plugin::inspect::{Inspection, inspect};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::print;
 
@@ -31,7 +32,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let scratch = Scratch::make()?;
     let found = inspect(&engine, &file, &scratch.0).await?;
     if options.json {
-        print::line(&serde_json::to_string_pretty(&as_json(&found))?);
+        print::line(&serde_json::to_string_pretty(&as_json(&file, &found))?);
     } else {
         show(&file, &found);
     }
@@ -56,16 +57,18 @@ impl Drop for Scratch {
     }
 }
 
-fn as_json(found: &Inspection) -> serde_json::Value {
+fn as_json(file: &Path, found: &Inspection) -> Value {
     let described = found.description.as_ref().ok();
+    let tool = |tool: &Tool| json!({"name": tool.name, "title": tool.title, "description": tool.description});
     json!({
         "sha256": found.digest,
         "imports": found.imports,
         "exports": found.exports,
         "about": described.map(|described| &described.about),
         "version": described.map(|described| &described.version),
-        "tools": described.map(|described| described.tools.iter().map(|tool| &tool.name).collect::<Vec<_>>()),
-        "refusal": found.description.as_ref().err().map(|error| format!("{error:?}")),
+        "tools": described.map(|described| described.tools.iter().map(tool).collect::<Vec<_>>()),
+        "refusal": found.description.as_ref().err(),
+        "block": grant_block(file, found),
     })
 }
 
@@ -86,10 +89,7 @@ fn show(file: &Path, found: &Inspection) {
                 ));
             }
         }
-        Err(error) => print::line(&format!(
-            "  without settings it refuses to start: {}",
-            print::safe(&format!("{error:?}"))
-        )),
+        Err(why) => print::line(&format!("  without settings it does not start: {}", print::safe(why))),
     }
     print::line(&format!("  sha256 {}", found.digest));
     for (kind, names) in [("imports", &found.imports), ("exports", &found.exports)] {

@@ -29,7 +29,13 @@ const LAST_WORK: Duration = Duration::from_millis(500);
 
 /// A remote control for coding-agent sessions: sandboxed backends behind one MCP server.
 #[derive(Parser)]
-#[command(name = "berth", version, propagate_version = true, max_term_width = 100)]
+#[command(
+    name = "berth",
+    version,
+    propagate_version = true,
+    max_term_width = 100,
+    after_help = "BERTH_LOG sets how much is logged to standard error, such as BERTH_LOG=berth=debug."
+)]
 struct Arguments {
     /// The configuration; else ~/.config/berth/config.toml, else the shipped one
     #[arg(long, short, global = true, value_name = "FILE")]
@@ -93,10 +99,10 @@ fn run(command: Command, config: Option<PathBuf>) -> anyhow::Result<ExitCode> {
             Command::Serve => serve::run(&load()?, ending()?).await,
             Command::Stdio => stdio::run(&load()?, ending()?).await,
             Command::Check(options) => check::run(&load()?, options).await,
-            Command::Tools(options) => tools::run(&load()?, options).await,
-            Command::Call(options) => call::run(&load()?, options).await,
+            Command::Tools(options) => tools::run(&load()?, options, ending()?).await,
+            Command::Call(options) => call::run(&load()?, options, ending()?).await,
             Command::Token => token::run(&load()?),
-            Command::Attach(options) => attach::run(&load()?, options).await,
+            Command::Attach(options) => attach::run(&load()?, options, ending()?).await,
             Command::Plugin(PluginCommand::Inspect(options)) => inspect::run(options).await,
             Command::DemoAgent(options) => demo_agent::run(options),
         }
@@ -132,7 +138,7 @@ fn ending() -> anyhow::Result<CancellationToken> {
 
 /// The program's log goes to standard error; `BERTH_LOG` sets its level, such as `berth=debug`.
 fn start_log() {
-    let filter = EnvFilter::try_from_env("BERTH_LOG").unwrap_or_else(|_| EnvFilter::new("berth=info,warn"));
+    let filter = EnvFilter::try_from_env("BERTH_LOG").unwrap_or_else(|_| EnvFilter::new("berth=info,rmcp=error,warn"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

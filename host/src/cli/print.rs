@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Write, stdout};
 
 use anstyle::{AnsiColor, Style};
+use berth::mcp;
 use comfy_table::presets::NOTHING;
 use comfy_table::{Attribute, Cell, ContentArrangement, Table};
 
@@ -45,18 +46,14 @@ pub(crate) fn table(columns: &[&str], rows: &[Vec<String>]) {
 
 /// What ended the command, with all its causes.
 pub(crate) fn error(error: &anyhow::Error) {
-    let _ = writeln!(anstream::stderr(), "{RED}berth:{RED:#} {error:#}");
+    let _ = writeln!(
+        anstream::stderr(),
+        "{RED}berth:{RED:#} {}",
+        mcp::clean(&format!("{error:#}"))
+    );
 }
 
 /// Foreign text on the operator's terminal: on one line, with nothing that steers it.
 pub(crate) fn safe(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| {
-            if c.is_control() {
-                c.escape_default().collect::<Vec<_>>()
-            } else {
-                vec![c]
-            }
-        })
-        .collect()
+    mcp::clean(text).replace('\n', "\\n").replace('\t', " ")
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use berth::config::Config;
 use berth::http::{self, Door};
-use berth::mcp;
+use berth::mcp::{self, Server};
 use berth::owner::Owner;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -19,7 +19,7 @@ pub(crate) async fn run(config: &Config, shutdown: CancellationToken) -> anyhow:
     })?;
     let base = format!("http://{}", listener.local_addr()?);
     let owner = Owner::start(config, "serve", base.clone(), &shutdown).await?;
-    owner.serve_socket(shutdown.clone())?;
+    owner.serve_socket()?;
     let token = owner.data.local_token()?;
     greet(config, &owner, &base);
     let max_body = usize::try_from(config.server.max_body)?;
@@ -31,14 +31,11 @@ pub(crate) async fn run(config: &Config, shutdown: CancellationToken) -> anyhow:
         max_requests: config.server.max_requests,
         max_body,
     };
-    let service = mcp::http_service(
-        owner.catalog.clone(),
-        max_body,
-        Vec::new(),
-        vec![base],
-        shutdown.child_token(),
-    );
-    http::run(listener, service, door, shutdown).await?;
+    let server = Server::new(owner.catalog.clone(), shutdown.clone());
+    let service = mcp::http_service(server, max_body, Vec::new(), vec![base]);
+    let served = http::run(listener, service, door, shutdown).await;
+    owner.end().await;
+    served?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
+use anyhow::bail;
 use berth::config::Config;
-use berth::mcp::{self, Server};
+use berth::mcp;
 use berth::owner::Ownership;
-use berth::principal::Principal;
 use tokio::io::{AsyncWriteExt, stdin, stdout};
 use tokio::net::UnixStream;
 use tokio_util::sync::CancellationToken;
@@ -18,22 +18,34 @@ pub(crate) async fn run(config: &Config, shutdown: CancellationToken) -> anyhow:
             }
         }
         Ownership::Ours(owner) => {
-            owner.serve_socket(shutdown.clone())?;
-            let server = Server::new(owner.catalog.clone()).for_principal(Principal::local());
-            mcp::serve_stream(server, stdin(), stdout(), shutdown).await?;
+            owner.serve_socket()?;
+            let served = mcp::serve_stream(owner.server(), stdin(), stdout(), shutdown.clone()).await;
+            // Others speak through this process: it stays for them after its own client has left.
+            shutdown.run_until_cancelled(owner.clients_gone()).await;
+            owner.end().await;
+            served?;
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn relay(stream: UnixStream) -> std::io::Result<()> {
+/// Passes everything on until one side has ended.
+async fn relay(stream: UnixStream) -> anyhow::Result<()> {
     let (mut from, mut to) = stream.into_split();
     let (mut stdin, mut stdout) = (stdin(), stdout());
-    let ask = async {
+    let mut answers = std::pin::pin!(tokio::io::copy(&mut from, &mut stdout));
+    let asked = async {
         tokio::io::copy(&mut stdin, &mut to).await?;
         to.shutdown().await
     };
-    // The owner closes its end when it has answered the last request.
-    tokio::try_join!(ask, tokio::io::copy(&mut from, &mut stdout))?;
+    tokio::select! {
+        asked = asked => asked?,
+        ended = answers.as_mut() => {
+            ended?;
+            bail!("the berth that served this client has ended; start it again to go on");
+        }
+    }
+    // Our client asks no more; the owner closes its end when it has answered the last request.
+    answers.await?;
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use berth::config::Config;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use super::call::Connection;
 use super::print;
@@ -15,8 +16,11 @@ pub(crate) struct Options {
     json: bool,
 }
 
-pub(crate) async fn run(config: &Config, options: Options) -> anyhow::Result<ExitCode> {
-    let tools = Connection::open(config).await?.client.tools().await?;
+pub(crate) async fn run(config: &Config, options: Options, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
+    let connection = Connection::open(config, &shutdown).await?;
+    let tools = connection.client.tools().await;
+    connection.close().await;
+    let tools = tools?;
     if options.json {
         print::line(&serde_json::to_string_pretty(&tools)?);
     } else {

@@ -65,6 +65,7 @@ impl Section {
             output: values::size(&at.key("output"), self.output.as_deref(), 4 * MIB, KIB..=64 * MIB)?,
             conf: self.conf,
             fixed: self.fixed,
+            words: self.words,
             separator: self.separator,
         })
     }

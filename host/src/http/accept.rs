@@ -2,7 +2,6 @@
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use axum::middleware::Next;
 use axum::response::Response;
 
 use super::refusal::refuse;
@@ -10,22 +9,23 @@ use super::refusal::refuse;
 /// Both types that a client of Streamable HTTP must accept.
 const MCP_TYPES: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
 
-/// Refuses a `POST` that is not JSON (a web form is not, which keeps other sites' pages out once more), and completes
-/// the `Accept` of one that takes anything, as plain curl does.
-pub(super) async fn settle(mut request: Request, next: Next) -> Response {
-    if request.method() == Method::POST {
-        if !is_json(request.headers()) {
-            return refuse(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "the body must be JSON and say so; send the header `Content-Type: application/json` (curl: \
-                 -H 'Content-Type: application/json')",
-            );
-        }
-        if takes_anything(request.headers()) {
-            request.headers_mut().insert(header::ACCEPT, MCP_TYPES);
-        }
+/// The refusal of a `POST` that is not JSON (a web form is not, which keeps other sites' pages out once more). The
+/// `Accept` of one that takes anything, as plain curl does, is completed.
+pub(super) fn settle(request: &mut Request) -> Option<Response> {
+    if request.method() != Method::POST {
+        return None;
     }
-    next.run(request).await
+    if !is_json(request.headers()) {
+        return Some(refuse(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "the body must be JSON and say so; send the header `Content-Type: application/json` (curl: \
+             -H 'Content-Type: application/json')",
+        ));
+    }
+    if takes_anything(request.headers()) {
+        request.headers_mut().insert(header::ACCEPT, MCP_TYPES);
+    }
+    None
 }
 
 /// Whether `Accept` lists exactly this media range.

@@ -1,10 +1,7 @@
 //! Who may come in: the holder of the local token, and on an open door a direct caller of the same user.
 
-use std::sync::Arc;
-
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::middleware::Next;
 use axum::response::Response;
 
 use super::host_origin::{is_listed, loopback_hosts};
@@ -50,14 +47,26 @@ pub(super) struct Gate {
 
 impl Gate {
     /// A gate that opens for `token`; with `open_on_loopback` also for this process's own user, calling on `port`.
-    pub(super) fn new(token: LocalToken, open_on_loopback: bool, port: u16) -> Arc<Self> {
+    pub(super) fn new(token: LocalToken, open_on_loopback: bool, port: u16) -> Self {
         let user = rustix::process::geteuid().as_raw();
-        Arc::new(Self {
+        Self {
             token,
             open_on_loopback,
             loopback_hosts: loopback_hosts(port),
             user,
-        })
+        }
+    }
+
+    /// Lets a request in with its [`Principal`], or answers its refusal. The token goes no further than this.
+    pub(super) async fn admit(&self, request: &mut Request) -> Option<Response> {
+        match self.judge(request.headers(), request.extensions().get()).await {
+            Ok(principal) => {
+                request.headers_mut().remove(header::AUTHORIZATION);
+                request.extensions_mut().insert(principal);
+                None
+            }
+            Err(refusal) => Some(refusal.response()),
+        }
     }
 
     async fn judge(&self, headers: &HeaderMap, connection: Option<&Connection>) -> Result<Principal, Refusal> {
@@ -99,18 +108,6 @@ impl Gate {
         } else {
             Ok(())
         }
-    }
-}
-
-/// Lets a request in with its [`Principal`], or refuses it. The token goes no further than this.
-pub(super) async fn admit(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Response {
-    match gate.judge(request.headers(), request.extensions().get()).await {
-        Ok(principal) => {
-            request.headers_mut().remove(header::AUTHORIZATION);
-            request.extensions_mut().insert(principal);
-            next.run(request).await
-        }
-        Err(refusal) => refusal.response(),
     }
 }
 

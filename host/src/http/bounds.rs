@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -31,47 +31,47 @@ pub(super) struct Bounds {
 
 impl Bounds {
     /// At most `max_requests` at once, each with a body of at most `max_body` bytes.
-    pub(super) fn new(max_requests: usize, max_body: usize) -> Arc<Self> {
-        Arc::new(Self {
+    pub(super) fn new(max_requests: usize, max_body: usize) -> Self {
+        Self {
             turns: Arc::new(Semaphore::new(max_requests)),
             max_body,
-        })
+        }
     }
-}
 
-/// Holds a request to the bounds. Its turn lasts until its answer has been sent.
-pub(super) async fn hold(State(bounds): State<Arc<Bounds>>, request: Request, next: Next) -> Response {
-    let deadline = Instant::now() + WHOLE;
-    let Ok(Ok(turn)) = timeout(WAIT, bounds.turns.clone().acquire_owned()).await else {
-        return busy();
-    };
-    match timeout_at(deadline, answer(&bounds, request, next)).await {
-        Ok(response) => response.map(|body| {
-            Body::new(Timed {
-                body,
-                deadline: Box::pin(sleep_until(deadline)),
-                _turn: turn,
-            })
-        }),
-        Err(_) => refuse(
-            StatusCode::GATEWAY_TIMEOUT,
-            "the request took longer than 75 seconds and was given up; ask for its outcome with a new, shorter call",
-        ),
+    /// Runs a request within the bounds. Its turn lasts until its answer has been sent.
+    pub(super) async fn hold(&self, request: Request, next: Next) -> Response {
+        let deadline = Instant::now() + WHOLE;
+        let Ok(Ok(turn)) = timeout(WAIT, self.turns.clone().acquire_owned()).await else {
+            return busy();
+        };
+        match timeout_at(deadline, self.answer(request, next)).await {
+            Ok(response) => response.map(|body| {
+                Body::new(Timed {
+                    body,
+                    deadline: Box::pin(sleep_until(deadline)),
+                    _turn: turn,
+                })
+            }),
+            Err(_) => refuse(
+                StatusCode::GATEWAY_TIMEOUT,
+                "the request took longer than 75 seconds and was given up; ask for its outcome with a new, shorter call",
+            ),
+        }
     }
-}
 
-async fn answer(bounds: &Bounds, request: Request, next: Next) -> Response {
-    let (parts, body) = request.into_parts();
-    match read(body, bounds.max_body).await {
-        Ok(bytes) => next.run(Request::from_parts(parts, bytes.into())).await,
-        Err(Unread::TooLong) => refuse(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            &format!("the body is longer than {} bytes; send less at once", bounds.max_body),
-        ),
-        Err(Unread::Broken) => refuse(
-            StatusCode::BAD_REQUEST,
-            "the body ended before it was complete; send the request again",
-        ),
+    async fn answer(&self, request: Request, next: Next) -> Response {
+        let (parts, body) = request.into_parts();
+        match read(body, self.max_body).await {
+            Ok(bytes) => next.run(Request::from_parts(parts, bytes.into())).await,
+            Err(Unread::TooLong) => refuse(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                &format!("the body is longer than {} bytes; send less at once", self.max_body),
+            ),
+            Err(Unread::Broken) => refuse(
+                StatusCode::BAD_REQUEST,
+                "the body ended before it was complete; send the request again",
+            ),
+        }
     }
 }
 

@@ -4,11 +4,8 @@
 //! `Host`. A page that calls us across origins shows itself by `Origin` and `Sec-Fetch-Site`. This layer stands before
 //! every route.
 
-use std::sync::Arc;
-
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, StatusCode, Uri, header};
-use axum::middleware::Next;
 use axum::response::Response;
 
 use super::refusal::refuse;
@@ -23,9 +20,16 @@ pub(super) struct Names {
 
 impl Names {
     /// The loopback names with our `port`, and the operator's own lists.
-    pub(super) fn new(port: u16, hosts: &[String], origins: Vec<String>) -> Arc<Self> {
+    pub(super) fn new(port: u16, hosts: &[String], origins: Vec<String>) -> Self {
         let hosts = [loopback_hosts(port).as_slice(), hosts].concat();
-        Arc::new(Self { hosts, origins })
+        Self { hosts, origins }
+    }
+
+    /// The refusal of a request that calls us by a foreign name or comes from a foreign page.
+    pub(super) fn check(&self, request: &Request) -> Option<Response> {
+        self.judge(request.uri(), request.headers())
+            .err()
+            .map(Refusal::response)
     }
 
     fn judge(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
@@ -68,14 +72,6 @@ impl Names {
             .strip_prefix("http://")
             .is_some_and(|name| name.eq_ignore_ascii_case(host));
         if own { Ok(false) } else { Err(Refusal::Origin) }
-    }
-}
-
-/// The outermost layer: refuses a request that calls us by a foreign name or comes from a foreign page.
-pub(super) async fn check(State(names): State<Arc<Names>>, request: Request, next: Next) -> Response {
-    match names.judge(request.uri(), request.headers()) {
-        Ok(()) => next.run(request).await,
-        Err(refusal) => refusal.response(),
     }
 }
 

@@ -1,8 +1,8 @@
 //! The front door: one HTTP listener, and what every request must pass before it reaches MCP.
 //!
 //! A request meets, in this order: the names by which it may call us (`host_origin`), the answers for everyone
-//! (`/health` and a page for browsers), the token (`bearer`), the bounds on how much and how long (`bounds`), and
-//! the media types (`accept`). The token stands before the bounds, so that strangers take no places.
+//! (`/health` and a page for browsers), the token (`bearer`), the media types (`accept`), and the bounds on how much
+//! and how long (`bounds`). The token stands before the bounds, so that strangers take no places.
 
 mod accept;
 mod bearer;
@@ -13,12 +13,13 @@ mod refusal;
 mod serve;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
-use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Json, Response};
 use axum::routing::{MethodRouter, get};
 use serde_json::json;
@@ -26,7 +27,13 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::store::LocalToken;
+use bearer::Gate;
+use bounds::Bounds;
+use host_origin::Names;
 use refusal::refuse;
+
+/// Whether berth is up: anyone may ask.
+const HEALTH: &str = "/health";
 
 /// Who is let in, and how much at once.
 #[derive(Clone, Debug)]
@@ -75,22 +82,50 @@ fn ensure_loopback(address: SocketAddr) -> anyhow::Result<()> {
 }
 
 fn router(mcp: MethodRouter, door: Door, port: u16) -> Router {
-    let names = host_origin::Names::new(port, &door.allowed_hosts, door.allowed_origins);
-    let gate = bearer::Gate::new(door.token, door.open_on_loopback, port);
-    let bounds = bounds::Bounds::new(door.max_requests, door.max_body);
-    let admitted = Router::new()
+    let front = Arc::new(Front {
+        names: Names::new(port, &door.allowed_hosts, door.allowed_origins),
+        gate: Gate::new(door.token, door.open_on_loopback, port),
+        bounds: Bounds::new(door.max_requests, door.max_body),
+    });
+    Router::new()
+        .route(HEALTH, get(health))
         .route("/mcp", mcp.clone())
         .route("/", mcp)
         .fallback(unknown_path)
-        .layer(from_fn(accept::settle))
-        .layer(from_fn_with_state(bounds, bounds::hold))
-        .layer(from_fn_with_state(gate, bearer::admit));
-    Router::new()
-        .route("/health", get(health))
-        .fallback_service(admitted)
-        .layer(from_fn(welcome))
-        .layer(from_fn_with_state(names, host_origin::check))
-        .layer(map_response(seal))
+        // One layer for all that is checked: each costs every request several allocations.
+        .layer(from_fn_with_state(front, pass))
+}
+
+/// What every request meets before a route.
+struct Front {
+    names: Names,
+    gate: Gate,
+    bounds: Bounds,
+}
+
+async fn pass(State(front): State<Arc<Front>>, request: Request, next: Next) -> Response {
+    seal(front.answer(request, next).await)
+}
+
+impl Front {
+    async fn answer(&self, mut request: Request, next: Next) -> Response {
+        if let Some(refusal) = self.names.check(&request) {
+            return refusal;
+        }
+        if asks_for_page(&request) {
+            return page();
+        }
+        if request.uri().path() == HEALTH {
+            return next.run(request).await;
+        }
+        if let Some(refusal) = self.gate.admit(&mut request).await {
+            return refusal;
+        }
+        if let Some(refusal) = accept::settle(&mut request) {
+            return refusal;
+        }
+        self.bounds.hold(request, next).await
+    }
 }
 
 async fn health() -> Json<serde_json::Value> {
@@ -105,20 +140,19 @@ async fn unknown_path() -> Response {
 }
 
 /// A person who opens our address in a browser is told what this is, instead of being asked for a token.
-async fn welcome(request: Request, next: Next) -> Response {
-    let asks_for_page =
-        request.method() == Method::GET && request.uri().path() == "/" && accept::names(request.headers(), "text/html");
-    if asks_for_page {
-        return "This is berth, a remote control for coding-agent sessions. It is not for browsers:\n\
-                give the address of this page with /mcp at its end, and the token that `berth token` prints,\n\
-                to an MCP client.\n"
-            .into_response();
-    }
-    next.run(request).await
+fn asks_for_page(request: &Request) -> bool {
+    request.method() == Method::GET && request.uri().path() == "/" && accept::names(request.headers(), "text/html")
+}
+
+fn page() -> Response {
+    "This is berth, a remote control for coding-agent sessions. It is not for browsers:\n\
+     give the address of this page with /mcp at its end, and the token that `berth token` prints,\n\
+     to an MCP client.\n"
+        .into_response()
 }
 
 /// Headers of every answer: nothing is cached, guessed at or told to other sites.
-async fn seal(mut response: Response) -> Response {
+fn seal(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

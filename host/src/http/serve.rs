@@ -14,6 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
@@ -24,6 +25,9 @@ const MAX_CONNECTIONS: usize = 512;
 
 /// For the whole head of a request, and for an idle connection until the next one.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a client may leave an answer unread before its connection is given up: it holds a place of few.
+const UNREAD_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The longest head of a request, in bytes.
 const HEAD_LIMIT: usize = 64 * 1024;
@@ -64,6 +68,9 @@ async fn converse(stream: TcpStream, router: Router, shutdown: CancellationToken
     http.timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HEAD_LIMIT);
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(UNREAD_TIMEOUT));
+    let stream = Box::pin(stream);
     let mut http = pin!(http.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         ended = http.as_mut() => ended,

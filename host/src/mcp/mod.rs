@@ -4,11 +4,15 @@
 //! [`Client`] are the ways in.
 
 mod client;
+mod finishing;
 mod outgoing;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::routing::MethodRouter;
+use futures::FutureExt as _;
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, DiscoverResult, Implementation,
@@ -22,12 +26,15 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
 pub use self::client::Client;
-pub(crate) use self::outgoing::clean;
+use self::finishing::Finishing;
+pub use self::outgoing::clean;
 use crate::catalog::{self, Caller, Catalog, ToolError};
 use crate::principal::Principal;
 
 /// How long a client may keep the tool list, in milliseconds.
 const LIST_TTL: u64 = 60_000;
+/// How long answers may still be written to a stream after the end has come.
+const LAST_ANSWERS: Duration = Duration::from_millis(500);
 /// What a model should know first; clients read the first 512 characters.
 const INSTRUCTIONS: &str = "berth is a remote control for coding-agent sessions. list_sessions shows them; create_session \
     starts one; send_message talks to its agent; get_logs reads what it printed; check_prompts and respond_to_prompt \
@@ -41,15 +48,18 @@ pub struct Server {
     tools: Arc<[Tool]>,
     /// Who calls, where the carrier itself says so; else the request must.
     caller: Option<Principal>,
+    ending: CancellationToken,
 }
 
 impl Server {
-    /// A server for requests that carry their principal in the extensions of their HTTP request.
-    pub fn new(catalog: Arc<Catalog>) -> Self {
+    /// A server for requests that carry their principal in the extensions of their HTTP request. Once `ending` is
+    /// cancelled, calls that wait are answered so.
+    pub fn new(catalog: Arc<Catalog>, ending: CancellationToken) -> Self {
         Self {
             tools: catalog.tools().iter().map(describe).collect(),
             catalog,
             caller: None,
+            ending,
         }
     }
 
@@ -108,39 +118,35 @@ impl ServerHandler for Server {
         let caller = Caller {
             principal: self.principal(&context)?,
             gone: context.ct.clone(),
+            ending: self.ending.clone(),
         };
         let catalog = self.catalog.clone();
-        // In a task of its own: a caller who goes away must not leave a message half typed.
-        let called = tokio::spawn(async move {
+        let call = async move {
             let arguments = request.arguments.unwrap_or_default();
             catalog.call(&caller, &request.name, arguments).await
-        });
-        match called.await {
+        };
+        // A caller who goes away must not leave a message half typed.
+        match Finishing::new(AssertUnwindSafe(call).catch_unwind()).await {
             Ok(answer) => Ok(result(answer).into()),
-            Err(error) => Err(ErrorData::internal_error(error.to_string(), None)),
+            Err(_) => Err(ErrorData::internal_error(
+                "the call ended by a fault in berth; its log says where",
+                None,
+            )),
         }
     }
 }
 
 /// The Streamable HTTP service, stateless, for both eras of the protocol. The router around it has checked Host, Origin
 /// and bearer; the service checks the first two once more.
-pub fn http_service(
-    catalog: Arc<Catalog>,
-    max_body: usize,
-    hosts: Vec<String>,
-    origins: Vec<String>,
-    shutdown: CancellationToken,
-) -> MethodRouter {
+pub fn http_service(server: Server, max_body: usize, hosts: Vec<String>, origins: Vec<String>) -> MethodRouter {
     let mut config = StreamableHttpServerConfig::default()
         .with_legacy_session_mode(false)
         .with_json_response(true)
         .with_max_request_body_bytes(max_body)
         .with_allowed_origins(origins)
-        .enforce_origin_validation()
-        .with_cancellation_token(shutdown);
+        .enforce_origin_validation();
     // Loopback names are the default and stay.
     config.allowed_hosts.extend(hosts);
-    let server = Server::new(catalog);
     axum::routing::any_service(StreamableHttpService::new(
         move || Ok(server.clone()),
         Arc::new(NeverSessionManager::default()),
@@ -148,36 +154,47 @@ pub fn http_service(
     ))
 }
 
-/// Serves one client over a stream of JSON lines, until it or `shutdown` ends.
+/// Serves one client over a stream of JSON lines, until it ends, or shortly after `shutdown`: what waits is answered.
 pub async fn serve_stream<R, W>(server: Server, read: R, write: W, shutdown: CancellationToken) -> anyhow::Result<()>
 where
     R: AsyncRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,
 {
-    // A token of its own: rmcp cancels the one that it is given when its client leaves.
-    let serving = server.serve_with_ct((read, write), shutdown.child_token()).await?;
-    serving.waiting().await?;
+    let Some(started) = shutdown.run_until_cancelled(server.serve((read, write))).await else {
+        return Ok(());
+    };
+    let serving = started?;
+    let leave = serving.cancellation_token();
+    let late = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(LAST_ANSWERS).await;
+        leave.cancel();
+        std::future::pending().await
+    };
+    tokio::select! {
+        ended = serving.waiting() => ended.map(drop)?,
+        () = late => {}
+    }
     Ok(())
 }
 
+/// A tool as clients see it. Names, descriptions and schemas of plugins are foreign text as well.
 fn describe(tool: &catalog::Tool) -> Tool {
+    let title = clean(&tool.title);
     let hints = ToolAnnotations::from_raw(
-        Some(tool.title.clone()),
+        Some(title.clone()),
         Some(tool.read_only),
         Some(tool.destructive),
         Some(tool.idempotent),
         // What an agent does is not bounded by this server.
         Some(!tool.read_only),
     );
-    let mut described = Tool::new(
-        tool.name.clone(),
-        tool.description.clone(),
-        Arc::new(tool.input.clone()),
-    )
-    .with_title(tool.title.clone())
-    .with_annotations(hints);
+    let input = outgoing::clean_object(tool.input.clone());
+    let mut described = Tool::new(tool.name.clone(), clean(&tool.description), Arc::new(input))
+        .with_title(title)
+        .with_annotations(hints);
     if let Some(output) = &tool.output {
-        described = described.with_raw_output_schema(Arc::new(output.clone()));
+        described = described.with_raw_output_schema(Arc::new(outgoing::clean_object(output.clone())));
     }
     described
 }

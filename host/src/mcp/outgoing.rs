@@ -2,10 +2,10 @@
 //!
 //! Text of sessions is foreign; a screen or a model that shows it must not be steered by what cannot be seen.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// `text` without escape sequences, C0 and C1 (but newline and tab), bidi controls, zero-width characters and tags.
-pub(crate) fn clean(text: &str) -> String {
+pub fn clean(text: &str) -> String {
     if text.bytes().all(|byte| matches!(byte, b'\n' | b'\t' | b' '..=b'~')) {
         return text.to_owned();
     }
@@ -18,20 +18,26 @@ pub(crate) fn clean_json(value: Value) -> Value {
     match value {
         Value::String(text) => Value::String(clean(&text)),
         Value::Array(items) => items.into_iter().map(clean_json).collect(),
-        Value::Object(fields) => fields
-            .into_iter()
-            .map(|(name, value)| (clean(&name), clean_json(value)))
-            .collect(),
+        Value::Object(fields) => Value::Object(clean_object(fields)),
         other => other,
     }
+}
+
+/// Cleans every string and key of an object.
+pub(crate) fn clean_object(fields: Map<String, Value>) -> Map<String, Value> {
+    fields
+        .into_iter()
+        .map(|(name, value)| (clean(&name), clean_json(value)))
+        .collect()
 }
 
 fn is_hidden(c: char) -> bool {
     match c {
         '\n' | '\t' => false,
-        '\u{00AD}' | '\u{061C}' | '\u{180E}' | '\u{FEFF}' => true,
-        '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' => true,
-        '\u{E0000}'..='\u{E007F}' => true,
+        '\u{00AD}' | '\u{061C}' | '\u{115F}' | '\u{1160}' | '\u{180E}' | '\u{3164}' | '\u{FEFF}' | '\u{FFA0}' => true,
+        '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' => true,
+        // Variation selectors: U+FE0F, which makes a sign an emoji, stays.
+        '\u{FE00}'..='\u{FE0E}' | '\u{E0000}'..='\u{E0FFF}' => true,
         c => c.is_control(),
     }
 }

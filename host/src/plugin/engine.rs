@@ -18,6 +18,10 @@ use crate::capability::{self, Access, Call, Powers};
 const TICK: Duration = Duration::from_millis(10);
 /// Bytes that a guest may hand to the host in one go: an answer, or the arguments of one host call.
 pub(crate) const HANDOVER: usize = 16 << 20;
+/// Files, streams and the like that a guest may hold open.
+const RESOURCES: usize = 256;
+/// Core modules of one plugin: its own, and the adapters of its imports.
+const CORE_INSTANCES: u32 = 8;
 /// Entries of a guest's tables.
 const TABLE_ELEMENTS: usize = 100_000;
 /// What stays mapped of a used memory, so that the next call finds it warm.
@@ -61,7 +65,7 @@ impl Engine {
         let state = State {
             call: Call::new(home.powers.clone(), access, deadline),
             wasi: None,
-            resources: ResourceTable::new(),
+            resources: resources(),
             memory: MemoryLimit {
                 bytes: home.memory,
                 exceeded: false,
@@ -88,8 +92,8 @@ impl Engine {
 fn pool(instances: u32, memory: u64) -> anyhow::Result<PoolingAllocationConfig> {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances)
-        // A component may hold several core modules: its own, and the adapters of its imports.
-        .total_core_instances(instances * 8)
+        .total_core_instances(instances * CORE_INSTANCES)
+        .max_core_instances_per_component(CORE_INSTANCES)
         .total_memories(instances * 2)
         .max_memories_per_component(2)
         .total_tables(instances * 8)
@@ -132,6 +136,13 @@ impl WasiView for State {
             table: &mut self.resources,
         }
     }
+}
+
+/// Each resource may stand for a descriptor of the host's.
+fn resources() -> ResourceTable {
+    let mut resources = ResourceTable::new();
+    resources.set_max_capacity(RESOURCES);
+    resources
 }
 
 fn sealed_wasi(home: &Home) -> WasiCtx {

@@ -11,7 +11,11 @@ use super::{Backend, Engine, Limits};
 use crate::capability::Powers;
 use crate::capability::files::Directories;
 use crate::capability::process::Programs;
+use crate::catalog;
 use crate::contract::{Description, Error};
+
+/// What a component that no backend uses yet is called.
+const NAME: &str = "inspect";
 
 /// A component as seen from outside.
 pub struct Inspection {
@@ -21,29 +25,36 @@ pub struct Inspection {
     pub imports: Vec<String>,
     /// Interfaces that it exports.
     pub exports: Vec<String>,
-    /// What it says of itself with no settings and no grants.
-    pub description: Result<Description, Error>,
+    /// What it says of itself with no settings and no grants, or in words why it does not.
+    pub description: Result<Description, String>,
 }
 
-/// Loads the component in `file` and asks it to describe itself, with no powers at all.
+/// Loads the component in `file` and asks it to describe itself, with no powers at all. `scratch` is an empty directory,
+/// its `/state`.
+///
+/// # Errors
+/// The file cannot be read, or is no component that this berth could load.
 pub async fn inspect(engine: &Engine, file: &Path, scratch: &Path) -> Result<Inspection, LoadError> {
+    let origin = file.display().to_string();
     let bytes = load::read(file.to_owned())?;
-    let component = load::compile(engine, &file.display().to_string(), &bytes)?;
+    let component = load::compile(engine, &origin, &bytes)?;
     let shape = component.component_type();
     let imports = shape.imports(&engine.inner).map(|(name, _)| name.to_owned()).collect();
     let exports = shape.exports(&engine.inner).map(|(name, _)| name.to_owned()).collect();
-    let plugin = Plugin::file(engine, file, None)?;
+    let digest = load::digest(&bytes);
+    let plugin = Plugin::link(engine, &origin, digest.clone(), &component)?;
+    let description = describe(engine, plugin, scratch).await;
     Ok(Inspection {
-        digest: plugin.digest.clone(),
+        digest,
         imports,
         exports,
-        description: describe(engine, plugin, scratch).await,
+        description: description.map_err(|error| catalog::describe(NAME, error)),
     })
 }
 
 async fn describe(engine: &Engine, plugin: Plugin, scratch: &Path) -> Result<Description, Error> {
     let powerless = Powers {
-        backend: "inspect".into(),
+        backend: NAME.into(),
         settings: r#"{"settings":{},"agents":[],"host":null}"#.into(),
         programs: Programs {
             grants: Default::default(),
@@ -52,7 +63,7 @@ async fn describe(engine: &Engine, plugin: Plugin, scratch: &Path) -> Result<Des
             guest_env: Vec::new(),
             children: Arc::new(Semaphore::new(0)),
         },
-        directories: Directories::open("inspect", &[]).map_err(|error| Error::Failed(error.to_string()))?,
+        directories: Directories::open(NAME, &[]).map_err(|error| Error::Failed(error.to_string()))?,
     };
     let limits = Limits {
         memory: 64 << 20,

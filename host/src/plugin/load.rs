@@ -101,22 +101,31 @@ impl Plugin {
     }
 
     fn from_bytes(engine: &Engine, origin: &str, bytes: &[u8]) -> Result<Self, LoadError> {
-        let component = compile(engine, origin, bytes)?;
+        Self::link(engine, origin, digest(bytes), &compile(engine, origin, bytes)?)
+    }
+
+    /// Links a compiled component, whose bytes had `digest`, to what the host offers.
+    pub(crate) fn link(
+        engine: &Engine,
+        origin: &str,
+        digest: String,
+        component: &Component,
+    ) -> Result<Self, LoadError> {
         let origin = origin.to_owned();
         if component.get_export_index(None, EXPORT).is_none() {
             return Err(LoadError::NotABackend { origin });
         }
         let instance = engine
             .linker
-            .instantiate_pre(&component)
+            .instantiate_pre(component)
             .and_then(InstancePre::new)
             .map_err(|cause| LoadError::Mismatched {
                 origin: origin.clone(),
                 cause: format!("{cause:#}"),
             })?;
         Ok(Self {
-            digest: digest(bytes),
             origin,
+            digest,
             instance,
         })
     }
@@ -133,8 +142,14 @@ pub(crate) fn compile(engine: &Engine, origin: &str, bytes: &[u8]) -> Result<Com
     // `from_binary` takes components only; the text format and precompiled code are never accepted.
     Component::from_binary(&engine.inner, bytes).map_err(|cause| LoadError::NotAComponent {
         origin: origin.to_owned(),
-        cause: format!("{cause:#}"),
+        cause: in_one_line(&format!("{cause:#}")),
     })
+}
+
+/// The compiler's message without the bytes of the file, which it lists over many lines.
+fn in_one_line(message: &str) -> String {
+    let line = message.lines().next().unwrap_or_default();
+    line.split(" - expected=").next().unwrap_or(line).to_owned()
 }
 
 pub(crate) fn digest(bytes: &[u8]) -> String {

@@ -100,6 +100,14 @@ impl DataDirectory {
         Ok(path)
     }
 
+    /// Where [`DataDirectory::write_conf`] keeps the file `name`.
+    ///
+    /// # Errors
+    /// If `name` cannot be a file name.
+    pub fn conf_path(&self, name: &str) -> Result<PathBuf, Error> {
+        self.place("conf", name)
+    }
+
     /// `<data>/<folder>/<name>`, with the folder made and checked.
     fn place(&self, folder: &str, name: &str) -> Result<PathBuf, Error> {
         files::check_name(name)?;

@@ -141,11 +141,15 @@ pub(crate) fn find(profile: &Profile, lines: &[&str]) -> Option<Prompt> {
     if !footed && !bare {
         return None;
     }
-    let cut = menu.cut || rule.is_none() || lines[first_row..].iter().any(|line| profile.cut.matches(line));
+    let question_rows = &lines[rule.map_or(0, |row| row + 1)..menu.first_row];
+    let question = question(profile, question_rows);
+    let cut = menu.cut
+        || rule.is_none()
+        || lines[first_row..].iter().any(|line| profile.cut.matches(line))
+        || is_too_long(&question);
     if menu.entries.len() < 2 && !cut {
         return None;
     }
-    let question_rows = &lines[rule.map_or(0, |row| row + 1)..menu.first_row];
     let above = &lines[..first_row];
     let text_place = menu
         .entries
@@ -153,7 +157,7 @@ pub(crate) fn find(profile: &Profile, lines: &[&str]) -> Option<Prompt> {
         .position(|entry| profile.free_text.matches(&entry.label));
     Some(Prompt {
         kind: kind(profile, &lines[first_row..]),
-        question: question(profile, question_rows),
+        question,
         multiple: menu.entries.iter().any(|entry| entry.ticked.is_some()),
         text_place,
         cut,
@@ -188,20 +192,30 @@ fn kind(profile: &Profile, block: &[&str]) -> Kind {
     }
 }
 
+/// The question as a person must see it: every line of it, but for rules and blank ones.
 fn question(profile: &Profile, block: &[&str]) -> String {
     let shown = block
         .iter()
         .map(|line| line.trim())
-        .filter(|line| !line.is_empty() && !profile.rule.matches(line) && line.chars().any(char::is_alphanumeric));
-    shown
-        .collect::<Vec<_>>()
-        .join("\n")
-        .chars()
-        .take(QUESTION_MAX)
-        .collect()
+        .filter(|line| !line.is_empty() && !profile.rule.matches(line) && !is_drawn(line));
+    let whole = shown.collect::<Vec<_>>().join("\n");
+    match is_too_long(&whole) {
+        true => whole.chars().take(QUESTION_MAX).chain("\n…".chars()).collect(),
+        false => whole,
+    }
 }
 
-/// Covers everything that tells one question from the next. Spinners and timers move by themselves and are left out.
+fn is_too_long(question: &str) -> bool {
+    question.chars().nth(QUESTION_MAX).is_some()
+}
+
+/// A rule of another kind, such as around the contents of a file.
+fn is_drawn(line: &str) -> bool {
+    line.chars().count() > 8 && line.chars().all(|c| ('\u{2500}'..='\u{257f}').contains(&c))
+}
+
+/// Covers everything that tells one question from the next. What is asked counts to the letter. Above it, where spinners
+/// and timers move by themselves, only what stands still does.
 fn fingerprint(profile: &Profile, above: &[&str], block: &[&str], entries: &[Choice]) -> String {
     let steady = |line: &&&str| !line.is_empty() && !profile.spinner.matches(line) && !has_timer(line);
     let mut above: Vec<_> = above
@@ -212,10 +226,8 @@ fn fingerprint(profile: &Profile, above: &[&str], block: &[&str], entries: &[Cho
         .map(|line| alphanumerics(line))
         .collect();
     above.reverse();
-    let block = block.iter().filter(steady).map(|line| alphanumerics(line));
-    let entries = entries
-        .iter()
-        .map(|entry| format!("{}.{}", entry.key, alphanumerics(&entry.label)));
+    let block = block.iter().map(|line| line.trim().to_owned());
+    let entries = entries.iter().map(|entry| format!("{}.{}", entry.key, entry.label));
     above
         .into_iter()
         .chain(block)

@@ -198,7 +198,9 @@ pub(crate) struct Profile {
 impl Profile {
     /// Whether `text` is a command of the agent's own.
     pub(crate) fn is_command(&self, text: &str) -> bool {
-        self.command_prefix.as_ref().is_some_and(|prefix| text.starts_with(prefix))
+        self.command_prefix
+            .as_ref()
+            .is_some_and(|prefix| text.starts_with(prefix))
     }
 }
 

@@ -53,7 +53,11 @@ impl Agent {
     }
 
     fn way(&self, text: &str) -> Way {
-        let longest = if self.profile.is_command(text) { COMMAND_MAX } else { self.profile.typed_max };
+        let longest = if self.profile.is_command(text) {
+            COMMAND_MAX
+        } else {
+            self.profile.typed_max
+        };
         let plain = !text.contains(['\n', '\t']);
         if plain && text.len() <= longest {
             Way::Typed

@@ -37,6 +37,7 @@ pub(crate) struct Pane {
 pub(crate) enum End {
     Status(i32),
     Signal(String),
+    /// tmux does not know: version 3.3 misses an end whose signal comes while its helper for utmp runs.
     Unknown,
 }
 

@@ -10,22 +10,34 @@ const HEAD_MAX: u32 = 1024;
 
 /// Lists the directories of projects right below the granted ones.
 pub(crate) fn list() -> Result<Vec<Project>, Error> {
-    let mut projects = Vec::new();
-    for root in files::roots() {
-        for entry in files::list(&root, &SIGNS.map(str::to_owned))? {
-            if entry.kind == files::Kind::Directory && is_plain(&entry.name) {
-                let directory = join(&root, &entry.name);
-                projects.push(Project {
-                    name: entry.name,
-                    directory,
-                    branch: None,
-                });
-            }
-        }
-    }
+    let mut projects = of_all(files::roots().iter().map(|root| below(root)))?;
     add_branches(&mut projects);
     projects.sort_by(|a, b| (&a.name, &a.directory).cmp(&(&b.name, &b.directory)));
     Ok(projects)
+}
+
+/// The projects of all granted directories. One that cannot be read hides none of the others; only where none can be
+/// read is that an error.
+fn of_all(found: impl Iterator<Item = Result<Vec<Project>, Error>>) -> Result<Vec<Project>, Error> {
+    let (read, unreadable): (Vec<_>, Vec<_>) = found.partition(Result::is_ok);
+    match unreadable.into_iter().next() {
+        Some(Err(error)) if read.is_empty() => Err(error),
+        _ => Ok(read.into_iter().flatten().flatten().collect()),
+    }
+}
+
+fn below(root: &str) -> Result<Vec<Project>, Error> {
+    let entries = files::list(root, &SIGNS.map(str::to_owned))?;
+    let projects = entries
+        .into_iter()
+        .filter(|entry| entry.kind == files::Kind::Directory && is_plain(&entry.name));
+    Ok(projects
+        .map(|entry| Project {
+            directory: join(root, &entry.name),
+            name: entry.name,
+            branch: None,
+        })
+        .collect())
 }
 
 /// The directory in which a new session starts: the one asked for, the project's, or the first granted one.
@@ -103,6 +115,23 @@ fn branch(head: &[u8]) -> Option<String> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
+
+    #[test]
+    fn an_unreadable_directory_hides_no_projects_of_the_others() {
+        let project = |name: &str| Project {
+            name: name.to_owned(),
+            directory: format!("/p/{name}"),
+            branch: None,
+        };
+        let unreadable = || Err(Error::Failed("unreadable".to_owned()));
+        let found = of_all([Ok(vec![project("a")]), unreadable(), Ok(vec![project("b")])].into_iter());
+        let names: Vec<_> = found.unwrap().into_iter().map(|project| project.name).collect();
+        assert_eq!(names, ["a", "b"]);
+        assert!(of_all([Ok(Vec::new()), unreadable()].into_iter()).unwrap().is_empty());
+        assert!(of_all(std::iter::empty()).unwrap().is_empty());
+        let error = of_all([unreadable(), unreadable()].into_iter()).unwrap_err();
+        assert!(matches!(error, Error::Failed(why) if why == "unreadable"));
+    }
 
     #[test]
     fn hostile_names_are_no_projects() {

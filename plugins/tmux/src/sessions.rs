@@ -225,7 +225,7 @@ impl<'a> Found<'a> {
             (Some(End::Status(0)), _) => (State::Done, Some("it ended".to_owned())),
             (Some(End::Status(status)), _) => (State::Failed, Some(format!("it ended with status {status}"))),
             (Some(End::Signal(signal)), _) => (State::Failed, Some(format!("it was ended by signal {signal}"))),
-            (Some(End::Unknown), _) => (State::Failed, Some("it ended, nobody knows how".to_owned())),
+            (Some(End::Unknown), _) => (State::Unknown, Some("it ended, and tmux does not know how".to_owned())),
             (None, Some(entry)) => (
                 State::Unknown,
                 Some(format!("{} does not run in it any more", entry.name)),
@@ -303,13 +303,13 @@ mod tests {
     }
 
     #[test]
-    fn a_dead_pane_is_done_or_failed_with_its_status() {
+    fn a_dead_pane_is_done_or_failed_only_where_its_status_says_so() {
         let setup = two_agents();
         let mut dead = pane("%1", "a", "toy", "");
         for (end, state) in [
             (End::Status(0), State::Done),
             (End::Status(3), State::Failed),
-            (End::Unknown, State::Failed),
+            (End::Unknown, State::Unknown),
         ] {
             dead.end = Some(end);
             assert_eq!(found(&setup, dead.clone()).session(&setup, None).unwrap().state, state);

@@ -7,6 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::fs::Mode;
@@ -116,7 +117,7 @@ async fn finish(child: &mut Child, group: &Group, input: Vec<u8>, cap: u64) -> i
     let exited = CancellationToken::new();
     let leave = async {
         let status = child.wait().await;
-        group.end();
+        group.end_for_good();
         exited.cancel();
         status
     };
@@ -176,24 +177,33 @@ async fn capture(
     captured
 }
 
-/// The child's process group, ended at the latest when this is dropped.
-struct Group(Option<Pid>);
+/// The child's process group, ended at the latest when this is dropped. 0: ended for good.
+struct Group(AtomicI32);
 
 impl Group {
     fn of(child: &Child) -> Self {
-        Self(child.id().and_then(|id| Pid::from_raw(id.cast_signed())))
+        Self(AtomicI32::new(child.id().map_or(0, u32::cast_signed)))
     }
 
     fn end(&self) {
-        if let Some(group) = self.0 {
-            // The one way to fail is that nothing is left of it.
-            let _ = rustix::process::kill_process_group(group, Signal::KILL);
-        }
+        kill(self.0.load(Ordering::Relaxed));
+    }
+
+    /// The last time: once the child is reaped and its group empty, the number may become another group's.
+    fn end_for_good(&self) {
+        kill(self.0.swap(0, Ordering::Relaxed));
     }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
-        self.end();
+        self.end_for_good();
+    }
+}
+
+fn kill(group: i32) {
+    if let Some(group) = Pid::from_raw(group) {
+        // The one way to fail is that nothing is left of it.
+        let _ = rustix::process::kill_process_group(group, Signal::KILL);
     }
 }

@@ -1,5 +1,6 @@
 //! What one backend may run: a granted program as plain data, and `allows`, which decides on a whole argument list.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -44,6 +45,8 @@ pub struct Grant {
     pub conf: Option<String>,
     /// Arguments that always come first; the plugin neither sees nor changes them.
     pub fixed: Vec<String>,
+    /// What each `<word>` of the patterns stands for: the regular expressions as written, by name.
+    pub words: BTreeMap<String, String>,
     /// An argument that, alone, parts several commands in one list, such as tmux's `;`.
     pub separator: Option<String>,
     /// Argument lists that any verb may use.
@@ -84,6 +87,18 @@ impl Grant {
         let pattern = self.attach.as_ref()?;
         let filled = pattern.fill(session_name);
         Some(filled.ok_or_else(|| self.denial(Access::Control, Reason::SessionName(denial::quoted(session_name)))))
+    }
+
+    /// Whether one of the commands in `args`, which are allowed, starts an agent.
+    pub fn starts_agent(&self, args: &[String], agents: &[AgentCommand]) -> bool {
+        let patterns = || {
+            self.read
+                .iter()
+                .chain(&self.control)
+                .filter(|pattern| pattern.takes_agent())
+        };
+        self.parts(args)
+            .any(|part| patterns().any(|pattern| pattern.matches(part, agents)))
     }
 
     fn within_bounds(&self, access: Access, args: &[String]) -> Result<(), Denial> {

@@ -53,8 +53,12 @@ impl Host for Call {
             return Ok(commands.iter().map(|_| Err(refusal.clone())).collect());
         }
         self.started += commands.len();
+        // Each of the two outputs of each command gets an equal part of what the call may still keep.
+        let streams = 2 * commands.len().max(1) as u64;
+        let output = OUTPUT_PER_CALL.saturating_sub(self.printed) / streams;
         let call = &*self;
-        let outcomes = futures::future::join_all(commands.into_iter().map(|command| call.run_one(command))).await;
+        let outcomes =
+            futures::future::join_all(commands.into_iter().map(|command| call.run_one(command, output))).await;
         let printed = |output: &Output| (output.stdout.len() + output.stderr.len()) as u64;
         self.printed += outcomes.iter().flatten().map(printed).sum::<u64>();
         Ok(outcomes)
@@ -62,11 +66,11 @@ impl Host for Call {
 }
 
 impl Call {
-    async fn run_one(&self, command: Command) -> Result<Output, Error> {
+    async fn run_one(&self, command: Command, output: u64) -> Result<Output, Error> {
         let programs = &self.powers.programs;
         let grant = self.allowed(&command)?;
         let directory = match &command.directory {
-            Some(path) => Some(self.powers.directories.open_start(path)?),
+            Some(path) => Some(self.powers.directories.open_start(path).await?),
             None => None,
         };
         let deadline = self.child_deadline(grant, &command);
@@ -87,7 +91,7 @@ impl Call {
             directory,
             stdin: command.stdin,
             deadline,
-            output: grant.output.min(OUTPUT_PER_CALL.saturating_sub(self.printed)),
+            output: grant.output.min(output),
         })
         .await;
         outcome(&command.program, ended)
@@ -107,6 +111,12 @@ impl Call {
         grant
             .allows(self.access, &command.args, &programs.agents)
             .map_err(|denial| Error::Denied(format!("[backends.{backend}.programs] {denial}")))?;
+        // Else it would start in the root directory, which nobody granted.
+        if command.directory.is_none() && grant.starts_agent(&command.args, &programs.agents) {
+            return Err(Error::Denied(format!(
+                "an agent of backend `{backend}` starts in a granted directory only, and none is named"
+            )));
+        }
         if let Some((name, _)) = command.env.iter().find(|(name, _)| !programs.guest_env.contains(name)) {
             return Err(Error::Denied(format!(
                 "environment variable `{}` is not granted; `guest_env` in [backends.{backend}] would grant it",

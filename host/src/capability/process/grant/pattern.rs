@@ -79,6 +79,11 @@ impl Pattern {
         Ok(pattern)
     }
 
+    /// The arguments as they stand in the configuration.
+    pub fn written(&self) -> &[String] {
+        &self.written
+    }
+
     /// Whether the pattern has `@agent`.
     pub fn takes_agent(&self) -> bool {
         self.ends_in_agent

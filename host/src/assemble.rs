@@ -1,0 +1,182 @@
+//! From a configuration to backends that run and the catalog that merges them.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow};
+use serde_json::json;
+use tokio::sync::Semaphore;
+
+use crate::capability::Powers;
+use crate::capability::files::Directories;
+use crate::capability::process::Programs;
+use crate::capability::process::grant::{CONF_MARKER, Grant};
+use crate::catalog::{Catalog, Terms};
+use crate::config::{self, Config, PluginSource};
+use crate::plugin::{Backend, Engine, Limits, Plugin};
+use crate::store::DataDirectory;
+use crate::watch::Watched;
+
+/// The most calls of one caller that may wait at once.
+const WAITING: usize = 32;
+/// Calls of the host's own that a backend may have at once beside its callers': its poll and its upkeep.
+const OWN_CALLS: u32 = 2;
+
+/// Starts every backend of `config`, in the order of their names.
+pub async fn start_backends(config: &Config, data: &DataDirectory) -> anyhow::Result<Vec<Backend>> {
+    let engine = engine(config)?;
+    let mut backends = Vec::new();
+    for backend in config.backends.values() {
+        let started = start_backend(config, backend, &engine, data).await;
+        backends.push(started.with_context(|| format!("backend `{}`", backend.name))?);
+    }
+    Ok(backends)
+}
+
+/// Merges started backends on the terms of `config`.
+pub fn merge(config: &Config, backends: Vec<Backend>, base_url: String) -> anyhow::Result<Catalog> {
+    let of = |backend: &Backend| {
+        config
+            .backends
+            .get(&backend.name)
+            .map(|settings| terms(config, settings))
+    };
+    let members = backends
+        .into_iter()
+        .map(|backend| (of(&backend).unwrap_or_default(), Watched::new(backend)));
+    Ok(Catalog::new(
+        members.map(|(terms, watched)| (watched, terms)).collect(),
+        config.default_backend.clone(),
+        &config.tools,
+        config.server.url_hosts.clone(),
+        base_url,
+        // Who waits holds a place at the door: half of the places stay for others.
+        (config.server.max_requests / 2).clamp(1, WAITING),
+    )?)
+}
+
+/// The engine for all backends of `config`.
+fn engine(config: &Config) -> anyhow::Result<Engine> {
+    let limits = || config.backends.values().map(|backend| &backend.limits);
+    let calls: usize = limits().map(|limits| limits.calls + OWN_CALLS as usize).sum();
+    let memory = limits().map(|limits| limits.memory).max().unwrap_or(64 << 20);
+    Engine::new(u32::try_from(calls)?, memory, Some(&config.server.cache))
+}
+
+async fn start_backend(
+    config: &Config,
+    backend: &config::Backend,
+    engine: &Engine,
+    data: &DataDirectory,
+) -> anyhow::Result<Backend> {
+    let plugin = match &backend.plugin {
+        PluginSource::Bundled(name) => Plugin::bundled(engine, name)?,
+        PluginSource::File { path, sha256 } => Plugin::file(engine, path, *sha256)?,
+    };
+    let origin = plugin.origin.clone();
+    let limits = Limits {
+        memory: backend.limits.memory,
+        calls: backend.limits.calls,
+        deadline: backend.limits.deadline,
+    };
+    let powers = powers(config, backend, data)?;
+    let state: PathBuf = data.state_dir(&backend.name)?;
+    Backend::start(engine, plugin, powers, state, limits)
+        .await
+        .map_err(|error| {
+            anyhow!(
+                "{origin} refuses its configuration: {}",
+                crate::catalog::describe(&backend.name, error)
+            )
+        })
+}
+
+fn powers(config: &Config, backend: &config::Backend, data: &DataDirectory) -> anyhow::Result<Powers> {
+    let grants = backend
+        .programs
+        .iter()
+        .map(|(name, grant)| Ok((name.clone(), with_conf(grant, data)?)))
+        .collect::<anyhow::Result<_>>()?;
+    Ok(Powers {
+        backend: backend.name.clone(),
+        settings: settings(config, backend),
+        programs: Programs {
+            grants,
+            agents: config.agent_commands(backend),
+            environment: environment(backend),
+            guest_env: backend.guest_env.clone(),
+            children: Arc::new(Semaphore::new(backend.limits.processes)),
+        },
+        directories: Directories::open(&backend.name, &backend.directories)?,
+    })
+}
+
+/// Writes the configuration files of all granted programs. Only the owner of the data directory does this.
+pub fn write_confs(config: &Config, data: &DataDirectory) -> anyhow::Result<()> {
+    for grant in config.backends.values().flat_map(|backend| backend.programs.values()) {
+        if let Some(text) = &grant.conf {
+            data.write_conf(&conf_name(grant), text)?;
+        }
+    }
+    Ok(())
+}
+
+fn conf_name(grant: &Grant) -> String {
+    format!("{}-{}", grant.backend, grant.program)
+}
+
+/// `grant` with the path of its configuration file in place of `@conf`.
+pub fn with_conf(grant: &Grant, data: &DataDirectory) -> anyhow::Result<Grant> {
+    let mut grant = grant.clone();
+    if grant.conf.is_some() {
+        let path = data.conf_path(&conf_name(&grant))?;
+        let path = path.to_str().ok_or_else(|| anyhow!("{} is no text", path.display()))?;
+        for argument in grant.fixed.iter_mut().filter(|argument| *argument == CONF_MARKER) {
+            *argument = path.to_owned();
+        }
+    }
+    Ok(grant)
+}
+
+fn settings(config: &Config, backend: &config::Backend) -> String {
+    let agents: Vec<_> = backend
+        .agents
+        .iter()
+        .filter_map(|name| Some((name, config.agents.get(name)?)))
+        .map(|(name, agent)| {
+            json!({
+                "name": name,
+                "command": agent.command,
+                "options": agent.options,
+                "installed": agent.installed,
+                "profile": agent.profile,
+                "signs": agent.signs,
+            })
+        })
+        .collect();
+    json!({"settings": backend.settings, "agents": agents, "host": null}).to_string()
+}
+
+/// The host's own variables that the operator granted, and those of the `env_file`.
+pub fn environment(backend: &config::Backend) -> Vec<(OsString, OsString)> {
+    let granted = |name: &str| {
+        backend.env.iter().any(|pattern| match pattern.strip_suffix('*') {
+            Some(beginning) => name.starts_with(beginning),
+            None => name == pattern,
+        })
+    };
+    let own = std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(granted));
+    let secret = backend.env_file.iter().flat_map(|file| file.variables.iter());
+    own.chain(secret.map(|(name, value)| (name.into(), value.into())))
+        .collect()
+}
+
+fn terms(config: &Config, backend: &config::Backend) -> Terms {
+    let installed = |name: &&String| config.agents.get(*name).is_some_and(|agent| agent.installed);
+    Terms {
+        agents: backend.agents.iter().filter(installed).cloned().collect(),
+        read_tools: backend.read_tools.clone(),
+        remote_trust: backend.remote_trust,
+    }
+}

@@ -1,0 +1,74 @@
+//! The tools that the configuration names. A name with a typing error would leave a tool shown, or acting.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{CollisionError, is_name};
+use crate::catalog::{Member, shared};
+use crate::config::Tools;
+
+/// Whether every name in `hide` and in the backends' `read_tools` is that of a tool.
+pub(super) fn check(members: &BTreeMap<String, Member>, settings: &Tools) -> Result<(), CollisionError> {
+    for name in &settings.hide {
+        hidden(members, settings, name).map_err(|fault| CollisionError::NoTool {
+            key: "[tools] hide".into(),
+            fault,
+        })?;
+    }
+    for (backend, member) in members {
+        for tool in &member.terms.read_tools {
+            own(backend, member, tool).map_err(|fault| CollisionError::NoTool {
+                key: format!("[backends.{backend}] read_tools"),
+                fault,
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// `name` is that of any tool, or `backend:tool` for the own tool of one backend.
+fn hidden(members: &BTreeMap<String, Member>, settings: &Tools, name: &str) -> Result<(), String> {
+    if let Some((backend, tool)) = name.split_once(':') {
+        return match members.get(backend) {
+            Some(member) => own(backend, member, tool),
+            None => Err(format!(
+                "there is no backend `{}`; there are: {}",
+                backend.escape_debug(),
+                listed(members.keys().map(String::as_str))
+            )),
+        };
+    }
+    let shared = shared::tools();
+    let known = || {
+        let shared = shared.iter().map(|tool| tool.name.as_str());
+        let aliases = settings.alias.keys().map(String::as_str);
+        shared.chain(members.values().flat_map(own_names)).chain(aliases)
+    };
+    match known().any(|tool| tool == name) {
+        true => Ok(()),
+        false => Err(format!("there is no tool `{name}`; there are: {}", listed(known()))),
+    }
+}
+
+fn own(backend: &str, member: &Member, tool: &str) -> Result<(), String> {
+    match own_names(member).any(|own| own == tool) {
+        true => Ok(()),
+        false => Err(format!(
+            "backend `{backend}` has no tool `{tool}` of its own; it has: {}",
+            listed(own_names(member))
+        )),
+    }
+}
+
+fn own_names(member: &Member) -> impl Iterator<Item = &str> {
+    let tools = &member.watched.backend.description.tools;
+    tools.iter().map(|tool| tool.name.as_str())
+}
+
+/// Each name once; those that no client would take are left out, since nobody could name them.
+fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: BTreeSet<&str> = names.filter(|name| is_name(name)).collect();
+    match names.is_empty() {
+        true => "none".into(),
+        false => names.into_iter().collect::<Vec<_>>().join(", "),
+    }
+}

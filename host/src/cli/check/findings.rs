@@ -1,0 +1,175 @@
+//! What `berth check` finds: everything that each backend is granted, as one tree for people and for programs.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use berth::capability::process::grant::{Grant, Pattern};
+use berth::catalog::{Catalog, Tool};
+use berth::config::{self, Config, PluginSource};
+use berth::plugin::Backend;
+use serde::Serialize;
+
+/// A configuration that holds.
+#[derive(Serialize)]
+pub(super) struct Findings<'a> {
+    /// The file; none: the shipped one.
+    pub(super) file: Option<String>,
+    pub(super) backends: Vec<BackendFindings<'a>>,
+    /// What clients see.
+    pub(super) tools: Vec<&'a str>,
+}
+
+#[derive(Serialize)]
+pub(super) struct BackendFindings<'a> {
+    pub(super) name: &'a str,
+    pub(super) plugin: &'a str,
+    pub(super) sha256: &'a str,
+    /// Whether another file would be refused.
+    pub(super) pinned: bool,
+    pub(super) about: &'a str,
+    pub(super) own_tools: Vec<&'a str>,
+    pub(super) read_tools: &'a [String],
+    pub(super) remote_trust: bool,
+    pub(super) directories: Vec<String>,
+    /// Variables that its programs inherit.
+    pub(super) environment: &'a [String],
+    /// Names of the variables in its `env_file`.
+    pub(super) secrets: Vec<&'a str>,
+    pub(super) guest_env: &'a [String],
+    pub(super) limits: LimitFindings,
+    pub(super) agents: Vec<AgentFindings<'a>>,
+    pub(super) programs: Vec<ProgramFindings<'a>>,
+}
+
+#[derive(Serialize)]
+pub(super) struct LimitFindings {
+    /// Bytes.
+    pub(super) memory: u64,
+    pub(super) calls: usize,
+    pub(super) processes: usize,
+    pub(super) deadline: String,
+}
+
+#[derive(Serialize)]
+pub(super) struct AgentFindings<'a> {
+    pub(super) name: &'a str,
+    pub(super) installed: bool,
+    pub(super) requires: Option<&'a str>,
+    pub(super) command: &'a [String],
+    /// The arguments that may follow the command.
+    pub(super) options: &'a BTreeMap<String, Vec<String>>,
+    pub(super) words: &'a BTreeMap<String, String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct ProgramFindings<'a> {
+    pub(super) name: &'a str,
+    pub(super) path: String,
+    pub(super) fixed: &'a [String],
+    pub(super) conf: Option<&'a str>,
+    pub(super) separator: Option<&'a str>,
+    pub(super) read: Vec<&'a [String]>,
+    pub(super) control: Vec<&'a [String]>,
+    pub(super) attach: Option<&'a [String]>,
+    pub(super) words: &'a BTreeMap<String, String>,
+    pub(super) timeout: String,
+    /// Bytes.
+    pub(super) output: u64,
+}
+
+impl<'a> Findings<'a> {
+    /// What `config` comes to, once its backends are started and merged.
+    pub(super) fn of(config: &'a Config, catalog: &'a Catalog) -> Self {
+        let granted = |backend: &'a Backend| Some((backend, config.backends.get(&backend.name)?));
+        Self {
+            file: config.file.as_deref().map(shown),
+            backends: catalog
+                .backends()
+                .filter_map(granted)
+                .map(|(backend, settings)| BackendFindings::of(config, backend, settings))
+                .collect(),
+            tools: catalog.tools().iter().map(|Tool { name, .. }| name.as_str()).collect(),
+        }
+    }
+}
+
+impl<'a> BackendFindings<'a> {
+    fn of(config: &'a Config, backend: &'a Backend, settings: &'a config::Backend) -> Self {
+        let secrets = settings.env_file.iter().flat_map(|file| &file.variables);
+        let agent = |name: &'a String| Some(AgentFindings::of(name, config.agents.get(name)?));
+        Self {
+            name: &backend.name,
+            plugin: &backend.plugin.origin,
+            sha256: &backend.plugin.digest,
+            pinned: !matches!(settings.plugin, PluginSource::File { sha256: None, .. }),
+            about: &backend.description.about,
+            own_tools: backend
+                .description
+                .tools
+                .iter()
+                .map(|tool| tool.name.as_str())
+                .collect(),
+            read_tools: &settings.read_tools,
+            remote_trust: settings.remote_trust,
+            directories: settings.directories.iter().map(|directory| shown(directory)).collect(),
+            environment: &settings.env,
+            secrets: secrets.map(|(name, _)| name.as_str()).collect(),
+            guest_env: &settings.guest_env,
+            limits: LimitFindings::of(&settings.limits),
+            agents: settings.agents.iter().filter_map(agent).collect(),
+            programs: settings.programs.values().map(ProgramFindings::of).collect(),
+        }
+    }
+}
+
+impl LimitFindings {
+    fn of(limits: &config::Limits) -> Self {
+        Self {
+            memory: limits.memory,
+            calls: limits.calls,
+            processes: limits.processes,
+            deadline: lasting(limits.deadline),
+        }
+    }
+}
+
+impl<'a> AgentFindings<'a> {
+    fn of(name: &'a str, agent: &'a config::Agent) -> Self {
+        Self {
+            name,
+            installed: agent.installed,
+            requires: agent.requires.as_deref(),
+            command: &agent.command,
+            options: &agent.options,
+            words: &agent.words,
+        }
+    }
+}
+
+impl<'a> ProgramFindings<'a> {
+    fn of(grant: &'a Grant) -> Self {
+        Self {
+            name: &grant.program,
+            path: shown(&grant.path),
+            fixed: &grant.fixed,
+            conf: grant.conf.as_deref(),
+            separator: grant.separator.as_deref(),
+            read: grant.read.iter().map(Pattern::written).collect(),
+            control: grant.control.iter().map(Pattern::written).collect(),
+            attach: grant.attach.as_ref().map(Pattern::written),
+            words: &grant.words,
+            timeout: lasting(grant.timeout),
+            output: grant.output,
+        }
+    }
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// As the configuration writes it: `10s`.
+fn lasting(duration: Duration) -> String {
+    humantime::format_duration(duration).to_string()
+}

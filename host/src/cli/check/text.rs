@@ -1,0 +1,119 @@
+//! The findings of `berth check`, for people.
+
+use std::collections::BTreeMap;
+
+use bytesize::ByteSize;
+
+use super::findings::{AgentFindings, BackendFindings, Findings, LimitFindings, ProgramFindings};
+use crate::cli::print;
+
+/// Prints all of `findings`.
+pub(super) fn show(findings: &Findings<'_>) {
+    let file = findings.file.as_deref().unwrap_or("the shipped configuration");
+    print::line(&format!("{file} holds."));
+    findings.backends.iter().for_each(backend);
+    print::heading("\nTools");
+    print::line(&format!("  {}", list(&findings.tools)));
+}
+
+fn backend(backend: &BackendFindings<'_>) {
+    print::heading(&format!("\nBackend {}", backend.name));
+    print::line(&format!("  {}: {}", backend.plugin, print::safe(backend.about)));
+    print::line(&format!("  sha256 {}", backend.sha256));
+    if !backend.pinned {
+        print::line("  not pinned: write this sha256 into its table, and another file is refused");
+    }
+    print::line(&format!("  directories: {}", list(&backend.directories)));
+    print::line(&format!("  environment: {}", list(backend.environment)));
+    print::line(&format!(
+        "  secrets: {}; set by the plugin: {}",
+        list(&backend.secrets),
+        list(backend.guest_env)
+    ));
+    print::line(&format!(
+        "  own tools: {}; of them only read: {}",
+        list(&backend.own_tools),
+        list(backend.read_tools)
+    ));
+    print::line(match backend.remote_trust {
+        true => "  a question whether to trust a directory: clients may answer it",
+        false => "  a question whether to trust a directory: answered on a terminal alone",
+    });
+    limits(&backend.limits);
+    backend.agents.iter().for_each(agent);
+    backend.programs.iter().for_each(program);
+}
+
+fn limits(limits: &LimitFindings) {
+    print::line(&format!(
+        "  limits: {} of memory a call, {} calls and {} programs at once, {} for a call",
+        size(limits.memory),
+        limits.calls,
+        limits.processes,
+        limits.deadline
+    ));
+}
+
+fn agent(agent: &AgentFindings<'_>) {
+    let installed = match (agent.installed, agent.requires) {
+        (true, _) => String::new(),
+        (false, requires) => format!(" (not installed: {} is not found)", requires.unwrap_or(agent.name)),
+    };
+    print::line(&format!(
+        "  agent {}{installed}: {}",
+        agent.name,
+        print::safe(&agent.command.join(" "))
+    ));
+    for (name, arguments) in agent.options {
+        print::line(&format!("    option {}: {}", print::safe(name), pattern(arguments)));
+    }
+    words(agent.words);
+}
+
+fn program(program: &ProgramFindings<'_>) {
+    print::line(&format!("  program {}: {}", program.name, print::safe(&program.path)));
+    print::line(&format!(
+        "    a run: at most {}, and {} of output",
+        program.timeout,
+        size(program.output)
+    ));
+    print::line(&format!("    always first: {}", list(program.fixed)));
+    if let Some(conf) = program.conf {
+        print::line(&format!("    @conf: a file of {} lines", conf.lines().count()));
+    }
+    if let Some(separator) = program.separator {
+        print::line(&format!("    separator: {separator:?}"));
+    }
+    let lists = [("read", &program.read), ("control", &program.control)];
+    for (access, patterns) in lists {
+        patterns
+            .iter()
+            .for_each(|arguments| print::line(&format!("    {access}: {}", pattern(arguments))));
+    }
+    if let Some(arguments) = program.attach {
+        print::line(&format!("    attach: {}", pattern(arguments)));
+    }
+    words(program.words);
+}
+
+fn words(words: &BTreeMap<String, String>) {
+    for (name, expression) in words {
+        print::line(&format!("    <{name}>: {}", print::safe(expression)));
+    }
+}
+
+fn pattern(arguments: &[String]) -> String {
+    print::safe(&format!("{arguments:?}"))
+}
+
+fn list(items: &[impl AsRef<str>]) -> String {
+    if items.is_empty() {
+        return "none".to_owned();
+    }
+    let items: Vec<String> = items.iter().map(|item| print::safe(item.as_ref())).collect();
+    items.join(", ")
+}
+
+fn size(bytes: u64) -> String {
+    ByteSize::b(bytes).display().iec().to_string()
+}

@@ -1,0 +1,140 @@
+//! A plugin for tests: a few sessions that never change, and one own tool for each misdeed.
+//!
+//! Its settings make it misbehave where a test cannot call a tool: `describe` and `list` say what those verbs do
+//! (`fail`, `trap`, `hang`, and `foreign` for a list of hostile text), `tools` which misdeeds it offers (all where it
+//! is left out), `tool` replaces fields of the first of them.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a plugin for tests; a panic is one of its misdeeds"
+)]
+
+mod misdeeds;
+mod sessions;
+
+use berth_plugin::types::{
+    Access, Answer, Delivery, Description, Error, LogPage, LogQuery, NewSession, Project, Session, Timestamp, Tool,
+    ToolOutput, Verbs,
+};
+use berth_plugin::{Backend, settings};
+use serde_json::Value;
+
+struct Misbehaving;
+
+impl Backend for Misbehaving {
+    fn describe() -> Result<Description, Error> {
+        let settings = own_settings();
+        behave(&settings["describe"])?;
+        Ok(Description {
+            about: "a plugin for tests".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            verbs: Verbs::SEND | Verbs::RESPOND | Verbs::INTERRUPT | Verbs::TERMINATE,
+            tools: tools(&settings),
+        })
+    }
+
+    fn list_sessions() -> Result<Vec<Session>, Error> {
+        let settings = own_settings();
+        behave(&settings["list"])?;
+        match settings["list"].as_str() {
+            Some("foreign") => Ok(vec![sessions::foreign()]),
+            _ => Ok(sessions::all()),
+        }
+    }
+
+    fn get_session(id: String) -> Result<Session, Error> {
+        sessions::find(&id)
+    }
+
+    fn read_log(id: String, _: LogQuery) -> Result<LogPage, Error> {
+        sessions::log(&id)
+    }
+
+    fn create_session(_: NewSession) -> Result<Session, Error> {
+        Err(Error::Unsupported)
+    }
+
+    fn send_message(id: String, message: String) -> Result<Delivery, Error> {
+        sessions::send(&id, &message)
+    }
+
+    fn respond(id: String, prompt: String, answer: Answer) -> Result<(), Error> {
+        sessions::respond(&id, &prompt, &answer)
+    }
+
+    fn interrupt(id: String) -> Result<(), Error> {
+        sessions::find(&id).map(drop)
+    }
+
+    fn terminate(id: String) -> Result<(), Error> {
+        sessions::find(&id).map(drop)
+    }
+
+    fn list_projects() -> Result<Vec<Project>, Error> {
+        Err(Error::Unsupported)
+    }
+
+    fn call_tool(name: String, arguments: String) -> Result<ToolOutput, Error> {
+        let arguments = serde_json::from_str(&arguments).expect("the host sends JSON");
+        let misdeed = misdeeds::ALL.iter().find(|(known, _)| *known == name);
+        let (_, misdeed) = misdeed.ok_or_else(|| Error::NotFound(format!("no tool {name}")))?;
+        misdeed(&arguments)
+    }
+
+    fn upkeep() -> Result<Option<Timestamp>, Error> {
+        Ok(None)
+    }
+}
+
+fn own_settings() -> Value {
+    let mut all: Value = serde_json::from_str(&settings::get()).expect("settings are JSON");
+    all["settings"].take()
+}
+
+/// Does what a setting says before the verb itself.
+fn behave(setting: &Value) -> Result<(), Error> {
+    match setting.as_str() {
+        Some("fail") => Err(Error::Failed("it fails because its settings say so".into())),
+        Some("trap") => panic!("as its settings say"),
+        Some("hang") => misdeeds::hang(),
+        _ => Ok(()),
+    }
+}
+
+fn tools(settings: &Value) -> Vec<Tool> {
+    let wanted = settings["tools"].as_array();
+    let is_wanted = |name: &str| wanted.is_none_or(|wanted| wanted.iter().any(|tool| tool == name));
+    let names = misdeeds::ALL
+        .iter()
+        .map(|(name, _)| *name)
+        .filter(|name| is_wanted(name));
+    let mut tools: Vec<Tool> = names.map(described).collect();
+    if let (Some(first), Value::Object(changes)) = (tools.first_mut(), &settings["tool"]) {
+        let change = |field: &mut String, key: &str| {
+            if let Some(value) = changes.get(key).and_then(Value::as_str) {
+                *field = value.to_owned();
+            }
+        };
+        change(&mut first.name, "name");
+        change(&mut first.title, "title");
+        change(&mut first.description, "description");
+        change(&mut first.input_schema, "input_schema");
+    }
+    tools
+}
+
+fn described(name: &str) -> Tool {
+    Tool {
+        name: name.into(),
+        title: name.replace('_', " "),
+        description: format!("A misdeed of the test plugin: {name}."),
+        input_schema: r#"{"type": "object", "properties": {"text": {"type": "string"}}}"#.into(),
+        output_schema: None,
+        access: Access::Read,
+        destructive: true,
+        idempotent: false,
+    }
+}
+
+berth_plugin::export!(Misbehaving);

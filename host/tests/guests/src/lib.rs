@@ -1,0 +1,4 @@
+//! The test plugins, built.
+
+/// The path of a component whose own tools are misdeeds: `misbehaving/src/misdeeds.rs` says which.
+pub const MISBEHAVING: &str = env!("MISBEHAVING");
