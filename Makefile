@@ -20,12 +20,14 @@ test: setup check unit
 check:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
-	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps --document-private-items --quiet
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps --quiet
 	sh tests/rules.sh
 
-# The host's tests come last, so that the summary of all is theirs.
+# The tests of the whole come last, so that the summary at the end is theirs.
 unit:
-	$(CARGO) test --locked --workspace
+	$(CARGO) test --locked --workspace --exclude berth
+	$(CARGO) test --locked --package berth --lib --bins
+	$(CARGO) test --locked --package berth --test it
 
 bench: setup
 	$(CARGO) bench --locked --package berth --bench speed

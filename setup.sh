@@ -1,12 +1,38 @@
 #!/bin/sh
-# Installs what building and running need: the WebAssembly target and tmux. What it may not install, it names in a line.
+# Installs what building and running need: a C compiler to link with, the WebAssembly target, and tmux. What it may not
+# install, it names in a line.
 set -eu
 
 say() { printf 'setup: %s\n' "$1" >&2; }
 
+apt_install() {
+    say "installing $1"
+    apt-get install -y -q "$1" >/dev/null || { apt-get update -q >/dev/null && apt-get install -y -q "$1" >/dev/null; }
+}
+
 if ! command -v cargo >/dev/null 2>&1; then
     say 'Rust is missing: install rustup from https://rustup.rs, then try again'
     exit 1
+fi
+
+# On macOS a `cc` is always there, and without the tools behind it only asks to install them.
+have_cc() {
+    command -v cc >/dev/null 2>&1 && { [ "$(uname -s)" != Darwin ] || xcode-select -p >/dev/null 2>&1; }
+}
+
+if ! have_cc; then
+    if [ "$(uname -s)" = Darwin ]; then
+        say 'a C compiler is missing: xcode-select --install, then try again'
+        exit 1
+    elif [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+        apt_install build-essential
+    elif command -v apt-get >/dev/null 2>&1; then
+        say 'a C compiler is missing: sudo apt-get install build-essential, then try again'
+        exit 1
+    else
+        say "a C compiler (cc) is missing: install it with your system's package manager, then try again"
+        exit 1
+    fi
 fi
 
 target=wasm32-wasip2
@@ -22,8 +48,7 @@ fi
 
 if ! command -v tmux >/dev/null 2>&1; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
-        say 'installing tmux'
-        apt-get install -y -q tmux >/dev/null || { apt-get update -q >/dev/null && apt-get install -y -q tmux >/dev/null; }
+        apt_install tmux
     elif command -v brew >/dev/null 2>&1; then
         say 'installing tmux'
         brew install --quiet tmux

@@ -393,9 +393,9 @@ pub(crate) fn receipt(receipt: contract::Receipt) -> &'static str {
     }
 }
 
-/// Foreign text that stands in one line of ours.
+/// Foreign text that stands in one line of ours. What else it may hide goes where all answers leave.
 pub(crate) fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.replace(['\n', '\r', '\t'], " ").trim().to_owned()
 }
 
 fn is_on(url: &str, hosts: &[String]) -> bool {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
-use super::{Answer, Catalog, Member, Tool, ToolError, shared};
+use super::{Answer, Catalog, Member, Tool, ToolError, answers, shared};
 use crate::capability::Access;
 use crate::config::{Alias, Tools};
 use crate::contract;
@@ -90,7 +90,6 @@ struct OwnTool {
     /// Digest of the plugin, and the tool as it described it.
     source: (String, contract::Tool),
     backends: Vec<String>,
-    access: Access,
     tool: Tool,
 }
 
@@ -115,7 +114,7 @@ impl OwnTools {
                 }
                 let source = (plugin.digest.clone(), described.clone());
                 match own.get_mut(&described.name) {
-                    Some(known) if known.source == source => known.backends.push(backend.clone()),
+                    Some(known) if known.source == source => known.join(member),
                     Some(known) => {
                         return Err(CollisionError::Own {
                             one: known.backends.join(", "),
@@ -165,7 +164,7 @@ impl OwnTool {
             .map(schema)
             .transpose()
             .map_err(malformed)?;
-        let reads = described.access == contract::Access::Read && member.terms.read_tools.contains(&described.name);
+        let reads = access(member, described) == Access::Read;
         Ok(Self {
             tool: Tool {
                 name: described.name.clone(),
@@ -177,11 +176,24 @@ impl OwnTool {
                 destructive: described.destructive && !reads,
                 idempotent: described.idempotent,
             },
-            access: if reads { Access::Read } else { Access::Control },
             backends: vec![member.name().to_owned()],
             source,
         })
     }
+
+    /// A further backend of the plugin. The tool only reads where that is so in all of them.
+    fn join(&mut self, member: &Member) {
+        let described = &self.source.1;
+        self.tool.read_only &= access(member, described) == Access::Read;
+        self.tool.destructive = described.destructive && !self.tool.read_only;
+        self.backends.push(member.name().to_owned());
+    }
+}
+
+/// What a tool may use in this backend: both its plugin and the operator must say that it only reads.
+fn access(member: &Member, tool: &contract::Tool) -> Access {
+    let reads = tool.access == contract::Access::Read && member.terms.read_tools.contains(&tool.name);
+    if reads { Access::Read } else { Access::Control }
 }
 
 fn is_name(name: &str) -> bool {
@@ -230,7 +242,7 @@ impl Catalog {
         let output = member
             .watched
             .backend
-            .call_tool(name, &arguments, own.access)
+            .call_tool(name, &arguments, access(member, &own.source.1))
             .await
             .map_err(|error| ToolError::of(member.name(), error))?;
         let structured = match output.structured {
@@ -243,7 +255,7 @@ impl Catalog {
             None => None,
         };
         Ok(Answer {
-            text: Some(output.text),
+            text: Some(answers::bounded(output.text)),
             structured,
             failed: output.failed,
         })

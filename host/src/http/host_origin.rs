@@ -122,12 +122,11 @@ impl Refusal {
             ),
             Self::UnknownHost => refuse(
                 StatusCode::FORBIDDEN,
-                "this Host is not served; call http://localhost with berth's own port, or list the name in \
-                 allowed_hosts under [server]",
+                "this Host is not served; call http://localhost or http://127.0.0.1 with berth's own port",
             ),
             Self::Origin => refuse(
                 StatusCode::FORBIDDEN,
-                "web pages of this Origin may not call berth; list it in allowed_origins under [server] if it is yours",
+                "web pages of this Origin may not call berth; use an MCP client that is no web page",
             ),
             Self::Site => refuse(
                 StatusCode::FORBIDDEN,

@@ -75,8 +75,7 @@ pub async fn run(
 fn ensure_loopback(address: SocketAddr) -> anyhow::Result<()> {
     ensure!(
         address.ip().is_loopback(),
-        "berth listens on loopback only, not on {address}; listen on 127.0.0.1, and reach it from elsewhere through a \
-         tunnel that does TLS"
+        "berth listens on loopback only, not on {address}; listen on 127.0.0.1"
     );
     Ok(())
 }

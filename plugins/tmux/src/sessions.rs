@@ -111,17 +111,20 @@ fn agent_of<'a>(setup: &'a Setup, pane: &Pane) -> Option<&'a Entry> {
         .or_else(|| setup.agent_running_as(&pane.process))
 }
 
+/// The beginning of an id of a session whose name can be none.
+const NUMBERED: &str = "tmux-";
+
 /// A session's name, where that can stand for it; else tmux's own number.
 fn id_of(pane: &Pane) -> String {
     let name = &pane.session_name;
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
     let reserved = name
-        .strip_prefix("tmux-")
+        .strip_prefix(NUMBERED)
         .is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));
     if (1..=64).contains(&name.len()) && name.chars().all(plain) && !reserved {
         return name.clone();
     }
-    format!("tmux-{}", pane.session.trim_start_matches('$'))
+    format!("{NUMBERED}{}", pane.session.trim_start_matches('$'))
 }
 
 impl<'a> Found<'a> {
@@ -197,6 +200,10 @@ impl<'a> Found<'a> {
         let pane = &self.pane;
         let (state, summary) = self.end();
         let mut facts = vec![("size".to_owned(), format!("{}x{}", pane.columns, pane.rows))];
+        // What tmux calls it, for `berth attach`.
+        if self.id != pane.session_name {
+            facts.push(("attach".to_owned(), pane.session.clone()));
+        }
         if pane.attached {
             facts.push(("attached".to_owned(), "a person".to_owned()));
         }

@@ -1,6 +1,6 @@
 //! The `process` capability: run a granted program to its end.
 //!
-//! A guest names a grant and gives arguments; [`grant`] says whether they are allowed, [`child`] runs them.
+//! A guest names a grant and gives arguments; [`grant`] says whether they are allowed, `child` runs them.
 
 mod child;
 pub mod grant;

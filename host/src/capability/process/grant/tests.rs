@@ -457,13 +457,17 @@ fn a_denial_says_what_did_not_fit_and_which_line_would_allow_it() {
 }
 
 #[test]
-fn attaches_to_a_session_by_its_exact_name_only() {
+fn attaches_to_a_session_by_its_name_or_number_only() {
     let grant = &SHIPPED_GRANT.grant;
     assert_eq!(
         grant.attach_args("demo-x7").unwrap().unwrap(),
-        ["attach-session", "-t", "=demo-x7"]
+        ["attach-session", "-t", "demo-x7"]
     );
-    for name in ["", "-a", "a;", "a\n", "#(x)", "a b", "$0"] {
+    assert!(
+        grant.attach_args("$7").unwrap().is_ok(),
+        "a session whose name is no id"
+    );
+    for name in ["", "-a", "a;", "a\n", "#(x)", "a b", "$", "=a", "a:"] {
         let denial = grant.attach_args(name).unwrap().unwrap_err();
         assert!(denial.to_string().contains("attach = [...]"), "{denial}");
     }

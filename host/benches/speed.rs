@@ -1,0 +1,47 @@
+//! How fast berth is: `make bench` prints the table of docs/performance.md.
+//!
+//! What is compared is measured in turns within one run, so that a busy or slow machine changes both sides. Rows
+//! without a counterpart have a bound in their own unit. The exit status says whether every bound was kept.
+
+#[path = "speed/bare.rs"]
+mod bare;
+#[path = "speed/client.rs"]
+mod client;
+#[path = "speed/measures.rs"]
+mod measures;
+#[path = "speed/served.rs"]
+mod served;
+#[path = "speed/sessions.rs"]
+mod sessions;
+#[path = "speed/table.rs"]
+mod table;
+
+use std::process::ExitCode;
+
+use table::{Row, print};
+
+fn main() -> anyhow::Result<ExitCode> {
+    if std::env::args().nth(1).as_deref() == Some(bare::ARGUMENT) {
+        bare::serve()?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let rows = runtime.block_on(measure())?;
+    print(&rows)?;
+    Ok(if rows.iter().all(Row::holds) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+async fn measure() -> anyhow::Result<Vec<Row>> {
+    let place = served::Place::new()?;
+    Ok(vec![
+        measures::calls(&place).await?,
+        measures::listing(&place).await?,
+        measures::start(&place).await?,
+        measures::memory(&place).await?,
+        measures::plugin_call(&place).await?,
+    ])
+}

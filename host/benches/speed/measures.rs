@@ -1,0 +1,217 @@
+//! The measures: each gives one row of the table.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use berth::assemble::start_backends;
+use berth::capability::Access;
+use berth::store::DataDirectory;
+use serde_json::{Value, json};
+
+use crate::bare::{self, Bare};
+use crate::client::{Connection, Server};
+use crate::served::{GUEST, NOOP, Place, Served};
+use crate::sessions::Sessions;
+use crate::table::{Bound, Row};
+
+/// Connections that call at once.
+const CONNECTIONS: usize = 16;
+/// How often throughput is measured on each side, and for how long each time.
+const ROUNDS: usize = 7;
+const ROUND: Duration = Duration::from_secs(2);
+/// Sessions in tmux, and how often they are listed on each side.
+const SESSIONS: usize = 100;
+const LISTINGS: usize = 30;
+/// How long the sessions may take to be up.
+const SETTLING: Duration = Duration::from_secs(60);
+/// How often a start is measured.
+const STARTS: usize = 10;
+/// Calls before memory is looked at.
+const CALLS: usize = 100;
+/// Calls into a plugin, one after the other.
+const PLUGIN_CALLS: u32 = 20_000;
+
+/// Calls of a tool that does nothing, a second: through berth into a plugin, and beside it a bare server's native one.
+pub(crate) async fn calls(place: &Place) -> anyhow::Result<Row> {
+    let served = place.serve()?;
+    let berth = server(place, &served)?;
+    let started = Bare::start()?;
+    let bare = Server {
+        address: started.address,
+        token: None,
+    };
+    let (of_plugin, native) = (berth.call(NOOP, json!({})), bare.call(bare::TOOL, json!({})));
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        ours.push(berth.throughput(&of_plugin, CONNECTIONS, ROUND).await?);
+        theirs.push(bare.throughput(&native, CONNECTIONS, ROUND).await?);
+    }
+    let (ours, theirs) = (median(ours)?, median(theirs)?);
+    Ok(Row {
+        what: "`tools/call` of a tool that does nothing",
+        berth: format!("{ours:.0} calls/s, in a plugin"),
+        beside: format!("{theirs:.0} calls/s, native in a bare rmcp server"),
+        value: ours / theirs,
+        shown: format!("{:.2}", ours / theirs),
+        bound: Bound::AtLeast(0.6),
+    })
+}
+
+/// `list_sessions` of many sessions, and beside it the two tmux commands that it needs.
+pub(crate) async fn listing(place: &Place) -> anyhow::Result<Row> {
+    let served = place.serve()?;
+    let berth = server(place, &served)?;
+    let sessions = Sessions::start(place, SESSIONS)?;
+    let request = berth.call("list_sessions", json!({"backend": "local"}));
+    let mut connection = berth.connect().await?;
+    until_all_are_idle(&mut connection, &request).await?;
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..LISTINGS {
+        let began = Instant::now();
+        let listed = connection.result(&request).await?;
+        ours.push(milliseconds(began));
+        ensure!(
+            idle(&listed) == SESSIONS,
+            "not all sessions were listed as idle: {listed}"
+        );
+        let began = Instant::now();
+        sessions.list_directly()?;
+        theirs.push(milliseconds(began));
+    }
+    let (ours, theirs) = (median(ours)?, median(theirs)?);
+    Ok(Row {
+        what: "`list_sessions` over 100 tmux sessions",
+        berth: format!("{ours:.1} ms"),
+        beside: format!("{theirs:.1} ms, its two tmux commands"),
+        value: ours / theirs,
+        shown: format!("{:.2}", ours / theirs),
+        bound: Bound::AtMost(1.5, ""),
+    })
+}
+
+/// Waits for the agents to be up, so that both sides read the same full screens.
+async fn until_all_are_idle(connection: &mut Connection, request: &[u8]) -> anyhow::Result<()> {
+    let end = Instant::now() + SETTLING;
+    while idle(&connection.result(request).await?) < SESSIONS {
+        ensure!(Instant::now() < end, "not all sessions were idle within {SETTLING:?}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    Ok(())
+}
+
+/// How many sessions of a list are idle.
+fn idle(listed: &Value) -> usize {
+    let sessions = listed["structuredContent"]["sessions"].as_array();
+    sessions
+        .into_iter()
+        .flatten()
+        .filter(|session| session["state"] == "idle")
+        .count()
+}
+
+/// From the start of the process to the first list of tools, with plugins in the compile cache.
+pub(crate) async fn start(place: &Place) -> anyhow::Result<Row> {
+    let token = place.token()?;
+    let mut times = Vec::new();
+    for _ in 0..STARTS {
+        let began = Instant::now();
+        let served = place.serve()?;
+        let berth = Server {
+            address: served.address,
+            token: Some(token.clone()),
+        };
+        berth
+            .connect()
+            .await?
+            .result(&berth.request("tools/list", &json!({})))
+            .await?;
+        times.push(milliseconds(began));
+    }
+    let time = median(times)?;
+    Ok(Row {
+        what: "start to first answer, warm cache",
+        berth: format!("{time:.0} ms"),
+        beside: String::new(),
+        value: time,
+        shown: format!("{time:.0} ms"),
+        bound: Bound::AtMost(200.0, " ms"),
+    })
+}
+
+/// Resident memory, idle after some calls.
+pub(crate) async fn memory(place: &Place) -> anyhow::Result<Row> {
+    let served = place.serve()?;
+    let berth = server(place, &served)?;
+    let requests = [
+        berth.call(NOOP, json!({})),
+        berth.call("list_sessions", json!({"backend": "local"})),
+    ];
+    let mut connection = berth.connect().await?;
+    for request in requests.iter().cycle().take(CALLS) {
+        connection.result(request).await?;
+    }
+    let resident = resident(served.id())?;
+    Ok(Row {
+        what: "resident memory, idle after 100 calls",
+        berth: format!("{resident:.0} MB"),
+        beside: String::new(),
+        value: resident,
+        shown: format!("{resident:.0} MB"),
+        bound: Bound::AtMost(60.0, " MB"),
+    })
+}
+
+/// One call into a plugin: a store, an instance and the call, with no protocol around it.
+pub(crate) async fn plugin_call(place: &Place) -> anyhow::Result<Row> {
+    let config = place.config()?;
+    let data = DataDirectory::open(&config.server.data, &config.server.cache)?;
+    let backends = start_backends(&config, &data).await?;
+    let guest = backends
+        .iter()
+        .find(|backend| backend.name == GUEST)
+        .context("the test plugin did not start")?;
+    let began = Instant::now();
+    for _ in 0..PLUGIN_CALLS {
+        let output = guest.call_tool(NOOP, "{}", Access::Read).await;
+        ensure!(output.is_ok(), "the test plugin answered {output:?}");
+    }
+    let time = began.elapsed().as_secs_f64() * 1e6 / f64::from(PLUGIN_CALLS);
+    Ok(Row {
+        what: "one call into a plugin: store, instance, call",
+        berth: format!("{time:.1} µs"),
+        beside: String::new(),
+        value: time,
+        shown: format!("{time:.1} µs"),
+        bound: Bound::None,
+    })
+}
+
+fn server(place: &Place, served: &Served) -> anyhow::Result<Server> {
+    Ok(Server {
+        address: served.address,
+        token: Some(place.token()?),
+    })
+}
+
+fn milliseconds(began: Instant) -> f64 {
+    began.elapsed().as_secs_f64() * 1e3
+}
+
+fn median(mut values: Vec<f64>) -> anyhow::Result<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().context("nothing was measured")
+}
+
+/// Resident memory of a process in megabytes, as `ps` gives it everywhere (RSS, in KiB).
+#[allow(clippy::disallowed_methods, reason = "a benchmark starts what it measures with")]
+fn resident(process: u32) -> anyhow::Result<f64> {
+    let output = Command::new("ps")
+        .args(["-o", "rss=", "-p", &process.to_string()])
+        .output()?;
+    let kib: f64 = String::from_utf8(output.stdout)?
+        .trim()
+        .parse()
+        .context("ps did not say how much memory berth has")?;
+    Ok(kib * 1024.0 / 1e6)
+}

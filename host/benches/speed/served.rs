@@ -1,0 +1,167 @@
+//! The real thing: `berth serve` with a configuration, data and cache of its own, in a folder that goes away.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use anyhow::{Context, ensure};
+use berth::config::{Config, Installation, SHIPPED};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use toml::{Table, Value};
+
+/// The binary that is measured.
+pub(crate) const BERTH: &str = env!("CARGO_BIN_EXE_berth");
+/// The backend of the test plugin.
+pub(crate) const GUEST: &str = "guest";
+/// The test plugin's tool that does nothing.
+pub(crate) const NOOP: &str = "noop";
+
+/// A folder with a configuration: the shipped one, and a backend with the test plugin beside it.
+pub(crate) struct Place {
+    folder: TempDir,
+}
+
+impl Place {
+    /// Makes it.
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        let place = Self {
+            folder: TempDir::new()?,
+        };
+        fs::create_dir(place.projects())?;
+        fs::write(place.path("config.toml"), place.configuration()?)?;
+        Ok(place)
+    }
+
+    /// The start directory of sessions.
+    pub(crate) fn projects(&self) -> PathBuf {
+        self.path("projects")
+    }
+
+    /// What stands before every tmux command on this place's socket, the program first.
+    pub(crate) fn tmux(&self) -> Vec<PathBuf> {
+        ["tmux", "-u", "-S"]
+            .into_iter()
+            .map(PathBuf::from)
+            .chain([self.path("tmux.sock")])
+            .collect()
+    }
+
+    /// The file that berth wrote for tmux.
+    pub(crate) fn tmux_conf(&self) -> PathBuf {
+        self.path("data/conf/local-tmux")
+    }
+
+    /// The configuration as berth reads it.
+    pub(crate) fn config(&self) -> anyhow::Result<Config> {
+        let installation = Installation {
+            berth: Path::new(BERTH),
+            plugins: &["tmux"],
+        };
+        Ok(Config::load(Some(&self.path("config.toml")), &installation)?)
+    }
+
+    /// Starts `berth serve`.
+    pub(crate) fn serve(&self) -> anyhow::Result<Served> {
+        let mut child = self.berth("serve").stdout(Stdio::piped()).spawn()?;
+        let output = child.stdout.take().context("berth has no output")?;
+        let mut lines = BufReader::new(output);
+        let mut line = String::new();
+        lines.read_line(&mut line)?;
+        let address = line
+            .split_once("http://")
+            .and_then(|(_, rest)| rest.trim().strip_suffix("/mcp"));
+        let address = address
+            .with_context(|| format!("berth did not say where it listens: {line:?}"))?
+            .parse()?;
+        // What else it prints stays in the pipe, which must not be closed under it.
+        Ok(Served {
+            address,
+            child,
+            _output: lines,
+        })
+    }
+
+    /// The token that clients send.
+    pub(crate) fn token(&self) -> anyhow::Result<String> {
+        let output = self.berth("token").output()?;
+        ensure!(
+            output.status.success(),
+            "berth token failed: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "a benchmark starts what it measures")]
+    fn berth(&self, subcommand: &str) -> Command {
+        let mut berth = Command::new(BERTH);
+        berth.arg("--config").arg(self.path("config.toml")).arg(subcommand);
+        berth
+    }
+
+    fn configuration(&self) -> anyhow::Result<String> {
+        let mut config: Table = SHIPPED.parse()?;
+        let text = |path: PathBuf| Value::String(path.display().to_string());
+        let server = table(&mut config, "server")?;
+        server.insert("listen".into(), "127.0.0.1:0".into());
+        server.insert("data".into(), text(self.path("data")));
+        server.insert("cache".into(), text(self.path("cache")));
+        let backends = table(&mut config, "backends")?;
+        backends.insert(GUEST.into(), Value::Table(guest()));
+        let local = table(backends, "local")?;
+        local.insert("directories".into(), Value::Array(vec![text(self.projects())]));
+        let tmux = table(table(local, "programs")?, "tmux")?;
+        let fixed = [
+            "-u".into(),
+            "-S".into(),
+            text(self.path("tmux.sock")),
+            "-f".into(),
+            "@conf".into(),
+        ];
+        tmux.insert("fixed".into(), Value::Array(fixed.into()));
+        Ok(toml::to_string(&config)?)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+/// The test plugin with the one tool that does nothing.
+fn guest() -> Table {
+    let settings = Table::from_iter([("tools".to_owned(), Value::Array(vec![NOOP.into()]))]);
+    Table::from_iter([
+        ("plugin".to_owned(), berth_guests::MISBEHAVING.into()),
+        ("settings".to_owned(), Value::Table(settings)),
+    ])
+}
+
+fn table<'a>(parent: &'a mut Table, key: &str) -> anyhow::Result<&'a mut Table> {
+    let found = parent.get_mut(key).and_then(Value::as_table_mut);
+    found.with_context(|| format!("the shipped configuration has no table `{key}`"))
+}
+
+/// `berth serve` at work; it ends when this is dropped.
+pub(crate) struct Served {
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    child: Child,
+    _output: BufReader<ChildStdout>,
+}
+
+impl Served {
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,330 @@
+//! Wrong requests: each is a tool error that says what to do, and nothing is typed anywhere.
+
+use serde_json::{Value, json};
+
+use crate::berth::{Berth, Place, called};
+
+const LOCAL: &str = r#"
+[backends.local]
+plugin = "./misbehaving.wasm"
+settings.tools = ["noop"]
+"#;
+
+/// Calls each of `calls`, a tool, its arguments and what the error must say; then nothing may have been typed.
+async fn refused(calls: &[(&str, Value, &str)]) {
+    let place = Place::new(LOCAL);
+    let berth = Berth::serve(&place).await;
+    for (tool, arguments, says) in calls {
+        let error = berth.call(tool, arguments.clone()).await.error();
+        assert!(error.contains(says), "{tool} {arguments}: {error}");
+    }
+    assert!(
+        !place.path("data/state/local/typed").exists(),
+        "{}",
+        place.read("data/state/local/typed")
+    );
+}
+
+#[tokio::test]
+async fn an_unknown_tool_is_refused_with_the_names() {
+    refused(&[
+        (
+            "sessions",
+            json!({}),
+            "there is no tool `sessions`; there are: check_prompts, create_session, fetch",
+        ),
+        ("", json!({}), "there is no tool ``; there are: "),
+        ("LIST_SESSIONS", json!({}), "there is no tool `LIST_SESSIONS`"),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn wrong_and_missing_arguments_are_refused_with_those_that_the_tool_takes() {
+    refused(&[
+        (
+            "send_message",
+            json!({}),
+            "missing field `session_id`. It takes: message, session_id, wait_seconds?",
+        ),
+        (
+            "send_message",
+            json!({"session_id": "local/calm-1"}),
+            "missing field `message`",
+        ),
+        ("send_message", json!({"session_id": 7, "message": "x"}), "invalid type"),
+        (
+            "send_message",
+            json!({"session_id": "local/calm-1", "message": "x", "wait_seconds": "soon"}),
+            "invalid type",
+        ),
+        (
+            "send_message",
+            json!({"session_id": "local/calm-1", "message": "x", "wait_seconds": -1}),
+            "invalid value",
+        ),
+        (
+            "send_message",
+            json!({"session_id": "local/calm-1", "message": "x", "colour": "red"}),
+            "unknown field `colour`",
+        ),
+        (
+            "list_sessions",
+            json!({"state": "asleep"}),
+            "there is no state `asleep`; there are: queued, starting",
+        ),
+        (
+            "get_logs",
+            json!({"session_id": "calm-1", "lines": 0}),
+            "lines must be from 1 to 5000",
+        ),
+        (
+            "get_logs",
+            json!({"session_id": "calm-1", "lines": 5001}),
+            "lines must be from 1 to 5000",
+        ),
+        (
+            "get_logs",
+            json!({"session_id": "calm-1", "view": "smell"}),
+            "unknown variant `smell`",
+        ),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn more_than_fifty_seconds_are_not_waited() {
+    let says = "wait_seconds may be at most 50, not 51; ask again with get_session_status";
+    refused(&[
+        (
+            "send_message",
+            json!({"session_id": "local/calm-1", "message": "x", "wait_seconds": 51}),
+            says,
+        ),
+        (
+            "get_session_status",
+            json!({"session_id": "local/calm-1", "wait_seconds": 51}),
+            says,
+        ),
+        ("create_session", json!({"wait_seconds": 51}), says),
+        (
+            "respond_to_prompt",
+            json!({"session_id": "local/asks-1", "response": "1", "wait_seconds": 51}),
+            says,
+        ),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn an_unknown_session_is_refused_with_those_that_there_are() {
+    let says = "there is no session";
+    refused(&[
+        (
+            "get_session_status",
+            json!({"session_id": "nobody"}),
+            "there is no session `nobody`; there are: local/calm-1",
+        ),
+        (
+            "get_logs",
+            json!({"session_id": "local/nobody"}),
+            "there are: local/calm-1, local/calm-2, local/asks-1",
+        ),
+        ("fetch", json!({"id": "local/nobody"}), "there are: local/calm-1"),
+        (
+            "send_message",
+            json!({"session_id": "local/nobody", "message": "x"}),
+            says,
+        ),
+        ("interrupt_session", json!({"session_id": "local/nobody"}), says),
+        ("terminate_session", json!({"session_id": "local/nobody"}), says),
+        (
+            "respond_to_prompt",
+            json!({"session_id": "local/nobody", "response": "1"}),
+            says,
+        ),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn a_name_that_fits_several_sessions_is_refused_with_their_ids() {
+    refused(&[(
+        "get_session_status",
+        json!({"session_id": "calm"}),
+        "fits several sessions: local/calm-1, local/calm-2",
+    )])
+    .await;
+}
+
+#[tokio::test]
+async fn what_acts_on_a_session_takes_its_whole_id() {
+    let says = "`calm-1` is no whole session id; write `backend/id` as list_sessions shows it";
+    refused(&[
+        ("send_message", json!({"session_id": "calm-1", "message": "x"}), says),
+        ("interrupt_session", json!({"session_id": "calm-1"}), says),
+        ("terminate_session", json!({"session_id": "calm-1"}), says),
+        (
+            "respond_to_prompt",
+            json!({"session_id": "calm-1", "response": "1"}),
+            says,
+        ),
+        (
+            "terminate_session",
+            json!({"session_id": "local/"}),
+            "is no whole session id",
+        ),
+        (
+            "terminate_session",
+            json!({"session_id": "local/calm"}),
+            "there is no session",
+        ),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn an_unknown_backend_is_refused_with_the_names() {
+    let says = "there is no backend `moon`; there are: local";
+    refused(&[
+        ("list_sessions", json!({"backend": "moon"}), says),
+        ("create_session", json!({"backend": "moon"}), says),
+        ("check_prompts", json!({"backend": "moon"}), says),
+        ("list_projects", json!({"backend": "moon"}), says),
+        ("send_message", json!({"session_id": "moon/1", "message": "x"}), says),
+        (
+            "noop",
+            json!({"backend": "moon"}),
+            "noop: backend must be one of: local",
+        ),
+        ("noop", json!({"backend": 7}), "noop: backend must be one of: local"),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn a_verb_that_the_backend_lacks_is_refused() {
+    refused(&[(
+        "create_session",
+        json!({}),
+        "backend `local` cannot do this; list_projects shows what each backend can",
+    )])
+    .await;
+}
+
+#[tokio::test]
+async fn a_message_to_a_session_that_is_over_or_at_a_prompt_is_refused() {
+    refused(&[
+        (
+            "send_message",
+            json!({"session_id": "local/dead-1", "message": "x"}),
+            "it has ended: create another one",
+        ),
+        (
+            "send_message",
+            json!({"session_id": "local/asks-1", "message": "x"}),
+            "use respond_to_prompt",
+        ),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn a_message_that_is_too_long_is_refused() {
+    let long = "x".repeat((256 << 10) + 1);
+    refused(&[(
+        "send_message",
+        json!({"session_id": "local/calm-1", "message": long}),
+        "at most 262144 bytes",
+    )])
+    .await;
+}
+
+#[tokio::test]
+async fn an_answer_without_its_prompt_is_refused_with_the_present_one() {
+    refused(&[
+        (
+            "respond_to_prompt",
+            json!({"session_id": "local/asks-1", "response": "1"}),
+            "you were not shown this prompt before",
+        ),
+        (
+            "respond_to_prompt",
+            json!({"session_id": "local/asks-1", "response": "1", "prompt_id": "prompt-0"}),
+            "is gone",
+        ),
+        (
+            "respond_to_prompt",
+            json!({"session_id": "local/asks-1", "response": "perhaps"}),
+            "1 — Yes",
+        ),
+        (
+            "respond_to_prompt",
+            json!({"session_id": "local/calm-1", "response": "1"}),
+            "waits for no answer now",
+        ),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_right_is_typed() {
+    let place = Place::new(LOCAL);
+    let berth = Berth::serve(&place).await;
+    let sent = berth
+        .call(
+            "send_message",
+            json!({"session_id": "local/calm-1", "message": "hello"}),
+        )
+        .await
+        .done();
+    assert_eq!(sent.structured["receipt"], "submitted");
+    let shown = berth.call("check_prompts", json!({})).await.done();
+    assert_eq!(shown.structured["prompts"][0]["prompt_id"], "prompt-1");
+    berth
+        .call(
+            "respond_to_prompt",
+            json!({"session_id": "local/asks-1", "response": "yes"}),
+        )
+        .await
+        .done();
+    let typed = place.read("data/state/local/typed");
+    assert_eq!(typed.lines().count(), 2, "{typed}");
+    assert!(typed.starts_with("calm-1: hello\nasks-1: "), "{typed}");
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_json_is_a_bad_request() {
+    let place = Place::new(LOCAL);
+    let berth = Berth::serve(&place).await;
+    for body in ["", "{", "hello", "\u{0}", "[]", "{\"jsonrpc\": \"2.0\"}"] {
+        let request = berth.request(&json!({})).body(body).build().unwrap();
+        let response = berth.client.execute(request).await.unwrap();
+        assert!(response.status().is_client_error(), "{body:?}: {}", response.status());
+    }
+    berth.call("noop", json!({})).await.done();
+}
+
+#[tokio::test]
+async fn arguments_that_are_no_object_are_an_error() {
+    let place = Place::new(LOCAL);
+    let berth = Berth::serve(&place).await;
+    for arguments in [json!([]), json!("x"), json!(7)] {
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call",
+            "params": {"name": "list_sessions", "arguments": arguments}});
+        let response = berth.request(&body).send().await.unwrap();
+        let (status, text) = (response.status(), response.text().await.unwrap());
+        let answer: Value = serde_json::from_str(&text).unwrap_or_default();
+        let refused = status.is_client_error() || answer["error"].is_object();
+        assert!(refused || called(&answer).failed, "{arguments}: {status} {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_past_its_bound_is_refused() {
+    let place = Place::with_server(LOCAL, "max_body = \"1 KiB\"");
+    let berth = Berth::serve(&place).await;
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"x": "x".repeat(2_000)}});
+    let response = berth.request(&body).send().await.unwrap();
+    assert_eq!(response.status(), 413);
+}

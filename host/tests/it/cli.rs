@@ -1,0 +1,479 @@
+//! The command line: what it prints for people and for programs, and what it says of a wrong configuration.
+
+use std::os::unix::fs::PermissionsExt;
+
+use berth::config::SHIPPED;
+use serde_json::{Value, json};
+
+use crate::berth::{Berth, Place};
+
+const LOCAL: &str = r#"
+[backends.local]
+plugin = "./misbehaving.wasm"
+directories = ["projects"]
+env = ["HOME"]
+guest_env = ["NO_COLOR"]
+[backends.local.settings]
+tools = ["noop"]
+[backends.local.programs.sh]
+fixed = ["-e"]
+read = [["-c", "true"]]
+control = [["-c", "@text"]]
+"#;
+
+/// With a value in every place that grants something.
+const GRANTS: &str = r#"
+[agents.helper]
+command = ["env", "helper"]
+requires = "no-such-program"
+words = { model = "[a-z]+" }
+options = { model = ["--model=<model>"] }
+[backends.local]
+plugin = "./misbehaving.wasm"
+agents = ["helper"]
+read_tools = ["noop"]
+remote_trust = true
+[backends.local.settings]
+tools = ["noop", "remember"]
+[backends.local.limits]
+memory = "32 MiB"
+calls = 3
+processes = 5
+deadline = "1m 30s"
+[backends.local.programs.sh]
+fixed = ["@conf"]
+conf = "set -e\n"
+separator = ";"
+timeout = "7s"
+output = "64 KiB"
+attach = ["-s", "=<name>"]
+words = { name = "[a-z]{1,9}" }
+control = [["start", "--", "@agent"]]
+"#;
+
+fn json_of(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[tokio::test]
+async fn help_names_every_command() {
+    let place = Place::new(LOCAL);
+    let help = place.run_as_is(&["--help"]).await;
+    assert!(help.success);
+    for command in ["serve", "stdio", "check", "tools", "call", "token", "attach", "plugin"] {
+        assert!(
+            help.stdout.lines().any(|line| line.trim_start().starts_with(command)),
+            "{command}: {}",
+            help.stdout
+        );
+        let own = place.run_as_is(&[command, "--help"]).await;
+        assert!(
+            own.success && own.stdout.contains("Usage:"),
+            "{command}: {}",
+            own.stdout
+        );
+    }
+    let version = place.run_as_is(&["--version"]).await;
+    assert_eq!(version.stdout, format!("berth {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[tokio::test]
+async fn an_unknown_command_is_an_error_with_the_way_to_help() {
+    let place = Place::new(LOCAL);
+    let ran = place.run_as_is(&["sail"]).await;
+    assert!(!ran.success);
+    assert!(
+        ran.stderr.contains("'sail'") && ran.stderr.contains("--help"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[tokio::test]
+async fn check_shows_what_each_backend_may_do() {
+    let place = Place::new(LOCAL);
+    let ran = place.run(&["check"]).await;
+    assert!(ran.success, "{}", ran.stderr);
+    for line in [
+        &format!("{} holds.", place.name("config.toml")),
+        "Backend local",
+        &format!("directories: {}", place.name("projects")),
+        "environment: HOME",
+        "set by the plugin: NO_COLOR",
+        "own tools: noop",
+        "program sh: /",
+        "always first: -e",
+        "read: [\"-c\", \"true\"]",
+        "control: [\"-c\", \"@text\"]",
+        "not pinned: write this sha256",
+        "Tools",
+        "check_prompts, create_session",
+    ] {
+        assert!(ran.stdout.contains(line), "{line}: {}", ran.stdout);
+    }
+    assert!(!ran.stdout.contains('\u{1b}'), "no colours where there is no terminal");
+}
+
+#[tokio::test]
+async fn check_prints_the_same_as_json() {
+    let place = Place::new(LOCAL);
+    let found = json_of(&place.run(&["check", "--json"]).await.stdout);
+    assert_eq!(found["tools"].as_array().unwrap().len(), 13);
+    let backend = &found["backends"][0];
+    assert_eq!(backend["name"], "local");
+    assert_eq!(backend["directories"], json!([place.name("projects")]));
+    assert_eq!(backend["own_tools"], json!(["noop"]));
+    assert_eq!(backend["programs"][0]["control"], json!([["-c", "@text"]]));
+    assert_eq!(backend["pinned"], false);
+}
+
+#[tokio::test]
+async fn check_shows_every_grant_and_bound() {
+    let place = Place::new(GRANTS);
+    let ran = place.run(&["check"]).await;
+    assert!(ran.success, "{}", ran.stderr);
+    for line in [
+        "own tools: noop, remember; of them only read: noop",
+        "a question whether to trust a directory: clients may answer it",
+        "limits: 32.0 MiB of memory a call, 3 calls and 5 programs at once, 1m 30s for a call",
+        "agent helper (not installed: no-such-program is not found): env helper",
+        "    option model: [\"--model=<model>\"]",
+        "    <model>: [a-z]+",
+        "    a run: at most 7s, and 64.0 KiB of output",
+        "    @conf: a file of 1 lines",
+        "    separator: \";\"",
+        "    attach: [\"-s\", \"=<name>\"]",
+        "    <name>: [a-z]{1,9}",
+    ] {
+        assert!(ran.stdout.contains(line), "{line}: {}", ran.stdout);
+    }
+}
+
+#[tokio::test]
+async fn check_prints_every_grant_and_bound_as_json() {
+    let place = Place::new(GRANTS);
+    let found = json_of(&place.run(&["check", "--json"]).await.stdout);
+    assert_eq!(found["file"], place.name("config.toml"));
+    let backend = &found["backends"][0];
+    assert_eq!(backend["read_tools"], json!(["noop"]));
+    assert_eq!(backend["remote_trust"], true);
+    assert_eq!(
+        backend["limits"],
+        json!({"memory": 32 << 20, "calls": 3, "processes": 5, "deadline": "1m 30s"})
+    );
+    assert_eq!(
+        backend["agents"],
+        json!([{
+            "name": "helper",
+            "installed": false,
+            "requires": "no-such-program",
+            "command": ["env", "helper"],
+            "options": {"model": ["--model=<model>"]},
+            "words": {"model": "[a-z]+"},
+        }])
+    );
+    let mut program = backend["programs"][0].clone();
+    assert!(program["path"].take().as_str().unwrap().ends_with("/sh"));
+    assert_eq!(
+        program,
+        json!({
+            "name": "sh",
+            "path": null,
+            "fixed": ["@conf"],
+            "conf": "set -e\n",
+            "separator": ";",
+            "read": [],
+            "control": [["start", "--", "@agent"]],
+            "attach": ["-s", "=<name>"],
+            "words": {"name": "[a-z]{1,9}"},
+            "timeout": "7s",
+            "output": 64 << 10,
+        })
+    );
+}
+
+#[tokio::test]
+async fn tools_lists_what_clients_see() {
+    let place = Place::new(LOCAL);
+    let ran = place.run(&["tools"]).await;
+    assert!(ran.success, "{}", ran.stderr);
+    let names: Vec<&str> = ran
+        .stdout
+        .lines()
+        .map(|line| line.split('\t').next().unwrap())
+        .collect();
+    assert_eq!(names.len(), 13);
+    assert!(
+        ran.stdout.contains("list_sessions\treads\t") && ran.stdout.contains("create_session\tacts\t"),
+        "{}",
+        ran.stdout
+    );
+    let tools = json_of(&place.run(&["tools", "--json"]).await.stdout);
+    let listed: Vec<&str> = tools
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|tool| tool["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(listed, names);
+    assert!(tools[0]["inputSchema"].is_object());
+}
+
+#[tokio::test]
+async fn call_prints_the_answer_and_fails_where_the_tool_does() {
+    let place = Place::new(LOCAL);
+    let text = place.run(&["call", "list_sessions"]).await;
+    assert!(
+        text.success && text.stdout.starts_with("local/calm-1 — idle"),
+        "{}",
+        text.stdout
+    );
+    let data = json_of(
+        &place
+            .run(&["call", "--json", "list_sessions", r#"{"state": "waiting"}"#])
+            .await
+            .stdout,
+    );
+    assert_eq!(data["sessions"][0]["session_id"], "local/asks-1");
+    let error = place.complaint(&["call", "fetch", r#"{"id": "nobody"}"#]).await;
+    assert!(error.starts_with("berth: there is no session `nobody`"), "{error}");
+    let error = place.complaint(&["call", "fetch", "nobody"]).await;
+    assert!(error.contains("the arguments are no JSON object: nobody"), "{error}");
+    let error = place.complaint(&["call", "nothing"]).await;
+    assert!(error.contains("there is no tool `nothing`"), "{error}");
+}
+
+#[tokio::test]
+async fn inspect_shows_a_component_and_the_table_that_would_grant_it() {
+    let place = Place::new(LOCAL);
+    let file = place.name("misbehaving.wasm");
+    let ran = place.run_as_is(&["plugin", "inspect", &file]).await;
+    assert!(ran.success, "{}", ran.stderr);
+    for line in [
+        "imports berth:backend/process@0.1.0",
+        "exports berth:backend/session-backend@0.1.0",
+        "tool endless_loop: ",
+        "[backends.NAME]",
+        &format!("plugin = \"{file}\""),
+        "sha256 = \"",
+        "# [backends.NAME.programs.PROGRAM]",
+    ] {
+        assert!(ran.stdout.contains(line), "{line}: {}", ran.stdout);
+    }
+    let found = json_of(&place.run_as_is(&["plugin", "inspect", "--json", &file]).await.stdout);
+    assert_eq!(found["about"], "a plugin for tests");
+    assert_eq!(found["sha256"].as_str().unwrap().len(), 64);
+    let tools = found["tools"].as_array().unwrap();
+    assert!(tools.contains(&json!({
+        "name": "noop",
+        "title": "noop",
+        "description": "A misdeed of the test plugin: noop.",
+    })));
+    assert_eq!(found["refusal"], Value::Null);
+    assert!(ran.stdout.ends_with(&format!("{}\n", found["block"].as_str().unwrap())));
+}
+
+#[tokio::test]
+async fn inspecting_a_file_that_is_no_component_prints_one_line() {
+    let place = Place::new(LOCAL);
+    let file = place.name("none.wasm");
+    for bytes in [&b"hello, world"[..], b"", b"\0asm", b"\0asm\x01\0\0\0"] {
+        place.write("none.wasm", bytes, 0o644);
+        let complaint = place.complaint(&["plugin", "inspect", &file]).await;
+        assert_eq!(complaint.lines().count(), 1, "{complaint}");
+        assert!(
+            complaint.starts_with(&format!("berth: {file} is no WebAssembly component: ")),
+            "{complaint}"
+        );
+        assert!(
+            complaint.ends_with("; build it for the target wasm32-wasip2\n") && !complaint.contains("0x6"),
+            "{complaint}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_block_that_inspect_prints_is_a_configuration_that_grants_nothing() {
+    let place = Place::new(LOCAL);
+    let file = place.name("misbehaving.wasm");
+    let printed = place.run_as_is(&["plugin", "inspect", &file]).await.stdout;
+    let block = &printed[printed.find("[backends.NAME]").unwrap()..];
+    place.configure(&block.replace("NAME", "mine"), "");
+    let found = json_of(&place.run(&["check", "--json"]).await.stdout);
+    let backend = &found["backends"][0];
+    assert_eq!((&backend["name"], &backend["pinned"]), (&json!("mine"), &json!(true)));
+    assert_eq!(
+        (&backend["programs"], &backend["directories"]),
+        (&json!([]), &json!([]))
+    );
+}
+
+#[tokio::test]
+async fn token_prints_one_token_that_stays() {
+    let place = Place::new(LOCAL);
+    let first = place.run(&["token"]).await.stdout;
+    assert!(first.trim().len() >= 43, "256 bits");
+    assert_eq!(place.run(&["token"]).await.stdout, first);
+    let mode = place.path("data/token").metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn whatever_berth_makes_is_its_operators_alone() {
+    let place = Place::new(LOCAL);
+    let _berth = Berth::serve(&place).await;
+    let mut folders = vec![place.path("data")];
+    let mut seen = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let entry = entry.unwrap();
+            let metadata = entry.metadata().unwrap();
+            assert_eq!(metadata.permissions().mode() & 0o077, 0, "{:?}", entry.path());
+            if metadata.is_dir() {
+                folders.push(entry.path());
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen >= 4, "token, lock, socket and state");
+}
+
+#[tokio::test]
+async fn an_error_in_the_configuration_names_file_line_key_and_fix() {
+    let unchanged = Place::new(LOCAL);
+    let file = unchanged.name("config.toml");
+    for (text, line, says) in [
+        (LOCAL.replace("plugin =", "plugins ="), 3, "unknown field `plugins`"),
+        (
+            LOCAL.replace("\"./mis", "\"mis").replace(".wasm", ""),
+            3,
+            "there is no plugin \"misbehaving\" in this binary",
+        ),
+        (
+            LOCAL.replace("\"projects\"", "\"nowhere\""),
+            4,
+            "does not exist: make it with `mkdir -p ",
+        ),
+        (
+            LOCAL.replace("\"projects\"", "\".\""),
+            4,
+            "is too wide a grant, since it holds berth's",
+        ),
+        (LOCAL.replace("[\"HOME\"]", "[\"HO ME\"]"), 5, "names no variables"),
+        (
+            LOCAL.replace("NO_COLOR", "LD_PRELOAD"),
+            6,
+            "a plugin must not set LD_PRELOAD",
+        ),
+        (LOCAL.replace("@text", "@all"), 12, "\"@all\" means nothing here"),
+        (LOCAL.replace("\"-c\", \"true\"", "\"<word>\""), 11, "word"),
+        (
+            LOCAL.replace("fixed = [\"-e\"]", "timeout = \"soon\""),
+            10,
+            "\"soon\" is no duration: write it like \"10s\"",
+        ),
+        (
+            LOCAL.replace("fixed = [\"-e\"]", "output = \"much\""),
+            10,
+            "\"much\" is no size: write it like \"64 KiB\"",
+        ),
+        (
+            LOCAL.replace("fixed = [\"-e\"]", "output = \"1 TiB\""),
+            10,
+            "out of bounds",
+        ),
+        (
+            LOCAL.replace("fixed = [\"-e\"]", "path = \"no-such-program\""),
+            10,
+            "it is not on PATH; install it",
+        ),
+        (
+            LOCAL.replace("\nenv =", "\nagents = [\"nobody\"]\nenv ="),
+            5,
+            "there is no agent \"nobody\"",
+        ),
+        (format!("{LOCAL}[backends.local]\nplugin = \"tmux\"\n"), 13, "duplicate"),
+        (
+            format!("default_backend = \"moon\"\n{LOCAL}"),
+            1,
+            "there is no backend \"moon\" (there are: local)",
+        ),
+    ] {
+        unchanged.configure(&text, "");
+        let complaint = unchanged.complaint(&["check"]).await;
+        assert!(
+            complaint.starts_with(&format!("berth: {file}:{line}: ")),
+            "{line}, {says}: {complaint}"
+        );
+        assert!(complaint.contains(says), "{says}: {complaint}");
+    }
+}
+
+#[tokio::test]
+async fn every_command_refuses_a_wrong_configuration() {
+    let place = Place::new("[backends.local]\nplugin = \"nothing\"\n");
+    for command in [
+        &["serve"][..],
+        &["stdio"],
+        &["check"],
+        &["tools"],
+        &["call", "list_sessions"],
+        &["token"],
+    ] {
+        let complaint = place.complaint(command).await;
+        assert!(
+            complaint.contains("config.toml:2: backends.local.plugin: "),
+            "{command:?}: {complaint}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_configuration_that_others_may_write_is_refused() {
+    let place = Place::new(LOCAL);
+    place.write("config.toml", LOCAL, 0o666);
+    let complaint = place.complaint(&["check"]).await;
+    assert!(
+        complaint.contains("others may write it") && complaint.contains("chmod go-w"),
+        "{complaint}"
+    );
+}
+
+#[tokio::test]
+async fn only_loopback_addresses_are_listened_on() {
+    for address in ["0.0.0.0:8787", "[::]:8787", "192.0.2.1:8787"] {
+        let place = Place::new(LOCAL);
+        let text = place.read("config.toml").replace("127.0.0.1:0", address);
+        place.write("config.toml", text, 0o600);
+        let complaint = place.complaint(&["serve"]).await;
+        assert!(
+            complaint.contains("server.listen: ") && complaint.contains("use 127.0.0.1"),
+            "{complaint}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_shipped_configuration_holds() {
+    let place = Place::new(LOCAL);
+    // The program that is meant need not be installed to see that the rest holds.
+    place.write("bin/tmux", "#!/bin/sh\n", 0o755);
+    std::fs::create_dir(place.path("home/projects")).unwrap();
+    let ran = place.run_as_is(&["check"]).await;
+    assert!(ran.success, "{}", ran.stderr);
+    assert!(
+        ran.stdout.contains("the shipped configuration holds.") && ran.stdout.contains("Backend local"),
+        "{}",
+        ran.stdout
+    );
+    std::fs::create_dir_all(place.path("home/.config/berth")).unwrap();
+    place.write("home/.config/berth/config.toml", SHIPPED, 0o600);
+    let ran = place.run_as_is(&["check"]).await;
+    let own = place.name("home/.config/berth/config.toml");
+    assert!(
+        ran.stdout.contains(&format!("{own} holds.")),
+        "{}{}",
+        ran.stdout,
+        ran.stderr
+    );
+}

@@ -1,0 +1,227 @@
+//! Sessions of the demo agent: a berth whose backend `local` is the shipped one, on a tmux server of the test's own.
+
+use std::fs;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use berth::config::SHIPPED;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use toml::Table;
+
+use crate::berth::{Berth, Called, PATIENCE, Place};
+
+/// The shipped configuration with the directory `projects`, a socket of this place's own, and the demo agent as its
+/// only agent, which records what reaches it in the directory that it is started in.
+pub(crate) fn config(place: &Place) -> Table {
+    let mut config: Table = SHIPPED.parse().unwrap();
+    config.remove("server");
+    let command = json!([
+        "env",
+        "-u",
+        "TMUX",
+        "-u",
+        "TMUX_PANE",
+        "@berth",
+        "demo-agent",
+        "--record",
+        "record",
+        "--busy",
+        "100"
+    ]);
+    config["agents"]["demo"]["command"] = toml::Value::try_from(command).unwrap();
+    let local = config["backends"]["local"].as_table_mut().unwrap();
+    local.insert("directories".into(), vec!["projects"].into());
+    local.insert("agents".into(), vec!["demo"].into());
+    for argument in local["programs"]["tmux"]["fixed"].as_array_mut().unwrap() {
+        if argument.as_str() == Some("berth-local") {
+            *argument = socket(place).into();
+        }
+    }
+    config
+}
+
+/// The name of a socket that no other place has.
+fn socket(place: &Place) -> String {
+    place.path("").file_name().unwrap().to_str().unwrap().to_owned()
+}
+
+/// Waits until `look` finds something.
+pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "{what}: that never came");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// The tmux server of a place. Ended when dropped.
+pub(crate) struct Tmux {
+    socket: String,
+    conf: String,
+}
+
+impl Tmux {
+    pub(crate) fn of(place: &Place) -> Self {
+        Self {
+            socket: socket(place),
+            conf: place.name("data/conf/local-tmux"),
+        }
+    }
+
+    /// Runs tmux as a person at the terminal does, who has this server's alias.
+    pub(crate) fn run(&self, args: &[&str]) -> Output {
+        let mut command = Command::new("tmux");
+        command.args(["-u", "-L", &self.socket, "-f", &self.conf]).args(args);
+        command
+            .env_remove("TMUX")
+            .env_remove("TMUX_TMPDIR")
+            .stdin(Stdio::null());
+        command.output().unwrap()
+    }
+
+    /// The same for what must succeed: what it prints.
+    #[track_caller]
+    pub(crate) fn order(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        assert!(output.status.success(), "{args:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Makes the server look for children that have ended: tmux 3.3 misses one whose signal comes while its helper for
+    /// utmp runs.
+    pub(crate) fn reap(&self) {
+        let pid = self.order(&["display-message", "-p", "#{pid}"]);
+        let pid = Pid::from_raw(pid.trim_end().parse().unwrap()).unwrap();
+        kill_process(pid, Signal::CHILD).unwrap();
+    }
+
+    /// The screen of the session with this id.
+    pub(crate) fn screen(&self, session_id: &str) -> String {
+        self.order(&["capture-pane", "-p", "-t", &target(session_id)])
+    }
+
+    /// Types keys, as a person who is attached does.
+    pub(crate) fn press(&self, session_id: &str, keys: &[&str]) {
+        let target = target(session_id);
+        self.order(&[&["send-keys", "-t", &target, "--"], keys].concat());
+    }
+
+    /// Types text, without Enter.
+    pub(crate) fn write(&self, session_id: &str, text: &str) {
+        self.order(&["send-keys", "-l", "-t", &target(session_id), "--", text]);
+    }
+}
+
+impl Drop for Tmux {
+    fn drop(&mut self) {
+        let socket = self.run(&["display-message", "-p", "#{socket_path}"]).stdout;
+        self.run(&["kill-server"]);
+        let _ = fs::remove_file(String::from_utf8_lossy(&socket).trim_end());
+    }
+}
+
+/// The pane of a session, exactly.
+pub(crate) fn target(session_id: &str) -> String {
+    format!("={}:", session_id.strip_prefix("local/").unwrap())
+}
+
+/// A berth at work, its tmux server and its place.
+pub(crate) struct Demo {
+    // In the order in which they end.
+    pub(crate) berth: Berth,
+    pub(crate) tmux: Tmux,
+    pub(crate) place: Place,
+}
+
+impl Demo {
+    pub(crate) async fn start() -> Self {
+        Self::with(|_, _| {}).await
+    }
+
+    /// The same with a configuration that `change` has changed.
+    pub(crate) async fn with(change: impl FnOnce(&mut Table, &Place)) -> Self {
+        let place = Place::new("");
+        let mut config = config(&place);
+        change(&mut config, &place);
+        place.configure(&config.to_string(), "");
+        Self {
+            berth: Berth::serve(&place).await,
+            tmux: Tmux::of(&place),
+            place,
+        }
+    }
+
+    /// The same, with every run of tmux noted: see [`Demo::tmux_log`].
+    pub(crate) async fn logged() -> Self {
+        Self::with(|config, place| {
+            let script = format!(
+                "#!/bin/sh\necho \"$6\" >> {}\nexec tmux \"$@\"\n",
+                place.name("tmux-log")
+            );
+            place.write("tmux-log", "", 0o600);
+            place.write("bin/logged-tmux", script, 0o755);
+            let tmux = &mut config["backends"]["local"]["programs"]["tmux"];
+            tmux["path"] = "bin/logged-tmux".into();
+        })
+        .await
+    }
+
+    /// The first word of each run of tmux by berth so far.
+    pub(crate) fn tmux_log(&self) -> Vec<String> {
+        self.place.read("tmux-log").lines().map(str::to_owned).collect()
+    }
+
+    pub(crate) async fn call(&self, tool: &str, arguments: Value) -> Called {
+        self.berth.call(tool, arguments).await
+    }
+
+    /// Makes a directory below `projects` to start sessions in.
+    pub(crate) fn project(&self, name: &str) {
+        fs::create_dir_all(self.place.path("projects").join(name)).unwrap();
+    }
+
+    /// Starts a session in a project of its own, and waits until it is idle: its id.
+    pub(crate) async fn create(&self, project: &str) -> String {
+        self.project(project);
+        let created = self
+            .call("create_session", json!({"project": project, "wait_seconds": 20}))
+            .await
+            .done();
+        assert_eq!(created.structured["session"]["state"], "idle", "{created:?}");
+        created.structured["session"]["session_id"].as_str().unwrap().to_owned()
+    }
+
+    /// Sends a message and waits for what comes of it.
+    pub(crate) async fn send(&self, session_id: &str, message: &str) -> Called {
+        let arguments = json!({"session_id": session_id, "message": message, "wait_seconds": 25});
+        self.call("send_message", arguments).await
+    }
+
+    /// What reached the agents of a project, of one kind: message, answer, interrupt, start or exit.
+    pub(crate) fn record(&self, project: &str, kind: &str) -> Vec<String> {
+        let text = self.place.read(&format!("projects/{project}/record"));
+        let events = text.lines().map(|line| serde_json::from_str(line).unwrap());
+        events
+            .filter(|event: &Value| event["kind"] == kind)
+            .map(|event| event["text"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    /// What the session's state is now.
+    pub(crate) async fn state(&self, session_id: &str) -> String {
+        let status = self
+            .call("get_session_status", json!({"session_id": session_id}))
+            .await
+            .done();
+        status.structured["session"]["state"].as_str().unwrap().to_owned()
+    }
+
+    /// Waits until the session is in this state.
+    pub(crate) async fn until_state(&self, session_id: &str, state: &str) {
+        until(state, async || (self.state(session_id).await == state).then_some(())).await;
+    }
+}

@@ -1,0 +1,308 @@
+//! Plugins that misbehave: each misdeed ends with an error that names why, and everybody else goes on.
+
+use std::net::TcpListener;
+use std::os::unix::fs::symlink;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::berth::{Berth, Called, Place};
+
+/// A backend that misbehaves beside one that does not.
+const BAD_AND_WELL: &str = r#"
+default_backend = "bad"
+
+[backends.bad]
+plugin = "./misbehaving.wasm"
+directories = ["projects"]
+[backends.bad.limits]
+memory = "32 MiB"
+deadline = "1s"
+[backends.bad.programs.sh]
+control = [["-c", "@text"]]
+
+[backends.well]
+plugin = "./misbehaving.wasm"
+"#;
+
+/// Calls a misdeed of `bad`; meanwhile and afterwards `well` must answer.
+async fn misdeed(berth: &Berth, tool: &str, arguments: Value) -> Called {
+    let well = async {
+        loop {
+            well_answers(berth).await;
+        }
+    };
+    let called = tokio::select! {
+        called = berth.call(tool, arguments) => called,
+        () = well => unreachable!("it answers for ever"),
+    };
+    well_answers(berth).await;
+    called
+}
+
+async fn well_answers(berth: &Berth) {
+    let began = Instant::now();
+    let answer = berth.call("noop", json!({"backend": "well"})).await.done();
+    assert_eq!(answer.text, "done");
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(2), "the other backend took {took:?}");
+}
+
+/// What a misdeed comes to in a place where nothing else happens.
+async fn error_of(tool: &str, arguments: Value) -> String {
+    let place = Place::new(BAD_AND_WELL);
+    let berth = Berth::serve(&place).await;
+    let error = misdeed(&berth, tool, arguments).await.error();
+    let again = berth.call("noop", json!({"backend": "bad"})).await.done();
+    assert_eq!(
+        again.text, "done",
+        "the next call of the same backend is none the worse for it"
+    );
+    error
+}
+
+#[tokio::test]
+async fn an_endless_loop_ends_with_its_deadline() {
+    let error = error_of("endless_loop", json!({})).await;
+    assert!(error.contains("backend `bad` did not answer within "), "{error}");
+}
+
+#[tokio::test]
+async fn more_endless_loops_than_processors_leave_time_for_others() {
+    let place = Place::new(BAD_AND_WELL);
+    let berth = Berth::serve(&place).await;
+    let loops = futures::future::join_all((0..8).map(|_| berth.call("endless_loop", json!({}))));
+    let (loops, ()) = tokio::join!(loops, well_answers(&berth));
+    for ended in loops {
+        let error = ended.error();
+        assert!(error.contains("did not answer within"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn an_endless_allocation_ends_at_the_limit() {
+    let error = error_of("endless_allocation", json!({})).await;
+    assert!(error.contains("the plugin of backend `bad` was stopped"), "{error}");
+    assert!(
+        error.contains("more memory than its limit of 33554432 bytes"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_trap_ends_its_own_call_only() {
+    let error = error_of("trap", json!({})).await;
+    assert!(error.contains("the plugin of backend `bad` was stopped"), "{error}");
+    assert!(error.contains("unreachable"), "{error}");
+}
+
+#[tokio::test]
+async fn a_huge_answer_is_not_taken() {
+    let error = error_of("huge_answer", json!({"bytes": 20 << 20})).await;
+    assert!(
+        error.contains("it handed over more than 16777216 bytes at once"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_huge_request_to_the_host_is_not_taken() {
+    let command = json!({"program": "sh", "args": ["-c", "cat"]});
+    let error = error_of("huge_request", json!({"bytes": 20 << 20, "command": command})).await;
+    assert!(
+        error.contains("it handed over more than 16777216 bytes at once"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn an_answer_that_is_broken_json_is_an_error() {
+    let error = error_of("broken_json", json!({})).await;
+    assert!(
+        error.contains("`broken_json` of backend `bad` answered with broken JSON"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_slow_host_call_ends_with_the_call_and_leaves_no_process() {
+    let place = Place::new(BAD_AND_WELL);
+    let berth = Berth::serve(&place).await;
+    let life = place.life().await;
+    let slow = json!({"program": "sh", "args": ["-c", "exec 9>life; echo lives >&9; sleep 60"],
+        "directory": place.name("projects")});
+    let error = misdeed(&berth, "run", json!({"commands": [slow]})).await;
+    let text = format!("{}{}", error.text, error.structured);
+    assert!(
+        text.contains("did not answer within") || text.contains("did not end within"),
+        "{text}"
+    );
+    assert_eq!(life.ended().await, "lives\n");
+}
+
+#[tokio::test]
+async fn a_plugin_sees_no_environment_and_no_arguments() {
+    let place = Place::new(BAD_AND_WELL);
+    let berth = Berth::serve(&place).await;
+    let seen = misdeed(&berth, "read_environment", json!({})).await.done();
+    assert_eq!(seen.structured, json!({"variables": [], "arguments": []}));
+}
+
+#[tokio::test]
+async fn a_plugin_opens_no_file_outside_its_state() {
+    let place = Place::new(BAD_AND_WELL);
+    let berth = Berth::serve(&place).await;
+    place.write("secret", "secret", 0o644);
+    symlink(place.path("secret"), place.path("data/state/bad/link")).unwrap();
+    symlink(place.path(""), place.path("data/state/bad/folder")).unwrap();
+    for path in [
+        "/etc/passwd",
+        "etc/passwd",
+        "/",
+        &place.name("secret"),
+        "/state/../../../secret",
+        "/state/../../etc/passwd",
+        "/state/../well",
+        "/state/link",
+        "/state/folder/secret",
+    ] {
+        let opened = misdeed(&berth, "open_file", json!({"path": path})).await.done();
+        assert!(opened.structured["error"].is_string(), "{path}: {opened:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_plugin_remembers_what_it_wrote_to_its_state_and_no_other_backend_sees_it() {
+    let place = Place::new(BAD_AND_WELL);
+    let berth = Berth::serve(&place).await;
+    let remember = |backend, text| berth.call("remember", json!({"backend": backend, "text": text}));
+    assert_eq!(remember("bad", "one").await.done().text, "one\n");
+    assert_eq!(remember("bad", "two").await.done().text, "one\ntwo\n");
+    assert_eq!(remember("well", "three").await.done().text, "three\n");
+}
+
+#[tokio::test]
+async fn a_plugin_reaches_no_socket() {
+    let place = Place::new(BAD_AND_WELL);
+    let berth = Berth::serve(&place).await;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let tried = misdeed(&berth, "socket", json!({"port": port})).await.done();
+    assert!(tried.structured["error"].is_string(), "{tried:?}");
+    let accepted = listener.accept().unwrap_err();
+    assert_eq!(accepted.kind(), std::io::ErrorKind::WouldBlock);
+}
+
+#[tokio::test]
+async fn what_steers_a_terminal_or_hides_text_does_not_reach_the_client() {
+    let place = Place::new(BAD_AND_WELL);
+    let berth = Berth::serve(&place).await;
+    let hostile = "a\u{1b}[31mb\u{1b}]0;title\u{7}c\u{9b}d\u{202e}e\u{200b}f\u{e0041}g\rh\u{0}";
+    let echoed = misdeed(&berth, "echo", json!({"text": hostile})).await.done();
+    assert_eq!(echoed.text, "abcdefgh");
+    assert_eq!(
+        echoed.structured,
+        json!({"text": "abcdefgh", "fields": {"abcdefgh": true}})
+    );
+}
+
+#[tokio::test]
+async fn sessions_with_hostile_text_are_shown_without_it() {
+    let place = Place::new(
+        "[backends.bad]\nplugin = \"./misbehaving.wasm\"\n[backends.bad.settings]\nlist = \"foreign\"\ntools = []\n",
+    );
+    let berth = Berth::serve(&place).await;
+    let listed = berth.call("list_sessions", json!({})).await.done();
+    let session = &listed.structured["sessions"][0];
+    for (field, expected) in [
+        ("name", "name"),
+        ("agent", "agent"),
+        ("directory", "/directory"),
+        ("summary", "summary"),
+    ] {
+        assert_eq!(session[field], expected);
+    }
+    assert_eq!(session["prompt"]["question"], "question");
+    assert_eq!(session["facts"], json!({"fact": "value"}));
+    assert_eq!(
+        session["url"],
+        Value::Null,
+        "a host that the configuration does not list"
+    );
+    for tool in ["list_sessions", "check_prompts"] {
+        let text = berth.call(tool, json!({})).await.done().text;
+        let hidden = |c: char| c != '\n' && (c.is_control() || matches!(c, '\u{200b}' | '\u{202e}' | '\u{e0041}'));
+        assert!(!text.contains(hidden), "{tool}: {text:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_backend_whose_list_fails_is_one_line_of_errors() {
+    for (list, why) in [
+        ("fail", "because its settings say so"),
+        ("trap", "was stopped"),
+        ("hang", "did not answer within"),
+    ] {
+        let place = Place::new(&format!("{BAD_AND_WELL}\n[backends.bad.settings]\nlist = \"{list}\"\n"));
+        let berth = Berth::serve(&place).await;
+        let began = Instant::now();
+        let listed = berth.call("list_sessions", json!({})).await.done();
+        assert!(
+            began.elapsed() < Duration::from_secs(3),
+            "{list}: {:?}",
+            began.elapsed()
+        );
+        let ids: Vec<_> = listed.structured["sessions"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|s| &s["session_id"])
+            .collect();
+        assert_eq!(ids, ["well/calm-1", "well/calm-2", "well/asks-1", "well/dead-1"]);
+        let errors = listed.structured["errors"].as_array().unwrap();
+        assert_eq!(errors.len(), 1);
+        assert_eq!(errors[0]["backend"], "bad");
+        assert!(errors[0]["error"].as_str().unwrap().contains(why), "{list}: {errors:?}");
+        assert!(listed.text.contains("Backend bad did not answer"), "{}", listed.text);
+    }
+}
+
+#[tokio::test]
+async fn a_plugin_that_cannot_describe_itself_stops_the_start() {
+    for (describe, why) in [
+        ("fail", "because its settings say so"),
+        ("trap", "was stopped"),
+        ("hang", "did not answer within"),
+    ] {
+        let place = Place::new(&format!(
+            "{BAD_AND_WELL}\n[backends.bad.settings]\ndescribe = \"{describe}\"\n"
+        ));
+        let complaint = place.complaint(&["serve"]).await;
+        assert!(
+            complaint.contains("backend `bad`") && complaint.contains("misbehaving.wasm"),
+            "{complaint}"
+        );
+        assert!(complaint.contains(why), "{complaint}");
+    }
+}
+
+#[tokio::test]
+async fn every_misdeed_is_tried() {
+    let place = Place::new(BAD_AND_WELL);
+    let found = place
+        .run(&["plugin", "inspect", "--json", &place.name("misbehaving.wasm")])
+        .await;
+    let found: Value = serde_json::from_str(&found.stdout).unwrap();
+    let tests = concat!(
+        include_str!("isolation.rs"),
+        include_str!("grants.rs"),
+        include_str!("own_tools.rs")
+    );
+    for misdeed in found["tools"].as_array().unwrap() {
+        assert!(
+            tests.contains(&misdeed["name"].to_string()),
+            "no test tries the misdeed {misdeed}"
+        );
+    }
+}

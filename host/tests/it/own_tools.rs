@@ -1,0 +1,325 @@
+//! Tools that only one plugin has, and what the operator makes of the list: shared, hidden, renamed, or a collision.
+
+use serde_json::{Value, json};
+
+use crate::berth::{Berth, Place};
+
+/// Two backends of one plugin, with two own tools.
+const TWINS: &str = r#"
+default_backend = "one"
+
+[backends.one]
+plugin = "./misbehaving.wasm"
+[backends.one.settings]
+tools = ["noop", "remember"]
+
+[backends.two]
+plugin = "./misbehaving.wasm"
+[backends.two.settings]
+tools = ["noop", "remember"]
+"#;
+
+async fn names(berth: &Berth) -> Vec<String> {
+    let name = |tool: &Value| tool["name"].as_str().unwrap().to_owned();
+    berth.tools().await.iter().map(name).collect()
+}
+
+async fn tool(berth: &Berth, name: &str) -> Value {
+    let tools = berth.tools().await;
+    tools
+        .into_iter()
+        .find(|tool| tool["name"] == name)
+        .unwrap_or_else(|| panic!("no tool {name}"))
+}
+
+/// The same component with another digest.
+fn another_plugin(place: &Place) {
+    let mut bytes = std::fs::read(berth_guests::MISBEHAVING).unwrap();
+    // A custom section: its id, its size, and in it the length of its name and the name.
+    bytes.extend(b"\0\x06\x05other");
+    place.write("other.wasm", bytes, 0o644);
+}
+
+#[tokio::test]
+async fn two_backends_of_one_plugin_share_its_tools() {
+    let place = Place::new(TWINS);
+    let berth = Berth::serve(&place).await;
+    let names = names(&berth).await;
+    assert_eq!(names.len(), 14);
+    assert!(names.is_sorted());
+    let remember = tool(&berth, "remember").await;
+    assert_eq!(remember["inputSchema"]["properties"]["backend"]["type"], "string");
+    let said = async |arguments| berth.call("remember", arguments).await.done().text;
+    assert_eq!(said(json!({"text": "a"})).await, "a\n", "the default backend");
+    assert_eq!(said(json!({"text": "b", "backend": "one"})).await, "a\nb\n");
+    assert_eq!(said(json!({"text": "c", "backend": "two"})).await, "c\n");
+    let error = berth
+        .call("remember", json!({"text": "d", "backend": "three"}))
+        .await
+        .error();
+    assert_eq!(error, "remember: backend must be one of: one, two");
+}
+
+#[tokio::test]
+async fn another_backend_changes_no_schema() {
+    let one =
+        Place::new("[backends.one]\nplugin = \"./misbehaving.wasm\"\nsettings.tools = [\"noop\", \"remember\"]\n");
+    let two = Place::new(TWINS);
+    assert_eq!(
+        Berth::serve(&one).await.tools().await,
+        Berth::serve(&two).await.tools().await
+    );
+}
+
+#[tokio::test]
+async fn tools_of_one_name_from_two_plugins_stop_the_start_until_one_is_hidden() {
+    let config = TWINS.replacen(
+        "./misbehaving.wasm\"\n[backends.two",
+        "./other.wasm\"\n[backends.two",
+        1,
+    );
+    let place = Place::new(&config);
+    another_plugin(&place);
+    let complaint = place.complaint(&["serve"]).await;
+    assert!(
+        complaint.contains("backends `one` and `two` both have a tool `noop`"),
+        "{complaint}"
+    );
+    assert!(complaint.contains("[tools] hide = [\"two:noop\"]"), "{complaint}");
+
+    place.configure(
+        &format!("{config}\n[tools]\nhide = [\"two:noop\", \"two:remember\"]\n"),
+        "",
+    );
+    let berth = Berth::serve(&place).await;
+    assert_eq!(berth.call("noop", json!({})).await.done().text, "done");
+    let error = berth.call("noop", json!({"backend": "two"})).await.error();
+    assert_eq!(error, "noop: backend must be one of: one");
+}
+
+#[tokio::test]
+async fn one_tool_with_two_schemas_stops_the_start() {
+    let changed = "tool = { input_schema = '{\"type\": \"object\", \"properties\": {\"x\": {}}}' }";
+    let place = Place::new(&format!("{TWINS}{changed}\n"));
+    let complaint = place.complaint(&["check"]).await;
+    assert!(
+        complaint.contains("backends `one` and `two` both have a tool `noop`, and not the same"),
+        "{complaint}"
+    );
+    assert!(complaint.contains("[tools] hide = [\"two:noop\"]"), "{complaint}");
+}
+
+#[tokio::test]
+async fn a_tool_named_like_a_shared_one_stops_the_start_until_it_is_hidden() {
+    let config = "[backends.one]\nplugin = \"./misbehaving.wasm\"\n\
+        settings = { tools = [\"noop\"], tool = { name = \"list_sessions\" } }\n";
+    let place = Place::new(config);
+    let complaint = place.complaint(&["check"]).await;
+    assert!(
+        complaint.contains("misbehaving.wasm has a tool `list_sessions`, as berth itself does"),
+        "{complaint}"
+    );
+    assert!(
+        complaint.contains("[tools] hide = [\"one:list_sessions\"]"),
+        "{complaint}"
+    );
+    place.configure(&format!("{config}\n[tools]\nhide = [\"one:list_sessions\"]\n"), "");
+    let ran = place.run(&["check"]).await;
+    assert!(ran.success, "{}", ran.stderr);
+}
+
+#[tokio::test]
+async fn a_tool_that_no_client_would_take_stops_the_start() {
+    let long = "x".repeat(2_000);
+    for (changed, fault) in [
+        (format!("description = \"{long}\""), "more than 1024 bytes"),
+        (format!("title = \"{long}\""), "more than 1024 bytes"),
+        (
+            format!("input_schema = '{{\"x\": \"{}\"}}'", long.repeat(40)),
+            "more than 65536 bytes",
+        ),
+        ("input_schema = '{'".to_owned(), "no JSON"),
+        ("input_schema = '[]'".to_owned(), "no JSON object"),
+        (
+            "input_schema = '{\"properties\": []}'".to_owned(),
+            "properties are no object",
+        ),
+        (
+            "input_schema = '{\"properties\": {\"backend\": {}}}'".to_owned(),
+            "berth adds itself",
+        ),
+    ] {
+        let place = Place::new(&format!(
+            "[backends.one]\nplugin = \"./misbehaving.wasm\"\nsettings = {{ tools = [\"noop\"], tool = {{ {changed} }} }}\n"
+        ));
+        let complaint = place.complaint(&["check"]).await;
+        assert!(
+            complaint.contains(fault) && complaint.contains("[tools] hide = [\"one:"),
+            "{complaint}"
+        );
+        assert!(!complaint.contains('\u{1b}'), "{complaint:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_tool_whose_name_no_client_would_take_stops_the_start() {
+    for name in ["no op", "no\\u001b[1mop", &"x".repeat(65)] {
+        let place = Place::new(&format!(
+            "[backends.one]\nplugin = \"./misbehaving.wasm\"\nsettings = {{ tools = [\"noop\"], tool = {{ name = \"{name}\" }} }}\n"
+        ));
+        let complaint = place.complaint(&["check"]).await;
+        assert!(
+            complaint.contains("1 to 64 letters, digits, _ or -") && complaint.contains("the plugin must rename it"),
+            "{complaint}"
+        );
+        assert!(!complaint.contains('\u{1b}'), "{complaint:?}");
+    }
+}
+
+#[tokio::test]
+async fn hiding_what_is_no_tool_stops_the_start() {
+    for (hidden, says) in [
+        (
+            "nop",
+            "[tools] hide: there is no tool `nop`; there are: check_prompts, create_session, ",
+        ),
+        ("nop", ", noop, remember, respond_to_prompt, "),
+        (
+            "three:noop",
+            "[tools] hide: there is no backend `three`; there are: one, two; correct the name or remove it",
+        ),
+        (
+            "two:nop",
+            "[tools] hide: backend `two` has no tool `nop` of its own; it has: noop, remember; correct",
+        ),
+        ("two:fetch", "backend `two` has no tool `fetch` of its own"),
+    ] {
+        let place = Place::new(&format!("{TWINS}\n[tools]\nhide = [\"{hidden}\"]\n"));
+        for command in ["check", "serve"] {
+            let complaint = place.complaint(&[command]).await;
+            assert!(complaint.contains(says), "{says}: {complaint}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_alias_can_stand_for_a_hidden_tool() {
+    let place = Place::new(&format!(
+        "{TWINS}\n[tools]\nhide = [\"remember\"]\nalias.note = {{ tool = \"remember\" }}\n"
+    ));
+    let berth = Berth::serve(&place).await;
+    assert!(!names(&berth).await.iter().any(|name| name == "remember"));
+    assert_eq!(berth.call("note", json!({"text": "a"})).await.done().text, "a\n");
+}
+
+#[tokio::test]
+async fn a_read_tool_that_its_backend_does_not_have_stops_the_start() {
+    for tool in ["nop", "list_sessions"] {
+        let place = Place::new(&TWINS.replacen(
+            "[backends.two.settings]",
+            &format!("read_tools = [\"noop\", \"{tool}\"]\n[backends.two.settings]"),
+            1,
+        ));
+        let complaint = place.complaint(&["check"]).await;
+        let says = format!(
+            "[backends.two] read_tools: backend `two` has no tool `{tool}` of its own; it has: noop, remember; correct"
+        );
+        assert!(complaint.contains(&says), "{complaint}");
+    }
+}
+
+#[tokio::test]
+async fn a_hidden_tool_is_neither_shown_nor_called() {
+    let place = Place::new(&format!("{TWINS}\n[tools]\nhide = [\"noop\", \"terminate_session\"]\n"));
+    let berth = Berth::serve(&place).await;
+    let names = names(&berth).await;
+    assert_eq!(names.len(), 12);
+    for hidden in ["noop", "terminate_session"] {
+        assert!(!names.iter().any(|name| name == hidden));
+        let error = berth.call(hidden, json!({})).await.error();
+        assert!(
+            error.contains(&format!("there is no tool `{hidden}`; there are: ")),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_alias_presets_arguments_and_drops_them_from_the_schema() {
+    let place = Place::new(&format!(
+        "{TWINS}\n[tools.alias.note]\ntool = \"remember\"\narguments = {{ backend = \"two\" }}\n"
+    ));
+    let berth = Berth::serve(&place).await;
+    let note = tool(&berth, "note").await;
+    assert_eq!(note["inputSchema"]["properties"], json!({"text": {"type": "string"}}));
+    assert_eq!(note["description"], tool(&berth, "remember").await["description"]);
+    assert_eq!(berth.call("note", json!({"text": "a"})).await.done().text, "a\n");
+    let two = berth
+        .call("remember", json!({"text": "b", "backend": "two"}))
+        .await
+        .done();
+    assert_eq!(two.text, "a\nb\n");
+    let error = berth.call("note", json!({"text": "c", "backend": "one"})).await.error();
+    assert_eq!(error, "note: `backend` is set by the operator; leave it out");
+}
+
+#[tokio::test]
+async fn an_alias_that_cannot_be_stops_the_start() {
+    for (alias, fault) in [
+        ("[tools.alias.noop]\ntool = \"remember\"", "has the name of a tool"),
+        ("[tools.alias.fetch]\ntool = \"remember\"", "has the name of a tool"),
+        (
+            "[tools.alias.x]\ntool = \"nothing\"",
+            "names no tool: `nothing`; there are: ",
+        ),
+        (
+            "[tools.alias.x]\ntool = \"y\"\n[tools.alias.y]\ntool = \"noop\"",
+            "names no tool: `y`",
+        ),
+        (
+            "[tools.alias.x]\ntool = \"noop\"\narguments = { nothing = 1 }",
+            "sets `nothing`, which its tool does not take; it takes: backend, text",
+        ),
+    ] {
+        let place = Place::new(&format!("{TWINS}\n{alias}\n"));
+        let complaint = place.complaint(&["check"]).await;
+        assert!(
+            complaint.contains(&format!(" {fault}")) && complaint.contains("[tools.alias."),
+            "{complaint}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_own_tool_counts_as_acting_unless_the_operator_says_that_it_reads() {
+    let config = TWINS.replacen(
+        "[backends.one.settings]",
+        "read_tools = [\"noop\"]\n[backends.one.settings]",
+        1,
+    );
+    let config = config.replacen(
+        "[backends.two.settings]",
+        "read_tools = [\"noop\"]\n[backends.two.settings]",
+        1,
+    );
+    let place = Place::new(&config);
+    let berth = Berth::serve(&place).await;
+    let hints = |tool: Value| {
+        let hints = &tool["annotations"];
+        (hints["readOnlyHint"].clone(), hints["destructiveHint"].clone())
+    };
+    assert_eq!(hints(tool(&berth, "noop").await), (json!(true), json!(false)));
+    assert_eq!(hints(tool(&berth, "remember").await), (json!(false), json!(true)));
+}
+
+#[tokio::test]
+async fn a_tool_reads_only_where_every_backend_that_has_it_says_so() {
+    let config = TWINS.replacen(
+        "[backends.one.settings]",
+        "read_tools = [\"noop\"]\n[backends.one.settings]",
+        1,
+    );
+    let place = Place::new(&config);
+    let berth = Berth::serve(&place).await;
+    assert_eq!(tool(&berth, "noop").await["annotations"]["readOnlyHint"], false);
+}
