@@ -45,7 +45,7 @@ pub fn merge(config: &Config, backends: Vec<Backend>, base_url: String) -> anyho
     let members = backends
         .into_iter()
         .map(|backend| (of(&backend).unwrap_or_default(), Watched::new(backend)));
-    Ok(Catalog::new(
+    let merged = Catalog::new(
         members.map(|(terms, watched)| (watched, terms)).collect(),
         config.default_backend.clone(),
         &config.tools,
@@ -53,7 +53,14 @@ pub fn merge(config: &Config, backends: Vec<Backend>, base_url: String) -> anyho
         base_url,
         // Who waits holds a place at the door: half of the places stay for others.
         (config.server.max_requests / 2).clamp(1, WAITING),
-    )?)
+    );
+    let from = || {
+        config
+            .file
+            .as_ref()
+            .map_or("the shipped configuration".into(), |file| file.display().to_string())
+    };
+    merged.with_context(from)
 }
 
 /// The engine for all backends of `config`.
