@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what building and running need: a C compiler to link with, the WebAssembly target, and tmux. What it may not
-# install, it names in a line.
+# Installs what building and running need: a C compiler to link with, the WebAssembly target, tmux and ps. What it may
+# not install, it names in a line.
 set -eu
 
 say() { printf 'setup: %s\n' "$1" >&2; }
@@ -46,17 +46,24 @@ elif [ ! -d "$(rustc --print sysroot)/lib/rustlib/$target" ]; then
     exit 1
 fi
 
-if ! command -v tmux >/dev/null 2>&1; then
-    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
-        apt_install tmux
+# need PROGRAM PACKAGE: the program is there, is installed now, or how to install it is said.
+need() {
+    if command -v "$1" >/dev/null 2>&1; then
+        return
+    elif [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+        apt_install "$2"
     elif command -v brew >/dev/null 2>&1; then
-        say 'installing tmux'
-        brew install --quiet tmux
+        say "installing $2"
+        brew install --quiet "$2"
     elif command -v apt-get >/dev/null 2>&1; then
-        say 'tmux is missing: sudo apt-get install tmux, then try again'
+        say "$1 is missing: sudo apt-get install $2, then try again"
         exit 1
     else
-        say "tmux is missing: install it with your system's package manager, then try again"
+        say "$1 is missing: install it with your system's package manager, then try again"
         exit 1
     fi
-fi
+}
+
+need tmux tmux
+# The tests look at what runs; only the smallest Debian lacks it.
+need ps procps
