@@ -130,13 +130,9 @@ impl Place {
     }
 }
 
-/// The test plugin with the one tool that does nothing.
+/// A backend of the test plugin whose one tool does nothing.
 fn guest() -> Table {
-    let settings = Table::from_iter([("tools".to_owned(), Value::Array(vec![NOOP.into()]))]);
-    Table::from_iter([
-        ("plugin".to_owned(), berth_guests::MISBEHAVING.into()),
-        ("settings".to_owned(), Value::Table(settings)),
-    ])
+    Table::from_iter([("plugin".to_owned(), berth_guests::NOOP.into())])
 }
 
 fn table<'a>(parent: &'a mut Table, key: &str) -> anyhow::Result<&'a mut Table> {

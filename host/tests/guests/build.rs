@@ -6,15 +6,19 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const TARGET: &str = "wasm32-wasip2";
-const PACKAGE: &str = "berth-guest-misbehaving";
+/// Package of each test plugin, and the variable that holds its path.
+const GUESTS: &[(&str, &str)] = &[("berth-guest-misbehaving", "MISBEHAVING"), ("berth-guest-noop", "NOOP")];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../../..");
-    for watched in ["wit", "plugins/sdk", "host/tests/guests/misbehaving", "Cargo.lock"] {
+    for watched in ["wit", "plugins/sdk", "host/tests/guests", "Cargo.lock"] {
         println!("cargo::rerun-if-changed={}", root.join(watched).display());
     }
-    let component = build(&root, &PathBuf::from(env::var("OUT_DIR")?))?;
-    println!("cargo::rustc-env=MISBEHAVING={}", component.display());
+    let target = PathBuf::from(env::var("OUT_DIR")?);
+    for (package, variable) in GUESTS {
+        let component = build(&root, package, &target)?;
+        println!("cargo::rustc-env={variable}={}", component.display());
+    }
     Ok(())
 }
 
@@ -23,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     clippy::disallowed_methods,
     reason = "this starts cargo at build time, not a program of a backend"
 )]
-fn build(root: &Path, target: &Path) -> Result<PathBuf, Box<dyn Error>> {
+fn build(root: &Path, package: &str, target: &Path) -> Result<PathBuf, Box<dyn Error>> {
     let status = Command::new(env::var("CARGO")?)
         .current_dir(root)
         .args([
@@ -33,7 +37,7 @@ fn build(root: &Path, target: &Path) -> Result<PathBuf, Box<dyn Error>> {
             "--target",
             TARGET,
             "--package",
-            PACKAGE,
+            package,
             "--target-dir",
         ])
         .arg(target)
@@ -44,10 +48,10 @@ fn build(root: &Path, target: &Path) -> Result<PathBuf, Box<dyn Error>> {
         .status()?;
     if !status.success() {
         return Err(format!(
-            "the test plugin {PACKAGE} could not be built for {TARGET}; if that target is missing: rustup target add {TARGET}"
+            "the test plugin {package} could not be built for {TARGET}; if that target is missing: rustup target add {TARGET}"
         )
         .into());
     }
-    let file = PACKAGE.replace('-', "_");
+    let file = package.replace('-', "_");
     Ok(target.join(TARGET).join("plugin").join(file).with_extension("wasm"))
 }

@@ -42,24 +42,26 @@ impl Line {
     /// `dim` is carried from line to line, as a terminal does.
     fn parse(line: &str, dim: &mut bool) -> Self {
         let mut read = Self::default();
-        let mut rest = line.chars();
-        while let Some(character) = rest.next() {
-            match character {
-                '\u{1b}' => skip_escape(&mut rest, dim),
-                character if character.is_control() => {}
-                character => read.push(character, *dim),
+        let mut rest = line;
+        while let Some(at) = rest.find(char::is_control) {
+            read.push(&rest[..at], *dim);
+            let mut special = rest[at..].chars();
+            if special.next() == Some('\u{1b}') {
+                skip_escape(&mut special, dim);
             }
+            rest = special.as_str();
         }
+        read.push(rest, *dim);
         read.text.truncate(read.text.trim_end().len());
         read
     }
 
-    fn push(&mut self, character: char, dim: bool) {
+    fn push(&mut self, text: &str, dim: bool) {
         if dim {
             self.dim.resize(self.text.chars().count(), false);
-            self.dim.push(true);
+            self.dim.resize(self.dim.len() + text.chars().count(), true);
         }
-        self.text.push(character);
+        self.text.push_str(text);
     }
 
     /// Whether all of the text from this character on is dim, apart from its first, on which a cursor may stand.
