@@ -1,4 +1,5 @@
-# make run    set everything up, build, and start the server on the shipped configuration
+# make run    set everything up, build, and start the server: on ~/.config/berth/config.toml where there is one, else on
+#             the shipped configuration; CONFIG=FILE names another
 # make test   set everything up, and run every check and test
 # make bench  measure speed against plain tmux and a bare MCP server; prints the table of docs/performance.md
 
