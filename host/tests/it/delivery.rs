@@ -301,7 +301,8 @@ async fn a_caller_that_hangs_up_leaves_nothing_half_typed() {
     let demo = Demo::logged().await;
     let id = demo.create("one").await;
     for (number, message) in [numbered_lines(15), "one line".to_owned()].into_iter().enumerate() {
-        let typing = if number == 0 { "paste-buffer" } else { "send-keys" };
+        // The log names the first command of each list: a paste has its guard before it.
+        let typing = if number == 0 { "pipe-pane" } else { "send-keys" };
         let before = count(&demo, typing);
         let begun = until("the typing", async || (count(&demo, typing) > before).then_some(()));
         // Whoever comes second is dropped, and with it the connection.
@@ -330,7 +331,7 @@ async fn a_berth_that_is_killed_while_it_types_sends_nothing_twice() {
     let mut demo = Demo::logged().await;
     let id = demo.create("one").await;
     let message = numbered_lines(15);
-    let begun = until("the typing", async || (count(&demo, "paste-buffer") > 0).then_some(()));
+    let begun = until("the typing", async || (count(&demo, "pipe-pane") > 0).then_some(()));
     let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "send_message",
         "arguments": {"session_id": id, "message": message, "wait_seconds": 20}}});
     tokio::select! {

@@ -75,6 +75,7 @@ async fn what_the_plugin_needs_is_allowed_and_fixed_arguments_come_first() {
         list("send-keys -l -t =a: -- #(touch_M)"),
         list("has-session -t =a ; kill-session -t =a"),
         list("load-buffer -b a -"),
+        list("pipe-pane -t %1 ; paste-buffer -p -r -d -b a -t %1"),
         list(&start),
     ];
     let conf = place.name("data/conf/local-tmux");
@@ -92,6 +93,9 @@ async fn whatever_makes_tmux_run_a_command_is_denied() {
         run touch_M
         if-shell true touch_M
         if true kill-server
+        pipe-pane -t %0 touch_M
+        pipe-pane -o -t %0 touch_M
+        pipe-pane -I -t %0 touch_M
         new-window touch_M
         neww touch_M
         split-window touch_M

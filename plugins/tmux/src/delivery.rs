@@ -106,9 +106,13 @@ impl Writing<'_> {
         self.tmux
             .run_with(words(&["load-buffer", "-b", &buffer, "-"]), text, None)?
             .whole()?;
-        let pasted = self
-            .tmux
-            .order(&[&["paste-buffer", "-p", "-r", "-d", "-b", &buffer, "-t", self.pane()]]);
+        let pane = self.pane();
+        // Pasting into a pane whose program has ended ends tmux 3.3a and every session with it. The first command does
+        // nothing but fail there, and then tmux leaves out the second.
+        let pasted = self.tmux.order(&[
+            &["pipe-pane", "-t", pane],
+            &["paste-buffer", "-p", "-r", "-d", "-b", &buffer, "-t", pane],
+        ]);
         if let Err(error) = pasted {
             // The text must not stay in the server's memory; that the paste failed is what the caller must know.
             let _ = self.tmux.order(&[&["delete-buffer", "-b", &buffer]]);
