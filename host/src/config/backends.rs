@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::source::At;
 use super::surroundings::Surroundings;
-use super::{Agent, Backend, ConfigError, EnvFile, Limits, PluginSource, programs, values};
+use super::{Agent, Backend, ConfigError, EnvFile, Limits, PluginSource, file, programs, values};
 use crate::capability::process::grant::Grant;
 
 const MIB: u64 = 1 << 20;
@@ -145,11 +145,17 @@ fn plugin(
 }
 
 fn plugin_file(at: &At<'_>, path: PathBuf, sha256: Option<&str>) -> Result<PluginSource, ConfigError> {
-    if !path.is_file() {
-        let shown = path.display();
+    let shown = path.display();
+    let Some(found) = path.metadata().ok().filter(std::fs::Metadata::is_file) else {
         return Err(at
             .key("plugin")
             .error(format!("there is no file {shown}: build it or correct the path")));
+    };
+    // A digest says what must stand there, whoever writes it.
+    if let Some(fault) = file::foreign_writers(&path, &found).filter(|_| sha256.is_none()) {
+        return Err(at
+            .key("plugin")
+            .error(format!("{shown} {fault}, or give the sha256 that it must have")));
     }
     let sha256 = sha256
         .map(|digest| values::sha256(&at.key("sha256"), digest))

@@ -1,5 +1,6 @@
 //! The configuration file itself: which one applies, and whether it can be trusted.
 
+use std::fs::Metadata;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -39,16 +40,8 @@ pub(super) fn read(path: &Path) -> Result<String, ConfigError> {
     }
     let file = std::fs::File::open(path).map_err(unreadable)?;
     let found = file.metadata().map_err(unreadable)?;
-    if found.uid() != 0 && found.uid() != rustix::process::geteuid().as_raw() {
-        return Err(wrong(
-            "it belongs to another user, who could grant anything: `chown` it to yourself".to_owned(),
-        ));
-    }
-    if found.mode() & 0o022 != 0 {
-        let shown = path.display();
-        return Err(wrong(format!(
-            "others may write it, and so grant anything: `chmod go-w {shown}`"
-        )));
+    if let Some(fault) = foreign_writers(path, &found) {
+        return Err(wrong(format!("it {fault}")));
     }
     let mut text = String::new();
     file.take(LARGEST + 1).read_to_string(&mut text).map_err(unreadable)?;
@@ -56,4 +49,15 @@ pub(super) fn read(path: &Path) -> Result<String, ConfigError> {
         return Err(wrong(format!("it is larger than {LARGEST} bytes: shorten it")));
     }
     Ok(text)
+}
+
+/// Who else could have written the file, and how to mend that. Whoever writes it could grant or run anything.
+pub(super) fn foreign_writers(path: &Path, found: &Metadata) -> Option<String> {
+    let shown = path.display();
+    if found.uid() != 0 && found.uid() != rustix::process::geteuid().as_raw() {
+        return Some(format!(
+            "belongs to another user, who could write anything there: `chown` {shown} to yourself"
+        ));
+    }
+    (found.mode() & 0o022 != 0).then(|| format!("can be written by others: `chmod go-w {shown}`"))
 }

@@ -610,6 +610,17 @@ fn a_file_plugin_keeps_its_digest() {
 }
 
 #[test]
+fn a_plugin_that_others_can_write_needs_its_digest() {
+    let home = Home::new();
+    home.write("conf/mine.wasm", "", 0o666);
+    let (text, _) = changed("plugin = \"tmux\"", "plugin = \"mine.wasm\"");
+    let error = home.check(&text).unwrap_err().to_string();
+    assert!(error.contains("chmod go-w") && error.contains("sha256"), "{error}");
+    let digest = format!("plugin = \"mine.wasm\"\nsha256 = \"{}\"", "ab".repeat(32));
+    assert!(home.check(&changed("plugin = \"tmux\"", &digest).0).is_ok());
+}
+
+#[test]
 fn refuses_a_file_that_others_can_write() {
     let home = Home::new();
     for mode in [0o664, 0o646] {

@@ -434,7 +434,7 @@ async fn a_configuration_that_others_may_write_is_refused() {
     place.write("config.toml", LOCAL, 0o666);
     let complaint = place.complaint(&["check"]).await;
     assert!(
-        complaint.contains("others may write it") && complaint.contains("chmod go-w"),
+        complaint.contains("can be written by others") && complaint.contains("chmod go-w"),
         "{complaint}"
     );
 }
