@@ -1,13 +1,15 @@
-# make run    set everything up, build, and start the server: on ~/.config/berth/config.toml where there is one, else on
-#             the shipped configuration; CONFIG=FILE names another
-# make test   set everything up, and run every check and test
-# make bench  measure speed against plain tmux and a bare MCP server; prints the table of docs/performance.md
+# make run          set everything up, build, and start the server: on ~/.config/berth/config.toml where there is one,
+#                   else on the shipped configuration; CONFIG=FILE names another
+# make test         set everything up, and run every check and test
+# make conformance  run the official conformance suite of MCP against the real binary
+# make bench        measure speed against plain tmux and a bare MCP server; prints the table of docs/performance.md
 
 CARGO ?= cargo
 CONFIG ?=
 BERTH := target/release/berth
+SUITE := tests/conformance
 
-.PHONY: run build test check unit bench setup doc
+.PHONY: run build test check unit whole conformance bench setup doc
 
 run: build
 	@mkdir -p "$$HOME/projects"
@@ -16,7 +18,8 @@ run: build
 build: setup
 	$(CARGO) build --release --locked
 
-test: setup check unit
+# The tests of the whole come last, so that the summary at the end is theirs.
+test: setup check unit conformance whole
 
 check:
 	$(CARGO) fmt --all --check
@@ -24,11 +27,20 @@ check:
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps --quiet
 	sh tests/rules.sh
 
-# The tests of the whole come last, so that the summary at the end is theirs.
 unit:
 	$(CARGO) test --locked --workspace --exclude berth
 	$(CARGO) test --locked --package berth --lib --bins
+
+whole:
 	$(CARGO) test --locked --package berth --test it
+
+# The binary is the one that the tests of the whole use.
+conformance: setup $(SUITE)/node_modules/.package-lock.json
+	$(CARGO) test --locked --package berth --test it --no-run
+	$(SUITE)/node_modules/.bin/node $(SUITE)/run.mjs target/debug/berth
+
+$(SUITE)/node_modules/.package-lock.json: $(SUITE)/package-lock.json
+	@sh setup.sh conformance
 
 bench: setup
 	$(CARGO) bench --locked --package berth --bench speed

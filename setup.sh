@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what building and running need: a C compiler to link with, the WebAssembly target, tmux and ps. What it may
-# not install, it names in a line.
+# Installs what building and running need: a C compiler to link with, the WebAssembly target, tmux and ps. With the
+# argument `conformance` the official suite of MCP as well. What it may not install, it names in a line.
 set -eu
 
 say() { printf 'setup: %s\n' "$1" >&2; }
@@ -67,3 +67,10 @@ need() {
 need tmux tmux
 # The tests look at what runs; only the smallest Debian lacks it.
 need ps procps
+
+if [ "${1:-}" = conformance ]; then
+    need npm npm
+    say 'installing the conformance suite'
+    # An old npm warns of its own age; the suite brings a Node.js of its own.
+    (cd "$(dirname "$0")/tests/conformance" && npm ci --loglevel=error >/dev/null)
+fi

@@ -25,7 +25,7 @@ only '\brmcp::' 'only mcp/ names rmcp' host/src/mcp/
 only '\bwasmtime(_wasi)?::' 'only contract.rs, plugin/ and capability/ name wasmtime' \
     host/src/contract.rs host/src/plugin/ host/src/capability/
 only 'unsafe( \{|_code, )' 'unsafe stands only where a program is started and where macOS tells of sockets' \
-    host/src/capability/process/child.rs host/src/http/peer.rs
+    host/src/capability/process/child.rs host/src/peer/macos.rs
 
 # The host knows no program and no agent; config names them. The demo agent is an agent of its own.
 named=$(grep -rnwE 'tmux|codex|gemini|opencode' host/src --include='*.rs' \

@@ -39,6 +39,8 @@ async fn measure() -> anyhow::Result<Vec<Row>> {
     let place = served::Place::new()?;
     Ok(vec![
         measures::calls(&place).await?,
+        measures::bearer(&place).await?,
+        measures::record(&place).await?,
         measures::listing(&place).await?,
         measures::start(&place).await?,
         measures::memory(&place).await?,

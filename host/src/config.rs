@@ -1,16 +1,18 @@
 //! The configuration: `config.toml` as checked, plain data. Every error says file, line, key and fix.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::capability::process::grant::{AgentCommand, Grant};
 
 mod agents;
+mod audit;
 mod backends;
 mod env_file;
 mod file;
+mod oauth;
 mod places;
 mod programs;
 mod server;
@@ -21,9 +23,13 @@ pub(crate) mod tests;
 mod tools;
 mod values;
 
+pub use audit::Audit;
 pub use env_file::EnvFile;
+pub use oauth::parse_redirect;
+pub use server::parse_public_url;
 pub use source::ConfigError;
-pub use surroundings::Installation;
+pub use surroundings::{Installation, find_program};
+pub use values::is_name;
 
 use source::{At, Source};
 use surroundings::Surroundings;
@@ -38,6 +44,10 @@ pub struct Config {
     pub file: Option<PathBuf>,
     /// The listener and berth's own places.
     pub server: Server,
+    /// Which apps may ask for access.
+    pub oauth: OAuth,
+    /// What is recorded of calls.
+    pub audit: Audit,
     /// What is hidden from clients or added for them.
     pub tools: Tools,
     /// The agents that backends may start, by name.
@@ -51,20 +61,72 @@ pub struct Config {
 /// `[server]`: the listener, its bounds, and where berth keeps its own files.
 #[derive(Debug, Clone)]
 pub struct Server {
-    /// The address to listen on, always a loopback one.
+    /// The address to listen on: a loopback one, unless there is TLS or a public URL.
     pub listen: SocketAddr,
+    /// Where the world reaches this server, as an origin (`https://name` or `https://name:port`), if it does.
+    pub public_url: Option<String>,
+    /// The certificate that the listener shows; none: it speaks plain HTTP.
+    pub tls: Option<Tls>,
+    /// Proxies whose word on a client's address counts.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// The header, in small letters, in which such a proxy names the client's address.
+    pub client_address: String,
     /// Where the token, the lock and the backends' state are kept. Absolute; need not exist yet.
     pub data: PathBuf,
     /// Where compiled plugins are kept. Absolute; need not exist yet.
     pub cache: PathBuf,
     /// Whether requests on loopback need no token.
     pub open_on_loopback: bool,
+    /// Whether what runs in berth's own sessions may use more than the reading tools.
+    pub sessions_may_control: bool,
     /// The most requests that are worked on at once.
     pub max_requests: usize,
     /// The largest request body, in bytes.
     pub max_body: u64,
+    /// How often things may be asked for.
+    pub rates: Rates,
     /// Hosts that a session's url may name.
     pub url_hosts: Vec<String>,
+}
+
+/// `[server.tls]`: files in PEM form. Absolute paths; read when the server starts, and again when they change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// The certificate, and those that lead from it to a root.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// `[server.rates]`: how often per minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rates {
+    /// Requests of one caller to MCP.
+    pub tools: usize,
+    /// Attempts to log in from one address.
+    pub login: usize,
+    /// Registrations of apps from one address.
+    pub register: usize,
+    /// Requests for tokens from one address, and by one client.
+    pub token: usize,
+}
+
+/// `[oauth]`: which apps may ask for access besides the well-known ones.
+#[derive(Debug, Clone, Default)]
+pub struct OAuth {
+    /// Further addresses that an app which registers itself may send people back to.
+    pub redirects: Vec<String>,
+    /// Apps into which a person types an id (the name here) and a secret.
+    pub clients: BTreeMap<String, FixedClient>,
+}
+
+/// `[oauth.clients.NAME]`: an app with a secret of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FixedClient {
+    /// The SHA-256 of its secret.
+    pub secret_sha256: [u8; 32],
+    /// Where it sends people back to.
+    pub redirects: Vec<String>,
 }
 
 /// `[tools]`: changes to the list of tools that clients see.
@@ -102,8 +164,19 @@ pub struct Agent {
     pub profile: Option<String>,
     /// Changes to that knowledge; only the plugin understands them.
     pub signs: Option<serde_json::Value>,
+    /// Commands that tell how it is, such as its version and whether it is logged in, for `berth doctor`.
+    pub doctor: Vec<Question>,
     /// What `@agent` takes for this agent: `command` and `options`, compiled.
     pub granted: AgentCommand,
+}
+
+/// A command that `berth doctor` runs.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// The whole command, at least one word; `@berth` has been replaced.
+    pub command: Vec<String>,
+    /// Where its program was found when the configuration was loaded.
+    pub program: Option<PathBuf>,
 }
 
 /// `[backends.NAME]`: a plugin with a name, settings and grants.
@@ -204,6 +277,10 @@ struct Sections {
     #[serde(default)]
     server: server::Section,
     #[serde(default)]
+    oauth: oauth::Section,
+    #[serde(default)]
+    audit: Audit,
+    #[serde(default)]
     tools: tools::Section,
     #[serde(default)]
     agents: BTreeMap<String, agents::Section>,
@@ -231,6 +308,8 @@ fn check(text: &str, origin: Option<&Path>, around: &Surroundings<'_>) -> Result
     let config = Config {
         file: origin.map(Path::to_owned),
         server: sections.server.check(&top.key("server"), around, folder)?,
+        oauth: sections.oauth.check(&top.key("oauth"))?,
+        audit: sections.audit,
         tools: sections.tools.check(&top.key("tools"))?,
         default_backend: default_backend(&top, sections.default_backend, &backends)?,
         agents,

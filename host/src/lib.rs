@@ -10,6 +10,7 @@ pub mod contract;
 pub mod http;
 pub mod mcp;
 pub mod owner;
+pub mod peer;
 pub mod plugin;
 pub mod principal;
 pub mod store;

@@ -15,8 +15,9 @@ use crate::assemble;
 use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::mcp::{self, Server};
+use crate::peer::Peer;
 use crate::principal::Principal;
-use crate::store::{self, DataDirectory, Lock};
+use crate::store::{self, DataDirectory, Lock, Recorder};
 
 /// How long another owner may take until it answers on its socket, or ends: a `berth call` serves nobody else, and may
 /// wait for a session for a minute.
@@ -34,10 +35,13 @@ pub struct Owner {
     pub catalog: Arc<Catalog>,
     /// Its data directory.
     pub data: DataDirectory,
+    /// Where what is done is recorded.
+    pub recorder: Recorder,
     /// What goes on between calls.
     tasks: TaskTracker,
     /// Connections on the socket.
     clients: TaskTracker,
+    sessions_may_control: bool,
     shutdown: CancellationToken,
     _lock: Lock,
 }
@@ -56,27 +60,34 @@ impl Owner {
         assemble::write_confs(config, &data)?;
         let backends = assemble::start_backends(config, &data).await?;
         let catalog = assemble::merge(config, backends, base_url)?;
+        let recorder = Recorder::start(data.audit(config.audit.sync)?, config.audit.texts)?;
         let tasks = TaskTracker::new();
         catalog.watch(&tasks, shutdown);
         Ok(Self {
             catalog: Arc::new(catalog),
             data,
+            recorder,
             tasks,
             clients: TaskTracker::new(),
+            sessions_may_control: config.server.sessions_may_control,
             shutdown: shutdown.clone(),
             _lock: lock,
         })
     }
 
-    /// A server of its tools for the operator's own processes.
+    /// A server of its tools for whoever started this process.
     pub fn server(&self) -> Server {
-        Server::new(self.catalog.clone(), self.shutdown.clone()).for_principal(Principal::local())
+        let server = Server::new(self.catalog.clone(), self.recorder.clone(), self.shutdown.clone());
+        server.for_principal(Peer::of_this_process().limit(Principal::local(), self.sessions_may_control))
     }
 
     /// Serves the operator's own processes on the data directory's socket, until `shutdown`.
     pub fn serve_socket(&self) -> anyhow::Result<()> {
         let listener = bind(&self.data.socket_path())?;
-        let (server, clients, shutdown) = (self.server(), self.clients.clone(), self.shutdown.clone());
+        self.recorder.log_heads();
+        let server = Server::new(self.catalog.clone(), self.recorder.clone(), self.shutdown.clone());
+        let (clients, shutdown, sessions_may_control) =
+            (self.clients.clone(), self.shutdown.clone(), self.sessions_may_control);
         let places = Arc::new(Semaphore::new(CLIENTS));
         self.tasks.spawn(async move {
             let accepting = async {
@@ -85,7 +96,8 @@ impl Owner {
                         Ok((stream, _)) => {
                             let (server, shutdown) = (server.clone(), shutdown.clone());
                             clients.spawn(async move {
-                                converse(stream, server, shutdown).await;
+                                let principal = peer(&stream).await.limit(Principal::local(), sessions_may_control);
+                                converse(stream, server.for_principal(principal), shutdown).await;
                                 drop(place);
                             });
                         }
@@ -116,7 +128,17 @@ impl Owner {
         if tokio::time::timeout(GRACE, ended).await.is_err() {
             tracing::warn!("work was still under way when the time to finish it was over");
         }
+        self.recorder.finish().await;
     }
+}
+
+/// Who is at the other end of a connection to the socket, which only the operator's processes can open.
+async fn peer(stream: &UnixStream) -> Peer {
+    let Some(pid) = stream.peer_cred().ok().and_then(|credentials| credentials.pid()) else {
+        return Peer::InSession;
+    };
+    let found = tokio::task::spawn_blocking(move || Peer::of_process(pid)).await;
+    found.unwrap_or(Peer::InSession)
 }
 
 async fn converse(stream: UnixStream, server: Server, shutdown: CancellationToken) {

@@ -1,21 +1,186 @@
-//! Who a request speaks for.
+//! Whom a request speaks for, and what that one may do.
 
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
+
+use thiserror::Error;
+
+/// A power that a caller is given. Whoever may control may read as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// `sessions:read`: the tools that change nothing.
+    Read,
+    /// `sessions:control`: every tool.
+    Control,
+}
+
+impl Scope {
+    /// Every scope, the smallest first.
+    pub const ALL: [Self; 2] = [Self::Read, Self::Control];
+
+    /// Its name in OAuth.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Read => "sessions:read",
+            Self::Control => "sessions:control",
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// A name that is no scope's.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("there is no scope {0:?}; there are: sessions:read, sessions:control")]
+pub struct UnknownScope(String);
+
+impl FromStr for Scope {
+    type Err = UnknownScope;
+
+    fn from_str(text: &str) -> Result<Self, UnknownScope> {
+        let named = Self::ALL.into_iter().find(|scope| scope.name() == text);
+        named.ok_or_else(|| UnknownScope(text.to_owned()))
+    }
+}
+
+/// What a caller lacked, in the extensions of the answer that refuses it: the front door tells where to get it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lacks(pub Scope);
+
+/// The backends that a caller may know of.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Backends {
+    /// Every one, those that are added later too.
+    All,
+    /// Only these, by name.
+    Only(BTreeSet<String>),
+}
+
+impl fmt::Display for Backends {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => formatter.write_str("all"),
+            Self::Only(names) => formatter.write_str(&names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")),
+        }
+    }
+}
+
+impl Backends {
+    /// Whether `backend` is one of them.
+    pub fn holds(&self, backend: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(names) => names.contains(backend),
+        }
+    }
+}
 
 /// The caller a request was admitted as. Cheap to clone; the front door puts it into the request's extensions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Principal {
-    id: Arc<str>,
+pub struct Principal(Arc<Described>);
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Described {
+    id: String,
+    scope: Scope,
+    backends: Backends,
+    /// It runs in one of berth's own sessions, so no approval gives it more.
+    in_session: bool,
 }
 
 impl Principal {
+    /// A caller known as `id`, with the highest scope it has and the backends it may know of.
+    pub fn new(id: impl Into<String>, scope: Scope, backends: Backends) -> Self {
+        Self(Arc::new(Described {
+            id: id.into(),
+            scope,
+            backends,
+            in_session: false,
+        }))
+    }
+
     /// The operator of this machine: holder of the local token, or a process of the same user on an open door.
     pub fn local() -> Self {
-        Self { id: "local".into() }
+        Self::new("local", Scope::Control, Backends::All)
+    }
+
+    /// The same caller, who may only look. Known by a name of its own, so that what it has seen counts for it alone.
+    #[must_use]
+    pub fn only_reading(&self) -> Self {
+        Self(Arc::new(Described {
+            id: format!("{} in a session", self.0.id),
+            scope: Scope::Read,
+            backends: self.0.backends.clone(),
+            in_session: true,
+        }))
     }
 
     /// A short, stable name for logs and for what is kept per caller.
     pub fn id(&self) -> &str {
-        &self.id
+        &self.0.id
+    }
+
+    /// Whether it may use what needs `scope`.
+    pub fn may(&self, scope: Scope) -> bool {
+        scope <= self.0.scope
+    }
+
+    /// Whether it could be given more, by the owner's approval.
+    pub fn may_ask_for_more(&self) -> bool {
+        !self.0.in_session
+    }
+
+    /// Why it may not call `tool`, which needs `scope`, and what to do.
+    pub fn refusal(&self, tool: &str, scope: Scope) -> String {
+        if self.0.in_session {
+            return format!(
+                "`{tool}` is not for what runs in a session that berth started, so that no agent answers its own \
+                 questions; ask the person to do it from elsewhere (the operator's `sessions_may_control` would allow it)"
+            );
+        }
+        format!("`{tool}` needs {scope}, which was not approved; ask the owner to approve it, by connecting anew")
+    }
+
+    /// The backends it may know of.
+    pub fn backends(&self) -> &Backends {
+        &self.0.backends
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+    use super::*;
+
+    #[test]
+    fn whoever_may_control_may_read_and_not_the_other_way_round() {
+        let local = Principal::local();
+        assert!(local.may(Scope::Read) && local.may(Scope::Control));
+        let reader = local.only_reading();
+        assert!(reader.may(Scope::Read) && !reader.may(Scope::Control));
+        assert_ne!(reader.id(), local.id());
+    }
+
+    #[test]
+    fn scopes_have_the_names_that_they_are_read_by() {
+        for scope in Scope::ALL {
+            assert_eq!(scope.name().parse(), Ok(scope));
+        }
+        let unknown = "sessions:all".parse::<Scope>().unwrap_err().to_string();
+        assert!(unknown.contains("sessions:read, sessions:control"), "{unknown}");
+    }
+
+    #[test]
+    fn some_backends_hold_only_themselves() {
+        let some = Backends::Only(["here".to_owned()].into());
+        assert!(some.holds("here") && !some.holds("there"));
+        assert!(Backends::All.holds("there"));
     }
 }

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use berth::assemble::start_backends;
 use berth::capability::Access;
-use berth::store::DataDirectory;
+use berth::store::audit::{Entry, Event, Outcome};
+use berth::store::{DataDirectory, Recorder};
 use serde_json::{Value, json};
 
 use crate::bare::{self, Bare};
@@ -54,8 +55,94 @@ pub(crate) async fn calls(place: &Place) -> anyhow::Result<Row> {
         beside: format!("{theirs:.0} calls/s, native in a bare rmcp server"),
         value: ours / theirs,
         shown: format!("{:.2}", ours / theirs),
-        bound: Bound::AtLeast(0.6),
+        bound: Bound::AtLeast(0.5),
     })
+}
+
+/// The same calls with a token that the owner made, and beside them without any, on an open door.
+pub(crate) async fn bearer(place: &Place) -> anyhow::Result<Row> {
+    let served = place.serve()?;
+    let address = served.address;
+    let token = Some(place.personal_token()?);
+    let (with, without) = (Server { address, token }, Server { address, token: None });
+    let (tokens, none) = (with.call(NOOP, json!({})), without.call(NOOP, json!({})));
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        ours.push(with.throughput(&tokens, CONNECTIONS, ROUND).await?);
+        theirs.push(without.throughput(&none, CONNECTIONS, ROUND).await?);
+    }
+    let (ours, theirs) = (median(ours)?, median(theirs)?);
+    Ok(Row {
+        what: "the same, with a bearer token to check",
+        berth: format!("{ours:.0} calls/s, with a personal token"),
+        beside: format!("{theirs:.0} calls/s, without on an open door"),
+        value: ours / theirs,
+        shown: format!("{:.2}", ours / theirs),
+        bound: Bound::AtLeast(0.95),
+    })
+}
+
+/// How long the record keeps the machine busy for one call, and beside it how long a whole call does, its record
+/// included: both with as many at once.
+pub(crate) async fn record(place: &Place) -> anyhow::Result<Row> {
+    let calls = {
+        let served = place.serve()?;
+        let berth = server(place, &served)?;
+        berth
+            .throughput(&berth.call(NOOP, json!({})), CONNECTIONS, ROUND)
+            .await?
+    };
+    let config = place.config()?;
+    let data = DataDirectory::open(&config.server.data, &config.server.cache)?;
+    let recorder = Recorder::start(data.audit(false)?, false)?;
+    let entries = recorded(&recorder).await?;
+    Ok(Row {
+        what: "the record's share of a call",
+        berth: format!("{entries:.0} entries/s"),
+        beside: format!("{calls:.0} calls/s"),
+        value: calls / entries,
+        shown: format!("{:.0} %", 100.0 * calls / entries),
+        bound: Bound::AtMost(0.2, ""),
+    })
+}
+
+/// How many entries are written in a second, for as many callers at once as call.
+async fn recorded(recorder: &Recorder) -> anyhow::Result<f64> {
+    let end = Instant::now() + ROUND;
+    let callers = (0..CONNECTIONS).map(|_| {
+        let recorder = recorder.clone();
+        tokio::spawn(async move {
+            let mut written = 0_u32;
+            while Instant::now() < end {
+                let arguments = recorder.arguments(&serde_json::Map::new());
+                recorder.record(entry(arguments)).await?;
+                written += 1;
+            }
+            anyhow::Ok(written)
+        })
+    });
+    let mut written = 0;
+    for caller in callers.collect::<Vec<_>>() {
+        written += caller.await??;
+    }
+    Ok(f64::from(written) / ROUND.as_secs_f64())
+}
+
+/// What is recorded of such a call.
+fn entry((digest, text): ([u8; 32], String)) -> Entry {
+    Entry {
+        at: std::time::SystemTime::now(),
+        event: Event::Call,
+        principal: "token:bench#1".to_owned(),
+        tool: NOOP.to_owned(),
+        backend: GUEST.to_owned(),
+        session: String::new(),
+        arguments: Some(digest),
+        outcome: Outcome::Done,
+        duration: Some(Duration::from_micros(30)),
+        cost: None,
+        text,
+    }
 }
 
 /// `list_sessions` of many sessions, and beside it the two tmux commands that it needs.

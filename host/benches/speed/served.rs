@@ -63,9 +63,14 @@ impl Place {
         Ok(Config::load(Some(&self.path("config.toml")), &installation)?)
     }
 
+    /// A token that its owner made for a script.
+    pub(crate) fn personal_token(&self) -> anyhow::Result<String> {
+        self.printed(&["tokens", "create", "bench", "--scope", "sessions:control"])
+    }
+
     /// Starts `berth serve`.
     pub(crate) fn serve(&self) -> anyhow::Result<Served> {
-        let mut child = self.berth("serve").stdout(Stdio::piped()).spawn()?;
+        let mut child = self.berth(&["serve"]).stdout(Stdio::piped()).spawn()?;
         let output = child.stdout.take().context("berth has no output")?;
         let mut lines = BufReader::new(output);
         let mut line = String::new();
@@ -86,19 +91,24 @@ impl Place {
 
     /// The token that clients send.
     pub(crate) fn token(&self) -> anyhow::Result<String> {
-        let output = self.berth("token").output()?;
+        self.printed(&["token"])
+    }
+
+    /// What a command prints.
+    fn printed(&self, command: &[&str]) -> anyhow::Result<String> {
+        let output = self.berth(command).output()?;
         ensure!(
             output.status.success(),
-            "berth token failed: {}",
+            "berth {command:?} failed: {}",
             String::from_utf8_lossy(&output.stderr)
         );
         Ok(String::from_utf8(output.stdout)?.trim().to_owned())
     }
 
     #[allow(clippy::disallowed_methods, reason = "a benchmark starts what it measures")]
-    fn berth(&self, subcommand: &str) -> Command {
+    fn berth(&self, command: &[&str]) -> Command {
         let mut berth = Command::new(BERTH);
-        berth.arg("--config").arg(self.path("config.toml")).arg(subcommand);
+        berth.arg("--config").arg(self.path("config.toml")).args(command);
         berth
     }
 
@@ -108,6 +118,9 @@ impl Place {
         let server = table(&mut config, "server")?;
         server.insert("listen".into(), "127.0.0.1:0".into());
         server.insert("data".into(), text(self.path("data")));
+        // So that the cost of a token shows beside no token.
+        server.insert("open_on_loopback".into(), true.into());
+        table(server, "rates")?.insert("tools".into(), 100_000_000.into());
         server.insert("cache".into(), text(self.path("cache")));
         let backends = table(&mut config, "backends")?;
         backends.insert(GUEST.into(), Value::Table(guest()));

@@ -13,6 +13,7 @@ use super::prompts::Last;
 use super::reading::wait;
 use super::{Answer, Caller, Catalog, Member, ToolError, prompts};
 use crate::contract::{Delivery, Error, NewSession, Session, State, Verbs};
+use crate::store::audit::Outcome;
 
 /// How long starting a session may take, its first message included.
 const CREATE: Duration = Duration::from_secs(60);
@@ -27,7 +28,7 @@ impl Catalog {
     pub(crate) async fn create_session(&self, caller: &Caller, wanted: CreateSession) -> Result<Answer, ToolError> {
         let began = Instant::now();
         let wait = wait(wanted.wait_seconds)?;
-        let member = self.member(wanted.backend.as_deref())?;
+        let member = self.view(caller).member(wanted.backend.as_deref())?;
         let backend = &member.watched.backend;
         let sends_itself = backend.description.verbs.contains(Verbs::FIRST_MESSAGE);
         if let Some(message) = &wanted.message {
@@ -54,7 +55,7 @@ impl Catalog {
     }
 
     pub(crate) async fn send_message(&self, caller: &Caller, wanted: SendMessage) -> Result<Answer, ToolError> {
-        let (member, id) = self.whole_id(&wanted.session_id)?;
+        let (member, id) = self.whole_id(caller, &wanted.session_id)?;
         check_length(&wanted.message)?;
         let until = Instant::now() + wait(wanted.wait_seconds)?;
         let delivery = self.deliver(caller, member, id, &wanted.message, until).await?;
@@ -66,7 +67,7 @@ impl Catalog {
         caller: &Caller,
         wanted: InterruptSession,
     ) -> Result<Answer, ToolError> {
-        let (member, id) = self.whole_id(&wanted.session_id)?;
+        let (member, id) = self.whole_id(caller, &wanted.session_id)?;
         let dropped = wanted.queued && self.senders.drop_waiting(&wanted.session_id);
         let done = {
             let _turn = turn_of(caller, member, id).await?;
@@ -93,7 +94,7 @@ impl Catalog {
         caller: &Caller,
         wanted: TerminateSession,
     ) -> Result<Answer, ToolError> {
-        let (member, id) = self.whole_id(&wanted.session_id)?;
+        let (member, id) = self.whole_id(caller, &wanted.session_id)?;
         self.senders.drop_waiting(&wanted.session_id);
         let _turn = turn_of(caller, member, id).await?;
         member
@@ -114,13 +115,13 @@ impl Catalog {
         caller: &Caller,
         wanted: RespondToPrompt,
     ) -> Result<Answer, ToolError> {
-        let (member, id) = self.whole_id(&wanted.session_id)?;
+        let (member, id) = self.whole_id(caller, &wanted.session_id)?;
         let until = Instant::now() + wait(wanted.wait_seconds)?;
         let after = {
             let _turn = turn_of(caller, member, id).await?;
             let session = self.session(member, id).await?;
             let Some(prompt) = session.prompt.clone() else {
-                return Err(ToolError::new(format!(
+                return Err(ToolError::refused(format!(
                     "{} waits for no answer now; nothing was typed",
                     wanted.session_id
                 )));
@@ -258,7 +259,7 @@ fn refused(session: answers::Session, why: &str) -> Answer {
         note: Some(format!("Refused: {why}. Nothing was typed.")),
     };
     Answer {
-        failed: true,
+        outcome: Outcome::Refused,
         ..answer(acted.text(), &acted)
     }
 }
@@ -270,7 +271,7 @@ async fn turn_of(caller: &Caller, member: &Member, id: &str) -> Result<OwnedMute
 
 fn check_length(message: &str) -> Result<(), ToolError> {
     if message.len() > MESSAGE {
-        return Err(ToolError::new(format!(
+        return Err(ToolError::refused(format!(
             "a message may have at most {MESSAGE} bytes, this has {}; put it in a file and name that",
             message.len()
         )));

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::Answer;
 use crate::contract;
+use crate::store::audit::Outcome;
 
 /// Characters of log text in one answer: connectors take about 150,000, Claude Code 25,000 tokens.
 const LOG_CHARACTERS: usize = 60_000;
@@ -152,7 +153,7 @@ pub(crate) fn answer(text: String, structured: &impl Serialize) -> Answer {
     Answer {
         text: Some(text),
         structured: serde_json::to_value(structured).ok(),
-        failed: false,
+        outcome: Outcome::Done,
     }
 }
 

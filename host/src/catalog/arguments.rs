@@ -168,7 +168,7 @@ pub(crate) fn read<T: for<'de> Deserialize<'de> + JsonSchema>(
     given: Map<String, Value>,
 ) -> Result<T, ToolError> {
     T::deserialize(Value::Object(given))
-        .map_err(|error| ToolError::new(format!("{tool}: {error}. It takes: {}", takes(&schema::<T>()))))
+        .map_err(|error| ToolError::refused(format!("{tool}: {error}. It takes: {}", takes(&schema::<T>()))))
 }
 
 /// The input schema of `T`, as one object without references.

@@ -6,9 +6,11 @@
 mod acting;
 mod answers;
 mod arguments;
+mod members;
 mod own;
 mod prompts;
 mod reading;
+mod recording;
 mod route;
 mod search;
 mod shared;
@@ -26,13 +28,15 @@ pub use self::own::CollisionError;
 pub use self::shared::Tool;
 
 use self::acting::Senders;
+pub(crate) use self::members::{Member, Members, View};
 use self::own::{Aliases, OwnTools};
 use self::prompts::Shown;
 use self::waiting::Waiters;
 use crate::config::Tools as ToolSettings;
 use crate::contract;
 use crate::plugin::Backend;
-use crate::principal::Principal;
+use crate::principal::{Principal, Scope};
+use crate::store::audit::Outcome;
 use crate::watch::Watched;
 
 /// Who calls a tool.
@@ -52,7 +56,10 @@ impl Caller {
     pub(crate) async fn while_there<T>(&self, wait: impl Future<Output = T>) -> Result<T, ToolError> {
         tokio::select! {
             biased;
-            () = self.gone.cancelled() => Err(ToolError::new("the caller is gone")),
+            () = self.gone.cancelled() => Err(ToolError {
+                text: "the caller is gone".into(),
+                outcome: Outcome::Gone,
+            }),
             () = self.ending.cancelled() => Err(ToolError::new("berth is ending; ask again when it runs again")),
             outcome = wait => Ok(outcome),
         }
@@ -66,23 +73,39 @@ pub struct Answer {
     pub text: Option<String>,
     /// What the tool's output schema describes.
     pub structured: Option<Value>,
-    /// An own tool that ran and failed.
-    pub failed: bool,
+    /// Whether it did what it was asked. An own tool may say that it failed, and a refusal may show more than why.
+    pub outcome: Outcome,
 }
 
 /// A tool that could not do what was asked. The text says why and what to do instead.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{0}")]
-pub struct ToolError(String);
+#[error("{text}")]
+pub struct ToolError {
+    text: String,
+    /// As what it is recorded.
+    outcome: Outcome,
+}
 
 impl ToolError {
+    /// It was tried, and failed.
     pub(crate) fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+        let (text, outcome) = (text.into(), Outcome::Failed);
+        Self { text, outcome }
+    }
+
+    /// It was not allowed, or made no sense, so nothing was tried.
+    pub(crate) fn refused(text: impl Into<String>) -> Self {
+        let (text, outcome) = (text.into(), Outcome::Refused);
+        Self { text, outcome }
     }
 
     /// What `error` of `backend` means to a caller.
     pub(crate) fn of(backend: &str, error: contract::Error) -> Self {
-        Self(describe(backend, error))
+        use contract::Error::{Denied, Invalid, Refused, Unsupported};
+        match error {
+            Denied(_) | Invalid(_) | Refused(_) | Unsupported => Self::refused(describe(backend, error)),
+            _ => Self::new(describe(backend, error)),
+        }
     }
 }
 
@@ -115,22 +138,9 @@ pub struct Terms {
     pub remote_trust: bool,
 }
 
-/// A backend in the merge.
-pub(crate) struct Member {
-    pub(crate) watched: Arc<Watched>,
-    pub(crate) terms: Terms,
-}
-
-impl Member {
-    pub(crate) fn name(&self) -> &str {
-        &self.watched.backend.name
-    }
-}
-
 /// All tools of all backends.
 pub struct Catalog {
-    members: BTreeMap<String, Member>,
-    default_backend: String,
+    members: Members,
     url_hosts: Vec<String>,
     base_url: String,
     tools: Vec<Tool>,
@@ -166,8 +176,7 @@ impl Catalog {
         tools.retain(|tool| !settings.hide.contains(&tool.name));
         tools.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(Self {
-            members,
-            default_backend,
+            members: Members::new(members, default_backend),
             url_hosts,
             base_url,
             tools,
@@ -182,18 +191,48 @@ impl Catalog {
     /// Starts what goes on between calls, until `shutdown`.
     pub fn watch(&self, tasks: &TaskTracker, shutdown: &CancellationToken) {
         self.members
-            .values()
+            .all()
             .for_each(|member| member.watched.start(tasks, shutdown));
     }
 
     /// The backends, by name.
     pub fn backends(&self) -> impl Iterator<Item = &Backend> {
-        self.members.values().map(|member| &member.watched.backend)
+        self.members.all().map(|member| &member.watched.backend)
     }
 
     /// Every tool, by name.
     pub fn tools(&self) -> &[Tool] {
         &self.tools
+    }
+
+    /// The tools that `principal` may call, by name, and what each needs of it: a tool of several backends may only
+    /// read in those that exist for it, and do more in others.
+    pub fn tools_of(&self, principal: &Principal) -> impl Iterator<Item = (&Tool, Scope)> {
+        let known = self
+            .tools
+            .iter()
+            .filter_map(|tool| Some((tool, self.needs(principal, tool)?)));
+        known.filter(|(_, scope)| principal.may(*scope))
+    }
+
+    /// What `principal` lacks to call the tool called `name`; none also where there is no such tool for it.
+    pub fn lacks(&self, principal: &Principal, name: &str) -> Option<Scope> {
+        let scope = self.needs(principal, self.tool(name)?)?;
+        Some(scope).filter(|scope| !principal.may(*scope))
+    }
+
+    /// Whether a tool called `name` exists for `principal`: not where only backends have it that do not.
+    pub fn knows(&self, principal: &Principal, name: &str) -> bool {
+        self.tool(name).and_then(|tool| self.needs(principal, tool)).is_some()
+    }
+
+    /// What `principal` needs to call `tool`. None: it does not exist for it.
+    fn needs(&self, principal: &Principal, tool: &Tool) -> Option<Scope> {
+        let view = self.members.of(principal);
+        match self.aliases.leads_out_of(&tool.name, view) {
+            true => None,
+            false => self.own.scope(self.aliases.target(&tool.name), tool, view),
+        }
     }
 
     /// The tool called `name`.
@@ -202,12 +241,16 @@ impl Catalog {
         self.tools.get(place)
     }
 
-    /// Calls a tool.
-    pub async fn call(&self, caller: &Caller, name: &str, given: Map<String, Value>) -> Result<Answer, ToolError> {
-        if self.tool(name).is_none() {
-            let names: Vec<&str> = self.tools.iter().map(|tool| tool.name.as_str()).collect();
+    /// Calls a tool, with nobody looking on: see [`Catalog::call`].
+    async fn answer(&self, caller: &Caller, name: &str, given: Map<String, Value>) -> Result<Answer, ToolError> {
+        let principal = &caller.principal;
+        if let Some(scope) = self.lacks(principal, name) {
+            return Err(ToolError::refused(principal.refusal(name, scope)));
+        }
+        if !self.knows(principal, name) {
+            let names: Vec<&str> = self.tools_of(principal).map(|(tool, _)| tool.name.as_str()).collect();
             let name = name.escape_debug();
-            return Err(ToolError::new(format!(
+            return Err(ToolError::refused(format!(
                 "there is no tool `{name}`; there are: {}",
                 names.join(", ")
             )));
@@ -217,16 +260,16 @@ impl Catalog {
             "list_sessions" => self.list_sessions(caller, arguments::read(name, given)?).await,
             "create_session" => self.create_session(caller, arguments::read(name, given)?).await,
             "send_message" => self.send_message(caller, arguments::read(name, given)?).await,
-            "get_logs" => self.get_logs(arguments::read(name, given)?).await,
+            "get_logs" => self.get_logs(caller, arguments::read(name, given)?).await,
             "get_session_status" => self.get_session_status(caller, arguments::read(name, given)?).await,
             "interrupt_session" => self.interrupt_session(caller, arguments::read(name, given)?).await,
             "terminate_session" => self.terminate_session(caller, arguments::read(name, given)?).await,
             "check_prompts" => self.check_prompts(caller, arguments::read(name, given)?).await,
             "respond_to_prompt" => self.respond_to_prompt(caller, arguments::read(name, given)?).await,
-            "list_projects" => self.list_projects(arguments::read(name, given)?).await,
-            "search" => self.search(arguments::read(name, given)?).await,
-            "fetch" => self.fetch(arguments::read(name, given)?).await,
-            own => self.call_own_tool(own, given).await,
+            "list_projects" => self.list_projects(caller, arguments::read(name, given)?).await,
+            "search" => self.search(caller, arguments::read(name, given)?).await,
+            "fetch" => self.fetch(caller, arguments::read(name, given)?).await,
+            own => self.call_own_tool(caller, own, given).await,
         }
     }
 }

@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
-use super::{Answer, Catalog, Member, Tool, ToolError, answers, shared};
+use super::{Answer, Caller, Catalog, Member, Tool, ToolError, View, answers, shared};
 use crate::capability::Access;
 use crate::config::{Alias, Tools};
 use crate::contract;
+use crate::principal::Scope;
+use crate::store::audit::Outcome;
 
 /// Bytes of a tool's description.
 const DESCRIPTION: usize = 1_024;
@@ -89,7 +91,8 @@ pub(crate) struct OwnTools(BTreeMap<String, OwnTool>);
 struct OwnTool {
     /// Digest of the plugin, and the tool as it described it.
     source: (String, contract::Tool),
-    backends: Vec<String>,
+    /// What each backend that has it asks of who calls it there.
+    backends: BTreeMap<String, Scope>,
     tool: Tool,
 }
 
@@ -117,7 +120,7 @@ impl OwnTools {
                     Some(known) if known.source == source => known.join(member),
                     Some(known) => {
                         return Err(CollisionError::Own {
-                            one: known.backends.join(", "),
+                            one: known.backends.keys().map(String::as_str).collect::<Vec<_>>().join(", "),
                             other: backend.clone(),
                             tool: described.name.clone(),
                         });
@@ -134,6 +137,24 @@ impl OwnTools {
 
     pub(crate) fn tools(&self) -> impl Iterator<Item = Tool> {
         self.0.values().map(|own| own.tool.clone())
+    }
+
+    /// What `tool` needs of who sees `view`: the most that one of its backends there asks for, for others say nothing.
+    /// None: no backend there has it. `name` is what it is called where it is an own tool.
+    pub(crate) fn scope(&self, name: &str, tool: &Tool, view: View<'_>) -> Option<Scope> {
+        match self.0.get(name) {
+            Some(own) => own
+                .backends_in(view)
+                .filter_map(|backend| own.backends.get(backend))
+                .max()
+                .copied(),
+            None => Some(tool.scope()),
+        }
+    }
+
+    /// The backend of `view` that a call of `name` goes to, if it goes to any.
+    pub(crate) fn backend(&self, name: &str, asked: Option<Value>, view: View<'_>) -> Option<&str> {
+        self.0.get(name)?.backend(name, asked, view).ok()
     }
 }
 
@@ -176,7 +197,7 @@ impl OwnTool {
                 destructive: described.destructive && !reads,
                 idempotent: described.idempotent,
             },
-            backends: vec![member.name().to_owned()],
+            backends: [(member.name().to_owned(), scope(member, described))].into(),
             source,
         })
     }
@@ -186,7 +207,7 @@ impl OwnTool {
         let described = &self.source.1;
         self.tool.read_only &= access(member, described) == Access::Read;
         self.tool.destructive = described.destructive && !self.tool.read_only;
-        self.backends.push(member.name().to_owned());
+        self.backends.insert(member.name().to_owned(), scope(member, described));
     }
 }
 
@@ -194,6 +215,13 @@ impl OwnTool {
 fn access(member: &Member, tool: &contract::Tool) -> Access {
     let reads = tool.access == contract::Access::Read && member.terms.read_tools.contains(&tool.name);
     if reads { Access::Read } else { Access::Control }
+}
+
+fn scope(member: &Member, tool: &contract::Tool) -> Scope {
+    match access(member, tool) {
+        Access::Read => Scope::Read,
+        Access::Control => Scope::Control,
+    }
 }
 
 fn is_name(name: &str) -> bool {
@@ -227,17 +255,19 @@ fn with_backend(mut schema: Map<String, Value>) -> Result<Map<String, Value>, St
 }
 
 impl Catalog {
-    pub(crate) async fn call_own_tool(&self, name: &str, mut given: Map<String, Value>) -> Result<Answer, ToolError> {
+    pub(crate) async fn call_own_tool(
+        &self,
+        caller: &Caller,
+        name: &str,
+        mut given: Map<String, Value>,
+    ) -> Result<Answer, ToolError> {
         let own = self
             .own
             .0
             .get(name)
             .ok_or_else(|| ToolError::new(format!("there is no tool `{name}`")))?;
-        let member = self.member(Some(&own.backend(
-            name,
-            given.remove("backend"),
-            &self.default_backend,
-        )?))?;
+        let view = self.view(caller);
+        let member = view.member(Some(own.backend(name, given.remove("backend"), view)?))?;
         let arguments = Value::Object(given).to_string();
         let output = member
             .watched
@@ -257,24 +287,39 @@ impl Catalog {
         Ok(Answer {
             text: Some(answers::bounded(output.text)),
             structured,
-            failed: output.failed,
+            outcome: if output.failed { Outcome::Failed } else { Outcome::Done },
         })
     }
 }
 
 impl OwnTool {
-    /// The backend to call: the one asked for, else the only one, else the default one if it has the tool.
-    fn backend(&self, name: &str, asked: Option<Value>, default: &str) -> Result<String, ToolError> {
-        let have = || self.backends.join(", ");
+    /// The backend of `view` to call: the one asked for, else the only one, else the default one if it has the tool.
+    fn backend(&self, name: &str, asked: Option<Value>, view: View<'_>) -> Result<&str, ToolError> {
+        let have: Vec<&str> = self.backends_in(view).collect();
         match asked {
-            Some(Value::String(asked)) if self.backends.contains(&asked) => Ok(asked),
-            Some(_) => Err(ToolError::new(format!("{name}: backend must be one of: {}", have()))),
-            None => match self.backends.as_slice() {
-                [only] => Ok(only.clone()),
-                several if several.iter().any(|backend| backend == default) => Ok(default.to_owned()),
-                _ => Err(ToolError::new(format!("{name}: say which backend: {}", have()))),
+            Some(asked) => match have.iter().find(|backend| asked == **backend) {
+                Some(backend) => Ok(backend),
+                None => Err(ToolError::refused(format!(
+                    "{name}: backend must be one of: {}",
+                    have.join(", ")
+                ))),
+            },
+            None => match have.as_slice() {
+                [only] => Ok(only),
+                several => match several.iter().find(|backend| view.default() == Some(backend)) {
+                    Some(default) => Ok(default),
+                    None => Err(ToolError::refused(format!(
+                        "{name}: say which backend: {}",
+                        have.join(", ")
+                    ))),
+                },
             },
         }
+    }
+
+    fn backends_in(&self, view: View<'_>) -> impl Iterator<Item = &str> {
+        let named = self.backends.keys().map(String::as_str);
+        named.filter(move |backend| view.holds(backend))
     }
 }
 
@@ -310,6 +355,24 @@ impl Aliases {
         Ok(Self(aliases.clone()))
     }
 
+    /// The alias called `name`.
+    pub(crate) fn get(&self, name: &str) -> Option<&Alias> {
+        self.0.get(name)
+    }
+
+    /// The tool that `name` stands for: itself where it is no alias.
+    pub(crate) fn target<'a>(&'a self, name: &'a str) -> &'a str {
+        self.get(name).map_or(name, |alias| &alias.tool)
+    }
+
+    /// Whether an alias presets a backend, or a session of one, that is hidden from `view`.
+    pub(crate) fn leads_out_of(&self, name: &str, view: View<'_>) -> bool {
+        let preset = |argument| self.get(name)?.arguments.get(argument)?.as_str();
+        let of_session = |argument| Some(preset(argument)?.split_once('/')?.0);
+        let named = [preset("backend"), of_session("session_id"), of_session("id")];
+        named.into_iter().flatten().any(|backend| view.hides(backend))
+    }
+
     /// The tool that `name` stands for, and the arguments with those of the alias.
     pub(crate) fn resolve<'a>(
         &'a self,
@@ -321,7 +384,7 @@ impl Aliases {
         };
         for (argument, value) in &alias.arguments {
             if given.insert(argument.clone(), value.clone()).is_some() {
-                return Err(ToolError::new(format!(
+                return Err(ToolError::refused(format!(
                     "{name}: `{argument}` is set by the operator; leave it out"
                 )));
             }

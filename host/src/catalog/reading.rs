@@ -18,11 +18,11 @@ impl Catalog {
             .filter(|state| !answers::states().any(|known| known == *state))
         {
             let (state, known) = (state.escape_debug(), answers::states().collect::<Vec<_>>().join(", "));
-            return Err(ToolError::new(format!(
+            return Err(ToolError::refused(format!(
                 "there is no state `{state}`; there are: {known}"
             )));
         }
-        let (mut sessions, errors) = self.all_sessions(wanted.backend.as_deref()).await?;
+        let (mut sessions, errors) = self.all_sessions(caller, wanted.backend.as_deref()).await?;
         sessions.retain(|(_, session)| {
             wanted
                 .state
@@ -38,7 +38,7 @@ impl Catalog {
     }
 
     pub(crate) async fn check_prompts(&self, caller: &Caller, wanted: CheckPrompts) -> Result<Answer, ToolError> {
-        let (sessions, errors) = self.all_sessions(wanted.backend.as_deref()).await?;
+        let (sessions, errors) = self.all_sessions(caller, wanted.backend.as_deref()).await?;
         let prompts = sessions
             .into_iter()
             .filter_map(|(backend, session)| self.show(caller, &backend, session).prompt)
@@ -53,7 +53,7 @@ impl Catalog {
         wanted: GetSessionStatus,
     ) -> Result<Answer, ToolError> {
         let wait = wait(wanted.wait_seconds)?;
-        let (member, mut session) = self.readable(&wanted.session_id).await?;
+        let (member, mut session) = self.readable(caller, &wanted.session_id).await?;
         if !wait.is_zero() {
             let deadline = Instant::now() + wait;
             self.settled(caller, member, &session.id, None, deadline).await?;
@@ -69,14 +69,14 @@ impl Catalog {
         Ok(answer(acted.text(), &acted))
     }
 
-    pub(crate) async fn get_logs(&self, wanted: GetLogs) -> Result<Answer, ToolError> {
+    pub(crate) async fn get_logs(&self, caller: &Caller, wanted: GetLogs) -> Result<Answer, ToolError> {
         if !(1..=MAX_LINES).contains(&wanted.lines) {
-            return Err(ToolError::new(format!(
+            return Err(ToolError::refused(format!(
                 "lines must be from 1 to {MAX_LINES}, not {}",
                 wanted.lines
             )));
         }
-        let (member, session) = self.readable(&wanted.session_id).await?;
+        let (member, session) = self.readable(caller, &wanted.session_id).await?;
         let query = LogQuery {
             view: match wanted.view.unwrap_or(LogView::Scrollback) {
                 LogView::Screen => View::Screen,
@@ -105,8 +105,8 @@ impl Catalog {
         Ok(answer(logs.text.clone(), &logs))
     }
 
-    pub(crate) async fn list_projects(&self, wanted: ListProjects) -> Result<Answer, ToolError> {
-        let members = self.members(wanted.backend.as_deref())?;
+    pub(crate) async fn list_projects(&self, caller: &Caller, wanted: ListProjects) -> Result<Answer, ToolError> {
+        let members = self.members(caller, wanted.backend.as_deref())?;
         let able: Vec<&Member> = members
             .iter()
             .copied()
@@ -115,12 +115,13 @@ impl Catalog {
         let (lists, errors) = self
             .ask_all(&able, async |member| member.watched.backend.list_projects().await)
             .await;
+        let default = self.view(caller).default();
         let projects = Projects {
             projects: lists
                 .into_iter()
                 .flat_map(|(backend, projects)| projects.into_iter().map(move |project| of_project(&backend, project)))
                 .collect(),
-            backends: members.iter().map(|member| self.of_backend(member)).collect(),
+            backends: members.iter().map(|member| of_backend(member, default)).collect(),
             errors,
         };
         Ok(answer(projects.text(), &projects))
@@ -129,9 +130,10 @@ impl Catalog {
     /// All sessions of one backend, or of all.
     pub(crate) async fn all_sessions(
         &self,
+        caller: &Caller,
         backend: Option<&str>,
     ) -> Result<(Vec<(String, contract::Session)>, Vec<answers::BackendError>), ToolError> {
-        let members = self.members(backend)?;
+        let members = self.members(caller, backend)?;
         let (lists, errors) = self
             .ask_all(&members, async |member| member.watched.backend.list_sessions().await)
             .await;
@@ -149,25 +151,29 @@ impl Catalog {
     }
 
     /// A session named for reading: by its whole id, which is asked for directly, or by less, which is looked up.
-    async fn readable(&self, given: &str) -> Result<(&Member, contract::Session), ToolError> {
-        if let Ok((member, id)) = self.whole_id(given)
+    async fn readable<'a>(
+        &'a self,
+        caller: &'a Caller,
+        given: &'a str,
+    ) -> Result<(&'a Member, contract::Session), ToolError> {
+        if let Ok((member, id)) = self.whole_id(caller, given)
             && let Ok(session) = member.watched.backend.get_session(id).await
         {
             return Ok((member, session));
         }
-        let (member, id) = self.any_id(given).await?;
+        let (member, id) = self.any_id(caller, given).await?;
         Ok((member, self.session(member, &id).await?))
     }
+}
 
-    fn of_backend(&self, member: &Member) -> Backend {
-        let description = &member.watched.backend.description;
-        Backend {
-            name: member.name().to_owned(),
-            about: description.about.clone(),
-            default: member.name() == self.default_backend,
-            verbs: verbs(description.verbs),
-            agents: member.terms.agents.clone(),
-        }
+fn of_backend(member: &Member, default: Option<&str>) -> Backend {
+    let description = &member.watched.backend.description;
+    Backend {
+        name: member.name().to_owned(),
+        about: description.about.clone(),
+        default: default == Some(member.name()),
+        verbs: verbs(description.verbs),
+        agents: member.terms.agents.clone(),
     }
 }
 
@@ -203,7 +209,7 @@ pub(crate) fn wait(seconds: Option<u32>) -> Result<Duration, ToolError> {
     let most = super::arguments::MAX_WAIT;
     match seconds.unwrap_or(0) {
         seconds if seconds <= most => Ok(Duration::from_secs(seconds.into())),
-        seconds => Err(ToolError::new(format!(
+        seconds => Err(ToolError::refused(format!(
             "wait_seconds may be at most {most}, not {seconds}; ask again with get_session_status to wait longer"
         ))),
     }

@@ -6,7 +6,7 @@ use futures::future::join_all;
 
 use super::answers::{self, BackendError};
 use super::prompts::Last;
-use super::{Caller, Catalog, Member, ToolError};
+use super::{Caller, Catalog, Member, ToolError, View};
 use crate::contract::{self, Error};
 
 /// How long a fan-out waits for its slowest backend.
@@ -15,22 +15,18 @@ const FAN_OUT: Duration = Duration::from_secs(15);
 const CANDIDATES: usize = 10;
 
 impl Catalog {
-    /// The backend called `name`, or the default one.
-    pub(crate) fn member(&self, name: Option<&str>) -> Result<&Member, ToolError> {
-        let name = name.unwrap_or(&self.default_backend);
-        self.members.get(name).ok_or_else(|| {
-            let known: Vec<&str> = self.members.keys().map(String::as_str).collect();
-            let name = name.escape_debug();
-            ToolError::new(format!("there is no backend `{name}`; there are: {}", known.join(", ")))
-        })
+    /// The backend called `name`, or all that the caller knows of.
+    pub(crate) fn members<'a>(&'a self, caller: &'a Caller, name: Option<&str>) -> Result<Vec<&'a Member>, ToolError> {
+        let view = self.view(caller);
+        match name {
+            Some(name) => Ok(vec![view.member(Some(name))?]),
+            None => view.some(),
+        }
     }
 
-    /// The backend called `name`, or all.
-    pub(crate) fn members(&self, name: Option<&str>) -> Result<Vec<&Member>, ToolError> {
-        match name {
-            Some(name) => Ok(vec![self.member(Some(name))?]),
-            None => Ok(self.members.values().collect()),
-        }
+    /// The backends as the caller sees them.
+    pub(crate) fn view<'a>(&'a self, caller: &'a Caller) -> View<'a> {
+        self.members.of(&caller.principal)
     }
 
     /// Asks all of `members` at once. One that fails or hangs is a line of errors.
@@ -61,10 +57,14 @@ impl Catalog {
     }
 
     /// The backend and the id within it of a session named by its whole id, as all that acts on one takes it.
-    pub(crate) fn whole_id<'a>(&self, session_id: &'a str) -> Result<(&Member, &'a str), ToolError> {
+    pub(crate) fn whole_id<'a>(
+        &'a self,
+        caller: &'a Caller,
+        session_id: &'a str,
+    ) -> Result<(&'a Member, &'a str), ToolError> {
         match session_id.split_once('/') {
-            Some((backend, id)) if !id.is_empty() => Ok((self.member(Some(backend))?, id)),
-            _ => Err(ToolError::new(format!(
+            Some((backend, id)) if !id.is_empty() => Ok((self.view(caller).member(Some(backend))?, id)),
+            _ => Err(ToolError::refused(format!(
                 "`{}` is no whole session id; write `backend/id` as list_sessions shows it",
                 session_id.escape_debug()
             ))),
@@ -72,10 +72,14 @@ impl Catalog {
     }
 
     /// The same for reading, where a name or a prefix that only one session has will do.
-    pub(crate) async fn any_id(&self, given: &str) -> Result<(&Member, String), ToolError> {
+    pub(crate) async fn any_id<'a>(
+        &'a self,
+        caller: &'a Caller,
+        given: &str,
+    ) -> Result<(&'a Member, String), ToolError> {
         let (members, wanted) = match given.split_once('/') {
-            Some((backend, id)) if self.members.contains_key(backend) => (self.members(Some(backend))?, id),
-            _ => (self.members(None)?, given),
+            Some((backend, id)) if self.view(caller).holds(backend) => (self.members(caller, Some(backend))?, id),
+            _ => (self.members(caller, None)?, given),
         };
         let (lists, errors) = self
             .ask_all(&members, async |member| member.watched.backend.list_sessions().await)
@@ -85,7 +89,7 @@ impl Catalog {
             .flat_map(|(backend, sessions)| sessions.iter().map(move |session| (backend.as_str(), session)))
             .collect();
         let (backend, id) = pick(given, wanted, &sessions, &errors)?;
-        Ok((self.member(Some(&backend))?, id))
+        Ok((self.view(caller).member(Some(&backend))?, id))
     }
 
     /// The record of a session, as `principal` is shown it: a prompt in it is then one that they have seen.

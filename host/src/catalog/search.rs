@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use super::arguments::{Fetch, Search};
-use super::{Answer, Catalog, ToolError, answers};
+use super::{Answer, Caller, Catalog, ToolError, answers};
 use crate::contract::{self, LogQuery, View};
+use crate::store::audit::Outcome;
 
 /// Results of one search.
 const RESULTS: usize = 50;
@@ -33,8 +34,8 @@ struct Fetched {
 }
 
 impl Catalog {
-    pub(crate) async fn search(&self, wanted: Search) -> Result<Answer, ToolError> {
-        let (sessions, errors) = self.all_sessions(None).await?;
+    pub(crate) async fn search(&self, caller: &Caller, wanted: Search) -> Result<Answer, ToolError> {
+        let (sessions, errors) = self.all_sessions(caller, None).await?;
         if sessions.is_empty()
             && let [error, ..] = errors.as_slice()
         {
@@ -58,8 +59,8 @@ impl Catalog {
         as_json(&Found { results })
     }
 
-    pub(crate) async fn fetch(&self, wanted: Fetch) -> Result<Answer, ToolError> {
-        let (member, id) = self.any_id(&wanted.id).await?;
+    pub(crate) async fn fetch(&self, caller: &Caller, wanted: Fetch) -> Result<Answer, ToolError> {
+        let (member, id) = self.any_id(caller, &wanted.id).await?;
         let backend = &member.watched.backend;
         let session = answers::session(member.name(), self.session(member, &id).await?, &self.url_hosts);
         let query = LogQuery {
@@ -123,6 +124,6 @@ fn as_json(record: &impl Serialize) -> Result<Answer, ToolError> {
     Ok(Answer {
         text: None,
         structured: Some(structured),
-        failed: false,
+        outcome: Outcome::Done,
     })
 }

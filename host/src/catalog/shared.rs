@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde_json::{Map, Value, json};
 
 use super::{answers, arguments};
+use crate::principal::Scope;
 
 /// A tool as a client sees it.
 #[derive(Debug, Clone)]
@@ -25,6 +26,13 @@ pub struct Tool {
     pub destructive: bool,
     /// Doing it twice is doing it once.
     pub idempotent: bool,
+}
+
+impl Tool {
+    /// What a caller needs to use it.
+    pub fn scope(&self) -> Scope {
+        if self.read_only { Scope::Read } else { Scope::Control }
+    }
 }
 
 /// The shared tools.

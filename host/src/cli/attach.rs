@@ -37,7 +37,7 @@ pub(crate) async fn run(config: &Config, options: Options, shutdown: Cancellatio
         if let Some(arguments) = grant.attach_args(joined) {
             let grant = assemble::with_conf(grant, &data)?;
             let arguments = grant.fixed.iter().cloned().chain(arguments?);
-            let error = replace_this_process(&grant.path, arguments, assemble::environment(backend));
+            let error = replace_this_process(&grant.path, arguments, assemble::environment(backend), &backend.name);
             return Err(error).with_context(|| format!("{} cannot be started", grant.path.display()));
         }
     }

@@ -6,6 +6,7 @@ mod text;
 use std::process::ExitCode;
 
 use berth::assemble;
+use berth::catalog::Catalog;
 use berth::config::Config;
 use berth::store::DataDirectory;
 
@@ -21,8 +22,7 @@ pub(crate) struct Options {
 
 pub(crate) async fn run(config: &Config, options: Options) -> anyhow::Result<ExitCode> {
     let data = DataDirectory::open(&config.server.data, &config.server.cache)?;
-    let backends = assemble::start_backends(config, &data).await?;
-    let catalog = assemble::merge(config, backends, String::new())?;
+    let catalog = prove(config, &data).await?;
     let findings = Findings::of(config, &catalog);
     if options.json {
         print::line(&serde_json::to_string_pretty(&findings)?);
@@ -30,4 +30,10 @@ pub(crate) async fn run(config: &Config, options: Options) -> anyhow::Result<Exi
         text::show(&findings);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Starts every backend and merges them, without serving them.
+pub(super) async fn prove(config: &Config, data: &DataDirectory) -> anyhow::Result<Catalog> {
+    let backends = assemble::start_backends(config, data).await?;
+    assemble::merge(config, backends, String::new())
 }

@@ -1,14 +1,20 @@
 //! The command line: one file a subcommand.
 
+mod access;
 mod attach;
+mod audit;
 mod call;
 mod check;
+mod clients;
 mod demo_agent;
+mod doctor;
 mod inspect;
+mod login;
 mod print;
 mod serve;
 mod stdio;
 mod token;
+mod tokens;
 mod tools;
 
 use std::path::PathBuf;
@@ -18,6 +24,7 @@ use std::time::Duration;
 use anyhow::Context;
 use berth::capability::process::make_files_private;
 use berth::config::{Config, Installation};
+use berth::peer;
 use berth::plugin::bundled;
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
@@ -47,19 +54,32 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Run the server: MCP over HTTP, until Ctrl-C or SIGTERM
-    Serve,
+    Serve(serve::Options),
     /// Speak MCP on standard input and output, for a local client that starts berth itself
     Stdio,
     /// Prove the configuration without serving; show each backend's grants and tools
     Check(check::Options),
+    /// Find out what is wrong with this installation, and how to mend it
+    Doctor(doctor::Options),
     /// List the tools that clients see
     Tools(tools::Options),
     /// Call one tool, as a client would
     Call(call::Options),
     /// Print the token that local clients send
     Token,
+    /// The passphrase by which you approve apps
+    #[command(subcommand)]
+    Login(login::Options),
+    /// The apps that may ask for access: list, create, revoke
+    #[command(subcommand)]
+    Clients(clients::Options),
+    /// What has access, and personal tokens for scripts: list, create, revoke
+    #[command(subcommand)]
+    Tokens(tokens::Options),
     /// Open a session in this terminal
     Attach(attach::Options),
+    /// Show what was done and by whom, and prove that the record of it is whole
+    Audit(audit::Options),
     /// Look into plugins
     #[command(subcommand)]
     Plugin(PluginCommand),
@@ -95,14 +115,24 @@ fn run(command: Command, config: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         let load = || load(config.clone());
+        let load_outside_sessions = || {
+            let config = load()?;
+            peer::ensure_outside_sessions(config.server.sessions_may_control)?;
+            anyhow::Ok(config)
+        };
         match command {
-            Command::Serve => serve::run(&load()?, ending()?).await,
+            Command::Serve(options) => serve::run(load()?, options).await,
             Command::Stdio => stdio::run(&load()?, ending()?).await,
             Command::Check(options) => check::run(&load()?, options).await,
+            Command::Doctor(options) => doctor::run(load(), options).await,
             Command::Tools(options) => tools::run(&load()?, options, ending()?).await,
             Command::Call(options) => call::run(&load()?, options, ending()?).await,
-            Command::Token => token::run(&load()?),
+            Command::Token => token::run(&load_outside_sessions()?),
+            Command::Login(options) => login::run(&load_outside_sessions()?, &options),
+            Command::Clients(options) => clients::run(&load_outside_sessions()?, &options),
+            Command::Tokens(options) => tokens::run(&load_outside_sessions()?, &options),
             Command::Attach(options) => attach::run(&load()?, options, ending()?).await,
+            Command::Audit(options) => audit::run(&load()?, options, ending()?).await,
             Command::Plugin(PluginCommand::Inspect(options)) => inspect::run(options).await,
             Command::DemoAgent(options) => demo_agent::run(options),
         }

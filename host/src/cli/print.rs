@@ -16,6 +16,11 @@ pub(crate) fn line(text: &str) {
     let _ = writeln!(anstream::stdout(), "{text}");
 }
 
+/// One line beside the output, for the person who reads it.
+pub(crate) fn note(text: &str) {
+    let _ = writeln!(anstream::stderr(), "{text}");
+}
+
 /// A heading.
 pub(crate) fn heading(text: &str) {
     line(&format!("{BOLD}{text}{BOLD:#}"));

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::source::At;
 use super::surroundings::Surroundings;
-use super::{Agent, ConfigError, values};
+use super::{Agent, ConfigError, Question, values};
 use crate::capability::process::grant::{AgentCommand, BadAgent, Words};
 
 /// The table as it is written.
@@ -22,6 +22,8 @@ pub(super) struct Section {
     options: BTreeMap<String, Vec<String>>,
     profile: Option<String>,
     signs: Option<serde_json::Value>,
+    #[serde(default)]
+    doctor: Vec<Vec<String>>,
 }
 
 impl Section {
@@ -38,7 +40,10 @@ impl Section {
         let words = words(&at.key("words"), &self.words)?;
         let granted =
             AgentCommand::new(name, command.clone(), &self.options, &words).map_err(|error| misfit(at, &error))?;
+        let doctor = self.doctor.into_iter().enumerate();
+        let doctor = doctor.map(|(index, command)| question(&at.key("doctor").item(index), command, around, folder));
         Ok(Agent {
+            doctor: doctor.collect::<Result<_, _>>()?,
             command,
             installed: self
                 .requires
@@ -51,6 +56,23 @@ impl Section {
             signs: self.signs,
             granted,
         })
+    }
+}
+
+/// A command that `berth doctor` runs. That its program is missing is for the doctor to say.
+fn question(
+    at: &At<'_>,
+    command: Vec<String>,
+    around: &Surroundings<'_>,
+    folder: &Path,
+) -> Result<Question, ConfigError> {
+    let command = with_berth(at, command, around)?;
+    match command.first() {
+        Some(program) => Ok(Question {
+            program: around.find_program(program, folder),
+            command,
+        }),
+        None => Err(at.error("it is empty: write a command, like [\"agent\", \"--version\"]")),
     }
 }
 

@@ -9,12 +9,14 @@ use serde::Deserialize;
 use super::source::At;
 use super::surroundings::Surroundings;
 use super::{Agent, Backend, ConfigError, EnvFile, Limits, PluginSource, file, programs, values};
+use crate::capability::process::MARK;
 use crate::capability::process::grant::Grant;
 
 const MIB: u64 = 1 << 20;
 
 /// Variables that decide what a program runs or whom it talks to, and so are never a plugin's to set.
-const HOST_VARIABLES: [&str; 15] = [
+const HOST_VARIABLES: [&str; 16] = [
+    "BERTH_*",
     "PATH",
     "HOME",
     "LD_*",
@@ -216,6 +218,9 @@ fn quoted_for_shell(path: &Path) -> String {
 
 fn inherited(at: &At<'_>, written: &[String]) -> Result<(), ConfigError> {
     let usable = |name: &String| values::is_variable(name.strip_suffix('*').unwrap_or(name));
+    if let Some(index) = written.iter().position(|name| name == MARK) {
+        return Err(at.item(index).error(marked()));
+    }
     match written.iter().position(|name| !usable(name)) {
         None => Ok(()),
         Some(index) => Err(at.item(index).error(format!(
@@ -255,7 +260,16 @@ fn env_file(
     folder: &Path,
 ) -> Result<Option<EnvFile>, ConfigError> {
     let read = |written| EnvFile::read(&around.resolve(written, folder));
-    written.map(read).transpose().map_err(|error| at.error(error))
+    let file = written.map(read).transpose().map_err(|error| at.error(error))?;
+    let mut variables = file.iter().flat_map(|file| &file.variables);
+    match variables.any(|(name, _)| name == MARK) {
+        true => Err(at.error(marked())),
+        false => Ok(file),
+    }
+}
+
+fn marked() -> String {
+    format!("berth itself sets {MARK}, by which it knows what runs in its sessions: remove it")
 }
 
 fn grants(

@@ -33,6 +33,8 @@ pub(super) struct Section {
     attach: Option<Vec<String>>,
     timeout: Option<String>,
     output: Option<String>,
+    #[serde(default)]
+    doctor: Vec<Vec<String>>,
 }
 
 impl Section {
@@ -63,6 +65,7 @@ impl Section {
                 SECOND / 10..=600 * SECOND,
             )?,
             output: values::size(&at.key("output"), self.output.as_deref(), 4 * MIB, KIB..=64 * MIB)?,
+            doctor: self.doctor,
             conf: self.conf,
             fixed: self.fixed,
             words: self.words,

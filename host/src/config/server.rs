@@ -1,29 +1,58 @@
 //! `[server]`: the listener, its bounds, and where berth keeps its own files.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use serde::Deserialize;
+use url::Url;
 
 use super::source::At;
 use super::surroundings::Surroundings;
-use super::{ConfigError, Server, values};
+use super::{ConfigError, Rates, Server, Tls, values};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
+
+/// The most of anything per minute: enough to switch a bound off in effect, for a bench.
+const MOST_PER_MINUTE: usize = 100_000_000;
 
 /// The table as it is written.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Section {
     listen: Option<String>,
+    public_url: Option<String>,
+    tls: Option<TlsSection>,
+    #[serde(default)]
+    trusted_proxies: Vec<String>,
+    client_address: Option<String>,
     data: Option<String>,
     cache: Option<String>,
     #[serde(default)]
     open_on_loopback: bool,
+    #[serde(default)]
+    sessions_may_control: bool,
     max_requests: Option<u64>,
     max_body: Option<String>,
+    #[serde(default)]
+    rates: RatesSection,
     url_hosts: Option<Vec<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TlsSection {
+    cert: String,
+    key: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RatesSection {
+    tools: Option<u64>,
+    login: Option<u64>,
+    register: Option<u64>,
+    token: Option<u64>,
 }
 
 impl Section {
@@ -33,19 +62,53 @@ impl Section {
             Some(written) => around.resolve(&written, folder),
             None => default.join("berth"),
         };
+        let public_url = self
+            .public_url
+            .map(|written| public_url(&at.key("public_url"), &written))
+            .transpose()?;
+        if self.open_on_loopback && public_url.is_some() {
+            return Err(at.key("open_on_loopback").error(
+                "a tunnel or proxy to this machine can look like a caller on it, so an open door and a public_url \
+                 exclude each other: remove one of the two",
+            ));
+        }
+        let tls = self.tls.map(|tls| Tls {
+            cert: around.resolve(&tls.cert, folder),
+            key: around.resolve(&tls.key, folder),
+        });
         Ok(Server {
-            listen: listen(&at.key("listen"), self.listen)?,
+            listen: listen(&at.key("listen"), self.listen, public_url.is_some())?,
+            public_url,
+            tls,
+            trusted_proxies: proxies(&at.key("trusted_proxies"), &self.trusted_proxies)?,
+            client_address: header(&at.key("client_address"), self.client_address)?,
             data: place(self.data, &around.data),
             cache: place(self.cache, &around.cache),
             open_on_loopback: self.open_on_loopback,
+            sessions_may_control: self.sessions_may_control,
             max_requests: values::count(&at.key("max_requests"), self.max_requests, 64, 1..=1024)?,
             max_body: values::size(&at.key("max_body"), self.max_body.as_deref(), MIB, KIB..=16 * MIB)?,
+            rates: self.rates.check(&at.key("rates"))?,
             url_hosts: url_hosts(&at.key("url_hosts"), self.url_hosts)?,
         })
     }
 }
 
-fn listen(at: &At<'_>, written: Option<String>) -> Result<SocketAddr, ConfigError> {
+impl RatesSection {
+    fn check(self, at: &At<'_>) -> Result<Rates, ConfigError> {
+        let rate = |key, written, default| values::count(&at.key(key), written, default, 1..=MOST_PER_MINUTE);
+        Ok(Rates {
+            tools: rate("tools", self.tools, 600)?,
+            login: rate("login", self.login, 10)?,
+            register: rate("register", self.register, 10)?,
+            token: rate("token", self.token, 60)?,
+        })
+    }
+}
+
+/// The address to listen on. Other machines may reach it only where their way is known to be `public`: its URL is
+/// https, by TLS here or by what stands in front.
+fn listen(at: &At<'_>, written: Option<String>, public: bool) -> Result<SocketAddr, ConfigError> {
     let Some(written) = written else {
         return Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, 8787)));
     };
@@ -54,12 +117,65 @@ fn listen(at: &At<'_>, written: Option<String>) -> Result<SocketAddr, ConfigErro
             "{written:?} is no address: write address and port, like \"127.0.0.1:8787\""
         ))
     })?;
-    if !address.ip().is_loopback() {
+    if !address.ip().is_loopback() && !public {
         return Err(at.error(format!(
-            "{address} can be reached from other machines, which is refused until login exists: use 127.0.0.1 or [::1]"
+            "{address} can be reached from other machines: set public_url to the https address by which they shall \
+             reach it (with [server.tls], or a proxy in front), or listen on 127.0.0.1"
         )));
     }
     Ok(address)
+}
+
+/// An origin as browsers write it: `https://name` or `https://name:port`. Over plain http only a loopback name, for
+/// trying things out.
+///
+/// # Errors
+/// What is wrong, to be put after what was written.
+pub fn parse_public_url(written: &str) -> Result<String, &'static str> {
+    let Ok(url) = Url::parse(written) else {
+        return Err("is no URL");
+    };
+    let bare = url.username().is_empty()
+        && url.password().is_none()
+        && url.path() == "/"
+        && url.query().is_none()
+        && url.fragment().is_none();
+    let loopback = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+    match url.scheme() {
+        _ if !bare => Err("has more than a scheme, a name and a port"),
+        "https" => Ok(url.origin().ascii_serialization()),
+        "http" if loopback => Ok(url.origin().ascii_serialization()),
+        _ => Err("is not https"),
+    }
+}
+
+fn public_url(at: &At<'_>, written: &str) -> Result<String, ConfigError> {
+    parse_public_url(written).map_err(|fault| {
+        at.error(format!(
+            "{written:?} {fault}: write it like \"https://berth.example.org\""
+        ))
+    })
+}
+
+fn proxies(at: &At<'_>, written: &[String]) -> Result<Vec<IpAddr>, ConfigError> {
+    let address = |(index, text): (usize, &String)| {
+        text.parse().map_err(|_| {
+            at.item(index).error(format!(
+                "{text:?} is no address: write the proxy's own address, like \"127.0.0.1\""
+            ))
+        })
+    };
+    written.iter().enumerate().map(address).collect()
+}
+
+fn header(at: &At<'_>, written: Option<String>) -> Result<String, ConfigError> {
+    let name = written.unwrap_or_else(|| "x-forwarded-for".to_owned());
+    match http::HeaderName::try_from(&name) {
+        Ok(name) => Ok(name.as_str().to_owned()),
+        Err(_) => Err(at.error(format!(
+            "{name:?} is no name of a header: write it like \"x-forwarded-for\" or \"cf-connecting-ip\""
+        ))),
+    }
 }
 
 fn url_hosts(at: &At<'_>, written: Option<Vec<String>>) -> Result<Vec<String>, ConfigError> {

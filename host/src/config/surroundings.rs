@@ -1,6 +1,6 @@
 //! What a configuration is read against: this binary, and the user's directories and `PATH`.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -62,11 +62,21 @@ impl<'a> Surroundings<'a> {
         if written.contains('/') {
             return Some(self.resolve(written, folder)).filter(|path| is_program(path));
         }
-        std::env::split_paths(&self.search_path)
-            .filter(|entry| entry.is_absolute())
-            .map(|entry| entry.join(written))
-            .find(|path| is_program(path))
+        first_on(&self.search_path, written)
     }
+}
+
+/// The absolute path of the first program of this name on this process's `PATH`, but for entries that depend on the
+/// current directory.
+pub fn find_program(name: &str) -> Option<PathBuf> {
+    first_on(&std::env::var_os("PATH")?, name)
+}
+
+fn first_on(search_path: &OsStr, name: &str) -> Option<PathBuf> {
+    std::env::split_paths(search_path)
+        .filter(|entry| entry.is_absolute())
+        .map(|entry| entry.join(name))
+        .find(|path| is_program(path))
 }
 
 fn is_program(path: &Path) -> bool {

@@ -340,6 +340,18 @@ fn says_line_key_and_fix_of_whatever_is_wrong() {
             "LD_* is the host's",
         ),
         (
+            "env = [\"HOME\"]",
+            "env = [\"HOME\", \"BERTH_SESSION\"]",
+            "backends.local.env[1]",
+            "berth itself sets BERTH_SESSION",
+        ),
+        (
+            "[\"NO_COLOR\"]",
+            "[\"BERTH_SESSION\"]",
+            "backends.local.guest_env[0]",
+            "BERTH_* is the host's",
+        ),
+        (
             "[\"NO_COLOR\"]",
             "[\"NODE_OPTIONS\"]",
             "backends.local.guest_env[0]",
@@ -436,12 +448,7 @@ fn says_line_key_and_fix_of_whatever_is_wrong() {
             "agents.demo.words.id",
             "regular expression",
         ),
-        (
-            "\"127.0.0.1:0\"",
-            "\"0.0.0.0:8787\"",
-            "server.listen",
-            "until login exists",
-        ),
+        ("\"127.0.0.1:0\"", "\"0.0.0.0:8787\"", "server.listen", "set public_url"),
         (
             "\"127.0.0.1:0\"",
             "\"localhost\"",
@@ -455,6 +462,85 @@ fn says_line_key_and_fix_of_whatever_is_wrong() {
             "choose from 1",
         ),
         ("listen", "max_body = \"1 GiB\"\nlisten", "server.max_body", "16.0 MiB"),
+        (
+            "listen",
+            "public_url = \"berth.example\"\nlisten",
+            "server.public_url",
+            "is no URL",
+        ),
+        (
+            "listen",
+            "public_url = \"http://berth.example\"\nlisten",
+            "server.public_url",
+            "is not https",
+        ),
+        (
+            "listen",
+            "public_url = \"https://berth.example/mcp\"\nlisten",
+            "server.public_url",
+            "more than a scheme",
+        ),
+        (
+            "listen",
+            "open_on_loopback = true\npublic_url = \"https://berth.example\"\nlisten",
+            "server.open_on_loopback",
+            "exclude each other",
+        ),
+        (
+            "listen",
+            "trusted_proxies = [\"127.0.0.1\", \"10.0.0.0/8\"]\nlisten",
+            "server.trusted_proxies[1]",
+            "the proxy's own address",
+        ),
+        (
+            "listen",
+            "client_address = \"X Forwarded\"\nlisten",
+            "server.client_address",
+            "no name of a header",
+        ),
+        (
+            "listen",
+            "rates = { tools = 0 }\nlisten",
+            "server.rates.tools",
+            "choose from 1",
+        ),
+        (
+            "listen",
+            "tls = { cert = \"cert.pem\" }\nlisten",
+            "server.tls",
+            "missing field `key`",
+        ),
+        (
+            "[tools]",
+            "[oauth]\nredirects = [\"https://u@app.example/\"]\n[tools]",
+            "oauth.redirects[0]",
+            "names a user",
+        ),
+        (
+            "[tools]",
+            "[oauth]\nredirects = [\"https://app.example/#x\"]\n[tools]",
+            "oauth.redirects[0]",
+            "has a fragment",
+        ),
+        (
+            "[tools]",
+            "[oauth]\nredirects = [\"http://app.example/\"]\n[tools]",
+            "oauth.redirects[0]",
+            "neither https nor on this machine",
+        ),
+        (
+            "[tools]",
+            "[oauth]\nredirects = [\"https://APP.example/\"]\n[tools]",
+            "oauth.redirects[0]",
+            "not spelled",
+        ),
+        (
+            "[tools]",
+            "[oauth.clients.mine]\nsecret_sha256 = \"ab\"\nredirects = [\"https://a.example/cb\"]\n[tools]",
+            "oauth.clients.mine.secret_sha256",
+            "64 hexadecimal digits",
+        ),
+        ("[tools]", "[audit]\ntext = true\n[tools]", "audit.text", "texts"),
         (
             "listen",
             "url_hosts = [\"https://x\"]\nlisten",
@@ -571,6 +657,16 @@ fn a_linked_directory_is_granted_as_what_it_leads_to() {
             .message
             .contains("too wide a grant")
     );
+}
+
+#[test]
+fn an_env_file_does_not_set_the_mark_of_sessions() {
+    let home = Home::new();
+    home.write("conf/local.env", "BERTH_SESSION=\n", 0o600);
+    let error = home
+        .check(&changed("env = [\"HOME\"]", "env_file = \"local.env\"").0)
+        .unwrap_err();
+    assert!(error.message.contains("berth itself sets BERTH_SESSION"), "{error}");
 }
 
 #[test]

@@ -79,16 +79,22 @@ pub(super) fn count(
 
 /// The name of a backend, an agent or a program.
 pub(super) fn name(at: &At<'_>, name: &str) -> Result<(), ConfigError> {
-    let first = name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
-    let rest = name
-        .chars()
-        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-');
-    if first && rest && name.len() <= 32 {
+    if is_name(name) {
         return Ok(());
     }
     Err(at.error(format!(
         "{name:?} is no name: use at most 32 of a-z, 0-9, _ and -, with a letter or digit first"
     )))
+}
+
+/// Whether `name` can be the name of what the operator configures: at most 32 of a-z, 0-9, _ and -, with a letter or
+/// digit first.
+pub fn is_name(name: &str) -> bool {
+    let first = name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
+    let rest = name
+        .chars()
+        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-');
+    first && rest && name.len() <= 32
 }
 
 /// The names of tools.

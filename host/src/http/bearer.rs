@@ -1,14 +1,23 @@
-//! Who may come in: the holder of the local token, and on an open door a direct caller of the same user.
+//! Who may come in: the holder of an approved token, and a direct caller of the same user with the local token or on an
+//! open door. In a session it may only look.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::SystemTime;
 
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::Response;
 
-use super::host_origin::{is_listed, loopback_hosts};
+use super::Door;
+use super::address::Proxies;
+use super::host_origin::{Base, Name};
+use super::oauth;
 use super::peer::Connection;
 use super::refusal::refuse;
-use crate::principal::Principal;
-use crate::store::LocalToken;
+use crate::peer::Peer;
+use crate::principal::{Lacks, Principal};
+use crate::store::{Access, LocalToken};
 
 /// Headers that a proxy or tunnel adds. A caller on this machine sends none of them.
 const FORWARDING: [&str; 10] = [
@@ -41,73 +50,116 @@ const FORWARDING_PREFIXES: [&str; 11] = [
 pub(super) struct Gate {
     token: LocalToken,
     open_on_loopback: bool,
-    loopback_hosts: Vec<String>,
-    user: u32,
+    sessions_may_control: bool,
+    access: Arc<Access>,
+    proxies: Proxies,
+    /// Whether a proxy may run here, as whatever user.
+    public: bool,
 }
 
 impl Gate {
-    /// A gate that opens for `token`; with `open_on_loopback` also for this process's own user, calling on `port`.
-    pub(super) fn new(token: LocalToken, open_on_loopback: bool, port: u16) -> Self {
-        let user = rustix::process::geteuid().as_raw();
+    /// What `door` says of who may come in.
+    pub(super) fn new(door: &Door) -> Self {
         Self {
-            token,
-            open_on_loopback,
-            loopback_hosts: loopback_hosts(port),
-            user,
+            token: door.token.clone(),
+            open_on_loopback: door.open_on_loopback,
+            sessions_may_control: door.sessions_may_control,
+            access: door.access.clone(),
+            proxies: door.proxies.clone(),
+            public: door.names.are_public(),
         }
     }
 
-    /// Lets a request in with its [`Principal`], or answers its refusal. The token goes no further than this.
-    pub(super) async fn admit(&self, request: &mut Request) -> Option<Response> {
-        match self.judge(request.headers(), request.extensions().get()).await {
-            Ok(principal) => {
-                request.headers_mut().remove(header::AUTHORIZATION);
-                request.extensions_mut().insert(principal);
-                None
+    /// Lets a request that calls us by `name` in with its [`Principal`], or answers its refusal. The token goes no
+    /// further than this.
+    pub(super) async fn admit(&self, request: &mut Request, name: &Name) -> Result<Principal, Response> {
+        let connection = request.extensions().get();
+        let judged = self.judge(request.headers(), connection, name).await;
+        let principal = judged.map_err(|refusal| refusal.response(&name.base, resource(request.uri())))?;
+        request.headers_mut().remove(header::AUTHORIZATION);
+        request.extensions_mut().insert(principal.clone());
+        Ok(principal)
+    }
+
+    async fn judge(
+        &self,
+        headers: &HeaderMap,
+        connection: Option<&Connection>,
+        name: &Name,
+    ) -> Result<Principal, Refusal> {
+        let token = presented(headers)?;
+        // Every request has one; without it, nothing is known of its sender.
+        let connection = connection.ok_or(Refusal::Stranger)?;
+        match token {
+            Some(token) if self.token.matches(token) => self.local(headers, connection, name).await,
+            Some(token) => self.approved(token, headers, connection, &name.base).await,
+            None if self.open_on_loopback => self.local(headers, connection, name).await,
+            None => Err(Refusal::NoToken),
+        }
+    }
+
+    /// A caller on this machine, who shows the local token or need not: a process of this user, with nothing between.
+    async fn local(&self, headers: &HeaderMap, connection: &Connection, name: &Name) -> Result<Principal, Refusal> {
+        // What is for processes on this machine alone must not look as if it came through a proxy or a tunnel.
+        if !name.loopback || headers.keys().any(|name| is_forwarding(name.as_str())) {
+            return Err(Refusal::Forwarded);
+        }
+        // Looked up only for who may come in otherwise: it costs something.
+        match connection.peer().await {
+            Peer::Stranger => Err(Refusal::Stranger),
+            peer => Ok(peer.limit(Principal::local(), self.sessions_may_control)),
+        }
+    }
+
+    /// Whoever holds a token that the owner approved for the address by which the request came.
+    async fn approved(
+        &self,
+        token: &str,
+        headers: &HeaderMap,
+        connection: &Connection,
+        base: &Base,
+    ) -> Result<Principal, Refusal> {
+        let now = SystemTime::now();
+        let verified = self.access.verify(token, now).map_err(Refusal::of_store)?;
+        let verified = verified.ok_or(Refusal::WrongToken)?;
+        let resource = verified.resource.as_deref();
+        if resource.is_some_and(|resource| !oauth::is_resource(base, resource)) {
+            return Err(Refusal::WrongToken);
+        }
+        let principal = self.limited(verified.principal, connection).await?;
+        if !self.access.is_use_noted(verified.family, now) {
+            self.note_use(verified.family, self.proxies.client(connection.address(), headers), now);
+        }
+        Ok(principal)
+    }
+
+    /// On this machine, what is in a session may only look whatever token it holds, and by whichever of the machine's
+    /// addresses it calls. On loopback, another user's process is a proxy where there may be one, else nobody.
+    async fn limited(&self, principal: Principal, connection: &Connection) -> Result<Principal, Refusal> {
+        match connection.peer().await {
+            Peer::Stranger if connection.address().is_loopback() && !self.public => Err(Refusal::Stranger),
+            peer => Ok(peer.limit(principal, self.sessions_may_control)),
+        }
+    }
+
+    /// For the owner to see; nobody waits for it.
+    fn note_use(&self, family: i64, address: IpAddr, now: SystemTime) {
+        let access = self.access.clone();
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = access.note_use(family, address, now) {
+                tracing::warn!("the use of a token was not noted: {error}");
             }
-            Err(refusal) => Some(refusal.response()),
-        }
+        });
     }
+}
 
-    async fn judge(&self, headers: &HeaderMap, connection: Option<&Connection>) -> Result<Principal, Refusal> {
-        if self.holds_token(headers)? {
-            return Ok(Principal::local());
-        }
-        if !self.open_on_loopback {
-            return Err(Refusal::NoToken);
-        }
-        self.check_directness(headers)?;
-        match connection {
-            Some(connection) if connection.peer().await.is_user(self.user) => Ok(Principal::local()),
-            _ => Err(Refusal::Stranger),
-        }
-    }
-
-    /// `Ok(false)` if none is presented. A wrong one is refused even on an open door: its sender expects it to count.
-    fn holds_token(&self, headers: &HeaderMap) -> Result<bool, Refusal> {
-        let mut values = headers.get_all(header::AUTHORIZATION).iter();
-        match (values.next(), values.next()) {
-            (None, _) => Ok(false),
-            (Some(value), None) => match bearer(value) {
-                Some(token) if self.token.matches(token) => Ok(true),
-                _ => Err(Refusal::WrongToken),
-            },
-            _ => Err(Refusal::Ambiguous),
-        }
-    }
-
-    /// Without a token, nothing may look as if it came through a proxy or a tunnel.
-    fn check_directness(&self, headers: &HeaderMap) -> Result<(), Refusal> {
-        let host = headers
-            .get(header::HOST)
-            .and_then(|host| host.to_str().ok())
-            .unwrap_or_default();
-        let forwarded = headers.keys().any(|name| is_forwarding(name.as_str()));
-        if forwarded || !is_listed(&self.loopback_hosts, host) {
-            Err(Refusal::Forwarded)
-        } else {
-            Ok(())
-        }
+/// The one token that a request presents. A wrong one is refused even on an open door: its sender expects it to count.
+fn presented(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => bearer(value).map(Some).ok_or(Refusal::WrongToken),
+        _ => Err(Refusal::Ambiguous),
     }
 }
 
@@ -128,44 +180,89 @@ enum Refusal {
     Ambiguous,
     Forwarded,
     Stranger,
+    Broken,
 }
 
 impl Refusal {
-    fn response(self) -> Response {
+    fn of_store(error: crate::store::Error) -> Self {
+        tracing::error!("a token cannot be checked: {error}");
+        Self::Broken
+    }
+
+    /// What the caller is told. A client finds the way to a token for `resource`, a path, from `base`.
+    fn response(self, base: &Base, resource: &str) -> Response {
         match self {
             Self::NoToken => challenge(
-                "this request carries no token; send the header `Authorization: Bearer TOKEN` with the token that \
-                 `berth token` prints on the machine where berth runs",
-                "Bearer",
+                base,
+                resource,
+                "",
+                "this request carries no token; an app that speaks OAuth finds the way by this answer's \
+                 WWW-Authenticate; on the machine where berth runs, send the header `Authorization: Bearer TOKEN` with \
+                 the token that `berth token` prints",
             ),
             Self::WrongToken => challenge(
-                "this is not berth's token; send the one that `berth token` prints on the machine where berth runs",
-                "Bearer error=\"invalid_token\"",
+                base,
+                resource,
+                "error=\"invalid_token\", ",
+                "this token is not good here: it is none of berth's, or was revoked, has expired, or is for another \
+                 address; log in anew, or on the machine where berth runs send the one that `berth token` prints",
             ),
             Self::Ambiguous => refuse(
                 StatusCode::BAD_REQUEST,
                 "a request must carry at most one Authorization header; send one",
             ),
-            Self::Forwarded => refuse(
-                StatusCode::FORBIDDEN,
-                "this request came through a proxy or a tunnel, and open_on_loopback lets only direct callers in \
-                 without a token; send the one that `berth token` prints",
+            Self::Forwarded => challenge(
+                base,
+                resource,
+                "error=\"invalid_token\", ",
+                "this request came through a proxy or a tunnel, where the local token and open_on_loopback do not count; \
+                 log in by OAuth, or send a token of `berth tokens create`",
             ),
             Self::Stranger => refuse(
                 StatusCode::FORBIDDEN,
-                "this request does not come from a process of the user that berth runs as, and open_on_loopback lets \
-                 no one else in without a token; send the one that `berth token` prints",
+                "this request does not come from a process of the user that berth runs as, and the local token and \
+                 open_on_loopback are for those alone; run the client as that user, or send it a token of `berth tokens \
+                 create` by the public URL",
+            ),
+            Self::Broken => refuse(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "the token cannot be checked; berth's log says why, and `berth doctor` what to do",
             ),
         }
     }
 }
 
-fn challenge(message: &str, scheme: &'static str) -> Response {
+/// The path of the resource that a client means which calls `uri`: whoever entered the origin alone looks for it by that.
+pub(super) fn resource(uri: &Uri) -> &'static str {
+    if uri.path() == "/" { "" } else { "/mcp" }
+}
+
+/// Adds to the answer that refuses a call beyond its caller's scope where to get more (RFC 6750, 3.1).
+pub(super) fn tell_how_to_step_up(response: &mut Response, base: &Base, resource: &str) {
+    if response.extensions().get::<Lacks>().is_some() {
+        let challenge = way(base, resource, "error=\"insufficient_scope\", ");
+        response.headers_mut().extend(challenge);
+    }
+}
+
+fn challenge(base: &Base, resource: &str, error: &str, message: &str) -> Response {
     let mut response = refuse(StatusCode::UNAUTHORIZED, message);
+    response.headers_mut().extend(way(base, resource, error));
     response
-        .headers_mut()
-        .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(scheme));
-    response
+}
+
+/// The way to a token for `resource`, a path (RFC 6750, 3; RFC 9728, 5.1; the MCP authorization specification of
+/// 2025-11-25): every scope is named, for an app asks for just those.
+fn way(base: &Base, resource: &str, error: &str) -> Option<(HeaderName, HeaderValue)> {
+    let value = format!(
+        "Bearer {error}resource_metadata=\"{}/.well-known/oauth-protected-resource{resource}\", \
+         scope=\"sessions:read sessions:control\"",
+        base.0
+    );
+    // A base consists of what a Host header may hold, so it can stand in a header.
+    HeaderValue::try_from(value)
+        .ok()
+        .map(|value| (header::WWW_AUTHENTICATE, value))
 }
 
 #[cfg(test)]

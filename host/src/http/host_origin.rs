@@ -4,45 +4,102 @@
 //! `Host`. A page that calls us across origins shows itself by `Origin` and `Sec-Fetch-Site`. This layer stands before
 //! every route.
 
+use std::sync::Arc;
+
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderName, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
 use axum::response::Response;
 
 use super::refusal::refuse;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
-/// The names and origins that are let through.
-pub(super) struct Names {
-    hosts: Vec<String>,
-    origins: Vec<String>,
+/// Where an app sends people to, from its own site.
+const ENTRANCE: &str = "/oauth/authorize";
+
+/// The origin by which a request reached us, without a slash at its end, such as `https://berth.example.org`. It names
+/// us to OAuth as issuer, and our resources are below it. In each request's extensions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Base(pub Arc<str>);
+
+/// Every origin by which we may be called.
+#[derive(Clone, Debug)]
+pub struct Names(Vec<Name>);
+
+/// One of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Name {
+    /// As it stands in `Host`.
+    host: String,
+    pub(super) base: Base,
+    /// Whether only this machine can mean us by it.
+    pub(super) loopback: bool,
 }
 
 impl Names {
-    /// The loopback names with our `port`, and the operator's own lists.
-    pub(super) fn new(port: u16, hosts: &[String], origins: Vec<String>) -> Self {
-        let hosts = [loopback_hosts(port).as_slice(), hosts].concat();
-        Self { hosts, origins }
+    /// The loopback names with our `port`, and the public URL, an origin. With `tls` the former are `https`.
+    pub fn new(port: u16, tls: bool, public_url: Option<&str>) -> Self {
+        let scheme = if tls { "https" } else { "http" };
+        let name = |host: &str, base: &str, loopback| Name {
+            host: host.to_owned(),
+            base: Base(base.into()),
+            loopback,
+        };
+        let default_port = if tls { 443 } else { 80 };
+        let mut names = Vec::new();
+        for host in ["localhost", "127.0.0.1", "[::1]"] {
+            let with_port = format!("{host}:{port}");
+            names.push(name(&with_port, &format!("{scheme}://{with_port}"), true));
+            if port == default_port {
+                names.push(name(host, &format!("{scheme}://{host}"), true));
+            }
+        }
+        if let Some((base, (scheme, host))) = public_url.and_then(|url| Some((url, url.split_once("://")?))) {
+            names.push(name(host, base, false));
+            // A client may name the port that goes without saying.
+            let default_port = if scheme == "https" { 443 } else { 80 };
+            names.push(name(&format!("{host}:{default_port}"), base, false));
+        }
+        Self(names)
     }
 
-    /// The refusal of a request that calls us by a foreign name or comes from a foreign page.
-    pub(super) fn check(&self, request: &Request) -> Option<Response> {
-        self.judge(request.uri(), request.headers())
-            .err()
-            .map(Refusal::response)
+    /// What `Host` may be.
+    pub fn hosts(&self) -> Vec<String> {
+        self.0.iter().map(|name| name.host.clone()).collect()
     }
 
-    fn judge(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
-        let host = self.host(uri, headers)?;
-        if self.listed_origin(host, headers)? {
-            Ok(())
+    /// What `Origin` may be.
+    pub fn origins(&self) -> Vec<String> {
+        self.0.iter().map(|name| name.base.0.to_string()).collect()
+    }
+
+    /// Whether we are known elsewhere than on this machine.
+    pub(super) fn are_public(&self) -> bool {
+        self.0.iter().any(|name| !name.loopback)
+    }
+
+    /// The name by which a request calls us, or its refusal: a foreign name, or a foreign page.
+    pub(super) fn check(&self, request: &Request) -> Result<&Name, Refusal> {
+        self.judge(request.method(), request.uri(), request.headers())
+    }
+
+    fn judge(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<&Name, Refusal> {
+        let name = self.name(uri, headers)?;
+        match only(headers, &header::ORIGIN).ok_or(Refusal::Origin)? {
+            Some(origin) if !origin.eq_ignore_ascii_case(&name.base.0) => return Err(Refusal::Origin),
+            _ => {}
+        }
+        if is_same_site(headers) || is_entrance(method, uri, headers) {
+            Ok(name)
         } else {
-            same_site(headers)
+            Err(Refusal::Site)
         }
     }
 
     /// The one name by which the request calls us.
-    fn host<'a>(&self, uri: &Uri, headers: &'a HeaderMap) -> Result<&'a str, Refusal> {
+    fn name(&self, uri: &Uri, headers: &HeaderMap) -> Result<&Name, Refusal> {
         let host = only(headers, &header::HOST)
             .ok_or(Refusal::Host)?
             .ok_or(Refusal::Host)?;
@@ -53,38 +110,9 @@ impl Names {
         {
             return Err(Refusal::Host);
         }
-        if is_listed(&self.hosts, host) {
-            Ok(host)
-        } else {
-            Err(Refusal::UnknownHost)
-        }
+        let named = self.0.iter().find(|name| name.host.eq_ignore_ascii_case(host));
+        named.ok_or(Refusal::UnknownHost)
     }
-
-    /// Whether the operator listed the request's origin; `false` also if it has none or is our own.
-    fn listed_origin(&self, host: &str, headers: &HeaderMap) -> Result<bool, Refusal> {
-        let Some(origin) = only(headers, &header::ORIGIN).ok_or(Refusal::Origin)? else {
-            return Ok(false);
-        };
-        if is_listed(&self.origins, origin) {
-            return Ok(true);
-        }
-        let own = origin
-            .strip_prefix("http://")
-            .is_some_and(|name| name.eq_ignore_ascii_case(host));
-        if own { Ok(false) } else { Err(Refusal::Origin) }
-    }
-}
-
-/// `Host` as a client on this machine sends it. Port 80 may be left out.
-pub(super) fn loopback_hosts(port: u16) -> Vec<String> {
-    let names = ["localhost", "127.0.0.1", "[::1]"];
-    let bare = names.iter().filter(|_| port == 80).map(|name| (*name).to_owned());
-    names.iter().map(|name| format!("{name}:{port}")).chain(bare).collect()
-}
-
-/// Whether `hosts` holds `host`, in whichever case.
-pub(super) fn is_listed(hosts: &[String], host: &str) -> bool {
-    hosts.iter().any(|listed| listed.eq_ignore_ascii_case(host))
 }
 
 /// A header's value if it occurs once, `None` within if it does not occur; `None` if it is repeated or not text.
@@ -98,15 +126,25 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Option<&'a str>
 }
 
 /// Browsers say where a request comes from even where they leave `Origin` out. Other clients send no such header.
-fn same_site(headers: &HeaderMap) -> Result<(), Refusal> {
-    match only(headers, &SEC_FETCH_SITE) {
-        Some(None | Some("same-origin" | "none")) => Ok(()),
-        _ => Err(Refusal::Site),
-    }
+fn is_same_site(headers: &HeaderMap) -> bool {
+    matches!(
+        only(headers, &SEC_FETCH_SITE),
+        Some(None | Some("same-origin" | "none"))
+    )
 }
 
+/// Whether a person is sent to the page that asks for their approval, in a tab of their own: that link is on another
+/// site by its nature.
+fn is_entrance(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
+    method == Method::GET
+        && uri.path() == ENTRANCE
+        && only(headers, &SEC_FETCH_MODE) == Some(Some("navigate"))
+        && only(headers, &SEC_FETCH_DEST) == Some(Some("document"))
+}
+
+/// Why a request goes no further.
 #[derive(Debug, PartialEq, Eq)]
-enum Refusal {
+pub(super) enum Refusal {
     Host,
     UnknownHost,
     Origin,
@@ -114,7 +152,8 @@ enum Refusal {
 }
 
 impl Refusal {
-    fn response(self) -> Response {
+    /// What the caller is told.
+    pub(super) fn response(self) -> Response {
         match self {
             Self::Host => refuse(
                 StatusCode::BAD_REQUEST,
@@ -122,7 +161,8 @@ impl Refusal {
             ),
             Self::UnknownHost => refuse(
                 StatusCode::FORBIDDEN,
-                "this Host is not served; call http://localhost or http://127.0.0.1 with berth's own port",
+                "this Host is not served; call http://localhost or http://127.0.0.1 with berth's own port, or set \
+                 public_url in [server] to the address by which berth is reached from elsewhere",
             ),
             Self::Origin => refuse(
                 StatusCode::FORBIDDEN,
@@ -144,30 +184,46 @@ mod tests {
 
     use super::*;
 
-    fn judge(target: &str, headers: &[(&'static str, &'static str)]) -> Result<(), Refusal> {
-        let names = Names::new(
-            7777,
-            &["berth.example".to_owned()],
-            vec!["https://app.example".to_owned()],
-        );
-        let headers = headers
+    fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        fields
             .iter()
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
-            .collect();
-        names.judge(&target.parse().unwrap(), &headers)
+            .collect()
+    }
+
+    fn judge(target: &str, fields: &[(&'static str, &'static str)]) -> Result<String, Refusal> {
+        let names = Names::new(7777, false, Some("https://berth.example"));
+        names
+            .judge(&Method::GET, &target.parse().unwrap(), &headers(fields))
+            .map(|name| name.base.0.to_string())
     }
 
     #[test]
-    fn lets_loopback_names_with_our_port_through() {
-        for host in [
-            "localhost:7777",
-            "LocalHost:7777",
-            "127.0.0.1:7777",
-            "[::1]:7777",
-            "Berth.Example",
+    fn each_name_of_ours_leads_to_its_own_base() {
+        for (host, base) in [
+            ("localhost:7777", "http://localhost:7777"),
+            ("LocalHost:7777", "http://localhost:7777"),
+            ("127.0.0.1:7777", "http://127.0.0.1:7777"),
+            ("[::1]:7777", "http://[::1]:7777"),
+            ("Berth.Example", "https://berth.example"),
+            ("berth.example:443", "https://berth.example"),
         ] {
-            assert_eq!(judge("/mcp", &[("host", host)]), Ok(()), "{host}");
+            assert_eq!(judge("/mcp", &[("host", host)]), Ok(base.to_owned()), "{host}");
         }
+    }
+
+    #[test]
+    fn only_a_loopback_name_means_this_machine() {
+        let names = Names::new(7777, true, Some("https://berth.example:7777"));
+        let by = |host| {
+            let name = names.name(&Uri::from_static("/"), &headers(&[("host", host)])).unwrap();
+            (name.base.0.to_string(), name.loopback)
+        };
+        assert_eq!(by("localhost:7777"), ("https://localhost:7777".to_owned(), true));
+        assert_eq!(
+            by("berth.example:7777"),
+            ("https://berth.example:7777".to_owned(), false)
+        );
     }
 
     #[test]
@@ -183,6 +239,7 @@ mod tests {
             "0.0.0.0:7777",
             "localhost:7777@evil.example",
             "berth.example:7777",
+            "berth.example:80",
             "",
             "*",
         ];
@@ -193,28 +250,29 @@ mod tests {
 
     #[test]
     fn the_default_port_may_be_left_out() {
-        assert!(is_listed(&loopback_hosts(80), "localhost"));
-        assert!(!is_listed(&loopback_hosts(81), "localhost"));
+        assert!(Names::new(80, false, None).hosts().contains(&"localhost".to_owned()));
+        assert!(!Names::new(80, true, None).hosts().contains(&"localhost".to_owned()));
     }
 
     #[test]
     fn refuses_a_missing_or_repeated_host() {
         assert_eq!(judge("/mcp", &[]), Err(Refusal::Host));
-        let headers: HeaderMap = ["localhost:7777", "localhost:7777"]
-            .map(|host| (header::HOST, HeaderValue::from_static(host)))
-            .into_iter()
-            .fold(HeaderMap::new(), |mut headers, (name, value)| {
-                headers.append(name, value);
-                headers
-            });
-        let names = Names::new(7777, &[], Vec::new());
-        assert_eq!(names.judge(&Uri::from_static("/"), &headers), Err(Refusal::Host));
+        let twice = [("host", "localhost:7777"), ("host", "localhost:7777")];
+        let mut headers = HeaderMap::new();
+        for (name, value) in twice {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        let names = Names::new(7777, false, None);
+        assert_eq!(
+            names.judge(&Method::GET, &Uri::from_static("/"), &headers),
+            Err(Refusal::Host)
+        );
     }
 
     #[test]
     fn an_absolute_target_must_agree_with_host() {
         let host = [("host", "localhost:7777")];
-        assert_eq!(judge("http://localhost:7777/mcp", &host), Ok(()));
+        assert!(judge("http://localhost:7777/mcp", &host).is_ok());
         assert_eq!(judge("http://evil.example/mcp", &host), Err(Refusal::Host));
         assert_eq!(
             judge("http://evil.example/mcp", &[("host", "evil.example")]),
@@ -223,13 +281,12 @@ mod tests {
     }
 
     #[test]
-    fn only_our_own_and_listed_origins_pass() {
-        for origin in ["http://localhost:7777", "https://app.example"] {
-            assert_eq!(
-                judge("/", &[("host", "localhost:7777"), ("origin", origin)]),
-                Ok(()),
-                "{origin}"
-            );
+    fn only_our_own_origin_passes() {
+        for (host, origin) in [
+            ("localhost:7777", "http://localhost:7777"),
+            ("berth.example", "https://berth.example"),
+        ] {
+            assert!(judge("/", &[("host", host), ("origin", origin)]).is_ok(), "{origin}");
         }
         let foreign = [
             "null",
@@ -240,18 +297,18 @@ mod tests {
             "http://localhost",
             "https://evil.example",
             "http://localhost:7777.evil.example",
-            "http://app.example",
+            "https://berth.example",
         ];
         for origin in foreign {
-            let headers = [("host", "localhost:7777"), ("origin", origin)];
-            assert_eq!(judge("/", &headers), Err(Refusal::Origin), "{origin}");
+            let fields = [("host", "localhost:7777"), ("origin", origin)];
+            assert_eq!(judge("/", &fields), Err(Refusal::Origin), "{origin}");
         }
     }
 
     #[test]
     fn requests_that_a_browser_sends_for_other_sites_are_refused() {
         let from = |site| judge("/", &[("host", "localhost:7777"), ("sec-fetch-site", site)]);
-        assert_eq!((from("none"), from("same-origin")), (Ok(()), Ok(())));
+        assert!(from("none").is_ok() && from("same-origin").is_ok());
         for site in ["cross-site", "same-site", "", "new-kind"] {
             assert_eq!(from(site), Err(Refusal::Site), "{site}");
         }
@@ -264,12 +321,26 @@ mod tests {
     }
 
     #[test]
-    fn a_listed_origin_may_come_from_another_site() {
-        let headers = [
-            ("host", "localhost:7777"),
-            ("origin", "https://app.example"),
-            ("sec-fetch-site", "cross-site"),
-        ];
-        assert_eq!(judge("/", &headers), Ok(()));
+    fn a_person_may_come_from_another_site_to_the_page_that_asks_them() {
+        let come = |path, mode, dest| {
+            let fields = [
+                ("host", "berth.example"),
+                ("sec-fetch-site", "cross-site"),
+                ("sec-fetch-mode", mode),
+                ("sec-fetch-dest", dest),
+            ];
+            judge(path, &fields)
+        };
+        assert!(come("/oauth/authorize?client_id=x", "navigate", "document").is_ok());
+        for (path, mode, dest) in [
+            ("/oauth/authorize", "navigate", "iframe"),
+            ("/oauth/authorize", "no-cors", "image"),
+            ("/oauth/authorize", "cors", "empty"),
+            ("/oauth/login", "navigate", "document"),
+            ("/oauth/authorize/", "navigate", "document"),
+            ("/mcp", "navigate", "document"),
+        ] {
+            assert_eq!(come(path, mode, dest), Err(Refusal::Site), "{path} {mode} {dest}");
+        }
     }
 }

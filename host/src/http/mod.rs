@@ -1,18 +1,23 @@
 //! The front door: one HTTP listener, and what every request must pass before it reaches MCP.
 //!
 //! A request meets, in this order: the names by which it may call us (`host_origin`), the answers for everyone
-//! (`/health` and a page for browsers), the token (`bearer`), the media types (`accept`), and the bounds on how much
-//! and how long (`bounds`). The token stands before the bounds, so that strangers take no places.
+//! (`/health`, a page for browsers, and the authorization server `oauth`, which strangers may ask only so often),
+//! the token (`bearer`), how often its caller may ask (`rates`), the media types (`accept`), and the bounds on how
+//! much and how long (`bounds`). The token stands before the bounds, so that strangers take no places.
 
 mod accept;
+mod address;
 mod bearer;
 mod bounds;
 mod host_origin;
+mod oauth;
 mod peer;
+mod rates;
 mod refusal;
 mod serve;
+mod tls;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
@@ -26,14 +31,24 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::store::LocalToken;
+use crate::store::{Access, LocalToken};
+pub use address::Proxies;
 use bearer::Gate;
 use bounds::Bounds;
-use host_origin::Names;
+pub use host_origin::{Base, Names};
+pub use oauth::OAuth;
+use peer::Connection;
+use rates::Act;
+pub use rates::Rates;
 use refusal::refuse;
+pub use tls::{Certificate, Error as CertificateError};
 
 /// Whether berth is up: anyone may ask.
 const HEALTH: &str = "/health";
+/// What strangers ask is small, and answered at once.
+const STRANGERS: usize = 16;
+/// Bytes of a stranger's body.
+const STRANGERS_BODY: usize = 64 << 10;
 
 /// Who is let in, and how much at once.
 #[derive(Clone, Debug)]
@@ -42,15 +57,24 @@ pub struct Door {
     pub token: LocalToken,
     /// Lets processes of this user in without the token, as long as they call directly and by a loopback name.
     pub open_on_loopback: bool,
-    /// Names that the `Host` header may hold besides the loopback names with our port: `name` or `name:port`, exactly
-    /// as it is sent. Empty means loopback only.
-    pub allowed_hosts: Vec<String>,
-    /// Origins of web pages that may call besides our own: `https://name` or `https://name:port`.
-    pub allowed_origins: Vec<String>,
+    /// Lets what descends from a session do more than read.
+    pub sessions_may_control: bool,
+    /// By what origins we may be called.
+    pub names: Names,
+    /// Who may come in besides.
+    pub access: Arc<Access>,
+    /// How an app gets a token.
+    pub oauth: OAuth,
+    /// How often whoever may ask for what.
+    pub rates: Arc<Rates>,
+    /// Who is believed about a client's address.
+    pub proxies: Proxies,
     /// How many admitted requests are worked on at once. Further ones wait for 2 seconds, then get 503.
     pub max_requests: usize,
     /// The longest request body, in bytes.
     pub max_body: usize,
+    /// What the listener shows to clients; none: it speaks plain HTTP.
+    pub certificate: Option<Arc<Certificate>>,
 }
 
 /// Serves until `shutdown` is cancelled, then finishes what is under way for at most 4 seconds.
@@ -59,7 +83,8 @@ pub struct Door {
 /// request, and no token in its headers.
 ///
 /// # Errors
-/// If `listener` is not bound to a loopback address: nothing here protects a token on its way over a network.
+/// If `listener` is bound to another address than a loopback one, and there is no public name, which is https by a
+/// certificate here or by what stands in front: nothing would protect a token on its way over the network.
 pub async fn run(
     listener: TcpListener,
     mcp: MethodRouter,
@@ -67,29 +92,35 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let address = listener.local_addr().context("the listening socket has no address")?;
-    ensure_loopback(address)?;
-    serve::serve(listener, router(mcp, door, address.port()), shutdown).await;
+    ensure_protected(address, door.names.are_public())?;
+    let certificate = door.certificate.clone();
+    serve::serve(listener, certificate, router(mcp, door), shutdown).await;
     Ok(())
 }
 
-fn ensure_loopback(address: SocketAddr) -> anyhow::Result<()> {
+fn ensure_protected(address: SocketAddr, public: bool) -> anyhow::Result<()> {
     ensure!(
-        address.ip().is_loopback(),
-        "berth listens on loopback only, not on {address}; listen on 127.0.0.1"
+        public || address.ip().is_loopback(),
+        "{address} can be reached from other machines; set public_url to the https address by which they shall reach \
+         it, or listen on 127.0.0.1"
     );
     Ok(())
 }
 
-fn router(mcp: MethodRouter, door: Door, port: u16) -> Router {
+fn router(mcp: MethodRouter, door: Door) -> Router {
     let front = Arc::new(Front {
-        names: Names::new(port, &door.allowed_hosts, door.allowed_origins),
-        gate: Gate::new(door.token, door.open_on_loopback, port),
+        gate: Gate::new(&door),
+        names: door.names,
+        rates: door.rates,
+        proxies: door.proxies,
         bounds: Bounds::new(door.max_requests, door.max_body),
+        strangers: Bounds::new(STRANGERS, STRANGERS_BODY),
     });
     Router::new()
         .route(HEALTH, get(health))
         .route("/mcp", mcp.clone())
         .route("/", mcp)
+        .merge(oauth::router(door.oauth))
         .fallback(unknown_path)
         // One layer for all that is checked: each costs every request several allocations.
         .layer(from_fn_with_state(front, pass))
@@ -99,31 +130,57 @@ fn router(mcp: MethodRouter, door: Door, port: u16) -> Router {
 struct Front {
     names: Names,
     gate: Gate,
+    rates: Arc<Rates>,
+    proxies: Proxies,
     bounds: Bounds,
+    strangers: Bounds,
 }
 
 async fn pass(State(front): State<Arc<Front>>, request: Request, next: Next) -> Response {
-    seal(front.answer(request, next).await)
+    let answer = front.answer(request, next).await;
+    seal(answer.unwrap_or_else(|refusal| refusal))
 }
 
 impl Front {
-    async fn answer(&self, mut request: Request, next: Next) -> Response {
-        if let Some(refusal) = self.names.check(&request) {
-            return refusal;
-        }
+    /// The route's answer, or a refusal.
+    async fn answer(&self, mut request: Request, next: Next) -> Result<Response, Response> {
+        let name = self.names.check(&request).map_err(host_origin::Refusal::response)?;
+        request.extensions_mut().insert(name.base.clone());
         if asks_for_page(&request) {
-            return page();
+            return Ok(page());
         }
-        if request.uri().path() == HEALTH {
-            return next.run(request).await;
+        let path = request.uri().path();
+        if path == HEALTH {
+            return Ok(next.run(request).await);
         }
-        if let Some(refusal) = self.gate.admit(&mut request).await {
-            return refusal;
+        if oauth::answers(path) {
+            return self.answer_stranger(request, next).await;
         }
-        if let Some(refusal) = accept::settle(&mut request) {
-            return refusal;
-        }
-        self.bounds.hold(request, next).await
+        let caller = self.gate.admit(&mut request, name).await?;
+        self.rates.tool(caller.id()).map_or(Ok(()), Err)?;
+        accept::settle(&mut request).map_or(Ok(()), Err)?;
+        let resource = bearer::resource(request.uri());
+        let mut response = self.bounds.hold(request, next).await;
+        bearer::tell_how_to_step_up(&mut response, &name.base, resource);
+        Ok(response)
+    }
+
+    async fn answer_stranger(&self, mut request: Request, next: Next) -> Result<Response, Response> {
+        let peer = request.extensions().get().map(Connection::address);
+        // Every request has a connection; one without could be anybody.
+        let peer = peer.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
+        let address = self.proxies.client(peer, request.headers());
+        self.rates.act(act(&request), address).map_or(Ok(()), Err)?;
+        request.extensions_mut().insert(oauth::Address(address));
+        Ok(self.strangers.hold(request, next).await)
+    }
+}
+
+fn act(request: &Request) -> Act {
+    match (request.method(), request.uri().path()) {
+        (&Method::POST, "/oauth/login") => Act::LogIn,
+        (_, "/oauth/register") => Act::Register,
+        _ => Act::Token,
     }
 }
 
@@ -150,12 +207,14 @@ fn page() -> Response {
         .into_response()
 }
 
-/// Headers of every answer: nothing is cached, guessed at or told to other sites.
+/// Headers of every answer: nothing is cached, guessed at or told to other sites. A page with forms has a policy of its
+/// own on what is told, or browsers would hide its origin from us as well.
 fn seal(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    let referrers = headers.entry(header::REFERRER_POLICY);
+    referrers.or_insert(HeaderValue::from_static("no-referrer"));
     response
 }
 

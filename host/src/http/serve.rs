@@ -3,14 +3,17 @@
 use std::convert::Infallible;
 use std::io::ErrorKind;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::StatusCode;
 use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -19,6 +22,8 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use super::peer::Connection;
+use super::refusal::refuse;
+use super::tls::{Certificate, Client};
 
 /// Further clients wait in the system's queue.
 const MAX_CONNECTIONS: usize = 512;
@@ -36,8 +41,13 @@ const HEAD_LIMIT: usize = 64 * 1024;
 const GRACE: Duration = Duration::from_secs(4);
 
 /// Answers connections with `router` until `shutdown`; then takes no more, lets requests under way finish for at most
-/// [`GRACE`] and drops what is left.
-pub(super) async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) {
+/// [`GRACE`] and drops what is left. With a certificate it speaks TLS.
+pub(super) async fn serve(
+    listener: TcpListener,
+    certificate: Option<Arc<Certificate>>,
+    router: Router,
+    shutdown: CancellationToken,
+) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -45,7 +55,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router, shutdown: Cance
             Some(_) = connections.join_next() => {}
             accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(converse(stream, router.clone(), shutdown.clone()));
+                    connections.spawn(receive(stream, certificate.clone(), router.clone(), shutdown.clone()));
                 }
                 Err(error) => pause(error).await,
             },
@@ -58,12 +68,46 @@ pub(super) async fn serve(listener: TcpListener, router: Router, shutdown: Cance
     }
 }
 
-/// One connection, to its end.
-async fn converse(stream: TcpStream, router: Router, shutdown: CancellationToken) {
+/// One connection, from its beginning.
+async fn receive(
+    stream: TcpStream,
+    certificate: Option<Arc<Certificate>>,
+    router: Router,
+    shutdown: CancellationToken,
+) {
     let (Ok(()), Ok(ours), Ok(theirs)) = (stream.set_nodelay(true), stream.local_addr(), stream.peer_addr()) else {
         return; // The client is gone already.
     };
-    let service = answer_with(router, Connection::new(ours, theirs));
+    let connection = Connection::new(ours, theirs);
+    let Some(certificate) = certificate else {
+        return converse(stream, router, connection, shutdown).await;
+    };
+    let client = tokio::select! {
+        client = certificate.accept(stream) => client,
+        () = shutdown.cancelled() => return,
+    };
+    match client {
+        Ok(Client::Secure(stream)) => converse(stream, router, connection, shutdown).await,
+        Ok(Client::Plain(stream)) => converse(stream, Router::new().fallback(not_https), connection, shutdown).await,
+        Err(error) => tracing::debug!(%error, "a TLS handshake failed"),
+    }
+}
+
+async fn not_https() -> Response {
+    refuse(
+        StatusCode::BAD_REQUEST,
+        "this is plain HTTP, and berth speaks TLS here: write https:// instead of http://",
+    )
+}
+
+/// Requests and answers, to the connection's end.
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Send + 'static,
+    router: Router,
+    connection: Connection,
+    shutdown: CancellationToken,
+) {
+    let service = answer_with(router, connection);
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)

@@ -16,12 +16,21 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{Door, ensure_loopback, run};
+use super::{Door, Names, OAuth, Proxies, Rates, ensure_protected, run};
+use crate::config;
 use crate::principal::Principal;
-use crate::store::DataDirectory;
+use crate::store::{DataDirectory, Recorder};
+
+/// Enough for a test.
+pub(super) const RATES: config::Rates = config::Rates {
+    tools: 1000,
+    login: 1000,
+    register: 1000,
+    token: 1000,
+};
 
 /// A running door. The echo answers `hold` when it is released, `forever` never, and never ends its answer to `stream`.
 struct Server {
@@ -42,21 +51,32 @@ struct Answer {
 
 impl Server {
     async fn start(adjust: impl FnOnce(&mut Door)) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
         let root = TempDir::new().unwrap();
         let data = DataDirectory::open(&root.path().join("data"), &root.path().join("cache")).unwrap();
         let token = data.local_token().unwrap();
         let text = token.reveal().to_owned();
+        let access = Arc::new(data.access().unwrap());
+        let rates = Arc::new(Rates::new(&RATES));
+        let recorder = Recorder::start(data.audit(false).unwrap(), false).unwrap();
         let mut door = Door {
             token,
             open_on_loopback: false,
-            allowed_hosts: Vec::new(),
-            allowed_origins: Vec::new(),
+            sessions_may_control: false,
+            names: Names::new(port, false, Some("https://berth.example")),
+            oauth: OAuth::new(access.clone(), recorder, Arc::default(), [].into(), rates.clone()),
+            access,
+            rates,
+            proxies: Proxies {
+                trusted: Vec::new(),
+                header: http::HeaderName::from_static("x-forwarded-for"),
+            },
             max_requests: 16,
             max_body: 1024,
+            certificate: None,
         };
         adjust(&mut door);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
         let (held, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (shutdown, mcp) = (CancellationToken::new(), any(echo));
         let mcp = mcp.layer(Extension((held.clone(), release.clone())));
@@ -74,6 +94,22 @@ impl Server {
 
     async fn connect(&self) -> TcpStream {
         TcpStream::connect(("127.0.0.1", self.port)).await.unwrap()
+    }
+
+    /// Whether a new call is answered by this server, and not by another test's that has got its port meanwhile: such a
+    /// one has a token of its own.
+    async fn takes_calls(&self) -> bool {
+        let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)).await else {
+            return false;
+        };
+        let request = post("/mcp", "Authorization: Bearer TOKEN\r\nConnection: close\r\n", "{}");
+        let request = request
+            .replace("PORT", &self.port.to_string())
+            .replace("TOKEN", &self.token);
+        let mut answer = Vec::new();
+        let _ = stream.write_all(request.as_bytes()).await;
+        let _ = timeout(Duration::from_secs(5), stream.read_to_end(&mut answer)).await;
+        answer.starts_with(b"HTTP/1.1 200 ")
     }
 
     /// One request on its own connection, exactly as written; `PORT` and `TOKEN` are filled in.
@@ -324,12 +360,8 @@ async fn an_open_door_lets_this_users_processes_in() {
 }
 
 #[tokio::test]
-async fn an_open_door_is_closed_to_what_was_forwarded() {
-    let server = Server::start(|door| {
-        door.open_on_loopback = true;
-        door.allowed_hosts = vec!["berth.example".to_owned()];
-    })
-    .await;
+async fn whatever_was_forwarded_is_refused_on_an_open_door_and_with_the_token() {
+    let server = Server::start(|door| door.open_on_loopback = true).await;
     for header in [
         "Forwarded: for=1.2.3.4",
         "X-Forwarded-For: 1.2.3.4",
@@ -338,24 +370,23 @@ async fn an_open_door_is_closed_to_what_was_forwarded() {
         "Via: 1.1 x",
     ] {
         let answer = server.bare(&format!("{header}\r\n")).await;
-        assert_eq!(answer.status, 403, "{header}");
+        assert_eq!(answer.status, 401, "{header}");
         assert!(answer.error().contains("proxy or a tunnel"));
-        assert_eq!(
-            server.post("/mcp", &format!("{header}\r\n"), "{}").await.status,
-            200,
-            "{header} with the token"
-        );
+        let with_token = server.post("/mcp", &format!("{header}\r\n"), "{}").await;
+        assert_eq!(with_token.status, 401, "{header} with the token");
     }
     let public = "GET /mcp HTTP/1.1\r\nHost: berth.example\r\nConnection: close\r\n\r\n";
-    assert_eq!(server.raw(public).await.status, 403);
+    assert_eq!(server.raw(public).await.status, 401);
+    let with_token = public.replace("\r\n\r\n", "\r\nAuthorization: Bearer TOKEN\r\n\r\n");
+    assert_eq!(server.raw(&with_token).await.status, 401);
     assert_eq!(server.bare("Authorization: Bearer wrong\r\n").await.status, 401);
 }
 
-/// Only root can become another user; for everyone else the decision itself is tested in `peer`.
+/// Only root can become another user; for everyone else the look-up is tested in `peer`, and the table names a user.
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
 #[allow(clippy::disallowed_methods, reason = "a test's own client, started as another user")]
-async fn an_open_door_is_closed_to_other_users() {
+async fn other_users_are_refused_on_an_open_door_and_with_the_token() {
     use std::os::unix::process::CommandExt as _;
     if !rustix::process::geteuid().is_root() {
         return;
@@ -378,14 +409,52 @@ async fn an_open_door_is_closed_to_other_users() {
             .unwrap();
         Answer::parse(&output.stdout)
     };
-    let refused = call("");
-    assert_eq!(refused.status, 403);
-    assert!(refused.error().contains("does not come from a process of the user"));
+    for headers in ["", "Authorization: Bearer TOKEN\r\n"] {
+        let refused = call(headers);
+        assert_eq!(refused.status, 403, "{headers}");
+        assert!(refused.error().contains("does not come from a process of the user"));
+    }
     assert_eq!(
-        call("Authorization: Bearer TOKEN\r\n").status,
-        200,
-        "the token stands for itself"
+        call("Authorization: Bearer wrong\r\n").status,
+        401,
+        "whoever has no token learns no more"
     );
+}
+
+/// A client that bears the mark, as what runs in a session does; on macOS the system's shell would hide it.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+#[allow(clippy::disallowed_methods, reason = "a test's own client, started as a session's")]
+async fn what_descends_from_a_session_only_reads_unless_sessions_may_control() {
+    for (open, may_control) in [(false, false), (true, false), (false, true), (true, true)] {
+        let server = Server::start(|door| {
+            door.open_on_loopback = open;
+            door.sessions_may_control = may_control;
+        })
+        .await;
+        let token = if open { "" } else { "Authorization: Bearer TOKEN\r\n" };
+        let request = post("/mcp", &format!("Connection: close\r\n{token}"), "{}")
+            .replace("PORT", &server.port.to_string())
+            .replace("TOKEN", &server.token);
+        let script = format!(
+            "exec 3<>/dev/tcp/127.0.0.1/{}; printf %s \"$0\" >&3; cat <&3",
+            server.port
+        );
+        let output = std::process::Command::new("bash")
+            .args(["-c", &script, &request])
+            .env(crate::peer::MARK, "here")
+            .output()
+            .unwrap();
+        let answer = Answer::parse(&output.stdout);
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let principal = Principal::local();
+        let expected = if may_control {
+            principal
+        } else {
+            principal.only_reading()
+        };
+        assert_eq!(answer.json()["principal"], expected.id(), "open: {open}");
+    }
 }
 
 #[tokio::test]
@@ -570,6 +639,7 @@ async fn a_body_that_never_ends_is_given_up() {
 #[tokio::test]
 async fn shutdown_finishes_what_is_under_way_and_takes_nothing_new() {
     let server = Server::start(|_| {}).await;
+    assert!(server.takes_calls().await);
     let (mut idle, mut busy) = (server.connect().await, server.connect().await);
     server
         .send(&mut idle, &post("/mcp", "Authorization: Bearer TOKEN\r\n", "{}"))
@@ -585,10 +655,7 @@ async fn shutdown_finishes_what_is_under_way_and_takes_nothing_new() {
         0,
         "an idle connection is closed at once"
     );
-    assert!(
-        TcpStream::connect(("127.0.0.1", server.port)).await.is_err(),
-        "nothing listens any more"
-    );
+    assert!(!server.takes_calls().await);
     server.release.notify_one();
     assert_eq!(next_answer(&mut busy).await.status, 200);
     server.running.await.unwrap().unwrap();
@@ -612,16 +679,13 @@ async fn shutdown_drops_what_does_not_finish() {
 }
 
 #[test]
-fn only_loopback_is_listened_on() {
+fn only_a_protected_door_is_open_to_other_machines() {
     for address in ["127.0.0.1:7777", "127.0.0.2:1", "[::1]:7777"] {
-        assert!(ensure_loopback(address.parse().unwrap()).is_ok());
+        assert!(ensure_protected(address.parse().unwrap(), false).is_ok());
     }
     for address in ["0.0.0.0:7777", "192.168.1.2:7777", "[::]:7777"] {
-        assert!(
-            ensure_loopback(address.parse().unwrap())
-                .unwrap_err()
-                .to_string()
-                .contains("127.0.0.1")
-        );
+        assert!(ensure_protected(address.parse().unwrap(), true).is_ok());
+        let refusal = ensure_protected(address.parse().unwrap(), false).unwrap_err();
+        assert!(refusal.to_string().contains("127.0.0.1"), "{refusal}");
     }
 }

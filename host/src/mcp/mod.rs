@@ -6,30 +6,37 @@
 mod client;
 mod finishing;
 mod outgoing;
+mod scope;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::middleware::from_fn;
 use axum::routing::MethodRouter;
 use futures::FutureExt as _;
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, DiscoverResult, Implementation,
-    ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
+    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, DiscoverResult,
+    GetPromptRequestParams, GetPromptResponse, Implementation, ListToolsResult, PaginatedRequestParams,
+    ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
 };
 use rmcp::service::{RequestContext, RoleServer};
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use rmcp::{ErrorData, ServiceExt};
+use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
 pub use self::client::Client;
 use self::finishing::Finishing;
-pub use self::outgoing::clean;
+pub use self::outgoing::{clean, clean_json};
+use self::scope::StepUp;
 use crate::catalog::{self, Caller, Catalog, ToolError};
-use crate::principal::Principal;
+use crate::principal::{Principal, Scope};
+use crate::store::Recorder;
+use crate::store::audit::Outcome;
 
 /// How long a client may keep the tool list, in milliseconds.
 const LIST_TTL: u64 = 60_000;
@@ -45,6 +52,8 @@ const INSTRUCTIONS: &str = "berth is a remote control for coding-agent sessions.
 #[derive(Clone)]
 pub struct Server {
     catalog: Arc<Catalog>,
+    /// Where calls are recorded.
+    recorder: Recorder,
     tools: Arc<[Tool]>,
     /// Who calls, where the carrier itself says so; else the request must.
     caller: Option<Principal>,
@@ -54,8 +63,9 @@ pub struct Server {
 impl Server {
     /// A server for requests that carry their principal in the extensions of their HTTP request. Once `ending` is
     /// cancelled, calls that wait are answered so.
-    pub fn new(catalog: Arc<Catalog>, ending: CancellationToken) -> Self {
+    pub fn new(catalog: Arc<Catalog>, recorder: Recorder, ending: CancellationToken) -> Self {
         Self {
+            recorder,
             tools: catalog.tools().iter().map(describe).collect(),
             catalog,
             caller: None,
@@ -83,7 +93,13 @@ impl Server {
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
         let identity = Implementation::new("berth", env!("CARGO_PKG_VERSION")).with_title("berth");
-        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+        // Prompts and resources there are none; but clients ask for them, and who answers must say so.
+        let capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_prompts()
+            .enable_resources()
+            .build();
+        ServerConfig::new(capabilities)
             .with_server_info(identity)
             .with_instructions(INSTRUCTIONS)
     }
@@ -99,15 +115,38 @@ impl ServerHandler for Server {
     async fn list_tools(
         &self,
         _: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        Ok(ListToolsResult::with_all_items(self.tools.to_vec())
+        let principal = self.principal(&context)?;
+        let tools = self.catalog.tools_of(&principal).filter_map(|(tool, scope)| {
+            let described = self.get_tool(&tool.name)?;
+            Some(described.with_annotations(hints(tool, scope)))
+        });
+        Ok(ListToolsResult::with_all_items(tools.collect())
             .with_ttl_ms(LIST_TTL)
             .with_cache_scope(CacheScope::Private))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
         self.tools.iter().find(|tool| tool.name == name).cloned()
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let data = json!({"name": clean(&request.name)});
+        Err(ErrorData::invalid_params("there are no prompts here", Some(data)))
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let data = json!({"uri": clean(&request.uri)});
+        Err(ErrorData::invalid_params("there are no resources here", Some(data)))
     }
 
     async fn call_tool(
@@ -120,14 +159,29 @@ impl ServerHandler for Server {
             gone: context.ct.clone(),
             ending: self.ending.clone(),
         };
-        let catalog = self.catalog.clone();
+        // A client of the later revisions is told by the protocol that a tool is not there; those before hide such an
+        // error's words from the model, which needs them.
+        let unknown =
+            context.meta.protocol_version().is_some() && !self.catalog.knows(&caller.principal, &request.name);
+        let lacking = context
+            .extensions
+            .get::<http::request::Parts>()
+            .and_then(|parts| parts.extensions.get::<StepUp>())
+            .and_then(|step_up| Some((step_up.clone(), self.catalog.lacks(&caller.principal, &request.name)?)));
+        let (catalog, recorder) = (self.catalog.clone(), self.recorder.clone());
         let call = async move {
             let arguments = request.arguments.unwrap_or_default();
-            catalog.call(&caller, &request.name, arguments).await
+            catalog.call(&caller, &recorder, &request.name, arguments).await
         };
         // A caller who goes away must not leave a message half typed.
         match Finishing::new(AssertUnwindSafe(call).catch_unwind()).await {
-            Ok(answer) => Ok(result(answer).into()),
+            Ok(Err(error)) if unknown => Err(ErrorData::invalid_params(clean(&error.to_string()), None)),
+            Ok(answer) => {
+                if let (Err(error), Some((step_up, scope))) = (&answer, lacking) {
+                    step_up.note(scope, error);
+                }
+                Ok(result(answer).into())
+            }
             Err(_) => Err(ErrorData::internal_error(
                 "the call ended by a fault in berth; its log says where",
                 None,
@@ -147,11 +201,12 @@ pub fn http_service(server: Server, max_body: usize, hosts: Vec<String>, origins
         .enforce_origin_validation();
     // Loopback names are the default and stay.
     config.allowed_hosts.extend(hosts);
-    axum::routing::any_service(StreamableHttpService::new(
+    let service = StreamableHttpService::new(
         move || Ok(server.clone()),
         Arc::new(NeverSessionManager::default()),
         config,
-    ))
+    );
+    axum::routing::any_service(service).layer(from_fn(scope::step_up))
 }
 
 /// Serves one client over a stream of JSON lines, until it ends, or shortly after `shutdown`: what waits is answered.
@@ -178,25 +233,28 @@ where
     Ok(())
 }
 
-/// A tool as clients see it. Names, descriptions and schemas of plugins are foreign text as well.
+/// A tool as clients see it, but for its hints. Names, descriptions and schemas of plugins are foreign text as well.
 fn describe(tool: &catalog::Tool) -> Tool {
-    let title = clean(&tool.title);
-    let hints = ToolAnnotations::from_raw(
-        Some(title.clone()),
-        Some(tool.read_only),
-        Some(tool.destructive),
-        Some(tool.idempotent),
-        // What an agent does is not bounded by this server.
-        Some(!tool.read_only),
-    );
-    let input = outgoing::clean_object(tool.input.clone());
-    let mut described = Tool::new(tool.name.clone(), clean(&tool.description), Arc::new(input))
-        .with_title(title)
-        .with_annotations(hints);
+    let input = outgoing::body_only(outgoing::clean_object(tool.input.clone()));
+    let mut described =
+        Tool::new(tool.name.clone(), clean(&tool.description), Arc::new(input)).with_title(clean(&tool.title));
     if let Some(output) = &tool.output {
         described = described.with_raw_output_schema(Arc::new(outgoing::clean_object(output.clone())));
     }
     described
+}
+
+/// What a client may take a tool for, whose caller needs `scope` for it.
+fn hints(tool: &catalog::Tool, scope: Scope) -> ToolAnnotations {
+    let reads = scope == Scope::Read;
+    ToolAnnotations::from_raw(
+        Some(clean(&tool.title)),
+        Some(reads),
+        Some(tool.destructive && !reads),
+        Some(tool.idempotent),
+        // What an agent does is not bounded by this server.
+        Some(!reads),
+    )
 }
 
 /// The one place where answers leave: every string is cleaned here.
@@ -209,9 +267,9 @@ fn result(answer: Result<catalog::Answer, ToolError>) -> CallToolResult {
                 (None, Some(structured)) => structured.to_string(),
                 (None, None) => String::new(),
             };
-            let mut result = match answer.failed {
-                false => CallToolResult::success(vec![ContentBlock::text(text)]),
-                true => CallToolResult::error(vec![ContentBlock::text(text)]),
+            let mut result = match answer.outcome {
+                Outcome::Done => CallToolResult::success(vec![ContentBlock::text(text)]),
+                _ => CallToolResult::error(vec![ContentBlock::text(text)]),
             };
             result.structured_content = structured;
             result

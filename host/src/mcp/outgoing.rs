@@ -14,7 +14,7 @@ pub fn clean(text: &str) -> String {
 }
 
 /// Cleans every string and key of `value`.
-pub(crate) fn clean_json(value: Value) -> Value {
+pub fn clean_json(value: Value) -> Value {
     match value {
         Value::String(text) => Value::String(clean(&text)),
         Value::Array(items) => items.into_iter().map(clean_json).collect(),
@@ -28,6 +28,21 @@ pub(crate) fn clean_object(fields: Map<String, Value>) -> Map<String, Value> {
     fields
         .into_iter()
         .map(|(name, value)| (clean(&name), clean_json(value)))
+        .collect()
+}
+
+/// A schema without `x-mcp-header` (2026-07-28), by which a plugin would have clients repeat arguments in headers:
+/// proxies and tunnels write those to their logs, and a header that is missed would tell of a tool that is hidden.
+pub(crate) fn body_only(schema: Map<String, Value>) -> Map<String, Value> {
+    let below = |value: Value| match value {
+        Value::Object(fields) => Value::Object(body_only(fields)),
+        other => other,
+    };
+    schema
+        .into_iter()
+        // A string is the wish; anything else is an argument of that name.
+        .filter(|(key, value)| key != "x-mcp-header" || !value.is_string())
+        .map(|(key, value)| (key, below(value)))
         .collect()
 }
 
@@ -66,5 +81,21 @@ mod tests {
     fn strings_at_any_depth_and_keys_are_cleaned() {
         let cleaned = clean_json(json!({"k\u{1b}[1m": ["\u{202e}x", {"y": "z\u{0}"}], "n": 1}));
         assert_eq!(cleaned, json!({"k": ["x", {"y": "z"}], "n": 1}));
+    }
+
+    #[test]
+    fn a_schema_asks_for_no_argument_in_a_header() {
+        let schema = json!({"type": "object", "properties": {
+            "x-mcp-header": {"type": "string"},
+            "outer": {"type": "object", "properties": {"inner": {"type": "string", "x-mcp-header": "Inner"}}},
+        }});
+        let schema = schema.as_object().cloned().unwrap_or_default();
+        assert_eq!(
+            Value::Object(body_only(schema)),
+            json!({"type": "object", "properties": {
+                "x-mcp-header": {"type": "string"},
+                "outer": {"type": "object", "properties": {"inner": {"type": "string"}}},
+            }})
+        );
     }
 }

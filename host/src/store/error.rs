@@ -69,10 +69,24 @@ pub enum Error {
     },
     /// The token file holds something else.
     #[error(
-        "{path:?} does not hold a token; remove it, and the next start makes a new one, which clients must then be given"
+        "{path:?} does not hold a token or key; remove it, and the next start makes a new one; what the old one protected is void then"
     )]
     Token {
         /// The token file.
+        path: PathBuf,
+    },
+    /// SQLite refused.
+    #[error("the database {path:?}: {source}")]
+    Database {
+        /// Its file.
+        path: PathBuf,
+        /// SQLite's reason.
+        source: rusqlite::Error,
+    },
+    /// A later berth has written the database.
+    #[error("{path:?} was written by a newer berth; use that one, or give this one a data directory of its own")]
+    Newer {
+        /// Its file.
         path: PathBuf,
     },
     /// The system gave no random bytes.
@@ -91,6 +105,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// For `map_err`: that SQLite refused something in the database at `path`.
+    pub(super) fn database(path: &Path) -> impl FnOnce(rusqlite::Error) -> Self {
+        move |source| Self::Database {
+            path: path.to_owned(),
+            source,
+        }
+    }
+
     /// For `map_err`: what was tried on `path`.
     pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io {

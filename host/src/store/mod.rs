@@ -3,13 +3,22 @@
 //! Everything below it belongs to the user that berth runs as and to nobody else: directories are 0700, files 0600,
 //! and a link is never followed. What is found otherwise stops the start, since it may have been read or planted.
 
+mod access;
+pub mod audit;
+mod database;
 mod error;
 mod files;
 mod lock;
+mod secret;
 mod token;
 
 use std::path::{Path, PathBuf};
 
+pub use access::{
+    Access, Approval, Client, Family, Full, Issued, Kind, NewClient, Redemption, Refused, Registered, Secret, Verified,
+    passphrase,
+};
+pub use audit::{Audit, Recorder};
 pub use error::Error;
 pub use lock::Lock;
 pub use token::LocalToken;
@@ -73,6 +82,26 @@ impl DataDirectory {
     /// If its file cannot be made, is damaged, or could have been read by others.
     pub fn local_token(&self) -> Result<LocalToken, Error> {
         LocalToken::load_or_create(&self.data.join("token"))
+    }
+
+    /// The records of who may come in. Every process of this user may open them, whoever owns the directory.
+    ///
+    /// # Errors
+    /// If the database or the key for tokens cannot be opened, or was not ours alone.
+    pub fn access(&self) -> Result<Access, Error> {
+        Access::open(&self.database_path(), &self.data.join("token.key"))
+    }
+
+    /// The record of what was done; with `sync` each entry outlives a power cut.
+    ///
+    /// # Errors
+    /// If the database or the key of the record cannot be opened, or was not ours alone.
+    pub fn audit(&self, sync: bool) -> Result<Audit, Error> {
+        Audit::open(&self.database_path(), &self.data.join("audit.key"), sync)
+    }
+
+    fn database_path(&self) -> PathBuf {
+        self.data.join("berth.db")
     }
 
     /// The unix socket on which the owner of the directory listens to `berth stdio` and `berth call`.

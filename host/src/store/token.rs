@@ -1,17 +1,12 @@
 //! The local token: what a caller on this machine shows to be let in.
 
 use std::fmt;
-use std::fs::OpenOptions;
-use std::io::Read as _;
 use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use super::{Error, files};
-
-/// 256 bits, written as hexadecimal digits.
-const DIGITS: usize = 64;
+use super::{Error, secret};
 
 /// The secret that stands for the operator on this machine. `Debug` does not show it.
 #[derive(Clone)]
@@ -33,23 +28,7 @@ impl LocalToken {
 
     /// Reads the token at `path`, making it first if there is none. Two processes at once end up with the same one.
     pub(super) fn load_or_create(path: &Path) -> Result<Self, Error> {
-        if !path.try_exists().map_err(Error::io("look at", path))? {
-            files::create(path, &format!("{}\n", files::random_hex::<{ DIGITS / 2 }>()?))?;
-        }
-        Self::load(path)
-    }
-
-    fn load(path: &Path) -> Result<Self, Error> {
-        let file = files::open(path, OpenOptions::new().read(true))?;
-        let mut bytes = Vec::new();
-        file.take(DIGITS as u64 + 2)
-            .read_to_end(&mut bytes)
-            .map_err(Error::io("read", path))?;
-        let text = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
-        if text.len() != DIGITS || !text.iter().all(u8::is_ascii_hexdigit) {
-            return Err(Error::Token { path: path.to_owned() });
-        }
-        let text: String = text.iter().copied().map(char::from).collect();
+        let text = secret::load_or_create(path)?;
         Ok(Self {
             digest: digest(&text),
             text,

@@ -10,7 +10,7 @@ use reqwest::header;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
@@ -41,6 +41,12 @@ impl Place {
 
     /// The same with further lines in `[server]`.
     pub(crate) fn with_server(config: &str, server: &str) -> Self {
+        // For the clients of all tests; the first one of them has done it.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        assert!(
+            std::env::var_os(berth::peer::MARK).is_none(),
+            "the tests play the operator, which nothing in a session of berth's is: run them in a terminal outside"
+        );
         let place = Self {
             root: tempfile::Builder::new().prefix("berth-").tempdir().unwrap(),
         };
@@ -56,8 +62,14 @@ impl Place {
     pub(crate) fn configure(&self, config: &str, server: &str) {
         // One cache for all tests, so that the plugin is compiled once.
         let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache");
-        let text =
-            format!("{config}\n[server]\nlisten = \"127.0.0.1:0\"\ndata = \"data\"\ncache = {cache:?}\n{server}\n");
+        // Tests ask far more often than people.
+        let rates = match server.contains("rates") {
+            true => "",
+            false => "rates = { tools = 1000000 }",
+        };
+        let text = format!(
+            "{config}\n[server]\nlisten = \"127.0.0.1:0\"\ndata = \"data\"\ncache = {cache:?}\n{rates}\n{server}\n"
+        );
         self.write("config.toml", text, 0o600);
     }
 
@@ -126,6 +138,25 @@ impl Place {
         let ran = self.run(args).await;
         assert!(!ran.success, "it succeeded: {}", ran.stdout);
         ran.stderr
+    }
+
+    /// Sets the owner's passphrase, as a script does.
+    pub(crate) async fn set_passphrase(&self, passphrase: &str) {
+        let mut command = self.command(&["login", "set", "--config", &self.name("config.toml")]);
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut input = child.stdin.take().unwrap();
+        input.write_all(format!("{passphrase}\n").as_bytes()).await.unwrap();
+        drop(input);
+        let ended = timeout(PATIENCE, child.wait_with_output())
+            .await
+            .expect("it hangs")
+            .unwrap();
+        assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
     }
 
     /// A FIFO in the granted directory, to see which processes live: see [`Life`].
@@ -213,7 +244,7 @@ impl Berth {
         Self {
             base,
             token: place.run(&["token"]).await.stdout.trim().to_owned(),
-            client: reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap(),
+            client: client(),
             child,
             log,
         }
@@ -297,6 +328,12 @@ impl Drop for Berth {
             eprintln!("berth's log:\n{}", fs::read_to_string(&self.log).unwrap_or_default());
         }
     }
+}
+
+/// An HTTP client that goes where it is told and no further.
+fn client() -> reqwest::Client {
+    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE);
+    client.redirect(reqwest::redirect::Policy::none()).build().unwrap()
 }
 
 /// The JSON-RPC message in a response, whichever of the two media types carries it.

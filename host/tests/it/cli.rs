@@ -60,7 +60,9 @@ async fn help_names_every_command() {
     let place = Place::new(LOCAL);
     let help = place.run_as_is(&["--help"]).await;
     assert!(help.success);
-    for command in ["serve", "stdio", "check", "tools", "call", "token", "attach", "plugin"] {
+    for command in [
+        "serve", "stdio", "check", "tools", "call", "token", "login", "clients", "tokens", "attach", "audit", "plugin",
+    ] {
         assert!(
             help.stdout.lines().any(|line| line.trim_start().starts_with(command)),
             "{command}: {}",
@@ -440,14 +442,14 @@ async fn a_configuration_that_others_may_write_is_refused() {
 }
 
 #[tokio::test]
-async fn only_loopback_addresses_are_listened_on() {
+async fn without_a_public_url_only_loopback_addresses_are_listened_on() {
     for address in ["0.0.0.0:8787", "[::]:8787", "192.0.2.1:8787"] {
         let place = Place::new(LOCAL);
         let text = place.read("config.toml").replace("127.0.0.1:0", address);
         place.write("config.toml", text, 0o600);
         let complaint = place.complaint(&["serve"]).await;
         assert!(
-            complaint.contains("server.listen: ") && complaint.contains("use 127.0.0.1"),
+            complaint.contains("server.listen: ") && complaint.contains("listen on 127.0.0.1"),
             "{complaint}"
         );
     }

@@ -206,7 +206,10 @@ async fn only_granted_variables_reach_a_program() {
     });
     variables.sort_unstable();
     let home = format!("HOME={}", place.name("home"));
-    assert_eq!(variables, ["GIVEN=by the plugin", &home, "LANG=C.UTF-8"]);
+    assert_eq!(
+        variables,
+        ["BERTH_SESSION=bad", "GIVEN=by the plugin", &home, "LANG=C.UTF-8"]
+    );
 }
 
 #[tokio::test]

@@ -3,16 +3,26 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 #![allow(clippy::disallowed_methods, reason = "tests start berth itself")]
 
+mod access;
+mod attacks;
+mod audit;
 mod bad_input;
 mod bad_plugins;
 mod berth;
 mod cli;
+mod connector;
 mod delivery;
 mod demo;
+mod doctor;
+mod door;
 mod fuzzed_grant;
 mod grants;
 mod isolation;
+mod oauth;
 mod own_tools;
+mod peers;
 mod protocol;
+mod public;
+mod scopes;
 mod sessions;
 mod shipped_grant;

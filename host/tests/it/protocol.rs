@@ -183,6 +183,39 @@ async fn headers_that_belie_the_body_and_unknown_revisions_are_refused() {
 }
 
 #[tokio::test]
+async fn what_is_not_there_is_an_error_of_the_protocol() {
+    let place = Place::new(LOCAL);
+    let berth = Berth::serve(&place).await;
+    let calls = [
+        ("prompts/get", "name", "nothing", "there are no prompts"),
+        ("resources/read", "uri", "file:///etc/passwd", "there are no resources"),
+    ];
+    for (method, key, value, says) in calls {
+        let answer = modern(&berth, method, Some(value), json!({key: value}))
+            .send()
+            .await
+            .unwrap();
+        let error = &message(answer).await["error"];
+        assert_eq!(error["code"], -32602, "{method}: {error}");
+        assert!(
+            error["message"].as_str().unwrap().starts_with(says),
+            "{method}: {error}"
+        );
+    }
+    for (method, items) in [("prompts/list", "prompts"), ("resources/list", "resources")] {
+        let answer = message(modern(&berth, method, None, json!({})).send().await.unwrap()).await;
+        assert_eq!(answer["result"][items], json!([]), "{method}");
+    }
+    let discovered = message(modern(&berth, "server/discover", None, json!({})).send().await.unwrap()).await;
+    let capabilities: Vec<&String> = discovered["result"]["capabilities"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .collect();
+    assert_eq!(capabilities, ["prompts", "resources", "tools"]);
+}
+
+#[tokio::test]
 async fn a_plain_curl_gets_an_answer() {
     let place = Place::new(LOCAL);
     let berth = Berth::serve(&place).await;
@@ -241,7 +274,15 @@ async fn without_the_token_nothing_is_answered() {
     let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"});
     let without = berth.client.post(berth.endpoint()).json(&body).send().await.unwrap();
     assert_eq!(without.status(), 401);
-    assert_eq!(without.headers()[header::WWW_AUTHENTICATE], "Bearer");
+    let way = format!(
+        "resource_metadata=\"{}/.well-known/oauth-protected-resource/mcp\"",
+        berth.base
+    );
+    let challenge = without.headers()[header::WWW_AUTHENTICATE].to_str().unwrap().to_owned();
+    assert!(
+        challenge.starts_with("Bearer ") && challenge.contains(&way),
+        "{challenge}"
+    );
     let told = without.text().await.unwrap();
     assert!(told.contains("berth token"), "{told}");
     let wrong = berth
@@ -264,10 +305,10 @@ async fn an_open_door_lets_this_user_in_but_nothing_forwarded() {
     assert_eq!(plain().send().await.unwrap().status(), 200);
     for name in ["Forwarded", "X-Forwarded-For", "CF-Connecting-IP", "ngrok-trace-id"] {
         let refused = plain().header(name, "for=192.0.2.1").send().await.unwrap();
-        assert_eq!(refused.status(), 403, "{name}");
+        assert_eq!(refused.status(), 401, "{name}");
         let told = refused.text().await.unwrap();
         assert!(
-            told.contains("proxy or a tunnel") && told.contains("berth token"),
+            told.contains("proxy or a tunnel") && told.contains("berth tokens create"),
             "{told}"
         );
     }

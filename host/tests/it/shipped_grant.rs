@@ -63,7 +63,7 @@ async fn all_denied(lists: &[Vec<&str>]) {
 }
 
 const START: &str = "new-session -d -s a-1 -n demo -x 120 -y 60 --";
-const CLAUDE: &str = "env -u TMUX -u TMUX_PANE CLAUDE_CODE_DISABLE_ALTERNATE_SCREEN=1 claude";
+const CLAUDE: &str = "env -u TMUX -u TMUX_PANE BERTH_SESSION=claude CLAUDE_CODE_DISABLE_ALTERNATE_SCREEN=1 claude";
 
 #[tokio::test]
 async fn what_the_plugin_needs_is_allowed_and_fixed_arguments_come_first() {

@@ -18,11 +18,17 @@ use tokio_util::sync::CancellationToken;
 
 use crate::contract::process::Output;
 
+/// In the environment of every program that berth starts for a backend, with the backend's name: whatever bears it is in
+/// a session.
+pub const MARK: &str = "BERTH_SESSION";
+
 /// How long what is left in the pipes is read after the program itself has ended.
 const DRAIN: Duration = Duration::from_millis(500);
 
 /// What to start.
 pub(crate) struct Start<'a> {
+    /// Whose program it is.
+    pub(crate) backend: &'a str,
     pub(crate) program: &'a Path,
     pub(crate) args: Vec<&'a str>,
     pub(crate) environment: &'a [(OsString, OsString)],
@@ -63,12 +69,14 @@ pub(crate) async fn run(start: Start<'_>) -> io::Result<Ended> {
     }
 }
 
-/// Becomes `program`, for a command that hands the operator's terminal over. Returns only the reason why it could not.
+/// Becomes `program` of `backend`, for a command that hands the operator's terminal over. Returns only the reason why it
+/// could not.
 #[allow(clippy::disallowed_methods, reason = "the operator's own command, from config alone")]
 pub fn replace_this_process(
     program: &Path,
     args: impl IntoIterator<Item = String>,
     environment: Vec<(OsString, OsString)>,
+    backend: &str,
 ) -> io::Error {
     if let Some(umask) = UMASK.get() {
         rustix::process::umask(*umask);
@@ -77,26 +85,43 @@ pub fn replace_this_process(
         .args(args)
         .env_clear()
         .envs(environment)
+        // It may start what outlives it.
+        .env(MARK, backend)
         .exec()
 }
 
-// The host's one place that starts programs; a directory can only be entered by descriptor, and the umask only be set,
-// between fork and exec.
-#[allow(unsafe_code, clippy::disallowed_methods, reason = "see above")]
+/// `program` with what the operator has in their own environment, and nothing on standard input.
+pub(super) fn beside(program: &Path, args: &[&str]) -> Command {
+    let mut command = alone(program, None);
+    command.args(args).stdin(Stdio::null());
+    command
+}
+
 fn command(start: Start<'_>) -> (Vec<u8>, Command) {
-    let mut command = Command::new(start.program);
+    let mut command = alone(start.program, start.directory);
     command
         .args(start.args)
         .env_clear()
         .envs(start.environment.iter().map(|(name, value)| (name, value)))
         .envs(start.added.iter().map(|(name, value)| (name, value)))
+        // Last, so that nothing takes its place.
+        .env(MARK, start.backend);
+    (start.stdin, command)
+}
+
+/// `program` in a process group of its own, in `directory` or else the root directory, behind three pipes.
+// The host's one place that starts programs; a directory can only be entered by descriptor, and the umask only be set,
+// between fork and exec.
+#[allow(unsafe_code, clippy::disallowed_methods, reason = "see above")]
+fn alone(program: &Path, directory: Option<OwnedFd>) -> Command {
+    let mut command = Command::new(program);
+    command
         .current_dir("/")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)
         .kill_on_drop(true);
-    let directory = start.directory;
     // SAFETY: the closure makes a few system calls that are async-signal-safe and touches no memory of the parent's.
     unsafe {
         command.pre_exec(move || {
@@ -110,7 +135,7 @@ fn command(start: Start<'_>) -> (Vec<u8>, Command) {
             Ok(())
         });
     }
-    (start.stdin, command)
+    command
 }
 
 /// Lets a program inherit nothing but its three standard descriptors. The host's own are marked so one by one, but the
@@ -193,20 +218,25 @@ async fn capture(
 }
 
 /// The child's process group, ended at the latest when this is dropped. 0: ended for good.
-struct Group(AtomicI32);
+pub(super) struct Group(AtomicI32);
 
 impl Group {
-    fn of(child: &Child) -> Self {
+    pub(super) fn of(child: &Child) -> Self {
         Self(AtomicI32::new(child.id().map_or(0, u32::cast_signed)))
     }
 
+    /// Asks its processes to end.
+    pub(super) fn ask_to_end(&self) {
+        signal(self.0.load(Ordering::Relaxed), Signal::TERM);
+    }
+
     fn end(&self) {
-        kill(self.0.load(Ordering::Relaxed));
+        signal(self.0.load(Ordering::Relaxed), Signal::KILL);
     }
 
     /// The last time: once the child is reaped and its group empty, the number may become another group's.
     fn end_for_good(&self) {
-        kill(self.0.swap(0, Ordering::Relaxed));
+        signal(self.0.swap(0, Ordering::Relaxed), Signal::KILL);
     }
 }
 
@@ -216,10 +246,10 @@ impl Drop for Group {
     }
 }
 
-fn kill(group: i32) {
+fn signal(group: i32, signal: Signal) {
     if let Some(group) = Pid::from_raw(group) {
         // The one way to fail is that nothing is left of it.
-        let _ = rustix::process::kill_process_group(group, Signal::KILL);
+        let _ = rustix::process::kill_process_group(group, signal);
     }
 }
 
@@ -234,6 +264,7 @@ mod tests {
     async fn a_program_inherits_only_its_three_standard_descriptors() {
         let _unmarked = rustix::io::dup(std::io::stdin()).unwrap();
         let start = Start {
+            backend: "here",
             program: Path::new("/bin/sh"),
             args: vec!["-c", "cd /proc/self/fd && echo *"],
             environment: &[],
@@ -252,5 +283,26 @@ mod tests {
             .split_whitespace()
             .collect();
         assert_eq!(inherited, ["0", "1", "2", "3"]);
+    }
+
+    #[tokio::test]
+    async fn a_program_bears_the_mark_whatever_else_is_in_its_environment() {
+        let environment = [(OsString::from(MARK), OsString::from("inherited"))];
+        let added = [(MARK.to_owned(), "added".to_owned())];
+        let start = Start {
+            backend: "here",
+            program: Path::new("/usr/bin/env"),
+            args: Vec::new(),
+            environment: &environment,
+            added: &added,
+            directory: None,
+            stdin: Vec::new(),
+            deadline: Instant::now() + Duration::from_secs(10),
+            output: 1000,
+        };
+        let Ended::Finished(output) = run(start).await.unwrap() else {
+            panic!("it did not end")
+        };
+        assert_eq!(output.stdout, b"BERTH_SESSION=here\n");
     }
 }

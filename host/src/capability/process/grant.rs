@@ -55,6 +55,8 @@ pub struct Grant {
     pub control: Vec<Pattern>,
     /// The argument list by which the operator's own terminal joins a session.
     pub attach: Option<Pattern>,
+    /// Argument lists with which it tells how it is, such as its version, for `berth doctor`. No plugin may use them.
+    pub doctor: Vec<Vec<String>>,
     /// How long one run may take.
     pub timeout: Duration,
     /// The most bytes that are kept of what one run prints, stdout and stderr together.

@@ -3,9 +3,14 @@
 //! A guest names a grant and gives arguments; [`grant`] says whether they are allowed, `child` runs them.
 
 mod child;
+mod companion;
 pub mod grant;
+mod question;
 
-pub use child::{make_files_private, replace_this_process};
+pub use child::{MARK, make_files_private, replace_this_process};
+pub use companion::Companion;
+
+pub use question::ask;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -84,6 +89,7 @@ impl Call {
             })?
             .map_err(|_| Error::Failed("the host is shutting down".into()))?;
         let ended = child::run(Start {
+            backend: &self.powers.backend,
             program: &grant.path,
             args: grant.fixed.iter().chain(&command.args).map(String::as_str).collect(),
             environment: &programs.environment,

@@ -52,12 +52,13 @@ const NEW: [&str; 11] = [
     "60",
     "--",
 ];
-const CLAUDE: [&str; 7] = [
+const CLAUDE: [&str; 8] = [
     "env",
     "-u",
     "TMUX",
     "-u",
     "TMUX_PANE",
+    "BERTH_SESSION=claude",
     "CLAUDE_CODE_DISABLE_ALTERNATE_SCREEN=1",
     "claude",
 ];

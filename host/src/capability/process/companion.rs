@@ -1,0 +1,68 @@
+//! A program that runs beside berth for its operator, such as a tunnel, and ends with it.
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
+use tokio::process::Child;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::child::{Group, beside};
+
+/// How long it may take to end when it is asked to.
+const LEAVE: Duration = Duration::from_secs(2);
+/// Bytes of a line; what is longer comes in parts.
+const LINE: u64 = 4096;
+/// Lines that nobody has taken yet; then the program waits.
+const LINES: usize = 64;
+
+/// A running program. When this is dropped, all that is left in its process group is killed.
+pub struct Companion {
+    child: Child,
+    group: Group,
+    lines: mpsc::Receiver<String>,
+}
+
+impl Companion {
+    /// Starts `program`, an absolute path, with this process's environment.
+    ///
+    /// # Errors
+    /// What the system says if it cannot be started.
+    pub fn start(program: &Path, args: &[&str]) -> io::Result<Self> {
+        let mut child = { beside(program, args) }.spawn()?;
+        let group = Group::of(&child);
+        let (sender, lines) = mpsc::channel(LINES);
+        tokio::spawn(read(child.stdout.take(), sender.clone()));
+        tokio::spawn(read(child.stderr.take(), sender));
+        Ok(Self { child, group, lines })
+    }
+
+    /// The next line that it prints on either output; none when it prints no more, since it has ended. A call that is
+    /// given up loses no line.
+    pub async fn line(&mut self) -> Option<String> {
+        self.lines.recv().await
+    }
+
+    /// Asks it to end, and kills it if it has not done so after 2 seconds.
+    pub async fn end(mut self) {
+        self.group.ask_to_end();
+        // What it ends with is its own affair.
+        let _ = timeout(LEAVE, self.child.wait()).await;
+    }
+}
+
+/// Hands on what `pipe` says, line by line, until it ends or nobody listens.
+async fn read(pipe: Option<impl AsyncRead + Unpin>, lines: mpsc::Sender<String>) {
+    let Some(pipe) = pipe else { return };
+    let mut pipe = BufReader::new(pipe);
+    let mut line = Vec::new();
+    while let Ok(1..) = (&mut pipe).take(LINE).read_until(b'\n', &mut line).await {
+        let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+        if lines.send(text).await.is_err() {
+            return;
+        }
+        line.clear();
+    }
+}

@@ -1,0 +1,221 @@
+//! `berth audit`: what was done and by whom, and whether the record of it is still what was written.
+
+use std::io::{self, IsTerminal as _, Write as _, stdout};
+use std::ops::{ControlFlow, RangeInclusive};
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context as _, anyhow};
+use berth::config::Config;
+use berth::mcp;
+use berth::store::DataDirectory;
+use berth::store::audit::{Audit, Filter, Head, Outcome, Recorded};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use tokio_util::sync::CancellationToken;
+
+use super::print;
+
+/// How often new entries are looked for.
+const POLL: Duration = Duration::from_millis(200);
+/// What a table shows of an entry, and how wide that is where rows come one by one.
+const COLUMNS: [(&str, usize); 7] = [
+    ("when", 24),
+    ("who", 24),
+    ("what", 20),
+    ("where", 28),
+    ("outcome", 8),
+    ("took", 9),
+    ("details", 0),
+];
+
+#[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    show: Show,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    /// Recompute the record's seals, and print where it ends
+    Verify {
+        /// A head that was kept: the record must still hold that entry as it was
+        #[arg(long, value_name = "SEQ:SEAL")]
+        expect: Option<Head>,
+    },
+}
+
+#[derive(clap::Args)]
+struct Show {
+    /// Only what began since: 2h, 30d, 2026-01-31, or "2026-01-31 08:00:00" (UTC)
+    #[arg(long, value_name = "AGE|DATE", value_parser = moment)]
+    since: Option<SystemTime>,
+    /// Only who is called so, or begins so, such as app:Claude
+    #[arg(long, value_name = "WHO")]
+    principal: Option<String>,
+    /// Only calls of this tool, or this event, such as login-failed
+    #[arg(long)]
+    tool: Option<String>,
+    /// Only what went to this backend
+    #[arg(long)]
+    backend: Option<String>,
+    /// Only what came to this: ok, failed, refused, gone or fault
+    #[arg(long)]
+    outcome: Option<Outcome>,
+    /// How many entries, the newest; 0 for all
+    #[arg(long, default_value_t = 50, value_name = "N")]
+    limit: u32,
+    /// Go on with new entries, until Ctrl-C
+    #[arg(short, long)]
+    follow: bool,
+    /// Print each entry as one line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn run(config: &Config, options: Options, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
+    let data = DataDirectory::open(&config.server.data, &config.server.cache)?;
+    let audit = data.audit(config.audit.sync)?;
+    match options.command {
+        Some(Command::Verify { expect }) => {
+            let head = audit.verify(expect)?;
+            print::line(&format!("{} entries, head {head}", head.seq));
+        }
+        None => options.show.run(&audit, shutdown).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Show {
+    async fn run(self, audit: &Audit, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let filter = Filter {
+            since: self.since,
+            principal: self.principal.clone(),
+            what: self.tool.clone(),
+            backend: self.backend.clone(),
+            outcome: self.outcome,
+        };
+        let mut end = audit.head()?.seq;
+        let beginning = match self.limit {
+            0 => 1,
+            limit => audit.beginning_of_last(limit, end, &filter)?,
+        };
+        let mut open = self.first(audit, &filter, beginning..=end)?;
+        while self.follow && open && is_read() {
+            if shutdown.run_until_cancelled(tokio::time::sleep(POLL)).await.is_none() {
+                break;
+            }
+            let now = audit.head()?.seq;
+            open = self.lines(audit, &filter, end + 1..=now)?;
+            end = end.max(now);
+        }
+        Ok(())
+    }
+
+    /// Prints what there is already; a table where a person looks.
+    fn first(&self, audit: &Audit, filter: &Filter, range: RangeInclusive<i64>) -> anyhow::Result<bool> {
+        if self.json || self.follow || !stdout().is_terminal() {
+            return self.lines(audit, filter, range);
+        }
+        let mut rows = Vec::new();
+        audit.visit(filter, range, |entry| {
+            rows.push(row(&entry));
+            ControlFlow::Continue(())
+        })?;
+        print::table(&COLUMNS.map(|(name, _)| name), &rows);
+        Ok(true)
+    }
+
+    /// Prints a line for each entry, and answers whether somebody still reads them.
+    fn lines(&self, audit: &Audit, filter: &Filter, range: RangeInclusive<i64>) -> anyhow::Result<bool> {
+        let mut written = Ok(());
+        audit.visit(filter, range, |entry| {
+            written = self.line(entry);
+            match written {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            }
+        })?;
+        match written {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+            written => written.map(|()| true).context("the entries cannot be printed"),
+        }
+    }
+
+    fn line(&self, entry: Recorded) -> io::Result<()> {
+        let line = if self.json {
+            mcp::clean_json(serde_json::to_value(entry)?).to_string()
+        } else if stdout().is_terminal() {
+            let fields = row(&entry).into_iter().zip(COLUMNS);
+            fields
+                .map(|(field, (_, width))| format!("{:width$}  ", print::safe(&field)))
+                .collect()
+        } else {
+            row(&entry)
+                .iter()
+                .map(|field| print::safe(field))
+                .collect::<Vec<_>>()
+                .join("\t")
+        };
+        let mut out = stdout().lock();
+        writeln!(out, "{}", line.trim_end_matches(' '))?;
+        out.flush()
+    }
+}
+
+/// Whether what we print can still reach anybody: a pipe whose reader has ended says so before it is written to.
+fn is_read() -> bool {
+    let out = stdout();
+    let mut seen = [PollFd::new(&out, PollFlags::empty())];
+    // An error tells nothing about the reader.
+    let _ = poll(&mut seen, Some(&Timespec::default()));
+    !seen[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
+}
+
+fn row(entry: &Recorded) -> Vec<String> {
+    let or = |text: &String, other: &String| if text.is_empty() { other.clone() } else { text.clone() };
+    vec![
+        entry.at.clone(),
+        entry.principal.clone(),
+        or(&entry.tool, &entry.event),
+        or(&entry.session, &entry.backend),
+        entry.outcome.clone(),
+        entry.duration_ms.map_or(String::new(), |time| format!("{time} ms")),
+        entry.cost_usd.map_or(String::new(), |cost| format!("${cost:.2} ")) + &entry.text,
+    ]
+}
+
+/// Reads an age, which is counted back from now, or a date.
+fn moment(text: &str) -> anyhow::Result<SystemTime> {
+    if let Ok(age) = humantime::parse_duration(text) {
+        return SystemTime::now().checked_sub(age).context("that is before all time");
+    }
+    humantime::parse_rfc3339_weak(text)
+        .or_else(|_| humantime::parse_rfc3339_weak(&format!("{text} 00:00:00")))
+        .map_err(|_| anyhow!("write an age such as 2h or 30d, or a date such as 2026-01-31"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+
+    #[test]
+    fn a_moment_is_an_age_or_a_date() {
+        let at = |text| moment(text).ok()?.duration_since(UNIX_EPOCH).ok();
+        let noon = Duration::from_secs(1_769_860_800);
+        assert_eq!(at("2026-01-31"), Some(noon - Duration::from_secs(12 * 3600)));
+        assert_eq!(at("2026-01-31 12:00:00"), Some(noon));
+        assert_eq!(at("2026-01-31T12:00:00Z"), Some(noon));
+        let hours = Duration::from_secs(7200);
+        let (before, since, after) = (SystemTime::now(), moment("2h").unwrap(), SystemTime::now());
+        assert!((before - hours..=after - hours).contains(&since), "{since:?}");
+        for wrong in ["", "yesterday", "31.1.2026", "2026-13-01"] {
+            let error = moment(wrong).unwrap_err().to_string();
+            assert!(error.contains("such as 2h"), "{wrong}: {error}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The listener: its address and its certificate.
+
+use std::io::ErrorKind;
+use std::net::TcpListener;
+use std::time::Duration;
+
+use berth::config::{Config, Server, Tls};
+use serde_json::Value;
+
+use super::certificate;
+use super::finding::Finding;
+
+const ABOUT: &str = "listener";
+/// How long a listener on this machine may take to say who it is.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
+
+/// The findings, and whether a berth listens already.
+pub(super) async fn examine(config: &Config) -> (Vec<Finding>, bool) {
+    let server = &config.server;
+    let mut findings: Vec<Finding> = server.tls.iter().map(pair).collect();
+    let (listener, runs) = listener(server).await;
+    findings.push(listener);
+    (findings, runs)
+}
+
+fn pair(tls: &Tls) -> Finding {
+    const ABOUT: &str = "certificate";
+    match certificate::days_left(tls) {
+        Err(error) => Finding::error(ABOUT, &error),
+        Ok(days) if days < 0 => Finding::fail(
+            ABOUT,
+            format!("{} has expired", tls.cert.display()),
+            "renew it; a running berth takes the new one by itself",
+        ),
+        Ok(days) if days < 14 => Finding::warn(
+            ABOUT,
+            format!("{} expires in {days} days", tls.cert.display()),
+            "renew it; a running berth takes the new one by itself",
+        ),
+        Ok(days) => Finding::ok(ABOUT, format!("it fits its key, and holds for {days} more days")),
+    }
+}
+
+/// Whether the address is free, or else held by a berth.
+async fn listener(server: &Server) -> (Finding, bool) {
+    let address = server.listen;
+    match TcpListener::bind(address) {
+        Ok(_) => (Finding::ok(ABOUT, format!("{address} is free")), false),
+        Err(error) if error.kind() == ErrorKind::AddrInUse => match running(server).await {
+            Some(version) => {
+                let what = format!("berth {version} listens on {address}");
+                (Finding::ok(ABOUT, what), true)
+            }
+            None => {
+                let what = format!("{address} is held by another program");
+                (
+                    Finding::fail(ABOUT, what, "end that, or set another `listen` in [server]"),
+                    false,
+                )
+            }
+        },
+        Err(error) => {
+            let what = format!("{address} cannot be listened on: {error}");
+            (Finding::fail(ABOUT, what, "set another `listen` in [server]"), false)
+        }
+    }
+}
+
+/// The version of the berth that listens there.
+async fn running(server: &Server) -> Option<String> {
+    let scheme = if server.tls.is_some() { "https" } else { "http" };
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        // Its certificate is for another name; nothing is told to it but this question.
+        .tls_danger_accept_invalid_certs(true)
+        .timeout(ANSWERS_WITHIN)
+        .build()
+        .ok()?;
+    let mut address = server.listen;
+    if address.ip().is_unspecified() {
+        address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+    }
+    let asked = client.get(format!("{scheme}://{address}/health")).send().await.ok()?;
+    let health: Value = asked.json().await.ok()?;
+    Some(health["version"].as_str()?.to_owned())
+}

@@ -1,0 +1,64 @@
+//! `berth doctor`: what is wrong with this installation, and how to mend each thing.
+
+mod certificate;
+mod clock;
+mod finding;
+mod front;
+mod places;
+mod plugins;
+mod public;
+
+use std::process::ExitCode;
+
+use berth::config::Config;
+use berth::store::DataDirectory;
+
+use self::finding::{Finding, Mark};
+use super::print;
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Print the findings as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Fails where a finding says that something would.
+pub(crate) async fn run(config: anyhow::Result<Config>, options: Options) -> anyhow::Result<ExitCode> {
+    // The client of the questions to the public address uses it; where one is set already, that one is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let findings = match config {
+        Ok(config) => examine(&config).await,
+        Err(error) => vec![Finding::error("configuration", &error)],
+    };
+    if options.json {
+        print::line(&serde_json::to_string_pretty(&findings)?);
+    } else {
+        findings.iter().for_each(Finding::show);
+    }
+    Ok(match findings.iter().any(|finding| finding.mark == Mark::Fail) {
+        true => ExitCode::FAILURE,
+        false => ExitCode::SUCCESS,
+    })
+}
+
+async fn examine(config: &Config) -> Vec<Finding> {
+    let file = config.file.as_ref().map_or("the shipped one holds".into(), |file| {
+        format!("{} holds", file.display())
+    });
+    let mut findings = vec![Finding::ok("configuration", file)];
+    match DataDirectory::open(&config.server.data, &config.server.cache) {
+        Ok(data) => {
+            findings.extend(places::examine(config, &data).await);
+            findings.extend(plugins::examine(config, &data).await);
+        }
+        Err(error) => findings.push(Finding::error("data directory", &error.into())),
+    }
+    let (front, runs) = front::examine(config).await;
+    findings.extend(front);
+    match &config.server.public_url {
+        Some(base) => findings.extend(public::examine(base, runs).await),
+        None => findings.push(clock::plausible()),
+    }
+    findings
+}

@@ -1,0 +1,75 @@
+//! The data directory and what is in it, and the room on its disk.
+
+use std::path::Path;
+
+use berth::config::Config;
+use berth::store::DataDirectory;
+use bytesize::ByteSize;
+use tokio::net::UnixStream;
+
+use super::finding::Finding;
+
+/// Bytes below which the disk is soon full, and below which nothing can be counted on.
+const LITTLE: u64 = 200 << 20;
+const TOO_LITTLE: u64 = 20 << 20;
+
+pub(super) async fn examine(config: &Config, data: &DataDirectory) -> Vec<Finding> {
+    vec![
+        Finding::ok(
+            "data directory",
+            format!("{} is this user's alone", data.path().display()),
+        ),
+        passphrase(config, data),
+        audit(config, data),
+        room("disk of data", data.path()),
+        room("disk of cache", data.cache()),
+        socket(&data.socket_path()).await,
+    ]
+}
+
+/// Opening the records also proves the database.
+fn passphrase(config: &Config, data: &DataDirectory) -> Finding {
+    const ABOUT: &str = "passphrase";
+    let found = data.access().and_then(|access| access.passphrase());
+    match (found, &config.server.public_url) {
+        (Err(error), _) => Finding::error("database", &error.into()),
+        (Ok(Some(_)), _) => Finding::ok(ABOUT, "it is set"),
+        (Ok(None), None) => Finding::ok(ABOUT, "none is set, and none is needed without a public address"),
+        (Ok(None), Some(_)) => Finding::fail(
+            ABOUT,
+            "none is set, so nobody can log in at the public address",
+            "run: berth login set",
+        ),
+    }
+}
+
+fn audit(config: &Config, data: &DataDirectory) -> Finding {
+    match data.audit(config.audit.sync) {
+        Ok(_) => Finding::ok("audit", "its record opens"),
+        Err(error) => Finding::error("audit", &error.into()),
+    }
+}
+
+fn room(about: &str, place: &Path) -> Finding {
+    let shown = place.display();
+    let free = match rustix::fs::statvfs(place) {
+        Ok(found) => found.f_bavail.saturating_mul(found.f_frsize),
+        Err(error) => return Finding::fail(about, format!("{shown}: {error}"), "mend its file system"),
+    };
+    let free_shown = ByteSize::b(free).display().iec();
+    let fix = || format!("free some room where {shown} is, or choose another place for it in [server]");
+    match free {
+        ..TOO_LITTLE => Finding::fail(about, format!("only {free_shown} are free"), fix()),
+        TOO_LITTLE..LITTLE => Finding::warn(about, format!("only {free_shown} are free"), fix()),
+        _ => Finding::ok(about, format!("{free_shown} are free")),
+    }
+}
+
+/// What a berth leaves of its socket is no fault: the next one replaces it.
+async fn socket(path: &Path) -> Finding {
+    const ABOUT: &str = "socket";
+    match UnixStream::connect(path).await {
+        Ok(_) => Finding::ok(ABOUT, format!("a running berth answers at {}", path.display())),
+        Err(_) => Finding::ok(ABOUT, "no berth runs on this data directory"),
+    }
+}

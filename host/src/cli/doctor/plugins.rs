@@ -1,0 +1,134 @@
+//! Backends: whether their plugins start, and what their programs and agents say of themselves.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::Duration;
+
+use berth::assemble;
+use berth::capability::process::ask;
+use berth::capability::process::grant::Grant;
+use berth::config::{Agent, Backend, Config, PluginSource, Question};
+use berth::store::DataDirectory;
+use futures::future::join_all;
+
+use super::finding::Finding;
+use crate::cli::{check, print};
+
+/// How long a program may take to tell how it is.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
+/// Characters of what it says that are shown.
+const SHOWN: usize = 200;
+
+pub(super) async fn examine(config: &Config, data: &DataDirectory) -> Vec<Finding> {
+    let mut findings = match check::prove(config, data).await {
+        Ok(catalog) => catalog
+            .backends()
+            .filter_map(|backend| Some((backend, config.backends.get(&backend.name)?)))
+            .map(|(backend, settings)| plugin(&backend.name, &backend.plugin.origin, &backend.plugin.digest, settings))
+            .collect(),
+        Err(error) => vec![Finding::error("plugins", &error)],
+    };
+    for backend in config.backends.values() {
+        let environment = assemble::environment(backend);
+        let programs = backend.programs.values().map(|grant| program(grant, &environment));
+        findings.extend(join_all(programs).await.into_iter().flatten());
+        let known = backend
+            .agents
+            .iter()
+            .filter_map(|name| Some((name, config.agents.get(name)?)));
+        let agents = known.map(|(name, settings)| agent(name, settings, &backend.name, &environment));
+        findings.extend(join_all(agents).await.into_iter().flatten());
+    }
+    findings
+}
+
+fn plugin(name: &str, origin: &str, digest: &str, settings: &Backend) -> Finding {
+    let about = format!("backend {name}");
+    match settings.plugin {
+        PluginSource::File { sha256: None, .. } => Finding::warn(
+            &about,
+            format!("{origin} starts, but another file in its place would start as well"),
+            format!("write into [backends.{name}]: sha256 = \"{digest}\""),
+        ),
+        _ => Finding::ok(&about, format!("{origin} starts")),
+    }
+}
+
+async fn program(grant: &Grant, environment: &[(OsString, OsString)]) -> Vec<Finding> {
+    let about = format!("program {} of {}", grant.program, grant.backend);
+    let shown = grant.path.display().to_string();
+    if grant.doctor.is_empty() {
+        return vec![Finding::ok(&about, format!("{shown} is there"))];
+    }
+    let fix = format!(
+        "reinstall it, or correct [backends.{}.programs.{}]",
+        grant.backend, grant.program
+    );
+    let asked = grant
+        .doctor
+        .iter()
+        .map(|arguments| answer(&about, &shown, &grant.path, arguments, environment, &fix));
+    join_all(asked).await
+}
+
+async fn agent(name: &str, agent: &Agent, backend: &str, environment: &[(OsString, OsString)]) -> Vec<Finding> {
+    let about = format!("agent {name} of {backend}");
+    if !agent.installed {
+        let requires = agent.requires.as_deref().unwrap_or(name);
+        return vec![Finding::warn(
+            &about,
+            format!("it is not installed: {requires} is not on PATH"),
+            format!("install it, or take it out of `agents` in [backends.{backend}]"),
+        )];
+    }
+    if agent.doctor.is_empty() {
+        return vec![Finding::ok(&about, "it is there")];
+    }
+    let asked = agent
+        .doctor
+        .iter()
+        .map(|question| put(&about, name, question, environment));
+    join_all(asked).await
+}
+
+async fn put(about: &str, agent: &str, question: &Question, environment: &[(OsString, OsString)]) -> Finding {
+    let shown = question.command.join(" ");
+    match (&question.program, question.command.split_first()) {
+        (Some(program), Some((name, arguments))) => {
+            let fix = format!("run it on a terminal and do what it asks: {shown}");
+            answer(about, name, program, arguments, environment, &fix).await
+        }
+        _ => Finding::fail(
+            about,
+            format!("`{shown}` cannot be run: its program is not on PATH"),
+            format!("install it, or correct `doctor` in [agents.{agent}]"),
+        ),
+    }
+}
+
+/// What `program`, shown as `name`, says.
+async fn answer(
+    about: &str,
+    name: &str,
+    program: &Path,
+    arguments: &[String],
+    environment: &[(OsString, OsString)],
+    fix: &str,
+) -> Finding {
+    let command = [&[name.to_owned()], arguments].concat().join(" ");
+    match ask(program, arguments, environment, ANSWERS_WITHIN).await {
+        Ok((true, line)) => Finding::ok(about, format!("`{command}` says: {}", short(&line))),
+        Ok((false, line)) => Finding::fail(about, format!("`{command}` fails and says: {}", short(&line)), fix),
+        Err(error) => Finding::fail(about, format!("`{command}`: {error}"), fix),
+    }
+}
+
+/// Foreign text for a finding, which a terminal or another program gets.
+fn short(line: &str) -> String {
+    let line = print::safe(line);
+    match line.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None if line.is_empty() => "nothing".to_owned(),
+        None => line,
+    }
+}

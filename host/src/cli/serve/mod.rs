@@ -1,0 +1,198 @@
+//! `berth serve`: the HTTP server, and what to do with it.
+
+mod greet;
+mod qr;
+mod tunnel;
+
+use std::io::{IsTerminal, stdin};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, bail, ensure};
+use berth::config::{Config, parse_public_url};
+use berth::http::{self, Certificate, Door, Names, OAuth, Proxies, Rates};
+use berth::mcp::{self, Server};
+use berth::owner::Owner;
+use berth::plugin::Backend;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use self::tunnel::{Open, Tunnel};
+use super::{access, ending, login, print};
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// The https address by which this server is reached from elsewhere, such as https://berth.example.org; it takes
+    /// the place of `public_url` in the configuration
+    #[arg(long, value_name = "URL", value_parser = public_url, conflicts_with = "tunnel")]
+    public_url: Option<String>,
+    /// Start a tunnel to this server, and be reached by the address that it gives
+    #[arg(long, value_name = "PROGRAM")]
+    tunnel: Option<Tunnel>,
+}
+
+fn public_url(written: &str) -> Result<String, String> {
+    parse_public_url(written).map_err(|fault| format!("it {fault}: write it like https://berth.example.org"))
+}
+
+pub(crate) async fn run(mut config: Config, options: Options) -> anyhow::Result<ExitCode> {
+    prepare(&config, &options)?;
+    let shutdown = ending()?;
+    let tls = config.server.tls.as_ref();
+    let certificate = tls.map(Certificate::open).transpose()?.map(Arc::new);
+    let wanted = config.server.listen;
+    let listener = TcpListener::bind(wanted).await.with_context(|| {
+        format!("{wanted} cannot be listened on; end what uses it, or set another `listen` in [server]")
+    })?;
+    let address = listener.local_addr()?;
+    let tunnel = match options.tunnel {
+        Some(tunnel) => Some(tunnel.open(address.port(), &shutdown).await?),
+        None => None,
+    };
+    make_public(&mut config, options.public_url, tunnel.as_ref());
+
+    let base = local_base(address, certificate.is_some());
+    let reached_by = config.server.public_url.clone().unwrap_or(base.clone());
+    let owner = Owner::start(&config, "serve", reached_by, &shutdown).await?;
+    owner.serve_socket()?;
+    greet::greet(&config, &owner, &base);
+    let served = CancellationToken::new();
+    let attended = tunnel.map(|tunnel| tokio::spawn(tunnel.attend(served.clone())));
+    let ended = answer(&config, &owner, listener, certificate, shutdown).await;
+    served.cancel();
+    if let Some(attended) = attended {
+        attended.await?;
+    }
+    owner.end().await;
+    ended?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Answers requests until `shutdown`.
+async fn answer(
+    config: &Config,
+    owner: &Owner,
+    listener: TcpListener,
+    certificate: Option<Arc<Certificate>>,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let settings = &config.server;
+    let names = Names::new(
+        listener.local_addr()?.port(),
+        certificate.is_some(),
+        settings.public_url.as_deref(),
+    );
+    let max_body = usize::try_from(settings.max_body)?;
+    let access = Arc::new(owner.data.access()?);
+    let backends = owner.catalog.backends().map(about).collect();
+    let rates = Arc::new(Rates::new(&settings.rates));
+    let oauth = OAuth::new(
+        access.clone(),
+        owner.recorder.clone(),
+        Arc::new(config.oauth.clone()),
+        backends,
+        rates.clone(),
+    );
+    let door = Door {
+        token: owner.data.local_token()?,
+        open_on_loopback: settings.open_on_loopback,
+        sessions_may_control: settings.sessions_may_control,
+        names: names.clone(),
+        access,
+        oauth,
+        rates,
+        proxies: Proxies {
+            trusted: settings.trusted_proxies.clone(),
+            header: settings.client_address.parse()?,
+        },
+        max_requests: settings.max_requests,
+        max_body,
+        certificate,
+    };
+    let server = Server::new(owner.catalog.clone(), owner.recorder.clone(), shutdown.clone());
+    let service = mcp::http_service(server, max_body, names.hosts(), names.origins());
+    http::run(listener, service, door, shutdown).await
+}
+
+/// A backend as the owner is asked about it.
+fn about(backend: &Backend) -> (String, String) {
+    (backend.name.clone(), print::safe(&backend.description.about))
+}
+
+/// What must hold before anyone can reach this server from elsewhere.
+fn prepare(config: &Config, options: &Options) -> anyhow::Result<()> {
+    let server = &config.server;
+    let by_option = options.public_url.is_some() || options.tunnel.is_some();
+    ensure!(
+        !(by_option && server.open_on_loopback),
+        "a tunnel or proxy to this machine can look like a caller on it: set open_on_loopback in [server] to false"
+    );
+    if options.tunnel.is_some() {
+        ensure!(
+            server.tls.is_none(),
+            "a tunnel speaks TLS itself and takes plain HTTP on this machine: remove [server.tls]"
+        );
+        let reaches = server.listen.ip() == Ipv4Addr::LOCALHOST || server.listen.ip().is_unspecified();
+        ensure!(reaches, "a tunnel leads to 127.0.0.1: listen on that in [server]");
+    }
+    if by_option || server.public_url.is_some() {
+        ensure_passphrase(config)?;
+    }
+    Ok(())
+}
+
+/// An app from elsewhere gets in with the owner's passphrase only. So the first start asks for one.
+fn ensure_passphrase(config: &Config) -> anyhow::Result<()> {
+    let access = access::open(config)?;
+    if access.passphrase()?.is_some() {
+        return Ok(());
+    }
+    if !stdin().is_terminal() {
+        bail!("apps that come from elsewhere are approved with a passphrase, and none is set: run berth login set");
+    }
+    print::line("berth can now be reached from elsewhere. Choose the passphrase with which you approve apps.");
+    login::set(config, &access)
+}
+
+/// Notes by what address this run is reached from elsewhere, and who is believed about a client's address.
+fn make_public(config: &mut Config, by_option: Option<String>, tunnel: Option<&Open>) {
+    let server = &mut config.server;
+    if let Some(tunnel) = tunnel {
+        server.public_url = Some(tunnel.url.clone());
+        server.trusted_proxies = vec![Ipv4Addr::LOCALHOST.into()];
+        server.client_address = tunnel.client_address().to_owned();
+    } else if by_option.is_some() {
+        server.public_url = by_option;
+    }
+}
+
+/// By what origin a client on this machine calls.
+fn local_base(listening: SocketAddr, tls: bool) -> String {
+    let ip = match listening.ip() {
+        ip if !ip.is_unspecified() => ip,
+        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+    };
+    let scheme = if tls { "https" } else { "http" };
+    format!("{scheme}://{}", SocketAddr::new(ip, listening.port()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_listener_for_all_is_called_on_loopback() {
+        for (listening, tls, base) in [
+            ("127.0.0.1:7777", false, "http://127.0.0.1:7777"),
+            ("0.0.0.0:7777", true, "https://127.0.0.1:7777"),
+            ("[::]:7777", false, "http://[::1]:7777"),
+            ("192.0.2.1:7777", true, "https://192.0.2.1:7777"),
+        ] {
+            assert_eq!(local_base(listening.parse().unwrap(), tls), base);
+        }
+    }
+}

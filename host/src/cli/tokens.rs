@@ -1,0 +1,188 @@
+//! `berth tokens`: personal tokens for scripts, and all that has access.
+
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+use anyhow::bail;
+use berth::config::Config;
+use berth::principal::{Backends, Scope};
+use berth::store::audit::Event;
+use berth::store::{Access, Family};
+use serde_json::{Value, json};
+
+use super::{access, print};
+
+/// The longest that a personal token lasts.
+const LONGEST: Duration = Duration::from_hours(366 * 24);
+
+/// The most characters of a token's name.
+const NAME: usize = 64;
+
+#[derive(clap::Subcommand)]
+pub(crate) enum Options {
+    /// List everything that has access: apps that were approved, and personal tokens
+    List {
+        /// Print it as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make a personal token and print it, alone, on standard output
+    Create(Create),
+    /// End what one line of the list stands for, or all of it
+    Revoke {
+        /// Its id, as `berth tokens list` shows it
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        id: Option<i64>,
+        /// End the access of every app and every personal token
+        #[arg(long)]
+        all: bool,
+    },
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Create {
+    /// What it is for, to tell it from others
+    #[arg(default_value = "personal", value_parser = name)]
+    name: String,
+    /// The most that it may do: sessions:read or sessions:control
+    #[arg(long, default_value_t = Scope::Read)]
+    scope: Scope,
+    /// A backend that it may know of, and no other; may be given several times. Without: all
+    #[arg(long = "backend", value_name = "NAME")]
+    backends: Vec<String>,
+    /// How long it lasts, such as 30d or 12h; at most 366d
+    #[arg(long, default_value = "30d", value_parser = lifetime)]
+    expires: Duration,
+}
+
+pub(crate) fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode> {
+    let access = access::open(config)?;
+    match options {
+        Options::List { json } => list(&access, *json)?,
+        Options::Create(options) => create(config, &access, options)?,
+        Options::Revoke { id: Some(id), .. } => revoke(config, &access, *id)?,
+        Options::Revoke { id: None, .. } => {
+            let ended = access.revoke_all()?;
+            access::record(config, Event::Revoked, &format!("all, {ended} in number"))?;
+            access::wait_until_heeded();
+            print::line(&format!(
+                "Nothing but the local token has access any more; ended: {ended}."
+            ));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(access: &Access, as_json: bool) -> anyhow::Result<()> {
+    let families = access.families(SystemTime::now())?;
+    if as_json {
+        let families: Vec<Value> = families.iter().map(object).collect();
+        print::line(&serde_json::to_string_pretty(&families)?);
+        return Ok(());
+    }
+    if families.is_empty() {
+        print::note("Nothing but the local token has access. berth tokens create makes a token for a script.");
+    }
+    let columns = [
+        "id", "kind", "name", "scope", "backends", "created", "expires", "last use", "from",
+    ];
+    print::table(&columns, &families.iter().map(row).collect::<Vec<_>>());
+    Ok(())
+}
+
+fn row(family: &Family) -> Vec<String> {
+    vec![
+        family.id.to_string(),
+        family.kind.name().to_owned(),
+        family.name.clone(),
+        family.scope.to_string(),
+        family.backends.to_string(),
+        access::moment(Some(family.created)),
+        access::moment(Some(family.expires)),
+        access::moment(family.last_used),
+        family
+            .last_address
+            .map_or_else(String::new, |address| address.to_string()),
+    ]
+}
+
+fn object(family: &Family) -> Value {
+    json!({
+        "id": family.id,
+        "kind": family.kind.name(),
+        "name": print::safe(&family.name),
+        "client_id": family.client_id.as_deref().map(print::safe),
+        "scope": family.scope.name(),
+        "backends": match &family.backends {
+            Backends::All => json!("all"),
+            Backends::Only(names) => json!(names),
+        },
+        "resource": family.resource,
+        "created": access::moment(Some(family.created)),
+        "expires": access::moment(Some(family.expires)),
+        "last_used": family.last_used.map(|at| access::moment(Some(at))),
+        "last_address": family.last_address,
+    })
+}
+
+fn create(config: &Config, access: &Access, options: &Create) -> anyhow::Result<()> {
+    let backends = backends(config, &options.backends)?;
+    let now = SystemTime::now();
+    let token = access.create_token(&options.name, options.scope, &backends, options.expires, now)?;
+    let made = access.verify(token.reveal(), now)?;
+    let holder = made.as_ref().map_or(options.name.as_str(), |made| made.principal.id());
+    let detail = format!("{holder}: {}, backends: {backends}", options.scope);
+    access::record(config, Event::TokenCreated, &detail)?;
+    print::note(&format!(
+        "Token {} with {} on backends: {}, until {}. It is shown only now; a program sends it as Authorization: Bearer TOKEN.",
+        options.name,
+        options.scope,
+        backends,
+        access::moment(Some(now + options.expires)),
+    ));
+    if let Some(made) = made {
+        print::note(&format!("To end it: berth tokens revoke {}", made.family));
+    }
+    print::line(token.reveal());
+    Ok(())
+}
+
+fn backends(config: &Config, named: &[String]) -> anyhow::Result<Backends> {
+    if named.is_empty() {
+        return Ok(Backends::All);
+    }
+    if let Some(unknown) = named.iter().find(|name| !config.backends.contains_key(*name)) {
+        let known: Vec<&str> = config.backends.keys().map(String::as_str).collect();
+        bail!(
+            "there is no backend {unknown:?}; name one of the configuration: {}",
+            known.join(", ")
+        );
+    }
+    Ok(Backends::Only(named.iter().cloned().collect()))
+}
+
+fn revoke(config: &Config, access: &Access, id: i64) -> anyhow::Result<()> {
+    if !access.revoke_family(id)? {
+        bail!("nothing has the id {id}; berth tokens list shows what has access");
+    }
+    access::record(config, Event::Revoked, &format!("#{id}"))?;
+    access::wait_until_heeded();
+    print::line(&format!("{id} has no access any more."));
+    Ok(())
+}
+
+fn name(text: &str) -> Result<String, String> {
+    let characters = text.chars().count();
+    if text.trim().is_empty() || characters > NAME || text.contains(char::is_control) {
+        return Err(format!("a name has 1 to {NAME} characters, all of them visible"));
+    }
+    Ok(text.to_owned())
+}
+
+fn lifetime(text: &str) -> Result<Duration, String> {
+    let lifetime = humantime::parse_duration(text).map_err(|_| "write it like 30d or 12h")?;
+    if lifetime < Duration::from_secs(1) || lifetime > LONGEST {
+        return Err("choose from 1s to 366d".to_owned());
+    }
+    Ok(lifetime)
+}

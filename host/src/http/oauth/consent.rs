@@ -1,0 +1,238 @@
+//! The owner's consent: asked for every authorization anew, and given once.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use axum::Extension;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use url::{Host, Position, Url};
+
+use super::authorize::{self, Asked, Fault};
+use super::client::{Client, Kind, clean_name};
+use super::error::OAuthError;
+use super::form::Form;
+use super::pages::{self, BackendChoice, ConsentPage, Pages, Posted};
+use super::{Address, Base, metadata, redirect};
+use crate::principal::{Backends, Scope};
+use crate::store::Approval;
+use crate::store::audit::{Entry, Event};
+
+/// What the owner, logged in by a cookie, is asked.
+pub(super) struct Question<'a> {
+    pub(super) pages: &'a Pages,
+    pub(super) base: &'a Base,
+    pub(super) asked: &'a Asked,
+    pub(super) query: &'a str,
+    pub(super) cookie: &'a str,
+    pub(super) now: SystemTime,
+}
+
+impl Question<'_> {
+    /// The page that asks it: all that the app wants is proposed, for the backends that there are.
+    pub(super) fn ask(&self) -> Response {
+        let names = self.pages.oauth.backends.iter().map(|(name, _)| name.clone());
+        let proposal = Choice {
+            scope: Some(self.asked.scope),
+            every: false,
+            backends: names.collect(),
+        };
+        self.page(&proposal, None)
+    }
+
+    fn page(&self, choice: &Choice, fault: Option<&str>) -> Response {
+        let redirect = &self.asked.way_back.redirect;
+        let app = clean_name(Some(&self.asked.client.name));
+        let choices = self.pages.oauth.backends.iter().map(|(name, about)| BackendChoice {
+            name,
+            about,
+            chosen: choice.backends.contains(name),
+        });
+        let page = ConsentPage {
+            host: pages::host(self.base),
+            app: &app,
+            known: &known(&self.asked.client, redirect),
+            destination: &redirect[Position::BeforeHost..Position::AfterPort],
+            advice: advice(redirect),
+            fault,
+            query: self.query,
+            token: &form(self.cookie, self.query).token(self.now),
+            control: self.asked.scope == Scope::Control,
+            reading: choice.scope == Some(Scope::Read),
+            every: choice.every,
+            backends: choices.collect(),
+        };
+        let status = if fault.is_some() {
+            StatusCode::UNPROCESSABLE_ENTITY
+        } else {
+            StatusCode::OK
+        };
+        pages::page(status, &page, Some(&onward(redirect)))
+    }
+}
+
+/// Takes the owner's answer: on Allow the app gets a code; whatever else it is, the app learns that it gets none.
+pub(super) async fn answer(
+    State(pages): State<Arc<Pages>>,
+    Extension(base): Extension<Base>,
+    Extension(Address(address)): Extension<Address>,
+    headers: HeaderMap,
+    posted: Posted,
+) -> Response {
+    let answered = take(&pages, &base, address, &headers, &posted).await;
+    answered.unwrap_or_else(|fault| fault.response(&base))
+}
+
+async fn take(
+    pages: &Pages,
+    base: &Base,
+    address: IpAddr,
+    headers: &HeaderMap,
+    posted: &Posted,
+) -> Result<Response, Fault> {
+    let (query, now) = (posted.get("query"), SystemTime::now());
+    let Some(cookie) = pages.login(headers, base, now).await? else {
+        return Ok(pages::stale(base, query));
+    };
+    let Some(shown) = form(cookie, query).shown(posted.get("token"), now) else {
+        return Ok(pages::stale(base, query));
+    };
+    // Anything may have changed since the question was shown: the app may be gone.
+    let asked = authorize::read(&pages.oauth, base, query).await?;
+    let choice = Choice::read(pages, posted);
+    let allowed = match posted.get("answer") {
+        "allow" => choice.settle(asked.scope).map(Some),
+        _ => Ok(None),
+    };
+    let question = Question {
+        pages,
+        base,
+        asked: &asked,
+        query,
+        cookie,
+        now,
+    };
+    match allowed {
+        Err(missing) => Ok(question.page(&choice, Some(missing))),
+        Ok(_) if !pages.spent.spend(shown, now) => Ok(pages::stale(base, query)),
+        Ok(None) => {
+            let declined = Entry::at_door(Event::Declined, "owner", of(&asked.client, address));
+            pages.oauth.recorded(|_| Ok(((), Some(declined)))).await?;
+            Ok(asked.way_back.with_error(&denied()))
+        }
+        Ok(Some((scope, backends))) => {
+            let approved = format!("{}: {scope}, backends: {backends}", of(&asked.client, address));
+            let approved = Entry::at_door(Event::Approved, "owner", approved);
+            let approval = Approval {
+                client_id: asked.client.id.clone(),
+                client_name: clean_name(Some(&asked.client.name)),
+                redirect: asked.way_back.redirect.to_string(),
+                challenge: asked.challenge,
+                scope,
+                backends,
+                resource: metadata::canonical(base),
+                address,
+            };
+            let code = pages
+                .oauth
+                .recorded(move |access| access.approve(&approval, now).map(|code| (code, Some(approved))))
+                .await?;
+            Ok(asked.way_back.with_code(code.reveal()))
+        }
+    }
+}
+
+/// What the owner chose, or is proposed.
+struct Choice {
+    scope: Option<Scope>,
+    /// Every backend, those that come later too.
+    every: bool,
+    /// The backends that are ticked, whether or not every one is chosen.
+    backends: BTreeSet<String>,
+}
+
+impl Choice {
+    /// The choice that a form was sent with. Names of no backend go unheard.
+    fn read(pages: &Pages, posted: &Posted) -> Self {
+        let names = pages.oauth.backends.iter().map(|(name, _)| name);
+        let ticked = names.filter(|name| !posted.get(&format!("backend.{name}")).is_empty());
+        Self {
+            scope: match posted.get("access") {
+                "control" => Some(Scope::Control),
+                "read" => Some(Scope::Read),
+                _ => None,
+            },
+            every: posted.get("backends") == "all",
+            backends: ticked.cloned().collect(),
+        }
+    }
+
+    /// The scope, never above what was asked for, and the backends; or what is missing.
+    fn settle(&self, asked: Scope) -> Result<(Scope, Backends), &'static str> {
+        let scope = self.scope.filter(|scope| *scope <= asked);
+        let scope = scope.ok_or("Choose what it may do, or deny.")?;
+        if self.every {
+            Ok((scope, Backends::All))
+        } else if self.backends.is_empty() {
+            Err("Tick at least one place, or deny.")
+        } else {
+            Ok((scope, Backends::Only(self.backends.clone())))
+        }
+    }
+}
+
+/// The form about this query for the login by this cookie.
+fn form<'a>(cookie: &'a str, query: &'a str) -> Form<'a> {
+    Form {
+        purpose: "consent",
+        cookie,
+        query,
+    }
+}
+
+/// What the owner decided about, and from where.
+fn of(client: &Client, address: IpAddr) -> String {
+    let name = clean_name(Some(&client.name));
+    format!("{name:?} ({}) from {}", client.id, address.to_canonical())
+}
+
+fn denied() -> OAuthError {
+    OAuthError::new("access_denied", "the owner of this server said no")
+}
+
+/// How sure it is that the app is the one that it says.
+fn known(client: &Client, redirect: &Url) -> String {
+    match (client.kind, &client.verified_host) {
+        (Kind::Fixed, _) => "It stands in the configuration of this berth.".to_owned(),
+        // Whoever vouches for the name, it is free for the taking on the device itself (RFC 8252, 8.6).
+        _ if is_local(redirect) => "Any program on this device can use this name.".to_owned(),
+        (_, Some(host)) => format!("{host} vouches for this name."),
+        (_, None) => "The app chose this name itself; nobody has checked it.".to_owned(),
+    }
+}
+
+fn advice(redirect: &Url) -> &'static str {
+    if is_local(redirect) {
+        "A program on the very device that shows this page. Allow only if you have just started to connect it."
+    } else {
+        "Allow only if you have just started to connect an app on this site."
+    }
+}
+
+fn is_local(redirect: &Url) -> bool {
+    redirect::is_loopback(redirect.as_str())
+}
+
+/// The sources by which a page's policy lets the browser go on to this address after a form (CSP Level 3, 6.4.2), and
+/// from there to wherever the app leads on by https: browsers hold the policy against the whole way.
+fn onward(redirect: &Url) -> String {
+    match (redirect.scheme(), redirect.host()) {
+        ("https", _) => "https:".to_owned(),
+        // A policy cannot name an IPv6 address.
+        (_, Some(Host::Ipv6(_))) => "http: https:".to_owned(),
+        _ => format!("{} https:", redirect.origin().ascii_serialization()),
+    }
+}

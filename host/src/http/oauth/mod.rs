@@ -1,0 +1,139 @@
+//! The authorization server: how an app gets a token, with the owner's approval and no other way.
+//!
+//! OAuth 2.1 with PKCE (RFC 7636), server metadata (RFC 8414), protected-resource metadata (RFC 9728), registration
+//! (RFC 7591), client id metadata documents, resource indicators (RFC 8707), issuer identification (RFC 9207) and
+//! revocation (RFC 7009).
+
+mod authenticate;
+mod authorize;
+mod cimd;
+mod client;
+mod consent;
+mod cookie;
+mod error;
+mod form;
+mod login;
+mod metadata;
+mod pages;
+mod parameters;
+mod redirect;
+mod register;
+mod revoke;
+mod scope;
+mod token;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post};
+
+use super::{Base, Rates};
+use crate::config;
+use crate::store::audit::Entry;
+use crate::store::{self, Access, Recorder};
+use cimd::Documents;
+use error::OAuthError;
+
+/// What every endpoint needs.
+#[derive(Clone, Debug)]
+pub struct OAuth {
+    /// Who may come in.
+    access: Arc<Access>,
+    /// What happens here is recorded.
+    recorder: Recorder,
+    /// Further redirects, and clients with secrets.
+    settings: Arc<config::OAuth>,
+    /// Name and a line about each backend, as the owner is asked about them.
+    backends: Arc<[(String, String)]>,
+    /// How often an app may ask for tokens.
+    rates: Arc<Rates>,
+    /// Of apps that have one.
+    documents: Arc<Documents>,
+}
+
+impl OAuth {
+    /// `backends` are name and a line about each, as the owner is asked about them.
+    pub fn new(
+        access: Arc<Access>,
+        recorder: Recorder,
+        settings: Arc<config::OAuth>,
+        backends: Arc<[(String, String)]>,
+        rates: Arc<Rates>,
+    ) -> Self {
+        Self {
+            access,
+            recorder,
+            settings,
+            backends,
+            rates,
+            documents: Arc::default(),
+        }
+    }
+
+    /// Does `work` on the records where it may wait for the disk.
+    async fn records<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Access) -> Result<T, store::Error> + Send + 'static,
+    ) -> Result<T, OAuthError> {
+        let access = self.access.clone();
+        let done = tokio::task::spawn_blocking(move || work(&access)).await;
+        done.map_err(OAuthError::internal)?.map_err(OAuthError::internal)
+    }
+}
+
+impl OAuth {
+    /// The same for `work` that is to be recorded. Its entry is written before anyone hears of the outcome, and also if
+    /// nobody waits for it any more; while nothing can be recorded, nothing is done.
+    async fn recorded<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Access) -> Result<(T, Option<Entry>), store::Error> + Send + 'static,
+    ) -> Result<T, OAuthError> {
+        self.recorder.ready().await.map_err(OAuthError::internal)?;
+        let recorder = self.recorder.clone();
+        let done = self.records(move |access| {
+            let (outcome, entry) = work(access)?;
+            let recorded = entry.map_or(Ok(()), |entry| recorder.record_here(entry));
+            Ok(recorded.map(|()| outcome))
+        });
+        done.await?.map_err(OAuthError::internal)
+    }
+}
+
+/// Whether `given` names our resource as a client of `base` may call it.
+pub(super) fn is_resource(base: &Base, given: &str) -> bool {
+    metadata::resource(base, given)
+}
+
+/// Whether a path is one of ours, which strangers may ask.
+pub(super) fn answers(path: &str) -> bool {
+    path.starts_with("/oauth/") || path.starts_with("/.well-known/")
+}
+
+/// The address of a request's client, as far as we know. In each request's extensions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Address(pub(super) IpAddr);
+
+/// Every route of the authorization server.
+pub(super) fn router(oauth: OAuth) -> Router {
+    // A client that was given a path below our origin puts it after the well-known one (RFC 8414, 3.1; RFC 9728, 3.1).
+    let server = get(metadata::server);
+    Router::new()
+        .route("/.well-known/oauth-authorization-server", server.clone())
+        .route("/.well-known/oauth-authorization-server/mcp", server.clone())
+        .route("/.well-known/openid-configuration", server.clone())
+        .route("/.well-known/openid-configuration/mcp", server)
+        .route("/.well-known/oauth-protected-resource", get(metadata::protected_origin))
+        .route(
+            "/.well-known/oauth-protected-resource/mcp",
+            get(metadata::protected_mcp),
+        )
+        .route("/oauth/register", post(register::register))
+        .route("/oauth/token", post(token::token))
+        .route("/oauth/revoke", post(revoke::revoke))
+        .with_state(oauth.clone())
+        .merge(pages::router(oauth))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,35 @@
+//! `POST /oauth/revoke`: an app gives a token back (RFC 7009).
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use serde_json::json;
+
+use super::OAuth;
+use super::authenticate::authenticate;
+use super::error::{OAuthError, private};
+use super::parameters::Parameters;
+use crate::store::Access;
+use crate::store::audit::{Entry, Event};
+
+/// Ends all that came of the approval that a token came of, if the token is the app's own. The answer is the same
+/// whether or not there was such a token, so that nobody can try tokens here (RFC 7009, 2.2).
+pub(super) async fn revoke(
+    State(oauth): State<OAuth>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, OAuthError> {
+    let parameters = Parameters::of_form(&headers, &body)?;
+    let client_id = authenticate(&oauth, &headers, &parameters).await?;
+    let token = parameters.require("token")?.to_owned();
+    let revoke = move |access: &Access| {
+        let ended = access.revoke(&token, &client_id)?;
+        Ok((
+            (),
+            ended.then(|| Entry::at_door(Event::Revoked, client_id, "by the app")),
+        ))
+    };
+    oauth.recorded(revoke).await?;
+    Ok(private(StatusCode::OK, &json!({})))
+}

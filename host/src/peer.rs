@@ -1,0 +1,96 @@
+//! Who asks, as far as the system tells: a process of this user, and one outside of every session that berth started?
+//!
+//! A session's agent runs as its operator's user and reaches whatever the operator reaches, this server too. So each
+//! program that berth starts bears [`MARK`] in its environment, and whatever bears it, or descends from what does, may
+//! look but not act: else an agent could answer its own permission prompts. This holds against an agent that its own
+//! permission system keeps in bounds. One that empties its environment *and* leaves its parents is not found.
+
+mod descent;
+#[cfg(target_os = "linux")]
+#[path = "peer/linux.rs"]
+mod system;
+#[cfg(target_os = "macos")]
+#[path = "peer/macos.rs"]
+mod system;
+
+use std::net::{IpAddr, SocketAddr};
+
+use anyhow::ensure;
+
+use self::descent::{Descent, descent};
+pub use crate::capability::process::MARK;
+use crate::principal::Principal;
+
+/// The process at the other end of a connection, or one that is known by its id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// A process of this user, outside of every session.
+    Operator,
+    /// A process of this user that descends from a session, or of which that cannot be ruled out.
+    InSession,
+    /// Another user's process, one on another machine, or one that is gone.
+    Stranger,
+}
+
+impl Peer {
+    /// Whose TCP socket is bound to `theirs` and connected to `ours`. Several processes may hold it: the worst counts.
+    /// This reads the system's tables, which can take tens of milliseconds, so it belongs where it may block.
+    pub fn of_connection(theirs: SocketAddr, ours: SocketAddr) -> Self {
+        match system::holders(canonical(theirs), canonical(ours)) {
+            Some(processes) => Self::of_all(processes.into_iter().map(look_up)),
+            None => Self::Stranger,
+        }
+    }
+
+    /// The process `pid` of this user. Takes about a millisecond.
+    pub fn of_process(pid: i32) -> Self {
+        Self::of_all([look_up(pid)])
+    }
+
+    /// This process, and so whoever started it.
+    pub fn of_this_process() -> Self {
+        Self::of_process(std::process::id().cast_signed())
+    }
+
+    /// What `principal` may do from there: in a session it only reads, unless `sessions_may_control`.
+    pub fn limit(self, principal: Principal, sessions_may_control: bool) -> Principal {
+        match self {
+            Self::InSession if !sessions_may_control => principal.only_reading(),
+            _ => principal,
+        }
+    }
+
+    /// Any process in a session is enough. One that cannot be told is enough where none is known to be outside.
+    fn of_all(processes: impl IntoIterator<Item = Descent>) -> Self {
+        match processes.into_iter().max() {
+            Some(Descent::Outside) => Self::Operator,
+            Some(Descent::Unknown | Descent::Session) | None => Self::InSession,
+        }
+    }
+}
+
+/// For commands that hand out power over berth itself, such as a token.
+///
+/// # Errors
+/// In a session, unless `sessions_may_control`.
+pub fn ensure_outside_sessions(sessions_may_control: bool) -> anyhow::Result<()> {
+    ensure!(
+        sessions_may_control || Peer::of_this_process() == Peer::Operator,
+        "this runs in a session that berth started ({MARK} is set here or in a process that started this one), and \
+         what is in a session may only look; run it in a terminal of your own, or set sessions_may_control = true \
+         under [server]"
+    );
+    Ok(())
+}
+
+/// An IPv4 address that came in IPv6 clothes, undressed; scope and flow information, which tables lack, dropped.
+pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(IpAddr::to_canonical(&address.ip()), address.port())
+}
+
+fn look_up(pid: i32) -> Descent {
+    descent(pid, system::process)
+}
+
+#[cfg(test)]
+mod tests;

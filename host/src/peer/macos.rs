@@ -1,0 +1,107 @@
+//! macOS: there is no table of sockets, so a socket is looked for among those of this user's processes.
+
+use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use libproc::bsd_info::BSDInfo;
+use libproc::file_info::{ListFDs, ProcFDType, pidfdinfo};
+use libproc::net_info::{InSIAddr, InSockInfo, SocketFDInfo, SocketInfoKind, TcpSIState};
+use libproc::proc_pid::{kproc_info_raw, listpidinfo, pidinfo};
+use libproc::processes::{ProcFilter, pids_by_type};
+use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
+
+use super::descent::Process;
+use super::{MARK, canonical};
+
+/// `INI_IPV4` of `sys/proc_info.h`: the addresses are IPv4 ones.
+const IPV4: u8 = 1;
+
+/// The process `pid`; `None` if there is none.
+pub(super) fn process(pid: i32) -> Option<Process> {
+    let found = kproc_info_raw(pid).ok()?;
+    let started = found.kp_proc.p_un;
+    Some(Process {
+        pid,
+        parent: found.kp_eproc.e_ppid,
+        user: found.kp_eproc.e_ucred.cr_uid,
+        started: started.tv_sec.unsigned_abs() * 1_000_000 + u64::from(started.tv_usec.unsigned_abs()),
+        is_marked: is_marked(pid),
+    })
+}
+
+/// The system's own programs and other users' show no environment here, which looks as if it were empty. Then their
+/// parents tell.
+fn is_marked(pid: i32) -> Option<bool> {
+    let pid = Pid::from_u32(pid.unsigned_abs());
+    let environment = ProcessRefreshKind::nothing().with_environ(UpdateKind::Always);
+    let mut system = System::new().ok()?;
+    system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), false, environment);
+    let variables = system.process(pid).map(sysinfo::Process::environ).unwrap_or_default();
+    let names = |variable: &OsString| {
+        let rest = variable.as_encoded_bytes().strip_prefix(MARK.as_bytes());
+        rest.is_some_and(|rest| rest.starts_with(b"="))
+    };
+    Some(variables.iter().any(names))
+}
+
+/// Those of this user's processes that hold the socket that is bound to `local` and connected to `remote`; `None` if
+/// none does.
+pub(super) fn holders(local: SocketAddr, remote: SocketAddr) -> Option<Vec<i32>> {
+    let user = rustix::process::geteuid().as_raw();
+    let processes = pids_by_type(ProcFilter::ByUID { uid: user }).ok()?;
+    let holding: Vec<i32> = processes
+        .into_iter()
+        .filter_map(|process| process.try_into().ok())
+        .filter(|process| connected_sockets(*process).contains(&(local, remote)))
+        .collect();
+    (!holding.is_empty()).then_some(holding)
+}
+
+/// Local and remote address of each connected TCP socket of a process; nothing if it may not be looked at.
+fn connected_sockets(process: i32) -> Vec<(SocketAddr, SocketAddr)> {
+    let count = pidinfo::<BSDInfo>(process, 0).map_or(0, |info| info.pbi_nfiles as usize);
+    listpidinfo::<ListFDs>(process, count)
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|file| matches!(file.proc_fdtype.into(), ProcFDType::Socket))
+        .filter_map(|file| pidfdinfo::<SocketFDInfo>(process, file.proc_fd).ok())
+        .filter_map(|socket| ends(&socket))
+        .collect()
+}
+
+#[allow(unsafe_code, reason = "the crate hands the kernel's tagged union over as it is")]
+fn ends(socket: &SocketFDInfo) -> Option<(SocketAddr, SocketAddr)> {
+    if !matches!(socket.psi.soi_kind.into(), SocketInfoKind::Tcp) {
+        return None;
+    }
+    // SAFETY: the kernel marked the union as holding TCP data, and every field of that is a plain integer.
+    let tcp = unsafe { socket.psi.soi_proto.pri_tcp };
+    let closed = matches!(tcp.tcpsi_state.into(), TcpSIState::Closed | TcpSIState::TimeWait);
+    let InSockInfo {
+        insi_laddr,
+        insi_lport,
+        insi_faddr,
+        insi_fport,
+        insi_vflag,
+        ..
+    } = tcp.tcpsi_ini;
+    (!closed).then(|| {
+        (
+            address(insi_vflag, insi_laddr, insi_lport),
+            address(insi_vflag, insi_faddr, insi_fport),
+        )
+    })
+}
+
+/// Addresses and ports stand in network order, a port in the first two bytes of its integer.
+#[allow(unsafe_code, reason = "the crate hands the kernel's tagged union over as it is")]
+fn address(version: u8, raw: InSIAddr, port: i32) -> SocketAddr {
+    let [high, low, ..] = port.to_ne_bytes();
+    // SAFETY: both forms are plain bytes and integers, valid whatever they hold; `version` only tells the meant one.
+    let ip: IpAddr = if version & IPV4 != 0 {
+        Ipv4Addr::from(unsafe { raw.ina_46.i46a_addr4.s_addr }.to_ne_bytes()).into()
+    } else {
+        Ipv6Addr::from(unsafe { raw.ina_6.s6_addr }).into()
+    };
+    canonical(SocketAddr::new(ip, u16::from_be_bytes([high, low])))
+}

@@ -1,0 +1,116 @@
+//! How guessing a passphrase is slowed: after some failures each further one costs twice the wait.
+//!
+//! Counted by address, and over all addresses against those who have many. The second count is milder, since whoever
+//! drives it up makes the owner wait too.
+
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rusqlite::{OptionalExtension as _, Transaction, params};
+
+use super::columns::seconds;
+use super::{Access, Error};
+
+/// Who counts together, and what failing costs them. Times in seconds.
+struct Rule {
+    /// How many failures are free but for the last.
+    free: u32,
+    /// The longest wait.
+    longest: i64,
+    /// After how long without a failure all is forgotten.
+    memory: i64,
+}
+
+const ADDRESS: Rule = Rule {
+    free: 5,
+    longest: 15 * 60,
+    memory: 24 * 60 * 60,
+};
+
+const OVERALL: Rule = Rule {
+    free: 50,
+    longest: 30,
+    memory: 60 * 60,
+};
+
+/// What stands for all addresses in the table.
+const EVERYONE: &str = "";
+
+/// The most addresses that are remembered; beyond, those that failed longest ago are forgotten.
+const ADDRESSES: u32 = 10_000;
+
+impl Access {
+    /// For how long nobody may try to log in from `address`; none: now. Whoever checks passphrases must do it one at a
+    /// time, from asking this to telling of the outcome; else many guesses at once all find the door open.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn login_wait(&self, address: IpAddr, now: SystemTime) -> Result<Option<Duration>, Error> {
+        let latest: Option<i64> = self.read(|connection| {
+            let latest = "SELECT max(until) FROM failures WHERE address IN (?1, ?2)";
+            connection.query_row(latest, params![network(address), EVERYONE], |row| row.get(0))
+        })?;
+        let until = UNIX_EPOCH + Duration::from_secs(latest.and_then(|at| u64::try_from(at).ok()).unwrap_or_default());
+        Ok(until.duration_since(now).ok().filter(|wait| !wait.is_zero()))
+    }
+
+    /// Counts a wrong passphrase from `address`: the fifth locks out for a second, each further one for twice as long,
+    /// up to 15 minutes.
+    ///
+    /// # Errors
+    /// If the database cannot be written.
+    pub fn login_failed(&self, address: IpAddr, now: SystemTime) -> Result<(), Error> {
+        let now = seconds(now);
+        self.change(|change| {
+            count(change, &network(address), &ADDRESS, now)?;
+            count(change, EVERYONE, &OVERALL, now)?;
+            change.execute("DELETE FROM failures WHERE last <= ?1", [now - ADDRESS.memory])?;
+            let oldest = "DELETE FROM failures WHERE address IN
+                          (SELECT address FROM failures WHERE address <> ?1 ORDER BY last DESC LIMIT -1 OFFSET ?2)";
+            change.execute(oldest, params![EVERYONE, ADDRESSES]).map(drop)
+        })
+    }
+
+    /// Forgets the failures from `address` and those counted overall, for the owner is there; and those long past.
+    ///
+    /// # Errors
+    /// If the database cannot be written.
+    pub fn login_succeeded(&self, address: IpAddr, now: SystemTime) -> Result<(), Error> {
+        let past = seconds(now) - ADDRESS.memory;
+        self.change(|change| {
+            let forget = "DELETE FROM failures WHERE address IN (?1, ?2) OR last <= ?3";
+            change
+                .execute(forget, params![network(address), EVERYONE, past])
+                .map(drop)
+        })
+    }
+}
+
+fn count(change: &Transaction<'_>, address: &str, rule: &Rule, now: i64) -> rusqlite::Result<()> {
+    let lately = "SELECT count FROM failures WHERE address = ?1 AND last > ?2";
+    let before: Option<u32> = change
+        .query_row(lately, params![address, now - rule.memory], |row| row.get(0))
+        .optional()?;
+    let failures = before.unwrap_or(0).saturating_add(1);
+    let wait = match failures.checked_sub(rule.free) {
+        None => 0,
+        // A second more, for `now` is cut to whole ones.
+        Some(further) => 1 + 1_i64.checked_shl(further.min(32)).unwrap_or(i64::MAX).min(rule.longest),
+    };
+    let set = "INSERT INTO failures (address, count, last, until) VALUES (?1, ?2, ?3, ?4)
+               ON CONFLICT DO UPDATE SET count = excluded.count, last = excluded.last, until = excluded.until";
+    change
+        .execute(set, params![address, failures, now, now + wait])
+        .map(drop)
+}
+
+/// Who counts as one: a v4 address; of v6 the 64 bits that a single customer gets.
+fn network(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Who may come in: the owner's passphrase and logins, apps, what the owner approved for them, and tokens.
+//!
+//! An approval makes a *family*: the code, and every token that comes of it. A family ends as a whole: when the owner
+//! or the app revokes it, when one of its secrets is used twice, and after 90 days. A personal token is a family of one.
+//!
+//! Every change is one transaction that takes its turn with those of other processes, and is on the disk when the method
+//! returns; so the methods block, for as long as a disk takes. Only [`Access::verify`] is made for the path of a call.
+//! Each takes the present time as `now`.
+
+mod approvals;
+mod clients;
+mod columns;
+mod families;
+mod lockout;
+mod owner;
+pub mod passphrase;
+mod secret;
+mod tokens;
+mod verify;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use super::secret::Key;
+use super::{Error, database};
+
+pub use approvals::{Approval, Redemption};
+pub use clients::{Client, Full, NewClient, Registered};
+pub use families::{Family, Kind};
+pub use secret::Secret;
+pub use tokens::{Issued, Refused};
+pub use verify::Verified;
+
+/// The records of who may come in. Secrets are kept as digests only.
+#[derive(Debug)]
+pub struct Access {
+    path: PathBuf,
+    connection: Mutex<Connection>,
+    key: Key,
+    verified: verify::Cache,
+    uses: families::Uses,
+}
+
+impl Access {
+    pub(super) fn open(path: &Path, key: &Path) -> Result<Self, Error> {
+        Ok(Self {
+            path: path.to_owned(),
+            connection: Mutex::new(database::open(path, true)?),
+            key: Key::load_or_create(key)?,
+            verified: verify::Cache::new(database::open(path, true)?),
+            uses: families::Uses::default(),
+        })
+    }
+
+    /// Changes the records by `work`: all of it or nothing, with no other change between its steps.
+    fn change<T>(&self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T, Error> {
+        let done = transact(&mut self.connection(), work);
+        // Whatever was found before may be wrong now.
+        self.verified.forget();
+        done.map_err(Error::database(&self.path))
+    }
+
+    /// Looks something up.
+    fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
+        work(&self.connection()).map_err(Error::database(&self.path))
+    }
+
+    /// The connection, for one short transaction.
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        // A panic elsewhere rolled its transaction back.
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Does `work` in a transaction that begins by waiting for its turn to write.
+fn transact<T>(
+    connection: &mut Connection,
+    work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let value = work(&transaction)?;
+    transaction.commit()?;
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,142 @@
+//! The passphrase, logins and lock-outs.
+
+use std::time::Duration;
+
+use super::{HERE, Place, at};
+
+const HOURS: u64 = 60 * 60;
+
+#[test]
+fn the_passphrase_outlives_the_process_and_the_last_one_counts() {
+    let place = Place::new();
+    assert_eq!(place.access.passphrase().unwrap(), None);
+    assert_eq!(place.access.passphrase_since().unwrap(), None);
+    place.access.set_passphrase("first", at(0)).unwrap();
+    place.access.set_passphrase("second", at(5)).unwrap();
+    let again = place.again();
+    assert_eq!(again.passphrase().unwrap().as_deref(), Some("second"));
+    assert_eq!(again.passphrase_since().unwrap(), Some(at(5)));
+}
+
+#[test]
+fn a_login_lasts_twelve_hours_or_until_it_ends() {
+    let place = Place::new();
+    let [first, second] = [(); 2].map(|()| place.access.log_in(at(0)).unwrap());
+    let logged_in = |cookie: &str, now| place.again().is_logged_in(cookie, at(now)).unwrap();
+    assert!(logged_in(first.reveal(), 12 * HOURS - 1));
+    assert!(!logged_in(first.reveal(), 12 * HOURS));
+    assert!(!logged_in("", 1) && !logged_in(&format!("{} ", first.reveal()), 1));
+    place.access.log_out(first.reveal()).unwrap();
+    assert!(!logged_in(first.reveal(), 1) && logged_in(second.reveal(), 1));
+}
+
+#[test]
+fn a_new_passphrase_ends_logins_and_lock_outs() {
+    let place = Place::new();
+    let login = place.access.log_in(at(0)).unwrap();
+    for _ in 0..9 {
+        place.access.login_failed(HERE, at(0)).unwrap();
+    }
+    assert!(place.access.login_wait(HERE, at(0)).unwrap().is_some());
+    place.access.set_passphrase("new", at(0)).unwrap();
+    assert!(!place.access.is_logged_in(login.reveal(), at(1)).unwrap());
+    assert_eq!(place.access.login_wait(HERE, at(0)).unwrap(), None);
+}
+
+#[test]
+fn logins_are_bounded_and_the_oldest_ends() {
+    let place = Place::new();
+    let first = place.access.log_in(at(0)).unwrap();
+    let second = place.access.log_in(at(0)).unwrap();
+    for _ in 0..99 {
+        place.access.log_in(at(0)).unwrap();
+    }
+    assert_eq!(place.count("logins"), 100);
+    assert!(!place.access.is_logged_in(first.reveal(), at(1)).unwrap());
+    assert!(place.access.is_logged_in(second.reveal(), at(1)).unwrap());
+    place.access.log_in(at(13 * HOURS)).unwrap();
+    assert_eq!(place.count("logins"), 1, "old ones are forgotten");
+}
+
+/// For how many whole seconds one who failed `times` times must wait.
+fn wait_after(place: &Place, address: &str, times: u32) -> u64 {
+    let address = address.parse().unwrap();
+    for _ in 0..times {
+        place.access.login_failed(address, at(0)).unwrap();
+    }
+    let wait = place.access.login_wait(address, at(0)).unwrap();
+    wait.unwrap_or_default().as_secs()
+}
+
+#[test]
+fn the_fifth_failure_costs_a_wait_and_each_further_one_twice_as_long() {
+    let place = Place::new();
+    let address = "192.0.2.7";
+    assert_eq!(wait_after(&place, address, 4), 0);
+    for wait in [1, 2, 4, 8] {
+        // One more than the rule, since times are cut to seconds.
+        assert_eq!(wait_after(&place, address, 1), wait + 1);
+    }
+    assert_eq!(
+        wait_after(&place, address, 20),
+        15 * 60 + 1,
+        "and never above 15 minutes"
+    );
+    let locked = place.again().login_wait(address.parse().unwrap(), at(900)).unwrap();
+    assert_eq!(locked, Some(Duration::from_secs(1)), "a restart changes nothing");
+    assert_eq!(
+        place.access.login_wait(address.parse().unwrap(), at(901)).unwrap(),
+        None
+    );
+}
+
+#[test]
+fn a_login_or_a_day_of_peace_clears_the_failures() {
+    let place = Place::new();
+    assert!(wait_after(&place, "192.0.2.7", 8) > 0);
+    place
+        .access
+        .login_succeeded("192.0.2.7".parse().unwrap(), at(1))
+        .unwrap();
+    assert_eq!(wait_after(&place, "192.0.2.7", 4), 0);
+    assert!(wait_after(&place, "192.0.2.8", 8) > 0);
+    place
+        .access
+        .login_failed("192.0.2.8".parse().unwrap(), at(25 * HOURS))
+        .unwrap();
+    assert_eq!(
+        place
+            .access
+            .login_wait("192.0.2.8".parse().unwrap(), at(25 * HOURS))
+            .unwrap(),
+        None
+    );
+}
+
+#[test]
+fn addresses_wait_apart_and_a_network_of_one_customer_together() {
+    let place = Place::new();
+    assert!(wait_after(&place, "::ffff:192.0.2.7", 6) > 0);
+    assert!(
+        wait_after(&place, "192.0.2.7", 0) > 0,
+        "the same address in other dress"
+    );
+    assert_eq!(wait_after(&place, "192.0.2.8", 0), 0);
+    assert!(wait_after(&place, "2001:db8:1:2::1", 6) > 0);
+    assert!(wait_after(&place, "2001:db8:1:2:ffff::9", 0) > 0);
+    assert_eq!(wait_after(&place, "2001:db8:1:3::1", 0), 0);
+}
+
+#[test]
+fn guesses_from_many_addresses_are_slowed_for_all_but_mildly() {
+    let place = Place::new();
+    for last in 0..49 {
+        assert_eq!(wait_after(&place, &format!("192.0.2.{last}"), 1), 0);
+    }
+    assert!(wait_after(&place, "198.51.100.1", 1) > 0);
+    assert_eq!(wait_after(&place, "198.51.100.1", 0), 2);
+    for last in 2..60 {
+        wait_after(&place, &format!("198.51.100.{last}"), 1);
+    }
+    assert_eq!(wait_after(&place, "203.0.113.1", 0), 31, "at most half a minute");
+}

@@ -1,0 +1,166 @@
+//! One entry of the record, as whoever did something tells of it.
+
+use std::str::FromStr;
+use std::time::{Duration, SystemTime};
+
+use thiserror::Error;
+
+/// What was done or tried, to be recorded. Texts that are too long are cut when they are written.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// When it began.
+    pub at: SystemTime,
+    /// What happened.
+    pub event: Event,
+    /// Who did it: the id of a principal, or what is known of a stranger.
+    pub principal: String,
+    /// The tool as it was called; empty for all but a call.
+    pub tool: String,
+    /// The backend that was named or chosen; empty where it is all, or none.
+    pub backend: String,
+    /// The session as the caller named it, or the one that was made.
+    pub session: String,
+    /// The digest of the arguments; none where there are none.
+    pub arguments: Option<[u8; 32]>,
+    /// What it came to.
+    pub outcome: Outcome,
+    /// How long it took.
+    pub duration: Option<Duration>,
+    /// What it cost in US dollars, where a backend knows that.
+    pub cost: Option<f64>,
+    /// The arguments, where the operator wants them recorded; or what else there is to say of an event.
+    pub text: String,
+}
+
+impl Entry {
+    /// What happens now at the door, done by `principal`. `detail` says with what, such as an address or a name, and
+    /// holds nothing secret.
+    pub fn at_door(event: Event, principal: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self {
+            at: SystemTime::now(),
+            event,
+            principal: principal.into(),
+            tool: String::new(),
+            backend: String::new(),
+            session: String::new(),
+            arguments: None,
+            outcome: event.outcome(),
+            duration: None,
+            cost: None,
+            text: detail.into(),
+        }
+    }
+}
+
+/// What can happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A tool was called.
+    Call,
+    /// The owner logged in.
+    LoggedIn,
+    /// A wrong passphrase.
+    LoginFailed,
+    /// An attempt to log in while none is taken.
+    LockedOut,
+    /// The owner's passphrase was set.
+    PassphraseSet,
+    /// An app made itself known.
+    AppRegistered,
+    /// An app was removed, with all that it had.
+    AppRemoved,
+    /// The owner allowed an app something.
+    Approved,
+    /// The owner did not.
+    Declined,
+    /// An app got its first tokens for an approval.
+    TokenIssued,
+    /// An app renewed its tokens.
+    TokenRefreshed,
+    /// An app got no tokens for what it showed.
+    TokenRefused,
+    /// The operator made a personal token.
+    TokenCreated,
+    /// A code or a refresh token was used a second time, which ended all that came of it.
+    TokenReused,
+    /// An approval or a personal token was ended.
+    Revoked,
+}
+
+impl Event {
+    /// Its name in the record.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Call => "call",
+            Self::LoggedIn => "logged-in",
+            Self::LoginFailed => "login-failed",
+            Self::LockedOut => "locked-out",
+            Self::PassphraseSet => "passphrase-set",
+            Self::AppRegistered => "app-registered",
+            Self::AppRemoved => "app-removed",
+            Self::Approved => "approved",
+            Self::Declined => "declined",
+            Self::TokenIssued => "token-issued",
+            Self::TokenRefreshed => "token-refreshed",
+            Self::TokenRefused => "token-refused",
+            Self::TokenCreated => "token-created",
+            Self::TokenReused => "token-reused",
+            Self::Revoked => "revoked",
+        }
+    }
+
+    /// What it comes to, unless it is a call.
+    fn outcome(self) -> Outcome {
+        match self {
+            Self::LoginFailed | Self::LockedOut | Self::Declined | Self::TokenRefused | Self::TokenReused => {
+                Outcome::Refused
+            }
+            _ => Outcome::Done,
+        }
+    }
+}
+
+/// What a call or event came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was done.
+    Done,
+    /// It was tried and failed.
+    Failed,
+    /// It was not allowed, or made no sense.
+    Refused,
+    /// The caller went away before it was done.
+    Gone,
+    /// A fault in berth ended it.
+    Fault,
+}
+
+impl Outcome {
+    /// Every outcome.
+    pub const ALL: [Self; 5] = [Self::Done, Self::Failed, Self::Refused, Self::Gone, Self::Fault];
+
+    /// Its name in the record.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Done => "ok",
+            Self::Failed => "failed",
+            Self::Refused => "refused",
+            Self::Gone => "gone",
+            Self::Fault => "fault",
+        }
+    }
+}
+
+/// A name that is no outcome's.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("there is no outcome {0:?}; there are: ok, failed, refused, gone, fault")]
+pub struct UnknownOutcome(String);
+
+impl FromStr for Outcome {
+    type Err = UnknownOutcome;
+
+    fn from_str(text: &str) -> Result<Self, UnknownOutcome> {
+        let named = Self::ALL.into_iter().find(|outcome| outcome.name() == text);
+        named.ok_or_else(|| UnknownOutcome(text.to_owned()))
+    }
+}

@@ -1,0 +1,364 @@
+//! `berth doctor`: a sound installation, and what it says of each thing that is wrong.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+
+use axum::extract::Request;
+use axum::{Json, Router};
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::berth::{Berth, Place};
+
+const LOCAL: &str = r#"
+[agents.helper]
+command = ["env", "helper"]
+requires = "helper"
+doctor = [["helper", "--version"], ["helper", "auth"]]
+[backends.local]
+plugin = "./misbehaving.wasm"
+env = ["PATH"]
+agents = ["helper"]
+[backends.local.programs.sh]
+doctor = [["-c", "echo shell 7.1"]]
+"#;
+
+/// An installation whose agent is logged in, with further lines in `[server]`.
+fn installation(server: &str) -> Place {
+    let place = Place::with_server(LOCAL, server);
+    place.write("bin/helper", "#!/bin/sh\necho helper 2.0 $1\n", 0o755);
+    place
+}
+
+/// Whether it passes, and its findings as lines.
+async fn examined(place: &Place) -> (bool, Vec<String>) {
+    let ran = place.run(&["doctor"]).await;
+    (ran.success, ran.stdout.lines().map(str::to_owned).collect())
+}
+
+/// The one finding that begins with `start`, of an examination that must not pass.
+async fn failure(place: &Place, start: &str) -> String {
+    let (passes, lines) = examined(place).await;
+    assert!(!passes, "{lines:#?}");
+    line(&lines, start).to_owned()
+}
+
+#[track_caller]
+fn line<'a>(lines: &'a [String], start: &str) -> &'a str {
+    let found: Vec<&String> = lines.iter().filter(|line| line.starts_with(start)).collect();
+    assert_eq!(found.len(), 1, "{start}: {lines:#?}");
+    found[0]
+}
+
+type Answer = fn(&str, &str) -> Value;
+
+/// The origin of a server that answers each request by `answer`, which gets that origin and the path.
+async fn stand_in(answer: Answer) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let own = base.clone();
+    let router = Router::new().fallback(async move |request: Request| Json(answer(&own, request.uri().path())));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    base
+}
+
+/// What berth answers at its public address, as far as the doctor looks.
+fn as_berth(base: &str, path: &str) -> Value {
+    match path {
+        "/health" => json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")}),
+        "/.well-known/oauth-protected-resource/mcp" => {
+            json!({"resource": format!("{base}/mcp"), "authorization_servers": [base]})
+        }
+        "/.well-known/oauth-authorization-server" => json!({"issuer": base}),
+        _ => Value::Null,
+    }
+}
+
+#[tokio::test]
+async fn a_sound_installation_passes() {
+    let place = installation("");
+    let (passes, lines) = examined(&place).await;
+    assert!(passes, "{lines:#?}");
+    assert!(
+        line(&lines, "ok    configuration: ").ends_with("config.toml holds"),
+        "{lines:#?}"
+    );
+    assert!(line(&lines, "ok    program sh of local: ").ends_with("-c echo shell 7.1` says: shell 7.1"));
+    line(
+        &lines,
+        "ok    agent helper of local: `helper --version` says: helper 2.0 --version",
+    );
+    line(
+        &lines,
+        "ok    agent helper of local: `helper auth` says: helper 2.0 auth",
+    );
+    line(&lines, "ok    listener: 127.0.0.1:0 is free");
+    line(&lines, "ok    disk of data: ");
+    line(&lines, "ok    clock: ");
+    assert!(line(&lines, "warn  backend local: ").contains("; write into [backends.local]: sha256 = \""));
+}
+
+#[tokio::test]
+async fn it_says_the_same_as_json() {
+    let place = installation("");
+    let findings: Vec<Value> = serde_json::from_str(&place.run(&["doctor", "--json"]).await.stdout).unwrap();
+    let program = json!({
+        "mark": "ok",
+        "about": "agent helper of local",
+        "what": "`helper auth` says: helper 2.0 auth",
+        "fix": null,
+    });
+    assert!(findings.contains(&program), "{findings:#?}");
+    assert!(
+        findings
+            .iter()
+            .any(|finding| finding["mark"] == "warn" && finding["fix"].is_string())
+    );
+}
+
+#[tokio::test]
+async fn a_wrong_configuration_is_the_one_finding() {
+    let place = installation("");
+    place.configure(&LOCAL.replace("programs.sh", "programs.no-such-program"), "");
+    let (passes, lines) = examined(&place).await;
+    assert!(!passes);
+    assert_eq!(lines.len(), 1, "{lines:#?}");
+    assert!(
+        line(&lines, "fail  configuration: ").ends_with("it is not on PATH; install it, or write its absolute path"),
+        "{lines:#?}"
+    );
+}
+
+#[tokio::test]
+async fn a_data_directory_that_others_reach_fails() {
+    let place = installation("");
+    fs::create_dir(place.path("data")).unwrap();
+    fs::set_permissions(place.path("data"), fs::Permissions::from_mode(0o755)).unwrap();
+    let failed = failure(&place, "fail  data directory: ").await;
+    assert!(failed.contains("; run: chmod 700 "), "{failed}");
+}
+
+#[tokio::test]
+async fn a_damaged_database_fails() {
+    let place = installation("");
+    assert!(examined(&place).await.0);
+    place.write(
+        "data/berth.db",
+        "this is no database at all, and much longer than nothing".repeat(99),
+        0o600,
+    );
+    let failed = failure(&place, "fail  database: ").await;
+    assert!(failed.contains("berth.db"), "{failed}");
+}
+
+#[tokio::test]
+async fn an_agent_that_is_not_logged_in_fails_with_what_it_says() {
+    let place = installation("");
+    place.write(
+        "bin/helper",
+        "#!/bin/sh\n[ $1 != auth ] || { printf '\\033[1mNot logged in\\n'; exit 1; }\n",
+        0o755,
+    );
+    let failed = failure(&place, "fail  agent helper of local: ").await;
+    assert_eq!(
+        failed,
+        "fail  agent helper of local: `helper auth` fails and says: Not logged in; run it on a terminal and do what it \
+         asks: helper auth"
+    );
+}
+
+#[tokio::test]
+async fn an_agent_that_is_not_there_is_a_warning() {
+    let place = installation("");
+    fs::remove_file(place.path("bin/helper")).unwrap();
+    let (passes, lines) = examined(&place).await;
+    assert!(passes, "{lines:#?}");
+    line(
+        &lines,
+        "warn  agent helper of local: it is not installed: helper is not on PATH; install it, or ",
+    );
+}
+
+#[tokio::test]
+async fn an_empty_question_is_refused() {
+    let place = installation("");
+    place.configure(&LOCAL.replace(r#"["helper", "auth"]"#, "[]"), "");
+    let failed = failure(&place, "fail  configuration: ").await;
+    assert!(failed.contains("agents.helper.doctor[1]: it is empty"), "{failed}");
+}
+
+#[tokio::test]
+async fn a_plugin_that_is_not_the_pinned_one_fails() {
+    let place = installation("");
+    let other = format!("plugin = \"./misbehaving.wasm\"\nsha256 = \"{}\"", "0".repeat(64));
+    place.configure(&LOCAL.replace("plugin = \"./misbehaving.wasm\"", &other), "");
+    let failed = failure(&place, "fail  plugins: backend `local`: ").await;
+    assert!(failed.contains(&"0".repeat(64)), "{failed}");
+}
+
+#[tokio::test]
+async fn the_certificate_fits_its_key_and_is_not_over() {
+    let place = installation("tls = { cert = \"cert.pem\", key = \"key.pem\" }");
+    let pair = |year| {
+        let mut parameters = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        parameters.not_after = date_time_ymd(year, 1, 1);
+        let key = KeyPair::generate().unwrap();
+        (parameters.self_signed(&key).unwrap().pem(), key.serialize_pem())
+    };
+    let (cert, key) = pair(2999);
+    place.write("cert.pem", &cert, 0o644);
+    place.write("key.pem", &key, 0o600);
+    let (passes, lines) = examined(&place).await;
+    assert!(passes, "{lines:#?}");
+    line(&lines, "ok    certificate: it fits its key, and holds for ");
+
+    place.write("key.pem", &key, 0o644);
+    let open = failure(&place, "fail  certificate: ").await;
+    assert!(open.contains("run: chmod 600 "), "{open}");
+
+    place.write("key.pem", pair(2999).1, 0o600);
+    let other = failure(&place, "fail  certificate: ").await;
+    assert!(
+        other.contains("key.pem is not the key of ") && other.contains("name the pair"),
+        "{other}"
+    );
+
+    let (cert, key) = pair(2020);
+    place.write("cert.pem", &cert, 0o644);
+    place.write("key.pem", &key, 0o600);
+    let over = failure(&place, "fail  certificate: ").await;
+    assert!(over.contains("cert.pem has expired; renew it"), "{over}");
+}
+
+#[tokio::test]
+async fn the_listener_is_a_running_berths_or_somebody_elses() {
+    let place = installation("");
+    let berth = Berth::serve(&place).await;
+    let listen = |base: &str| {
+        let address = base.strip_prefix("http://").unwrap();
+        let config = place.read("config.toml");
+        let (before, after) = config.split_once("listen = \"").unwrap();
+        let (_, after) = after.split_once('"').unwrap();
+        place.write("config.toml", format!("{before}listen = \"{address}\"{after}"), 0o600);
+    };
+    listen(&berth.base);
+    let (passes, lines) = examined(&place).await;
+    assert!(passes, "{lines:#?}");
+    line(
+        &lines,
+        &format!("ok    listener: berth {} listens on ", env!("CARGO_PKG_VERSION")),
+    );
+    line(&lines, "ok    socket: a running berth answers at ");
+
+    listen(&stand_in(|_, _| json!({"another": "server"})).await);
+    let held = failure(&place, "fail  listener: ").await;
+    assert!(
+        held.ends_with("is held by another program; end that, or set another `listen` in [server]"),
+        "{held}"
+    );
+}
+
+#[tokio::test]
+async fn a_socket_left_over_is_no_fault() {
+    let place = installation("");
+    assert!(examined(&place).await.0);
+    drop(UnixListener::bind(place.path("data/berth.sock")).unwrap());
+    fs::set_permissions(place.path("data/berth.sock"), fs::Permissions::from_mode(0o600)).unwrap();
+    let (passes, lines) = examined(&place).await;
+    assert!(passes, "{lines:#?}");
+    line(&lines, "ok    socket: no berth runs on this data directory");
+}
+
+#[tokio::test]
+async fn a_public_address_needs_a_passphrase() {
+    let base = stand_in(as_berth).await;
+    let place = installation(&format!("public_url = \"{base}\""));
+    let failed = failure(&place, "fail  ").await;
+    assert!(failed.starts_with("fail  passphrase: none is set"), "{failed}");
+    assert!(failed.ends_with("; run: berth login set"), "{failed}");
+}
+
+/// A way from a public address to this berth, as a tunnel is one: the listener at that address leads to `berth`.
+fn relay(listener: TcpListener, berth: &Berth) {
+    let inner = berth.base.strip_prefix("http://").unwrap().to_owned();
+    tokio::spawn(async move {
+        while let Ok((mut outside, _)) = listener.accept().await {
+            let mut inside = TcpStream::connect(&inner).await.unwrap();
+            tokio::spawn(async move { tokio::io::copy_bidirectional(&mut outside, &mut inside).await });
+        }
+    });
+}
+
+#[tokio::test]
+async fn a_berth_behind_its_public_address_passes() {
+    let tunnel = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", tunnel.local_addr().unwrap());
+    let place = installation(&format!("public_url = \"{base}\""));
+    place.set_passphrase("correct horse battery").await;
+    let berth = Berth::serve(&place).await;
+    relay(tunnel, &berth);
+    let (passes, lines) = examined(&place).await;
+    assert!(passes, "{lines:#?}");
+    line(&lines, "ok    passphrase: it is set");
+    line(&lines, "ok    socket: a running berth answers at ");
+    line(
+        &lines,
+        &format!(
+            "ok    public address: berth {} answers at {base}",
+            env!("CARGO_PKG_VERSION")
+        ),
+    );
+    line(&lines, "ok    clock: it agrees with the public address's");
+}
+
+#[tokio::test]
+async fn the_public_address_leads_here_and_names_itself() {
+    let base = stand_in(as_berth).await;
+    let place = installation(&format!("public_url = \"{base}\""));
+    let (_, lines) = examined(&place).await;
+    let version = env!("CARGO_PKG_VERSION");
+    line(
+        &lines,
+        &format!("ok    public address: berth {version} answers at {base}, by that name"),
+    );
+    line(&lines, "ok    clock: it agrees with the public address's");
+
+    let cases: [(Answer, &str); 4] = [
+        (
+            |_, _| json!({"another": "server"}),
+            "is not this berth: /health names no version; let the tunnel",
+        ),
+        (
+            |_, _| json!({"version": "0.0.0"}),
+            "is not this berth: it is berth 0.0.0, and this is berth ",
+        ),
+        (
+            |base, path| as_berth(&base.replace("127.0.0.1", "localhost"), path),
+            "says resource = \"http://localhost:",
+        ),
+        (
+            |base, path| match path {
+                "/.well-known/oauth-authorization-server" => json!({"issuer": format!("{base}/")}),
+                _ => as_berth(base, path),
+            },
+            "/.well-known/oauth-authorization-server says issuer = \"http://127.0.0.1:",
+        ),
+    ];
+    for (answer, says) in cases {
+        let base = stand_in(answer).await;
+        place.configure(LOCAL, &format!("public_url = \"{base}\""));
+        let failed = failure(&place, "fail  public address: ").await;
+        assert!(failed.contains(says), "{says}: {failed}");
+        assert!(failed.ends_with("or correct public_url in [server]"), "{failed}");
+    }
+}
+
+#[tokio::test]
+async fn a_public_address_is_silent_where_no_berth_runs() {
+    let place = installation("public_url = \"http://127.0.0.1:9\"");
+    let (_, lines) = examined(&place).await;
+    let silent = line(&lines, "warn  public address: http://127.0.0.1:9 does not answer");
+    assert!(silent.ends_with("start it, then ask again: berth serve"), "{silent}");
+}
