@@ -27,6 +27,8 @@ pub struct Audit {
     path: PathBuf,
     connection: Connection,
     key: Key,
+    /// Whether each transaction waits for the disk.
+    sync: bool,
 }
 
 impl Audit {
@@ -35,6 +37,7 @@ impl Audit {
             path: path.to_owned(),
             connection: database::open(path, sync)?,
             key: Key::load_or_create(key)?,
+            sync,
         })
     }
 

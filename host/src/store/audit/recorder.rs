@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::{Map, Value};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::{spawn_blocking, yield_now};
+use tokio::task::{JoinError, spawn_blocking, yield_now};
 
 use super::chain::TEXT;
 use super::{Audit, Entry, Error, Head};
@@ -203,27 +203,37 @@ async fn write(mut audit: Audit, mut asked: mpsc::Receiver<Asked>, state: Arc<St
             entries.extend(entry);
             waiting.push(written);
         }
-        let write = spawn_blocking(move || {
-            let outcome = audit.append(&entries);
-            (audit, entries, outcome)
-        });
-        let Ok((given_back, mut tried, outcome)) = write.await else {
-            tracing::error!(
-                "a fault in berth ended the writing of the record; calls are refused until it is started again"
-            );
-            return;
+        let outcome;
+        (audit, entries, outcome) = match append(audit, entries).await {
+            Ok(tried) => tried,
+            Err(_) => {
+                tracing::error!(
+                    "a fault in berth ended the writing of the record; calls are refused until it is started again"
+                );
+                return;
+            }
         };
         state.note(&outcome);
         match &outcome {
-            Ok(_) => tried.clear(),
-            Err(_) => keep(&mut tried),
+            Ok(_) => entries.clear(),
+            Err(_) => keep(&mut entries),
         }
         for written in waiting.drain(..) {
             // Who waits no longer has gone.
             let _ = written.send(outcome.is_ok());
         }
-        (audit, entries) = (given_back, tried);
     }
+}
+
+/// Writes the entries, here unless that waits for the disk: handing them to the system takes less time than waking
+/// another thread would.
+async fn append(mut audit: Audit, entries: Vec<Entry>) -> Result<(Audit, Vec<Entry>, Result<Head, Error>), JoinError> {
+    let sync = audit.sync;
+    let write = move || {
+        let outcome = audit.append(&entries);
+        (audit, entries, outcome)
+    };
+    if sync { spawn_blocking(write).await } else { Ok(write()) }
 }
 
 /// What could not be written waits for when it can be, as far as there is room.
