@@ -212,6 +212,17 @@ async fn what_runs_in_a_session_gets_no_token() {
 }
 
 #[tokio::test]
+async fn what_runs_in_a_session_sets_no_passphrase() {
+    let inside = Inside::start().await;
+    for command in ["login set", "serve --public-url https://berth.example"] {
+        let printed = inside.run(&inside.berth(command)).await;
+        assert!(printed.contains("a session that berth started"), "{command}: {printed}");
+    }
+    let ran = inside.demo.place.run(&["login", "status"]).await;
+    assert!(ran.stdout.contains("No passphrase is set"), "{}", ran.stdout);
+}
+
+#[tokio::test]
 async fn sessions_may_control_where_the_operator_says_so() {
     let inside = Inside::with("sessions_may_control = true", &[], |_| {}).await;
     let id = inside.asking().await;

@@ -14,6 +14,7 @@ use berth::config::{Config, parse_public_url};
 use berth::http::{self, Certificate, Door, Names, OAuth, Proxies, Rates};
 use berth::mcp::{self, Server};
 use berth::owner::Owner;
+use berth::peer;
 use berth::plugin::Backend;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -148,6 +149,7 @@ fn ensure_passphrase(config: &Config) -> anyhow::Result<()> {
     if access.passphrase()?.is_some() {
         return Ok(());
     }
+    peer::ensure_outside_sessions(config.server.sessions_may_control)?;
     if !stdin().is_terminal() {
         bail!("apps that come from elsewhere are approved with a passphrase, and none is set: run berth login set");
     }
