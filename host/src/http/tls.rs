@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustls::client::verify_server_cert_signed_by_trust_anchor;
 use rustls::crypto::ring::default_provider;
@@ -52,7 +52,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// The key may have been read by other users.
-    #[error("other users can read the key {} (its mode is {mode:o}): chmod 600 '{}'", path.display(), path.display())]
+    #[error("other users can read the key {} (its mode is {mode:o}); run: chmod 600 '{}'", path.display(), path.display())]
     Mode {
         /// The key's file.
         path: PathBuf,
@@ -60,7 +60,7 @@ pub enum Error {
         mode: u32,
     },
     /// A file does not hold what it should.
-    #[error("{} holds no {expected} in PEM form", path.display())]
+    #[error("{} holds no {expected} in PEM form: correct its name in [server.tls], or the file", path.display())]
     Pem {
         /// The file.
         path: PathBuf,
@@ -71,7 +71,8 @@ pub enum Error {
     },
     /// Certificate and key cannot be used, or not together.
     #[error(
-        "the certificate {} and the key {} do not belong together, or one of them is of a kind that is not supported",
+        "the certificate {} and the key {} do not belong together, or one of them is of a kind that is not supported: \
+         name the pair that belongs together in [server.tls]",
         cert.display(), key.display()
     )]
     Pair {
@@ -126,6 +127,12 @@ impl Certificate {
             server: Arc::new(server),
             looked: Mutex::new(look),
         })
+    }
+
+    /// What is wrong with the certificate's time at `when`, and the cure.
+    pub fn fault_at(&self, when: SystemTime) -> Option<(&'static str, &'static str)> {
+        let pair = self.shown.pair.read().unwrap_or_else(PoisonError::into_inner);
+        pair.cert.first().and_then(|own| fault_of_time(own, when))
     }
 
     /// Shakes hands with a client, for at most 10 seconds.
@@ -238,9 +245,9 @@ impl Stamp {
 fn read(files: &Tls) -> Result<CertifiedKey, Error> {
     let chain = chain(&files.cert)?;
     let key = key(&files.key)?;
-    if let Some(fault) = chain.first().and_then(fault_of_time) {
+    if let Some((fault, cure)) = chain.first().and_then(|own| fault_of_time(own, SystemTime::now())) {
         tracing::warn!(
-            "clients will refuse the certificate {}, which {fault}",
+            "clients will refuse the certificate {}, which {fault}: {cure}",
             files.cert.display()
         );
     }
@@ -297,18 +304,19 @@ fn contents(path: &Path) -> Result<(Vec<u8>, Metadata), Error> {
     Ok((fs::read(path).map_err(read)?, found))
 }
 
-/// What is wrong with a certificate's time, and the cure. Its time is looked at before its issuer: so where no issuer can
-/// be found, the check fails by the time if that is wrong, and else by the issuer.
-fn fault_of_time(certificate: &CertificateDer<'_>) -> Option<&'static str> {
+/// What is wrong with a certificate's time at `when`, and the cure. Its time is looked at before its issuer: so where no
+/// issuer can be found, the check fails by the time if that is wrong, and else by the issuer.
+fn fault_of_time(certificate: &CertificateDer<'_>, when: SystemTime) -> Option<(&'static str, &'static str)> {
     let own = ParsedCertificate::try_from(certificate).ok()?;
-    let checked = verify_server_cert_signed_by_trust_anchor(&own, &RootCertStore::empty(), &[], UnixTime::now(), &[]);
+    let when = UnixTime::since_unix_epoch(when.duration_since(UNIX_EPOCH).ok()?);
+    let checked = verify_server_cert_signed_by_trust_anchor(&own, &RootCertStore::empty(), &[], when, &[]);
     let Err(rustls::Error::InvalidCertificate(fault)) = checked else {
         return None;
     };
     match fault {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => Some("has expired: renew it"),
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => Some(("has expired", "renew it")),
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            Some("is not valid yet: set the clock right")
+            Some(("is not valid yet", "set the clock right"))
         }
         _ => None,
     }

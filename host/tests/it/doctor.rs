@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
+use std::time::{Duration, SystemTime};
 
 use axum::extract::Request;
 use axum::{Json, Router};
@@ -201,13 +202,13 @@ async fn a_plugin_that_is_not_the_pinned_one_fails() {
 #[tokio::test]
 async fn the_certificate_fits_its_key_and_is_not_over() {
     let place = installation("tls = { cert = \"cert.pem\", key = \"key.pem\" }");
-    let pair = |year| {
+    let pair = |until| {
         let mut parameters = CertificateParams::new(["localhost".to_owned()]).unwrap();
-        parameters.not_after = date_time_ymd(year, 1, 1);
+        parameters.not_after = until;
         let key = KeyPair::generate().unwrap();
         (parameters.self_signed(&key).unwrap().pem(), key.serialize_pem())
     };
-    let (cert, key) = pair(2999);
+    let (cert, key) = pair(date_time_ymd(2999, 1, 1));
     place.write("cert.pem", &cert, 0o644);
     place.write("key.pem", &key, 0o600);
     let (passes, lines) = examined(&place).await;
@@ -218,14 +219,25 @@ async fn the_certificate_fits_its_key_and_is_not_over() {
     let open = failure(&place, "fail  certificate: ").await;
     assert!(open.contains("run: chmod 600 "), "{open}");
 
-    place.write("key.pem", pair(2999).1, 0o600);
+    place.write("key.pem", pair(date_time_ymd(2999, 1, 1)).1, 0o600);
     let other = failure(&place, "fail  certificate: ").await;
     assert!(
-        other.contains("key.pem is not the key of ") && other.contains("name the pair"),
+        other.contains("key.pem do not belong together") && other.contains("name the pair"),
         "{other}"
     );
 
-    let (cert, key) = pair(2020);
+    let soon = SystemTime::now() + Duration::from_hours(4 * 24 + 12);
+    let (cert, key) = pair(soon.into());
+    place.write("cert.pem", &cert, 0o644);
+    place.write("key.pem", &key, 0o600);
+    let (passes, lines) = examined(&place).await;
+    assert!(passes, "{lines:#?}");
+    assert!(
+        line(&lines, "warn  certificate: ").contains("cert.pem expires within 5 days; renew it"),
+        "{lines:#?}"
+    );
+
+    let (cert, key) = pair(date_time_ymd(2020, 1, 1));
     place.write("cert.pem", &cert, 0o644);
     place.write("key.pem", &key, 0o600);
     let over = failure(&place, "fail  certificate: ").await;

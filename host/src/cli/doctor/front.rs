@@ -2,15 +2,18 @@
 
 use std::io::ErrorKind;
 use std::net::TcpListener;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use berth::config::{Config, Server, Tls};
+use berth::http::Certificate;
 use serde_json::Value;
 
-use super::certificate;
 use super::finding::Finding;
 
 const ABOUT: &str = "listener";
+const DAY: Duration = Duration::from_hours(24);
+/// Days before its end in which a certificate is to be renewed.
+const SOON: u32 = 14;
 /// How long a listener on this machine may take to say who it is.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 
@@ -23,21 +26,24 @@ pub(super) async fn examine(config: &Config) -> (Vec<Finding>, bool) {
     (findings, runs)
 }
 
+/// Whether certificate and key can be shown, and for how long.
 fn pair(tls: &Tls) -> Finding {
     const ABOUT: &str = "certificate";
-    match certificate::days_left(tls) {
-        Err(error) => Finding::error(ABOUT, &error),
-        Ok(days) if days < 0 => Finding::fail(
+    let certificate = match Certificate::open(tls) {
+        Ok(certificate) => certificate,
+        Err(error) => return Finding::error(ABOUT, &error.into()),
+    };
+    let (shown, now) = (tls.cert.display(), SystemTime::now());
+    if let Some((fault, cure)) = certificate.fault_at(now) {
+        return Finding::fail(ABOUT, format!("{shown} {fault}"), cure);
+    }
+    match (1..=SOON).find(|days| certificate.fault_at(now + *days * DAY).is_some()) {
+        Some(days) => Finding::warn(
             ABOUT,
-            format!("{} has expired", tls.cert.display()),
+            format!("{shown} expires within {days} days"),
             "renew it; a running berth takes the new one by itself",
         ),
-        Ok(days) if days < 14 => Finding::warn(
-            ABOUT,
-            format!("{} expires in {days} days", tls.cert.display()),
-            "renew it; a running berth takes the new one by itself",
-        ),
-        Ok(days) => Finding::ok(ABOUT, format!("it fits its key, and holds for {days} more days")),
+        None => Finding::ok(ABOUT, format!("it fits its key, and holds for more than {SOON} days")),
     }
 }
 

@@ -1,6 +1,5 @@
 //! `berth doctor`: what is wrong with this installation, and how to mend each thing.
 
-mod certificate;
 mod clock;
 mod finding;
 mod front;
