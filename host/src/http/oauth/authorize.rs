@@ -132,7 +132,7 @@ fn question(base: &Base, parameters: &Parameters) -> Result<(String, Scope), OAu
     }
     let challenge = challenge(parameters)?;
     let resource = parameters.get("resource");
-    if resource.is_some_and(|named| !metadata::resource(base, named)) {
+    if resource.is_some_and(|named| !metadata::is_resource(base, named)) {
         let refused = format!("the resource here is {}", metadata::canonical(base));
         return Err(OAuthError::new("invalid_target", refused));
     }

@@ -13,7 +13,7 @@ const MCP: &str = "/mcp";
 
 /// Whether `given` names our resource as a client of `base` may call it (RFC 8707): as `BASE/mcp`, or by the origin
 /// alone for those that were given no path.
-pub(super) fn resource(base: &Base, given: &str) -> bool {
+pub(in crate::http) fn is_resource(base: &Base, given: &str) -> bool {
     given
         .strip_prefix(&*base.0)
         .is_some_and(|rest| matches!(rest, "" | "/" | MCP))
@@ -75,7 +75,7 @@ mod tests {
     fn the_resource_is_named_by_its_path_or_its_origin() {
         let base = Base("https://berth.example".into());
         for ours in ["", "/", "/mcp"] {
-            assert!(resource(&base, &format!("https://berth.example{ours}")), "{ours:?}");
+            assert!(is_resource(&base, &format!("https://berth.example{ours}")), "{ours:?}");
         }
         for other in [
             "https://berth.example/mcp/",
@@ -91,8 +91,8 @@ mod tests {
             "/mcp",
             "",
         ] {
-            assert!(!resource(&base, other), "{other}");
+            assert!(!is_resource(&base, other), "{other}");
         }
-        assert!(resource(&base, &canonical(&base)));
+        assert!(is_resource(&base, &canonical(&base)));
     }
 }

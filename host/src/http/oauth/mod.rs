@@ -34,6 +34,7 @@ use crate::store::audit::Entry;
 use crate::store::{self, Access, Recorder};
 use cimd::Documents;
 use error::OAuthError;
+pub(super) use metadata::is_resource;
 
 /// What every endpoint needs.
 #[derive(Clone, Debug)]
@@ -80,9 +81,7 @@ impl OAuth {
         let done = tokio::task::spawn_blocking(move || work(&access)).await;
         done.map_err(OAuthError::internal)?.map_err(OAuthError::internal)
     }
-}
 
-impl OAuth {
     /// The same for `work` that is to be recorded. Its entry is written before anyone hears of the outcome, and also if
     /// nobody waits for it any more; while nothing can be recorded, nothing is done.
     async fn recorded<T: Send + 'static>(
@@ -98,11 +97,6 @@ impl OAuth {
         });
         done.await?.map_err(OAuthError::internal)
     }
-}
-
-/// Whether `given` names our resource as a client of `base` may call it.
-pub(super) fn is_resource(base: &Base, given: &str) -> bool {
-    metadata::resource(base, given)
 }
 
 /// Whether a path is one of ours, which strangers may ask.

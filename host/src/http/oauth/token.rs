@@ -57,7 +57,7 @@ pub(super) async fn token(
 /// What the tokens are for. An app that does not say so means the server that it asks, and never another one of ours.
 fn resource(base: &Base, parameters: &Parameters) -> Result<String, OAuthError> {
     match parameters.get("resource") {
-        Some(given) if !metadata::resource(base, given) => Err(OAuthError::new(
+        Some(given) if !metadata::is_resource(base, given) => Err(OAuthError::new(
             "invalid_target",
             "resource names another server; name the address of this one, or leave it out",
         )),
