@@ -116,6 +116,7 @@ impl Recorder {
         // A map of JSON values can always be written.
         let mut json = serde_json::to_string(arguments).unwrap_or_default();
         let digest = self.key.tag(&[b"arguments", json.as_bytes()]);
+        // What is longer is cut when it is written anyway, and need not wait for that.
         json.truncate(if self.texts { json.floor_char_boundary(TEXT) } else { 0 });
         (digest, json)
     }
