@@ -37,14 +37,14 @@ pub(super) enum Kind {
 }
 
 /// A well-known app. Its document would say the same, but was seen to be refused to servers that ask for it.
-struct Pinned {
+pub(super) struct Pinned {
     id: &'static str,
     name: &'static str,
     host: &'static str,
-    redirects: &'static [&'static str],
+    pub(super) redirects: &'static [&'static str],
 }
 
-const PINNED: [Pinned; 3] = [
+pub(super) const PINNED: [Pinned; 3] = [
     Pinned {
         id: "https://claude.ai/oauth/mcp-oauth-client-metadata",
         name: "Claude",
@@ -126,7 +126,7 @@ async fn registered(oauth: &OAuth, id: &str) -> Result<Client, OAuthError> {
     })?;
     Ok(Client {
         id: found.id,
-        name: found.name,
+        name: clean_name(Some(&found.name)),
         redirects: found.redirects,
         verified_host: None,
         kind: Kind::Registered,

@@ -12,7 +12,7 @@ use axum::response::Response;
 use url::{Host, Position, Url};
 
 use super::authorize::{self, Asked, Fault};
-use super::client::{Client, Kind, clean_name};
+use super::client::{Client, Kind};
 use super::error::OAuthError;
 use super::form::Form;
 use super::pages::{self, BackendChoice, ConsentPage, Pages, Posted};
@@ -45,7 +45,6 @@ impl Question<'_> {
 
     fn page(&self, choice: &Choice, fault: Option<&str>) -> Response {
         let redirect = &self.asked.way_back.redirect;
-        let app = clean_name(Some(&self.asked.client.name));
         let choices = self.pages.oauth.backends.iter().map(|(name, about)| BackendChoice {
             name,
             about,
@@ -53,7 +52,7 @@ impl Question<'_> {
         });
         let page = ConsentPage {
             host: pages::host(self.base),
-            app: &app,
+            app: &self.asked.client.name,
             known: &known(&self.asked.client, redirect),
             destination: &redirect[Position::BeforeHost..Position::AfterPort],
             advice: advice(redirect),
@@ -128,7 +127,7 @@ async fn take(
             let approved = Entry::at_door(Event::Approved, "owner", approved);
             let approval = Approval {
                 client_id: asked.client.id.clone(),
-                client_name: clean_name(Some(&asked.client.name)),
+                client_name: asked.client.name.clone(),
                 redirect: asked.way_back.redirect.to_string(),
                 challenge: asked.challenge,
                 scope,
@@ -195,8 +194,7 @@ fn form<'a>(cookie: &'a str, query: &'a str) -> Form<'a> {
 
 /// What the owner decided about, and from where.
 fn of(client: &Client, address: IpAddr) -> String {
-    let name = clean_name(Some(&client.name));
-    format!("{name:?} ({}) from {}", client.id, address.to_canonical())
+    format!("{:?} ({}) from {}", client.name, client.id, address.to_canonical())
 }
 
 fn denied() -> OAuthError {

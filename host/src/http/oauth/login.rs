@@ -11,7 +11,7 @@ use axum::response::{AppendHeaders, IntoResponse as _, Response};
 use tokio::time::timeout;
 
 use super::authorize::{self, Fault};
-use super::client::{Client, clean_name};
+use super::client::Client;
 use super::cookie::Cookie;
 use super::error::OAuthError;
 use super::form::Form;
@@ -23,9 +23,6 @@ use crate::store::{self, Access, Secret, passphrase};
 /// How long a login waits for those before it.
 const TURN: Duration = Duration::from_secs(5);
 
-/// The length of the secret in the cookie of a visit, in bytes.
-const SECRET: usize = 32;
-
 /// Asks for the passphrase before `client`'s request is shown.
 pub(super) fn ask(
     base: &Base,
@@ -36,7 +33,7 @@ pub(super) fn ask(
 ) -> Result<Response, OAuthError> {
     let visit = match visit(headers, base) {
         Some(known) => known.to_owned(),
-        None => random()?,
+        None => Secret::random().map_err(OAuthError::internal)?.reveal().to_owned(),
     };
     let page = Page {
         base,
@@ -173,7 +170,7 @@ impl Page<'_> {
     fn with(&self, status: StatusCode, fault: Option<&str>) -> Response {
         let page = LoginPage {
             host: pages::host(self.base),
-            app: &clean_name(Some(&self.client.name)),
+            app: &self.client.name,
             fault,
             query: self.query,
             token: &form(self.visit, self.query).token(self.now),
@@ -203,12 +200,5 @@ fn form<'a>(visit: &'a str, query: &'a str) -> Form<'a> {
 fn visit<'a>(headers: &'a HeaderMap, base: &Base) -> Option<&'a str> {
     Cookie::Visit
         .read(headers, base)
-        .filter(|secret| secret.len() == 2 * SECRET)
-}
-
-/// A new secret in hexadecimal digits.
-fn random() -> Result<String, OAuthError> {
-    let mut bytes = [0; SECRET];
-    getrandom::fill(&mut bytes).map_err(OAuthError::internal)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+        .filter(|secret| Secret::is_well_formed(secret))
 }

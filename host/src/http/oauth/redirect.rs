@@ -3,16 +3,10 @@
 
 use url::{Host, Url};
 
+use super::client::PINNED;
 use crate::config::{self, parse_redirect};
 
-/// Where well-known apps have people sent back to.
-const WELL_KNOWN: [&str; 3] = [
-    "https://claude.ai/api/mcp/auth_callback",
-    "https://claude.com/api/mcp/auth_callback",
-    "https://chatgpt.com/connector_platform_oauth_redirect",
-];
-
-/// What stands before the id of a connector, where an app has one such address for each.
+/// What stands before the id of a connector, where a well-known app has one address for each to be sent back to.
 const WELL_KNOWN_BEFORE_ID: &str = "https://chatgpt.com/connector/oauth/";
 
 /// The longest redirect address, in bytes.
@@ -37,7 +31,8 @@ pub(super) fn allowed(given: &str, settings: &config::OAuth) -> Result<(), &'sta
         return Err("is longer than 2048 bytes");
     }
     parse_redirect(given)?;
-    let well_known = WELL_KNOWN.contains(&given) || given.strip_prefix(WELL_KNOWN_BEFORE_ID).is_some_and(is_id);
+    let pinned = PINNED.iter().any(|app| app.redirects.contains(&given));
+    let well_known = pinned || given.strip_prefix(WELL_KNOWN_BEFORE_ID).is_some_and(is_id);
     if well_known || is_loopback(given) || is_listed(given, settings) {
         Ok(())
     } else {

@@ -41,6 +41,13 @@ impl Secret {
         Self(text)
     }
 
+    /// Whether `presented` could be one at all.
+    pub fn is_well_formed(presented: &str) -> bool {
+        presented
+            .strip_prefix(PREFIX)
+            .is_some_and(|digits| digits.len() == DIGITS && digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    }
+
     /// What is kept of it: its SHA-256.
     pub fn digest(&self) -> [u8; 32] {
         digest(&self.0)
@@ -59,11 +66,4 @@ pub(super) type Digest = [u8; 32];
 /// The digest of a secret that someone presents.
 pub(super) fn digest(presented: &str) -> Digest {
     Sha256::digest(presented.as_bytes()).into()
-}
-
-/// Whether `presented` could be a secret of ours at all.
-pub(super) fn is_well_formed(presented: &str) -> bool {
-    presented
-        .strip_prefix(PREFIX)
-        .is_some_and(|digits| digits.len() == DIGITS && digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }

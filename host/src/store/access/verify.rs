@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::columns::seconds;
 use super::families::Kind;
-use super::secret::{self, Digest};
+use super::secret::{self, Digest, Secret};
 use super::{Access, Error};
 use crate::principal::Principal;
 
@@ -62,7 +62,7 @@ impl Access {
     /// # Errors
     /// If the database cannot be read.
     pub fn verify(&self, token: &str, now: SystemTime) -> Result<Option<Verified>, Error> {
-        if !secret::is_well_formed(token) {
+        if !Secret::is_well_formed(token) {
             return Ok(None);
         }
         let digest = secret::digest(token);
