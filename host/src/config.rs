@@ -61,7 +61,7 @@ pub struct Config {
 /// `[server]`: the listener, its bounds, and where berth keeps its own files.
 #[derive(Debug, Clone)]
 pub struct Server {
-    /// The address to listen on: a loopback one, unless there is TLS or a public URL.
+    /// The address to listen on: a loopback one, unless there is a public URL.
     pub listen: SocketAddr,
     /// Where the world reaches this server, as an origin (`https://name` or `https://name:port`), if it does.
     pub public_url: Option<String>,

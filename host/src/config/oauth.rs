@@ -80,7 +80,6 @@ fn redirects(at: &At<'_>, written: &[String]) -> Result<(), ConfigError> {
 /// What is wrong with it, to stand after the address.
 pub fn parse_redirect(text: &str) -> Result<Url, &'static str> {
     let url = Url::parse(text).map_err(|_| "is no URL")?;
-    let loopback = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
     if url.as_str() != text {
         return Err("is not spelled as a URL is written");
     }
@@ -92,7 +91,7 @@ pub fn parse_redirect(text: &str) -> Result<Url, &'static str> {
     }
     match url.scheme() {
         "https" => Ok(url),
-        "http" if loopback => Ok(url),
+        "http" if values::is_loopback(&url) => Ok(url),
         _ => Err("is neither https nor on this machine"),
     }
 }

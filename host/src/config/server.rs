@@ -140,11 +140,10 @@ pub fn parse_public_url(written: &str) -> Result<String, &'static str> {
         && url.path() == "/"
         && url.query().is_none()
         && url.fragment().is_none();
-    let loopback = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
     match url.scheme() {
         _ if !bare => Err("has more than a scheme, a name and a port"),
         "https" => Ok(url.origin().ascii_serialization()),
-        "http" if loopback => Ok(url.origin().ascii_serialization()),
+        "http" if values::is_loopback(&url) => Ok(url.origin().ascii_serialization()),
         _ => Err("is not https"),
     }
 }

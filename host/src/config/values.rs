@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use url::Url;
 
 use super::ConfigError;
 use super::source::At;
@@ -95,6 +96,11 @@ pub fn is_name(name: &str) -> bool {
         .chars()
         .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-');
     first && rest && name.len() <= 32
+}
+
+/// Whether `url` names this machine, in one of the ways that browsers and apps do.
+pub(super) fn is_loopback(url: &Url) -> bool {
+    matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"))
 }
 
 /// The names of tools.

@@ -20,27 +20,27 @@ use super::refusal::refuse;
 /// How long a request waits for its turn.
 const WAIT: Duration = Duration::from_secs(2);
 
-/// From arrival to the last byte of the answer. A tool call may lawfully take 60 seconds.
-const WHOLE: Duration = Duration::from_secs(75);
-
 /// The bounds that all requests share.
 pub(super) struct Bounds {
     turns: Arc<Semaphore>,
     max_body: usize,
+    whole: Duration,
 }
 
 impl Bounds {
-    /// At most `max_requests` at once, each with a body of at most `max_body` bytes.
-    pub(super) fn new(max_requests: usize, max_body: usize) -> Self {
+    /// At most `max_requests` at once, each with a body of at most `max_body` bytes, and each from its arrival to the last
+    /// byte of its answer within `whole`.
+    pub(super) fn new(max_requests: usize, max_body: usize, whole: Duration) -> Self {
         Self {
             turns: Arc::new(Semaphore::new(max_requests)),
             max_body,
+            whole,
         }
     }
 
     /// Runs a request within the bounds. Its turn lasts until its answer has been sent.
     pub(super) async fn hold(&self, request: Request, next: Next) -> Response {
-        let deadline = Instant::now() + WHOLE;
+        let deadline = Instant::now() + self.whole;
         let Ok(Ok(turn)) = timeout(WAIT, self.turns.clone().acquire_owned()).await else {
             return busy();
         };
@@ -54,7 +54,11 @@ impl Bounds {
             }),
             Err(_) => refuse(
                 StatusCode::GATEWAY_TIMEOUT,
-                "the request took longer than 75 seconds and was given up; ask for its outcome with a new, shorter call",
+                &format!(
+                    "the request took longer than {} seconds and was given up; ask for its outcome with a new, shorter \
+                     call",
+                    self.whole.as_secs()
+                ),
             ),
         }
     }

@@ -19,6 +19,7 @@ mod tls;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use axum::Router;
@@ -45,8 +46,13 @@ pub use tls::{Certificate, Error as CertificateError};
 
 /// Whether berth is up: anyone may ask.
 const HEALTH: &str = "/health";
-/// What strangers ask is small, and answered at once.
+/// For a whole request. A tool call may lawfully take 60 seconds.
+const WHOLE: Duration = Duration::from_secs(75);
+/// What strangers ask is small, and answered at once: clients give up after 10 seconds as well.
 const STRANGERS: usize = 16;
+/// For the whole request of a stranger, so that slow ones of one address, who may come once a second, never take every
+/// place for good.
+const STRANGERS_WHOLE: Duration = Duration::from_secs(10);
 /// Bytes of a stranger's body.
 const STRANGERS_BODY: usize = 64 << 10;
 
@@ -113,8 +119,8 @@ fn router(mcp: MethodRouter, door: Door) -> Router {
         names: door.names,
         rates: door.rates,
         proxies: door.proxies,
-        bounds: Bounds::new(door.max_requests, door.max_body),
-        strangers: Bounds::new(STRANGERS, STRANGERS_BODY),
+        bounds: Bounds::new(door.max_requests, door.max_body, WHOLE),
+        strangers: Bounds::new(STRANGERS, STRANGERS_BODY, STRANGERS_WHOLE),
     });
     Router::new()
         .route(HEALTH, get(health))
@@ -202,8 +208,8 @@ fn asks_for_page(request: &Request) -> bool {
 
 fn page() -> Response {
     "This is berth, a remote control for coding-agent sessions. It is not for browsers:\n\
-     give the address of this page with /mcp at its end, and the token that `berth token` prints,\n\
-     to an MCP client.\n"
+     give the address of this page with /mcp at its end to an MCP client. An app that logs in finds the way by itself;\n\
+     on the machine where berth runs, the token that `berth token` prints will do.\n"
         .into_response()
 }
 

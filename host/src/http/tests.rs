@@ -591,6 +591,16 @@ async fn a_request_that_takes_too_long_is_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_strangers_request_is_given_up_sooner() {
+    let server = Server::start(|_| {}).await;
+    let unfinished =
+        "POST /oauth/token HTTP/1.1\r\nHost: localhost:PORT\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{";
+    let answer = server.raw(unfinished).await;
+    assert_eq!(answer.status, 504);
+    assert!(answer.error().contains("longer than 10 seconds"), "{}", answer.body);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_answer_keeps_its_turn_until_it_ends_or_breaks_off() {
     let server = Server::start(|door| door.max_requests = 1).await;
     let start = Instant::now();
