@@ -107,7 +107,7 @@ pub struct Rates {
     pub login: usize,
     /// Registrations of apps from one address.
     pub register: usize,
-    /// Requests for tokens from one address, and by one client.
+    /// Other requests to the authorization server from one address, and for tokens by one app with a secret.
     pub token: usize,
 }
 

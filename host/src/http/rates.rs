@@ -65,7 +65,7 @@ impl Rates {
         budget.spend(&place(address))
     }
 
-    /// The refusal of a request for tokens by the app that calls itself `client_id`, if it asks too often.
+    /// The refusal of a request for tokens by the app `client_id`, which has shown its secret, if it asks too often.
     pub(super) fn app(&self, client_id: &str) -> Option<Response> {
         self.app.spend(client_id)
     }

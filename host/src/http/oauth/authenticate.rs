@@ -12,7 +12,15 @@ use super::client::{self, Kind};
 use super::error::OAuthError;
 use super::parameters::Parameters;
 
-/// The id of the app that sent a request with these headers and parameters.
+/// The app that a request is from.
+pub(super) struct Authenticated {
+    /// Its id.
+    pub(super) id: String,
+    /// Whether it has shown a secret; else anyone can give this id.
+    pub(super) by_secret: bool,
+}
+
+/// The app that sent a request with these headers and parameters.
 ///
 /// # Errors
 /// `invalid_client` if there is no such app (any more), or its secret is missing or wrong; `invalid_request` if it
@@ -21,9 +29,10 @@ pub(super) async fn authenticate(
     oauth: &OAuth,
     headers: &HeaderMap,
     parameters: &Parameters,
-) -> Result<String, OAuthError> {
+) -> Result<Authenticated, OAuthError> {
     let presented = Presented::find(headers, parameters)?;
-    match client::kind(oauth, &presented.id).await? {
+    let kind = client::kind(oauth, &presented.id).await?;
+    match kind {
         Kind::Fixed => check_secret(oauth, &presented)?,
         Kind::Pinned | Kind::Document | Kind::Registered if presented.secret.is_some() => {
             return Err(OAuthError::invalid_client(
@@ -32,7 +41,10 @@ pub(super) async fn authenticate(
         }
         Kind::Pinned | Kind::Document | Kind::Registered => {}
     }
-    Ok(presented.id)
+    Ok(Authenticated {
+        id: presented.id,
+        by_secret: kind == Kind::Fixed,
+    })
 }
 
 fn check_secret(oauth: &OAuth, presented: &Presented) -> Result<(), OAuthError> {

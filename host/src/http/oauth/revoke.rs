@@ -21,7 +21,7 @@ pub(super) async fn revoke(
     body: Bytes,
 ) -> Result<Response, OAuthError> {
     let parameters = Parameters::of_form(&headers, &body)?;
-    let client_id = authenticate(&oauth, &headers, &parameters).await?;
+    let client_id = authenticate(&oauth, &headers, &parameters).await?.id;
     let token = parameters.require("token")?.to_owned();
     let revoke = move |access: &Access| {
         let ended = access.revoke(&token, &client_id)?;

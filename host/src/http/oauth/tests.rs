@@ -55,6 +55,10 @@ struct Answer {
 
 impl Server {
     fn start() -> Self {
+        Self::with(RATES)
+    }
+
+    fn with(rates: config::Rates) -> Self {
         let root = TempDir::new().unwrap();
         let directory = DataDirectory::open(&root.path().join("data"), &root.path().join("cache")).unwrap();
         let access = Arc::new(directory.access().unwrap());
@@ -68,7 +72,7 @@ impl Server {
             clients: BTreeMap::from([(FIXED.to_owned(), fixed)]),
         };
         let backends: Arc<[_]> = Arc::new([]);
-        let rates = Arc::new(Rates::new(&RATES));
+        let rates = Arc::new(Rates::new(&rates));
         let oauth = OAuth::new(access.clone(), recorder, Arc::new(settings), backends, rates);
         Self {
             _root: root,

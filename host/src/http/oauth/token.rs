@@ -29,10 +29,12 @@ pub(super) async fn token(
     body: Bytes,
 ) -> Result<Response, OAuthError> {
     let parameters = Parameters::of_form(&headers, &body)?;
-    let client_id = authenticate(&oauth, &headers, &parameters).await?;
-    if let Some(refusal) = oauth.rates.app(&client_id) {
+    let app = authenticate(&oauth, &headers, &parameters).await?;
+    // An app without a secret is counted by its address alone: strangers know its id, and could use up its turns.
+    if let Some(refusal) = app.by_secret.then(|| oauth.rates.app(&app.id)).flatten() {
         return Ok(refusal);
     }
+    let client_id = app.id;
     let resource = resource(&base, &parameters)?;
     let grant = parameters.require("grant_type")?;
     let issued = match grant {

@@ -193,6 +193,32 @@ async fn a_client_of_the_configuration_shows_its_secret_and_the_verifier() {
 }
 
 #[tokio::test]
+async fn whoever_knows_the_id_of_an_app_uses_up_none_of_its_turns() {
+    let server = Server::with(config::Rates { token: 2, ..RATES });
+    let (app, code) = (server.registered(), server.code(FIXED));
+    let fixed = with(&redemption(FIXED, &code), "client_secret", SECRET);
+    for _ in 0..5 {
+        let guess = server.post_form(PATH, &redemption(&app, "berth_guess")).await;
+        assert_eq!(guess.refusal(), refusal(400, "invalid_grant"));
+        let wrong = with(&fixed, "client_secret", "wrong");
+        assert_eq!(
+            server.post_form(PATH, &wrong).await.refusal(),
+            refusal(401, "invalid_client")
+        );
+    }
+    let own = server.post_form(PATH, &redemption(&app, &server.code(&app))).await;
+    assert_eq!(own.status, StatusCode::OK, "{}", own.text);
+    // With its secret, an app has turns of its own, and no more.
+    assert_eq!(server.post_form(PATH, &fixed).await.status, StatusCode::OK);
+    assert_eq!(
+        server.post_form(PATH, &fixed).await.refusal(),
+        refusal(400, "invalid_grant")
+    );
+    let often = server.post_form(PATH, &fixed).await;
+    assert_eq!(often.status, StatusCode::TOO_MANY_REQUESTS, "{}", often.text);
+}
+
+#[tokio::test]
 async fn a_client_of_the_configuration_gets_nothing_without_its_secret() {
     let server = Server::start();
     let code = server.code(FIXED);
