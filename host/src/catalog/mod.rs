@@ -4,6 +4,7 @@
 //! `mcp` makes it a protocol message.
 
 mod acting;
+mod aliases;
 mod answers;
 mod arguments;
 mod members;
@@ -28,8 +29,9 @@ pub use self::own::CollisionError;
 pub use self::shared::Tool;
 
 use self::acting::Senders;
+use self::aliases::Aliases;
 pub(crate) use self::members::{Member, Members, View};
-use self::own::{Aliases, OwnTools};
+use self::own::OwnTools;
 use self::prompts::Shown;
 use self::waiting::Waiters;
 use crate::config::Tools as ToolSettings;

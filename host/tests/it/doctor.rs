@@ -155,6 +155,18 @@ async fn a_damaged_database_fails() {
 }
 
 #[tokio::test]
+async fn a_record_that_lost_its_key_fails() {
+    let place = installation("");
+    place.set_passphrase("correct horse battery").await;
+    place.write("data/audit.key", "0".repeat(64), 0o600);
+    let failed = failure(&place, "fail  audit: ").await;
+    assert!(
+        failed.ends_with("; see where that begins: berth audit verify"),
+        "{failed}"
+    );
+}
+
+#[tokio::test]
 async fn an_agent_that_is_not_logged_in_fails_with_what_it_says() {
     let place = installation("");
     place.write(

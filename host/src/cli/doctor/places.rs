@@ -44,8 +44,13 @@ fn passphrase(config: &Config, data: &DataDirectory) -> Finding {
 }
 
 fn audit(config: &Config, data: &DataDirectory) -> Finding {
-    match data.audit(config.audit.sync) {
-        Ok(_) => Finding::ok("audit", "its record opens"),
+    match data.audit(config.audit.sync).and_then(|audit| audit.end_fits()) {
+        Ok(true) => Finding::ok("audit", "its record opens, and its end fits the key"),
+        Ok(false) => Finding::fail(
+            "audit",
+            "the last entry of the record does not fit its key",
+            "see where that begins: berth audit verify",
+        ),
         Err(error) => Finding::error("audit", &error.into()),
     }
 }
