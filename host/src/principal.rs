@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use thiserror::Error;
 
@@ -49,9 +49,23 @@ impl FromStr for Scope {
     }
 }
 
-/// What a caller lacked, in the extensions of the answer that refuses it: the front door tells where to get it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lacks(pub Scope);
+/// Goes with the request of a caller that could be given more, in its extensions, and knows in the end whether the call
+/// was refused for want of that: the front door then says where to get it.
+#[derive(Clone, Debug, Default)]
+pub struct StepUp(Arc<OnceLock<String>>);
+
+impl StepUp {
+    /// Notes that the call was refused for want of a scope, and in what words.
+    pub fn note(&self, why: String) {
+        // A request makes one call.
+        let _ = self.0.set(why);
+    }
+
+    /// Those words, if it was.
+    pub fn refused(&self) -> Option<&str> {
+        self.0.get().map(String::as_str)
+    }
+}
 
 /// The backends that a caller may know of.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -131,9 +145,9 @@ impl Principal {
         scope <= self.0.scope
     }
 
-    /// Whether it could be given more, by the owner's approval.
+    /// Whether it could be given more than it has, by the owner's approval.
     pub fn may_ask_for_more(&self) -> bool {
-        !self.0.in_session
+        !self.may(Scope::Control) && !self.0.in_session
     }
 
     /// Why it may not call `tool`, which needs `scope`, and what to do.

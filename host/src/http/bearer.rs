@@ -7,7 +7,8 @@ use std::time::SystemTime;
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Json, Response};
+use serde_json::json;
 
 use super::Door;
 use super::address::Proxies;
@@ -16,7 +17,7 @@ use super::oauth;
 use super::peer::Connection;
 use super::refusal::refuse;
 use crate::peer::Peer;
-use crate::principal::{Lacks, Principal};
+use crate::principal::Principal;
 use crate::store::{Access, LocalToken};
 
 /// Headers that a proxy or tunnel adds. A caller on this machine sends none of them.
@@ -237,12 +238,14 @@ pub(super) fn resource(uri: &Uri) -> &'static str {
     if uri.path() == "/" { "" } else { "/mcp" }
 }
 
-/// Adds to the answer that refuses a call beyond its caller's scope where to get more (RFC 6750, 3.1).
-pub(super) fn tell_how_to_step_up(response: &mut Response, base: &Base, resource: &str) {
-    if response.extensions().get::<Lacks>().is_some() {
-        let challenge = way(base, resource, "error=\"insufficient_scope\", ");
-        response.headers_mut().extend(challenge);
-    }
+/// The refusal of a call beyond its caller's scope, in the words `why`, with the way to more: a client steps up only if
+/// the status says so (RFC 6750, 3.1; the MCP authorization specification of 2025-11-25, "Scope Challenge Handling").
+pub(super) fn insufficient_scope(base: &Base, resource: &str, why: &str) -> Response {
+    let body = json!({"error": "insufficient_scope", "error_description": why});
+    let mut response = (StatusCode::FORBIDDEN, Json(body)).into_response();
+    let challenge = way(base, resource, "error=\"insufficient_scope\", ");
+    response.headers_mut().extend(challenge);
+    response
 }
 
 fn challenge(base: &Base, resource: &str, error: &str, message: &str) -> Response {

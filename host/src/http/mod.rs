@@ -32,6 +32,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::principal::StepUp;
 use crate::store::{Access, LocalToken};
 pub use address::Proxies;
 use bearer::Gate;
@@ -166,9 +167,15 @@ impl Front {
         self.rates.tool(caller.id()).map_or(Ok(()), Err)?;
         accept::settle(&mut request).map_or(Ok(()), Err)?;
         let resource = bearer::resource(request.uri());
-        let mut response = self.bounds.hold(request, next).await;
-        bearer::tell_how_to_step_up(&mut response, &name.base, resource);
-        Ok(response)
+        let step_up = caller.may_ask_for_more().then(StepUp::default);
+        if let Some(step_up) = &step_up {
+            request.extensions_mut().insert(step_up.clone());
+        }
+        let response = self.bounds.hold(request, next).await;
+        match step_up.as_ref().and_then(StepUp::refused) {
+            Some(why) => Err(bearer::insufficient_scope(&name.base, resource, why)),
+            None => Ok(response),
+        }
     }
 
     async fn answer_stranger(&self, mut request: Request, next: Next) -> Result<Response, Response> {

@@ -6,13 +6,11 @@
 mod client;
 mod finishing;
 mod outgoing;
-mod scope;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::middleware::from_fn;
 use axum::routing::MethodRouter;
 use futures::FutureExt as _;
 use rmcp::handler::server::ServerHandler;
@@ -32,9 +30,8 @@ use tokio_util::sync::CancellationToken;
 pub use self::client::Client;
 use self::finishing::Finishing;
 pub use self::outgoing::{clean, clean_json};
-use self::scope::StepUp;
 use crate::catalog::{self, Caller, Catalog, ToolError};
-use crate::principal::{Principal, Scope};
+use crate::principal::{Principal, Scope, StepUp};
 use crate::store::Recorder;
 use crate::store::audit::Outcome;
 
@@ -167,7 +164,8 @@ impl ServerHandler for Server {
             .extensions
             .get::<http::request::Parts>()
             .and_then(|parts| parts.extensions.get::<StepUp>())
-            .and_then(|step_up| Some((step_up.clone(), self.catalog.lacks(&caller.principal, &request.name)?)));
+            .filter(|_| self.catalog.lacks(&caller.principal, &request.name).is_some())
+            .cloned();
         let (catalog, recorder) = (self.catalog.clone(), self.recorder.clone());
         let call = async move {
             let arguments = request.arguments.unwrap_or_default();
@@ -177,8 +175,8 @@ impl ServerHandler for Server {
         match Finishing::new(AssertUnwindSafe(call).catch_unwind()).await {
             Ok(Err(error)) if unknown => Err(ErrorData::invalid_params(clean(&error.to_string()), None)),
             Ok(answer) => {
-                if let (Err(error), Some((step_up, scope))) = (&answer, lacking) {
-                    step_up.note(scope, error);
+                if let (Err(error), Some(step_up)) = (&answer, lacking) {
+                    step_up.note(clean(&error.to_string()));
                 }
                 Ok(result(answer).into())
             }
@@ -206,7 +204,7 @@ pub fn http_service(server: Server, max_body: usize, hosts: Vec<String>, origins
         Arc::new(NeverSessionManager::default()),
         config,
     );
-    axum::routing::any_service(service).layer(from_fn(scope::step_up))
+    axum::routing::any_service(service)
 }
 
 /// Serves one client over a stream of JSON lines, until it ends, or shortly after `shutdown`: what waits is answered.
