@@ -63,18 +63,42 @@ impl Bounds {
         }
     }
 
+    /// The same for a stranger's request, which takes no turn before it has arrived: else a few who send slowly would
+    /// keep out all others. Its body has as long to arrive as the rest has then.
+    pub(super) async fn hold_arrived(&self, request: Request, next: Next) -> Response {
+        match timeout(self.whole, self.arrived(request)).await {
+            Ok(Ok(request)) => self.hold(request, next).await,
+            Ok(Err(refusal)) => refusal,
+            Err(_) => refuse(
+                StatusCode::REQUEST_TIMEOUT,
+                &format!(
+                    "the body took longer than {} seconds; send the request again, all at once",
+                    self.whole.as_secs()
+                ),
+            ),
+        }
+    }
+
     async fn answer(&self, request: Request, next: Next) -> Response {
+        match self.arrived(request).await {
+            Ok(request) => next.run(request).await,
+            Err(refusal) => refusal,
+        }
+    }
+
+    /// The request with its whole body, or the refusal of one that is too long or breaks off.
+    async fn arrived(&self, request: Request) -> Result<Request, Response> {
         let (parts, body) = request.into_parts();
         match read(body, self.max_body).await {
-            Ok(bytes) => next.run(Request::from_parts(parts, bytes.into())).await,
-            Err(Unread::TooLong) => refuse(
+            Ok(bytes) => Ok(Request::from_parts(parts, bytes.into())),
+            Err(Unread::TooLong) => Err(refuse(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 &format!("the body is longer than {} bytes; send less at once", self.max_body),
-            ),
-            Err(Unread::Broken) => refuse(
+            )),
+            Err(Unread::Broken) => Err(refuse(
                 StatusCode::BAD_REQUEST,
                 "the body ended before it was complete; send the request again",
-            ),
+            )),
         }
     }
 }

@@ -185,7 +185,7 @@ impl Front {
         let address = self.proxies.client(peer, request.headers());
         self.rates.act(act(&request), address).map_or(Ok(()), Err)?;
         request.extensions_mut().insert(oauth::Address(address));
-        Ok(self.strangers.hold(request, next).await)
+        Ok(self.strangers.hold_arrived(request, next).await)
     }
 }
 

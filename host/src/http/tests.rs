@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{Door, Names, OAuth, Proxies, Rates, ensure_protected, run};
+use super::{Door, Names, OAuth, Proxies, Rates, STRANGERS, ensure_protected, run};
 use crate::config;
 use crate::principal::Principal;
 use crate::store::{DataDirectory, Recorder};
@@ -596,7 +596,7 @@ async fn a_strangers_request_is_given_up_sooner() {
     let unfinished =
         "POST /oauth/token HTTP/1.1\r\nHost: localhost:PORT\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{";
     let answer = server.raw(unfinished).await;
-    assert_eq!(answer.status, 504);
+    assert_eq!(answer.status, 408);
     assert!(answer.error().contains("longer than 10 seconds"), "{}", answer.body);
 }
 
@@ -644,6 +644,22 @@ async fn a_body_that_never_ends_is_given_up() {
     let server = Server::start(|_| {}).await;
     let unfinished = "POST /mcp HTTP/1.1\r\nHost: localhost:PORT\r\nAuthorization: Bearer TOKEN\r\nContent-Type: application/json\r\nContent-Length: 9\r\nConnection: close\r\n\r\n{";
     assert_eq!(server.raw(unfinished).await.status, 504);
+}
+
+#[tokio::test(start_paused = true)]
+async fn strangers_who_send_slowly_keep_nobody_out() {
+    let server = Server::start(|_| {}).await;
+    let head = "POST /oauth/token HTTP/1.1\r\nHost: localhost:PORT\r\nContent-Length: 100\r\n\r\n";
+    let mut slow = Vec::new();
+    for _ in 0..STRANGERS {
+        let mut stream = server.connect().await;
+        server.send(&mut stream, head).await;
+        slow.push(stream);
+    }
+    let answer = server.get("/.well-known/oauth-authorization-server", "").await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    // Nor may they stay for ever.
+    assert_eq!(next_answer(&mut slow[0]).await.status, 408);
 }
 
 #[tokio::test]
