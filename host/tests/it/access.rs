@@ -87,7 +87,7 @@ async fn a_passphrase_is_set_from_one_line_and_ends_logins() {
     let status = done(&place, &["login", "status"]).await;
     assert!(status.stdout.contains("berth login set"), "{}", status.stdout);
     let access = records(&place);
-    let login = access.log_in(SystemTime::now()).unwrap();
+    let login = access.log_in("https://berth.example", SystemTime::now()).unwrap();
 
     let ran = set(&place, "correct horse battery\nand more\n").await;
     assert!(ran.success, "{}", ran.stderr);
@@ -98,7 +98,11 @@ async fn a_passphrase_is_set_from_one_line_and_ends_logins() {
     );
     let hash = access.passphrase().unwrap().unwrap();
     assert!(passphrase::verify("correct horse battery", &hash));
-    assert!(!access.is_logged_in(login.reveal(), SystemTime::now()).unwrap());
+    assert!(
+        !access
+            .is_logged_in("https://berth.example", login.reveal(), SystemTime::now())
+            .unwrap()
+    );
     assert!(done(&place, &["login", "status"]).await.stdout.contains("was set at 2"));
 }
 

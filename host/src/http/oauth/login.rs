@@ -64,10 +64,12 @@ pub(super) async fn log_out(
     Extension(base): Extension<Base>,
     headers: HeaderMap,
 ) -> Response {
-    if let Some(cookie) = Cookie::Login.read(&headers, &base).map(str::to_owned)
-        && let Err(error) = pages.oauth.records(move |access| access.log_out(&cookie)).await
-    {
-        return pages::fault(&base, &error);
+    if let Some(cookie) = Cookie::Login.read(&headers, &base).map(str::to_owned) {
+        let origin = base.0.clone();
+        let ended = pages.oauth.records(move |access| access.log_out(&origin, &cookie));
+        if let Err(error) = ended.await {
+            return pages::fault(&base, &error);
+        }
     }
     let text = "Nothing was allowed. You can close this page.";
     let notice = pages::notice(&base, StatusCode::OK, "You are logged out", text);
@@ -100,12 +102,12 @@ async fn attempt(
             Some("Too many logins at once. Try again."),
         ));
     };
-    let guess = posted.get("passphrase").to_owned();
+    let (guess, origin) = (posted.get("passphrase").to_owned(), base.0.clone());
     let tried = pages.oauth.recorded(move |access| {
         // The turn lasts until the outcome is counted, even if the browser goes away meanwhile: no burst of tries gets
         // past the lock-out or fills the memory.
         let _turn = turn;
-        let tried = try_passphrase(access, &guess, address)?;
+        let tried = try_passphrase(access, &guess, &origin, address)?;
         let entry = tried.entry(address);
         Ok((tried, Some(entry)))
     });
@@ -141,8 +143,8 @@ impl Tried {
     }
 }
 
-/// Tries a passphrase from `address`, unless that is locked out. None is right as long as none is set.
-fn try_passphrase(access: &Access, guess: &str, address: IpAddr) -> Result<Tried, store::Error> {
+/// Tries a passphrase at `origin` from `address`, unless that is locked out. None is right as long as none is set.
+fn try_passphrase(access: &Access, guess: &str, origin: &str, address: IpAddr) -> Result<Tried, store::Error> {
     let now = SystemTime::now();
     if let Some(wait) = access.login_wait(address, now)? {
         return Ok(Tried::LockedOut(wait));
@@ -150,7 +152,7 @@ fn try_passphrase(access: &Access, guess: &str, address: IpAddr) -> Result<Tried
     let known = access.passphrase()?;
     if known.is_some_and(|known| passphrase::verify(guess, &known)) {
         access.login_succeeded(address, now)?;
-        return access.log_in(now).map(Tried::Right);
+        return access.log_in(origin, now).map(Tried::Right);
     }
     tracing::warn!(%address, "a login failed");
     access.login_failed(address, now)?;

@@ -56,10 +56,10 @@ impl Pages {
         let Some(cookie) = Cookie::Login.read(headers, base) else {
             return Ok(None);
         };
-        let secret = cookie.to_owned();
+        let (origin, secret) = (base.0.clone(), cookie.to_owned());
         let known = self
             .oauth
-            .records(move |access| access.is_logged_in(&secret, now))
+            .records(move |access| access.is_logged_in(&origin, &secret, now))
             .await?;
         Ok(known.then_some(cookie))
     }

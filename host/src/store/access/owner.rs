@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use rusqlite::{OptionalExtension as _, params};
 
 use super::columns::{seconds, time, whole};
-use super::secret::{Secret, digest};
+use super::secret::{Digest, Secret, digest};
 use super::{Access, Error};
 
 /// How long a login lasts.
@@ -52,11 +52,13 @@ impl Access {
         })
     }
 
-    /// Logs the owner in, who has just given the passphrase: the answer is the cookie's value for the next 12 hours.
+    /// Logs the owner in, who has just given the passphrase at `origin`: the answer is the cookie's value for the next 12
+    /// hours. It is good at that origin alone. Browsers send what was set at a loopback name to every server on this
+    /// machine, whatever its port, so it must not open the public address.
     ///
     /// # Errors
     /// If the database cannot be written.
-    pub fn log_in(&self, now: SystemTime) -> Result<Secret, Error> {
+    pub fn log_in(&self, origin: &str, now: SystemTime) -> Result<Secret, Error> {
         let secret = Secret::random()?;
         let now = seconds(now);
         self.change(|change| {
@@ -64,32 +66,37 @@ impl Access {
             let oldest =
                 "DELETE FROM logins WHERE rowid IN (SELECT rowid FROM logins ORDER BY rowid DESC LIMIT -1 OFFSET ?1)";
             change.execute(oldest, [LOGINS - 1])?;
-            let row = params![secret.digest(), now + whole(LOGIN)];
+            let row = params![at(origin, secret.reveal()), now + whole(LOGIN)];
             change.execute("INSERT INTO logins (digest, expires) VALUES (?1, ?2)", row)
         })?;
         Ok(secret)
     }
 
-    /// Whether `cookie` is the value of a login that lasts.
+    /// Whether `cookie` is the value of a login at `origin` that lasts.
     ///
     /// # Errors
     /// If the database cannot be read.
-    pub fn is_logged_in(&self, cookie: &str, now: SystemTime) -> Result<bool, Error> {
+    pub fn is_logged_in(&self, origin: &str, cookie: &str, now: SystemTime) -> Result<bool, Error> {
         self.read(|connection| {
             let lasting = "SELECT EXISTS (SELECT 1 FROM logins WHERE digest = ?1 AND expires > ?2)";
-            connection.query_row(lasting, params![digest(cookie), seconds(now)], |row| row.get(0))
+            connection.query_row(lasting, params![at(origin, cookie), seconds(now)], |row| row.get(0))
         })
     }
 
-    /// Ends the login of this cookie, if there is one.
+    /// Ends the login at `origin` by this cookie, if there is one.
     ///
     /// # Errors
     /// If the database cannot be written.
-    pub fn log_out(&self, cookie: &str) -> Result<(), Error> {
+    pub fn log_out(&self, origin: &str, cookie: &str) -> Result<(), Error> {
         self.change(|change| {
             change
-                .execute("DELETE FROM logins WHERE digest = ?1", [digest(cookie)])
+                .execute("DELETE FROM logins WHERE digest = ?1", [at(origin, cookie)])
                 .map(drop)
         })
     }
+}
+
+/// What is kept of a cookie. No origin holds a space.
+fn at(origin: &str, cookie: &str) -> Digest {
+    digest(&format!("{origin} {cookie}"))
 }
