@@ -9,7 +9,11 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use super::{Error, files};
 
 /// Each step brings the schema from one version to the next. Steps that were shipped are never changed.
-const STEPS: [&str; 2] = [include_str!("schema/1-access.sql"), include_str!("schema/2-audit.sql")];
+const STEPS: [&str; 3] = [
+    include_str!("schema/1-access.sql"),
+    include_str!("schema/2-audit.sql"),
+    include_str!("schema/3-places.sql"),
+];
 
 /// The version that all steps lead to.
 const VERSION: i64 = STEPS.len() as i64;

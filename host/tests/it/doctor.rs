@@ -326,6 +326,11 @@ async fn a_berth_behind_its_public_address_passes() {
     let (passes, lines) = examined(&place).await;
     assert!(passes, "{lines:#?}");
     line(&lines, "ok    passphrase: it is set");
+    let warned = line(
+        &lines,
+        "warn  clients' addresses: what stands in front of berth is not believed",
+    );
+    assert!(warned.ends_with("trusted_proxies = [\"127.0.0.1\"]"), "{warned}");
     line(&lines, "ok    socket: a running berth answers at ");
     line(
         &lines,

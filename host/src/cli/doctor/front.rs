@@ -21,9 +21,22 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 pub(super) async fn examine(config: &Config) -> (Vec<Finding>, bool) {
     let server = &config.server;
     let mut findings: Vec<Finding> = server.tls.iter().map(pair).collect();
+    findings.extend(addresses(server));
     let (listener, runs) = listener(server).await;
     findings.push(listener);
     (findings, runs)
+}
+
+/// Where TLS ends elsewhere there is something in front, and every client has its address unless it is believed.
+fn addresses(server: &Server) -> Option<Finding> {
+    let hidden = server.public_url.is_some() && server.tls.is_none() && server.trusted_proxies.is_empty();
+    hidden.then(|| {
+        Finding::warn(
+            "clients' addresses",
+            "what stands in front of berth is not believed about them, so all clients share one lock-out and one budget",
+            "name its own address in [server], like trusted_proxies = [\"127.0.0.1\"]",
+        )
+    })
 }
 
 /// Whether certificate and key can be shown, and for how long.

@@ -1,7 +1,7 @@
 //! How guessing a passphrase is slowed: after some failures each further one costs twice the wait.
 //!
-//! Counted by address, and over all addresses against those who have many. The second count is milder, since whoever
-//! drives it up makes the owner wait too.
+//! Counted by address, and over all addresses against those who have many. The second count is milder, and does not hold
+//! where the owner has logged in before: whoever drives it up could else keep the owner out for good.
 
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -36,6 +36,12 @@ const OVERALL: Rule = Rule {
 /// What stands for all addresses in the table.
 const EVERYONE: &str = "";
 
+/// How long a place is known from which the owner logged in, in seconds.
+const KNOWN: i64 = 90 * 24 * 60 * 60;
+
+/// The most of these; beyond, those that were used longest ago are forgotten.
+const PLACES: u32 = 100;
+
 /// The most addresses that are remembered; beyond, those that failed longest ago are forgotten.
 const ADDRESSES: u32 = 10_000;
 
@@ -47,8 +53,10 @@ impl Access {
     /// If the database cannot be read.
     pub fn login_wait(&self, address: IpAddr, now: SystemTime) -> Result<Option<Duration>, Error> {
         let latest: Option<i64> = self.read(|connection| {
-            let latest = "SELECT max(until) FROM failures WHERE address IN (?1, ?2)";
-            connection.query_row(latest, params![network(address), EVERYONE], |row| row.get(0))
+            let latest = "SELECT max(until) FROM failures WHERE address = ?1 OR (
+                              address = ?2 AND NOT EXISTS (SELECT 1 FROM places WHERE address = ?1 AND last > ?3))";
+            let row = params![network(address), EVERYONE, seconds(now) - KNOWN];
+            connection.query_row(latest, row, |row| row.get(0))
         })?;
         let until = UNIX_EPOCH + Duration::from_secs(latest.and_then(|at| u64::try_from(at).ok()).unwrap_or_default());
         Ok(until.duration_since(now).ok().filter(|wait| !wait.is_zero()))
@@ -71,16 +79,24 @@ impl Access {
         })
     }
 
-    /// Forgets the failures from `address` and those counted overall, for the owner is there; and those long past.
+    /// Forgets the failures from `address` and those counted overall, for the owner is there; and those long past. From
+    /// now on the count over all does not hold there.
     ///
     /// # Errors
     /// If the database cannot be written.
     pub fn login_succeeded(&self, address: IpAddr, now: SystemTime) -> Result<(), Error> {
-        let past = seconds(now) - ADDRESS.memory;
+        let (address, now) = (network(address), seconds(now));
         self.change(|change| {
+            change.execute(
+                "REPLACE INTO places (address, last) VALUES (?1, ?2)",
+                params![address, now],
+            )?;
+            let oldest = "DELETE FROM places WHERE address IN
+                          (SELECT address FROM places ORDER BY last DESC LIMIT -1 OFFSET ?1)";
+            change.execute(oldest, [PLACES])?;
             let forget = "DELETE FROM failures WHERE address IN (?1, ?2) OR last <= ?3";
             change
-                .execute(forget, params![network(address), EVERYONE, past])
+                .execute(forget, params![address, EVERYONE, now - ADDRESS.memory])
                 .map(drop)
         })
     }

@@ -152,3 +152,36 @@ fn guesses_from_many_addresses_are_slowed_for_all_but_mildly() {
     }
     assert_eq!(wait_after(&place, "203.0.113.1", 0), 31, "at most half a minute");
 }
+
+#[test]
+fn nobody_keeps_the_owner_out_of_a_place_of_theirs() {
+    let place = Place::new();
+    let home = "2001:db8:1:2::1".parse().unwrap();
+    place.access.login_succeeded(home, at(0)).unwrap();
+    for number in 0..100 {
+        wait_after(&place, &format!("2001:db8:ffff:{number:x}::1"), 1);
+    }
+    assert!(wait_after(&place, "203.0.113.1", 0) > 0, "elsewhere all wait");
+    assert_eq!(wait_after(&place, "2001:db8:1:2::2", 0), 0, "a network of theirs");
+    assert_eq!(wait_after(&place, "2001:db8:1:2::2", 5), 2, "who guesses there waits");
+
+    let later = 91 * 24 * HOURS;
+    for number in 0..100 {
+        let address = format!("2001:db8:fffe:{number:x}::1").parse().unwrap();
+        place.access.login_failed(address, at(later)).unwrap();
+    }
+    assert!(
+        place.access.login_wait(home, at(later)).unwrap().is_some(),
+        "not for ever"
+    );
+}
+
+#[test]
+fn the_places_of_the_owner_are_bounded() {
+    let place = Place::new();
+    for number in 0..120_u64 {
+        let address = format!("2001:db8:0:{number:x}::1").parse().unwrap();
+        place.access.login_succeeded(address, at(number)).unwrap();
+    }
+    assert_eq!(place.count("places"), 100);
+}
