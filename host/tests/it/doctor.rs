@@ -354,7 +354,11 @@ async fn the_public_address_leads_here_and_names_itself() {
     );
     line(&lines, "ok    clock: it agrees with the public address's");
 
-    let cases: [(Answer, &str); 4] = [
+    let cases: [(Answer, &str); 5] = [
+        (
+            |_, _| json!("long".repeat(1 << 20)),
+            "is not this berth: /health is no JSON: it is longer than 64 KiB; let the tunnel",
+        ),
         (
             |_, _| json!({"another": "server"}),
             "is not this berth: /health names no version; let the tunnel",

@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use berth::config::{Config, Server, Tls};
 use berth::http::Certificate;
-use serde_json::Value;
 
 use super::finding::Finding;
+use super::public;
 
 const ABOUT: &str = "listener";
 const DAY: Duration = Duration::from_hours(24);
@@ -100,6 +100,6 @@ async fn running(server: &Server) -> Option<String> {
         address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
     }
     let asked = client.get(format!("{scheme}://{address}/health")).send().await.ok()?;
-    let health: Value = asked.json().await.ok()?;
+    let health = public::json_of(asked).await.ok()?;
     Some(health["version"].as_str()?.to_owned())
 }

@@ -12,6 +12,8 @@ use super::finding::Finding;
 
 const ABOUT: &str = "public address";
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+/// The longest body that is read, in bytes.
+const LONGEST: usize = 64 << 10;
 const FIX: &str = "let the tunnel or proxy lead to `listen`, or correct public_url in [server]";
 /// Where an app learns of the resource, and of the authorization server.
 const RESOURCE: &str = "/.well-known/oauth-protected-resource/mcp";
@@ -68,7 +70,7 @@ fn cause(error: &reqwest::Error) -> String {
 async fn is_berth(answer: reqwest::Response) -> anyhow::Result<String> {
     let status = answer.status();
     ensure!(status.is_success(), "/health answers {status}");
-    let health: Value = answer.json().await.context("/health is no JSON")?;
+    let health = json_of(answer).await.context("/health is no JSON")?;
     let version = health["version"].as_str().context("/health names no version")?;
     let ours = env!("CARGO_PKG_VERSION");
     ensure!(version == ours, "it is berth {version}, and this is berth {ours}");
@@ -107,5 +109,20 @@ async fn metadata(client: &reqwest::Client, base: &str, path: &str) -> anyhow::R
     let asked = client.get(format!("{base}{path}")).send().await;
     let answer = asked.and_then(reqwest::Response::error_for_status);
     let answer = answer.with_context(|| format!("{base}{path} is not to be had"))?;
-    answer.json().await.with_context(|| format!("{base}{path} is no JSON"))
+    json_of(answer)
+        .await
+        .with_context(|| format!("{base}{path} is no JSON"))
+}
+
+/// The body of an answer of whoever is there, who may send without end.
+///
+/// # Errors
+/// If it is no JSON, breaks off, or is longer than 64 KiB.
+pub(super) async fn json_of(mut answer: reqwest::Response) -> anyhow::Result<Value> {
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await? {
+        ensure!(body.len() + chunk.len() <= LONGEST, "it is longer than 64 KiB");
+        body.extend_from_slice(&chunk);
+    }
+    Ok(serde_json::from_slice(&body)?)
 }
