@@ -78,7 +78,7 @@ pub fn ensure_outside_sessions(sessions_may_control: bool) -> anyhow::Result<()>
         sessions_may_control || Peer::of_this_process() == Peer::Operator,
         "this runs in a session that berth started ({MARK} is set here or in a process that started this one), and \
          what is in a session may only look; run it in a terminal of your own, or set sessions_may_control = true \
-         under [server]"
+         under [server] in your own configuration (what --config names does not count)"
     );
     Ok(())
 }

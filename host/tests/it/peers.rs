@@ -233,7 +233,32 @@ async fn sessions_may_control_where_the_operator_says_so() {
     let send = json!({"session_id": id, "message": "hello", "wait_seconds": 20});
     inside.run(&inside.berth_call("send_message", &send)).await;
     assert_eq!(inside.demo.record("app", "message").last().unwrap(), "hello");
-    assert_eq!(inside.run(&inside.berth("token")).await.trim(), inside.demo.berth.token);
+    // The operator's own configuration counts, at its own place.
+    let place = &inside.demo.place;
+    let here = inside.run(&inside.berth("token")).await;
+    assert!(here.contains("what --config names does not count"), "{here}");
+    std::os::unix::fs::symlink(".", place.path("berth")).unwrap();
+    let own = format!(
+        "XDG_CONFIG_HOME={} {} token",
+        place.path("").display(),
+        env!("CARGO_BIN_EXE_berth")
+    );
+    assert_eq!(inside.run(&own).await.trim(), inside.demo.berth.token);
+}
+
+#[tokio::test]
+async fn a_configuration_of_its_own_helps_no_agent() {
+    let inside = Inside::start().await;
+    let place = &inside.demo.place;
+    let lenient = place
+        .read("config.toml")
+        .replace("[server]", "[server]\nsessions_may_control = true");
+    place.write("lenient.toml", lenient, 0o600);
+    for command in ["token", "tokens create", "clients list", "login status", "attach app"] {
+        let line = inside.berth(command).replace("config.toml", "lenient.toml");
+        let printed = inside.run(&line).await;
+        assert!(printed.contains("a session that berth started"), "{command}: {printed}");
+    }
 }
 
 #[tokio::test]
