@@ -10,7 +10,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use governor::clock::{Clock as _, DefaultClock};
 use governor::state::keyed::DefaultKeyedStateStore;
-use governor::{Quota, RateLimiter};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
 use super::address::place;
 use super::refusal::refuse;
@@ -18,6 +18,10 @@ use crate::config;
 
 /// Keys that a budget remembers at least, before those whose budget is whole again are forgotten.
 const REMEMBERED: usize = 4_096;
+
+/// How many refusals that cost strangers nothing are recorded in a minute, of all together. The record is never cut, so
+/// they could else fill the disk with them.
+const FREE_REFUSALS: NonZeroU32 = NonZeroU32::MIN.saturating_add(59);
 
 /// All budgets.
 #[derive(Debug)]
@@ -27,6 +31,7 @@ pub struct Rates {
     register: Budget<IpAddr>,
     token: Budget<IpAddr>,
     app: Budget<String>,
+    free_refusals: DefaultDirectRateLimiter,
 }
 
 /// What an address may do only so often.
@@ -47,6 +52,7 @@ impl Rates {
             register: Budget::new(rates.register, "[server.rates] register"),
             token: Budget::new(rates.token, "[server.rates] token"),
             app: Budget::new(rates.token, "[server.rates] token"),
+            free_refusals: RateLimiter::direct(Quota::per_minute(FREE_REFUSALS)),
         }
     }
 
@@ -68,6 +74,11 @@ impl Rates {
     /// The refusal of a request for tokens by the app `client_id`, which has shown its secret, if it asks too often.
     pub(super) fn app(&self, client_id: &str) -> Option<Response> {
         self.app.spend(client_id)
+    }
+
+    /// Whether one more refusal that cost a stranger nothing is to be recorded.
+    pub(super) fn records_free_refusal(&self) -> bool {
+        self.free_refusals.check().is_ok()
     }
 }
 

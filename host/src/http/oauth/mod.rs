@@ -83,15 +83,16 @@ impl OAuth {
     }
 
     /// The same for `work` that is to be recorded. Its entry is written before anyone hears of the outcome, and also if
-    /// nobody waits for it any more; while nothing can be recorded, nothing is done.
+    /// nobody waits for it any more; of refusals that cost strangers nothing only so many are. While nothing can be recorded, nothing is done.
     async fn recorded<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Access) -> Result<(T, Option<Entry>), store::Error> + Send + 'static,
     ) -> Result<T, OAuthError> {
         self.recorder.ready().await.map_err(OAuthError::internal)?;
-        let recorder = self.recorder.clone();
+        let (recorder, rates) = (self.recorder.clone(), self.rates.clone());
         let done = self.records(move |access| {
             let (outcome, entry) = work(access)?;
+            let entry = entry.filter(|entry| !entry.event.is_free() || rates.records_free_refusal());
             let recorded = entry.map_or(Ok(()), |entry| recorder.record_here(entry));
             Ok(recorded.map(|()| outcome))
         });

@@ -39,6 +39,7 @@ const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 /// An authorization server of its own.
 struct Server {
+    directory: DataDirectory,
     _root: TempDir,
     access: Arc<Access>,
     router: Router,
@@ -75,6 +76,7 @@ impl Server {
         let rates = Arc::new(Rates::new(&rates));
         let oauth = OAuth::new(access.clone(), recorder, Arc::new(settings), backends, rates);
         Self {
+            directory,
             _root: root,
             access,
             router: router(oauth),
@@ -136,6 +138,11 @@ impl Server {
 
     fn code(&self, client_id: &str) -> String {
         self.approved(client_id, Scope::Control, SystemTime::now())
+    }
+
+    /// How many entries the record has.
+    fn recorded(&self) -> i64 {
+        self.directory.audit(false).unwrap().head().unwrap().seq
     }
 
     fn admits(&self, token: &str) -> bool {

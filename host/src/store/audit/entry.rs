@@ -109,6 +109,11 @@ impl Event {
         }
     }
 
+    /// Whether any stranger can cause it as often as they like, without a guess that counts against them.
+    pub fn is_free(self) -> bool {
+        matches!(self, Self::LockedOut | Self::TokenRefused)
+    }
+
     /// What it comes to, unless it is a call.
     fn outcome(self) -> Outcome {
         match self {

@@ -344,3 +344,22 @@ async fn nothing_is_given_out_before_the_owner_approves() {
     }
     assert!(server.access.families(SystemTime::now()).unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn what_costs_a_stranger_nothing_does_not_fill_the_record() {
+    let server = Server::with(config::Rates {
+        token: 1_000_000,
+        ..RATES
+    });
+    let app = server.registered();
+    for _ in 0..200 {
+        let answer = server.post_form(PATH, &renewal(&app, "guessed")).await;
+        assert_eq!(answer.refusal(), refusal(400, "invalid_grant"));
+    }
+    let recorded = server.recorded();
+    assert!((60..200).contains(&recorded), "{recorded}");
+    // What an owner allowed is recorded all the same.
+    let tokens = server.post_form(PATH, &redemption(&app, &server.code(&app))).await;
+    assert_eq!(tokens.status, StatusCode::OK, "{}", tokens.text);
+    assert_eq!(server.recorded(), recorded + 1);
+}
