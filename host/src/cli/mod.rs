@@ -101,8 +101,7 @@ pub(crate) fn main() -> ExitCode {
         Command::DemoAgent(options) => demo_agent::run(options),
         command => {
             make_files_private();
-            start_log();
-            run(command, arguments.config)
+            start_log().and_then(|()| run(command, arguments.config))
         }
     };
     ended.unwrap_or_else(|error| {
@@ -168,14 +167,17 @@ fn ending() -> anyhow::Result<CancellationToken> {
 }
 
 /// The program's log goes to standard error; `BERTH_LOG` sets its level, such as `berth=debug`.
-fn start_log() {
-    let filter = EnvFilter::try_from_env("BERTH_LOG").unwrap_or_else(|_| EnvFilter::new("berth=info,rmcp=error,warn"));
+fn start_log() -> anyhow::Result<()> {
+    let filter = EnvFilter::try_from_env("BERTH_LOG").unwrap_or_else(|_| EnvFilter::new("berth=info,warn"));
+    // What rmcp logs below that holds whole calls, and so what people write.
+    let filter = filter.add_directive("rmcp=error".parse()?);
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_target(false)
         .with_ansi(anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never)
         .init();
+    Ok(())
 }
 
 #[cfg(test)]

@@ -66,6 +66,7 @@ impl Section {
             .public_url
             .map(|written| public_url(&at.key("public_url"), &written))
             .transpose()?;
+        let public = public_url.as_deref().is_some_and(|url| url.starts_with("https://"));
         if self.open_on_loopback && public_url.is_some() {
             return Err(at.key("open_on_loopback").error(
                 "a tunnel or proxy to this machine can look like a caller on it, so an open door and a public_url \
@@ -77,7 +78,7 @@ impl Section {
             key: around.resolve(&tls.key, folder),
         });
         Ok(Server {
-            listen: listen(&at.key("listen"), self.listen, public_url.is_some())?,
+            listen: listen(&at.key("listen"), self.listen, public)?,
             public_url,
             tls,
             trusted_proxies: proxies(&at.key("trusted_proxies"), &self.trusted_proxies)?,

@@ -487,6 +487,12 @@ fn says_line_key_and_fix_of_whatever_is_wrong() {
             "exclude each other",
         ),
         (
+            "listen = \"127.0.0.1:0\"",
+            "listen = \"0.0.0.0:8787\"\npublic_url = \"http://localhost:8787\"",
+            "server.listen",
+            "set public_url to the https address",
+        ),
+        (
             "listen",
             "trusted_proxies = [\"127.0.0.1\", \"10.0.0.0/8\"]\nlisten",
             "server.trusted_proxies[1]",

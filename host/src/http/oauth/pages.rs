@@ -27,8 +27,9 @@ pub(super) const AUTHORIZE: &str = "/oauth/authorize";
 /// The longest form, in bytes: a whole request for authorization and a choice of backends.
 const FORM_LIMIT: usize = 32 << 10;
 
-/// How many passphrases are tried at once: each try takes tens of megabytes and a core.
-const TRIES_AT_ONCE: usize = 2;
+/// How many passphrases are tried at once: each try takes tens of megabytes and a core, and one after the other, each
+/// waits for what the one before it did to the lock-out.
+const TRIES_AT_ONCE: usize = 1;
 
 const STYLE: &str = include_str!("../../../templates/style.css");
 
