@@ -3,7 +3,7 @@
 use berth_agents::Screen;
 use berth_plugin::types::Error;
 
-use crate::panes::{Pane, field, text};
+use crate::panes::{LOOKS, Pane, field, text};
 use crate::tmux::{LONGEST, Tmux, Trouble, chain, length, words};
 
 /// What stands before the lines of a pane that is looked at closely.
@@ -31,12 +31,16 @@ pub(crate) struct Look {
 /// Looks closely at one pane.
 pub(crate) fn close(tmux: &Tmux, pane: &str) -> Result<Look, Error> {
     let from = format!("-{ABOVE}");
-    let output = tmux.order(&[
-        &["display-message", "-p", "-t", pane, CLOSE],
-        &["capture-pane", "-p", "-e", "-S", &from, "-t", pane],
-    ])?;
-    parse_close(&mut output.as_slice())
-        .ok_or_else(|| Error::Failed("tmux's view of the pane could not be read".to_owned()))
+    for _ in 0..LOOKS {
+        let output = tmux.order(&[
+            &["display-message", "-p", "-t", pane, CLOSE],
+            &["capture-pane", "-p", "-e", "-S", &from, "-t", pane],
+        ])?;
+        if let Some(look) = parse_close(&mut output.as_slice()) {
+            return Ok(look);
+        }
+    }
+    Err(Error::Failed("tmux's view of the pane could not be read".to_owned()))
 }
 
 /// Looks at these panes, in as few commands as they fit in. A pane that vanishes meanwhile has no look, and costs one
