@@ -51,8 +51,7 @@ const HEALTH: &str = "/health";
 const WHOLE: Duration = Duration::from_secs(75);
 /// What strangers ask is small, and answered at once: clients give up after 10 seconds as well.
 const STRANGERS: usize = 16;
-/// For the whole request of a stranger, so that slow ones of one address, who may come once a second, never take every
-/// place for good.
+/// For the body of a stranger's request to arrive, which takes no place yet, and then for all the rest.
 const STRANGERS_WHOLE: Duration = Duration::from_secs(10);
 /// Bytes of a stranger's body.
 const STRANGERS_BODY: usize = 64 << 10;
