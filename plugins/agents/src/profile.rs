@@ -216,32 +216,50 @@ fn pause() -> u64 {
     300
 }
 
-/// A pattern of a profile; one that is not set matches nothing.
+/// A pattern of a profile.
 #[derive(Debug, Default)]
-pub(crate) struct Pattern(Option<Regex>);
+pub(crate) enum Pattern {
+    /// Matches nothing.
+    #[default]
+    Unset,
+    /// Many are plain text, which is found far faster than an expression.
+    Text(String),
+    Expression(Regex),
+}
 
 impl Pattern {
     pub(crate) fn matches(&self, line: &str) -> bool {
-        self.0.as_ref().is_some_and(|regex| regex.is_match(line))
+        match self {
+            Self::Unset => false,
+            Self::Text(text) => line.contains(text),
+            Self::Expression(regex) => regex.is_match(line),
+        }
     }
 
     pub(crate) fn is_set(&self) -> bool {
-        self.0.is_some()
+        !matches!(self, Self::Unset)
     }
 
     /// The end of the first match, in bytes.
     pub(crate) fn end_of_match(&self, line: &str) -> Option<usize> {
-        Some(self.0.as_ref()?.find(line)?.end())
+        match self {
+            Self::Unset => None,
+            Self::Text(text) => Some(line.find(text)? + text.len()),
+            Self::Expression(regex) => Some(regex.find(line)?.end()),
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for Pattern {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Some(text) = Option::<String>::deserialize(deserializer)? else {
-            return Ok(Self(None));
+            return Ok(Self::Unset);
         };
+        if regex_lite::escape(&text) == text {
+            return Ok(Self::Text(text));
+        }
         let regex = Regex::new(&text).map_err(|error| D::Error::custom(format!("the pattern {text:?}: {error}")))?;
-        Ok(Self(Some(regex)))
+        Ok(Self::Expression(regex))
     }
 }
 
@@ -274,6 +292,21 @@ mod tests {
     fn names_the_profiles_there_are_when_one_is_unknown() {
         let error = Agent::load("clade", None).unwrap_err();
         assert!(error.to_string().contains("claude, demo, shell"), "{error}");
+    }
+
+    #[test]
+    fn plain_text_and_an_expression_match_alike() {
+        let pattern = |text: &str| serde_json::from_value::<Pattern>(json!(text)).unwrap();
+        let (text, expression) = (pattern(" "), pattern("[ ]"));
+        assert!(matches!(text, Pattern::Text(_)) && matches!(expression, Pattern::Expression(_)));
+        for pattern in [text, expression] {
+            assert!(pattern.is_set() && pattern.matches("a b") && !pattern.matches("ab"));
+            assert_eq!(
+                (pattern.end_of_match("ä b"), pattern.end_of_match("ab")),
+                (Some(3), None)
+            );
+        }
+        assert!(matches!(pattern("a.b"), Pattern::Expression(_)));
     }
 
     #[test]

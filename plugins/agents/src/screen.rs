@@ -43,7 +43,7 @@ impl Line {
     fn parse(line: &str, dim: &mut bool) -> Self {
         let mut read = Self::default();
         let mut rest = line;
-        while let Some(at) = rest.find(char::is_control) {
+        while let Some(at) = find_control(rest) {
             read.push(&rest[..at], *dim);
             let mut special = rest[at..].chars();
             if special.next() == Some('\u{1b}') {
@@ -75,6 +75,13 @@ impl Line {
             .peekable();
         shown.peek().is_some() && shown.all(|(at, _)| self.dim.get(at).copied().unwrap_or(false))
     }
+}
+
+/// Where the first control character is. Most texts have none, and bytes tell that faster than characters do.
+fn find_control(text: &str) -> Option<usize> {
+    // In UTF-8 the control characters from U+0080 on begin with 0xc2, as others do.
+    let may_be = |byte: u8| byte < b' ' || byte == 0x7f || byte == 0xc2;
+    text.bytes().any(may_be).then(|| text.find(char::is_control)).flatten()
 }
 
 fn skip_escape(rest: &mut std::str::Chars<'_>, dim: &mut bool) {
@@ -143,6 +150,12 @@ mod tests {
         assert!(screen.lines[0].is_dim_after(2));
         assert_eq!(screen.lines[1].text, "> abc");
         assert!(!screen.lines[1].is_dim_after(2));
+    }
+
+    #[test]
+    fn control_characters_of_either_kind_are_dropped_and_others_stay() {
+        let screen = Screen::parse("a\u{7f}b\u{9b}c\u{7}d\u{b7}e\u{a0}ä", None);
+        assert_eq!(screen.lines[0].text, "abcd\u{b7}e\u{a0}ä");
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! Looking at panes: one closely, or all of them in one command.
 
+use std::borrow::Cow;
+use std::io::BufRead as _;
+
 use berth_agents::Screen;
 use berth_plugin::types::Error;
 
@@ -140,14 +143,20 @@ fn parse_close(output: &mut &[u8]) -> Option<Look> {
 }
 
 /// The next `count` lines; a pane's own text cannot hold a new line, so that counting them is safe.
-pub(crate) fn take_lines(output: &mut &[u8], count: usize) -> Option<String> {
-    let mut end = 0;
+pub(crate) fn take_lines<'a>(output: &mut &'a [u8], count: usize) -> Option<Cow<'a, str>> {
+    let mut rest = *output;
     for _ in 0..count {
-        end += output[end..].iter().position(|byte| *byte == b'\n')? + 1;
+        // A slice can always be read.
+        rest.skip_until(b'\n').ok().filter(|read| *read > 0)?;
     }
-    let (lines, rest) = output.split_at(end);
+    let (lines, rest) = output.split_at(output.len() - rest.len());
     *output = rest;
-    Some(String::from_utf8_lossy(lines).into_owned())
+    (count == 0 || lines.ends_with(b"\n")).then(|| readable(lines))
+}
+
+/// Text as it is where it is valid, which is found out faster than what to put in the place of what is not.
+fn readable(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 #[cfg(test)]
@@ -164,6 +173,17 @@ mod tests {
         let second = parse_one_of_many(&mut output).unwrap();
         assert_eq!((second.history, second.screen.lines[0].text.as_str()), (5, "true"));
         assert!(parse_one_of_many(&mut output).is_none());
+    }
+
+    #[test]
+    fn lines_that_are_cut_off_are_no_lines_and_others_can_be_shown_whatever_they_hold() {
+        for text in ["", "one\n", "one\ntwo"] {
+            assert_eq!(take_lines(&mut text.as_bytes(), 2), None, "{text:?}");
+        }
+        let mut output: &[u8] = b"one\n\xfftwo\nthree\n";
+        assert_eq!(take_lines(&mut output, 2).as_deref(), Some("one\n\u{fffd}two\n"));
+        assert_eq!(take_lines(&mut output, 0).as_deref(), Some(""));
+        assert_eq!(output, b"three\n");
     }
 
     #[test]
