@@ -17,9 +17,8 @@ mod bindings {
     });
 }
 
-pub(crate) use bindings::BackendPre as InstancePre;
+pub(crate) use bindings::BackendPre;
 pub(crate) use bindings::berth::backend::{files, process, settings};
-pub(crate) use bindings::exports::berth::backend::session_backend::Guest as VerbsOf;
 
 /// The records that cross the boundary between host and plugin.
 pub use bindings::berth::backend::types::{

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedMutexGuard, Semaphore};
 use wasmtime::Store;
+use wasmtime::component::{ComponentNamedList, ComponentType, Lift, Lower};
+use wasmtime::error::Context as _;
 
 use super::Engine;
 use super::engine::{HANDOVER, Home, State};
@@ -13,7 +15,6 @@ use super::load::Plugin;
 use crate::capability::{Access, Powers};
 use crate::contract::{
     Answer, Delivery, Description, Error, LogPage, LogQuery, NewSession, Project, Session, Timestamp, ToolOutput,
-    VerbsOf,
 };
 
 /// What one backend's calls may use.
@@ -70,11 +71,7 @@ impl Backend {
             deadline: limits.deadline,
             orders: Mutex::default(),
         };
-        backend.description = backend
-            .call(Access::Read, None, async |store, plugin| {
-                plugin.call_describe(store).await
-            })
-            .await?;
+        backend.description = backend.describe().await?;
         Ok(backend)
     }
 
@@ -97,98 +94,93 @@ impl Backend {
 
     /// All sessions.
     pub async fn list_sessions(&self) -> Result<Vec<Session>, Error> {
-        self.call(Access::Read, None, async |store, plugin| {
-            plugin.call_list_sessions(store).await
-        })
-        .await
+        self.call("list-sessions", (), Access::Read, None).await
     }
 
     /// One session.
     pub async fn get_session(&self, id: &str) -> Result<Session, Error> {
-        self.call(Access::Read, None, async |store, plugin| {
-            plugin.call_get_session(store, id).await
-        })
-        .await
+        self.call("get-session", (id,), Access::Read, None).await
     }
 
     /// A page of a session's log.
     pub async fn read_log(&self, id: &str, query: &LogQuery) -> Result<LogPage, Error> {
-        self.call(Access::Read, None, async |store, plugin| {
-            plugin.call_read_log(store, id, query).await
-        })
-        .await
+        self.call("read-log", (id, query), Access::Read, None).await
     }
 
     /// Starts a session, within `deadline`.
     pub async fn create_session(&self, request: &NewSession, deadline: Instant) -> Result<Session, Error> {
-        self.call(Access::Control, Some(deadline), async |store, plugin| {
-            plugin.call_create_session(store, request).await
-        })
-        .await
+        self.call("create-session", (request,), Access::Control, Some(deadline))
+            .await
     }
 
     /// Types a message into a session.
     pub async fn send_message(&self, id: &str, message: &str) -> Result<Delivery, Error> {
-        self.call(Access::Control, None, async |store, plugin| {
-            plugin.call_send_message(store, id, message).await
-        })
-        .await
+        self.call("send-message", (id, message), Access::Control, None).await
     }
 
     /// Answers the prompt with the id `prompt`.
     pub async fn respond(&self, id: &str, prompt: &str, answer: &Answer) -> Result<(), Error> {
-        self.call(Access::Control, None, async |store, plugin| {
-            plugin.call_respond(store, id, prompt, answer).await
-        })
-        .await
+        self.call("respond", (id, prompt, answer), Access::Control, None).await
     }
 
     /// Stops what a session is doing.
     pub async fn interrupt(&self, id: &str) -> Result<(), Error> {
-        self.call(Access::Control, None, async |store, plugin| {
-            plugin.call_interrupt(store, id).await
-        })
-        .await
+        self.call("interrupt", (id,), Access::Control, None).await
     }
 
     /// Ends a session.
     pub async fn terminate(&self, id: &str) -> Result<(), Error> {
-        self.call(Access::Control, None, async |store, plugin| {
-            plugin.call_terminate(store, id).await
-        })
-        .await
+        self.call("terminate", (id,), Access::Control, None).await
     }
 
     /// The projects that sessions may start in.
     pub async fn list_projects(&self) -> Result<Vec<Project>, Error> {
-        self.call(Access::Read, None, async |store, plugin| {
-            plugin.call_list_projects(store).await
-        })
-        .await
+        self.call("list-projects", (), Access::Read, None).await
     }
 
     /// A tool that only this plugin has. `arguments` is JSON.
     pub async fn call_tool(&self, name: &str, arguments: &str, access: Access) -> Result<ToolOutput, Error> {
-        self.call(access, None, async |store, plugin| {
-            plugin.call_call_tool(store, name, arguments).await
-        })
-        .await
+        self.call("call-tool", (name, arguments), access, None).await
     }
 
     /// Lets the plugin do what is due.
     pub async fn upkeep(&self) -> Result<Option<Timestamp>, Error> {
-        self.call(Access::Control, None, async |store, plugin| {
-            plugin.call_upkeep(store).await
+        self.call("upkeep", (), Access::Control, None).await
+    }
+
+    /// What the plugin says of itself. This first call looks at all of its functions, and at whether they have the
+    /// contract's types; each later one only at its own.
+    async fn describe(&self) -> Result<Description, Error> {
+        self.run(Access::Read, None, async |store| {
+            let plugin = self.plugin.linked.instantiate_async(&mut *store).await?;
+            plugin.berth_backend_session_backend().call_describe(store).await
         })
         .await
     }
 
-    /// One call in an instance of its own. Whatever goes wrong inside it is an error that names why, and ends with it.
-    async fn call<T>(
+    /// One call of the function `verb` of the contract.
+    async fn call<A, T>(&self, verb: &str, arguments: A, access: Access, deadline: Option<Instant>) -> Result<T, Error>
+    where
+        A: ComponentNamedList + Lower + Send + Sync,
+        T: ComponentType + Lift + Send + Sync + 'static,
+    {
+        self.run(access, deadline, async |store| {
+            let Plugin { linked, verbs, .. } = &self.plugin;
+            let instance = linked.instance_pre().instantiate_async(&mut *store).await?;
+            let verb = instance.get_export_index(&mut *store, Some(verbs), verb);
+            let verb = verb.context("the plugin lacks a function of the contract")?;
+            let verb = instance.get_typed_func::<A, (Result<T, Error>,)>(&mut *store, verb)?;
+            Ok(verb.call_async(store, arguments).await?.0)
+        })
+        .await
+    }
+
+    /// Runs `body` in a store of its own. Whatever goes wrong inside it is an error that names why, and ends with it.
+    async fn run<T>(
         &self,
         access: Access,
         deadline: Option<Instant>,
-        verb: impl AsyncFnOnce(&mut Store<State>, &VerbsOf) -> wasmtime::Result<Result<T, Error>>,
+        body: impl AsyncFnOnce(&mut Store<State>) -> wasmtime::Result<Result<T, Error>>,
     ) -> Result<T, Error> {
         let began = Instant::now();
         let deadline = deadline.unwrap_or(began + self.deadline);
@@ -196,10 +188,7 @@ impl Backend {
             let _slot = self.calls.acquire().await;
             let _running = self.engine.running();
             let mut store = self.engine.store(&self.home, access, deadline);
-            let outcome = match self.plugin.instance.instantiate_async(&mut store).await {
-                Ok(instance) => verb(&mut store, instance.berth_backend_session_backend()).await,
-                Err(error) => Err(error),
-            };
+            let outcome = body(&mut store).await;
             outcome.unwrap_or_else(|cause| Err(self.stopped(&store, &cause)))
         };
         tokio::time::timeout_at(deadline.into(), run).await.unwrap_or_else(|_| {

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 use thiserror::Error;
-use wasmtime::component::Component;
+use wasmtime::component::{Component, ComponentExportIndex};
 
 use super::Engine;
 use super::bundled;
 use super::engine::State;
-use crate::contract::InstancePre;
+use crate::contract::BackendPre;
 
 /// The interface that a plugin must export.
 pub(crate) const EXPORT: &str = "berth:backend/session-backend@0.1.0";
@@ -79,7 +79,9 @@ pub struct Plugin {
     pub origin: String,
     /// SHA-256 of the component, in hex: two backends of one plugin have the same.
     pub digest: String,
-    pub(crate) instance: InstancePre<State>,
+    pub(crate) linked: BackendPre<State>,
+    /// Where its functions are.
+    pub(crate) verbs: ComponentExportIndex,
 }
 
 impl Plugin {
@@ -112,13 +114,13 @@ impl Plugin {
         component: &Component,
     ) -> Result<Self, LoadError> {
         let origin = origin.to_owned();
-        if component.get_export_index(None, EXPORT).is_none() {
+        let Some(verbs) = component.get_export_index(None, EXPORT) else {
             return Err(LoadError::NotABackend { origin });
-        }
-        let instance = engine
+        };
+        let linked = engine
             .linker
             .instantiate_pre(component)
-            .and_then(InstancePre::new)
+            .and_then(BackendPre::new)
             .map_err(|cause| LoadError::Mismatched {
                 origin: origin.clone(),
                 cause: format!("{cause:#}"),
@@ -126,7 +128,8 @@ impl Plugin {
         Ok(Self {
             origin,
             digest,
-            instance,
+            linked,
+            verbs,
         })
     }
 }
