@@ -11,6 +11,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::Request;
 use axum::routing::MethodRouter;
 use futures::FutureExt as _;
 use rmcp::handler::server::ServerHandler;
@@ -204,7 +205,12 @@ pub fn http_service(server: Server, max_body: usize, hosts: Vec<String>, origins
         Arc::new(NeverSessionManager::default()),
         config,
     );
-    axum::routing::any_service(service)
+    // Shared, since a clone would copy the lists of names, and a router clones its services several times a request.
+    let service = Arc::new(service);
+    axum::routing::any(move |request: Request| {
+        let service = service.clone();
+        async move { service.handle(request).await }
+    })
 }
 
 /// Serves one client over a stream of JSON lines, until it ends, or shortly after `shutdown`: what waits is answered.
