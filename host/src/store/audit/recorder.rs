@@ -195,11 +195,7 @@ impl State {
 async fn write(mut audit: Audit, mut asked: mpsc::Receiver<Asked>, state: Arc<State>) {
     let (mut batch, mut entries, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
     while asked.recv_many(&mut batch, QUEUE).await > 0 {
-        // All who are about to ask come along: a transaction costs far more than an entry in it.
-        yield_now().await;
-        while let Ok(further) = asked.try_recv() {
-            batch.push(further);
-        }
+        gather(&mut asked, &mut batch).await;
         for Asked { entry, written } in batch.drain(..) {
             entries.extend(entry);
             waiting.push(written);
@@ -222,6 +218,19 @@ async fn write(mut audit: Audit, mut asked: mpsc::Receiver<Asked>, state: Arc<St
         for written in waiting.drain(..) {
             // Who waits no longer has gone.
             let _ = written.send(outcome.is_ok());
+        }
+    }
+}
+
+/// Takes along all who are about to ask: a transaction costs far more than an entry in it. It ends, since who has asked
+/// waits for the answer.
+async fn gather(asked: &mut mpsc::Receiver<Asked>, batch: &mut Vec<Asked>) {
+    let mut before = 0;
+    while batch.len() > before {
+        before = batch.len();
+        yield_now().await;
+        while let Ok(further) = asked.try_recv() {
+            batch.push(further);
         }
     }
 }
