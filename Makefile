@@ -45,7 +45,7 @@ $(SUITE)/node_modules/.package-lock.json: $(SUITE)/package-lock.json
 # Measured on two cores where the system can be told so, that figures of larger machines compare.
 bench: setup
 	$(CARGO) bench --locked --package berth --bench speed --no-run
-	$(shell command -v taskset >/dev/null && echo taskset --cpu-list 0,1) \
+	$(shell command -v taskset >/dev/null && echo taskset -c 0,1) \
 		$(CARGO) bench --locked --package berth --bench speed
 
 setup:
