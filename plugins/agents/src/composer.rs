@@ -40,6 +40,18 @@ impl Composer {
         // A composer that shows only its last lines may show less than the tail.
         shown.ends_with(&wanted[tail..]) || wanted.ends_with(&shown)
     }
+
+    /// Whether all that is in it is what was left of `text`: the whole of it, the marker of a long paste, or the part of a
+    /// long one that a scrolled composer shows. A shorter text is somebody's own.
+    #[must_use]
+    pub fn is_left_of(&self, text: &str) -> bool {
+        if self.is_empty() {
+            return false;
+        }
+        let (shown, wanted) = (comparable(&self.text), comparable(text));
+        let part = shown.chars().count() >= TAIL && (wanted.starts_with(&shown) || wanted.ends_with(&shown));
+        self.collapsed || shown == wanted || part
+    }
 }
 
 /// Drops what a terminal may show otherwise than it was sent: blanks, wrapping, symbols of unsure width.

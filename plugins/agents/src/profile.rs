@@ -80,6 +80,12 @@ impl Agent {
         self.profile.menu_pause_ms
     }
 
+    /// The key that empties a composer with something in it, where there is one.
+    #[must_use]
+    pub fn clear_key(&self) -> Option<&str> {
+        self.profile.clear.as_deref()
+    }
+
     /// The key that interrupts the agent while it is busy.
     #[must_use]
     pub fn interrupt_key(&self) -> &str {
@@ -177,6 +183,10 @@ pub(crate) struct Profile {
     #[serde(default)]
     pub(crate) dismiss: Option<String>,
     pub(crate) interrupt: String,
+    /// The key that empties a composer with something in it, in all modes of its editor. On an empty one it may do
+    /// something else.
+    #[serde(default)]
+    pub(crate) clear: Option<String>,
     /// Beginnings of a text that the agent would run as its own shell escape.
     #[serde(default)]
     pub(crate) refuse_leading: Vec<String>,

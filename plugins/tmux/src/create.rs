@@ -5,7 +5,7 @@ use berth_plugin::types::{Error, NewSession, Session};
 use crate::projects;
 use crate::sessions;
 use crate::setup::{Entry, Setup};
-use crate::tmux::words;
+use crate::tmux::{Reply, words};
 
 /// How much of a name is kept in a session's id, in characters.
 const NAME_MAX: usize = 41;
@@ -45,8 +45,23 @@ pub(crate) fn create(setup: &Setup, request: &NewSession) -> Result<Session, Err
     ]);
     args.extend(entry.command.iter().cloned());
     args.extend(options);
-    setup.tmux.run_with(args, Vec::new(), Some(directory))?.whole()?;
-    sessions::get(setup, &id)
+    let started = setup.tmux.run_with(args, Vec::new(), Some(directory.clone()));
+    let started = started.and_then(Reply::whole);
+    match (started, sessions::get(setup, &id)) {
+        (_, Ok(session)) => Ok(session),
+        // It is there, whatever a look at it says.
+        (Ok(_), Err(_)) => Ok(sessions::just_started(&id, entry, directory)),
+        (Err(error), Err(Error::NotFound(_))) => Err(not_started(error)),
+        (Err(error), Err(_)) => Err(error),
+    }
+}
+
+/// A session that is seen not to be there after its start failed.
+fn not_started(error: Error) -> Error {
+    match error {
+        Error::TimedOut(why) | Error::Failed(why) => Error::Refused(format!("{why}; no session was started")),
+        other => other,
+    }
 }
 
 /// The agent asked for, or the first that is installed.

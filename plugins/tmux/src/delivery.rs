@@ -1,12 +1,15 @@
 //! Sending a message: looked at before, typed or pasted, seen, entered, and seen to be taken.
+//!
+//! Up to the first key an error says that nothing was typed. From then on the text is either taken out again, which is a
+//! refusal, or there is a receipt.
 
-use berth_agents::{Observation, Submission, Way};
+use berth_agents::{Observation, State as Seen, Submission, Way};
 use berth_plugin::types::{Delivery, Error, Receipt, State};
 
 use crate::look::{self, Look};
 use crate::sessions::{self, Found};
 use crate::setup::{Entry, Setup};
-use crate::tmux::{Tmux, literal, pause, words};
+use crate::tmux::{Reply, Tmux, literal, pause, words};
 use crate::{create, log};
 
 const POLL_MS: u64 = 50;
@@ -16,6 +19,10 @@ const SHOWN_MS: u64 = 2000;
 const TAKEN_MS: u64 = 1500;
 /// How often Enter is sent at most.
 const ENTERS: usize = 3;
+/// How long a composer may take to be seen empty, in milliseconds.
+const CLEARED_MS: u64 = 2000;
+/// How long nothing is pressed after the key that clears, in milliseconds: a second one soon after ends some agents.
+const AFTER_CLEARING_MS: u64 = 1000;
 
 /// Sends a message to an idle agent.
 pub(crate) fn send(setup: &Setup, id: &str, message: &str) -> Result<Delivery, Error> {
@@ -26,67 +33,150 @@ pub(crate) fn send(setup: &Setup, id: &str, message: &str) -> Result<Delivery, E
     let entry = found.living(&look)?;
     let seen = entry.agent.observe(&look.screen);
     let after = log::end_cursor(&look, &seen);
-    check(&found, entry, &seen)?;
     let writing = Writing {
-        tmux: &setup.tmux,
+        setup,
         found: &found,
         entry,
         submission: &submission,
     };
-    writing.put(&look)?;
-    writing.until_shown()?;
-    pause(entry.agent.submit_pause_ms());
-    let receipt = writing.enter()?;
+    check_state(&found, entry, &seen)?;
+    writing.make_room(&seen)?;
+    setup.typing.begin(id, &submission.text)?;
+    let receipt = writing.write(&look)?;
     Ok(Delivery {
         receipt,
         after: Some(after),
     })
 }
 
-/// Whether a message may be typed now.
-fn check(found: &Found, entry: &Entry, seen: &Observation) -> Result<(), Error> {
+/// Whether the session is one that takes a message now.
+fn check_state(found: &Found, entry: &Entry, seen: &Observation) -> Result<(), Error> {
     match found.state(entry, seen) {
-        State::Idle => {}
-        State::Waiting => {
-            return Err(Error::Refused(
-                "a question is open, and a message would answer it, so nothing was typed: answer it with respond_to_prompt".to_owned(),
-            ));
-        }
-        State::Busy | State::Starting => return Err(Error::Busy),
-        _ => {
-            return Err(Error::Refused(
-                "its screen is not recognised, so nothing was typed: look at it with get_logs (view = \"screen\")"
-                    .to_owned(),
-            ));
-        }
-    }
-    if seen.composer.as_ref().is_some_and(|composer| !composer.is_empty()) {
-        return Err(Error::Refused(
-            "somebody's draft is in the composer, so nothing was typed: submit or clear it on the terminal first"
+        State::Idle => Ok(()),
+        State::Waiting => Err(Error::Refused(
+            "a question is open, and a message would answer it, so nothing was typed: answer it with respond_to_prompt"
                 .to_owned(),
-        ));
+        )),
+        State::Busy | State::Starting => Err(Error::Busy),
+        _ => Err(Error::Refused(
+            "its screen is not recognised, so nothing was typed: look at it with get_logs (view = \"screen\")"
+                .to_owned(),
+        )),
     }
-    Ok(())
+}
+
+/// A text that somebody else wrote stands in the composer.
+fn draft() -> Error {
+    Error::Refused(
+        "somebody's draft is in the composer, so nothing was typed: submit or clear it on the terminal first"
+            .to_owned(),
+    )
 }
 
 /// One message on its way into a composer.
 struct Writing<'a> {
-    tmux: &'a Tmux,
+    setup: &'a Setup,
     found: &'a Found<'a>,
     entry: &'a Entry,
     submission: &'a Submission,
 }
 
 impl Writing<'_> {
-    /// Puts the text into the composer, without Enter.
+    /// Sees to it that the composer is empty: what berth itself left there when it was cut off goes, a person's draft
+    /// stays and keeps the message out.
+    fn make_room(&self, seen: &Observation) -> Result<(), Error> {
+        let Some(composer) = seen.composer.as_ref().filter(|composer| !composer.is_empty()) else {
+            return Ok(());
+        };
+        let left = self.setup.typing.cut_off(&self.found.id).ok_or_else(draft)?;
+        if !composer.is_left_of(&left) || !self.clear()? {
+            return Err(draft());
+        }
+        self.setup.typing.end(&self.found.id);
+        Ok(())
+    }
+
+    /// Writes the text and enters it. An error: nothing of it was entered, and nothing of it is left.
+    fn write(&self, look: &Look) -> Result<Receipt, Error> {
+        let done = |receipt| {
+            if receipt == Receipt::Submitted {
+                self.setup.typing.end(&self.found.id);
+            }
+            Ok(receipt)
+        };
+        match self.put(look) {
+            Ok(()) => {}
+            Err(Error::TimedOut(_) | Error::Failed(_)) => return self.give_up("tmux did not say whether it was typed"),
+            Err(error) => {
+                self.setup.typing.end(&self.found.id);
+                return Err(error);
+            }
+        }
+        match self.until_shown() {
+            Shown::Whole => {}
+            // What stands under the question cannot be cleared now, and what is pressed now would answer it.
+            Shown::Asked => return done(Receipt::Unconfirmed),
+            Shown::Not(why) => return self.give_up(why),
+        }
+        pause(self.entry.agent.submit_pause_ms());
+        done(self.enter())
+    }
+
+    /// Takes the text out again, which is a refusal; or, where that is not seen, leaves it to the next message.
+    fn give_up(&self, why: &str) -> Result<Receipt, Error> {
+        match self.clear() {
+            Ok(true) => {
+                self.setup.typing.end(&self.found.id);
+                Err(Error::Refused(format!(
+                    "{why}, so it was taken out again and nothing was entered: look with get_logs (view = \"screen\") \
+                     before you send it again"
+                )))
+            }
+            _ => Ok(Receipt::Unconfirmed),
+        }
+    }
+
+    /// Empties the composer with one press of the agent's own key, and only one with something in it of an agent at rest:
+    /// anywhere else the key does something else. True: it was seen to be empty.
+    fn clear(&self) -> Result<bool, Error> {
+        let seen = self.observe()?;
+        if is_empty(&seen) {
+            return Ok(true);
+        }
+        let Some(key) = self.entry.agent.clear_key().filter(|_| seen.state == Seen::Idle) else {
+            return Ok(false);
+        };
+        self.setup.tmux.order(&[&["send-keys", "-t", self.pane(), "--", key]])?;
+        for _ in 0..CLEARED_MS / POLL_MS {
+            pause(POLL_MS);
+            if is_empty(&self.observe()?) {
+                pause(AFTER_CLEARING_MS);
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn observe(&self) -> Result<Observation, Error> {
+        let look = look::close(&self.setup.tmux, self.pane())?;
+        self.found.living(&look)?;
+        Ok(self.entry.agent.observe(&look.screen))
+    }
+
+    /// Puts the text into the composer, without Enter. An error that is a refusal says that nothing was put there.
     fn put(&self, look: &Look) -> Result<(), Error> {
         if look.in_mode {
-            self.tmux.order(&[&["send-keys", "-X", "-t", self.pane(), "cancel"]])?;
+            let leave = self.tmux().order(&[&["send-keys", "-X", "-t", self.pane(), "cancel"]]);
+            leave.map_err(nothing_typed)?;
         }
         match self.submission.way {
             Way::Typed => self.type_text(),
             Way::Pasted => self.paste(),
         }
+    }
+
+    fn tmux(&self) -> &Tmux {
+        &self.setup.tmux
     }
 
     fn pane(&self) -> &str {
@@ -95,7 +185,7 @@ impl Writing<'_> {
 
     fn type_text(&self) -> Result<(), Error> {
         let text = literal(&self.submission.text);
-        self.tmux
+        self.tmux()
             .order(&[&["send-keys", "-l", "-t", self.pane(), "--", &text]])
             .map(drop)
     }
@@ -103,59 +193,54 @@ impl Writing<'_> {
     fn paste(&self) -> Result<(), Error> {
         let buffer = format!("berth-{}", create::random_word(10)?);
         let text = self.submission.text.clone().into_bytes();
-        self.tmux
-            .run_with(words(&["load-buffer", "-b", &buffer, "-"]), text, None)?
-            .whole()?;
+        let loaded = self
+            .tmux()
+            .run_with(words(&["load-buffer", "-b", &buffer, "-"]), text, None);
+        loaded.and_then(Reply::whole).map_err(nothing_typed)?;
         let pane = self.pane();
         // Pasting into a pane whose program has ended ends tmux 3.3a and every session with it. The first command does
         // nothing but fail there, and then tmux leaves out the second.
-        let pasted = self.tmux.order(&[
+        let pasted = self.tmux().order(&[
             &["pipe-pane", "-t", pane],
             &["paste-buffer", "-p", "-r", "-d", "-b", &buffer, "-t", pane],
         ]);
         if let Err(error) = pasted {
             // The text must not stay in the server's memory; that the paste failed is what the caller must know.
-            let _ = self.tmux.order(&[&["delete-buffer", "-b", &buffer]]);
+            let _ = self.tmux().order(&[&["delete-buffer", "-b", &buffer]]);
             return Err(error);
         }
         Ok(())
     }
 
     /// Waits until the composer shows the text, and no menu has come up meanwhile: Enter would approve it.
-    fn until_shown(&self) -> Result<(), Error> {
+    fn until_shown(&self) -> Shown {
         for _ in 0..SHOWN_MS / POLL_MS {
             pause(POLL_MS);
-            match self.place()? {
-                Place::Composer => return Ok(()),
-                Place::Question => {
-                    return Err(Error::Failed(
-                        "a question came up while the message was being typed; Enter was not pressed, and the text may still be in the composer: answer the question first".to_owned(),
-                    ));
-                }
-                Place::Elsewhere => {}
+            match self.place() {
+                Ok(Place::Composer) => return Shown::Whole,
+                Ok(Place::Question) => return Shown::Asked,
+                Ok(Place::Elsewhere) => {}
+                Err(_) => return Shown::Not("the session could not be looked at while the message was being typed"),
             }
         }
-        Err(Error::Failed(
-            "the message was typed but did not show in the composer, so Enter was not pressed; the text may be there: look with get_logs (view = \"screen\") before sending it again".to_owned(),
-        ))
+        Shown::Not("the message did not show in the composer as it was typed")
     }
 
     /// Presses Enter until the composer has let the text go. Only Enter is sent again, and only onto our own text.
-    fn enter(&self) -> Result<Receipt, Error> {
+    fn enter(&self) -> Receipt {
         for _ in 0..ENTERS {
-            match self.place() {
-                Ok(Place::Composer) => self.tmux.order(&[&["send-keys", "-t", self.pane(), "--", "Enter"]])?,
-                // After an Enter these are its effect; before the first, somebody else was quicker.
-                Ok(_) | Err(Error::Refused(_) | Error::NotFound(_)) => {
-                    return Ok(Receipt::Unconfirmed);
-                }
-                Err(error) => return Err(error),
-            };
-            if self.is_taken()? {
-                return Ok(Receipt::Submitted);
+            // After an Enter, whatever else is seen is its effect; before the first, somebody else was quicker.
+            if !matches!(self.place(), Ok(Place::Composer)) {
+                return Receipt::Unconfirmed;
+            }
+            let pressed = self.tmux().order(&[&["send-keys", "-t", self.pane(), "--", "Enter"]]);
+            match pressed.and_then(|_| self.is_taken()) {
+                Ok(true) => return Receipt::Submitted,
+                Ok(false) => {}
+                Err(_) => return Receipt::Unconfirmed,
             }
         }
-        Ok(Receipt::Unconfirmed)
+        Receipt::Unconfirmed
     }
 
     fn is_taken(&self) -> Result<bool, Error> {
@@ -173,9 +258,7 @@ impl Writing<'_> {
 
     /// Where the text is now.
     fn place(&self) -> Result<Place, Error> {
-        let look = look::close(self.tmux, self.pane())?;
-        self.found.living(&look)?;
-        let seen = self.entry.agent.observe(&look.screen);
+        let seen = self.observe()?;
         if seen.prompt.is_some() {
             return Ok(Place::Question);
         }
@@ -184,6 +267,28 @@ impl Writing<'_> {
             .is_some_and(|composer| composer.holds(&self.submission.text));
         Ok(if holds { Place::Composer } else { Place::Elsewhere })
     }
+}
+
+/// Whether a composer is there, with nothing in it and no question open.
+fn is_empty(seen: &Observation) -> bool {
+    seen.prompt.is_none() && seen.composer.as_ref().is_some_and(|composer| composer.is_empty())
+}
+
+/// An error before the first key.
+fn nothing_typed(error: Error) -> Error {
+    match error {
+        Error::TimedOut(why) | Error::Failed(why) => Error::Refused(format!("{why}; nothing was typed")),
+        other => other,
+    }
+}
+
+/// What came of waiting for a text to show.
+enum Shown {
+    Whole,
+    /// A question came up meanwhile.
+    Asked,
+    /// It did not, and why not.
+    Not(&'static str),
 }
 
 /// Where a text is, as far as the screen shows.
@@ -210,7 +315,7 @@ mod tests {
             pane: pane("%1", "a", "toy", "berth"),
             agent: Some(entry),
         };
-        check(&found, entry, &entry.agent.observe(&Screen::parse(lines, None)))
+        check_state(&found, entry, &entry.agent.observe(&Screen::parse(lines, None)))
     }
 
     fn boxed(above: &str, text: &str, footer: &str) -> String {
@@ -219,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn types_only_into_an_idle_and_empty_composer() {
+    fn types_only_into_an_idle_session() {
         judged(&boxed("", "", "idle · /help for commands")).unwrap();
         judged(&boxed(
             "",
@@ -232,11 +337,10 @@ mod tests {
     }
 
     #[test]
-    fn refuses_while_a_question_is_open_or_a_draft_is_there() {
+    fn refuses_while_a_question_is_open_or_the_screen_is_not_known() {
         let rule = "─".repeat(80);
         for (screen, word) in [
             (format!("{rule}\n Go on? [y/n]"), "respond_to_prompt"),
-            (boxed("", "half a sentence", "idle"), "draft"),
             ("$ ".to_owned(), "not recognised"),
         ] {
             match judged(&screen) {

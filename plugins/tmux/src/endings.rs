@@ -54,6 +54,7 @@ pub(crate) fn terminate(setup: &Setup, id: &str) -> Result<(), Error> {
         match sessions::find(setup, id) {
             Err(Error::NotFound(_)) => {
                 setup.answers.forget(id);
+                setup.typing.end(id);
                 return Ok(());
             }
             Err(error) => return Err(error),

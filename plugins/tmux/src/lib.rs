@@ -16,6 +16,7 @@ mod prompts;
 mod sessions;
 mod setup;
 mod tmux;
+mod typing;
 
 use berth_plugin::types::{
     Answer, Delivery, Description, Error, LogPage, LogQuery, NewSession, Project, Session, Timestamp, ToolOutput, Verbs,

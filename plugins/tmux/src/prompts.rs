@@ -198,7 +198,8 @@ impl<'a> Standing<'a> {
     fn until(&self, menu: &Menu, shows: impl Fn(&Seen) -> bool) -> Result<(), Error> {
         for _ in 0..STEP_MS / POLL_MS {
             pause(POLL_MS);
-            match self.look()? {
+            // Keys were pressed, so no error of this look may read as a refusal.
+            match self.look().map_err(unseen)? {
                 Some(now) if asks_the_same(&now.prompt.question, &menu.prompt.question) => {
                     if shows(&now.prompt) {
                         return Ok(());
@@ -206,13 +207,12 @@ impl<'a> Standing<'a> {
                 }
                 _ => {
                     return Err(Error::Failed(
-                        "the question changed while it was being answered; nothing was confirmed: look at it again"
-                            .to_owned(),
+                        "the question changed while it was being answered: look at it again".to_owned(),
                     ));
                 }
             }
         }
-        Err(Error::Failed(
+        Err(Error::Refused(
             "the menu did not follow the keys; nothing was confirmed: look at it again".to_owned(),
         ))
     }
@@ -236,6 +236,16 @@ impl<'a> Standing<'a> {
         Err(Error::Failed(format!(
             "{key} was sent but the same menu still stands: look again (its id has changed) before answering again"
         )))
+    }
+}
+
+/// Why what came of a key could not be seen.
+fn unseen(error: Error) -> Error {
+    match error {
+        Error::Refused(_) | Error::NotFound(_) => {
+            Error::Failed("the session ended while its question was being answered".to_owned())
+        }
+        other => other,
     }
 }
 

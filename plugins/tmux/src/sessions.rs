@@ -59,6 +59,25 @@ pub(crate) fn get(setup: &Setup, id: &str) -> Result<Session, Error> {
     found.session(setup, look.as_ref())
 }
 
+/// A session that was started and could not be looked at yet.
+pub(crate) fn just_started(id: &str, entry: &Entry, directory: String) -> Session {
+    Session {
+        id: id.to_owned(),
+        name: id.to_owned(),
+        agent: entry.name.clone(),
+        directory,
+        state: State::Starting,
+        evidence: Evidence::Process,
+        since: None,
+        summary: None,
+        prompt: None,
+        url: None,
+        created_at: now(),
+        active_at: None,
+        facts: Vec::new(),
+    }
+}
+
 /// Finds a session by its whole id.
 pub(crate) fn find<'a>(setup: &'a Setup, id: &str) -> Result<Found<'a>, Error> {
     let found = all(setup)?.into_iter().find(|found| found.id == id);
@@ -68,9 +87,9 @@ pub(crate) fn find<'a>(setup: &'a Setup, id: &str) -> Result<Found<'a>, Error> {
 /// Removes what is remembered of sessions that have ended.
 pub(crate) fn forget_ended(setup: &Setup) -> Result<Option<Timestamp>, Error> {
     let ids: Vec<_> = all(setup)?.into_iter().map(|found| found.id).collect();
-    setup
-        .answers
-        .keep_only(&ids)
+    let answers = setup.answers.keep_only(&ids);
+    answers
+        .and_then(|()| setup.typing.keep_only(&ids))
         .map_err(|error| Error::Failed(format!("could not tidy /state: {error}")))?;
     Ok(Some(now() + UPKEEP_MS))
 }

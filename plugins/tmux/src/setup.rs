@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::answers::Answers;
 use crate::tmux::Tmux;
+use crate::typing::Typing;
 
 /// Where a backend's own files lie.
 const STATE: &str = "/state";
@@ -21,6 +22,7 @@ pub(crate) struct Setup {
     pub(crate) columns: u16,
     pub(crate) rows: u16,
     pub(crate) answers: Answers,
+    pub(crate) typing: Typing,
 }
 
 /// An agent that this backend may start or find.
@@ -54,6 +56,7 @@ impl Setup {
             columns,
             rows,
             answers: Answers::new(STATE),
+            typing: Typing::new(STATE),
         })
     }
 

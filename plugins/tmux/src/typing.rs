@@ -1,0 +1,122 @@
+//! What is being typed: a note of it, kept from before the first key until the agent has taken the text.
+//!
+//! Where berth is killed between the two, the text stands in the composer. By the note it is known as berth's own and not
+//! as a person's draft, so it can go before the next message.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
+use std::path::PathBuf;
+
+use berth_plugin::types::Error;
+
+/// Bytes of a note that are read: more than a message may have.
+const LONGEST: u64 = 1 << 20;
+const PREFIX: &str = "typing-";
+
+/// The notes, one a session.
+pub(crate) struct Typing {
+    directory: PathBuf,
+}
+
+impl Typing {
+    pub(crate) fn new(directory: impl Into<PathBuf>) -> Self {
+        Self {
+            directory: directory.into(),
+        }
+    }
+
+    /// Notes that `text` is about to be typed into this session.
+    pub(crate) fn begin(&self, session: &str, text: &str) -> Result<(), Error> {
+        self.write(session, text).map_err(|error| {
+            Error::Refused(format!(
+                "it could not be noted what is typed into {session} ({error}), so nothing was typed: look whether the disk \
+                 of berth's data is full"
+            ))
+        })
+    }
+
+    /// The text that was being typed when berth was cut off, if there is one.
+    ///
+    /// A note that cannot be read is none: then the text counts as a person's, and stays.
+    pub(crate) fn cut_off(&self, session: &str) -> Option<String> {
+        let mut text = String::new();
+        let file = File::open(self.path(session)).ok()?;
+        file.take(LONGEST).read_to_string(&mut text).ok()?;
+        Some(text).filter(|text| !text.is_empty())
+    }
+
+    /// Nothing of berth's own stands in the composer any more.
+    pub(crate) fn end(&self, session: &str) {
+        // One that stays behind is compared with the composer before anything is cleared by it.
+        let _ = fs::remove_file(self.path(session));
+    }
+
+    /// Forgets every session but these.
+    pub(crate) fn keep_only(&self, sessions: &[String]) -> io::Result<()> {
+        for entry in fs::read_dir(&self.directory)? {
+            let name = entry?.file_name().to_string_lossy().into_owned();
+            if let Some(session) = name.strip_prefix(PREFIX)
+                && !sessions.iter().any(|kept| kept == session)
+            {
+                self.end(session);
+            }
+        }
+        Ok(())
+    }
+
+    /// Handed to the system when it returns: a kill of berth does not lose it.
+    fn write(&self, session: &str, text: &str) -> io::Result<()> {
+        let fresh = self.directory.join(format!("new-{PREFIX}{session}"));
+        File::create(&fresh)?.write_all(text.as_bytes())?;
+        fs::rename(fresh, self.path(session))
+    }
+
+    fn path(&self, session: &str) -> PathBuf {
+        self.directory.join(format!("{PREFIX}{session}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+
+    fn fresh(name: &str) -> Typing {
+        let directory = std::env::temp_dir().join(format!("berth-typing-{name}-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        Typing::new(directory)
+    }
+
+    #[test]
+    fn what_was_being_typed_is_known_until_it_was_taken() {
+        let typing = fresh("known");
+        assert_eq!(typing.cut_off("a"), None);
+        typing.begin("a", "one\ntwo").unwrap();
+        assert_eq!(typing.cut_off("a").as_deref(), Some("one\ntwo"));
+        assert_eq!(typing.cut_off("b"), None);
+        typing.end("a");
+        assert_eq!(typing.cut_off("a"), None);
+        fs::remove_dir_all(typing.directory).unwrap();
+    }
+
+    #[test]
+    fn a_damaged_note_is_none_and_one_that_cannot_be_made_is_a_refusal() {
+        let typing = fresh("damaged");
+        fs::write(typing.path("a"), [0xff, 0xfe]).unwrap();
+        fs::create_dir(typing.path("b")).unwrap();
+        assert_eq!((typing.cut_off("a"), typing.cut_off("b")), (None, None));
+        assert!(matches!(typing.begin("b", "x"), Err(Error::Refused(_))));
+        fs::remove_dir_all(typing.directory).unwrap();
+    }
+
+    #[test]
+    fn notes_of_ended_sessions_go() {
+        let typing = fresh("ended");
+        typing.begin("a", "x").unwrap();
+        typing.begin("b", "x").unwrap();
+        typing.keep_only(&["b".to_owned()]).unwrap();
+        assert_eq!(typing.cut_off("a"), None);
+        assert!(typing.cut_off("b").is_some());
+        fs::remove_dir_all(typing.directory).unwrap();
+    }
+}
