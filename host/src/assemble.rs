@@ -14,14 +14,12 @@ use crate::capability::process::Programs;
 use crate::capability::process::grant::{CONF_MARKER, Grant};
 use crate::catalog::{Catalog, Terms};
 use crate::config::{self, Config, PluginSource};
-use crate::plugin::{Backend, Engine, Limits, Plugin};
+use crate::plugin::{Backend, Engine, Limits, OWN_CALLS, Plugin};
 use crate::store::DataDirectory;
 use crate::watch::Watched;
 
 /// The most calls of one caller that may wait at once.
 const WAITING: usize = 32;
-/// Calls of the host's own that a backend may have at once beside its callers': its poll and its upkeep.
-const OWN_CALLS: u32 = 2;
 
 /// Starts every backend of `config`, in the order of their names.
 pub async fn start_backends(config: &Config, data: &DataDirectory) -> anyhow::Result<Vec<Backend>> {
@@ -66,7 +64,7 @@ pub fn merge(config: &Config, backends: Vec<Backend>, base_url: String) -> anyho
 /// The engine for all backends of `config`.
 fn engine(config: &Config) -> anyhow::Result<Engine> {
     let limits = || config.backends.values().map(|backend| &backend.limits);
-    let calls: usize = limits().map(|limits| limits.calls + OWN_CALLS as usize).sum();
+    let calls: usize = limits().map(|limits| limits.calls + OWN_CALLS).sum();
     let memory = limits().map(|limits| limits.memory).max().unwrap_or(64 << 20);
     Engine::new(u32::try_from(calls)?, memory, Some(&config.server.cache))
 }
@@ -114,6 +112,7 @@ fn powers(config: &Config, backend: &config::Backend, data: &DataDirectory) -> a
             environment: environment(backend),
             guest_env: backend.guest_env.clone(),
             children: Arc::new(Semaphore::new(backend.limits.processes)),
+            own_children: Arc::new(Semaphore::new(OWN_CALLS)),
         },
         directories: Directories::open(&backend.name, &backend.directories)?,
     })

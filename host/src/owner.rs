@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -24,8 +25,9 @@ use crate::store::{self, DataDirectory, Lock, Recorder};
 const ANSWERS_WITHIN: Duration = Duration::from_secs(65);
 /// When it is said that another owner is waited for.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How long what is under way may take when an owner ends.
-const GRACE: Duration = Duration::from_secs(3);
+/// How long calls under way may take once the end has come. Typing a message takes a second or two; what takes longer is
+/// broken off, and the record shows it as cut off.
+const FINISH: Duration = Duration::from_millis(4500);
 /// Connections on the socket at once.
 const CLIENTS: usize = 64;
 
@@ -37,10 +39,14 @@ pub struct Owner {
     pub data: DataDirectory,
     /// Where what is done is recorded.
     pub recorder: Recorder,
+    /// Calls that have begun, whether somebody waits for them or not.
+    under_way: TaskTracker,
     /// What goes on between calls.
     tasks: TaskTracker,
     /// Connections on the socket.
     clients: TaskTracker,
+    /// Ends when the time for what is under way is over.
+    time_is_up: JoinHandle<()>,
     sessions_may_control: bool,
     shutdown: CancellationToken,
     _lock: Lock,
@@ -63,10 +69,16 @@ impl Owner {
         let recorder = Recorder::start(data.audit(config.audit.sync)?, config.audit.texts)?;
         let tasks = TaskTracker::new();
         catalog.watch(&tasks, shutdown);
+        let ending = shutdown.clone();
         Ok(Self {
+            time_is_up: tokio::spawn(async move {
+                ending.cancelled().await;
+                tokio::time::sleep(FINISH).await;
+            }),
             catalog: Arc::new(catalog),
             data,
             recorder,
+            under_way: TaskTracker::new(),
             tasks,
             clients: TaskTracker::new(),
             sessions_may_control: config.server.sessions_may_control,
@@ -75,17 +87,23 @@ impl Owner {
         })
     }
 
-    /// A server of its tools for whoever started this process.
+    /// A server of its tools, whose calls this owner waits for when it ends.
     pub fn server(&self) -> Server {
-        let server = Server::new(self.catalog.clone(), self.recorder.clone(), self.shutdown.clone());
-        server.for_principal(Peer::of_this_process().limit(Principal::local(), self.sessions_may_control))
+        let (catalog, recorder) = (self.catalog.clone(), self.recorder.clone());
+        Server::new(catalog, recorder, self.under_way.clone(), self.shutdown.clone())
+    }
+
+    /// The same for whoever started this process.
+    pub fn own_server(&self) -> Server {
+        self.server()
+            .for_principal(Peer::of_this_process().limit(Principal::local(), self.sessions_may_control))
     }
 
     /// Serves the operator's own processes on the data directory's socket, until `shutdown`.
     pub fn serve_socket(&self) -> anyhow::Result<()> {
         let listener = bind(&self.data.socket_path())?;
         self.recorder.log_heads();
-        let server = Server::new(self.catalog.clone(), self.recorder.clone(), self.shutdown.clone());
+        let server = self.server();
         let (clients, shutdown, sessions_may_control) =
             (self.clients.clone(), self.shutdown.clone(), self.sessions_may_control);
         let places = Arc::new(Semaphore::new(CLIENTS));
@@ -119,14 +137,26 @@ impl Owner {
         self.clients.wait().await;
     }
 
-    /// Ends everything, and waits for what is under way.
+    /// Ends everything, and waits for what has begun, so that nothing is left half typed and all of it is recorded.
     pub async fn end(self) {
         self.shutdown.cancel();
         self.tasks.close();
         self.clients.close();
-        let ended = async { tokio::join!(self.tasks.wait(), self.clients.wait()) };
-        if tokio::time::timeout(GRACE, ended).await.is_err() {
-            tracing::warn!("work was still under way when the time to finish it was over");
+        self.under_way.close();
+        let ended = async { tokio::join!(self.under_way.wait(), self.tasks.wait(), self.clients.wait()) };
+        let patient = async {
+            tokio::time::sleep(PATIENCE).await;
+            let calls = self.under_way.len();
+            tracing::info!("{calls} calls under way are finished first; a second signal ends them as well");
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            _ = ended => {}
+            () = patient => {}
+            _ = self.time_is_up => tracing::warn!(
+                "{} calls were still under way when the time to finish them was over; the record shows them as cut off",
+                self.under_way.len()
+            ),
         }
         self.recorder.finish().await;
     }

@@ -48,7 +48,7 @@ impl Watched {
         let (first, second) = (shutdown.clone(), shutdown.clone());
         // Apart, so that a slow upkeep holds up nobody who waits.
         tasks.spawn(async move { first.run_until_cancelled(polling.poll_for_all()).await });
-        tasks.spawn(async move { second.run_until_cancelled(keeping.keep_up()).await });
+        tasks.spawn(async move { keeping.keep_up(&second).await });
     }
 
     /// The snapshots to come, for as long as the receiver lives.
@@ -69,17 +69,17 @@ impl Watched {
         }
     }
 
-    async fn keep_up(&self) {
+    /// Ends between two rounds only: what one has begun to do is finished.
+    async fn keep_up(&self, shutdown: &CancellationToken) {
         let mut due = Some(Instant::now());
-        loop {
-            at(due).await;
+        while shutdown.run_until_cancelled(at(due)).await.is_some() {
             due = self.upkeep().await;
         }
     }
 
     async fn poll(&self) {
         let begun = Instant::now();
-        let sessions = self.backend.list_sessions().await;
+        let sessions = self.backend.poll_sessions().await;
         self.snapshots
             .send_replace(Some(Arc::new(Snapshot { begun, sessions })));
     }
@@ -102,6 +102,12 @@ async fn at(due: Option<Instant>) {
         Some(due) => tokio::time::sleep_until(due).await,
         None => std::future::pending().await,
     }
+}
+
+/// Now, as the contract tells time.
+pub(crate) fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::try_from(since.as_millis()).unwrap_or(Timestamp::MAX)
 }
 
 /// The time from now to `at`; a plugin that asks for the past is called again, but not at once.

@@ -107,7 +107,7 @@ impl Host for Call {
             ))));
         }
         let found = self.powers.directories.find(&directory);
-        let deadline = self.deadline;
+        let deadline = self.allowance.deadline;
         Ok(match found {
             Ok((root, below)) => {
                 let below = below.to_owned();

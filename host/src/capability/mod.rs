@@ -5,6 +5,7 @@ pub mod process;
 mod settings;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 pub use process::grant::Access;
@@ -26,23 +27,50 @@ pub struct Powers {
     pub directories: files::Directories,
 }
 
-/// The powers as one call has them: narrowed to the verb's access and counted.
+/// Whether a call has begun to act: a program was started that reading alone may not start. It outlives the call, so that
+/// one which was cut off can be told from one that did nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Acted(Arc<AtomicBool>);
+
+impl Acted {
+    /// Whether it has.
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+
+    fn set(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+/// What one call may do, and for whom.
+#[derive(Clone, Debug)]
+pub struct Allowance {
+    /// The argument lists that it may use.
+    pub access: Access,
+    /// When it must be over.
+    pub deadline: Instant,
+    /// The host makes it for itself, so it has places of its own: callers cannot hold it up.
+    pub own: bool,
+    /// Where it is noted that it acts.
+    pub acted: Acted,
+}
+
+/// The powers as one call has them: narrowed to its allowance and counted.
 #[derive(Debug)]
 pub struct Call {
     powers: Arc<Powers>,
-    access: Access,
-    deadline: Instant,
+    allowance: Allowance,
     started: usize,
     printed: u64,
 }
 
 impl Call {
-    /// The powers of `powers` for one call that must be over at `deadline`.
-    pub fn new(powers: Arc<Powers>, access: Access, deadline: Instant) -> Self {
+    /// The powers of `powers` for one call on `allowance`.
+    pub fn new(powers: Arc<Powers>, allowance: Allowance) -> Self {
         Self {
             powers,
-            access,
-            deadline,
+            allowance,
             started: 0,
             printed: 0,
         }

@@ -1,18 +1,22 @@
 //! The tools that change a session: create, send, interrupt, terminate, respond.
+//!
+//! Each looks and waits first, where an error means that nothing was done. From the moment at which a verb may have acted
+//! there is only the report on a [`Deed`].
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{OwnedMutexGuard, watch};
+use tokio::sync::OwnedMutexGuard;
 
 use super::answers::{self, Acted, Ended, answer};
 use super::arguments::{CreateSession, InterruptSession, RespondToPrompt, SendMessage, TerminateSession};
-use super::prompts::Last;
+use super::deeds::{Deed, Effect, Kind, Receipt, effect};
+use super::prompts::{self, Last};
 use super::reading::wait;
-use super::{Answer, Caller, Catalog, Member, ToolError, prompts};
-use crate::contract::{Delivery, Error, NewSession, Session, State, Verbs};
+use super::senders::Dropped;
+use super::waiting::{Rest, Waiting};
+use super::{Answer, Caller, Catalog, Member, ToolError};
+use crate::contract::{self, Error, NewSession, Session, State, Verbs};
+use crate::plugin::Failure;
 use crate::store::audit::Outcome;
 
 /// How long starting a session may take, its first message included.
@@ -23,43 +27,46 @@ const READY: Duration = Duration::from_secs(30);
 const OTHERS: Duration = Duration::from_secs(30);
 /// Bytes of one message.
 const MESSAGE: usize = 256 << 10;
+/// Sessions that are named to who cannot be told which one was started.
+const CANDIDATES: usize = 5;
+/// What to do about a message of which the agent was not seen to take it.
+const UNCONFIRMED: &str = "It was typed, but the agent was not seen to take it: look with get_logs before you send it \
+    again. What is left of it in the composer goes before the next message.";
 
 impl Catalog {
     pub(crate) async fn create_session(&self, caller: &Caller, wanted: CreateSession) -> Result<Answer, ToolError> {
         let began = Instant::now();
         let wait = wait(wanted.wait_seconds)?;
         let member = self.view(caller).member(wanted.backend.as_deref())?;
-        let backend = &member.watched.backend;
-        let sends_itself = backend.description.verbs.contains(Verbs::FIRST_MESSAGE);
+        let sends_itself = member.watched.backend.description.verbs.contains(Verbs::FIRST_MESSAGE);
         if let Some(message) = &wanted.message {
             check_length(message)?;
         }
         let first = wanted.message.clone().filter(|_| !sends_itself);
+        let waiting = self.place_to_wait(caller, first.is_some() || !wait.is_zero())?;
         let request = request(wanted, sends_itself);
-        let session = backend
-            .create_session(&request, began + CREATE)
-            .await
-            .map_err(|error| ToolError::of(member.name(), error))?;
-        let sent = match first {
-            Some(message) => {
-                self.first_message(caller, member, &session.id, &message, began + READY.max(wait))
-                    .await
-            }
-            None if wait.is_zero() => Sent::default(),
-            None => {
-                self.settled(caller, member, &session.id, None, began + wait).await?;
-                Sent::default()
-            }
-        };
-        self.acted(caller, member, &session.id, sent, began + wait).await
+        // Ready at once, unless nothing may be begun any more.
+        caller.while_there(std::future::ready(())).await?;
+        let session = self.start(member, &request, began).await?;
+        let mut deed = Deed::new(member, &session.id, Kind::Start, Receipt::Confirmed);
+        if let (Some(message), Some(waiting)) = (&first, &waiting) {
+            let until = began + READY.max(wait);
+            self.first_message(caller, waiting, &mut deed, message, until).await;
+        }
+        deed.session = Some(session);
+        Ok(self.report(caller, deed, until(&waiting, began + wait)).await)
     }
 
     pub(crate) async fn send_message(&self, caller: &Caller, wanted: SendMessage) -> Result<Answer, ToolError> {
         let (member, id) = self.whole_id(caller, &wanted.session_id)?;
         check_length(&wanted.message)?;
-        let until = Instant::now() + wait(wanted.wait_seconds)?;
-        let delivery = self.deliver(caller, member, id, &wanted.message, until).await?;
-        self.acted(caller, member, id, Sent::delivered(delivery), until).await
+        let wait = wait(wanted.wait_seconds)?;
+        let end = Instant::now() + wait;
+        let waiting = self.place_to_wait(caller, !wait.is_zero())?;
+        let mut deed = Deed::new(member, id, Kind::Message, Receipt::Unconfirmed);
+        self.deliver(caller, waiting.as_ref(), &mut deed, &wanted.message, end)
+            .await?;
+        Ok(self.report(caller, deed, until(&waiting, end)).await)
     }
 
     pub(crate) async fn interrupt_session(
@@ -69,24 +76,28 @@ impl Catalog {
     ) -> Result<Answer, ToolError> {
         let (member, id) = self.whole_id(caller, &wanted.session_id)?;
         let dropped = wanted.queued && self.senders.drop_waiting(&wanted.session_id);
-        let done = {
-            let _turn = turn_of(caller, member, id).await?;
-            member.watched.backend.interrupt(id).await
-        };
-        match done {
-            Ok(()) => {}
-            // Dropping what waits was wish enough where the session itself is at rest.
-            Err(Error::Refused(_)) if dropped => {}
-            Err(error) => return Err(ToolError::of(member.name(), error)),
+        let mut deed = Deed::new(member, id, Kind::Interrupt, Receipt::Confirmed);
+        if dropped {
+            deed.notes.push("Messages that waited for it were dropped.".into());
         }
-        let acted = Acted {
-            session: answers::session(member.name(), self.session(member, id).await?, &self.url_hosts),
-            receipt: None,
-            text: None,
-            next: None,
-            note: dropped.then(|| "Messages that waited for it were dropped.".into()),
+        let done = async {
+            let _turn = turn_of(caller, member, id).await?;
+            match member.watched.backend.interrupt(id).await {
+                // Dropping what waits was wish enough where the session itself is at rest.
+                Err(Failure {
+                    error: Error::Refused(_),
+                    ..
+                }) if dropped => Ok(Effect::Done(())),
+                answered => effect(member.name(), answered),
+            }
         };
-        Ok(answer(acted.text(), &acted))
+        match done.await {
+            Ok(Effect::Done(())) => {}
+            Ok(Effect::Perhaps(why)) => deed.doubt(&why),
+            Err(error) if dropped => deed.doubt(&error.to_string()),
+            Err(error) => return Err(error),
+        }
+        Ok(self.report(caller, deed, None).await)
     }
 
     pub(crate) async fn terminate_session(
@@ -95,19 +106,27 @@ impl Catalog {
         wanted: TerminateSession,
     ) -> Result<Answer, ToolError> {
         let (member, id) = self.whole_id(caller, &wanted.session_id)?;
-        self.senders.drop_waiting(&wanted.session_id);
-        let _turn = turn_of(caller, member, id).await?;
-        member
-            .watched
-            .backend
-            .terminate(id)
-            .await
-            .map_err(|error| ToolError::of(member.name(), error))?;
+        let dropped = self.senders.drop_waiting(&wanted.session_id);
+        let done = async {
+            let _turn = turn_of(caller, member, id).await?;
+            effect(member.name(), member.watched.backend.terminate(id).await)
+        };
+        let doubt = match done.await {
+            Ok(Effect::Done(())) => None,
+            Ok(Effect::Perhaps(why)) => Some(why),
+            Err(error) if dropped => Some(format!("messages that waited for it were dropped, then: {error}")),
+            Err(error) => return Err(error),
+        };
         let ended = Ended {
             session_id: wanted.session_id,
-            ended: true,
+            ended: doubt.is_none(),
+            receipt: match doubt {
+                None => Receipt::Confirmed.name(),
+                Some(_) => Receipt::Unconfirmed.name(),
+            },
+            note: doubt.map(|why| format!("Whether it has ended is not known: {why}.")),
         };
-        Ok(answer(format!("{} has ended.", ended.session_id), &ended))
+        Ok(answer(ended.text(), &ended))
     }
 
     pub(crate) async fn respond_to_prompt(
@@ -116,8 +135,11 @@ impl Catalog {
         wanted: RespondToPrompt,
     ) -> Result<Answer, ToolError> {
         let (member, id) = self.whole_id(caller, &wanted.session_id)?;
-        let until = Instant::now() + wait(wanted.wait_seconds)?;
-        let after = {
+        let wait = wait(wanted.wait_seconds)?;
+        let end = Instant::now() + wait;
+        let waiting = self.place_to_wait(caller, !wait.is_zero())?;
+        let mut deed = Deed::new(member, id, Kind::Answer, Receipt::Confirmed);
+        {
             let _turn = turn_of(caller, member, id).await?;
             let session = self.session(member, id).await?;
             let Some(prompt) = session.prompt.clone() else {
@@ -134,59 +156,119 @@ impl Catalog {
                 Ok(response) => response,
                 Err(why) => return Ok(refused(answers::session(member.name(), session, &self.url_hosts), &why)),
             };
-            let after = if Instant::now() < until {
-                self.cursor(member, id).await
-            } else {
-                None
-            };
+            if !wait.is_zero() {
+                deed.after = self.cursor(member, id).await;
+            }
             self.shown.note(caller, &wanted.session_id, Last::Answered);
             let answered = member.watched.backend.respond(id, &prompt.id, &response).await;
-            answered.map_err(|error| ToolError::of(member.name(), error))?;
-            after
-        };
-        let sent = Sent {
-            after,
-            answered: true,
-            ..Sent::default()
-        };
-        self.acted(caller, member, id, sent, until).await
+            if let Effect::Perhaps(why) = effect(member.name(), answered)? {
+                deed.doubt(&why);
+            }
+            deed.session = Some(Session {
+                prompt: None,
+                ..session
+            });
+        }
+        Ok(self.report(caller, deed, until(&waiting, end)).await)
     }
 
-    /// Sends a new session its first message once it is ready. The session is there whatever comes of it.
-    async fn first_message(&self, caller: &Caller, member: &Member, id: &str, message: &str, until: Instant) -> Sent {
-        let not_sent = |why: String| Sent {
-            receipt: Some("not_sent"),
-            note: Some(why),
-            ..Sent::default()
-        };
-        match self.ready(caller, member, id, until).await {
-            Ok(State::Idle) => match self.deliver(caller, member, id, message, until).await {
-                Ok(delivery) => Sent::delivered(delivery),
-                Err(error) => not_sent(format!("The first message was not sent: {error}")),
-            },
-            Ok(State::Waiting) => not_sent("The first message was not sent: the session asks something first.".into()),
-            Ok(state) => not_sent(format!(
-                "The first message was not sent: the session is {}.",
-                answers::state(state)
-            )),
-            Err(error) => not_sent(format!("The first message was not sent: {error}")),
+    /// A place for a call that waits, before it does anything.
+    fn place_to_wait(&self, caller: &Caller, waits: bool) -> Result<Option<Waiting<'_>>, ToolError> {
+        waits.then(|| self.waiters.enter(caller)).transpose()
+    }
+
+    /// Starts a session.
+    ///
+    /// # Errors
+    /// None was started; or one was, perhaps, whose id the backend did not tell: then those are named that it may be.
+    async fn start(&self, member: &Member, request: &NewSession, began: Instant) -> Result<Session, ToolError> {
+        let before = crate::watch::now();
+        let backend = &member.watched.backend;
+        match effect(member.name(), backend.create_session(request, began + CREATE).await)? {
+            Effect::Done(session) => Ok(session),
+            Effect::Perhaps(why) => {
+                let since = self.started_since(member, before).await;
+                Err(ToolError::new(format!(
+                    "a session may have been started, and its backend did not say which: {why}; {since}"
+                )))
+            }
         }
     }
 
-    async fn ready(&self, caller: &Caller, member: &Member, id: &str, until: Instant) -> Result<State, ToolError> {
-        self.settled(caller, member, id, None, until).await?;
-        Ok(self.session(member, id).await?.state)
+    /// In words, the sessions that were started since `moment`.
+    async fn started_since(&self, member: &Member, moment: contract::Timestamp) -> String {
+        let Ok(sessions) = member.watched.backend.list_sessions().await else {
+            return "look with list_sessions before you try again".to_owned();
+        };
+        let new = sessions
+            .iter()
+            .filter(|session| session.created_at / 1000 >= moment / 1000);
+        let new: Vec<String> = new
+            .take(CANDIDATES)
+            .map(|session| format!("{}/{}", member.name(), session.id))
+            .collect();
+        match new.as_slice() {
+            [] => "none of those that list_sessions shows is new, so you can try again".to_owned(),
+            new => format!("look at what is new before you try again: {}", new.join(", ")),
+        }
     }
 
-    /// Types a message when its turn comes. One for a session at work waits, in the order of asking, until `until`.
+    /// Sends a new session its first message once it is ready. The session is there whatever comes of it.
+    async fn first_message(
+        &self,
+        caller: &Caller,
+        waiting: &Waiting<'_>,
+        deed: &mut Deed<'_>,
+        message: &str,
+        until: Instant,
+    ) {
+        let why = match self.ready(caller, waiting, deed, until).await {
+            Ok(State::Idle) => match self.deliver(caller, Some(waiting), deed, message, until).await {
+                Ok(()) => return,
+                Err(error) => error.to_string(),
+            },
+            Ok(State::Waiting) => "the session asks something first".to_owned(),
+            Ok(state) => format!("the session is {}", answers::state(state)),
+            Err(why) => why,
+        };
+        deed.receipt = Receipt::NotSent;
+        deed.notes.push(format!("The first message was not sent: {why}."));
+    }
+
+    /// The state of a new session once it is at rest, or in words why it could not be waited for.
+    async fn ready(
+        &self,
+        caller: &Caller,
+        waiting: &Waiting<'_>,
+        deed: &Deed<'_>,
+        until: Instant,
+    ) -> Result<State, String> {
+        let (member, id) = (deed.member, deed.id.as_str());
+        match self.settled(caller, waiting, member, id, None, until).await {
+            Rest::Settled(session) => return Ok(session.state),
+            Rest::AtWork => {}
+            Rest::Gone => return Err("the session has ended".into()),
+            Rest::Unseen(why) => return Err(why),
+            Rest::Left(left) => return Err(ToolError::from(left).to_string()),
+        }
+        let session = self.session(member, id).await;
+        session.map(|session| session.state).map_err(|error| error.to_string())
+    }
+
+    /// Types a message when its turn comes, and notes in `deed` what became of it. One for a session at work waits, in
+    /// the order of asking, until `until`, if it has a place to wait.
+    ///
+    /// # Errors
+    /// Nothing was typed.
     async fn deliver(
         &self,
         caller: &Caller,
-        member: &Member,
-        id: &str,
+        waiting: Option<&Waiting<'_>>,
+        deed: &mut Deed<'_>,
         message: &str,
         until: Instant,
-    ) -> Result<Delivery, ToolError> {
+    ) -> Result<(), ToolError> {
+        let (member, id) = (deed.member, deed.id.clone());
         let line = self.senders.line(&format!("{}/{id}", member.name()));
         let mut place = line.enter();
         let deadline = until.max(Instant::now() + OTHERS);
@@ -196,56 +278,58 @@ impl Catalog {
             .await??
             .map_err(|_| ToolError::new("other messages to this session still wait; nothing was typed"))?;
         loop {
-            let typed = {
-                let _turn = place.unless_dropped(turn_of(caller, member, id)).await??;
-                place.typing(member.watched.backend.send_message(id, message)).await
-            };
-            match typed {
-                Err(Error::Busy) if Instant::now() < until => {}
-                other => return other.map_err(|error| ToolError::of(member.name(), error)),
+            let turn = place.unless_dropped(turn_of(caller, member, &id)).await??;
+            place.begin();
+            let typed = member.watched.backend.send_message(&id, message).await;
+            drop(turn);
+            match (typed, waiting) {
+                (Err(Failure { error: Error::Busy, .. }), Some(waiting)) if Instant::now() < until => {
+                    place.wait_again();
+                    let settled = self.settled(caller, waiting, member, &id, None, until);
+                    if let Rest::Left(left) = place.unless_dropped(settled).await? {
+                        return Err(left.into());
+                    }
+                }
+                (typed, _) => {
+                    deed.delivered(effect(member.name(), typed)?);
+                    return Ok(());
+                }
             }
-            let settled = self.settled(caller, member, id, None, until);
-            place.unless_dropped(settled).await??;
+        }
+    }
+}
+
+impl Deed<'_> {
+    /// Notes what became of a message.
+    fn delivered(&mut self, effect: Effect<contract::Delivery>) {
+        match effect {
+            Effect::Done(delivery) => {
+                self.after = delivery.after;
+                self.receipt = match delivery.receipt {
+                    contract::Receipt::Submitted => Receipt::Submitted,
+                    contract::Receipt::Unconfirmed => Receipt::Unconfirmed,
+                };
+                if self.receipt == Receipt::Unconfirmed {
+                    self.notes.push(UNCONFIRMED.into());
+                }
+            }
+            Effect::Perhaps(why) => {
+                self.receipt = Receipt::Unconfirmed;
+                self.notes.push(format!("{UNCONFIRMED} ({why}.)"));
+            }
         }
     }
 
-    /// The answer to something done: the session afterwards and, where the caller waits, what came of it.
-    async fn acted(
-        &self,
-        caller: &Caller,
-        member: &Member,
-        id: &str,
-        sent: Sent,
-        until: Instant,
-    ) -> Result<Answer, ToolError> {
-        let mut page = None;
-        let mut note = sent.note;
-        if Instant::now() < until && sent.receipt != Some("not_sent") {
-            let settled = self.settled(caller, member, id, sent.after.as_deref(), until).await?;
-            page = self.output_since(member, id, sent.after.as_deref()).await;
-            if !settled {
-                note.get_or_insert_with(|| {
-                    "It is still at work; get_session_status with wait_seconds waits on.".into()
-                });
-            }
-        }
-        let session: Session = self.session(member, id).await?;
-        let (text, next) = page.map_or((None, sent.after), |page| {
-            (Some(answers::for_phone(&page.text)), Some(page.next))
-        });
-        // To who answered a prompt, the next one does not count as shown by that: a repeated call must not answer it.
-        let session = match sent.answered {
-            true => answers::session(member.name(), session, &self.url_hosts),
-            false => self.show(caller, member.name(), session),
-        };
-        let acted = Acted {
-            session,
-            receipt: sent.receipt,
-            text,
-            next,
-            note,
-        };
-        Ok(answer(acted.text(), &acted))
+    /// Notes that it is not known whether it was done, and why.
+    fn doubt(&mut self, why: &str) {
+        self.receipt = Receipt::Unconfirmed;
+        self.notes.push(format!("It was not seen to take effect: {why}."));
+    }
+}
+
+impl From<Dropped> for ToolError {
+    fn from(Dropped: Dropped) -> Self {
+        Self::new("the message was dropped before it was typed")
     }
 }
 
@@ -260,13 +344,18 @@ fn refused(session: answers::Session, why: &str) -> Answer {
     };
     Answer {
         outcome: Outcome::Refused,
-        ..answer(acted.text(), &acted)
+        ..answer(acted.text(None), &acted)
     }
+}
+
+/// Until when a call waits that has a place for that.
+fn until<'a>(waiting: &'a Option<Waiting<'a>>, end: Instant) -> Option<(&'a Waiting<'a>, Instant)> {
+    waiting.as_ref().map(|waiting| (waiting, end))
 }
 
 /// The session's turn, while the caller waits for it.
 async fn turn_of(caller: &Caller, member: &Member, id: &str) -> Result<OwnedMutexGuard<()>, ToolError> {
-    caller.while_there(member.watched.backend.order(id)).await
+    Ok(caller.while_there(member.watched.backend.order(id)).await?)
 }
 
 fn check_length(message: &str) -> Result<(), ToolError> {
@@ -289,106 +378,5 @@ fn request(wanted: CreateSession, sends_itself: bool) -> NewSession {
         resume: wanted.resume,
         worktree: wanted.worktree,
         options: wanted.options.unwrap_or_default().into_iter().collect(),
-    }
-}
-
-/// What became of a message so far.
-#[derive(Default)]
-struct Sent {
-    receipt: Option<&'static str>,
-    after: Option<String>,
-    note: Option<String>,
-    /// It was an answer to a prompt.
-    answered: bool,
-}
-
-impl Sent {
-    fn delivered(delivery: Delivery) -> Self {
-        Self {
-            receipt: Some(answers::receipt(delivery.receipt)),
-            after: delivery.after,
-            ..Self::default()
-        }
-    }
-}
-
-/// For each session, the messages that wait for it.
-#[derive(Default)]
-pub(crate) struct Senders(Mutex<HashMap<String, Weak<Line>>>);
-
-/// Those who wait to send to one session.
-struct Line {
-    turn: tokio::sync::Mutex<()>,
-    /// How many wait, without the one whose message is being typed.
-    waiting: AtomicUsize,
-    /// Changes when all who wait are sent away.
-    dropped: watch::Sender<()>,
-}
-
-impl Senders {
-    fn line(&self, session_id: &str) -> Arc<Line> {
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.retain(|_, line| line.strong_count() > 0);
-        if let Some(line) = lines.get(session_id).and_then(Weak::upgrade) {
-            return line;
-        }
-        let line = Arc::new(Line {
-            turn: tokio::sync::Mutex::default(),
-            waiting: AtomicUsize::new(0),
-            dropped: watch::Sender::new(()),
-        });
-        lines.insert(session_id.to_owned(), Arc::downgrade(&line));
-        line
-    }
-
-    /// Drops the messages that wait for this session; whether there were any.
-    fn drop_waiting(&self, session_id: &str) -> bool {
-        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(line) = lines.get(session_id).and_then(Weak::upgrade) else {
-            return false;
-        };
-        line.dropped.send_replace(());
-        line.waiting.load(Ordering::Relaxed) > 0
-    }
-}
-
-impl Line {
-    fn enter(&self) -> Place<'_> {
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        Place {
-            line: self,
-            dropped: self.dropped.subscribe(),
-        }
-    }
-}
-
-/// One message in a line.
-struct Place<'a> {
-    line: &'a Line,
-    dropped: watch::Receiver<()>,
-}
-
-impl Place<'_> {
-    /// The outcome of `wait`, unless the message is dropped before.
-    async fn unless_dropped<T>(&mut self, wait: impl Future<Output = T>) -> Result<T, ToolError> {
-        tokio::select! {
-            biased;
-            _ = self.dropped.changed() => Err(ToolError::new("the message was dropped before it was typed")),
-            outcome = wait => Ok(outcome),
-        }
-    }
-
-    /// Types it; what is being typed does not wait any more and cannot be dropped.
-    async fn typing<T>(&self, typing: impl Future<Output = T>) -> T {
-        self.line.waiting.fetch_sub(1, Ordering::Relaxed);
-        let typed = typing.await;
-        self.line.waiting.fetch_add(1, Ordering::Relaxed);
-        typed
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.line.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }

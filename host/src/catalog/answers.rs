@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Answer;
+use super::deeds::Kind;
 use crate::contract;
 use crate::store::audit::Outcome;
 
@@ -34,7 +35,8 @@ pub(crate) struct Session {
     pub(crate) prompt: Option<Prompt>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) url: Option<String>,
-    pub(crate) created_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) created_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) active_at: Option<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -90,7 +92,8 @@ pub(crate) struct Prompts {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Acted {
     pub(crate) session: Session,
-    /// submitted (the agent was seen to take the message), unconfirmed, or not_sent.
+    /// submitted (the agent was seen to take the message), confirmed (an answer, an interrupt or a start was seen to
+    /// take effect), unconfirmed (done, or perhaps done, but not seen to take effect), or not_sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) receipt: Option<&'static str>,
     /// What the session printed since.
@@ -117,7 +120,13 @@ pub(crate) struct Logs {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Ended {
     pub(crate) session_id: String,
+    /// It was seen to be gone.
     pub(crate) ended: bool,
+    /// confirmed, or unconfirmed: it was told to end, and not seen to.
+    pub(crate) receipt: &'static str,
+    /// What to mind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) note: Option<String>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -169,13 +178,35 @@ impl Sessions {
 }
 
 impl Session {
+    /// One of which no more is known than its id.
+    pub(crate) fn unseen(backend: &str, session_id: String) -> Self {
+        Self {
+            session_id,
+            backend: backend.to_owned(),
+            name: String::new(),
+            agent: String::new(),
+            directory: String::new(),
+            state: state(contract::State::Unknown),
+            evidence: evidence(contract::Evidence::Process),
+            since: None,
+            summary: None,
+            prompt: None,
+            url: None,
+            created_at: None,
+            active_at: None,
+            facts: BTreeMap::new(),
+        }
+    }
+
     /// A few short lines.
     pub(crate) fn text(&self) -> String {
         let mut text = format!("{} — {}", self.session_id, self.state);
         if !self.agent.is_empty() {
             let _ = write!(text, " · {}", self.agent);
         }
-        let _ = write!(text, "\n  {}", self.directory);
+        if !self.directory.is_empty() {
+            let _ = write!(text, "\n  {}", self.directory);
+        }
         // A prompt says all that its summary would.
         if let Some(summary) = self.summary.as_ref().filter(|_| self.prompt.is_none()) {
             let _ = write!(text, "\n  {summary}");
@@ -226,11 +257,21 @@ impl Prompt {
     }
 }
 
-impl Acted {
+impl Ended {
     pub(crate) fn text(&self) -> String {
+        match &self.note {
+            None => format!("{} has ended.", self.session_id),
+            Some(note) => format!("{} was told to end. {note}", self.session_id),
+        }
+    }
+}
+
+impl Acted {
+    /// What a person reads; `kind` says what was done, where something was.
+    pub(crate) fn text(&self, kind: Option<Kind>) -> String {
         let mut text = String::new();
-        if let Some(receipt) = self.receipt {
-            let _ = writeln!(text, "Message: {}.", receipt.replace('_', " "));
+        if let Some(line) = kind.zip(self.receipt).and_then(|(kind, receipt)| kind.line(receipt)) {
+            let _ = writeln!(text, "{line}");
         }
         if let Some(note) = &self.note {
             let _ = writeln!(text, "{note}");
@@ -300,7 +341,7 @@ pub(crate) fn session(backend: &str, session: contract::Session, url_hosts: &[St
         since: session.since.map(time),
         summary: session.summary.as_deref().map(one_line),
         url: session.url.filter(|url| is_on(url, url_hosts)),
-        created_at: time(session.created_at),
+        created_at: Some(time(session.created_at)),
         active_at: session.active_at.map(time),
         facts: session
             .facts
@@ -383,14 +424,6 @@ fn evidence(evidence: contract::Evidence) -> &'static str {
         Evidence::Transcript => "transcript",
         Evidence::Screen => "screen",
         Evidence::Process => "process",
-    }
-}
-
-/// The name of what became of a message.
-pub(crate) fn receipt(receipt: contract::Receipt) -> &'static str {
-    match receipt {
-        contract::Receipt::Submitted => "submitted",
-        contract::Receipt::Unconfirmed => "unconfirmed",
     }
 }
 

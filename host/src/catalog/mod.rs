@@ -7,6 +7,7 @@ mod acting;
 mod aliases;
 mod answers;
 mod arguments;
+mod deeds;
 mod members;
 mod own;
 mod prompts;
@@ -14,6 +15,7 @@ mod reading;
 mod recording;
 mod route;
 mod search;
+mod senders;
 mod shared;
 mod waiting;
 
@@ -28,11 +30,11 @@ use tokio_util::task::TaskTracker;
 pub use self::own::CollisionError;
 pub use self::shared::Tool;
 
-use self::acting::Senders;
 use self::aliases::Aliases;
 pub(crate) use self::members::{Member, Members, View};
 use self::own::OwnTools;
 use self::prompts::Shown;
+use self::senders::Senders;
 use self::waiting::Waiters;
 use crate::config::Tools as ToolSettings;
 use crate::contract;
@@ -53,17 +55,36 @@ pub struct Caller {
     pub ending: CancellationToken,
 }
 
+/// Why a wait ended before what it waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// The caller is gone.
+    Gone,
+    /// berth ends.
+    Ending,
+}
+
 impl Caller {
     /// The outcome of `wait`, unless the caller goes or berth ends before.
-    pub(crate) async fn while_there<T>(&self, wait: impl Future<Output = T>) -> Result<T, ToolError> {
+    pub(crate) async fn while_there<T>(&self, wait: impl Future<Output = T>) -> Result<T, Left> {
         tokio::select! {
             biased;
-            () = self.gone.cancelled() => Err(ToolError {
-                text: "the caller is gone".into(),
-                outcome: Outcome::Gone,
-            }),
-            () = self.ending.cancelled() => Err(ToolError::new("berth is ending; ask again when it runs again")),
+            () = self.gone.cancelled() => Err(Left::Gone),
+            () = self.ending.cancelled() => Err(Left::Ending),
             outcome = wait => Ok(outcome),
+        }
+    }
+}
+
+impl From<Left> for ToolError {
+    /// For who has not done anything yet.
+    fn from(left: Left) -> Self {
+        match left {
+            Left::Gone => Self {
+                text: "the caller is gone, so nothing was done".into(),
+                outcome: Outcome::Gone,
+            },
+            Left::Ending => Self::refused("berth is ending, so nothing was done; ask again when it runs again"),
         }
     }
 }

@@ -11,6 +11,7 @@ use super::{Answer, Caller, Catalog, Member, Tool, ToolError, View, answers, sha
 use crate::capability::Access;
 use crate::config::Tools;
 use crate::contract;
+use crate::plugin::Failure;
 use crate::principal::Scope;
 use crate::store::audit::Outcome;
 
@@ -274,7 +275,13 @@ impl Catalog {
             .backend
             .call_tool(name, &arguments, access(member, &own.source.1))
             .await
-            .map_err(|error| ToolError::of(member.name(), error))?;
+            .map_err(|Failure { error, acted }| match acted {
+                true => ToolError::new(format!(
+                    "{}. It had begun to act before: look at what it did before you repeat the call",
+                    super::describe(member.name(), error)
+                )),
+                false => ToolError::of(member.name(), error),
+            })?;
         let structured = match output.structured {
             Some(text) => Some(serde_json::from_str(&text).map_err(|error| {
                 ToolError::new(format!(

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::answers::{self, Acted, Backend, Logs, Project, Projects, Prompts, Sessions, answer};
 use super::arguments::{CheckPrompts, GetLogs, GetSessionStatus, ListProjects, ListSessions, LogView};
+use super::waiting::Rest;
 use super::{Answer, Caller, Catalog, Member, ToolError};
 use crate::contract::{self, LogQuery, Verbs, View};
 
@@ -54,19 +55,34 @@ impl Catalog {
     ) -> Result<Answer, ToolError> {
         let wait = wait(wanted.wait_seconds)?;
         let (member, mut session) = self.readable(caller, &wanted.session_id).await?;
+        let mut note = None;
         if !wait.is_zero() {
+            let waiting = self.waiters.enter(caller)?;
             let deadline = Instant::now() + wait;
-            self.settled(caller, member, &session.id, None, deadline).await?;
-            session = self.session(member, &session.id).await?;
+            match self
+                .settled(caller, &waiting, member, &session.id, None, deadline)
+                .await
+            {
+                Rest::Left(left) => return Err(left.into()),
+                Rest::Gone => {
+                    let (backend, id) = (member.name(), &session.id);
+                    return Err(ToolError::new(format!("session {backend}/{id} is gone")));
+                }
+                Rest::Settled(settled) => session = *settled,
+                rest => {
+                    note = rest.after_a_deed();
+                    session = self.session(member, &session.id).await?;
+                }
+            }
         }
         let acted = Acted {
             session: self.show(caller, member.name(), session),
             receipt: None,
             text: None,
             next: None,
-            note: None,
+            note,
         };
-        Ok(answer(acted.text(), &acted))
+        Ok(answer(acted.text(None), &acted))
     }
 
     pub(crate) async fn get_logs(&self, caller: &Caller, wanted: GetLogs) -> Result<Answer, ToolError> {

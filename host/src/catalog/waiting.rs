@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use super::answers::bounded;
-use super::{Caller, Catalog, Member, ToolError};
+use super::{Caller, Catalog, Left, Member, ToolError};
 use crate::contract::{LogPage, LogQuery, Session, State, View};
 
 /// Looks that must agree before a session counts as at rest: one alone may fall into a gap between two steps.
@@ -15,36 +15,76 @@ const LOOKS_IN_SILENCE: u32 = 12;
 /// Lines of new output in an answer.
 const LINES: u32 = 400;
 
+/// What waiting for a session came to.
+#[derive(Debug)]
+pub(crate) enum Rest {
+    /// It is at rest, and was seen so.
+    Settled(Box<Session>),
+    /// It was at work until the end of the wait.
+    AtWork,
+    /// It is not there any more.
+    Gone,
+    /// At the end of the wait it could not be looked at, and why.
+    Unseen(String),
+    /// The caller waits no longer, or berth ends.
+    Left(Left),
+}
+
+impl Rest {
+    /// What to say of it to who did something before. None: nothing.
+    pub(crate) fn after_a_deed(&self) -> Option<String> {
+        match self {
+            // Of one that is gone the look at it says so.
+            Self::Settled(_) | Self::Gone => None,
+            Self::AtWork => Some("It is still at work; get_session_status with wait_seconds waits on.".into()),
+            Self::Unseen(why) => Some(format!("Whether it is still at work could not be seen: {why}.")),
+            Self::Left(Left::Gone) => Some("The caller did not wait for what came of it.".into()),
+            Self::Left(Left::Ending) => {
+                Some("berth ended while this call waited; ask get_session_status when it runs again.".into())
+            }
+        }
+    }
+}
+
 impl Catalog {
-    /// Waits until the session is at rest and, where `after` is given, its log has moved past that cursor.
-    /// False: it still was not at `deadline`. An error: it is gone, or the caller waits too often at once.
+    /// Waits until the session is at rest and, where `after` is given, its log has moved past that cursor; at the
+    /// longest until `deadline`. Whoever waits holds a place among those who may.
     pub(crate) async fn settled(
         &self,
         caller: &Caller,
+        _waiting: &Waiting<'_>,
         member: &Member,
         id: &str,
         after: Option<&str>,
         deadline: Instant,
-    ) -> Result<bool, ToolError> {
-        let _waiting = self.waiters.enter(caller)?;
+    ) -> Rest {
         let began = tokio::time::Instant::now();
         let mut snapshots = member.watched.snapshots();
         let (mut calm, mut moved) = (0, after.is_none());
+        let mut unseen = None;
         loop {
             let look = tokio::time::timeout_at(deadline.into(), snapshots.changed());
-            if caller.while_there(look).await?.is_err() {
-                return Ok(false);
+            match caller.while_there(look).await {
+                Err(left) => return Rest::Left(left),
+                Ok(Err(_)) => return unseen.map_or(Rest::AtWork, Rest::Unseen),
+                Ok(Ok(_)) => {}
             }
             let snapshot = snapshots.borrow_and_update().clone();
             // A look that began earlier may not show what was just done.
             let Some(snapshot) = snapshot.filter(|snapshot| snapshot.begun >= began) else {
                 continue;
             };
-            let Ok(sessions) = &snapshot.sessions else { continue };
-            let session = sessions
-                .iter()
-                .find(|session| session.id == id)
-                .ok_or_else(|| gone(member, id))?;
+            let sessions = match &snapshot.sessions {
+                Ok(sessions) => sessions,
+                Err(error) => {
+                    unseen = Some(super::describe(member.name(), error.clone()));
+                    continue;
+                }
+            };
+            unseen = None;
+            let Some(session) = sessions.iter().find(|session| session.id == id) else {
+                return Rest::Gone;
+            };
             if at_work(session) {
                 (calm, moved) = (0, true);
                 continue;
@@ -56,7 +96,7 @@ impl Catalog {
             }
             let clear = moved && session.state != State::Unknown;
             if calm >= if clear { LOOKS } else { LOOKS_IN_SILENCE } {
-                return Ok(true);
+                return Rest::Settled(Box::new(session.clone()));
             }
         }
     }
@@ -90,10 +130,6 @@ fn at_work(session: &Session) -> bool {
     matches!(session.state, State::Queued | State::Starting | State::Busy)
 }
 
-fn gone(member: &Member, id: &str) -> ToolError {
-    ToolError::new(format!("session {}/{id} is gone", member.name()))
-}
-
 /// How many calls of each caller wait now.
 pub(crate) struct Waiters {
     most: usize,
@@ -109,12 +145,14 @@ impl Waiters {
         }
     }
 
-    fn enter(&self, caller: &Caller) -> Result<Waiting<'_>, ToolError> {
+    /// Takes a place for one wait of `caller`, before anything is done.
+    pub(crate) fn enter(&self, caller: &Caller) -> Result<Waiting<'_>, ToolError> {
         let mut waiting = self.now.lock().unwrap_or_else(PoisonError::into_inner);
         let count = waiting.entry(caller.principal.id().to_owned()).or_default();
         if *count >= self.most {
-            return Err(ToolError::new(format!(
-                "{} of your calls already wait; ask again without wait_seconds, or when one of them has ended",
+            return Err(ToolError::refused(format!(
+                "{} of your calls already wait, so nothing was done; ask again without wait_seconds, or when one of them \
+                 has ended",
                 self.most
             )));
         }
@@ -126,7 +164,8 @@ impl Waiters {
     }
 }
 
-struct Waiting<'a> {
+/// One wait of a caller. Its place is free again when this is dropped.
+pub(crate) struct Waiting<'a> {
     waiters: &'a Waiters,
     principal: String,
 }

@@ -70,7 +70,7 @@ impl Connection {
         };
         let (here, there) = tokio::io::duplex(BUFFER);
         let (read, write) = tokio::io::split(there);
-        tokio::spawn(mcp::serve_stream(owner.server(), read, write, shutdown.clone()));
+        tokio::spawn(mcp::serve_stream(owner.own_server(), read, write, shutdown.clone()));
         Ok(Self {
             client: Client::connect(here).await?,
             owner: Some(owner),

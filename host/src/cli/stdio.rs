@@ -19,7 +19,7 @@ pub(crate) async fn run(config: &Config, shutdown: CancellationToken) -> anyhow:
         }
         Ownership::Ours(owner) => {
             owner.serve_socket()?;
-            let served = mcp::serve_stream(owner.server(), stdin(), stdout(), shutdown.clone()).await;
+            let served = mcp::serve_stream(owner.own_server(), stdin(), stdout(), shutdown.clone()).await;
             // Others speak through this process: it stays for them after its own client has left.
             shutdown.run_until_cancelled(owner.clients_gone()).await;
             owner.end().await;

@@ -64,8 +64,10 @@ pub(super) async fn serve(
     drop(listener);
     let finished = async { while connections.join_next().await.is_some() {} };
     if timeout(GRACE, finished).await.is_err() {
-        tracing::warn!("requests were still under way when the time to finish them was over; they are dropped");
+        tracing::warn!("requests were still under way when the time to finish them was over; they get no answer");
     }
+    // Their calls go on; it must be known of all of them before whoever waits for those looks.
+    connections.shutdown().await;
 }
 
 /// One connection, from its beginning.

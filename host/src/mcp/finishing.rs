@@ -4,19 +4,22 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::runtime::Handle;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// Runs within whoever waits for it, which costs no task. When that one gives up, the rest runs on in a task of its own.
+/// Either way it counts as under way from its beginning to its end.
 pub(super) struct Finishing<F: Future<Output: Send> + Send + 'static> {
     /// None once it is finished.
-    work: Option<Pin<Box<F>>>,
+    work: Option<(Pin<Box<F>>, TaskTrackerToken)>,
     runtime: Handle,
 }
 
 impl<F: Future<Output: Send> + Send + 'static> Finishing<F> {
-    /// Wraps `work`; must be called within a runtime.
-    pub(super) fn new(work: F) -> Self {
+    /// Wraps `work`, which counts in `under_way`; must be called within a runtime.
+    pub(super) fn new(work: F, under_way: &TaskTracker) -> Self {
         Self {
-            work: Some(Box::pin(work)),
+            work: Some((Box::pin(work), under_way.token())),
             runtime: Handle::current(),
         }
     }
@@ -27,12 +30,12 @@ impl<F: Future<Output: Send> + Send + 'static> Future for Finishing<F> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         // Taken out meanwhile, so that work which panics is not gone on with.
-        let Some(mut work) = self.work.take() else {
+        let Some((mut work, counted)) = self.work.take() else {
             return Poll::Pending;
         };
         let polled = work.as_mut().poll(context);
         if polled.is_pending() {
-            self.work = Some(work);
+            self.work = Some((work, counted));
         }
         polled
     }
@@ -40,8 +43,11 @@ impl<F: Future<Output: Send> + Send + 'static> Future for Finishing<F> {
 
 impl<F: Future<Output: Send> + Send + 'static> Drop for Finishing<F> {
     fn drop(&mut self) {
-        if let Some(work) = self.work.take() {
-            self.runtime.spawn(work);
+        if let Some((work, counted)) = self.work.take() {
+            self.runtime.spawn(async move {
+                work.await;
+                drop(counted);
+            });
         }
     }
 }
@@ -57,20 +63,25 @@ mod tests {
 
     #[tokio::test]
     async fn who_waits_gets_the_outcome() {
-        assert_eq!(Finishing::new(async { 7 }).await, 7);
+        assert_eq!(Finishing::new(async { 7 }, &TaskTracker::new()).await, 7);
     }
 
     #[tokio::test]
-    async fn work_that_was_begun_goes_on_when_nobody_waits() {
+    async fn work_that_was_begun_goes_on_when_nobody_waits_and_is_under_way_until_its_end() {
+        let under_way = TaskTracker::new();
         let (go, gone) = oneshot::channel::<()>();
-        let (done, seen) = oneshot::channel();
-        let mut finishing = Finishing::new(async move {
+        let (done, mut seen) = oneshot::channel();
+        let work = async move {
             gone.await.unwrap();
             done.send(()).unwrap();
-        });
+        };
+        let mut finishing = Finishing::new(work, &under_way);
         assert!((&mut finishing).now_or_never().is_none());
         drop(finishing);
+        under_way.close();
+        assert!(under_way.wait().now_or_never().is_none(), "it counts as finished");
         go.send(()).unwrap();
-        seen.await.unwrap();
+        under_way.wait().await;
+        seen.try_recv().unwrap();
     }
 }

@@ -27,6 +27,7 @@ use rmcp::{ErrorData, ServiceExt};
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 pub use self::client::Client;
 use self::finishing::Finishing;
@@ -38,7 +39,9 @@ use crate::store::audit::Outcome;
 
 /// How long a client may keep the tool list, in milliseconds.
 const LIST_TTL: u64 = 60_000;
-/// How long answers may still be written to a stream after the end has come.
+/// How long calls of a stream may still come to their answers after the end has come: what waits is answered at once.
+const LAST_CALLS: Duration = Duration::from_secs(4);
+/// How long their answers may still be written then.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
 /// What a model should know first; clients read the first 512 characters.
 const INSTRUCTIONS: &str = "berth is a remote control for coding-agent sessions. list_sessions shows them; create_session \
@@ -55,14 +58,21 @@ pub struct Server {
     tools: Arc<[Tool]>,
     /// Who calls, where the carrier itself says so; else the request must.
     caller: Option<Principal>,
+    /// The calls that whoever ends berth waits for.
+    under_way: TaskTracker,
+    /// Those of this carrier whose answer is still to come.
+    answering: TaskTracker,
     ending: CancellationToken,
 }
 
 impl Server {
-    /// A server for requests that carry their principal in the extensions of their HTTP request. Once `ending` is
-    /// cancelled, calls that wait are answered so.
-    pub fn new(catalog: Arc<Catalog>, recorder: Recorder, ending: CancellationToken) -> Self {
+    /// A server for requests that carry their principal in the extensions of their HTTP request. Each call counts in
+    /// `under_way` from its beginning to its end, whether its caller waits for it or not. Once `ending` is cancelled,
+    /// calls that wait are answered so.
+    pub fn new(catalog: Arc<Catalog>, recorder: Recorder, under_way: TaskTracker, ending: CancellationToken) -> Self {
         Self {
+            under_way,
+            answering: TaskTracker::new(),
             recorder,
             tools: catalog.tools().iter().map(describe).collect(),
             catalog,
@@ -172,8 +182,9 @@ impl ServerHandler for Server {
             let arguments = request.arguments.unwrap_or_default();
             catalog.call(&caller, &recorder, &request.name, arguments).await
         };
+        let _answering = self.answering.token();
         // A caller who goes away must not leave a message half typed.
-        match Finishing::new(AssertUnwindSafe(call).catch_unwind()).await {
+        match Finishing::new(AssertUnwindSafe(call).catch_unwind(), &self.under_way).await {
             Ok(Err(error)) if unknown => Err(ErrorData::invalid_params(clean(&error.to_string()), None)),
             Ok(answer) => {
                 if let (Err(error), Some(step_up)) = (&answer, lacking) {
@@ -214,11 +225,18 @@ pub fn http_service(server: Server, max_body: usize, hosts: Vec<String>, origins
 }
 
 /// Serves one client over a stream of JSON lines, until it ends, or shortly after `shutdown`: what waits is answered.
-pub async fn serve_stream<R, W>(server: Server, read: R, write: W, shutdown: CancellationToken) -> anyhow::Result<()>
+pub async fn serve_stream<R, W>(
+    mut server: Server,
+    read: R,
+    write: W,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()>
 where
     R: AsyncRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,
 {
+    let answering = TaskTracker::new();
+    server.answering = answering.clone();
     let Some(started) = shutdown.run_until_cancelled(server.serve((read, write))).await else {
         return Ok(());
     };
@@ -226,6 +244,9 @@ where
     let leave = serving.cancellation_token();
     let late = async {
         shutdown.cancelled().await;
+        answering.close();
+        // What is not answered by then goes on without an answer, and whoever ends berth waits for it.
+        let _ = tokio::time::timeout(LAST_CALLS, answering.wait()).await;
         tokio::time::sleep(LAST_ANSWERS).await;
         leave.cancel();
         std::future::pending().await

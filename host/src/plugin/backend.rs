@@ -12,10 +12,22 @@ use wasmtime::error::Context as _;
 use super::Engine;
 use super::engine::{HANDOVER, Home, State};
 use super::load::Plugin;
-use crate::capability::{Access, Powers};
+use crate::capability::{Access, Acted, Allowance, Powers};
 use crate::contract::{
     Answer, Delivery, Description, Error, LogPage, LogQuery, NewSession, Project, Session, Timestamp, ToolOutput,
 };
+
+/// Calls of the host's own that a backend may have at once beside its callers': its poll and its upkeep.
+pub const OWN_CALLS: usize = 2;
+
+/// A verb that acts, and did not answer as it should.
+#[derive(Debug)]
+pub struct Failure {
+    /// Why.
+    pub error: Error,
+    /// It had begun to act before, so what came of it is not known. Where a plugin says that it refused, it undid that.
+    pub acted: bool,
+}
 
 /// What one backend's calls may use.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +51,7 @@ pub struct Backend {
     engine: Engine,
     home: Home,
     calls: Semaphore,
+    own_calls: Semaphore,
     deadline: Duration,
     orders: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
 }
@@ -68,6 +81,7 @@ impl Backend {
                 memory: usize::try_from(limits.memory).unwrap_or(usize::MAX),
             },
             calls: Semaphore::new(limits.calls),
+            own_calls: Semaphore::new(OWN_CALLS),
             deadline: limits.deadline,
             orders: Mutex::default(),
         };
@@ -94,77 +108,126 @@ impl Backend {
 
     /// All sessions.
     pub async fn list_sessions(&self) -> Result<Vec<Session>, Error> {
-        self.call("list-sessions", (), Access::Read, None).await
+        self.read("list-sessions", ()).await
+    }
+
+    /// The same for the host itself: no caller of the backend can hold this up.
+    pub async fn poll_sessions(&self) -> Result<Vec<Session>, Error> {
+        let allowance = self.allowance(Access::Read, None, true);
+        self.call("list-sessions", (), allowance).await
     }
 
     /// One session.
     pub async fn get_session(&self, id: &str) -> Result<Session, Error> {
-        self.call("get-session", (id,), Access::Read, None).await
+        self.read("get-session", (id,)).await
     }
 
     /// A page of a session's log.
     pub async fn read_log(&self, id: &str, query: &LogQuery) -> Result<LogPage, Error> {
-        self.call("read-log", (id, query), Access::Read, None).await
+        self.read("read-log", (id, query)).await
     }
 
     /// Starts a session, within `deadline`.
-    pub async fn create_session(&self, request: &NewSession, deadline: Instant) -> Result<Session, Error> {
-        self.call("create-session", (request,), Access::Control, Some(deadline))
-            .await
+    pub async fn create_session(&self, request: &NewSession, deadline: Instant) -> Result<Session, Failure> {
+        self.act("create-session", (request,), Some(deadline)).await
     }
 
     /// Types a message into a session.
-    pub async fn send_message(&self, id: &str, message: &str) -> Result<Delivery, Error> {
-        self.call("send-message", (id, message), Access::Control, None).await
+    pub async fn send_message(&self, id: &str, message: &str) -> Result<Delivery, Failure> {
+        self.act("send-message", (id, message), None).await
     }
 
     /// Answers the prompt with the id `prompt`.
-    pub async fn respond(&self, id: &str, prompt: &str, answer: &Answer) -> Result<(), Error> {
-        self.call("respond", (id, prompt, answer), Access::Control, None).await
+    pub async fn respond(&self, id: &str, prompt: &str, answer: &Answer) -> Result<(), Failure> {
+        self.act("respond", (id, prompt, answer), None).await
     }
 
     /// Stops what a session is doing.
-    pub async fn interrupt(&self, id: &str) -> Result<(), Error> {
-        self.call("interrupt", (id,), Access::Control, None).await
+    pub async fn interrupt(&self, id: &str) -> Result<(), Failure> {
+        self.act("interrupt", (id,), None).await
     }
 
     /// Ends a session.
-    pub async fn terminate(&self, id: &str) -> Result<(), Error> {
-        self.call("terminate", (id,), Access::Control, None).await
+    pub async fn terminate(&self, id: &str) -> Result<(), Failure> {
+        self.act("terminate", (id,), None).await
     }
 
     /// The projects that sessions may start in.
     pub async fn list_projects(&self) -> Result<Vec<Project>, Error> {
-        self.call("list-projects", (), Access::Read, None).await
+        self.read("list-projects", ()).await
     }
 
     /// A tool that only this plugin has. `arguments` is JSON.
-    pub async fn call_tool(&self, name: &str, arguments: &str, access: Access) -> Result<ToolOutput, Error> {
-        self.call("call-tool", (name, arguments), access, None).await
+    pub async fn call_tool(&self, name: &str, arguments: &str, access: Access) -> Result<ToolOutput, Failure> {
+        let allowance = self.allowance(access, None, false);
+        self.watched("call-tool", (name, arguments), allowance).await
     }
 
     /// Lets the plugin do what is due.
     pub async fn upkeep(&self) -> Result<Option<Timestamp>, Error> {
-        self.call("upkeep", (), Access::Control, None).await
+        self.call("upkeep", (), self.allowance(Access::Control, None, true))
+            .await
     }
 
     /// What the plugin says of itself. This first call looks at all of its functions, and at whether they have the
     /// contract's types; each later one only at its own.
     async fn describe(&self) -> Result<Description, Error> {
-        self.run(Access::Read, None, async |store| {
+        self.run(self.allowance(Access::Read, None, true), async |store| {
             let plugin = self.plugin.linked.instantiate_async(&mut *store).await?;
             plugin.berth_backend_session_backend().call_describe(store).await
         })
         .await
     }
 
-    /// One call of the function `verb` of the contract.
-    async fn call<A, T>(&self, verb: &str, arguments: A, access: Access, deadline: Option<Instant>) -> Result<T, Error>
+    /// The terms of a call that begins now; without `deadline` it has as long as this backend's calls have.
+    fn allowance(&self, access: Access, deadline: Option<Instant>, own: bool) -> Allowance {
+        Allowance {
+            access,
+            deadline: deadline.unwrap_or_else(|| Instant::now() + self.deadline),
+            own,
+            acted: Acted::default(),
+        }
+    }
+
+    async fn read<A, T>(&self, verb: &str, arguments: A) -> Result<T, Error>
     where
         A: ComponentNamedList + Lower + Send + Sync,
         T: ComponentType + Lift + Send + Sync + 'static,
     {
-        self.run(access, deadline, async |store| {
+        self.call(verb, arguments, self.allowance(Access::Read, None, false))
+            .await
+    }
+
+    async fn act<A, T>(&self, verb: &str, arguments: A, deadline: Option<Instant>) -> Result<T, Failure>
+    where
+        A: ComponentNamedList + Lower + Send + Sync,
+        T: ComponentType + Lift + Send + Sync + 'static,
+    {
+        let allowance = self.allowance(Access::Control, deadline, false);
+        self.watched(verb, arguments, allowance).await
+    }
+
+    /// A call of which it counts whether it had begun to act when it failed.
+    async fn watched<A, T>(&self, verb: &str, arguments: A, allowance: Allowance) -> Result<T, Failure>
+    where
+        A: ComponentNamedList + Lower + Send + Sync,
+        T: ComponentType + Lift + Send + Sync + 'static,
+    {
+        let acted = allowance.acted.clone();
+        let answered = self.call(verb, arguments, allowance).await;
+        answered.map_err(|error| Failure {
+            error,
+            acted: acted.is_set(),
+        })
+    }
+
+    /// One call of the function `verb` of the contract.
+    async fn call<A, T>(&self, verb: &str, arguments: A, allowance: Allowance) -> Result<T, Error>
+    where
+        A: ComponentNamedList + Lower + Send + Sync,
+        T: ComponentType + Lift + Send + Sync + 'static,
+    {
+        self.run(allowance, async |store| {
             let Plugin { linked, verbs, .. } = &self.plugin;
             let instance = linked.instance_pre().instantiate_async(&mut *store).await?;
             let verb = instance.get_export_index(&mut *store, Some(verbs), verb);
@@ -178,16 +241,18 @@ impl Backend {
     /// Runs `body` in a store of its own. Whatever goes wrong inside it is an error that names why, and ends with it.
     async fn run<T>(
         &self,
-        access: Access,
-        deadline: Option<Instant>,
+        allowance: Allowance,
         body: impl AsyncFnOnce(&mut Store<State>) -> wasmtime::Result<Result<T, Error>>,
     ) -> Result<T, Error> {
-        let began = Instant::now();
-        let deadline = deadline.unwrap_or(began + self.deadline);
+        let (began, deadline) = (Instant::now(), allowance.deadline);
+        let places = match allowance.own {
+            true => &self.own_calls,
+            false => &self.calls,
+        };
         let run = async {
-            let _slot = self.calls.acquire().await;
+            let _place = places.acquire().await;
             let _running = self.engine.running();
-            let mut store = self.engine.store(&self.home, access, deadline);
+            let mut store = self.engine.store(&self.home, allowance);
             let outcome = body(&mut store).await;
             outcome.unwrap_or_else(|cause| Err(self.stopped(&store, &cause)))
         };

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use wasmtime::component::{Linker, ResourceTable};
 use wasmtime::{
@@ -12,7 +12,7 @@ use wasmtime::{
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
 
 use super::log::GuestLog;
-use crate::capability::{self, Access, Call, Powers};
+use crate::capability::{self, Allowance, Call, Powers};
 
 /// How often a running guest gives way to others, and so how late a deadline may come.
 const TICK: Duration = Duration::from_millis(10);
@@ -61,9 +61,9 @@ impl Engine {
     }
 
     /// A store for one call.
-    pub(crate) fn store(&self, home: &Home, access: Access, deadline: Instant) -> Store<State> {
+    pub(crate) fn store(&self, home: &Home, allowance: Allowance) -> Store<State> {
         let state = State {
-            call: Call::new(home.powers.clone(), access, deadline),
+            call: Call::new(home.powers.clone(), allowance),
             wasi: None,
             resources: resources(),
             memory: MemoryLimit {

@@ -62,6 +62,7 @@ async fn describe(engine: &Engine, plugin: Plugin, scratch: &Path) -> Result<Des
             environment: Vec::new(),
             guest_env: Vec::new(),
             children: Arc::new(Semaphore::new(0)),
+            own_children: Arc::new(Semaphore::new(0)),
         },
         directories: Directories::open(NAME, &[]).map_err(|error| Error::Failed(error.to_string()))?,
     };

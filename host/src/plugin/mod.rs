@@ -7,6 +7,6 @@ pub mod inspect;
 mod load;
 mod log;
 
-pub use backend::{Backend, Limits};
+pub use backend::{Backend, Failure, Limits, OWN_CALLS};
 pub use engine::Engine;
 pub use load::{LoadError, Plugin};

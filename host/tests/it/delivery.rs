@@ -340,18 +340,59 @@ async fn a_berth_that_is_killed_while_it_types_sends_nothing_twice() {
     }
     kill(&demo.berth);
     demo.berth = Berth::serve(&demo.place).await;
-    // What it had pasted stands as a draft, which nobody sends, or it was sent whole just before.
-    let sent = demo.send(&id, "after").await;
+    // What it had pasted is cleared, or it was sent whole just before.
+    assert_eq!(demo.send(&id, "after").await.done().structured["receipt"], "submitted");
     let arrived = demo.record("one", "message");
-    if sent.failed {
-        assert!(sent.text.contains("draft"), "{}", sent.text);
-        assert_eq!(arrived, Vec::<String>::new());
-    } else {
-        assert!(
-            arrived == [message.as_str(), "after"] || arrived == ["after"],
-            "{arrived:?}"
-        );
+    assert!(
+        arrived == [message.as_str(), "after"] || arrived == ["after"],
+        "{arrived:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_a_kill_left_in_a_composer_is_cleared_and_what_a_person_made_of_it_is_not() {
+    let mut demo = Demo::logged().await;
+    let id = demo.create("one").await;
+    for (number, message) in [numbered_lines(3), numbered_lines(15), "one line".to_owned()]
+        .into_iter()
+        .enumerate()
+    {
+        let typing = if number == 2 { "send-keys" } else { "pipe-pane" };
+        let before = count(&demo, typing);
+        let begun = until("the typing", async || (count(&demo, typing) > before).then_some(()));
+        let sent = demo.send(&id, &message);
+        tokio::select! {
+            sent = sent => panic!("it was already done: {sent:?}"),
+            () = begun => {}
+        }
+        kill(&demo.berth);
+        demo.berth = Berth::serve(&demo.place).await;
+        let next = format!("next {number}");
+        assert_eq!(demo.send(&id, &next).await.done().structured["receipt"], "submitted");
+        assert_eq!(demo.record("one", "message").last(), Some(&next));
     }
+    // A person has written on: that is theirs.
+    let before = count(&demo, "pipe-pane");
+    let begun = until("the typing", async || {
+        (count(&demo, "pipe-pane") > before).then_some(())
+    });
+    let sent = demo.send(&id, "a text\nof two lines");
+    tokio::select! {
+        sent = sent => panic!("it was already done: {sent:?}"),
+        () = begun => {}
+    }
+    kill(&demo.berth);
+    demo.tmux.write(&id, " and more of mine");
+    until("the draft", async || {
+        demo.tmux.screen(&id).contains("and more of mine").then_some(())
+    })
+    .await;
+    demo.berth = Berth::serve(&demo.place).await;
+    let why = demo.send(&id, "hello").await;
+    let arrived = demo.record("one", "message");
+    // Unless Enter was quicker than the kill: then the draft is the person's alone.
+    assert!(why.error().contains("draft"), "{arrived:?}");
+    assert!(demo.tmux.screen(&id).contains("and more of mine"));
 }
 
 /// Ends a berth as a crash does.

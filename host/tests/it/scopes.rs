@@ -12,6 +12,7 @@ use berth::owner::Owner;
 use berth::principal::{Backends, Principal, Scope, StepUp};
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
 use crate::berth::Place;
@@ -103,7 +104,7 @@ impl House {
 
     fn server(&self) -> Server {
         let (catalog, recorder) = (self.owner.catalog.clone(), self.owner.recorder.clone());
-        Server::new(catalog, recorder, self.shutdown.clone())
+        Server::new(catalog, recorder, TaskTracker::new(), self.shutdown.clone())
     }
 
     async fn call(&self, principal: &Principal, tool: &str, arguments: &Value) -> Result<Answer, ToolError> {

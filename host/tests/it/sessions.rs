@@ -70,7 +70,7 @@ async fn a_client_creates_a_session_talks_to_it_and_ends_it() {
         .await
         .done()
         .structured;
-    assert_eq!(ended, json!({"session_id": id, "ended": true}));
+    assert_eq!(ended, json!({"session_id": id, "ended": true, "receipt": "confirmed"}));
     assert_eq!(ids(&demo, None).await, Vec::<String>::new());
     for (tool, arguments) in [
         ("terminate_session", json!({"session_id": id})),

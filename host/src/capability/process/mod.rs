@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
 use self::child::{Ended, Start};
-use self::grant::{AgentCommand, Grant};
+use self::grant::{Access, AgentCommand, Grant};
 use super::Call;
 use crate::contract::Error;
 use crate::contract::process::{Command, Host, Output};
@@ -45,8 +45,10 @@ pub struct Programs {
     pub environment: Vec<(OsString, OsString)>,
     /// Names that a guest may set.
     pub guest_env: Vec<String>,
-    /// Children of this backend that may run at once.
+    /// Children that may run at once in calls of this backend's callers.
     pub children: Arc<Semaphore>,
+    /// The same for calls that the host makes for itself.
+    pub own_children: Arc<Semaphore>,
 }
 
 impl Host for Call {
@@ -79,7 +81,11 @@ impl Call {
             None => None,
         };
         let deadline = self.child_deadline(grant, &command);
-        let _permit = tokio::time::timeout_at(deadline.into(), programs.children.acquire())
+        let places = match self.allowance.own {
+            true => &programs.own_children,
+            false => &programs.children,
+        };
+        let _permit = tokio::time::timeout_at(deadline.into(), places.acquire())
             .await
             .map_err(|_| {
                 Error::TimedOut(format!(
@@ -88,6 +94,9 @@ impl Call {
                 ))
             })?
             .map_err(|_| Error::Failed("the host is shutting down".into()))?;
+        if grant.allows(Access::Read, &command.args, &programs.agents).is_err() {
+            self.allowance.acted.set();
+        }
         let ended = child::run(Start {
             backend: &self.powers.backend,
             program: &grant.path,
@@ -115,7 +124,7 @@ impl Call {
             ))
         })?;
         grant
-            .allows(self.access, &command.args, &programs.agents)
+            .allows(self.allowance.access, &command.args, &programs.agents)
             .map_err(|denial| Error::Denied(format!("[backends.{backend}.programs] {denial}")))?;
         // Else it would start in the root directory, which nobody granted.
         if command.directory.is_none() && grant.starts_agent(&command.args, &programs.agents) {
@@ -142,7 +151,7 @@ impl Call {
         let asked = command
             .timeout_ms
             .map_or(grant.timeout, |ms| Duration::from_millis(ms.into()));
-        self.deadline.min(Instant::now() + asked.min(grant.timeout))
+        self.allowance.deadline.min(Instant::now() + asked.min(grant.timeout))
     }
 }
 

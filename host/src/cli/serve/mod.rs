@@ -12,7 +12,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail, ensure};
 use berth::config::{Config, parse_public_url};
 use berth::http::{self, Certificate, Door, Names, OAuth, Proxies, Rates};
-use berth::mcp::{self, Server};
+use berth::mcp;
 use berth::owner::Owner;
 use berth::peer;
 use berth::plugin::Backend;
@@ -111,8 +111,7 @@ async fn answer(
         max_body,
         certificate,
     };
-    let server = Server::new(owner.catalog.clone(), owner.recorder.clone(), shutdown.clone());
-    let service = mcp::http_service(server, max_body, names.hosts(), names.origins());
+    let service = mcp::http_service(owner.server(), max_body, names.hosts(), names.origins());
     http::run(listener, service, door, shutdown).await
 }
 

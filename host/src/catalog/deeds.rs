@@ -1,0 +1,238 @@
+//! Deeds: what was typed, answered, started or ended, and the report on it, which cannot fail.
+//!
+//! A caller who is told of an error repeats the call. So once something was done, whatever goes wrong afterwards (the
+//! session has ended, berth ends, the backend does not answer) is a note in an answer that has the session's id and the
+//! receipt.
+
+use std::time::{Duration, Instant};
+
+use super::answers::{self, Acted, answer};
+use super::waiting::{Rest, Waiting};
+use super::{Answer, Caller, Catalog, Member, ToolError};
+use crate::contract::{self, Error};
+use crate::plugin::Failure;
+
+/// How long a look after a deed may take. What it would show is worth less than the answer.
+const LOOK: Duration = Duration::from_secs(5);
+/// The same once berth ends.
+const LAST_LOOK: Duration = Duration::from_secs(1);
+
+/// What a verb that acts came to, where it did not fail with nothing done.
+pub(crate) enum Effect<T> {
+    /// It was done.
+    Done(T),
+    /// It had begun, and then came this: it may have been done.
+    Perhaps(String),
+}
+
+/// What `answered`, the answer of a verb that acts on `backend`, came to.
+///
+/// # Errors
+/// Nothing was done: the verb had not begun to act, or the plugin refused and thereby says that it undid what it began.
+pub(crate) fn effect<T>(backend: &str, answered: Result<T, Failure>) -> Result<Effect<T>, ToolError> {
+    match answered {
+        Ok(answer) => Ok(Effect::Done(answer)),
+        Err(Failure {
+            error: Error::TimedOut(why) | Error::Failed(why) | Error::NotFound(why),
+            acted: true,
+        }) => Ok(Effect::Perhaps(why)),
+        Err(Failure { error, .. }) => Err(ToolError::of(backend, error)),
+    }
+}
+
+/// What kind of deed it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A session was started, perhaps with a first message.
+    Start,
+    /// A message was typed.
+    Message,
+    /// A prompt was answered.
+    Answer,
+    /// A session was interrupted, or messages that waited for it were dropped.
+    Interrupt,
+}
+
+/// What became of it, as callers are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Receipt {
+    /// The agent was seen to take the message.
+    Submitted,
+    /// It was seen to take effect.
+    Confirmed,
+    /// It was done, or perhaps done, and was not seen to take effect.
+    Unconfirmed,
+    /// The session was started; its first message was not typed.
+    NotSent,
+}
+
+impl Kind {
+    /// What a person is told of its receipt, in a line of its own.
+    pub(crate) fn line(self, receipt: &str) -> Option<String> {
+        let what = match self {
+            // Without a first message there is the session to see.
+            Self::Start if receipt == Receipt::Confirmed.name() => return None,
+            Self::Start | Self::Message => "Message",
+            Self::Answer => "Answer",
+            Self::Interrupt => "Interrupt",
+        };
+        Some(format!("{what}: {}.", receipt.replace('_', " ")))
+    }
+}
+
+impl Receipt {
+    /// Its name in answers.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Submitted => "submitted",
+            Self::Confirmed => "confirmed",
+            Self::Unconfirmed => "unconfirmed",
+            Self::NotSent => "not_sent",
+        }
+    }
+}
+
+/// Something that was done to a session.
+pub(crate) struct Deed<'a> {
+    pub(crate) member: &'a Member,
+    pub(crate) id: String,
+    pub(crate) kind: Kind,
+    pub(crate) receipt: Receipt,
+    /// The log's cursor just before it.
+    pub(crate) after: Option<String>,
+    /// What to mind.
+    pub(crate) notes: Vec<String>,
+    /// The session as it was seen last, where it was.
+    pub(crate) session: Option<contract::Session>,
+}
+
+impl<'a> Deed<'a> {
+    /// A deed of this kind that was done to the session `id`.
+    pub(crate) fn new(member: &'a Member, id: &str, kind: Kind, receipt: Receipt) -> Self {
+        Self {
+            member,
+            id: id.to_owned(),
+            kind,
+            receipt,
+            after: None,
+            notes: Vec::new(),
+            session: None,
+        }
+    }
+
+    fn note(&mut self, note: impl Into<String>) {
+        self.notes.push(note.into());
+    }
+
+    fn session_id(&self) -> String {
+        format!("{}/{}", self.member.name(), self.id)
+    }
+}
+
+impl Catalog {
+    /// The answer to a deed: the session afterwards and, where the caller waits until a moment, what came of it.
+    pub(crate) async fn report(
+        &self,
+        caller: &Caller,
+        mut deed: Deed<'_>,
+        wait: Option<(&Waiting<'_>, Instant)>,
+    ) -> Answer {
+        let (mut page, mut settled) = (None, None);
+        if let Some((waiting, until)) = wait.filter(|(_, until)| Instant::now() < *until)
+            && deed.receipt != Receipt::NotSent
+        {
+            let rest = self
+                .settled(caller, waiting, deed.member, &deed.id, deed.after.as_deref(), until)
+                .await;
+            deed.notes.extend(rest.after_a_deed());
+            if !matches!(rest, Rest::Gone | Rest::Left(_)) {
+                let output = self.output_since(deed.member, &deed.id, deed.after.as_deref());
+                page = tokio::time::timeout(LOOK, output).await.ok().flatten();
+            }
+            if let Rest::Settled(session) = rest {
+                settled = Some(*session);
+            }
+        }
+        let session = match settled {
+            Some(session) => self.shown_after(caller, &deed, session),
+            None => self.seen_after(caller, &mut deed).await,
+        };
+        let (text, next) = page.map_or((None, deed.after), |page| {
+            (Some(answers::for_phone(&page.text)), Some(page.next))
+        });
+        let acted = Acted {
+            session,
+            receipt: Some(deed.receipt.name()),
+            text,
+            next,
+            note: (!deed.notes.is_empty()).then(|| deed.notes.join(" ")),
+        };
+        answer(acted.text(Some(deed.kind)), &acted)
+    }
+
+    /// The record of `session` in the answer to a deed. To who answered a prompt, the next one does not count as shown by
+    /// that: a repeated call must not answer it.
+    fn shown_after(&self, caller: &Caller, deed: &Deed<'_>, session: contract::Session) -> answers::Session {
+        let backend = deed.member.name();
+        match deed.kind {
+            Kind::Answer | Kind::Interrupt => answers::session(backend, session, &self.url_hosts),
+            Kind::Start | Kind::Message => self.show(caller, backend, session),
+        }
+    }
+
+    /// The session's record after a deed: as it is now, or else what is known of it, and a note why not more is.
+    async fn seen_after(&self, caller: &Caller, deed: &mut Deed<'_>) -> answers::Session {
+        let (backend, session_id) = (deed.member.name(), deed.session_id());
+        let patience = if caller.ending.is_cancelled() { LAST_LOOK } else { LOOK };
+        let look = tokio::time::timeout(patience, deed.member.watched.backend.get_session(&deed.id)).await;
+        let why = match look {
+            Ok(Ok(session)) => return self.shown_after(caller, deed, session),
+            Ok(Err(Error::NotFound(_))) => "it has ended, or is not there any more".to_owned(),
+            Ok(Err(error)) => super::describe(backend, error),
+            Err(_) => format!("backend `{backend}` did not answer within {} s", patience.as_secs()),
+        };
+        deed.note(format!("How the session is now could not be seen: {why}."));
+        match deed.session.take() {
+            Some(session) => answers::session(backend, session, &self.url_hosts),
+            None => answers::Session::unseen(backend, session_id),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn came(error: Error, acted: bool) -> Option<bool> {
+        match effect::<()>("local", Err(Failure { error, acted })) {
+            Ok(Effect::Done(())) => Some(true),
+            Ok(Effect::Perhaps(_)) => Some(false),
+            Err(_) => None,
+        }
+    }
+
+    #[test]
+    fn what_had_begun_and_broke_off_is_never_told_as_an_error() {
+        let why = || "why".to_owned();
+        for error in [Error::TimedOut(why()), Error::Failed(why()), Error::NotFound(why())] {
+            assert_eq!(came(error.clone(), true), Some(false), "{error:?}");
+            assert_eq!(came(error.clone(), false), None, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_that_nothing_was_done() {
+        let why = || "why".to_owned();
+        for error in [
+            Error::Refused(why()),
+            Error::Denied(why()),
+            Error::Invalid(why()),
+            Error::Busy,
+            Error::Unsupported,
+        ] {
+            assert_eq!(came(error.clone(), true), None, "{error:?}");
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! berth ends at random moments while messages are sent, by a hang-up with SIGTERM or by SIGKILL: every deed is recorded or
+//! cut off, nothing is entered in part or twice, and what a kill left in a composer is gone before the next message.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+
+use crate::berth::Berth;
+use crate::delivery::kill;
+use crate::demo::{Demo, until};
+
+/// How often berth ends.
+const MOMENTS: usize = 50;
+/// Sessions that are written to at once: four messages a moment make two hundred.
+const SESSIONS: usize = 4;
+/// The latest moment, in milliseconds after the messages were sent. Most take longer than half of that.
+const LATEST: u64 = 1_200;
+
+#[tokio::test]
+async fn callers_that_hang_up_and_sigterm_lose_nothing() {
+    endings(1, async |demo, calls| {
+        calls.iter().for_each(JoinHandle::abort);
+        let (_, well) = demo.berth.terminate().await;
+        assert!(well, "it did not end well");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn sigkill_loses_nothing_but_what_it_cut_off() {
+    endings(2, async |demo, calls| {
+        kill(&demo.berth);
+        calls.iter().for_each(JoinHandle::abort);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_berth_at_once() {
+    let demo = Demo::logged().await;
+    let id = demo.create("one").await;
+    let before = demo.tmux_log().len();
+    let body = send(&id, &["a"; 12].join("\n"));
+    let call = tokio::spawn(demo.berth.request(&body).send());
+    until("the typing", async || {
+        demo.tmux_log()[before..]
+            .iter()
+            .any(|word| word == "pipe-pane")
+            .then_some(())
+    })
+    .await;
+    let pid = Pid::from_raw(demo.berth.id().cast_signed()).unwrap();
+    kill_process(pid, Signal::TERM).unwrap();
+    until("the first signal to be seen", async || {
+        demo.berth.client.get(&demo.berth.base).send().await.err()
+    })
+    .await;
+    let _ = kill_process(pid, Signal::TERM);
+    let mut demo = demo;
+    demo.berth = Berth::serve(&demo.place).await;
+    let _ = call.await;
+    // Whichever of the two it was, the next message goes through.
+    assert_eq!(demo.send(&id, "next").await.done().structured["receipt"], "submitted");
+}
+
+fn send(session_id: &str, message: &str) -> Value {
+    json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "send_message",
+        "arguments": {"session_id": session_id, "message": message, "wait_seconds": 25}}})
+}
+
+/// A message like no other: short ones are typed, long ones pasted, very long ones shown as a marker.
+fn text(moment: usize, session: usize) -> String {
+    let name = format!("message {moment} for session {session}");
+    match (moment + session) % 3 {
+        0 => name,
+        1 => format!("{name}\nwith a second line\nand a third"),
+        _ => (0..14).map(|line| format!("{name}, line {line}\n")).collect::<String>() + "end",
+    }
+}
+
+/// Sends messages to all sessions, and ends berth by `end` at a random moment; again and again.
+async fn endings(seed: u64, end: impl AsyncFn(&mut Demo, &[JoinHandle<reqwest::Result<reqwest::Response>>])) {
+    let mut demo = Demo::with(|config, _| {
+        config.insert("audit".into(), toml::toml! { texts = true }.into());
+    })
+    .await;
+    let mut ids = Vec::new();
+    for session in 0..SESSIONS {
+        ids.push(demo.create(&format!("project-{session}")).await);
+    }
+    let mut random = seed;
+    for moment in 0..MOMENTS {
+        let calls: Vec<_> = (0..SESSIONS)
+            .map(|session| tokio::spawn(demo.berth.request(&send(&ids[session], &text(moment, session))).send()))
+            .collect();
+        // A linear congruential generator, so that a failure can be seen again.
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        tokio::time::sleep(Duration::from_millis((random >> 33) % LATEST)).await;
+        end(&mut demo, &calls).await;
+        demo.berth = Berth::serve(&demo.place).await;
+    }
+    for (session, id) in ids.iter().enumerate() {
+        let last = demo.send(id, &format!("the last for {session}")).await.done();
+        assert_eq!(last.structured["receipt"], "submitted", "{}", last.text);
+    }
+    let outcomes = outcomes(&demo).await;
+    for (session, id) in ids.iter().enumerate() {
+        let arrived = demo.record(&format!("project-{session}"), "message");
+        let sent: Vec<String> = (0..MOMENTS).map(|moment| text(moment, session)).collect();
+        assert_eq!(arrived.last(), Some(&format!("the last for {session}")));
+        let mut left = sent.iter();
+        for message in &arrived[..arrived.len() - 1] {
+            // In the order of sending, so neither twice nor in part.
+            assert!(
+                left.any(|sent| sent == message),
+                "{message:?} arrived in part, twice or out of order: {arrived:?}"
+            );
+            let outcome = outcomes.get(&(id.clone(), message.clone()));
+            assert!(
+                outcome.is_some_and(|outcome| outcome == "ok" || outcome == "cut-off"),
+                "{message:?} arrived, and the record says {outcome:?}"
+            );
+        }
+        assert!(
+            arrived.len() > MOMENTS / 8,
+            "hardly any arrived, so this proves nothing: {arrived:?}"
+        );
+    }
+    assert!(outcomes.values().all(|outcome| outcome != "under-way"), "{outcomes:?}");
+    let verified = demo.place.run(&["audit", "verify"]).await;
+    assert!(verified.success, "{}", verified.stderr);
+}
+
+/// What the record says of each message, by session and text.
+async fn outcomes(demo: &Demo) -> HashMap<(String, String), String> {
+    let ran = demo
+        .place
+        .run(&["audit", "--json", "--limit", "0", "--tool", "send_message"])
+        .await;
+    assert!(ran.success, "{}", ran.stderr);
+    let entries = ran
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    entries
+        .map(|entry| {
+            let arguments: Value = serde_json::from_str(entry["text"].as_str().unwrap()).unwrap();
+            let field = |name: &str| arguments[name].as_str().unwrap().to_owned();
+            (
+                (field("session_id"), field("message")),
+                entry["outcome"].as_str().unwrap().to_owned(),
+            )
+        })
+        .collect()
+}
