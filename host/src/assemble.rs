@@ -114,7 +114,7 @@ fn powers(config: &Config, backend: &config::Backend, data: &DataDirectory) -> a
             children: Arc::new(Semaphore::new(backend.limits.processes)),
             own_children: Arc::new(Semaphore::new(OWN_CALLS)),
         },
-        directories: Directories::open(&backend.name, &backend.directories)?,
+        directories: Directories::open(&backend.name, &backend.directories, config.own_places().into())?,
     })
 }
 

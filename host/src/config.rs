@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::capability::files::OwnPlace;
 use crate::capability::process::grant::{AgentCommand, Grant};
 
 mod agents;
@@ -257,6 +258,11 @@ impl Config {
     /// As [`Config::load`], but for the file itself.
     pub fn parse(text: &str, origin: Option<&Path>, installation: &Installation<'_>) -> Result<Config, ConfigError> {
         check(text, origin, &Surroundings::of_process(*installation)?)
+    }
+
+    /// What no granted directory may hold: data, cache, and whatever decides what is granted.
+    pub fn own_places(&self) -> Vec<OwnPlace> {
+        places::own(self)
     }
 
     /// The commands that `@agent` stands for in the grants of `backend`: those of its agents that are installed.

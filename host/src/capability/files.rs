@@ -2,15 +2,18 @@
 //!
 //! It also opens the directories that programs start in, so that the path is looked at once and entered by descriptor.
 
+mod root;
+
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Instant, UNIX_EPOCH};
 
-use cap_std::ambient_authority;
 use cap_std::fs::{Dir, Metadata, OpenOptions, OpenOptionsExt};
 
+pub use self::root::OwnPlace;
+use self::root::Root;
 use super::Call;
 use crate::contract::Error;
 use crate::contract::files::{Entry, Host, Kind, Slice};
@@ -24,29 +27,21 @@ const SLICES: usize = 1_024;
 /// Bytes of one `read` in all.
 const READ_BYTES: u64 = 4 << 20;
 
-/// The granted directories of one backend, opened at start.
+/// The granted directories of one backend. Each call uses them as they are then.
 #[derive(Debug)]
 pub struct Directories {
     backend: String,
     roots: Vec<Arc<Root>>,
 }
 
-#[derive(Debug)]
-struct Root {
-    path: PathBuf,
-    directory: Dir,
-}
-
 impl Directories {
-    /// Opens `paths` for `backend`. An error names the directory that cannot be opened.
-    pub fn open(backend: &str, paths: &[PathBuf]) -> io::Result<Self> {
+    /// Opens `paths`, which have no links in them, for `backend`. What is put in their place later is used as well,
+    /// unless a link led there or it held a place of `own`. An error names the directory that cannot be opened.
+    pub fn open(backend: &str, paths: &[PathBuf], own: Arc<[OwnPlace]>) -> io::Result<Self> {
         let open = |path: &PathBuf| {
-            let directory = Dir::open_ambient_dir(path, ambient_authority())
+            let root = Root::open(path, own.clone())
                 .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
-            Ok(Arc::new(Root {
-                path: path.clone(),
-                directory,
-            }))
+            Ok(Arc::new(root))
         };
         Ok(Self {
             backend: backend.to_owned(),
@@ -56,14 +51,34 @@ impl Directories {
 
     /// Opens a directory for a program to start in, without following a link out of the grant.
     pub(crate) async fn open_start(&self, path: &str) -> Result<OwnedFd, Error> {
-        let (root, below) = self.find(path)?;
-        let (path, below) = (path.to_owned(), below.to_owned());
-        off_thread(move || {
-            let opened = root.directory.open_dir(below);
-            let directory = opened.map_err(|error| unreadable(&path, &error))?;
+        self.within(path, |root, below| {
+            let directory = root.open_dir(below)?;
             Ok(OwnedFd::from(directory.into_std_file()))
         })
         .await
+    }
+
+    /// What `work` makes of the granted directory that `path` lies in and of the rest of the path. File systems can be
+    /// slow, so their work never holds up the host's own threads.
+    async fn within<T: Send + 'static>(
+        &self,
+        path: &str,
+        work: impl FnOnce(&Dir, &Path) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (root, below) = self.find(path)?;
+        let (path, below, backend) = (path.to_owned(), below.to_owned(), self.backend.clone());
+        let worked = tokio::task::spawn_blocking(move || {
+            let directory = root.current().map_err(|why| {
+                Error::Denied(format!(
+                    "the granted directory `{}`, of `directories` in [backends.{backend}], is not used: {why}",
+                    root.path.display()
+                ))
+            })?;
+            work(&directory, &below).map_err(|error| unreadable(&path, &error))
+        });
+        worked
+            .await
+            .unwrap_or_else(|error| Err(Error::Failed(error.to_string())))
     }
 
     /// The root that `path` lies under and the rest of the path.
@@ -106,18 +121,12 @@ impl Host for Call {
                 having.len()
             ))));
         }
-        let found = self.powers.directories.find(&directory);
         let deadline = self.allowance.deadline;
-        Ok(match found {
-            Ok((root, below)) => {
-                let below = below.to_owned();
-                off_thread(move || {
-                    list(&root.directory, &below, &having, deadline).map_err(|error| unreadable(&directory, &error))
-                })
-                .await
-            }
-            Err(error) => Err(error),
-        })
+        let listed = self
+            .powers
+            .directories
+            .within(&directory, move |root, below| list(root, below, &having, deadline));
+        Ok(listed.await)
     }
 
     async fn read(&mut self, slices: Vec<Slice>) -> wasmtime::Result<Vec<Result<Vec<u8>, Error>>> {
@@ -128,26 +137,12 @@ impl Host for Call {
         }
         let mut contents = Vec::with_capacity(slices.len());
         for slice in slices {
-            contents.push(match self.powers.directories.find(&slice.path) {
-                Ok((root, below)) => {
-                    let below = below.to_owned();
-                    off_thread(move || {
-                        read(&root.directory, &below, &slice).map_err(|error| unreadable(&slice.path, &error))
-                    })
-                    .await
-                }
-                Err(error) => Err(error),
-            });
+            let path = slice.path.clone();
+            let read = move |root: &Dir, below: &Path| read(root, below, &slice);
+            contents.push(self.powers.directories.within(&path, read).await);
         }
         Ok(contents)
     }
-}
-
-/// File systems can be slow, so their work never holds up the host's own threads.
-async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or_else(|error| Err(Error::Failed(error.to_string())))
 }
 
 fn list(root: &Dir, below: &Path, having: &[String], deadline: Instant) -> io::Result<Vec<Entry>> {

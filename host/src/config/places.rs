@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use super::source::At;
 use super::{Backend, Config, ConfigError, PluginSource};
+use crate::capability::files::OwnPlace;
 
 /// Refuses a granted directory that holds the configuration, a plugin, an `env_file`, data or cache.
 pub(super) fn check(config: &Config, top: &At<'_>) -> Result<(), ConfigError> {
-    let own = own_places(config);
+    let own = own(config);
     for backend in config.backends.values() {
         let at = top.key("backends").key(&backend.name).key("directories");
         for (index, directory) in backend.directories.iter().enumerate() {
@@ -23,7 +24,8 @@ pub(super) fn check(config: &Config, top: &At<'_>) -> Result<(), ConfigError> {
     Ok(())
 }
 
-fn own_places(config: &Config) -> Vec<(&'static str, PathBuf)> {
+/// berth's own places, each with a word for it and without links.
+pub(super) fn own(config: &Config) -> Vec<OwnPlace> {
     let mut own = vec![
         ("data", real(&config.server.data)),
         ("cache", real(&config.server.cache)),
@@ -37,7 +39,7 @@ fn own_places(config: &Config) -> Vec<(&'static str, PathBuf)> {
     own
 }
 
-fn files_of(backend: &Backend) -> Vec<(&'static str, PathBuf)> {
+fn files_of(backend: &Backend) -> Vec<OwnPlace> {
     let mut files = Vec::new();
     if let PluginSource::File { path, .. } = &backend.plugin {
         files.extend(link_and_target("plugin", path));
@@ -49,7 +51,7 @@ fn files_of(backend: &Backend) -> Vec<(&'static str, PathBuf)> {
 }
 
 /// Who can write either a link or what it leads to decides what is read.
-fn link_and_target(what: &'static str, path: &Path) -> [(&'static str, PathBuf); 2] {
+fn link_and_target(what: &'static str, path: &Path) -> [OwnPlace; 2] {
     let beside = match (path.parent(), path.file_name()) {
         (Some(parent), Some(name)) => real(parent).join(name),
         _ => path.to_owned(),

@@ -64,7 +64,7 @@ async fn describe(engine: &Engine, plugin: Plugin, scratch: &Path) -> Result<Des
             children: Arc::new(Semaphore::new(0)),
             own_children: Arc::new(Semaphore::new(0)),
         },
-        directories: Directories::open(NAME, &[]).map_err(|error| Error::Failed(error.to_string()))?,
+        directories: Directories::open(NAME, &[], [].into()).map_err(|error| Error::Failed(error.to_string()))?,
     };
     let limits = Limits {
         memory: 64 << 20,

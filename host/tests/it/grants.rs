@@ -489,3 +489,76 @@ async fn one_read_is_bounded() {
     let error = read(1 << 30).await.error();
     assert!(error.contains("4194304 bytes in all"), "{error}");
 }
+
+#[tokio::test]
+async fn a_directory_put_in_the_place_of_a_granted_one_is_the_one_that_is_used() {
+    let place = Place::new(SHELL);
+    let berth = Berth::serve(&place).await;
+    place.write("projects/old", "old", 0o644);
+    fs::rename(place.path("projects"), place.path("away")).unwrap();
+    let list = async || berth.call("list_files", json!({"path": place.name("projects")})).await;
+    let gone = list().await.error();
+    assert!(
+        gone.contains("make it again") && gone.contains("[backends.bad]"),
+        "{gone}"
+    );
+    words(&script(&place, &berth, "pwd -P").await, "denied");
+
+    fs::create_dir(place.path("projects")).unwrap();
+    place.write("projects/new", "new", 0o644);
+    let listed = list().await.done().structured.to_string();
+    assert!(listed.contains("new") && !listed.contains("old"), "{listed}");
+    let started = script(&place, &berth, "pwd -P; ls").await;
+    assert_eq!(words(&started, "stdout"), format!("{}\nnew\n", place.name("projects")));
+    let old = json!({"path": place.name("projects/old")});
+    berth.call("read_file", old).await.error();
+}
+
+#[tokio::test]
+async fn what_is_not_the_granted_directory_is_refused_until_that_is_back() {
+    let place = Place::new("");
+    fs::create_dir(place.path("second")).unwrap();
+    fs::create_dir(place.path("outside")).unwrap();
+    place.write("second/file", "second", 0o644);
+    place.write("projects/file", "first", 0o644);
+    place.write("outside/file", "secret", 0o644);
+    place.configure(&SHELL.replace("[\"projects\"]", "[\"projects\", \"second\"]"), "");
+    let berth = Berth::serve(&place).await;
+    let read = async |name: &str| berth.call("read_file", json!({"path": place.name(name)})).await;
+    let projects = place.path("projects");
+    fs::rename(&projects, place.path("away")).unwrap();
+    let put: [(&str, &dyn Fn()); 4] = [
+        ("symbolic link", &|| symlink(place.path("outside"), &projects).unwrap()),
+        ("symbolic link", &|| symlink(place.path("away"), &projects).unwrap()),
+        ("cannot be opened as a directory", &|| fs::write(&projects, "").unwrap()),
+        // What holds berth's own data, which the data's path leads to as well.
+        ("holds berth's data", &|| {
+            fs::create_dir(&projects).unwrap();
+            fs::rename(place.path("data"), projects.join("data")).unwrap();
+            symlink(projects.join("data"), place.path("data")).unwrap();
+        }),
+    ];
+    for (why, put) in put {
+        put();
+        let refused = read("projects/file").await.error();
+        assert!(refused.contains(why), "{refused}");
+        assert!(
+            words(&script(&place, &berth, "cat file").await, "denied").contains(why),
+            "{why}"
+        );
+        assert_eq!(
+            read("second/file").await.done().text,
+            "second",
+            "the other one is as it was"
+        );
+        if why.starts_with("holds") {
+            fs::remove_file(place.path("data")).unwrap();
+            fs::rename(projects.join("data"), place.path("data")).unwrap();
+            fs::remove_dir(&projects).unwrap();
+        } else {
+            fs::remove_file(&projects).unwrap();
+        }
+    }
+    fs::rename(place.path("away"), &projects).unwrap();
+    assert_eq!(read("projects/file").await.done().text, "first");
+}

@@ -314,6 +314,32 @@ async fn projects_are_listed_and_hostile_ones_neither_run_nor_hang_nor_forge() {
 }
 
 #[tokio::test]
+async fn a_session_starts_in_the_directory_that_is_at_the_granted_path_now_or_not_at_all() {
+    let demo = Demo::start().await;
+    let running = demo.create("app").await;
+    let projects = demo.place.path("projects");
+    fs::rename(&projects, demo.place.path("away")).unwrap();
+    let start = async || {
+        demo.call("create_session", json!({"project": "app", "wait_seconds": 20}))
+            .await
+    };
+    let refused = start().await.error();
+    assert!(refused.contains("make it again"), "{refused}");
+    symlink(demo.place.path("away"), &projects).unwrap();
+    let refused = start().await.error();
+    assert!(refused.contains("symbolic link"), "{refused}");
+    let listed = demo.call("list_projects", json!({})).await.done().structured;
+    assert!(listed["errors"].to_string().contains("symbolic link"), "{listed}");
+    assert_eq!(ids(&demo, None).await, [running.as_str()], "what runs is still there");
+
+    fs::remove_file(&projects).unwrap();
+    let started = demo.create("app").await;
+    assert_eq!(demo.record("app", "start").len(), 1, "only the new one writes here");
+    assert_eq!(ids(&demo, None).await.len(), 2);
+    assert_ne!(started, running);
+}
+
+#[tokio::test]
 async fn a_session_in_a_directory_with_a_hostile_name_runs_nothing_and_forges_no_row() {
     let demo = Demo::start().await;
     let names = ["#(touch marker)", "#{E:#{a:35}(touch marker)}", "-x", "a;b;"];

@@ -61,13 +61,29 @@ fn below_a_root(path: &str) -> Result<String, Error> {
     if roots.is_empty() {
         return Err(no_roots());
     }
-    let there = |directory: &String| files::list(directory, &[]).is_ok();
-    roots.iter().map(|root| join(root, path)).find(there).ok_or_else(|| {
+    let looked = roots.iter().map(|root| {
+        let directory = join(root, path);
+        files::list(&directory, &[]).map(|_| directory)
+    });
+    first_there(looked)?.ok_or_else(|| {
         Error::Invalid(format!(
             "there is no directory {path:?} in the granted ones ({}): list_projects shows what there is",
             roots.join(", ")
         ))
     })
+}
+
+/// The first that is there. Where none is, one that could not be looked at is an error: it may be the one that is meant.
+fn first_there(looked: impl Iterator<Item = Result<String, Error>>) -> Result<Option<String>, Error> {
+    let mut unknown = None;
+    for outcome in looked {
+        match outcome {
+            Ok(directory) => return Ok(Some(directory)),
+            Err(Error::NotFound(_)) => {}
+            Err(error) => unknown = unknown.or(Some(error)),
+        }
+    }
+    unknown.map_or(Ok(None), Err)
 }
 
 fn plain_path(path: &str) -> Result<&str, Error> {
@@ -131,6 +147,20 @@ mod tests {
         assert!(of_all(std::iter::empty()).unwrap().is_empty());
         let error = of_all([unreadable(), unreadable()].into_iter()).unwrap_err();
         assert!(matches!(error, Error::Failed(why) if why == "unreadable"));
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_looked_at_is_not_told_as_missing() {
+        let there = || Ok("/p/a".to_owned());
+        let missing = || Err(Error::NotFound("missing".to_owned()));
+        let unknown = || Err(Error::Denied("replaced".to_owned()));
+        assert_eq!(
+            first_there([unknown(), there()].into_iter()).unwrap(),
+            Some("/p/a".to_owned())
+        );
+        assert_eq!(first_there([missing(), missing()].into_iter()).unwrap(), None);
+        let error = first_there([missing(), unknown(), missing()].into_iter()).unwrap_err();
+        assert!(matches!(error, Error::Denied(why) if why == "replaced"));
     }
 
     #[test]
