@@ -1,6 +1,7 @@
 //! Who may come in: the holder of an approved token, and a direct caller of the same user with the local token or on an
 //! open door. In a session it may only look.
 
+use std::fmt::Display;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -9,6 +10,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Json, Response};
 use serde_json::json;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Door;
 use super::address::Proxies;
@@ -18,7 +20,7 @@ use super::peer::Connection;
 use super::refusal::refuse;
 use crate::peer::Peer;
 use crate::principal::Principal;
-use crate::store::{Access, LocalToken};
+use crate::store::{self, Access, LocalToken, Secret, Verified};
 
 /// Headers that a proxy or tunnel adds. A caller on this machine sends none of them.
 const FORWARDING: [&str; 10] = [
@@ -53,9 +55,18 @@ pub(super) struct Gate {
     open_on_loopback: bool,
     sessions_may_control: bool,
     access: Arc<Access>,
+    turns: Turns,
     proxies: Proxies,
     /// Whether a proxy may run here, as whatever user.
     public: bool,
+}
+
+/// Turns to ask the records where that may block. One thread at a time for each question, so that a database which does
+/// not answer holds no further ones, and strangers' tokens, which are never in mind, keep nobody else's waiting.
+struct Turns {
+    look: Arc<Semaphore>,
+    verify: Arc<Semaphore>,
+    note: Arc<Semaphore>,
 }
 
 impl Gate {
@@ -66,6 +77,11 @@ impl Gate {
             open_on_loopback: door.open_on_loopback,
             sessions_may_control: door.sessions_may_control,
             access: door.access.clone(),
+            turns: Turns {
+                look: Arc::new(Semaphore::new(1)),
+                verify: Arc::new(Semaphore::new(1)),
+                note: Arc::new(Semaphore::new(1)),
+            },
             proxies: door.proxies.clone(),
             public: door.names.are_public(),
         }
@@ -121,8 +137,7 @@ impl Gate {
         base: &Base,
     ) -> Result<Principal, Refusal> {
         let now = SystemTime::now();
-        let verified = self.access.verify(token, now).map_err(Refusal::of_store)?;
-        let verified = verified.ok_or(Refusal::WrongToken)?;
+        let verified = self.verify(token, now).await?.ok_or(Refusal::WrongToken)?;
         let resource = verified.resource.as_deref();
         if resource.is_some_and(|resource| !oauth::is_resource(base, resource)) {
             return Err(Refusal::WrongToken);
@@ -143,15 +158,55 @@ impl Gate {
         }
     }
 
-    /// For the owner to see; nobody waits for it.
+    /// Whom `token` speaks for: from memory, or where it may block.
+    async fn verify(&self, token: &str, now: SystemTime) -> Result<Option<Verified>, Refusal> {
+        if !self.access.is_fresh() {
+            let turn = turn(&self.turns.look).await?;
+            // Whoever had the turn before has looked for all who waited.
+            if !self.access.is_fresh() {
+                self.ask(turn, Access::look).await?;
+            }
+        }
+        let known = self.access.recall(token, now);
+        if known.is_some() || !Secret::is_well_formed(token) {
+            return Ok(known);
+        }
+        let turn = turn(&self.turns.verify).await?;
+        let token = token.to_owned();
+        self.ask(turn, move |access| access.verify(&token, now)).await
+    }
+
+    /// Asks the records where that may block. The turn lasts until they have answered, though the caller goes away.
+    async fn ask<T: Send + 'static>(
+        &self,
+        turn: OwnedSemaphorePermit,
+        question: impl FnOnce(&Access) -> Result<T, store::Error> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let access = self.access.clone();
+        let asked = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            question(&access)
+        });
+        asked.await.map_err(Refusal::broken)?.map_err(Refusal::broken)
+    }
+
+    /// For the owner to see; nobody waits for it. While one is being written, the next call of the family tries again.
     fn note_use(&self, family: i64, address: IpAddr, now: SystemTime) {
+        let Ok(turn) = self.turns.note.clone().try_acquire_owned() else {
+            return;
+        };
         let access = self.access.clone();
         tokio::task::spawn_blocking(move || {
+            let _turn = turn;
             if let Err(error) = access.note_use(family, address, now) {
                 tracing::warn!("the use of a token was not noted: {error}");
             }
         });
     }
+}
+
+async fn turn(turns: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Refusal> {
+    turns.clone().acquire_owned().await.map_err(Refusal::broken)
 }
 
 /// The one token that a request presents. A wrong one is refused even on an open door: its sender expects it to count.
@@ -185,7 +240,7 @@ enum Refusal {
 }
 
 impl Refusal {
-    fn of_store(error: crate::store::Error) -> Self {
+    fn broken(error: impl Display) -> Self {
         tracing::error!("a token cannot be checked: {error}");
         Self::Broken
     }

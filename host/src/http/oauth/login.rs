@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use super::authorize::{self, Fault};
 use super::client::Client;
+use super::clock::Clock;
 use super::cookie::Cookie;
 use super::error::OAuthError;
 use super::form::Form;
@@ -102,12 +103,12 @@ async fn attempt(
             Some("Too many logins at once. Try again."),
         ));
     };
-    let (guess, origin) = (posted.get("passphrase").to_owned(), base.0.clone());
+    let (guess, origin, clock) = (posted.get("passphrase").to_owned(), base.0.clone(), pages.clock);
     let tried = pages.oauth.recorded(move |access| {
         // The turn lasts until the outcome is counted, even if the browser goes away meanwhile: no burst of tries gets
         // past the lock-out or fills the memory.
         let _turn = turn;
-        let tried = try_passphrase(access, &guess, &origin, address)?;
+        let tried = try_passphrase(access, &guess, &origin, address, clock)?;
         let entry = tried.entry(address);
         Ok((tried, Some(entry)))
     });
@@ -144,18 +145,24 @@ impl Tried {
 }
 
 /// Tries a passphrase at `origin` from `address`, unless that is locked out. None is right as long as none is set.
-fn try_passphrase(access: &Access, guess: &str, origin: &str, address: IpAddr) -> Result<Tried, store::Error> {
-    let now = SystemTime::now();
+fn try_passphrase(
+    access: &Access,
+    guess: &str,
+    origin: &str,
+    address: IpAddr,
+    clock: Clock,
+) -> Result<Tried, store::Error> {
+    let now = clock.now();
     if let Some(wait) = access.login_wait(address, now)? {
         return Ok(Tried::LockedOut(wait));
     }
     let known = access.passphrase()?;
     if known.is_some_and(|known| passphrase::verify(guess, &known)) {
         access.login_succeeded(address, now)?;
-        return access.log_in(origin, now).map(Tried::Right);
+        return access.log_in(origin, SystemTime::now()).map(Tried::Right);
     }
     tracing::warn!(%address, "a login failed");
-    access.login_failed(address, now)?;
+    access.login_failed(address, clock.now())?;
     Ok(Tried::Wrong)
 }
 

@@ -8,6 +8,7 @@ mod authenticate;
 mod authorize;
 mod cimd;
 mod client;
+mod clock;
 mod consent;
 mod cookie;
 mod error;

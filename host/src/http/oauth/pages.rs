@@ -15,6 +15,7 @@ use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 
+use super::clock::Clock;
 use super::cookie::Cookie;
 use super::error::OAuthError;
 use super::form::Spent;
@@ -44,6 +45,8 @@ pub(super) struct Pages {
     pub(super) spent: Spent,
     /// Turns for trying a passphrase.
     pub(super) tries: Arc<Semaphore>,
+    /// When a passphrase may be tried again.
+    pub(super) clock: Clock,
 }
 
 impl Pages {
@@ -96,6 +99,7 @@ pub(super) fn router(oauth: OAuth) -> Router {
         oauth,
         spent: Spent::default(),
         tries: Arc::new(Semaphore::new(TRIES_AT_ONCE)),
+        clock: Clock::start(),
     };
     Router::new()
         .route(AUTHORIZE, get(authorize::show))

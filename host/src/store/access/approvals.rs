@@ -8,7 +8,7 @@ use tracing::warn;
 
 use super::columns::{self, seconds, whole};
 use super::families::{self, FAMILY};
-use super::secret::{Secret, digest};
+use super::secret::{Origin, Secret, digest};
 use super::tokens::{self, Issued, Pair, Refused};
 use super::{Access, Error};
 use crate::principal::{Backends, Scope};
@@ -108,6 +108,7 @@ impl Access {
             }
             change.execute("UPDATE codes SET spent = 1 WHERE family = ?1", [found.family])?;
             families::touch(change, found.family, None, now)?;
+            let pair = pair.sealed(&self.key, found.origin());
             tokens::issue(change, pair, found.family, found.scope, found.scope, now).map(Ok)
         })
     }
@@ -116,6 +117,7 @@ impl Access {
 /// A code with its family.
 struct Code {
     family: i64,
+    created: i64,
     client_id: String,
     redirect: String,
     challenge: String,
@@ -127,7 +129,7 @@ struct Code {
 
 impl Code {
     fn find(change: &Transaction<'_>, code: &str) -> rusqlite::Result<Option<Self>> {
-        let joined = "SELECT family, client_id, redirect, challenge, resource, scope, codes.expires, spent
+        let joined = "SELECT family, created, client_id, redirect, challenge, resource, scope, codes.expires, spent
                       FROM codes JOIN families ON families.id = family WHERE codes.digest = ?1";
         change.query_row(joined, [digest(code)], Self::read).optional()
     }
@@ -135,6 +137,7 @@ impl Code {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             family: row.get("family")?,
+            created: row.get("created")?,
             client_id: row.get("client_id")?,
             redirect: row.get("redirect")?,
             challenge: row.get("challenge")?,
@@ -143,6 +146,13 @@ impl Code {
             expires: row.get("expires")?,
             spent: row.get("spent")?,
         })
+    }
+
+    fn origin(&self) -> Origin {
+        Origin {
+            family: self.family,
+            created: self.created,
+        }
     }
 
     /// Whether the code may be exchanged so.

@@ -10,7 +10,7 @@ use rusqlite::{Row, Transaction, params};
 
 use super::columns::{self, seconds, time, whole};
 use super::secret::Secret;
-use super::{Access, Error, transact};
+use super::{Access, Error, lock, transact};
 use crate::principal::{Backends, Scope};
 
 /// How long an approval holds.
@@ -147,7 +147,7 @@ impl Access {
         if !self.uses.note(family, now) {
             return Ok(());
         }
-        let mut connection = self.connection();
+        let mut connection = lock(&self.writing);
         let relaxed = connection.pragma_update(None, "synchronous", "normal");
         let noted =
             relaxed.and_then(|()| transact(&mut connection, |change| touch(change, family, Some(address), now)));

@@ -1,7 +1,13 @@
 //! How guessing a passphrase is slowed: after some failures each further one costs twice the wait.
 //!
 //! Counted by address, and over all addresses against those who have many. The second count is milder, and does not hold
-//! where the owner has logged in before: whoever drives it up could else keep the owner out for good.
+//! where the owner has logged in before: whoever drives it up could otherwise keep the owner out for good.
+//!
+//! A failure is forgotten by its age alone, and never because there are many: whoever has many addresses could otherwise
+//! flush the count of the one that matters. The count over all keeps them few: some 3,000 in a day.
+//!
+//! `now` comes from a clock that only goes forward for as long as one process runs. Between two processes the system's
+//! clock may have been set: forward, it shortens a wait, and back, it makes none longer.
 
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -42,16 +48,14 @@ const KNOWN: i64 = 90 * 24 * 60 * 60;
 /// The most of these; beyond, those that were used longest ago are forgotten.
 const PLACES: u32 = 100;
 
-/// The most addresses that are remembered; beyond, those that failed longest ago are forgotten.
-const ADDRESSES: u32 = 10_000;
-
 impl Access {
     /// For how long nobody may try to log in from `address`; none: now. Whoever checks passphrases must do it one at a
-    /// time, from asking this to telling of the outcome; else many guesses at once all find the door open.
+    /// time, from asking this to telling of the outcome; otherwise many guesses at once all find the door open.
     ///
     /// # Errors
-    /// If the database cannot be read.
+    /// If the database cannot be read, or not be written where the clock was set back.
     pub fn login_wait(&self, address: IpAddr, now: SystemTime) -> Result<Option<Duration>, Error> {
+        self.follow_clock(seconds(now))?;
         let latest: Option<i64> = self.read(|connection| {
             let latest = "SELECT max(until) FROM failures WHERE address = ?1 OR (
                               address = ?2 AND NOT EXISTS (SELECT 1 FROM places WHERE address = ?1 AND last > ?3))";
@@ -72,11 +76,20 @@ impl Access {
         self.change(|change| {
             count(change, &network(address), &ADDRESS, now)?;
             count(change, EVERYONE, &OVERALL, now)?;
-            change.execute("DELETE FROM failures WHERE last <= ?1", [now - ADDRESS.memory])?;
-            let oldest = "DELETE FROM failures WHERE address IN
-                          (SELECT address FROM failures WHERE address <> ?1 ORDER BY last DESC LIMIT -1 OFFSET ?2)";
-            change.execute(oldest, params![EVERYONE, ADDRESSES]).map(drop)
+            let old = "DELETE FROM failures WHERE last <= ?1";
+            change.execute(old, [now - ADDRESS.memory]).map(drop)
         })
+    }
+
+    /// Failures of the future come from a clock that was ahead: they count as of `now`, so that each wait is as long as
+    /// it was meant to be.
+    fn follow_clock(&self, now: i64) -> Result<(), Error> {
+        let ahead = "SELECT EXISTS (SELECT 1 FROM failures WHERE last > ?1)";
+        if self.read(|connection| connection.query_row(ahead, [now], |row| row.get(0)))? {
+            let shift = "UPDATE failures SET until = until - (last - ?1), last = ?1 WHERE last > ?1";
+            self.change(|change| change.execute(shift, [now]))?;
+        }
+        Ok(())
     }
 
     /// Forgets the failures from `address` and those counted overall, for the owner is there; and those long past. From

@@ -4,8 +4,8 @@
 //! or the app revokes it, when one of its secrets is used twice, and after 90 days. A personal token is a family of one.
 //!
 //! Every change is one transaction that takes its turn with those of other processes, and is on the disk when the method
-//! returns; so the methods block, for as long as a disk takes. Only [`Access::verify`] is made for the path of a call.
-//! Each takes the present time as `now`.
+//! returns; so the methods block, for as long as a disk takes or another process holds the file. Those that never block
+//! say so; all others are called where blocking is allowed. Each takes the present time as `now`.
 
 mod approvals;
 mod clients;
@@ -37,7 +37,10 @@ pub use verify::Verified;
 #[derive(Debug)]
 pub struct Access {
     path: PathBuf,
-    connection: Mutex<Connection>,
+    /// For changes, which wait for those of other processes.
+    writing: Mutex<Connection>,
+    /// For looking things up: that waits for no change, and so neither for ours.
+    reading: Mutex<Connection>,
     key: Key,
     verified: verify::Cache,
     uses: families::Uses,
@@ -47,16 +50,17 @@ impl Access {
     pub(super) fn open(path: &Path, key: &Path) -> Result<Self, Error> {
         Ok(Self {
             path: path.to_owned(),
-            connection: Mutex::new(database::open(path, true)?),
+            writing: Mutex::new(database::open(path, true)?),
+            reading: Mutex::new(database::open(path, true)?),
             key: Key::load_or_create(key)?,
-            verified: verify::Cache::new(database::open(path, true)?),
+            verified: verify::Cache::default(),
             uses: families::Uses::default(),
         })
     }
 
     /// Changes the records by `work`: all of it or nothing, with no other change between its steps.
     fn change<T>(&self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T, Error> {
-        let done = transact(&mut self.connection(), work);
+        let done = transact(&mut lock(&self.writing), work);
         // Whatever was found before may be wrong now.
         self.verified.forget();
         done.map_err(Error::database(&self.path))
@@ -64,14 +68,14 @@ impl Access {
 
     /// Looks something up.
     fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
-        work(&self.connection()).map_err(Error::database(&self.path))
+        work(&lock(&self.reading)).map_err(Error::database(&self.path))
     }
+}
 
-    /// The connection, for one short transaction.
-    fn connection(&self) -> MutexGuard<'_, Connection> {
-        // A panic elsewhere rolled its transaction back.
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// A connection, for one short transaction.
+fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
+    // A panic elsewhere rolled its transaction back.
+    connection.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Does `work` in a transaction that begins by waiting for its turn to write.

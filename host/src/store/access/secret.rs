@@ -3,6 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
 
 use crate::store::secret::Key;
 use crate::store::{Error, files};
@@ -13,9 +14,22 @@ const PREFIX: &str = "berth_";
 /// 256 bits, written as hexadecimal digits.
 const DIGITS: usize = 64;
 
-/// A secret for whoever it was made for: `berth_` and 64 hexadecimal digits. `Debug` does not show it.
+/// Bytes of a seal: enough that nobody finds a second text that it fits by trying it here.
+const SEAL: usize = 16;
+
+/// A secret for whoever it was made for: `berth_` and 64 hexadecimal digits, and for a refresh token its family behind
+/// that. `Debug` does not show it.
 #[derive(Clone)]
 pub struct Secret(String);
+
+/// The family that a refresh token names. Numbers begin again with a new database, and the key outlives that; hence the
+/// time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Origin {
+    pub(super) family: i64,
+    /// When it was approved, in seconds since 1970.
+    pub(super) created: i64,
+}
 
 impl Secret {
     /// The secret itself, to be handed over; never for a log.
@@ -33,12 +47,14 @@ impl Secret {
 
     /// The one that follows from `origin` for a `purpose`: always the same, and nobody without `key` can tell it.
     pub(super) fn derived(key: &Key, purpose: &str, origin: &str) -> Self {
-        let mut text = PREFIX.to_owned();
-        for byte in key.tag(&[purpose.as_bytes(), origin.as_bytes()]) {
-            // Writing to a string cannot fail.
-            let _ = write!(text, "{byte:02x}");
-        }
-        Self(text)
+        let tag = key.tag(&[purpose.as_bytes(), origin.as_bytes()]);
+        Self(PREFIX.to_owned() + &hexadecimal(&tag))
+    }
+
+    /// This secret with the family that it belongs to, sealed by `key`: what bears such a seal was made here, and is
+    /// recognised when nothing else is left of it.
+    pub(super) fn sealed(self, key: &Key, origin: Origin) -> Self {
+        Self(origin.written(key, &self.0))
     }
 
     /// Whether `presented` could be one at all.
@@ -54,6 +70,34 @@ impl Secret {
     }
 }
 
+impl Origin {
+    /// Whether `presented` was made for this family.
+    pub(super) fn fits(self, key: &Key, presented: &str) -> bool {
+        secret_in(presented).is_some_and(|secret| {
+            let made = self.written(key, secret);
+            made.as_bytes().ct_eq(presented.as_bytes()).into()
+        })
+    }
+
+    fn written(self, key: &Key, secret: &str) -> String {
+        let (family, created) = (self.family.to_be_bytes(), self.created.to_be_bytes());
+        let tag = key.tag(&[b"family", secret.as_bytes(), &family, &created]);
+        format!("{secret}_{}_{}", self.family, hexadecimal(&tag[..SEAL]))
+    }
+}
+
+/// The number of the family that `presented` names, which [`Origin::fits`] proves or not.
+pub(super) fn named_family(presented: &str) -> Option<i64> {
+    let (family, _) = presented.strip_prefix(secret_in(presented)?)?.strip_prefix('_')?.split_once('_')?;
+    family.parse().ok()
+}
+
+fn secret_in(presented: &str) -> Option<&str> {
+    presented
+        .get(..PREFIX.len() + DIGITS)
+        .filter(|secret| Secret::is_well_formed(secret))
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Secret(…)")
@@ -66,4 +110,12 @@ pub(super) type Digest = [u8; 32];
 /// The digest of a secret that someone presents.
 pub(super) fn digest(presented: &str) -> Digest {
     Sha256::digest(presented.as_bytes()).into()
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

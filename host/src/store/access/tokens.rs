@@ -1,4 +1,7 @@
 //! The tokens of a family: issued in pairs, renewed in rotation (RFC 9700, 4.14), revoked together (RFC 7009).
+//!
+//! A refresh token bears the sealed number of its family. So one that was spent is recognised for as long as the family
+//! lives, however often that was renewed since: it bears the seal, and is not the one that can be renewed now.
 
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
@@ -8,7 +11,7 @@ use tracing::warn;
 
 use super::columns::{seconds, whole};
 use super::families;
-use super::secret::{Secret, digest};
+use super::secret::{Origin, Secret, digest, named_family};
 use super::{Access, Error};
 use crate::principal::Scope;
 use crate::store::secret::Key;
@@ -23,8 +26,12 @@ const REFRESH: Duration = Duration::from_hours(30 * 24);
 /// places at once. In seconds.
 const GRACE: i64 = 30;
 
-/// The most tokens of a family that are kept, spent ones included; beyond, the oldest are forgotten.
+/// The most tokens of a family that are kept, spent ones included; beyond, the oldest are forgotten. An access token
+/// then ends early, and a spent refresh token is still known by its seal.
 const KEPT: u32 = 1000;
+
+/// When a refresh token was spent that is known by its seal alone: longer ago than any answer is given again for.
+const LONG_AGO: i64 = 0;
 
 /// What an app gets.
 #[derive(Clone, Debug)]
@@ -43,14 +50,14 @@ pub struct Issued {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// The code or token is none of ours, is spent or too old, or belongs to another request: `invalid_grant`.
-    #[error("the code or token is unknown, spent or too old, or was given for another request; ask the owner anew")]
+    #[error("the code or token is unknown, spent or too old, or was given for another request; ask the owner again")]
     Grant,
     /// The code or token was used a second time, which ended all that came of it: `invalid_grant`. An app is not told more
     /// than in the case before.
-    #[error("the code or token is unknown, spent or too old, or was given for another request; ask the owner anew")]
+    #[error("the code or token is unknown, spent or too old, or was given for another request; ask the owner again")]
     Reused,
     /// It asks for more than was approved: `invalid_scope`.
-    #[error("the owner approved less than this scope; leave it out, or ask the owner anew")]
+    #[error("the owner approved less than this scope; leave it out, or ask the owner again")]
     Scope,
     /// It asks for another server than was approved: `invalid_target` (RFC 8707).
     #[error("the owner approved access to another resource; name that one, or none")]
@@ -77,24 +84,24 @@ impl Access {
         let now = seconds(now);
         self.change(|change| {
             families::prune_tokens(change, now)?;
-            let Some(presented) = Presented::find(change, token, now)? else {
+            let Some(presented) = Presented::find(change, &self.key, token, now)? else {
                 return Ok(Err(Refused::Grant));
             };
             if let Err(refused) = presented.admits(client_id, resource, scope) {
                 return Ok(Err(refused));
             }
-            let pair = Pair::following(&self.key, token);
+            let pair = Pair::following(&self.key, token).sealed(&self.key, presented.origin);
             let renewed = match presented.spent {
                 None => {
                     let spend = "UPDATE tokens SET spent = ?2 WHERE digest = ?1";
                     change.execute(spend, params![digest(token), now])?;
                     let scope = scope.unwrap_or(presented.scope);
-                    issue(change, pair, presented.family, presented.scope, scope, now).map(Ok)
+                    issue(change, pair, presented.origin.family, presented.scope, scope, now).map(Ok)
                 }
                 Some(spent) => presented.answer_again(change, pair, spent, scope, now),
             }?;
             if renewed.is_ok() {
-                families::touch(change, presented.family, Some(address), now)?;
+                families::touch(change, presented.origin.family, Some(address), now)?;
             }
             Ok(renewed)
         })
@@ -107,10 +114,14 @@ impl Access {
     /// If the database cannot be written.
     pub fn revoke(&self, token: &str, client_id: &str) -> Result<bool, Error> {
         self.change(|change| {
-            let family = "DELETE FROM families WHERE client_id = ?2
-                          AND id = (SELECT family FROM tokens WHERE digest = ?1)";
-            let ended = change.execute(family, params![digest(token), client_id])?;
-            Ok(ended > 0)
+            let kept = "SELECT family FROM tokens WHERE digest = ?1";
+            let kept = change.query_row(kept, [digest(token)], |row| row.get(0)).optional()?;
+            let Some(family) = kept.map_or_else(|| sealed_family(change, &self.key, token), |family| Ok(Some(family)))?
+            else {
+                return Ok(false);
+            };
+            let ended = "DELETE FROM families WHERE id = ?1 AND client_id = ?2";
+            Ok(change.execute(ended, params![family, client_id])? > 0)
         })
     }
 }
@@ -136,6 +147,14 @@ impl Pair {
         Self {
             access: Secret::derived(key, "access", refresh),
             refresh: Secret::derived(key, "refresh", refresh),
+        }
+    }
+
+    /// The same with the family in the refresh token.
+    pub(super) fn sealed(self, key: &Key, origin: Origin) -> Self {
+        Self {
+            refresh: self.refresh.sealed(key, origin),
+            ..self
         }
     }
 
@@ -174,9 +193,26 @@ pub(super) fn issue(
     Ok(pair.issued(scope, expires - now))
 }
 
-/// A refresh token that someone shows, as it is kept.
+/// The family that `token` bears the seal of, if it lives.
+fn sealed_family(change: &Transaction<'_>, key: &Key, token: &str) -> rusqlite::Result<Option<i64>> {
+    let Some(family) = named_family(token) else {
+        return Ok(None);
+    };
+    let created = "SELECT created FROM families WHERE id = ?1";
+    let created = change.query_row(created, [family], |row| row.get(0)).optional()?;
+    let fits = |created: &i64| {
+        let origin = Origin {
+            family,
+            created: *created,
+        };
+        origin.fits(key, token)
+    };
+    Ok(created.filter(fits).map(|_| family))
+}
+
+/// A refresh token that someone shows.
 struct Presented {
-    family: i64,
+    origin: Origin,
     client_id: Option<String>,
     resource: Option<String>,
     scope: Scope,
@@ -184,20 +220,35 @@ struct Presented {
 }
 
 impl Presented {
-    fn find(change: &Transaction<'_>, token: &str, now: i64) -> rusqlite::Result<Option<Self>> {
-        let joined = "SELECT family, client_id, resource, families.scope, spent
-                      FROM tokens JOIN families ON families.id = family
-                      WHERE digest = ?1 AND tokens.kind = 'refresh' AND tokens.expires > ?2";
-        let read = |row: &Row<'_>| {
-            Ok(Self {
-                family: row.get("family")?,
-                client_id: row.get("client_id")?,
-                resource: row.get("resource")?,
-                scope: row.get("scope")?,
-                spent: row.get("spent")?,
-            })
+    /// As it is kept, or as its seal tells.
+    fn find(change: &Transaction<'_>, key: &Key, token: &str, now: i64) -> rusqlite::Result<Option<Self>> {
+        let kept = "SELECT families.*, spent FROM tokens JOIN families ON families.id = family
+                    WHERE digest = ?1 AND tokens.kind = 'refresh' AND tokens.expires > ?2";
+        let kept = change.query_row(kept, params![digest(token), now], Self::read).optional()?;
+        if kept.is_some() {
+            return Ok(kept);
+        }
+        let Some(family) = sealed_family(change, key, token)? else {
+            return Ok(None);
         };
-        change.query_row(joined, params![digest(token), now], read).optional()
+        // Without one that can be renewed now, it is that one itself that has expired.
+        let spent = "SELECT families.*, ?3 AS spent FROM families WHERE id = ?1 AND EXISTS (
+                         SELECT 1 FROM tokens WHERE family = ?1 AND kind = 'refresh' AND spent IS NULL AND expires > ?2)";
+        let row = params![family, now, LONG_AGO];
+        change.query_row(spent, row, Self::read).optional()
+    }
+
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            origin: Origin {
+                family: row.get("id")?,
+                created: row.get("created")?,
+            },
+            client_id: row.get("client_id")?,
+            resource: row.get("resource")?,
+            scope: row.get("scope")?,
+            spent: row.get("spent")?,
+        })
     }
 
     /// Whether it may be used by this client, and for this.
@@ -214,7 +265,7 @@ impl Presented {
         Ok(())
     }
 
-    /// The same successor once more, if that is harmless; else the end of the family.
+    /// The same successor once more, if that is harmless; otherwise the end of the family.
     fn answer_again(
         &self,
         change: &Transaction<'_>,
@@ -243,10 +294,10 @@ impl Presented {
             }
             _ => {
                 warn!(
-                    family = self.family,
+                    family = self.origin.family,
                     "a refresh token was used twice, so its tokens are void"
                 );
-                families::end(change, self.family)?;
+                families::end(change, self.origin.family)?;
                 Ok(Err(Refused::Reused))
             }
         }

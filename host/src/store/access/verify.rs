@@ -1,10 +1,14 @@
 //! Whom a bearer token speaks for: the question of every call, so its answers are kept in mind.
 //!
 //! What this process changes is seen at once. Changes of other processes, such as `berth tokens revoke`, are looked for
-//! at most every 50 ms: asking SQLite each time would cost more than everything else here.
+//! when the last look is 50 ms old: asking SQLite each time would cost more than everything else here.
+//!
+//! A call asks in three steps, since only the second one is made on the runtime's threads: [`Access::is_fresh`], or else
+//! [`Access::look`] where it may block; [`Access::recall`]; and for a token that is not in mind [`Access::verify`] where
+//! it may block.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -21,7 +25,7 @@ const IN_MIND: usize = 10_000;
 /// The most characters of a name in a principal's id.
 const NAME: usize = 40;
 
-/// What a good token is worth.
+/// What a valid token is worth.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
     /// Who shows it: `app:NAME#FAMILY` or `token:NAME#FAMILY`.
@@ -32,15 +36,15 @@ pub struct Verified {
     pub family: i64,
 }
 
-/// Tokens that were found good, and the connection to look for others: one of its own, so that no call waits for a
-/// change that goes to the disk.
-#[derive(Debug)]
+/// Tokens that were found valid.
+#[derive(Debug, Default)]
 pub(super) struct Cache(Mutex<Found>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Found {
-    connection: Connection,
     tokens: HashMap<Digest, Token>,
+    /// How often everything was forgotten: what was read before that must not be kept after it.
+    forgotten: u64,
     /// Changes with every change of another connection.
     version: i64,
     /// When `version` was read last.
@@ -54,76 +58,109 @@ struct Token {
 }
 
 impl Access {
-    /// Within which time every process heeds what another has changed.
+    /// Within which time every process notices what another has changed.
     pub const HEEDED_WITHIN: Duration = Duration::from_millis(50);
 
-    /// Whom the access or personal token `token` speaks for; none if it is none of ours, or no longer good.
+    /// Whether what other processes have changed was looked for within the last 50 ms. Never blocks.
+    pub fn is_fresh(&self) -> bool {
+        self.verified.lock().is_fresh()
+    }
+
+    /// Looks for what other processes have changed, unless that was done within the last 50 ms.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn look(&self) -> Result<(), Error> {
+        if self.is_fresh() {
+            return Ok(());
+        }
+        let began = Instant::now();
+        let version = self.read(|connection| connection.pragma_query_value(None, "data_version", |row| row.get(0)))?;
+        let mut found = self.verified.lock();
+        // Two that look at once may end in either order; what the later one has seen stands.
+        if found.looked.is_none_or(|looked| looked < began) {
+            if version != found.version {
+                found.forget();
+            }
+            (found.version, found.looked) = (version, Some(began));
+        }
+        Ok(())
+    }
+
+    /// Whom `token` speaks for, if that is in mind from an earlier [`Access::verify`]; none says nothing. Never blocks.
+    pub fn recall(&self, token: &str, now: SystemTime) -> Option<Verified> {
+        let digest = well_formed(token)?;
+        let found = self.verified.lock();
+        found.tokens.get(&digest).and_then(|token| token.at(now))
+    }
+
+    /// Whom the access or personal token `token` speaks for; none if it is not one of ours, or no longer valid.
     ///
     /// # Errors
     /// If the database cannot be read.
     pub fn verify(&self, token: &str, now: SystemTime) -> Result<Option<Verified>, Error> {
-        if !Secret::is_well_formed(token) {
+        let Some(digest) = well_formed(token) else {
             return Ok(None);
+        };
+        self.look()?;
+        let known = self.recall(token, now);
+        if known.is_some() {
+            return Ok(known);
         }
-        let digest = secret::digest(token);
-        let mut found = self.verified.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let token = found.token(&digest).map_err(Error::database(&self.path))?;
-        Ok(token
-            .filter(|token| token.expires > seconds(now))
-            .map(|token| token.verified.clone()))
+        let forgotten = self.verified.lock().forgotten;
+        let token = self.read(|connection| find(connection, &digest))?;
+        if let Some(token) = &token {
+            self.verified.lock().keep(digest, token, forgotten);
+        }
+        Ok(token.and_then(|token| token.at(now)))
     }
 }
 
 impl Cache {
-    pub(super) fn new(connection: Connection) -> Self {
-        Self(Mutex::new(Found {
-            connection,
-            tokens: HashMap::new(),
-            version: 0,
-            looked: None,
-        }))
-    }
-
     /// Forgets everything, after a change.
     pub(super) fn forget(&self) {
-        let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        found.tokens.clear();
+        self.lock().forget();
+    }
+
+    /// Held for moments only, never while SQLite works.
+    fn lock(&self) -> MutexGuard<'_, Found> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Found {
-    fn token(&mut self, digest: &Digest) -> rusqlite::Result<Option<&Token>> {
-        self.heed_others()?;
-        if !self.tokens.contains_key(digest) {
-            let Some(token) = find(&self.connection, digest)? else {
-                return Ok(None);
-            };
-            if self.tokens.len() >= IN_MIND {
-                self.tokens.clear();
-            }
-            self.tokens.insert(*digest, token);
-        }
-        Ok(self.tokens.get(digest))
+    fn is_fresh(&self) -> bool {
+        self.looked
+            .is_some_and(|looked| looked.elapsed() < Access::HEEDED_WITHIN)
     }
 
-    /// Forgets everything if another connection changed anything.
-    fn heed_others(&mut self) -> rusqlite::Result<()> {
-        let present = Instant::now();
-        if self
-            .looked
-            .is_some_and(|looked| present - looked < Access::HEEDED_WITHIN)
-        {
-            return Ok(());
+    fn forget(&mut self) {
+        self.tokens.clear();
+        self.forgotten += 1;
+    }
+
+    /// Keeps what was read when everything had been forgotten `forgotten` times.
+    fn keep(&mut self, digest: Digest, token: &Token, forgotten: u64) {
+        if self.forgotten != forgotten {
+            return;
         }
-        let version = self
-            .connection
-            .pragma_query_value(None, "data_version", |row| row.get(0))?;
-        if version != self.version {
+        // A token that is dropped is looked up again.
+        if self.tokens.len() >= IN_MIND {
             self.tokens.clear();
         }
-        (self.version, self.looked) = (version, Some(present));
-        Ok(())
+        self.tokens.insert(digest, token.clone());
     }
+}
+
+impl Token {
+    /// What it is worth at `now`.
+    fn at(&self, now: SystemTime) -> Option<Verified> {
+        (self.expires > seconds(now)).then(|| self.verified.clone())
+    }
+}
+
+fn well_formed(token: &str) -> Option<Digest> {
+    Secret::is_well_formed(token).then(|| secret::digest(token))
 }
 
 fn find(connection: &Connection, digest: &Digest) -> rusqlite::Result<Option<Token>> {

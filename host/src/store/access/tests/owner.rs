@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{HERE, Place, at};
+use crate::store::access::columns;
 
 const HOURS: u64 = 60 * 60;
 const ORIGIN: &str = "https://berth.example";
@@ -174,6 +175,51 @@ fn nobody_keeps_the_owner_out_of_a_place_of_theirs() {
         place.access.login_wait(home, at(later)).unwrap().is_some(),
         "not for ever"
     );
+}
+
+#[test]
+fn failures_from_many_other_addresses_flush_no_lock_out() {
+    let place = Place::new();
+    let locked = wait_after(&place, "192.0.2.7", 12);
+    place
+        .access
+        .change(|change| {
+            let others = "WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 20000)
+                          INSERT INTO failures (address, count, last, until)
+                          SELECT 'other ' || n, 1, ?1 + n % 60, 0 FROM number";
+            change.execute(others, [columns::seconds(at(1))])
+        })
+        .unwrap();
+    assert_eq!(place.count("failures"), 20_002);
+    for last in 1..9 {
+        let address = format!("198.51.100.{last}").parse().unwrap();
+        place.access.login_failed(address, at(61)).unwrap();
+    }
+    let wait = place.access.login_wait("192.0.2.7".parse().unwrap(), at(61)).unwrap();
+    assert_eq!(wait, Some(Duration::from_secs(locked - 61)));
+    assert_eq!(wait_after(&place, "192.0.2.7", 1), 2 * (locked - 1) + 1, "nor its count");
+    place
+        .access
+        .login_failed("198.51.100.9".parse().unwrap(), at(25 * HOURS))
+        .unwrap();
+    assert_eq!(place.count("failures"), 2, "a day forgets them all");
+}
+
+#[test]
+fn a_clock_that_was_set_back_makes_no_wait_longer() {
+    let place = Place::new();
+    let address = "192.0.2.7".parse().unwrap();
+    let day = 24 * HOURS;
+    for _ in 0..30 {
+        place.access.login_failed(address, at(day)).unwrap();
+    }
+    let again = place.again();
+    let wait = |now| again.login_wait(address, at(now)).unwrap().unwrap_or_default().as_secs();
+    assert_eq!(wait(0), 15 * 60 + 1, "as it was meant");
+    assert_eq!(wait(600), 5 * 60 + 1, "and it passes");
+    assert_eq!(wait(901), 0);
+    again.login_failed(address, at(902)).unwrap();
+    assert_eq!(wait(902), 15 * 60 + 1, "the count stays");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Codes and tokens of apps: what each is good for, how often, and how long.
 
-use super::{APP, Access, HERE, Place, Redemption, Refused, approval, at, redemption};
+use super::{APP, Access, HERE, Issued, Place, Redemption, Refused, approval, at, redemption};
 use crate::principal::{Backends, Scope};
+use crate::store::Secret;
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
@@ -194,6 +195,97 @@ fn once_the_successor_was_used_the_old_token_is_theft_at_once() {
     }
 }
 
+/// Renews `times` times, once a second: the last tokens.
+fn renewed_often(access: &Access, mut refresh: Secret, times: u64) -> Issued {
+    let mut renew = |second| {
+        let issued = access.renewed(refresh.reveal(), second).unwrap();
+        refresh = issued.refresh.clone();
+        issued
+    };
+    (1..times).for_each(|second| drop(renew(second)));
+    renew(times)
+}
+
+#[test]
+fn a_spent_token_is_theft_however_often_its_family_was_renewed_since() {
+    for times in [600, 2_000] {
+        let place = Place::new();
+        let first = place.access.admitted(0);
+        let last = renewed_often(&place.access, first.refresh.clone(), times);
+        assert!(place.count("tokens") <= 1000, "few are kept");
+        let other = place.access.admitted(0);
+        let reused = place.access.renewed(first.refresh.reveal(), times + 1);
+        assert_eq!(reused.unwrap_err(), Refused::Reused);
+        assert_eq!(place.access.verified(last.access.reveal(), times + 1), None);
+        assert!(place.access.renewed(last.refresh.reveal(), times + 1).is_err());
+        assert!(place.access.verified(other.access.reveal(), times + 1).is_some());
+    }
+}
+
+#[test]
+fn a_spent_token_is_theft_also_when_it_would_have_expired() {
+    let place = Place::new();
+    let first = place.access.admitted(0);
+    let second = place.access.renewed(first.refresh.reveal(), 20 * DAY).unwrap();
+    let third = place.access.renewed(second.refresh.reveal(), 40 * DAY).unwrap();
+    let reused = place.access.renewed(first.refresh.reveal(), 41 * DAY);
+    assert_eq!(reused.unwrap_err(), Refused::Reused);
+    assert!(place.access.renewed(third.refresh.reveal(), 41 * DAY).is_err());
+}
+
+#[test]
+fn a_token_that_has_expired_unspent_is_no_theft() {
+    let place = Place::new();
+    let first = place.access.admitted(0);
+    let refused = place.access.renewed(first.refresh.reveal(), 31 * DAY);
+    assert_eq!(refused.unwrap_err(), Refused::Grant);
+}
+
+#[test]
+fn a_spent_token_can_give_its_family_back_however_old_it_is() {
+    let place = Place::new();
+    let first = place.access.admitted(0);
+    let last = renewed_often(&place.access, first.refresh.clone(), 600);
+    assert!(!place.access.revoke(first.refresh.reveal(), "berth-other").unwrap());
+    assert!(place.access.revoke(first.refresh.reveal(), APP).unwrap());
+    assert_eq!(place.access.verified(last.access.reveal(), 601), None);
+}
+
+#[test]
+fn nobody_ends_a_family_by_a_token_that_was_never_given() {
+    let place = Place::new();
+    let elsewhere = Place::new();
+    let (issued, foreign) = (place.access.admitted(0), elsewhere.access.admitted(0));
+    let (secret, seal) = issued.refresh.reveal().split_once("_1_").unwrap();
+    let other = format!("berth_{}", "0".repeat(64));
+    for forged in [
+        foreign.refresh.reveal(),
+        &format!("{other}_1_{seal}"),
+        &format!("{secret}_1_{}", "0".repeat(32)),
+        &format!("{secret}_1_"),
+        &format!("{secret}_2_{seal}"),
+        &format!("{secret}_01_{seal}"),
+        &format!("{secret}__{seal}"),
+        secret,
+        "",
+    ] {
+        let refused = place.access.renewed(forged, 100).unwrap_err();
+        assert_eq!(refused, Refused::Grant, "{forged}");
+        assert!(!place.access.revoke(forged, APP).unwrap(), "{forged}");
+    }
+    // What was given for a family of the same number, before the database was made again.
+    let place = Place::new();
+    let before = place.access.admitted(0);
+    place.access.renewed(before.refresh.reveal(), 1).unwrap();
+    for file in ["berth.db", "berth.db-wal", "berth.db-shm"] {
+        let _ = std::fs::remove_file(place.root.path().join("data").join(file));
+    }
+    let again = place.again();
+    let after = again.admitted(2);
+    assert_eq!(again.renewed(before.refresh.reveal(), 3).unwrap_err(), Refused::Grant);
+    assert!(again.renewed(after.refresh.reveal(), 3).is_ok());
+}
+
 #[test]
 fn renewing_may_narrow_but_never_widen() {
     let place = Place::new();
@@ -320,8 +412,8 @@ fn no_secret_is_kept_nor_shown_by_debug() {
         .flat_map(|name| std::fs::read(place.root.path().join("data").join(name)).unwrap())
         .collect();
     for secret in secrets {
-        let digits = secret.reveal().strip_prefix("berth_").unwrap();
-        assert!(digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let digits = &secret.reveal().strip_prefix("berth_").unwrap()[..64];
+        assert!(secret.reveal().len() >= 70 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
         assert!(!kept.windows(digits.len()).any(|window| window == digits.as_bytes()));
         assert!(!format!("{secret:?} {issued:?}").contains(digits));
     }
