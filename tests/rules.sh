@@ -39,4 +39,11 @@ if [ -n "$named" ]; then
     failed=1
 fi
 
+# Whoever prints an error with its causes would say this one twice. A cause that is part of the text is called `cause`.
+twice=$(grep -rnE '#\[error\(.*\{source\b|^ *"[^"]*\{source\b' host/src plugins --include='*.rs' || true)
+if [ -n "$twice" ]; then
+    printf 'the text of an error must not hold its source:\n%s\n' "$twice" >&2
+    failed=1
+fi
+
 exit $failed

@@ -13,5 +13,6 @@ pub mod owner;
 pub mod peer;
 pub mod plugin;
 pub mod principal;
+pub mod shell;
 pub mod store;
 pub mod watch;

@@ -8,9 +8,10 @@ use serde::Deserialize;
 
 use super::source::At;
 use super::surroundings::Surroundings;
-use super::{Agent, Backend, ConfigError, EnvFile, Limits, PluginSource, file, programs, values};
+use super::{Agent, Backend, ConfigError, EnvFile, Limits, PluginSource, file, places, programs, values};
 use crate::capability::process::MARK;
 use crate::capability::process::grant::Grant;
+use crate::shell;
 
 const MIB: u64 = 1 << 20;
 
@@ -191,29 +192,24 @@ fn directories(
         let found = path.canonicalize().map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => at.error(format!(
                 "{shown} does not exist: make it with `mkdir -p {}`",
-                quoted_for_shell(&path)
+                shell::word(&path)
             )),
             _ => at.error(format!(
                 "{shown} cannot be used ({error}): correct the path or its permissions"
             )),
         })?;
-        match found.is_dir() {
-            true => Ok(found),
-            false => Err(at.error(format!("{shown} is no directory: name the directory that holds it"))),
+        match places::fault(&found) {
+            _ if !found.is_dir() => {
+                Err(at.error(format!("{shown} is not a directory: name the directory that holds it")))
+            }
+            Some(fault) => Err(at.error(format!(
+                "{} {fault}: name the directory of your projects",
+                found.display()
+            ))),
+            None => Ok(found),
         }
     };
     written.iter().enumerate().map(resolve).collect()
-}
-
-/// The command is there to be pasted, whatever the path holds.
-fn quoted_for_shell(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_alphanumeric() || "/._-+,:@".contains(c);
-    if text.chars().all(plain) {
-        text
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
 }
 
 fn inherited(at: &At<'_>, written: &[String]) -> Result<(), ConfigError> {
@@ -261,6 +257,12 @@ fn env_file(
 ) -> Result<Option<EnvFile>, ConfigError> {
     let read = |written| EnvFile::read(&around.resolve(written, folder));
     let file = written.map(read).transpose().map_err(|error| at.error(error))?;
+    let place = file
+        .as_ref()
+        .and_then(|file| Some((&file.path, file.path.canonicalize().ok()?)));
+    if let Some((path, fault)) = place.and_then(|(path, real)| Some((path, places::own_fault(&real)?))) {
+        return Err(at.error(format!("{} {fault}: name a file of your own", path.display())));
+    }
     let mut variables = file.iter().flat_map(|file| &file.variables);
     match variables.any(|(name, _)| name == MARK) {
         true => Err(at.error(marked())),

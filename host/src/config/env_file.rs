@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 
 use super::values;
+use crate::shell;
 
 /// The largest file that is read, in bytes.
 const LARGEST: u64 = 64 * 1024;
@@ -28,13 +29,16 @@ pub struct EnvFile {
 pub(super) enum BadEnvFile {
     #[error("{} is a link: name the file itself", path.display())]
     Link { path: PathBuf },
-    #[error("{0} cannot be read ({source}): make it with `install -m 600 /dev/null {0}`, or correct it", path.display())]
-    Unreadable { path: PathBuf, source: io::Error },
+    #[error(
+        "{} cannot be read ({cause}): make it with `install -m 600 /dev/null {}`, or correct it",
+        path.display(), shell::word(path)
+    )]
+    Unreadable { path: PathBuf, cause: io::Error },
     #[error("{} is no regular file: name one", path.display())]
     NotRegular { path: PathBuf },
     #[error("{} belongs to another user: `chown` it to the user that runs berth", path.display())]
     Foreign { path: PathBuf },
-    #[error("{0} can be read or written by others: `chmod 600 {0}`", path.display())]
+    #[error("{} can be read or written by others: `chmod 600 {}`", path.display(), shell::word(path))]
     Open { path: PathBuf },
     #[error("{} is larger than {LARGEST} bytes: keep only variables in it", path.display())]
     TooLarge { path: PathBuf },
@@ -76,9 +80,9 @@ impl fmt::Debug for EnvFile {
 /// The text of a file that is checked by its open descriptor, so that it cannot be exchanged after the check. Opening
 /// does not wait, since a FIFO would make it wait for ever.
 fn read_private(path: &Path) -> Result<String, BadEnvFile> {
-    let unreadable = |source: io::Error| BadEnvFile::Unreadable {
+    let unreadable = |cause: io::Error| BadEnvFile::Unreadable {
         path: path.to_owned(),
-        source,
+        cause,
     };
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let opened = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| match error {

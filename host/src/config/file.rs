@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::ConfigError;
 use super::surroundings::Surroundings;
+use crate::shell;
 
 /// The largest configuration that is read, in bytes.
 const LARGEST: u64 = 1 << 20;
@@ -51,13 +52,10 @@ pub(super) fn read(path: &Path) -> Result<String, ConfigError> {
     Ok(text)
 }
 
-/// Who else could have written the file, and how to mend that. Whoever writes it could grant or run anything.
+/// Who else could have written the file, and how to fix that. Whoever writes it could grant or run anything.
 pub(super) fn foreign_writers(path: &Path, found: &Metadata) -> Option<String> {
-    let shown = path.display();
     if found.uid() != 0 && found.uid() != rustix::process::geteuid().as_raw() {
-        return Some(format!(
-            "belongs to another user, who could write anything there: `chown` {shown} to yourself"
-        ));
+        return Some("belongs to another user, who could write anything there: name a copy of your own".to_owned());
     }
-    (found.mode() & 0o022 != 0).then(|| format!("can be written by others: `chmod go-w {shown}`"))
+    (found.mode() & 0o022 != 0).then(|| format!("can be written by others: `chmod go-w {}`", shell::word(path)))
 }

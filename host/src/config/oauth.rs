@@ -64,7 +64,11 @@ impl ClientSection {
 /// Redirects match exactly, so what could never match, or would leak an answer, is an error.
 fn redirects(at: &At<'_>, written: &[String]) -> Result<(), ConfigError> {
     for (index, text) in written.iter().enumerate() {
-        if let Err(fault) = parse_redirect(text) {
+        let fault = match parse_redirect(text) {
+            Ok(_) if text.contains('*') => Err("holds a *, which stands for nothing else here"),
+            parsed => parsed,
+        };
+        if let Err(fault) = fault {
             return Err(at.item(index).error(format!(
                 "{text:?} {fault}: write it as the app sends it, like \"https://app.example/callback\""
             )));
@@ -73,13 +77,14 @@ fn redirects(at: &At<'_>, written: &[String]) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// A redirect address that may be registered at all: https, or http on a loopback name; no user, no fragment, and
-/// spelled as URLs are written, so that comparing the text compares the address (RFC 9700, 2.1; RFC 8252, 7.3).
+/// A redirect address that may be registered at all: https, or http on a loopback name; a host that can be reached; no
+/// user, no fragment, and spelled as URLs are written, so that comparing the text compares the address (RFC 9700, 2.1; RFC
+/// 8252, 7.3).
 ///
 /// # Errors
 /// What is wrong with it, to stand after the address.
 pub fn parse_redirect(text: &str) -> Result<Url, &'static str> {
-    let url = Url::parse(text).map_err(|_| "is no URL")?;
+    let url = Url::parse(text).map_err(|_| "is not a URL")?;
     if url.as_str() != text {
         return Err("is not spelled as a URL is written");
     }
@@ -88,6 +93,9 @@ pub fn parse_redirect(text: &str) -> Result<Url, &'static str> {
     }
     if url.fragment().is_some() {
         return Err("has a fragment");
+    }
+    if let Some(fault) = values::host_fault(&url) {
+        return Err(fault);
     }
     match url.scheme() {
         "https" => Ok(url),

@@ -1,4 +1,5 @@
-//! berth's own files must not lie where a backend's programs may write: who can write those can grant anything.
+//! Places that cannot be meant: berth's own files must not lie where a backend's programs may write, for who can write
+//! those can grant anything; and what the system shows of itself as files is nobody's place to work in.
 
 use std::path::{Path, PathBuf};
 
@@ -6,8 +7,42 @@ use super::source::At;
 use super::{Backend, Config, ConfigError, PluginSource};
 use crate::capability::files::OwnPlace;
 
-/// Refuses a granted directory that holds the configuration, a plugin, an `env_file`, data or cache.
+/// What the system shows of itself as files. Whoever may write there changes the system and not a project.
+const SYSTEM: [&str; 3] = ["/proc", "/sys", "/dev"];
+
+/// Sockets and the like of running programs, and below that people's disks.
+const RUNNING: &str = "/run";
+const DISKS: &str = "/run/media";
+
+/// What is wrong with `path`, without links, as a place for work, to stand after it.
+pub(super) fn fault(path: &Path) -> Option<&'static str> {
+    let disk = path.starts_with(DISKS) && path != Path::new(DISKS);
+    let running = path.starts_with(RUNNING) && !disk;
+    own_fault(path).or_else(|| running.then_some("is the system's own, where no projects lie"))
+}
+
+/// What is wrong with `path`, without links, as a file or directory of berth's operator, to stand after it. In `/run`
+/// other programs put secrets for this user.
+pub(super) fn own_fault(path: &Path) -> Option<&'static str> {
+    if path.parent().is_none() {
+        return Some("is the root directory, which holds everything");
+    }
+    let system = SYSTEM.iter().any(|system| path.starts_with(system));
+    system.then_some("is where the system shows itself as files")
+}
+
+/// Refuses a granted directory that holds the configuration, a plugin, an `env_file`, data or cache, or lies in the latter
+/// two; and data and cache where the system's own files are.
 pub(super) fn check(config: &Config, top: &At<'_>) -> Result<(), ConfigError> {
+    let (data, cache) = (real(&config.server.data), real(&config.server.cache));
+    for (key, path) in [("data", &data), ("cache", &cache)] {
+        if let Some(fault) = own_fault(path) {
+            return Err(top.key("server").key(key).error(format!(
+                "{} {fault}: name a directory of berth's own, such as one that does not exist yet",
+                path.display()
+            )));
+        }
+    }
     let own = own(config);
     for backend in config.backends.values() {
         let at = top.key("backends").key(&backend.name).key("directories");
@@ -17,6 +52,13 @@ pub(super) fn check(config: &Config, top: &At<'_>) -> Result<(), ConfigError> {
                     "{} is too wide a grant, since it holds berth's {what}, {}: grant a directory beside it, or move that",
                     directory.display(),
                     path.display(),
+                )));
+            }
+            if let Some(own) = [&data, &cache].into_iter().find(|own| directory.starts_with(own)) {
+                return Err(at.item(index).error(format!(
+                    "{} lies in a place of berth's own, {}: grant a directory elsewhere, or move that in [server]",
+                    directory.display(),
+                    own.display(),
                 )));
             }
         }

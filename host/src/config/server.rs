@@ -134,19 +134,32 @@ fn listen(at: &At<'_>, written: Option<String>, public: bool) -> Result<SocketAd
 /// What is wrong, to be put after what was written.
 pub fn parse_public_url(written: &str) -> Result<String, &'static str> {
     let Ok(url) = Url::parse(written) else {
-        return Err("is no URL");
+        return Err("is not a URL");
     };
     let bare = url.username().is_empty()
         && url.password().is_none()
         && url.path() == "/"
         && url.query().is_none()
         && url.fragment().is_none();
-    match url.scheme() {
+    let origin = url.origin().ascii_serialization();
+    match (url.scheme(), values::host_fault(&url)) {
         _ if !bare => Err("has more than a scheme, a name and a port"),
-        "https" => Ok(url.origin().ascii_serialization()),
-        "http" if values::is_loopback(&url) => Ok(url.origin().ascii_serialization()),
+        (_, Some(fault)) => Err(fault),
+        ("http" | "https", None) if !is_spelled(written, &origin) => {
+            Err("is not spelled as browsers write it (a name in ASCII letters, an address in its usual form)")
+        }
+        ("https", None) => Ok(origin),
+        ("http", None) if values::is_loopback(&url) => Ok(origin),
         _ => Err("is not https"),
     }
+}
+
+/// Whether `written` is `origin` but for capital letters, the port that goes without saying, and a slash at the end.
+/// Whatever a parser makes an origin of otherwise, its writer may have meant something else.
+fn is_spelled(written: &str, origin: &str) -> bool {
+    let written = written.strip_suffix('/').unwrap_or(written).to_ascii_lowercase();
+    let port = if origin.starts_with("https:") { ":443" } else { ":80" };
+    written == origin || written.strip_suffix(port) == Some(origin)
 }
 
 fn public_url(at: &At<'_>, written: &str) -> Result<String, ConfigError> {
@@ -159,9 +172,11 @@ fn public_url(at: &At<'_>, written: &str) -> Result<String, ConfigError> {
 
 fn proxies(at: &At<'_>, written: &[String]) -> Result<Vec<IpAddr>, ConfigError> {
     let address = |(index, text): (usize, &String)| {
-        text.parse().map_err(|_| {
+        let parsed: Option<IpAddr> = text.parse().ok();
+        let one = parsed.filter(|ip| !ip.is_unspecified() && !ip.is_multicast());
+        one.ok_or_else(|| {
             at.item(index).error(format!(
-                "{text:?} is no address: write the proxy's own address, like \"127.0.0.1\""
+                "{text:?} is not an address that a proxy can have: write its own address, like \"127.0.0.1\""
             ))
         })
     };
@@ -170,28 +185,33 @@ fn proxies(at: &At<'_>, written: &[String]) -> Result<Vec<IpAddr>, ConfigError> 
 
 fn header(at: &At<'_>, written: Option<String>) -> Result<String, ConfigError> {
     let name = written.unwrap_or_else(|| "x-forwarded-for".to_owned());
-    match http::HeaderName::try_from(&name) {
-        Ok(name) => Ok(name.as_str().to_owned()),
-        Err(_) => Err(at.error(format!(
-            "{name:?} is no name of a header: write it like \"x-forwarded-for\" or \"cf-connecting-ip\""
-        ))),
+    const LIKE: &str = "write it like \"x-forwarded-for\" or \"cf-connecting-ip\"";
+    let header = http::HeaderName::try_from(&name)
+        .map_err(|_| at.error(format!("{name:?} cannot be the name of a header: {LIKE}")))?;
+    if !names_an_address(header.as_str()) {
+        return Err(at.error(format!(
+            "{name:?} is not a header in which proxies name a client's address (their names end in -for, -ip or \
+             -address): {LIKE}"
+        )));
     }
+    Ok(header.as_str().to_owned())
+}
+
+/// Whether it is a header in which a proxy names the client's address, by the ends that all such names have. What clients
+/// send for other purposes, such as a token, must not become an address in the records.
+fn names_an_address(header: &str) -> bool {
+    let ends = ["-for", "-ip", "-ipv6", "-clientip", "-socketip", "-address", "-addr"];
+    ends.iter().any(|end| header.ends_with(end)) && !header.starts_with("x-berth")
 }
 
 fn url_hosts(at: &At<'_>, written: Option<Vec<String>>) -> Result<Vec<String>, ConfigError> {
     let Some(hosts) = written else {
         return Ok(vec!["claude.ai".to_owned(), "claude.com".to_owned()]);
     };
-    let is_host = |host: &String| {
-        !host.is_empty()
-            && host
-                .chars()
-                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '.' || c == '-')
-    };
-    match hosts.iter().position(|host| !is_host(host)) {
+    match hosts.iter().position(|host| !values::is_host_name(host)) {
         None => Ok(hosts),
         Some(index) => Err(at.item(index).error(format!(
-            "{:?} is no host: write its name alone in small letters, like \"example.org\"",
+            "{:?} cannot be a host: write its name alone in small letters, like \"example.org\"",
             hosts[index]
         ))),
     }

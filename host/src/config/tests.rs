@@ -295,7 +295,7 @@ fn says_line_key_and_fix_of_whatever_is_wrong() {
             "\"~/projects\"",
             "\"~/file\"",
             "backends.local.directories[0]",
-            "is no directory",
+            "is not a directory",
         ),
         (
             "\"~/projects\"",
@@ -307,7 +307,7 @@ fn says_line_key_and_fix_of_whatever_is_wrong() {
             "\"~/projects\"",
             "\"/\"",
             "backends.local.directories[0]",
-            "too wide a grant",
+            "is the root directory",
         ),
         (
             "\"~/projects\"",
@@ -466,7 +466,7 @@ fn says_line_key_and_fix_of_whatever_is_wrong() {
             "listen",
             "public_url = \"berth.example\"\nlisten",
             "server.public_url",
-            "is no URL",
+            "is not a URL",
         ),
         (
             "listen",
@@ -496,13 +496,13 @@ fn says_line_key_and_fix_of_whatever_is_wrong() {
             "listen",
             "trusted_proxies = [\"127.0.0.1\", \"10.0.0.0/8\"]\nlisten",
             "server.trusted_proxies[1]",
-            "the proxy's own address",
+            "its own address",
         ),
         (
             "listen",
             "client_address = \"X Forwarded\"\nlisten",
             "server.client_address",
-            "no name of a header",
+            "cannot be the name of a header",
         ),
         (
             "listen",
@@ -594,6 +594,247 @@ fn says_line_key_and_fix_of_whatever_is_wrong() {
             "{shown}: {told}"
         );
     }
+}
+
+/// What is said of `key` in a configuration where each of `values` stands in place of `VALUE` in `line`, a line of
+/// `[server]`.
+fn told_of(line: &str, key: &str, values: &[&str]) -> Vec<String> {
+    let home = Home::new();
+    let told = values.iter().map(|value| {
+        let (text, _) = changed("listen = ", &format!("{}\nlisten = ", line.replace("VALUE", value)));
+        let error = home.check(&text).expect_err(value);
+        assert_eq!(error.key.as_deref(), Some(key), "{value}: {error}");
+        error.message
+    });
+    told.collect()
+}
+
+#[test]
+fn only_headers_in_which_proxies_name_addresses_are_taken_for_one() {
+    let others = [
+        "authorization",
+        "Cookie",
+        "host",
+        "forwarded",
+        "via",
+        "user-agent",
+        "x-berth-session",
+        "x-berth-client-ip",
+        "content-length",
+        "mcp-session-id",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+    ];
+    for told in told_of("client_address = \"VALUE\"", "server.client_address", &others) {
+        assert!(
+            told.contains("in which proxies name") && told.contains("cf-connecting-ip"),
+            "{told}"
+        );
+    }
+    let home = Home::new();
+    for header in [
+        "X-Forwarded-For",
+        "x-real-ip",
+        "cf-connecting-ip",
+        "cf-connecting-ipv6",
+        "true-client-ip",
+        "fly-client-ip",
+        "x-azure-clientip",
+        "x-envoy-external-address",
+        "x-our-own-client-addr",
+    ] {
+        let (text, _) = changed("listen = ", &format!("client_address = \"{header}\"\nlisten = "));
+        assert_eq!(
+            home.check(&text).unwrap().server.client_address,
+            header.to_ascii_lowercase()
+        );
+    }
+}
+
+#[test]
+fn a_public_url_names_a_host_that_can_be_reached_in_its_one_spelling() {
+    let wrong = [
+        "https://*.test",
+        "https://a..b",
+        "https://.test",
+        "https://berth.test.",
+        "https://-berth.test",
+        "https://berth-.test",
+        "https://my_desk.test",
+        "https://berth.test:0",
+        "https://me@berth.test",
+        "https://:secret@berth.test",
+        "https://bücher.test",
+        "https://ｂerth.test",
+        "https://xn--0.test",
+        "https://xn--.test",
+        "https://127.1",
+        "https://0x7f000001",
+        "https://2130706433",
+        "https://192.0.2.01",
+        "https://１９２.0.2.1",
+        "https://0.0.0.0",
+        "https://224.0.0.1",
+        "https://[::]",
+        "https://[0:0::1]",
+        "https://berth.test:",
+        "https://berth.test:0443",
+        "https:berth.test",
+        "https:/berth.test",
+        "https:///berth.test",
+        "https://berth.test?",
+        "https://berth.test\\\\",
+        " https://berth.test",
+        "ftp://berth.test",
+        "",
+    ];
+    let long = format!("https://{}.test", "a".repeat(64));
+    told_of(
+        "public_url = \"VALUE\"",
+        "server.public_url",
+        &[&wrong[..], &[long.as_str()]].concat(),
+    );
+    for (written, origin) in [
+        ("https://Berth.Test/", "https://berth.test"),
+        ("https://berth.test:443", "https://berth.test"),
+        ("https://berth.test:8443/", "https://berth.test:8443"),
+        ("https://xn--bcher-kva.test", "https://xn--bcher-kva.test"),
+        ("https://192.0.2.1", "https://192.0.2.1"),
+        ("https://[2001:db8::1]:8443", "https://[2001:db8::1]:8443"),
+        ("https://desk", "https://desk"),
+        ("http://localhost:8787/", "http://localhost:8787"),
+    ] {
+        assert_eq!(parse_public_url(written), Ok(origin.to_owned()), "{written}");
+    }
+}
+
+#[test]
+fn a_redirect_names_one_address_that_can_be_reached() {
+    let home = Home::new();
+    for wrong in [
+        "https://*.example/",
+        "https://*/",
+        "https://a..example/",
+        "https://app.example./cb",
+        "https://-app.example/",
+        "https://app.example:0/cb",
+        "https://0.0.0.0/cb",
+        "https://app.example/*",
+        "https://app.example/cb?to=*",
+        "https://app.example/cb#x",
+        "https://me@app.example/cb",
+        "http://192.0.2.1/cb",
+        "http://localhost.example/cb",
+        "http://127.0.0.2/cb",
+        "app.example/cb",
+    ] {
+        for (table, key) in [
+            (format!("[oauth]\nredirects = [\"{wrong}\"]"), "oauth.redirects[0]"),
+            (
+                format!(
+                    "[oauth.clients.a]\nsecret_sha256 = \"{}\"\nredirects = [\"{wrong}\"]",
+                    "0".repeat(64)
+                ),
+                "oauth.clients.a.redirects[0]",
+            ),
+        ] {
+            let error = home.check(&format!("{table}\n{SMALL}")).expect_err(wrong);
+            assert_eq!(error.key.as_deref(), Some(key), "{wrong}: {error}");
+        }
+    }
+}
+
+#[test]
+fn what_the_system_shows_as_files_is_granted_to_nobody() {
+    let home = Home::new();
+    symlink("/dev", home.path("link")).unwrap();
+    symlink("/", home.path("root")).unwrap();
+    let mut places = vec![
+        "/",
+        "/dev",
+        "/dev/..",
+        "~/projects/../../../../../../../dev",
+        "~/link",
+        "~/root",
+        "~/root/dev",
+    ];
+    if cfg!(target_os = "linux") {
+        places.extend([
+            "/proc",
+            "/proc/1",
+            "/proc/self/cwd/../proc",
+            "/sys",
+            "/sys/kernel",
+            "/run",
+            "/dev/fd",
+        ]);
+    }
+    for place in places {
+        let (text, _) = changed("\"~/projects\"", &format!("\"{place}\""));
+        let error = home.check(&text).expect_err(place);
+        assert_eq!(
+            error.key.as_deref(),
+            Some("backends.local.directories[0]"),
+            "{place}: {error}"
+        );
+    }
+}
+
+#[test]
+fn what_berth_keeps_for_itself_is_granted_to_nobody() {
+    let home = Home::new();
+    fs::create_dir_all(home.path("own/state/local")).unwrap();
+    symlink(home.path("own/state"), home.path("link")).unwrap();
+    for place in ["~/own", "~/own/state/local", "~/link", "~/own/../own/state"] {
+        for key in ["data", "cache"] {
+            let (text, _) = changed("\"~/projects\"", &format!("\"{place}\""));
+            let error = home.check(&text.replace("listen", &format!("{key} = \"~/own\"\nlisten")));
+            let error = error.expect_err(place);
+            assert_eq!(
+                error.key.as_deref(),
+                Some("backends.local.directories[0]"),
+                "{place}: {error}"
+            );
+        }
+    }
+}
+
+#[test]
+fn berth_keeps_nothing_where_the_system_shows_itself() {
+    for (line, key) in [
+        ("data = \"VALUE\"", "server.data"),
+        ("cache = \"VALUE\"", "server.cache"),
+    ] {
+        told_of(
+            line,
+            key,
+            &["/", "/..", "/dev", "/dev/berth", "/proc/berth", "/sys/../proc/berth"],
+        );
+    }
+    if cfg!(target_os = "linux")
+        && fs::metadata("/proc/self/environ").is_ok_and(|found| found.permissions().mode() & 0o77 == 0)
+    {
+        let home = Home::new();
+        symlink("/proc/self", home.path("link")).unwrap();
+        for file in ["/proc/self/environ", "~/link/environ"] {
+            let (text, _) = changed("guest_env", &format!("env_file = \"{file}\"\nguest_env"));
+            let error = home.check(&text).expect_err(file);
+            assert_eq!(error.key.as_deref(), Some("backends.local.env_file"), "{file}: {error}");
+        }
+    }
+}
+
+#[test]
+fn a_proxy_has_an_address_of_its_own() {
+    let nobodys = ["0.0.0.0", "::", "224.0.0.1", "ff02::1", "localhost", "10.0.0.0/8", ""];
+    for told in told_of("trusted_proxies = [\"VALUE\"]", "server.trusted_proxies[0]", &nobodys) {
+        assert!(told.contains("its own address"), "{told}");
+    }
+    told_of(
+        "url_hosts = [\"VALUE\"]",
+        "server.url_hosts[0]",
+        &["a..b", ".", "-", "*.example", "a.", "A.example", ""],
+    );
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! Single values as the operator writes them: durations, sizes, counts, names, digests.
 
 use std::fmt::Display;
+use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use url::Url;
+use url::{Host, Url};
 
 use super::ConfigError;
 use super::source::At;
@@ -96,6 +97,29 @@ pub fn is_name(name: &str) -> bool {
         .chars()
         .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-');
     first && rest && name.len() <= 32
+}
+
+/// What is wrong with the host or port of `url`, to stand after what was written: it must be one that somebody can be
+/// reached by.
+pub(super) fn host_fault(url: &Url) -> Option<&'static str> {
+    let nobody = |ip: IpAddr| ip.is_unspecified() || ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST);
+    match url.host() {
+        _ if url.port() == Some(0) => Some("has port 0, on which nothing listens"),
+        Some(Host::Domain(name)) if !is_host_name(name) => Some("has a host that no DNS name can be"),
+        Some(Host::Ipv4(ip)) if nobody(ip.into()) => Some("has an address that no machine has"),
+        Some(Host::Ipv6(ip)) if nobody(ip.into()) => Some("has an address that no machine has"),
+        Some(_) => None,
+        None => Some("has no host"),
+    }
+}
+
+/// Whether `name` can be the name of a host, in small letters (RFC 1123, 2.1).
+pub(super) fn is_host_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len()) && label.bytes().all(plain) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    name.len() <= 253 && name.split('.').all(is_label)
 }
 
 /// Whether `url` names this machine, in one of the ways that browsers and apps do.

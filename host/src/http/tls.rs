@@ -21,6 +21,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::config::Tls;
+use crate::shell;
 
 /// How long a client may take until the handshake is done.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -52,7 +53,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// The key may have been read by other users.
-    #[error("other users can read the key {} (its mode is {mode:o}); run: chmod 600 '{}'", path.display(), path.display())]
+    #[error("other users can read the key {} (its mode is {mode:o}); run: chmod 600 {}", path.display(), shell::word(path))]
     Mode {
         /// The key's file.
         path: PathBuf,

@@ -1,7 +1,9 @@
-//! What can be wrong with the data directory, said so that the operator can mend it.
+//! What can be wrong with the data directory, said so that the operator can fix it.
 
 use std::io;
 use std::path::{Path, PathBuf};
+
+use crate::shell::word;
 
 /// Why the data directory cannot be used. Each message names the path, the cause and the fix.
 #[derive(Debug, thiserror::Error)]
@@ -15,15 +17,18 @@ pub enum Error {
         holder: String,
     },
     /// A link stands where a file or directory of ours belongs.
-    #[error("{path:?} is a symbolic link, and berth follows none to its own data; remove it: rm {path:?}")]
+    #[error(
+        "{} is a symbolic link, and berth follows none to its own data; name what it leads to, or remove the link: rm {}",
+        path.display(), word(path)
+    )]
     Link {
         /// The link.
         path: PathBuf,
     },
     /// Something of another user's stands there.
     #[error(
-        "{path:?} belongs to user {owner}, but berth runs as user {us}; run: sudo chown -R {us} {path:?}, or choose \
-         another data directory"
+        "{} belongs to user {owner}, but berth runs as user {us}; choose another data directory, or run: \
+         sudo chown -R {us} {}", path.display(), word(path)
     )]
     Owner {
         /// What belongs to someone else.
@@ -34,7 +39,9 @@ pub enum Error {
         us: u32,
     },
     /// Others may read or write it.
-    #[error("{path:?} has mode {mode:04o}, so other users may reach it; run: chmod {wanted} {path:?}")]
+    #[error(
+        "{} has mode {mode:04o}, so other users may reach it; run: chmod {wanted} {}", path.display(), word(path)
+    )]
     Mode {
         /// What is too open.
         path: PathBuf,
@@ -42,6 +49,25 @@ pub enum Error {
         mode: u32,
         /// The bits it should have, in octal digits.
         wanted: &'static str,
+    },
+    /// A directory that berth did not make, so that it may belong to something else.
+    #[error(
+        "{} cannot be a directory of berth's: {why}; name another in [server], such as one that does not exist yet", path.display()
+    )]
+    Unsuitable {
+        /// The directory.
+        path: PathBuf,
+        /// What is in the way.
+        why: String,
+    },
+    /// A directory of nobody's yet that others may reach.
+    #[error(
+        "{} is empty and other users may reach it; remove it, and berth makes it again for this user alone: rmdir {}",
+        path.display(), word(path)
+    )]
+    Empty {
+        /// The directory.
+        path: PathBuf,
     },
     /// A directory stands where a file belongs, or the other way round.
     #[error("{path:?} is not {expected}; move it out of the way")]
@@ -76,12 +102,12 @@ pub enum Error {
         path: PathBuf,
     },
     /// SQLite refused.
-    #[error("the database {path:?}: {source}")]
+    #[error("the database {path:?}: {cause}")]
     Database {
         /// Its file.
         path: PathBuf,
         /// SQLite's reason.
-        source: rusqlite::Error,
+        cause: rusqlite::Error,
     },
     /// A later berth has written the database.
     #[error("{path:?} was written by a newer berth; use that one, or give this one a data directory of its own")]
@@ -93,32 +119,32 @@ pub enum Error {
     #[error("the system gives no random bytes for a token: {0}; berth cannot run safely without")]
     Random(getrandom::Error),
     /// The file system refused.
-    #[error("cannot {action} {path:?}: {source}")]
+    #[error("cannot {action} {path:?}: {cause}")]
     Io {
         /// What was tried, as a verb.
         action: &'static str,
         /// On what.
         path: PathBuf,
         /// The system's reason.
-        source: io::Error,
+        cause: io::Error,
     },
 }
 
 impl Error {
     /// For `map_err`: that SQLite refused something in the database at `path`.
     pub(super) fn database(path: &Path) -> impl FnOnce(rusqlite::Error) -> Self {
-        move |source| Self::Database {
+        move |cause| Self::Database {
             path: path.to_owned(),
-            source,
+            cause,
         }
     }
 
     /// For `map_err`: what was tried on `path`.
     pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io {
+        move |cause| Self::Io {
             action,
             path: path.to_owned(),
-            source,
+            cause,
         }
     }
 }

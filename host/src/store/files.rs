@@ -1,9 +1,11 @@
 //! Files and directories that only berth's own user may reach: making, checking, replacing.
 
+use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
@@ -13,13 +15,16 @@ use super::Error;
 /// The permission bits of group and others.
 const FOREIGN_BITS: u32 = 0o077;
 
+/// How the name of a file ends that is not complete yet.
+const DRAFT: &str = "draft";
+
 /// Makes `path` as a directory of mode 0700 if it is missing, and checks it in either case.
 pub(super) fn own_directory(path: &Path) -> Result<(), Error> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(path)
-        .map_err(|source| match source.kind() {
+        .map_err(|cause| match cause.kind() {
             ErrorKind::AlreadyExists => Error::Kind {
                 path: path.to_owned(),
                 expected: "a directory",
@@ -27,7 +32,7 @@ pub(super) fn own_directory(path: &Path) -> Result<(), Error> {
             _ => Error::Io {
                 action: "make the directory",
                 path: path.to_owned(),
-                source,
+                cause,
             },
         })?;
     let metadata = fs::symlink_metadata(path).map_err(Error::io("look at", path))?;
@@ -66,14 +71,14 @@ pub(super) fn check_entries(directory: &Path, depth: u32) -> Result<(), Error> {
 pub(super) fn open(path: &Path, options: &mut OpenOptions) -> Result<File, Error> {
     // Without NONBLOCK, opening a FIFO in the file's place would wait for its other end.
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-    let file = options.mode(0o600).custom_flags(flags).open(path).map_err(|source| {
-        if source.raw_os_error() == Some(Errno::LOOP.raw_os_error()) {
+    let file = options.mode(0o600).custom_flags(flags).open(path).map_err(|cause| {
+        if cause.raw_os_error() == Some(Errno::LOOP.raw_os_error()) {
             Error::Link { path: path.to_owned() }
         } else {
             Error::Io {
                 action: "open",
                 path: path.to_owned(),
-                source,
+                cause,
             }
         }
     })?;
@@ -105,6 +110,23 @@ pub(super) fn create(path: &Path, text: &str) -> Result<bool, Error> {
         linked => linked.map(|()| true).map_err(Error::io("make", path)),
     };
     finish(path, &draft, created)
+}
+
+/// Whether a file of this name is not complete yet.
+pub(super) fn is_draft(name: &OsStr) -> bool {
+    Path::new(name).extension().is_some_and(|end| end == DRAFT)
+}
+
+/// Removes the drafts in `directory` that nobody has written to for `age`. One that stays does no harm.
+pub(super) fn discard_drafts(directory: &Path, age: Duration) {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| is_draft(&entry.file_name())) {
+        let written = entry.metadata().ok().filter(Metadata::is_file);
+        let written = written.and_then(|found| found.modified().ok());
+        if written.is_some_and(|written| written.elapsed().is_ok_and(|since| since >= age)) {
+            discard(&entry.path());
+        }
+    }
 }
 
 /// Refuses whatever could lead out of a directory or hide in it.
@@ -154,7 +176,7 @@ fn check(path: &Path, metadata: &Metadata) -> Result<(), Error> {
 
 /// A new file beside `path`, complete and on the disk. Its name is random, so a leftover is never in the way.
 fn write_draft(path: &Path, text: &str) -> Result<PathBuf, Error> {
-    let draft = path.with_added_extension(format!("{}.draft", random_hex::<8>()?));
+    let draft = path.with_added_extension(format!("{}.{DRAFT}", random_hex::<8>()?));
     let mut file = open(&draft, OpenOptions::new().write(true).create_new(true))?;
     let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
     if written.is_err() {

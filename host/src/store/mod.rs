@@ -10,9 +10,11 @@ mod error;
 mod files;
 mod lock;
 mod secret;
+mod suitable;
 mod token;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 pub use access::{
     Access, Approval, Client, Family, Full, Issued, Kind, NewClient, Redemption, Refused, Registered, Secret, Verified,
@@ -26,6 +28,9 @@ pub use token::LocalToken;
 /// The longest path that a unix socket can be bound to on every system, in bytes (macOS has the least room).
 const SOCKET_PATH_LIMIT: usize = 103;
 
+/// How old a draft is when nobody works on it any more.
+const DRAFTS: Duration = Duration::from_hours(1);
+
 /// The operator's data and cache directories, made if need be and found safe.
 #[derive(Clone, Debug)]
 pub struct DataDirectory {
@@ -38,7 +43,7 @@ impl DataDirectory {
     /// entries down to the second level, must belong to this user, carry no permission for others and be no links.
     ///
     /// # Errors
-    /// Names the path, what is wrong with it, and the command that mends it.
+    /// Names the path, what is wrong with it, and the command that fixes it.
     pub fn open(path: &Path, cache: &Path) -> Result<Self, Error> {
         let opened = Self {
             data: path.to_owned(),
@@ -51,8 +56,10 @@ impl DataDirectory {
                 excess: length - SOCKET_PATH_LIMIT,
             });
         }
-        files::own_directory(cache)?;
-        files::own_directory(path)?;
+        for directory in [path, cache] {
+            suitable::check(directory)?;
+            files::own_directory(directory).map_err(|fault| suitable::advice(directory, fault))?;
+        }
         files::check_entries(path, 2)?;
         Ok(opened)
     }
@@ -67,13 +74,19 @@ impl DataDirectory {
         &self.cache
     }
 
-    /// Takes the directory for this process until the answer is dropped or the process ends, however it ends.
+    /// Takes the directory for this process until the answer is dropped or the process ends, however it ends. Drafts that
+    /// a process has left there are cleared away.
     /// `purpose` is a word or two, such as "serve", that another process shows to its user.
     ///
     /// # Errors
     /// [`Error::InUse`] with the holder's process id and purpose if another process has it.
     pub fn lock(&self, purpose: &str) -> Result<Lock, Error> {
-        Lock::take(&self.data.join("lock"), purpose)
+        let lock = Lock::take(&self.data.join("lock"), purpose)?;
+        // Who is at work on one elsewhere has it for moments.
+        for directory in [&self.data, &self.data.join("conf")] {
+            files::discard_drafts(directory, DRAFTS);
+        }
+        Ok(lock)
     }
 
     /// The token that local callers present, made on first use. Any process of this user gets the same one.

@@ -5,6 +5,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::thread;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -36,9 +37,11 @@ fn makes_its_directories_for_this_user_alone() {
 }
 
 #[test]
-fn refuses_a_directory_that_others_may_read_and_says_how_to_mend_it() {
+fn refuses_a_directory_that_others_may_read_and_says_how_to_fix_it() {
     for place in ["data", "cache"] {
-        let (root, _) = fresh();
+        let (root, directory) = fresh();
+        directory.local_token().unwrap();
+        fs::create_dir(directory.cache().join("compiled")).unwrap();
         chmod(&root.path().join(place), 0o750);
         let error = opened(root.path()).unwrap_err().to_string();
         assert!(
@@ -111,6 +114,7 @@ fn leaves_what_a_guest_keeps_in_its_state_alone() {
 #[test]
 fn refuses_what_belongs_to_another_user() {
     let (root, directory) = fresh();
+    directory.local_token().unwrap();
     // Root can give its directory away; for anyone else the root directory is another user's.
     let given_away = rustix::process::geteuid().is_root();
     let foreign = if given_away { directory.path() } else { Path::new("/") };
@@ -118,11 +122,12 @@ fn refuses_what_belongs_to_another_user() {
         std::os::unix::fs::chown(foreign, Some(65534), None).unwrap();
     }
     let error = DataDirectory::open(foreign, &root.path().join("cache")).unwrap_err();
-    assert!(
-        matches!(&error, Error::Owner { path, .. } if path == foreign),
-        "{error}"
-    );
-    assert!(error.to_string().contains("chown"), "{error}");
+    let command = error.to_string().contains("sudo chown -R 0 ");
+    match error {
+        Error::Owner { path, .. } => assert!(given_away && command && path == foreign),
+        Error::Unsuitable { path, .. } => assert!(!given_away && !command && path == foreign),
+        other => panic!("{other}"),
+    }
 }
 
 #[test]
@@ -257,6 +262,46 @@ fn conf_files_are_private_and_replaced_whole() {
         1,
         "no draft is left behind"
     );
+}
+
+#[test]
+fn an_error_is_told_once_with_its_causes() {
+    let full = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL);
+    let message = "database or disk is full";
+    let database =
+        Error::database(Path::new("berth.db"))(rusqlite::Error::SqliteFailure(full, Some(message.to_owned())));
+    let denied = std::io::Error::from_raw_os_error(13);
+    let file = Error::io("write", Path::new("token"))(denied);
+    for (error, text) in [(database, message), (file, "Permission denied")] {
+        let told = format!("{:#}", anyhow::Error::from(error).context("it cannot be recorded"));
+        assert_eq!(told.matches(text).count(), 1, "{told}");
+    }
+}
+
+#[test]
+fn drafts_that_a_process_has_left_are_cleared_away_after_an_hour() {
+    let (_root, directory) = fresh();
+    let conf = directory.write_conf("local-tmux", "text").unwrap();
+    let beside = |path: &Path, end: &str| {
+        let draft = path.with_added_extension(end);
+        fs::write(&draft, "half").unwrap();
+        chmod(&draft, 0o600);
+        draft
+    };
+    let token = directory.path().join("token");
+    let age = |path: &Path, minutes| {
+        let file = fs::File::options().write(true).open(path).unwrap();
+        file.set_modified(std::time::SystemTime::now() - Duration::from_mins(minutes))
+            .unwrap();
+    };
+    let left = [beside(&token, "01.draft"), beside(&conf, "02.draft")];
+    let young = [beside(&token, "03.draft"), beside(&conf, "04.draft")];
+    left.iter().for_each(|path| age(path, 61));
+    young.iter().for_each(|path| age(path, 59));
+    age(&conf, 1_000);
+    let _lock = directory.lock("serve").unwrap();
+    assert!(left.iter().all(|path| !path.exists()));
+    assert!(young.iter().all(|path| path.exists()) && conf.exists());
 }
 
 #[test]

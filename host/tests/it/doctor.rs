@@ -138,6 +138,9 @@ async fn a_data_directory_that_others_reach_fails() {
     fs::create_dir(place.path("data")).unwrap();
     fs::set_permissions(place.path("data"), fs::Permissions::from_mode(0o755)).unwrap();
     let failed = failure(&place, "fail  data directory: ").await;
+    assert!(failed.contains(": rmdir "), "{failed}");
+    place.write("data/berth.db", "", 0o600);
+    let failed = failure(&place, "fail  data directory: ").await;
     assert!(failed.contains("; run: chmod 700 "), "{failed}");
 }
 

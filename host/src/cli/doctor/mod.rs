@@ -1,4 +1,4 @@
-//! `berth doctor`: what is wrong with this installation, and how to mend each thing.
+//! `berth doctor`: what is wrong with this installation, and how to fix each thing.
 
 mod clock;
 mod finding;

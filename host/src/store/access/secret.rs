@@ -88,7 +88,10 @@ impl Origin {
 
 /// The number of the family that `presented` names, which [`Origin::fits`] proves or not.
 pub(super) fn named_family(presented: &str) -> Option<i64> {
-    let (family, _) = presented.strip_prefix(secret_in(presented)?)?.strip_prefix('_')?.split_once('_')?;
+    let (family, _) = presented
+        .strip_prefix(secret_in(presented)?)?
+        .strip_prefix('_')?
+        .split_once('_')?;
     family.parse().ok()
 }
 

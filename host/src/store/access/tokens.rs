@@ -116,7 +116,8 @@ impl Access {
         self.change(|change| {
             let kept = "SELECT family FROM tokens WHERE digest = ?1";
             let kept = change.query_row(kept, [digest(token)], |row| row.get(0)).optional()?;
-            let Some(family) = kept.map_or_else(|| sealed_family(change, &self.key, token), |family| Ok(Some(family)))?
+            let Some(family) =
+                kept.map_or_else(|| sealed_family(change, &self.key, token), |family| Ok(Some(family)))?
             else {
                 return Ok(false);
             };
@@ -224,7 +225,9 @@ impl Presented {
     fn find(change: &Transaction<'_>, key: &Key, token: &str, now: i64) -> rusqlite::Result<Option<Self>> {
         let kept = "SELECT families.*, spent FROM tokens JOIN families ON families.id = family
                     WHERE digest = ?1 AND tokens.kind = 'refresh' AND tokens.expires > ?2";
-        let kept = change.query_row(kept, params![digest(token), now], Self::read).optional()?;
+        let kept = change
+            .query_row(kept, params![digest(token), now], Self::read)
+            .optional()?;
         if kept.is_some() {
             return Ok(kept);
         }

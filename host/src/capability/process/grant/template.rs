@@ -16,12 +16,12 @@ pub enum BadWord {
     #[error("a word's name has only a-z, 0-9 and _, and begins with a letter")]
     Name,
     /// An expression that does not compile.
-    #[error("{expression:?} is no regular expression of the regex crate ({})", last_line(source))]
+    #[error("{expression:?} is no regular expression of the regex crate ({})", last_line(cause))]
     Expression {
         /// The expression as written.
         expression: String,
         /// What is wrong with it.
-        source: Box<regex::Error>,
+        cause: Box<regex::Error>,
     },
 }
 
@@ -50,9 +50,9 @@ impl Words {
         if !is_word_name(name) {
             return Err(BadWord::Name);
         }
-        let bad = |source| BadWord::Expression {
+        let bad = |cause| BadWord::Expression {
             expression: expression.to_owned(),
-            source: Box::new(source),
+            cause: Box::new(cause),
         };
         // Compiled alone first: "a)|(b" would be whole only inside the anchored group, and break out of it.
         Regex::new(expression).map_err(bad)?;

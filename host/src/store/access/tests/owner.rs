@@ -197,7 +197,11 @@ fn failures_from_many_other_addresses_flush_no_lock_out() {
     }
     let wait = place.access.login_wait("192.0.2.7".parse().unwrap(), at(61)).unwrap();
     assert_eq!(wait, Some(Duration::from_secs(locked - 61)));
-    assert_eq!(wait_after(&place, "192.0.2.7", 1), 2 * (locked - 1) + 1, "nor its count");
+    assert_eq!(
+        wait_after(&place, "192.0.2.7", 1),
+        2 * (locked - 1) + 1,
+        "nor its count"
+    );
     place
         .access
         .login_failed("198.51.100.9".parse().unwrap(), at(25 * HOURS))
@@ -214,7 +218,13 @@ fn a_clock_that_was_set_back_makes_no_wait_longer() {
         place.access.login_failed(address, at(day)).unwrap();
     }
     let again = place.again();
-    let wait = |now| again.login_wait(address, at(now)).unwrap().unwrap_or_default().as_secs();
+    let wait = |now| {
+        again
+            .login_wait(address, at(now))
+            .unwrap()
+            .unwrap_or_default()
+            .as_secs()
+    };
     assert_eq!(wait(0), 15 * 60 + 1, "as it was meant");
     assert_eq!(wait(600), 5 * 60 + 1, "and it passes");
     assert_eq!(wait(901), 0);
