@@ -52,17 +52,32 @@ pub struct Owner {
     _lock: Lock,
 }
 
+/// The data directory, taken for this process.
+pub struct Claim {
+    data: DataDirectory,
+    lock: Lock,
+}
+
+impl Claim {
+    /// Takes it, before anything else is done that others could see. `purpose` says in an error of another process who
+    /// holds it.
+    pub fn take(config: &Config, purpose: &str) -> Result<Self, store::Error> {
+        let data = DataDirectory::open(&config.server.data, &config.server.cache)?;
+        let lock = data.lock(purpose)?;
+        Ok(Self { data, lock })
+    }
+}
+
 impl Owner {
-    /// Starts every backend of `config`; `shutdown` ends what goes on between calls. `purpose` says in an error of
-    /// another process who holds the data directory; `base_url` is where a browser would reach this one.
+    /// Starts every backend of `config`; `shutdown` ends what goes on between calls. `base_url` is where a browser would
+    /// reach this process.
     pub async fn start(
         config: &Config,
-        purpose: &str,
+        claim: Claim,
         base_url: String,
         shutdown: &CancellationToken,
     ) -> anyhow::Result<Self> {
-        let data = DataDirectory::open(&config.server.data, &config.server.cache)?;
-        let lock = data.lock(purpose)?;
+        let Claim { data, lock } = claim;
         assemble::write_confs(config, &data)?;
         let backends = assemble::start_backends(config, &data).await?;
         let catalog = assemble::merge(config, backends, base_url)?;
@@ -114,7 +129,14 @@ impl Owner {
                         Ok((stream, _)) => {
                             let (server, shutdown) = (server.clone(), shutdown.clone());
                             clients.spawn(async move {
-                                let principal = peer(&stream).await.limit(Principal::local(), sessions_may_control);
+                                let peer = peer(&stream).await;
+                                if peer == Peer::Stranger {
+                                    tracing::warn!(
+                                        "another user's process, such as root's, was turned away at the socket"
+                                    );
+                                    return;
+                                }
+                                let principal = peer.limit(Principal::local(), sessions_may_control);
                                 converse(stream, server.for_principal(principal), shutdown).await;
                                 drop(place);
                             });
@@ -162,9 +184,13 @@ impl Owner {
     }
 }
 
-/// Who is at the other end of a connection to the socket, which only the operator's processes can open.
+/// Who is at the other end of a connection to the socket, which only the operator's processes can open, and root's.
 async fn peer(stream: &UnixStream) -> Peer {
-    let Some(pid) = stream.peer_cred().ok().and_then(|credentials| credentials.pid()) else {
+    let us = rustix::process::geteuid().as_raw();
+    let Some(credentials) = stream.peer_cred().ok().filter(|credentials| credentials.uid() == us) else {
+        return Peer::Stranger;
+    };
+    let Some(pid) = credentials.pid() else {
         return Peer::InSession;
     };
     let found = tokio::task::spawn_blocking(move || Peer::of_process(pid)).await;
@@ -213,23 +239,21 @@ impl Ownership {
             if let Ok(stream) = UnixStream::connect(&socket).await {
                 return Ok(Self::Theirs(stream));
             }
-            let base_url = format!("http://{}", config.server.listen);
-            match Owner::start(config, purpose, base_url, shutdown).await {
-                Ok(owner) => return Ok(Self::Ours(Box::new(owner))),
-                Err(error) if began.elapsed() < ANSWERS_WITHIN && is_held(&error) => {
+            match Claim::take(config, purpose) {
+                Ok(claim) => {
+                    let base_url = format!("http://{}", config.server.listen);
+                    let owner = Owner::start(config, claim, base_url, shutdown).await?;
+                    return Ok(Self::Ours(Box::new(owner)));
+                }
+                Err(error @ store::Error::InUse { .. }) if began.elapsed() < ANSWERS_WITHIN => {
                     if !said && began.elapsed() > PATIENCE {
                         said = true;
-                        tracing::info!("waiting: {error:#}");
+                        tracing::info!("waiting: {error}");
                     }
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             }
         }
     }
-}
-
-/// Whether another process has the data directory.
-fn is_held(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(store::Error::InUse { .. }))
 }

@@ -9,6 +9,7 @@ mod clients;
 mod demo_agent;
 mod doctor;
 mod inspect;
+mod log;
 mod login;
 mod print;
 mod serve;
@@ -22,14 +23,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use berth::capability::process::make_files_private;
+use berth::capability::process::{end_programs, make_files_private};
 use berth::config::{Config, Installation};
 use berth::peer;
 use berth::plugin::bundled;
 use clap::{Parser, Subcommand};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
 
 /// How long the runtime's own threads get after a command has ended.
 const LAST_WORK: Duration = Duration::from_millis(500);
@@ -41,7 +41,7 @@ const LAST_WORK: Duration = Duration::from_millis(500);
     version,
     propagate_version = true,
     max_term_width = 100,
-    after_help = "BERTH_LOG sets how much is logged to standard error, such as BERTH_LOG=berth=debug."
+    after_help = "BERTH_LOG sets how much is logged to standard error, such as BERTH_LOG=debug or BERTH_LOG=berth=info,warn."
 )]
 struct Arguments {
     /// The configuration; else ~/.config/berth/config.toml, else the shipped one
@@ -59,7 +59,7 @@ enum Command {
     Stdio,
     /// Prove the configuration without serving; show each backend's grants and tools
     Check(check::Options),
-    /// Find out what is wrong with this installation, and how to mend it
+    /// Find out what is wrong with this installation, and how to fix it
     Doctor(doctor::Options),
     /// List the tools that clients see
     Tools(tools::Options),
@@ -101,7 +101,7 @@ pub(crate) fn main() -> ExitCode {
         Command::DemoAgent(options) => demo_agent::run(options),
         command => {
             make_files_private();
-            start_log().and_then(|()| run(command, arguments.config))
+            log::start().and_then(|()| run(command, arguments.config))
         }
     };
     ended.unwrap_or_else(|error| {
@@ -151,33 +151,45 @@ fn load(path: Option<PathBuf>) -> anyhow::Result<Config> {
     Ok(Config::load(path.as_deref(), &installation)?)
 }
 
-/// Cancelled by Ctrl-C and SIGTERM.
+/// Cancelled by Ctrl-C and SIGTERM. A second one ends the process at once.
 fn ending() -> anyhow::Result<CancellationToken> {
     let ending = CancellationToken::new();
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let mut signals = Signals {
+        interrupt: signal(SignalKind::interrupt())?,
+        terminate: signal(SignalKind::terminate())?,
+    };
     let seen = ending.clone();
     tokio::spawn(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
+        signals.next().await;
         seen.cancel();
+        let (name, number) = signals.next().await;
+        end_at_once(name, number);
     });
     Ok(ending)
 }
 
-/// The program's log goes to standard error; `BERTH_LOG` sets its level, such as `berth=debug`.
-fn start_log() -> anyhow::Result<()> {
-    let filter = EnvFilter::try_from_env("BERTH_LOG").unwrap_or_else(|_| EnvFilter::new("berth=info,warn"));
-    // What rmcp logs below that holds whole calls, and so what people write.
-    let filter = filter.add_directive("rmcp=error".parse()?);
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_target(false)
-        .with_ansi(anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never)
-        .init();
-    Ok(())
+/// What asks a command to end.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    /// The next one: its name, and its number.
+    async fn next(&mut self) -> (&'static str, i32) {
+        tokio::select! {
+            _ = self.interrupt.recv() => ("SIGINT", SignalKind::interrupt().as_raw_value()),
+            _ = self.terminate.recv() => ("SIGTERM", SignalKind::terminate().as_raw_value()),
+        }
+    }
+}
+
+/// Ends the process without waiting for anything, but leaves no program behind that it has started.
+fn end_at_once(name: &str, number: i32) -> ! {
+    tracing::warn!("{name} came again: berth ends at once, and what was under way is cut off");
+    end_programs();
+    // What shells answer for a process that a signal has ended.
+    std::process::exit(128 + number)
 }
 
 #[cfg(test)]

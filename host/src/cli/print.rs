@@ -51,14 +51,40 @@ pub(crate) fn table(columns: &[&str], rows: &[Vec<String>]) {
 
 /// What ended the command, with all its causes.
 pub(crate) fn error(error: &anyhow::Error) {
-    let _ = writeln!(
-        anstream::stderr(),
-        "{RED}berth:{RED:#} {}",
-        mcp::clean(&format!("{error:#}"))
-    );
+    let _ = writeln!(anstream::stderr(), "{RED}berth:{RED:#} {}", mcp::clean(&causes(error)));
+}
+
+/// An error with all its causes, each text once: what other libraries say often holds the cause that follows.
+pub(crate) fn causes(error: &anyhow::Error) -> String {
+    let mut said = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if said.is_empty() {
+            said = cause;
+        } else if !said.contains(&cause) {
+            said = said + ": " + &cause;
+        }
+    }
+    said
 }
 
 /// Foreign text on the operator's terminal: on one line, with nothing that steers it.
 pub(crate) fn safe(text: &str) -> String {
     mcp::clean(text).replace('\n', "\\n").replace('\t', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+
+    #[test]
+    fn causes_are_told_once_each_and_in_their_order() {
+        let disk = anyhow!("disk is full");
+        let said = disk.context("cannot write: disk is full").context("not recorded");
+        assert_eq!(causes(&said), "not recorded: cannot write: disk is full");
+        let twice = anyhow!("full").context("full").context("the database");
+        assert_eq!(causes(&twice), "the database: full");
+        assert_eq!(causes(&anyhow!("alone")), "alone");
+    }
 }

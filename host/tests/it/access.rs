@@ -6,11 +6,12 @@ use std::time::{Duration, SystemTime};
 
 use berth::principal::{Backends, Scope};
 use berth::store::{Access, Approval, DataDirectory, NewClient, Redemption, passphrase};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::berth::{PATIENCE, Place, Ran};
+use crate::berth::{Berth, PATIENCE, Place, Ran};
 
 const CONFIG: &str = r#"
 default_backend = "one"
@@ -120,6 +121,56 @@ async fn a_passphrase_that_will_not_do_changes_nothing() {
         assert!(!ran.success && ran.stderr.contains(told), "{told}: {}", ran.stderr);
     }
     assert_eq!(records(&place).passphrase().unwrap(), None);
+}
+
+/// On one core where the system can be told so: a thread that waits for a lock has no other beside it there.
+fn on_one_core(place: &Place) -> Command {
+    let config = place.name("config.toml");
+    if !cfg!(target_os = "linux") {
+        return place.command(&["serve", "--config", &config]);
+    }
+    let mut command = Command::new("taskset");
+    command.args(["-c", "0", env!("CARGO_BIN_EXE_berth"), "serve", "--config", &config]);
+    place.set_up(&mut command);
+    command
+}
+
+/// The status of a question to MCP with `token`.
+async fn asked(berth: &Berth, token: &str) -> u16 {
+    let list = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"});
+    let asked = berth.client.post(berth.endpoint()).bearer_auth(token).json(&list);
+    asked.send().await.unwrap().status().as_u16()
+}
+
+#[tokio::test]
+async fn a_lock_on_the_records_keeps_nobody_waiting_who_has_a_token() {
+    for lock in ["BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"] {
+        let place = Place::new(CONFIG);
+        let berth = Berth::start(&place, on_one_core(&place)).await;
+        let access = records(&place);
+        let token = |name| {
+            let made = access.create_token(name, Scope::Read, &Backends::All, DAY, SystemTime::now());
+            made.unwrap().reveal().to_owned()
+        };
+        let (known, new, wrong) = (token("known"), token("new"), format!("berth_{}", "0".repeat(64)));
+        assert_eq!(asked(&berth, &known).await, 200);
+
+        // No answer waits for the lock, which is there until all have come: what did would be an error after 5 seconds.
+        let other = rusqlite::Connection::open(place.path("data/berth.db")).unwrap();
+        other.execute_batch(lock).unwrap();
+        for _ in 0..20 {
+            for (token, status) in [(&known, 200), (&new, 200), (&wrong, 401), (&berth.token, 200)] {
+                assert_eq!(asked(&berth, token).await, status);
+            }
+            let health = berth.client.get(format!("{}/health", berth.base)).send().await.unwrap();
+            assert_eq!(health.status(), 200);
+            // Older than what is kept in mind without a look.
+            tokio::time::sleep(Access::HEEDED_WITHIN / 4).await;
+        }
+        let wait = other.execute("UPDATE owner SET since = since", []);
+        assert!(wait.is_ok() && !other.is_autocommit(), "the lock was held to the end");
+        other.execute_batch("ROLLBACK").unwrap();
+    }
 }
 
 #[tokio::test]

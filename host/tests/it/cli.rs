@@ -479,3 +479,53 @@ async fn the_shipped_configuration_holds() {
         ran.stderr
     );
 }
+
+#[tokio::test]
+async fn a_filter_of_the_log_that_says_nothing_is_refused_with_the_right_form() {
+    let place = Place::new(LOCAL);
+    for wrong in ["berth=debgu", "berth==info", "=", ""] {
+        let mut command = place.command(&["token", "--config", &place.name("config.toml")]);
+        let output = command.env("BERTH_LOG", wrong).output().await.unwrap();
+        let complaint = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && output.stdout.is_empty(), "{wrong:?}");
+        assert!(
+            complaint.contains("write a level") && complaint.contains("BERTH_LOG=debug"),
+            "{complaint}"
+        );
+    }
+    let mut command = place.command(&["token", "--config", &place.name("config.toml")]);
+    assert!(
+        command
+            .env("BERTH_LOG", "berth=debug")
+            .status()
+            .await
+            .unwrap()
+            .success()
+    );
+}
+
+#[tokio::test]
+async fn a_data_directory_of_somebody_elses_is_left_as_it_is() {
+    let place = Place::new("[backends.local]\nplugin = \"misbehaving.wasm\"");
+    std::fs::create_dir(place.path("thesis")).unwrap();
+    place.write("thesis/chapter.tex", "", 0o644);
+    std::fs::set_permissions(place.path("thesis"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let config = place.read("config.toml");
+    for data in ["/", "/tmp", "~", "thesis"] {
+        place.write(
+            "config.toml",
+            config.replace("data = \"data\"", &format!("data = \"{data}\"")),
+            0o600,
+        );
+        for command in [&["token"][..], &["serve"], &["tools"], &["login", "status"]] {
+            let complaint = place.complaint(command).await;
+            assert!(
+                complaint.contains("such as one that does not exist yet"),
+                "{data}: {complaint}"
+            );
+            for word in ["chmod", "chown", "rm "] {
+                assert!(!complaint.contains(word), "{data}: {complaint}");
+            }
+        }
+    }
+}

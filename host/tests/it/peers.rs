@@ -213,8 +213,12 @@ async fn what_runs_in_a_session_gets_no_token() {
 
 #[tokio::test]
 async fn what_runs_in_a_session_sets_no_passphrase() {
-    let inside = Inside::start().await;
+    let mut inside = Inside::start().await;
     for command in ["login set", "serve --public-url https://berth.example"] {
+        if command.starts_with("serve") {
+            // So that this one can have the data directory.
+            inside.demo.berth.terminate().await;
+        }
         let printed = inside.run(&inside.berth(command)).await;
         assert!(printed.contains("a session that berth started"), "{command}: {printed}");
     }
@@ -297,6 +301,69 @@ async fn another_user_is_refused_with_the_token_too() {
     let refused: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
     let why = refused["error"].as_str().unwrap();
     assert!(why.contains("does not come from a process of the user"), "{why}");
+}
+
+/// Only root can become another user, and root is whom the system lets through to another user's socket.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn root_is_turned_away_at_another_users_socket() {
+    use std::os::unix::fs::{PermissionsExt, chown};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    const OTHER: u32 = 65534;
+    let place = Place::new("[backends.local]\nplugin = \"misbehaving.wasm\"");
+    // The cache of all tests is root's.
+    let config: toml::Table = place.read("config.toml").parse().unwrap();
+    let cache = config["server"]["cache"].as_str().unwrap();
+    place.write(
+        "config.toml",
+        place.read("config.toml").replace(cache, "own-cache"),
+        0o600,
+    );
+    let binary = place.path("bin/berth");
+    fs::copy(env!("CARGO_BIN_EXE_berth"), &binary).unwrap();
+    fs::set_permissions(place.path(""), fs::Permissions::from_mode(0o755)).unwrap();
+    for owned in ["", "home", "projects", "config.toml", "misbehaving.wasm"] {
+        chown(place.path(owned), Some(OTHER), Some(OTHER)).unwrap();
+    }
+    let mut command = tokio::process::Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+    command
+        .arg(&binary)
+        .args(["serve", "--config", &place.name("config.toml")]);
+    place.set_up(&mut command);
+    let _berth = Berth::start(&place, command).await;
+
+    let hello = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
+        "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "0"}
+    }});
+    let mut socket = tokio::net::UnixStream::connect(place.path("data/berth.sock"))
+        .await
+        .unwrap();
+    // It may be closed before that.
+    let _ = socket.write_all(format!("{hello}\n").as_bytes()).await;
+    let mut answer = String::new();
+    let _ = socket.read_to_string(&mut answer).await;
+    assert!(!answer.contains("serverInfo"), "{answer}");
+
+    // The very same words of the user's own process are answered.
+    place.write("hello", format!("{hello}\n"), 0o644);
+    let line = format!(
+        "{} stdio --config {} < {}",
+        binary.display(),
+        place.name("config.toml"),
+        place.name("hello")
+    );
+    let mut own = tokio::process::Command::new("setpriv");
+    own.args(["--reuid=65534", "--regid=65534", "--clear-groups", "sh", "-c", &line]);
+    place.set_up(&mut own);
+    own.stdin(std::process::Stdio::null());
+    let output = own.output().await.unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(told.contains("serverInfo"), "{output:?}");
 }
 
 /// Passes bytes on to berth, as `ssh -L` and `socat` do: the address that it listens on.

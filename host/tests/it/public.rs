@@ -5,6 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use berth::store::DataDirectory;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::time::timeout;
@@ -119,11 +120,12 @@ impl Served {
     }
 
     fn terminate(&self) {
-        let id = self
-            .child
-            .id()
-            .and_then(|id| rustix::process::Pid::from_raw(id.cast_signed()));
-        rustix::process::kill_process(id.unwrap(), rustix::process::Signal::TERM).unwrap();
+        self.signal(Signal::TERM);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let id = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+        kill_process(id.unwrap(), signal).unwrap();
     }
 
     async fn succeeds(&mut self) -> bool {
@@ -192,6 +194,78 @@ async fn a_tunnel_that_ignores_being_asked_is_ended_all_the_same() {
     served.terminate();
     assert!(served.succeeds().await);
     life.ended().await;
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_berth_at_once_and_the_tunnel_with_it() {
+    let place = owned("");
+    let life = place.life().await;
+    let (program, prints, _) = TUNNELS[0];
+    put(
+        &place,
+        program,
+        &format!("trap '' TERM\n{prints}\nsleep 600 & sleep 600; sleep 600"),
+    );
+    let mut served = Served::start(&place, &["--tunnel", program]);
+    served.greeting().await;
+    // Of two of a kind that come together a process sees one.
+    served.signal(Signal::INT);
+    served.signal(Signal::TERM);
+    let log = served.log_until("ends at once").await;
+    assert!(log.contains("came again"), "{log}");
+    let ended = timeout(PATIENCE, served.child.wait())
+        .await
+        .expect("berth does not end");
+    let code = ended.unwrap().code();
+    assert!(code == Some(128 + 2) || code == Some(128 + 15), "{code:?}");
+    life.ended().await;
+}
+
+#[tokio::test]
+async fn where_another_berth_has_the_data_directory_no_tunnel_is_opened() {
+    let place = owned("");
+    let started = place.name("started");
+    put(&place, "ngrok", &format!("touch '{started}'\nexec sleep 600"));
+    let directory = DataDirectory::open(&place.path("data"), &place.path("own-cache")).unwrap();
+    let held = directory.lock("elsewhere").unwrap();
+    let complaint = place.complaint(&["serve", "--tunnel", "ngrok"]).await;
+    assert!(complaint.contains("(berth elsewhere)"), "{complaint}");
+    assert!(!place.path("started").exists());
+    drop(held);
+    // The script tells whether it is started at all.
+    put(&place, "ngrok", &format!("touch '{started}'\nexit 1"));
+    let complaint = place.complaint(&["serve", "--tunnel", "ngrok"]).await;
+    assert!(
+        complaint.contains("ngrok ended") && place.path("started").exists(),
+        "{complaint}"
+    );
+}
+
+#[tokio::test]
+async fn the_line_to_paste_works_whatever_the_configurations_path_holds() {
+    for name in ["my own", "it's $HOME", "a\n`b`\\\"c"] {
+        let place = Place::new(CONFIG);
+        let folder = place.path(name);
+        std::fs::create_dir(&folder).unwrap();
+        for file in ["config.toml", "misbehaving.wasm"] {
+            std::fs::rename(place.path(file), folder.join(file)).unwrap();
+        }
+        let config = folder.join("config.toml");
+        place.write("bin/claude", "#!/bin/sh\nprintf '%s\\0' \"$@\"\n", 0o755);
+        let mut served = Served::from(place.command(&["serve", "--config", config.to_str().unwrap()]));
+        let greeting = served.greeting().await;
+        let line = greeting.lines().last().unwrap();
+        let mut shell = Command::new("bash");
+        shell.args(["-c", line]);
+        place.set_up(&mut shell);
+        let given = shell.output().await.unwrap();
+        let told = String::from_utf8(given.stdout).unwrap();
+        let token = std::fs::read_to_string(folder.join("data/token")).unwrap();
+        let header = format!("Authorization: Bearer {}", token.trim());
+        assert!(told.split('\0').any(|word| word == header), "{line}: {told:?}");
+        served.terminate();
+        assert!(served.succeeds().await);
+    }
 }
 
 #[tokio::test]
@@ -418,7 +492,7 @@ async fn with_a_certificate_berth_speaks_tls_only() {
     place.write("key.pem", signing_key.serialize_pem(), 0o644);
     let complaint = place.complaint(&["serve"]).await;
     assert!(
-        complaint.contains(&format!("chmod 600 '{}'", place.name("key.pem"))),
+        complaint.contains(&format!("chmod 600 {}", place.name("key.pem"))),
         "{complaint}"
     );
 

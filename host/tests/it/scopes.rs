@@ -8,7 +8,7 @@ use axum::http::{Request, Response, StatusCode, header};
 use berth::catalog::{Answer, Caller, ToolError};
 use berth::config::{Config, Installation};
 use berth::mcp::{self, Client, Server};
-use berth::owner::Owner;
+use berth::owner::{Claim, Owner};
 use berth::principal::{Backends, Principal, Scope, StepUp};
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
@@ -96,7 +96,9 @@ impl House {
         let shutdown = CancellationToken::new();
         let base = "http://localhost".to_owned();
         Self {
-            owner: Owner::start(&config, "test", base, &shutdown).await.unwrap(),
+            owner: Owner::start(&config, Claim::take(&config, "test").unwrap(), base, &shutdown)
+                .await
+                .unwrap(),
             shutdown,
             _place: place,
         }

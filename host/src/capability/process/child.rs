@@ -1,13 +1,14 @@
 //! One child process: its own group, granted environment, a deadline, an output cap, and its end as a whole tree.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::fs::Mode;
@@ -37,7 +38,7 @@ pub(crate) struct Start<'a> {
     pub(crate) directory: Option<OwnedFd>,
     pub(crate) stdin: Vec<u8>,
     pub(crate) deadline: Instant,
-    /// Bytes kept of each output; a program that prints more is ended.
+    /// Bytes kept of both outputs together; a program that prints more is ended.
     pub(crate) output: u64,
 }
 
@@ -169,52 +170,90 @@ async fn finish(child: &mut Child, group: &Group, input: Vec<u8>, cap: u64) -> i
             () = exited.cancelled() => {}
         }
     };
-    let (status, (), out, err) = tokio::join!(
+    let room = Room {
+        left: AtomicU64::new(cap),
+        overrun: AtomicBool::new(false),
+    };
+    let (status, (), stdout, stderr) = tokio::join!(
         leave,
         feed,
-        capture(stdout, cap, group, &exited),
-        capture(stderr, cap, group, &exited)
+        capture(stdout, &room, group, &exited),
+        capture(stderr, &room, group, &exited)
     );
     Ok(Output {
         status: status?.code(),
-        truncated: out.truncated || err.truncated,
-        stdout: out.bytes,
-        stderr: err.bytes,
+        truncated: room.overrun.into_inner(),
+        stdout,
+        stderr,
     })
 }
 
-#[derive(Default)]
-struct Captured {
-    bytes: Vec<u8>,
-    truncated: bool,
+/// What may still be kept of both outputs, in bytes.
+struct Room {
+    left: AtomicU64,
+    /// Whether more was printed.
+    overrun: AtomicBool,
 }
 
-/// Reads `pipe` to its end, or to `cap` bytes (then the group is ended), or until shortly after the program's exit:
-/// a process that has left the group may hold the pipe open for ever.
+impl Room {
+    /// How many of `wanted` bytes may be kept.
+    fn take(&self, wanted: usize) -> usize {
+        let left = self.left.load(Ordering::Relaxed);
+        let taken = left.min(wanted as u64);
+        // Both outputs are read by one task.
+        self.left.store(left - taken, Ordering::Relaxed);
+        self.overrun.fetch_or(taken < wanted as u64, Ordering::Relaxed);
+        usize::try_from(taken).unwrap_or(wanted)
+    }
+}
+
+/// Reads `pipe` to its end, or as long as there is room (then the group is ended), or until shortly after the program's
+/// exit: a process that has left the group may hold the pipe open for ever.
 async fn capture(
     pipe: Option<impl AsyncRead + Unpin>,
-    cap: u64,
+    room: &Room,
     group: &Group,
     exited: &CancellationToken,
-) -> Captured {
-    let mut captured = Captured::default();
-    let Some(pipe) = pipe else { return captured };
-    let mut limited = pipe.take(cap + 1);
+) -> Vec<u8> {
+    let mut kept = Vec::new();
+    let Some(mut pipe) = pipe else { return kept };
+    let read = async {
+        loop {
+            let before = kept.len();
+            kept.reserve(8 << 10);
+            // An error of the pipe ends the output as its end does.
+            let Ok(read @ 1..) = pipe.read_buf(&mut kept).await else {
+                break;
+            };
+            let taken = room.take(read);
+            if taken < read {
+                kept.truncate(before + taken);
+                group.end();
+                break;
+            }
+        }
+    };
     let abandoned = async {
         exited.cancelled().await;
         tokio::time::sleep(DRAIN).await;
     };
     tokio::select! {
-        // An error of the pipe ends the output as its end does.
-        _ = limited.read_to_end(&mut captured.bytes) => {}
+        () = read => {}
         () = abandoned => {}
     }
-    if captured.bytes.len() as u64 > cap {
-        group.end();
-        captured.truncated = true;
-        captured.bytes.truncate(usize::try_from(cap).unwrap_or(usize::MAX));
-    }
-    captured
+    kept
+}
+
+/// The groups that are not ended for good.
+static GROUPS: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
+
+/// Ends all that berth has started and that has not ended, for a process that is about to end without waiting for it.
+pub fn end_programs() {
+    groups().iter().for_each(|group| signal(*group, Signal::KILL));
+}
+
+fn groups() -> MutexGuard<'static, BTreeSet<i32>> {
+    GROUPS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The child's process group, ended at the latest when this is dropped. 0: ended for good.
@@ -222,7 +261,9 @@ pub(super) struct Group(AtomicI32);
 
 impl Group {
     pub(super) fn of(child: &Child) -> Self {
-        Self(AtomicI32::new(child.id().map_or(0, u32::cast_signed)))
+        let group = child.id().map_or(0, u32::cast_signed);
+        groups().insert(group);
+        Self(AtomicI32::new(group))
     }
 
     /// Asks its processes to end.
@@ -236,7 +277,9 @@ impl Group {
 
     /// The last time: once the child is reaped and its group empty, the number may become another group's.
     fn end_for_good(&self) {
-        signal(self.0.swap(0, Ordering::Relaxed), Signal::KILL);
+        let group = self.0.swap(0, Ordering::Relaxed);
+        signal(group, Signal::KILL);
+        groups().remove(&group);
     }
 }
 
@@ -283,6 +326,49 @@ mod tests {
             .split_whitespace()
             .collect();
         assert_eq!(inherited, ["0", "1", "2", "3"]);
+    }
+
+    /// What a shell's script does that may print `output` bytes.
+    async fn ran(script: &str, output: u64) -> Output {
+        let start = Start {
+            backend: "here",
+            program: Path::new("/bin/sh"),
+            args: vec!["-c", script],
+            environment: &[],
+            added: &[],
+            directory: None,
+            stdin: Vec::new(),
+            deadline: Instant::now() + Duration::from_secs(30),
+            output,
+        };
+        match run(start).await.unwrap() {
+            Ended::Finished(output) => output,
+            Ended::TimedOut(after) => panic!("it did not end within {after:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_cap_counts_both_outputs_together() {
+        let said = ran("printf 12345; printf 67890 >&2", 10).await;
+        assert_eq!(
+            (said.stdout.as_slice(), said.stderr.as_slice()),
+            (&b"12345"[..], &b"67890"[..])
+        );
+        assert!(!said.truncated);
+        for script in [
+            "printf 12345; printf 678901 >&2; sleep 60",
+            "printf 12345678901; sleep 60",
+            "printf 12345678901 >&2; sleep 60",
+            "yes; sleep 60",
+            "yes >&2 & yes; sleep 60",
+        ] {
+            let said = ran(script, 10).await;
+            assert!(said.truncated, "{script}");
+            assert_eq!(said.stdout.len() + said.stderr.len(), 10, "{script}");
+        }
+        let long = ran("head -c 3000000 /dev/zero", 4 << 20).await;
+        assert_eq!((long.stdout.len(), long.truncated), (3_000_000, false));
+        assert!(ran("printf 1", 0).await.truncated);
     }
 
     #[tokio::test]

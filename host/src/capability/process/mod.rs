@@ -7,7 +7,7 @@ mod companion;
 pub mod grant;
 mod question;
 
-pub use child::{MARK, make_files_private, replace_this_process};
+pub use child::{MARK, end_programs, make_files_private, replace_this_process};
 pub use companion::Companion;
 
 pub use question::ask;
@@ -60,9 +60,8 @@ impl Host for Call {
             return Ok(commands.iter().map(|_| Err(refusal.clone())).collect());
         }
         self.started += commands.len();
-        // Each of the two outputs of each command gets an equal part of what the call may still keep.
-        let streams = 2 * commands.len().max(1) as u64;
-        let output = OUTPUT_PER_CALL.saturating_sub(self.printed) / streams;
+        // Each command gets an equal part of what the call may still keep.
+        let output = OUTPUT_PER_CALL.saturating_sub(self.printed) / commands.len().max(1) as u64;
         let call = &*self;
         let outcomes =
             futures::future::join_all(commands.into_iter().map(|command| call.run_one(command, output))).await;

@@ -56,7 +56,7 @@ impl Finding {
     pub(super) fn error(about: &str, error: &anyhow::Error) -> Self {
         Self {
             mark: Mark::Fail,
-            ..Self::ok(about, format!("{error:#}"))
+            ..Self::ok(about, print::causes(error))
         }
     }
 

@@ -4,6 +4,7 @@ use std::io::{IsTerminal, stdout};
 
 use berth::config::Config;
 use berth::owner::Owner;
+use berth::shell;
 
 use super::super::print;
 use super::qr;
@@ -70,19 +71,19 @@ asked for yourself."
 
 /// A line for a shell; the token itself is not in it, so it stays out of this terminal's scrollback.
 fn claude_line(config: &Config, base: &str) -> String {
-    let berth = std::env::current_exe().map_or("berth".into(), |path| path.display().to_string());
+    let berth = std::env::current_exe().map_or("berth".into(), shell::word);
     let with = config
         .file
         .as_ref()
-        .map_or(String::new(), |file| format!(" --config '{}'", file.display()));
+        .map_or(String::new(), |file| format!(" --config {}", shell::word(file)));
     if config.server.tls.is_some() {
         // The certificate is for the public name, not for the one by which this machine would call.
-        return format!("claude mcp add berth -- '{berth}' stdio{with}");
+        return format!("claude mcp add berth -- {berth} stdio{with}");
     }
     if config.server.open_on_loopback {
         return format!("claude mcp add --transport http berth {base}/mcp");
     }
     format!(
-        "claude mcp add --transport http berth {base}/mcp --header \"Authorization: Bearer $('{berth}' token{with})\""
+        "claude mcp add --transport http berth {base}/mcp --header \"Authorization: Bearer $({berth} token{with})\""
     )
 }

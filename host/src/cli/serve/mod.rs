@@ -13,7 +13,7 @@ use anyhow::{Context, bail, ensure};
 use berth::config::{Config, parse_public_url};
 use berth::http::{self, Certificate, Door, Names, OAuth, Proxies, Rates};
 use berth::mcp;
-use berth::owner::Owner;
+use berth::owner::{Claim, Owner};
 use berth::peer;
 use berth::plugin::Backend;
 use tokio::net::TcpListener;
@@ -38,6 +38,8 @@ fn public_url(written: &str) -> Result<String, String> {
 }
 
 pub(crate) async fn run(mut config: Config, options: Options) -> anyhow::Result<ExitCode> {
+    // First of all: where another berth has the data directory, nothing of this one is seen from outside.
+    let claim = Claim::take(&config, "serve")?;
     prepare(&config, &options)?;
     let shutdown = ending()?;
     let tls = config.server.tls.as_ref();
@@ -55,7 +57,7 @@ pub(crate) async fn run(mut config: Config, options: Options) -> anyhow::Result<
 
     let base = local_base(address, certificate.is_some());
     let reached_by = config.server.public_url.clone().unwrap_or(base.clone());
-    let owner = Owner::start(&config, "serve", reached_by, &shutdown).await?;
+    let owner = Owner::start(&config, claim, reached_by, &shutdown).await?;
     owner.serve_socket()?;
     greet::greet(&config, &owner, &base);
     let served = CancellationToken::new();
