@@ -18,9 +18,6 @@ use crate::plugin::{Backend, Engine, Limits, OWN_CALLS, Plugin};
 use crate::store::DataDirectory;
 use crate::watch::Watched;
 
-/// The most calls of one caller that may wait at once.
-const WAITING: usize = 32;
-
 /// Starts every backend of `config`, in the order of their names.
 pub async fn start_backends(config: &Config, data: &DataDirectory) -> anyhow::Result<Vec<Backend>> {
     let engine = engine(config)?;
@@ -49,8 +46,6 @@ pub fn merge(config: &Config, backends: Vec<Backend>, base_url: String) -> anyho
         &config.tools,
         config.server.url_hosts.clone(),
         base_url,
-        // Who waits holds a place at the door: half of the places stay for others.
-        (config.server.max_requests / 2).clamp(1, WAITING),
     );
     let from = || {
         config

@@ -70,6 +70,8 @@ pub struct Server {
     pub tls: Option<Tls>,
     /// Proxies whose word on a client's address counts.
     pub trusted_proxies: Vec<IpAddr>,
+    /// Users of this machine whose proxies may be at these addresses, beside root and this one.
+    pub proxy_users: Vec<u32>,
     /// The header, in small letters, in which such a proxy names the client's address.
     pub client_address: String,
     /// Where the token, the lock and the backends' state are kept. Absolute; need not exist yet.

@@ -2,6 +2,7 @@
 //!
 //! Sandboxed WebAssembly plugins, one per backend, behind one MCP server. ARCHITECTURE.md is the map.
 
+pub mod admission;
 pub mod assemble;
 pub mod capability;
 pub mod catalog;

@@ -1,17 +1,22 @@
 //! The one process that owns the data directory, and the socket by which other processes of the operator use it.
 
+use std::io::{self, Cursor, ErrorKind};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::admission::Admission;
+use crate::admission::numbers::{FIRST_LINE, LOCAL_SOCKETS_REFUSED};
 use crate::assemble;
 use crate::catalog::Catalog;
 use crate::config::Config;
@@ -28,8 +33,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How long calls under way may take once the end has come. Typing a message takes a second or two; what takes longer is
 /// broken off, and the record shows it as cut off.
 const FINISH: Duration = Duration::from_millis(4500);
-/// Connections on the socket at once.
-const CLIENTS: usize = 64;
+/// Bytes of a first line that are looked at; a longer one has come far enough.
+const FIRST_READ: usize = 16 << 10;
+/// How long a client that is turned away has to read why.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A running berth.
 pub struct Owner {
@@ -39,6 +46,8 @@ pub struct Owner {
     pub data: DataDirectory,
     /// Where what is done is recorded.
     pub recorder: Recorder,
+    /// Who may hold what at once.
+    pub admission: Admission,
     /// Calls that have begun, whether somebody waits for them or not.
     under_way: TaskTracker,
     /// What goes on between calls.
@@ -83,6 +92,8 @@ impl Owner {
         let catalog = assemble::merge(config, backends, base_url)?;
         let recorder = Recorder::start(data.audit(config.audit.sync)?, config.audit.texts)?;
         let tasks = TaskTracker::new();
+        let max_body = usize::try_from(config.server.max_body)?;
+        let admission = Admission::new(config.server.max_requests, max_body, recorder.clone(), tasks.clone());
         catalog.watch(&tasks, shutdown);
         let ending = shutdown.clone();
         Ok(Self {
@@ -93,6 +104,7 @@ impl Owner {
             catalog: Arc::new(catalog),
             data,
             recorder,
+            admission,
             under_way: TaskTracker::new(),
             tasks,
             clients: TaskTracker::new(),
@@ -105,7 +117,8 @@ impl Owner {
     /// A server of its tools, whose calls this owner waits for when it ends.
     pub fn server(&self) -> Server {
         let (catalog, recorder) = (self.catalog.clone(), self.recorder.clone());
-        Server::new(catalog, recorder, self.under_way.clone(), self.shutdown.clone())
+        let (admission, under_way) = (self.admission.clone(), self.under_way.clone());
+        Server::new(catalog, recorder, admission, under_way, self.shutdown.clone())
     }
 
     /// The same for whoever started this process.
@@ -118,29 +131,19 @@ impl Owner {
     pub fn serve_socket(&self) -> anyhow::Result<()> {
         let listener = bind(&self.data.socket_path())?;
         self.recorder.log_heads();
-        let server = self.server();
-        let (clients, shutdown, sessions_may_control) =
-            (self.clients.clone(), self.shutdown.clone(), self.sessions_may_control);
-        let places = Arc::new(Semaphore::new(CLIENTS));
+        let reception = Arc::new(Reception {
+            server: self.server(),
+            admission: self.admission.clone(),
+            farewells: Semaphore::new(LOCAL_SOCKETS_REFUSED),
+            sessions_may_control: self.sessions_may_control,
+            shutdown: self.shutdown.clone(),
+        });
+        let (clients, shutdown) = (self.clients.clone(), self.shutdown.clone());
         self.tasks.spawn(async move {
             let accepting = async {
-                while let Ok(place) = places.clone().acquire_owned().await {
+                loop {
                     match listener.accept().await {
-                        Ok((stream, _)) => {
-                            let (server, shutdown) = (server.clone(), shutdown.clone());
-                            clients.spawn(async move {
-                                let peer = peer(&stream).await;
-                                if peer == Peer::Stranger {
-                                    tracing::warn!(
-                                        "another user's process, such as root's, was turned away at the socket"
-                                    );
-                                    return;
-                                }
-                                let principal = peer.limit(Principal::local(), sessions_may_control);
-                                converse(stream, server.for_principal(principal), shutdown).await;
-                                drop(place);
-                            });
-                        }
+                        Ok((stream, _)) => drop(clients.spawn(reception.clone().receive(stream))),
                         Err(error) => {
                             tracing::warn!("the socket takes no connection now: {error}");
                             tokio::time::sleep(PATIENCE).await;
@@ -184,6 +187,72 @@ impl Owner {
     }
 }
 
+/// What a connection to the socket meets.
+struct Reception {
+    server: Server,
+    admission: Admission,
+    /// Of those who are turned away, as many are told why.
+    farewells: Semaphore,
+    sessions_may_control: bool,
+    shutdown: CancellationToken,
+}
+
+impl Reception {
+    async fn receive(self: Arc<Self>, mut stream: UnixStream) {
+        let peer = peer(&stream).await;
+        if peer == Peer::Stranger {
+            tracing::warn!("another user's process, such as root's, was turned away at the socket");
+            return;
+        }
+        let _held = match self.admission.local_socket(peer) {
+            Ok(held) => held,
+            Err(refusal) => return self.turn_away(stream, &refusal.to_string()).await,
+        };
+        match timeout(FIRST_LINE, first_line(&mut stream)).await {
+            Ok(Ok(line)) => {
+                let principal = peer.limit(Principal::local(), self.sessions_may_control);
+                let server = self.server.clone().for_principal(principal);
+                converse(line, stream, server, self.shutdown.clone()).await;
+            }
+            // It has left, or cannot be read.
+            Ok(Err(_)) => {}
+            Err(_) => {
+                let seconds = FIRST_LINE.as_secs();
+                let why = format!("nothing was asked within {seconds} seconds of connecting; connect again to ask");
+                self.turn_away(stream, &why).await;
+            }
+        }
+    }
+
+    /// Ends a connection with a word.
+    async fn turn_away(&self, mut stream: UnixStream, why: &str) {
+        let Ok(_farewell) = self.farewells.try_acquire() else {
+            return;
+        };
+        let told = async {
+            stream.write_all(mcp::refusal_line(why).as_bytes()).await?;
+            stream.shutdown().await?;
+            // A client that is still writing would see an error in place of these words, were it closed before.
+            tokio::io::copy(&mut stream, &mut tokio::io::sink()).await
+        };
+        let _ = timeout(FAREWELL, told).await;
+    }
+}
+
+/// What a client sends up to the end of its first line, and what came with it.
+async fn first_line(stream: &mut UnixStream) -> io::Result<Vec<u8>> {
+    let mut read = Vec::with_capacity(FIRST_READ);
+    while !read.contains(&b'\n') && read.len() < FIRST_READ {
+        if stream.read_buf(&mut read).await? == 0 {
+            break;
+        }
+    }
+    match read.is_empty() {
+        true => Err(ErrorKind::UnexpectedEof.into()),
+        false => Ok(read),
+    }
+}
+
 /// Who is at the other end of a connection to the socket, which only the operator's processes can open, and root's.
 async fn peer(stream: &UnixStream) -> Peer {
     let us = rustix::process::geteuid().as_raw();
@@ -197,8 +266,10 @@ async fn peer(stream: &UnixStream) -> Peer {
     found.unwrap_or(Peer::InSession)
 }
 
-async fn converse(stream: UnixStream, server: Server, shutdown: CancellationToken) {
-    let (read, write) = stream.into_split();
+/// Serves a client whose first words are `read` already.
+async fn converse(read: Vec<u8>, stream: UnixStream, server: Server, shutdown: CancellationToken) {
+    let (further, write) = stream.into_split();
+    let read = Cursor::new(read).chain(further);
     if let Err(error) = mcp::serve_stream(server, read, write, shutdown).await {
         tracing::debug!("a client on the socket: {error:#}");
     }

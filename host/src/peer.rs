@@ -69,6 +69,12 @@ impl Peer {
     }
 }
 
+/// The user who holds the TCP socket that is bound to `theirs` and connected to `ours`, if that is on this machine and can
+/// be told. This reads the system's tables, so it belongs where it may block.
+pub fn user_of_connection(theirs: SocketAddr, ours: SocketAddr) -> Option<u32> {
+    system::user(canonical(theirs), canonical(ours))
+}
+
 /// For commands that hand out power over berth itself, such as a token.
 ///
 /// # Errors

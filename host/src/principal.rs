@@ -7,6 +7,9 @@ use std::sync::{Arc, OnceLock};
 
 use thiserror::Error;
 
+/// What the operator is known by; an app's name always has a kind before it.
+const LOCAL: &str = "local";
+
 /// A power that a caller is given. Whoever may control may read as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
@@ -121,7 +124,12 @@ impl Principal {
 
     /// The operator of this machine: holder of the local token, or a process of the same user on an open door.
     pub fn local() -> Self {
-        Self::new("local", Scope::Control, Backends::All)
+        Self::new(LOCAL, Scope::Control, Backends::All)
+    }
+
+    /// Whether it is that one, outside of every session.
+    pub fn is_operator(&self) -> bool {
+        self.0.id == LOCAL
     }
 
     /// The same caller, who may only look. Known by a name of its own, so that what it has seen counts for it alone.

@@ -13,7 +13,7 @@ use super::deeds::{Deed, Effect, Kind, Receipt, effect};
 use super::prompts::{self, Last};
 use super::reading::wait;
 use super::senders::Dropped;
-use super::waiting::{Rest, Waiting};
+use super::waiting::Rest;
 use super::{Answer, Caller, Catalog, Member, ToolError};
 use crate::contract::{self, Error, NewSession, Session, State, Verbs};
 use crate::plugin::Failure;
@@ -43,18 +43,20 @@ impl Catalog {
             check_length(message)?;
         }
         let first = wanted.message.clone().filter(|_| !sends_itself);
-        let waiting = self.place_to_wait(caller, first.is_some() || !wait.is_zero())?;
+        if first.is_some() || !wait.is_zero() {
+            caller.enter_wait()?;
+        }
         let request = request(wanted, sends_itself);
         // Ready at once, unless nothing may be begun any more.
         caller.while_there(std::future::ready(())).await?;
         let session = self.start(member, &request, began).await?;
         let mut deed = Deed::new(member, &session.id, Kind::Start, Receipt::Confirmed);
-        if let (Some(message), Some(waiting)) = (&first, &waiting) {
+        if let Some(message) = &first {
             let until = began + READY.max(wait);
-            self.first_message(caller, waiting, &mut deed, message, until).await;
+            self.first_message(caller, &mut deed, message, until).await;
         }
         deed.session = Some(session);
-        Ok(self.report(caller, deed, until(&waiting, began + wait)).await)
+        Ok(self.report(caller, deed, began + wait).await)
     }
 
     pub(crate) async fn send_message(&self, caller: &Caller, wanted: SendMessage) -> Result<Answer, ToolError> {
@@ -62,11 +64,12 @@ impl Catalog {
         check_length(&wanted.message)?;
         let wait = wait(wanted.wait_seconds)?;
         let end = Instant::now() + wait;
-        let waiting = self.place_to_wait(caller, !wait.is_zero())?;
+        if !wait.is_zero() {
+            caller.enter_wait()?;
+        }
         let mut deed = Deed::new(member, id, Kind::Message, Receipt::Unconfirmed);
-        self.deliver(caller, waiting.as_ref(), &mut deed, &wanted.message, end)
-            .await?;
-        Ok(self.report(caller, deed, until(&waiting, end)).await)
+        self.deliver(caller, &mut deed, &wanted.message, end).await?;
+        Ok(self.report(caller, deed, end).await)
     }
 
     pub(crate) async fn interrupt_session(
@@ -97,7 +100,7 @@ impl Catalog {
             Err(error) if dropped => deed.doubt(&error.to_string()),
             Err(error) => return Err(error),
         }
-        Ok(self.report(caller, deed, None).await)
+        Ok(self.report(caller, deed, Instant::now()).await)
     }
 
     pub(crate) async fn terminate_session(
@@ -137,7 +140,9 @@ impl Catalog {
         let (member, id) = self.whole_id(caller, &wanted.session_id)?;
         let wait = wait(wanted.wait_seconds)?;
         let end = Instant::now() + wait;
-        let waiting = self.place_to_wait(caller, !wait.is_zero())?;
+        if !wait.is_zero() {
+            caller.enter_wait()?;
+        }
         let mut deed = Deed::new(member, id, Kind::Answer, Receipt::Confirmed);
         {
             let _turn = turn_of(caller, member, id).await?;
@@ -169,12 +174,7 @@ impl Catalog {
                 ..session
             });
         }
-        Ok(self.report(caller, deed, until(&waiting, end)).await)
-    }
-
-    /// A place for a call that waits, before it does anything.
-    fn place_to_wait(&self, caller: &Caller, waits: bool) -> Result<Option<Waiting<'_>>, ToolError> {
-        waits.then(|| self.waiters.enter(caller)).transpose()
+        Ok(self.report(caller, deed, end).await)
     }
 
     /// Starts a session.
@@ -214,16 +214,9 @@ impl Catalog {
     }
 
     /// Sends a new session its first message once it is ready. The session is there whatever comes of it.
-    async fn first_message(
-        &self,
-        caller: &Caller,
-        waiting: &Waiting<'_>,
-        deed: &mut Deed<'_>,
-        message: &str,
-        until: Instant,
-    ) {
-        let why = match self.ready(caller, waiting, deed, until).await {
-            Ok(State::Idle) => match self.deliver(caller, Some(waiting), deed, message, until).await {
+    async fn first_message(&self, caller: &Caller, deed: &mut Deed<'_>, message: &str, until: Instant) {
+        let why = match self.ready(caller, deed, until).await {
+            Ok(State::Idle) => match self.deliver(caller, deed, message, until).await {
                 Ok(()) => return,
                 Err(error) => error.to_string(),
             },
@@ -236,15 +229,9 @@ impl Catalog {
     }
 
     /// The state of a new session once it is at rest, or in words why it could not be waited for.
-    async fn ready(
-        &self,
-        caller: &Caller,
-        waiting: &Waiting<'_>,
-        deed: &Deed<'_>,
-        until: Instant,
-    ) -> Result<State, String> {
+    async fn ready(&self, caller: &Caller, deed: &Deed<'_>, until: Instant) -> Result<State, String> {
         let (member, id) = (deed.member, deed.id.as_str());
-        match self.settled(caller, waiting, member, id, None, until).await {
+        match self.settled(caller, member, id, None, until).await {
             Rest::Settled(session) => return Ok(session.state),
             Rest::AtWork => {}
             Rest::Gone => return Err("the session has ended".into()),
@@ -256,14 +243,13 @@ impl Catalog {
     }
 
     /// Types a message when its turn comes, and notes in `deed` what became of it. One for a session at work waits, in
-    /// the order of asking, until `until`, if it has a place to wait.
+    /// the order of asking, until `until`.
     ///
     /// # Errors
     /// Nothing was typed.
     async fn deliver(
         &self,
         caller: &Caller,
-        waiting: Option<&Waiting<'_>>,
         deed: &mut Deed<'_>,
         message: &str,
         until: Instant,
@@ -282,15 +268,15 @@ impl Catalog {
             place.begin();
             let typed = member.watched.backend.send_message(&id, message).await;
             drop(turn);
-            match (typed, waiting) {
-                (Err(Failure { error: Error::Busy, .. }), Some(waiting)) if Instant::now() < until => {
+            match typed {
+                Err(Failure { error: Error::Busy, .. }) if Instant::now() < until => {
                     place.wait_again();
-                    let settled = self.settled(caller, waiting, member, &id, None, until);
+                    let settled = self.settled(caller, member, &id, None, until);
                     if let Rest::Left(left) = place.unless_dropped(settled).await? {
                         return Err(left.into());
                     }
                 }
-                (typed, _) => {
+                typed => {
                     deed.delivered(effect(member.name(), typed)?);
                     return Ok(());
                 }
@@ -346,11 +332,6 @@ fn refused(session: answers::Session, why: &str) -> Answer {
         outcome: Outcome::Refused,
         ..answer(acted.text(None), &acted)
     }
-}
-
-/// Until when a call waits that has a place for that.
-fn until<'a>(waiting: &'a Option<Waiting<'a>>, end: Instant) -> Option<(&'a Waiting<'a>, Instant)> {
-    waiting.as_ref().map(|waiting| (waiting, end))
 }
 
 /// The session's turn, while the caller waits for it.

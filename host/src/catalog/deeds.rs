@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use super::answers::{self, Acted, answer};
-use super::waiting::{Rest, Waiting};
+use super::waiting::Rest;
 use super::{Answer, Caller, Catalog, Member, ToolError};
 use crate::contract::{self, Error};
 use crate::plugin::Failure;
@@ -131,18 +131,11 @@ impl<'a> Deed<'a> {
 
 impl Catalog {
     /// The answer to a deed: the session afterwards and, where the caller waits until a moment, what came of it.
-    pub(crate) async fn report(
-        &self,
-        caller: &Caller,
-        mut deed: Deed<'_>,
-        wait: Option<(&Waiting<'_>, Instant)>,
-    ) -> Answer {
+    pub(crate) async fn report(&self, caller: &Caller, mut deed: Deed<'_>, until: Instant) -> Answer {
         let (mut page, mut settled) = (None, None);
-        if let Some((waiting, until)) = wait.filter(|(_, until)| Instant::now() < *until)
-            && deed.receipt != Receipt::NotSent
-        {
+        if Instant::now() < until && deed.receipt != Receipt::NotSent {
             let rest = self
-                .settled(caller, waiting, deed.member, &deed.id, deed.after.as_deref(), until)
+                .settled(caller, deed.member, &deed.id, deed.after.as_deref(), until)
                 .await;
             deed.notes.extend(rest.after_a_deed());
             if !matches!(rest, Rest::Gone | Rest::Left(_)) {

@@ -35,7 +35,7 @@ pub(crate) use self::members::{Member, Members, View};
 use self::own::OwnTools;
 use self::prompts::Shown;
 use self::senders::Senders;
-use self::waiting::Waiters;
+use crate::admission::Place;
 use crate::config::Tools as ToolSettings;
 use crate::contract;
 use crate::plugin::Backend;
@@ -53,6 +53,8 @@ pub struct Caller {
     pub gone: CancellationToken,
     /// Cancelled when berth ends.
     pub ending: CancellationToken,
+    /// What it holds while it is at work.
+    pub place: Place,
 }
 
 /// Why a wait ended before what it waited for.
@@ -65,6 +67,13 @@ pub(crate) enum Left {
 }
 
 impl Caller {
+    /// From now on the call is one that waits and holds no place at work. To ask again is nothing new. So this stands
+    /// before any deed.
+    pub(crate) fn enter_wait(&self) -> Result<(), ToolError> {
+        let entered = self.place.wait();
+        entered.map_err(|refusal| ToolError::refused(format!("nothing was done: {refusal}")))
+    }
+
     /// The outcome of `wait`, unless the caller goes or berth ends before.
     pub(crate) async fn while_there<T>(&self, wait: impl Future<Output = T>) -> Result<T, Left> {
         tokio::select! {
@@ -171,7 +180,6 @@ pub struct Catalog {
     aliases: Aliases,
     shown: Shown,
     senders: Senders,
-    waiters: Waiters,
 }
 
 impl Catalog {
@@ -179,14 +187,13 @@ impl Catalog {
     /// mend it.
     ///
     /// `base_url` is where a browser would reach this server, and `url_hosts` the hosts that a session's own address
-    /// may name. `waiting` calls of one caller may wait at once.
+    /// may name.
     pub fn new(
         members: Vec<(Arc<Watched>, Terms)>,
         default_backend: String,
         settings: &ToolSettings,
         url_hosts: Vec<String>,
         base_url: String,
-        waiting: usize,
     ) -> Result<Self, CollisionError> {
         let members: BTreeMap<String, Member> = members
             .into_iter()
@@ -207,7 +214,6 @@ impl Catalog {
             aliases,
             shown: Shown::default(),
             senders: Senders::default(),
-            waiters: Waiters::new(waiting),
         })
     }
 

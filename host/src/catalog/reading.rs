@@ -57,12 +57,9 @@ impl Catalog {
         let (member, mut session) = self.readable(caller, &wanted.session_id).await?;
         let mut note = None;
         if !wait.is_zero() {
-            let waiting = self.waiters.enter(caller)?;
+            caller.enter_wait()?;
             let deadline = Instant::now() + wait;
-            match self
-                .settled(caller, &waiting, member, &session.id, None, deadline)
-                .await
-            {
+            match self.settled(caller, member, &session.id, None, deadline).await {
                 Rest::Left(left) => return Err(left.into()),
                 Rest::Gone => {
                     let (backend, id) = (member.name(), &session.id);

@@ -1,11 +1,9 @@
 //! `wait_seconds`: waiting for a session to come to rest, on the one poll that all waiters of a backend share.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use super::answers::bounded;
-use super::{Caller, Catalog, Left, Member, ToolError};
+use super::{Caller, Catalog, Left, Member};
 use crate::contract::{LogPage, LogQuery, Session, State, View};
 
 /// Looks that must agree before a session counts as at rest: one alone may fall into a gap between two steps.
@@ -48,11 +46,10 @@ impl Rest {
 
 impl Catalog {
     /// Waits until the session is at rest and, where `after` is given, its log has moved past that cursor; at the
-    /// longest until `deadline`. Whoever waits holds a place among those who may.
+    /// longest until `deadline`. Whoever waits has entered the waits before.
     pub(crate) async fn settled(
         &self,
         caller: &Caller,
-        _waiting: &Waiting<'_>,
         member: &Member,
         id: &str,
         after: Option<&str>,
@@ -128,56 +125,4 @@ impl Catalog {
 
 fn at_work(session: &Session) -> bool {
     matches!(session.state, State::Queued | State::Starting | State::Busy)
-}
-
-/// How many calls of each caller wait now.
-pub(crate) struct Waiters {
-    most: usize,
-    now: Mutex<HashMap<String, usize>>,
-}
-
-impl Waiters {
-    /// Lets `most` calls of one caller wait at once.
-    pub(crate) fn new(most: usize) -> Self {
-        Self {
-            most,
-            now: Mutex::default(),
-        }
-    }
-
-    /// Takes a place for one wait of `caller`, before anything is done.
-    pub(crate) fn enter(&self, caller: &Caller) -> Result<Waiting<'_>, ToolError> {
-        let mut waiting = self.now.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = waiting.entry(caller.principal.id().to_owned()).or_default();
-        if *count >= self.most {
-            return Err(ToolError::refused(format!(
-                "{} of your calls already wait, so nothing was done; ask again without wait_seconds, or when one of them \
-                 has ended",
-                self.most
-            )));
-        }
-        *count += 1;
-        Ok(Waiting {
-            waiters: self,
-            principal: caller.principal.id().to_owned(),
-        })
-    }
-}
-
-/// One wait of a caller. Its place is free again when this is dropped.
-pub(crate) struct Waiting<'a> {
-    waiters: &'a Waiters,
-    principal: String,
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        let mut waiting = self.waiters.now.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = waiting.get_mut(&self.principal) {
-            *count -= 1;
-            if *count == 0 {
-                waiting.remove(&self.principal);
-            }
-        }
-    }
 }

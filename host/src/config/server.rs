@@ -9,12 +9,16 @@ use url::Url;
 use super::source::At;
 use super::surroundings::Surroundings;
 use super::{ConfigError, Rates, Server, Tls, values};
+use crate::admission::numbers::LEAST_REQUESTS;
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 
 /// The most of anything per minute: enough to switch a bound off in effect, for a bench.
 const MOST_PER_MINUTE: usize = 100_000_000;
+
+/// Where the system lists its users. Users of a directory service are not there, and can be named by number.
+const USERS: &str = "/etc/passwd";
 
 /// The table as it is written.
 #[derive(Debug, Default, Deserialize)]
@@ -25,6 +29,8 @@ pub(super) struct Section {
     tls: Option<TlsSection>,
     #[serde(default)]
     trusted_proxies: Vec<String>,
+    #[serde(default)]
+    proxy_users: Vec<User>,
     client_address: Option<String>,
     data: Option<String>,
     cache: Option<String>,
@@ -37,6 +43,14 @@ pub(super) struct Section {
     #[serde(default)]
     rates: RatesSection,
     url_hosts: Option<Vec<String>>,
+}
+
+/// A user of this machine, as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "the name of a user, or its number")]
+enum User {
+    Name(String),
+    Number(u32),
 }
 
 #[derive(Debug, Deserialize)]
@@ -82,12 +96,13 @@ impl Section {
             public_url,
             tls,
             trusted_proxies: proxies(&at.key("trusted_proxies"), &self.trusted_proxies)?,
+            proxy_users: users(&at.key("proxy_users"), &self.proxy_users)?,
             client_address: header(&at.key("client_address"), self.client_address)?,
             data: place(self.data, &around.data),
             cache: place(self.cache, &around.cache),
             open_on_loopback: self.open_on_loopback,
             sessions_may_control: self.sessions_may_control,
-            max_requests: values::count(&at.key("max_requests"), self.max_requests, 64, 1..=1024)?,
+            max_requests: values::count(&at.key("max_requests"), self.max_requests, 64, LEAST_REQUESTS..=1024)?,
             max_body: values::size(&at.key("max_body"), self.max_body.as_deref(), MIB, KIB..=16 * MIB)?,
             rates: self.rates.check(&at.key("rates"))?,
             url_hosts: url_hosts(&at.key("url_hosts"), self.url_hosts)?,
@@ -183,6 +198,29 @@ fn proxies(at: &At<'_>, written: &[String]) -> Result<Vec<IpAddr>, ConfigError> 
     written.iter().enumerate().map(address).collect()
 }
 
+fn users(at: &At<'_>, written: &[User]) -> Result<Vec<u32>, ConfigError> {
+    let known = match written.is_empty() {
+        true => String::new(),
+        false => std::fs::read_to_string(USERS).unwrap_or_default(),
+    };
+    let number = |(index, user): (usize, &User)| match user {
+        User::Number(number) => Ok(*number),
+        User::Name(name) => number_of(name, &known).ok_or_else(|| {
+            at.item(index).error(format!(
+                "there is no user {name:?} in {USERS}: correct the name, or write the number that `id -u NAME` prints, \
+                 without quotes"
+            ))
+        }),
+    };
+    written.iter().enumerate().map(number).collect()
+}
+
+/// The number of the user `name` in a list of users: name, a word, number and more, with colons between (passwd(5)).
+fn number_of(name: &str, users: &str) -> Option<u32> {
+    let mut users = users.lines().map(|line| line.split(':'));
+    users.find_map(|mut fields| (fields.next() == Some(name)).then(|| fields.nth(1)?.parse().ok())?)
+}
+
 fn header(at: &At<'_>, written: Option<String>) -> Result<String, ConfigError> {
     let name = written.unwrap_or_else(|| "x-forwarded-for".to_owned());
     const LIKE: &str = "write it like \"x-forwarded-for\" or \"cf-connecting-ip\"";
@@ -214,5 +252,20 @@ fn url_hosts(at: &At<'_>, written: Option<Vec<String>>) -> Result<Vec<String>, C
             "{:?} cannot be a host: write its name alone in small letters, like \"example.org\"",
             hosts[index]
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::number_of;
+
+    #[test]
+    fn a_user_is_found_by_the_whole_name_alone() {
+        let users = "# a comment\nroot:x:0:0:root:/root:/bin/sh\ncaddy:x:998:997::/:/bin/false\nbroken\nodd:x:y:0\n";
+        assert_eq!(number_of("caddy", users), Some(998));
+        assert_eq!(number_of("root", users), Some(0));
+        for nobody in ["cad", "caddyx", "x", "", "broken", "odd", "# a comment"] {
+            assert_eq!(number_of(nobody, users), None, "{nobody}");
+        }
     }
 }

@@ -457,9 +457,15 @@ fn says_line_key_and_fix_of_whatever_is_wrong() {
         ),
         (
             "listen",
-            "max_requests = 0\nlisten",
+            "max_requests = 3\nlisten",
             "server.max_requests",
-            "choose from 1",
+            "choose from 4",
+        ),
+        (
+            "listen",
+            "proxy_users = [0, \"nobody-of-this-name\"]\nlisten",
+            "server.proxy_users[1]",
+            "`id -u NAME` prints",
         ),
         ("listen", "max_body = \"1 GiB\"\nlisten", "server.max_body", "16.0 MiB"),
         (

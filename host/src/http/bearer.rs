@@ -144,7 +144,7 @@ impl Gate {
         }
         let principal = self.limited(verified.principal, connection).await?;
         if !self.access.is_use_noted(verified.family, now) {
-            self.note_use(verified.family, self.proxies.client(connection.address(), headers), now);
+            self.note_use(verified.family, connection.client(&self.proxies, headers).await, now);
         }
         Ok(principal)
     }

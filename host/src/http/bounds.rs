@@ -1,7 +1,7 @@
 //! How much at once, how long, how large.
 
+use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -12,94 +12,117 @@ use axum::middleware::Next;
 use axum::response::Response;
 use futures::StreamExt as _;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep_until, timeout, timeout_at};
 
 use super::refusal::refuse;
+use crate::admission::numbers::BODY;
+use crate::admission::{Admission, Place, Refusal};
+use crate::principal::Principal;
 
-/// How long a request waits for its turn.
-const WAIT: Duration = Duration::from_secs(2);
+/// For a whole request. A tool call may lawfully take 60 seconds.
+const WHOLE: Duration = Duration::from_secs(75);
+/// For a stranger's request from when it has arrived: clients give up after 10 seconds as well.
+const STRANGERS_WHOLE: Duration = Duration::from_secs(10);
+/// Bytes of a stranger's body.
+const STRANGERS_BODY: usize = 64 << 10;
 
 /// The bounds that all requests share.
 pub(super) struct Bounds {
-    turns: Arc<Semaphore>,
+    admission: Admission,
     max_body: usize,
-    whole: Duration,
 }
 
 impl Bounds {
-    /// At most `max_requests` at once, each with a body of at most `max_body` bytes, and each from its arrival to the last
-    /// byte of its answer within `whole`.
-    pub(super) fn new(max_requests: usize, max_body: usize, whole: Duration) -> Self {
-        Self {
-            turns: Arc::new(Semaphore::new(max_requests)),
-            max_body,
-            whole,
-        }
+    /// Places come from `admission`; a body has at most `max_body` bytes.
+    pub(super) fn new(admission: Admission, max_body: usize) -> Self {
+        Self { admission, max_body }
     }
 
-    /// Runs a request within the bounds. Its turn lasts until its answer has been sent.
-    pub(super) async fn hold(&self, request: Request, next: Next) -> Response {
-        let deadline = Instant::now() + self.whole;
-        let Ok(Ok(turn)) = timeout(WAIT, self.turns.clone().acquire_owned()).await else {
-            return busy();
-        };
-        match timeout_at(deadline, self.answer(request, next)).await {
-            Ok(response) => response.map(|body| {
-                Body::new(Timed {
-                    body,
-                    deadline: Box::pin(sleep_until(deadline)),
-                    _turn: turn,
-                })
-            }),
-            Err(_) => refuse(
-                StatusCode::GATEWAY_TIMEOUT,
-                &format!(
-                    "the request took longer than {} seconds and was given up; ask for its outcome with a new, shorter \
-                     call",
-                    self.whole.as_secs()
-                ),
-            ),
-        }
-    }
-
-    /// The same for a stranger's request, which takes no turn before it has arrived: else a few who send slowly would
-    /// keep out all others. Its body has as long to arrive as the rest has then.
-    pub(super) async fn hold_arrived(&self, request: Request, next: Next) -> Response {
-        match timeout(self.whole, self.arrived(request)).await {
-            Ok(Ok(request)) => self.hold(request, next).await,
-            Ok(Err(refusal)) => refusal,
-            Err(_) => refuse(
-                StatusCode::REQUEST_TIMEOUT,
-                &format!(
-                    "the body took longer than {} seconds; send the request again, all at once",
-                    self.whole.as_secs()
-                ),
-            ),
-        }
-    }
-
-    async fn answer(&self, request: Request, next: Next) -> Response {
-        match self.arrived(request).await {
-            Ok(request) => next.run(request).await,
+    /// Runs a request of `caller` within the bounds. It takes a place when it has arrived, since whoever sends slowly
+    /// would keep out others with one, and holds it until its answer has been sent, or its call waits.
+    pub(super) async fn hold(&self, request: Request, caller: &Principal, next: Next) -> Response {
+        let deadline = Instant::now() + WHOLE;
+        match self.admit(request, caller).await {
+            Ok((request, place)) => answer(request, next, deadline, WHOLE, place).await,
             Err(refusal) => refusal,
         }
     }
 
-    /// The request with its whole body, or the refusal of one that is too long or breaks off.
-    async fn arrived(&self, request: Request) -> Result<Request, Response> {
-        let (parts, body) = request.into_parts();
-        match read(body, self.max_body).await {
-            Ok(bytes) => Ok(Request::from_parts(parts, bytes.into())),
-            Err(Unread::TooLong) => Err(refuse(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                &format!("the body is longer than {} bytes; send less at once", self.max_body),
-            )),
-            Err(Unread::Broken) => Err(refuse(
-                StatusCode::BAD_REQUEST,
-                "the body ended before it was complete; send the request again",
-            )),
+    async fn admit(&self, request: Request, caller: &Principal) -> Result<(Request, Place), Response> {
+        let length = request.body().size_hint().upper();
+        let length = length.map_or(self.max_body, |length| usize::try_from(length).unwrap_or(usize::MAX));
+        let body = self
+            .admission
+            .body(caller, length.min(self.max_body))
+            .await
+            .map_err(busy)?;
+        let mut request = arrived(request, self.max_body).await?;
+        let place = self.admission.place(caller).await.map_err(busy)?;
+        drop(body);
+        request.extensions_mut().insert(place.clone());
+        Ok((request, place))
+    }
+
+    /// The same for a stranger at `address`.
+    pub(super) async fn hold_stranger(&self, request: Request, address: IpAddr, next: Next) -> Response {
+        let request = match arrived(request, STRANGERS_BODY).await {
+            Ok(request) => request,
+            Err(refusal) => return refusal,
+        };
+        match self.admission.strangers_place(address).await {
+            Ok(place) => answer(request, next, Instant::now() + STRANGERS_WHOLE, STRANGERS_WHOLE, place).await,
+            Err(refusal) => busy(refusal),
         }
+    }
+}
+
+/// The route's answer, which keeps `place` until it has been sent, or the refusal at `deadline`, `whole` after the
+/// beginning.
+async fn answer(
+    request: Request,
+    next: Next,
+    deadline: Instant,
+    whole: Duration,
+    place: impl Send + Unpin + 'static,
+) -> Response {
+    match timeout_at(deadline, next.run(request)).await {
+        Ok(response) => response.map(|body| {
+            Body::new(Timed {
+                body,
+                deadline: Box::pin(sleep_until(deadline)),
+                _place: place,
+            })
+        }),
+        Err(_) => refuse(
+            StatusCode::GATEWAY_TIMEOUT,
+            &format!(
+                "the request took longer than {} seconds and was given up; ask for its outcome with a new, shorter call",
+                whole.as_secs()
+            ),
+        ),
+    }
+}
+
+/// The request with its whole body, or the refusal of one that is too long, too slow, or breaks off.
+async fn arrived(request: Request, limit: usize) -> Result<Request, Response> {
+    let (parts, body) = request.into_parts();
+    match timeout(BODY, read(body, limit)).await {
+        Ok(Ok(bytes)) => Ok(Request::from_parts(parts, bytes.into())),
+        Ok(Err(Unread::TooLong)) => Err(refuse(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            &format!("the body is longer than {limit} bytes; send less at once"),
+        )),
+        Ok(Err(Unread::Broken)) => Err(refuse(
+            StatusCode::BAD_REQUEST,
+            "the body ended before it was complete; send the request again",
+        )),
+        Err(_) => Err(refuse(
+            StatusCode::REQUEST_TIMEOUT,
+            &format!(
+                "the body took longer than {} seconds; send the request again, all at once",
+                BODY.as_secs()
+            ),
+        )),
     }
 }
 
@@ -124,25 +147,22 @@ async fn read(body: Body, limit: usize) -> Result<Bytes, Unread> {
     Ok(read.into())
 }
 
-fn busy() -> Response {
-    let mut response = refuse(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "too many requests are under way; try again in a second, or raise max_requests under [server]",
-    );
+fn busy(refusal: Refusal) -> Response {
+    let mut response = refuse(StatusCode::SERVICE_UNAVAILABLE, &refusal.to_string());
     response
         .headers_mut()
         .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     response
 }
 
-/// An answer's body that keeps its request's turn, and breaks off at the deadline.
-struct Timed {
+/// An answer's body that keeps its request's place, and breaks off at the deadline.
+struct Timed<P> {
     body: Body,
     deadline: Pin<Box<Sleep>>,
-    _turn: OwnedSemaphorePermit,
+    _place: P,
 }
 
-impl HttpBody for Timed {
+impl<P: Unpin> HttpBody for Timed<P> {
     type Data = Bytes;
     type Error = axum::BoxError;
 

@@ -3,7 +3,8 @@
 //! A request meets, in this order: the names by which it may call us (`host_origin`), the answers for everyone
 //! (`/health`, a page for browsers, and the authorization server `oauth`, which strangers may ask only so often),
 //! the token (`bearer`), how often its caller may ask (`rates`), the media types (`accept`), and the bounds on how
-//! much and how long (`bounds`). The token stands before the bounds, so that strangers take no places.
+//! much and how long (`bounds`, by `admission`). The token stands before the bounds, so that strangers take no places of
+//! callers.
 
 mod accept;
 mod address;
@@ -19,7 +20,6 @@ mod tls;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use axum::Router;
@@ -32,6 +32,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::admission::Admission;
 use crate::principal::StepUp;
 use crate::store::{Access, LocalToken};
 pub use address::Proxies;
@@ -43,18 +44,11 @@ use peer::Connection;
 use rates::Act;
 pub use rates::Rates;
 use refusal::refuse;
+use serve::Entrance;
 pub use tls::{Certificate, Error as CertificateError};
 
 /// Whether berth is up: anyone may ask.
 const HEALTH: &str = "/health";
-/// For a whole request. A tool call may lawfully take 60 seconds.
-const WHOLE: Duration = Duration::from_secs(75);
-/// What strangers ask is small, and answered at once: clients give up after 10 seconds as well.
-const STRANGERS: usize = 16;
-/// For the body of a stranger's request to arrive, which takes no place yet, and then for all the rest.
-const STRANGERS_WHOLE: Duration = Duration::from_secs(10);
-/// Bytes of a stranger's body.
-const STRANGERS_BODY: usize = 64 << 10;
 
 /// Who is let in, and how much at once.
 #[derive(Clone, Debug)]
@@ -75,8 +69,8 @@ pub struct Door {
     pub rates: Arc<Rates>,
     /// Who is believed about a client's address.
     pub proxies: Proxies,
-    /// How many admitted requests are worked on at once. Further ones wait for 2 seconds, then get 503.
-    pub max_requests: usize,
+    /// Who may hold what at once. Whoever finds no room waits for 2 seconds, then gets 503.
+    pub admission: Admission,
     /// The longest request body, in bytes.
     pub max_body: usize,
     /// What the listener shows to clients; none: it speaks plain HTTP.
@@ -99,8 +93,13 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let address = listener.local_addr().context("the listening socket has no address")?;
     ensure_protected(address, door.names.are_public())?;
-    let certificate = door.certificate.clone();
-    serve::serve(listener, certificate, router(mcp, door), shutdown).await;
+    let entrance = Entrance {
+        certificate: door.certificate.clone(),
+        admission: door.admission.clone(),
+        proxies: door.proxies.clone(),
+        router: router(mcp, door),
+    };
+    serve::serve(listener, Arc::new(entrance), shutdown).await;
     Ok(())
 }
 
@@ -119,8 +118,8 @@ fn router(mcp: MethodRouter, door: Door) -> Router {
         names: door.names,
         rates: door.rates,
         proxies: door.proxies,
-        bounds: Bounds::new(door.max_requests, door.max_body, WHOLE),
-        strangers: Bounds::new(STRANGERS, STRANGERS_BODY, STRANGERS_WHOLE),
+        bounds: Bounds::new(door.admission.clone(), door.max_body),
+        admission: door.admission,
     });
     Router::new()
         .route(HEALTH, get(health))
@@ -139,7 +138,7 @@ struct Front {
     rates: Arc<Rates>,
     proxies: Proxies,
     bounds: Bounds,
-    strangers: Bounds,
+    admission: Admission,
 }
 
 async fn pass(State(front): State<Arc<Front>>, request: Request, next: Next) -> Response {
@@ -163,14 +162,21 @@ impl Front {
             return self.answer_stranger(request, next).await;
         }
         let caller = self.gate.admit(&mut request, name).await?;
-        self.rates.tool(caller.id()).map_or(Ok(()), Err)?;
+        let _answering = request.extensions().get().and_then(|connection: &Connection| {
+            connection.socket().show(&caller);
+            connection.socket().answering()
+        });
+        if let Some(refusal) = self.rates.tool(caller.id()) {
+            self.admission.asked_too_often(caller.id());
+            return Err(refusal);
+        }
         accept::settle(&mut request).map_or(Ok(()), Err)?;
         let resource = bearer::resource(request.uri());
         let step_up = caller.may_ask_for_more().then(StepUp::default);
         if let Some(step_up) = &step_up {
             request.extensions_mut().insert(step_up.clone());
         }
-        let response = self.bounds.hold(request, next).await;
+        let response = self.bounds.hold(request, &caller, next).await;
         match step_up.as_ref().and_then(StepUp::refused) {
             Some(why) => Err(bearer::insufficient_scope(&name.base, resource, why)),
             None => Ok(response),
@@ -178,13 +184,21 @@ impl Front {
     }
 
     async fn answer_stranger(&self, mut request: Request, next: Next) -> Result<Response, Response> {
-        let peer = request.extensions().get().map(Connection::address);
         // Every request has a connection; one without could be anybody.
-        let peer = peer.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
-        let address = self.proxies.client(peer, request.headers());
-        self.rates.act(act(&request), address).map_or(Ok(()), Err)?;
+        let connection = request.extensions().get::<Connection>().cloned();
+        let (address, _answering) = match &connection {
+            Some(connection) => {
+                let answering = connection.socket().answering();
+                (connection.client(&self.proxies, request.headers()).await, answering)
+            }
+            None => (Ipv4Addr::UNSPECIFIED.into(), None),
+        };
+        if let Some(refusal) = self.rates.act(act(&request), address) {
+            self.admission.asked_too_often(&address.to_string());
+            return Err(refusal);
+        }
         request.extensions_mut().insert(oauth::Address(address));
-        Ok(self.strangers.hold_arrived(request, next).await)
+        Ok(self.bounds.hold_stranger(request, address, next).await)
     }
 }
 

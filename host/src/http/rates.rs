@@ -12,8 +12,8 @@ use governor::clock::{Clock as _, DefaultClock};
 use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
-use super::address::place;
 use super::refusal::refuse;
+use crate::admission::place;
 use crate::config;
 
 /// Keys that a budget remembers at least, before those whose budget is whole again are forgotten.

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,15 +22,12 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
-use super::peer::Connection;
+use super::address::Proxies;
+use super::peer::{Connection, is_here};
 use super::refusal::refuse;
 use super::tls::{Certificate, Client};
-
-/// Further clients wait in the system's queue.
-const MAX_CONNECTIONS: usize = 512;
-
-/// For the whole head of a request, and for an idle connection until the next one.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+use crate::admission::Admission;
+use crate::admission::numbers::{FIRST_BYTE, HEAD};
 
 /// How long a client may leave an answer unread before its connection is given up: it holds a place of few.
 const UNREAD_TIMEOUT: Duration = Duration::from_secs(20);
@@ -40,22 +38,31 @@ const HEAD_LIMIT: usize = 64 * 1024;
 /// How long requests under way may take to finish once the end has come.
 const GRACE: Duration = Duration::from_secs(4);
 
-/// Answers connections with `router` until `shutdown`; then takes no more, lets requests under way finish for at most
-/// [`GRACE`] and drops what is left. With a certificate it speaks TLS.
-pub(super) async fn serve(
-    listener: TcpListener,
-    certificate: Option<Arc<Certificate>>,
-    router: Router,
-    shutdown: CancellationToken,
-) {
+/// What every connection meets.
+pub(super) struct Entrance {
+    /// What is shown to clients; with one, TLS is spoken.
+    pub(super) certificate: Option<Arc<Certificate>>,
+    /// Where connections come from that strangers share.
+    pub(super) proxies: Proxies,
+    /// Who may hold a connection.
+    pub(super) admission: Admission,
+    /// What answers.
+    pub(super) router: Router,
+}
+
+/// Answers connections until `shutdown`; then takes no more, lets requests under way finish for at most [`GRACE`] and
+/// drops what is left. Every connection is accepted: where there are too many, others make room.
+pub(super) async fn serve(listener: TcpListener, entrance: Arc<Entrance>, shutdown: CancellationToken) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             () = shutdown.cancelled() => break,
             Some(_) = connections.join_next() => {}
-            accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(receive(stream, certificate.clone(), router.clone(), shutdown.clone()));
+            accepted = listener.accept() => match accepted {
+                Ok((stream, theirs)) => {
+                    if let Some(connection) = entrance.admit(&stream, theirs) {
+                        connections.spawn(attend(stream, connection, entrance.clone(), shutdown.clone()));
+                    }
                 }
                 Err(error) => pause(error).await,
             },
@@ -70,18 +77,41 @@ pub(super) async fn serve(
     connections.shutdown().await;
 }
 
-/// One connection, from its beginning.
-async fn receive(
-    stream: TcpStream,
-    certificate: Option<Arc<Certificate>>,
-    router: Router,
-    shutdown: CancellationToken,
-) {
-    let (Ok(()), Ok(ours), Ok(theirs)) = (stream.set_nodelay(true), stream.local_addr(), stream.peer_addr()) else {
-        return; // The client is gone already.
+impl Entrance {
+    /// The connection with what it holds; none if the client is gone already.
+    fn admit(&self, stream: &TcpStream, theirs: SocketAddr) -> Option<Connection> {
+        stream.set_nodelay(true).ok()?;
+        let ours = stream.local_addr().ok()?;
+        let shared = is_here(ours, theirs) || self.proxies.trusts(theirs.ip());
+        Some(Connection::new(
+            ours,
+            theirs,
+            self.admission.socket(theirs.ip(), shared),
+        ))
+    }
+}
+
+/// One connection, to its end or until it must make room for another.
+async fn attend(stream: TcpStream, connection: Connection, entrance: Arc<Entrance>, shutdown: CancellationToken) {
+    let socket = connection.socket().clone();
+    tokio::select! {
+        () = receive(stream, connection, &entrance, shutdown) => {}
+        () = socket.must_leave() => tracing::debug!("a connection made room for another"),
+    }
+}
+
+async fn receive(stream: TcpStream, connection: Connection, entrance: &Entrance, shutdown: CancellationToken) {
+    let mut first = [0];
+    let heard = tokio::select! {
+        heard = timeout(FIRST_BYTE, stream.peek(&mut first)) => heard,
+        () = shutdown.cancelled() => return,
     };
-    let connection = Connection::new(ours, theirs);
-    let Some(certificate) = certificate else {
+    if !matches!(heard, Ok(Ok(1))) {
+        return;
+    }
+    connection.socket().is_heard();
+    let router = entrance.router.clone();
+    let Some(certificate) = entrance.certificate.clone() else {
         return converse(stream, router, connection, shutdown).await;
     };
     let client = tokio::select! {
@@ -112,7 +142,7 @@ async fn converse(
     let service = answer_with(router, connection);
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
+        .header_read_timeout(HEAD)
         .max_buf_size(HEAD_LIMIT);
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(UNREAD_TIMEOUT));

@@ -18,8 +18,10 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
-use super::{Door, Names, OAuth, Proxies, Rates, STRANGERS, ensure_protected, run};
+use super::{Door, Names, OAuth, Proxies, Rates, ensure_protected, run};
+use crate::admission::{Admission, numbers};
 use crate::config;
 use crate::principal::Principal;
 use crate::store::{DataDirectory, Recorder};
@@ -51,6 +53,11 @@ struct Answer {
 
 impl Server {
     async fn start(adjust: impl FnOnce(&mut Door)) -> Self {
+        Self::with_places(16, adjust).await
+    }
+
+    /// The same with so many places at work.
+    async fn with_places(max_requests: usize, adjust: impl FnOnce(&mut Door)) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let root = TempDir::new().unwrap();
@@ -65,14 +72,15 @@ impl Server {
             open_on_loopback: false,
             sessions_may_control: false,
             names: Names::new(port, false, Some("https://berth.example")),
+            admission: Admission::new(max_requests, 1024, recorder.clone(), TaskTracker::new()),
             oauth: OAuth::new(access.clone(), recorder, Arc::default(), [].into(), rates.clone()),
             access,
             rates,
             proxies: Proxies {
                 trusted: Vec::new(),
+                users: Vec::new(),
                 header: http::HeaderName::from_static("x-forwarded-for"),
             },
-            max_requests: 16,
             max_body: 1024,
             certificate: None,
         };
@@ -544,7 +552,7 @@ async fn a_kept_connection_answers_again() {
 #[tokio::test(start_paused = true)]
 async fn slow_heads_and_idle_connections_are_cut() {
     let server = Server::start(|_| {}).await;
-    for begun in ["", "POST /mcp HTTP/1.1\r\nHost: local"] {
+    for (begun, seconds) in [("", 2), ("POST /mcp HTTP/1.1\r\nHost: local", 10)] {
         let mut stream = server.connect().await;
         let start = Instant::now();
         server.send(&mut stream, begun).await;
@@ -552,7 +560,7 @@ async fn slow_heads_and_idle_connections_are_cut() {
         let _ = stream.read_to_end(&mut rest).await;
         let waited = start.elapsed();
         assert!(
-            waited >= Duration::from_secs(10) && waited < Duration::from_secs(11),
+            waited >= Duration::from_secs(seconds) && waited < Duration::from_secs(seconds + 1),
             "{waited:?}"
         );
     }
@@ -560,7 +568,7 @@ async fn slow_heads_and_idle_connections_are_cut() {
 
 #[tokio::test(start_paused = true)]
 async fn too_many_requests_wait_a_little_and_are_refused() {
-    let server = Server::start(|door| door.max_requests = 1).await;
+    let server = Server::with_places(1, |_| {}).await;
     let mut first = server.connect().await;
     server
         .send(&mut first, &post("/mcp", "Authorization: Bearer TOKEN\r\n", "hold"))
@@ -602,7 +610,7 @@ async fn a_strangers_request_is_given_up_sooner() {
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_keeps_its_turn_until_it_ends_or_breaks_off() {
-    let server = Server::start(|door| door.max_requests = 1).await;
+    let server = Server::with_places(1, |_| {}).await;
     let start = Instant::now();
     let mut streaming = server.connect().await;
     server
@@ -643,7 +651,7 @@ async fn an_endless_head_is_refused() {
 async fn a_body_that_never_ends_is_given_up() {
     let server = Server::start(|_| {}).await;
     let unfinished = "POST /mcp HTTP/1.1\r\nHost: localhost:PORT\r\nAuthorization: Bearer TOKEN\r\nContent-Type: application/json\r\nContent-Length: 9\r\nConnection: close\r\n\r\n{";
-    assert_eq!(server.raw(unfinished).await.status, 504);
+    assert_eq!(server.raw(unfinished).await.status, 408);
 }
 
 #[tokio::test(start_paused = true)]
@@ -651,7 +659,7 @@ async fn strangers_who_send_slowly_keep_nobody_out() {
     let server = Server::start(|_| {}).await;
     let head = "POST /oauth/token HTTP/1.1\r\nHost: localhost:PORT\r\nContent-Length: 100\r\n\r\n";
     let mut slow = Vec::new();
-    for _ in 0..STRANGERS {
+    for _ in 0..numbers::STRANGERS_REQUESTS {
         let mut stream = server.connect().await;
         server.send(&mut stream, head).await;
         slow.push(stream);
@@ -660,6 +668,25 @@ async fn strangers_who_send_slowly_keep_nobody_out() {
     assert_eq!(answer.status, 200, "{}", answer.body);
     // Nor may they stay for ever.
     assert_eq!(next_answer(&mut slow[0]).await.status, 408);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_sends_slowly_holds_no_place() {
+    let server = Server::with_places(4, |_| {}).await;
+    let begun = "Host: localhost:PORT\r\nAuthorization: Bearer TOKEN\r\nContent-Type: application/json\r\n";
+    let length = format!("POST /mcp HTTP/1.1\r\n{begun}Content-Length: 9\r\n\r\n{{");
+    let chunked = format!("POST /mcp HTTP/1.1\r\n{begun}Transfer-Encoding: chunked\r\n\r\n1\r\n{{\r\n");
+    let mut slow = Vec::new();
+    for begun in [&length, &chunked].into_iter().cycle().take(16) {
+        let mut stream = server.connect().await;
+        server.send(&mut stream, begun).await;
+        slow.push(stream);
+    }
+    assert_eq!(server.post("/mcp", "", "{}").await.status, 200);
+    for stream in &mut slow {
+        let answer = next_answer(stream).await;
+        assert_eq!(answer.status, 408, "it was given time: {}", answer.body);
+    }
 }
 
 #[tokio::test]

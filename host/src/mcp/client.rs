@@ -1,11 +1,17 @@
 //! A client of berth itself, for `berth call` and `berth tools`: the same protocol as everybody else's.
 
-use anyhow::Context;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
 use rmcp::model::{CallToolRequestParams, ContentBlock, Tool};
-use rmcp::service::{RoleClient, RunningService};
+use rmcp::service::{ClientInitializeError, RoleClient, RunningService};
 use rmcp::{ServiceError, ServiceExt};
 use serde_json::{Map, Value};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
+
+/// How long the other end may take to its first answer.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 
 /// What a tool answered.
 pub struct Called {
@@ -22,16 +28,21 @@ pub struct Client(RunningService<RoleClient, ()>);
 
 impl Client {
     /// Connects over a stream of JSON lines.
+    ///
+    /// # Errors
+    /// If the other end does not answer within 10 seconds, turns this client away, which it says in words, or does not
+    /// speak MCP.
     pub async fn connect<S>(stream: S) -> anyhow::Result<Self>
     where
         S: AsyncRead + AsyncWrite + Send + 'static,
     {
         let (read, write) = tokio::io::split(stream);
-        Ok(Self(
-            ().serve((read, write))
-                .await
-                .context("the berth at the other end does not speak MCP")?,
-        ))
+        let connected = timeout(ANSWERS_WITHIN, ().serve((read, write))).await;
+        match connected.context("the berth at the other end does not answer; end it and start it again")? {
+            Ok(client) => Ok(Self(client)),
+            Err(ClientInitializeError::JsonRpcError(error)) => bail!("berth refuses: {}", error.message),
+            Err(error) => Err(error).context("the berth at the other end does not speak MCP"),
+        }
     }
 
     /// All tools, as JSON objects in the protocol's shape.
@@ -45,7 +56,7 @@ impl Client {
         let request = CallToolRequestParams::new(tool.to_owned()).with_arguments(arguments);
         let result = match self.0.call_tool(request).await {
             Ok(result) => result,
-            Err(ServiceError::McpError(error)) => anyhow::bail!("{}", error.message),
+            Err(ServiceError::McpError(error)) => bail!("{}", error.message),
             Err(error) => return Err(error.into()),
         };
         let texts: Vec<&str> = result

@@ -16,7 +16,7 @@ use axum::routing::MethodRouter;
 use futures::FutureExt as _;
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, DiscoverResult,
+    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, DiscoverResult, ErrorCode,
     GetPromptRequestParams, GetPromptResponse, Implementation, ListToolsResult, PaginatedRequestParams,
     ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
 };
@@ -32,6 +32,7 @@ use tokio_util::task::TaskTracker;
 pub use self::client::Client;
 use self::finishing::Finishing;
 pub use self::outgoing::{clean, clean_json};
+use crate::admission::{Admission, Place, Refusal};
 use crate::catalog::{self, Caller, Catalog, ToolError};
 use crate::principal::{Principal, Scope, StepUp};
 use crate::store::Recorder;
@@ -55,6 +56,8 @@ pub struct Server {
     catalog: Arc<Catalog>,
     /// Where calls are recorded.
     recorder: Recorder,
+    /// Where calls get their places that have none yet.
+    admission: Admission,
     tools: Arc<[Tool]>,
     /// Who calls, where the carrier itself says so; else the request must.
     caller: Option<Principal>,
@@ -69,11 +72,18 @@ impl Server {
     /// A server for requests that carry their principal in the extensions of their HTTP request. Each call counts in
     /// `under_way` from its beginning to its end, whether its caller waits for it or not. Once `ending` is cancelled,
     /// calls that wait are answered so.
-    pub fn new(catalog: Arc<Catalog>, recorder: Recorder, under_way: TaskTracker, ending: CancellationToken) -> Self {
+    pub fn new(
+        catalog: Arc<Catalog>,
+        recorder: Recorder,
+        admission: Admission,
+        under_way: TaskTracker,
+        ending: CancellationToken,
+    ) -> Self {
         Self {
             under_way,
             answering: TaskTracker::new(),
             recorder,
+            admission,
             tools: catalog.tools().iter().map(describe).collect(),
             catalog,
             caller: None,
@@ -95,6 +105,15 @@ impl Server {
         principal
             .cloned()
             .ok_or_else(|| ErrorData::internal_error("the request carries no principal", None))
+    }
+
+    /// The place that the front door gave the request; where there is no such door, one is taken here.
+    async fn place(&self, principal: &Principal, context: &RequestContext<RoleServer>) -> Result<Place, Refusal> {
+        let parts = context.extensions.get::<http::request::Parts>();
+        match parts.and_then(|parts| parts.extensions.get::<Place>()) {
+            Some(place) => Ok(place.clone()),
+            None => self.admission.place(principal).await,
+        }
     }
 }
 
@@ -162,8 +181,14 @@ impl ServerHandler for Server {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
+        let principal = self.principal(&context)?;
+        let place = match self.place(&principal, &context).await {
+            Ok(place) => place,
+            Err(refusal) => return Ok(CallToolResult::error(vec![ContentBlock::text(refusal.to_string())]).into()),
+        };
         let caller = Caller {
-            principal: self.principal(&context)?,
+            principal,
+            place,
             gone: context.ct.clone(),
             ending: self.ending.clone(),
         };
@@ -256,6 +281,12 @@ where
         () = late => {}
     }
     Ok(())
+}
+
+/// What a client of a stream is told whose request is not even read: one line.
+pub fn refusal_line(why: &str) -> String {
+    let error = json!({"jsonrpc": "2.0", "id": null, "error": {"code": ErrorCode::INTERNAL_ERROR.0, "message": why}});
+    format!("{error}\n")
 }
 
 /// A tool as clients see it, but for its hints. Names, descriptions and schemas of plugins are foreign text as well.

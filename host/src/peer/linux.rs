@@ -38,9 +38,7 @@ fn is_marked(process: &procfs::process::Process) -> Option<bool> {
 /// user's. If none is seen to hold it, those of this user that hide what they hold.
 pub(super) fn holders(local: SocketAddr, remote: SocketAddr) -> Option<Vec<i32>> {
     let user = rustix::process::geteuid().as_raw();
-    let tables = [procfs::net::tcp, procfs::net::tcp6];
-    let found = tables.iter().find_map(|table| find(&table().ok()?, local, remote));
-    let (owner, inode) = found?;
+    let (owner, inode) = find(local, remote)?;
     if owner != user {
         return None;
     }
@@ -60,8 +58,19 @@ pub(super) fn holders(local: SocketAddr, remote: SocketAddr) -> Option<Vec<i32>>
     Some(holding)
 }
 
-/// User and inode of a socket. One that its process has closed has no inode, and is listed as root's, whoever it was.
-fn find(sockets: &[TcpNetEntry], local: SocketAddr, remote: SocketAddr) -> Option<(u32, u64)> {
+/// The user who holds that socket.
+pub(super) fn user(local: SocketAddr, remote: SocketAddr) -> Option<u32> {
+    find(local, remote).map(|(user, _)| user)
+}
+
+/// User and inode of a socket.
+fn find(local: SocketAddr, remote: SocketAddr) -> Option<(u32, u64)> {
+    let tables = [procfs::net::tcp, procfs::net::tcp6];
+    tables.iter().find_map(|table| find_in(&table().ok()?, local, remote))
+}
+
+/// The same in one table. A socket that its process has closed has no inode, and is listed as root's, whoever it was.
+fn find_in(sockets: &[TcpNetEntry], local: SocketAddr, remote: SocketAddr) -> Option<(u32, u64)> {
     sockets
         .iter()
         .find(|socket| canonical(socket.local_address) == local && canonical(socket.remote_address) == remote)

@@ -57,6 +57,14 @@ pub(super) fn holders(local: SocketAddr, remote: SocketAddr) -> Option<Vec<i32>>
     (!holding.is_empty()).then_some(holding)
 }
 
+/// The user who holds that socket, as far as this user may look at others' processes: only root may.
+pub(super) fn user(local: SocketAddr, remote: SocketAddr) -> Option<u32> {
+    let processes = pids_by_type(ProcFilter::All).ok()?;
+    let mut processes = processes.into_iter().filter_map(|process| i32::try_from(process).ok());
+    let holder = processes.find(|process| connected_sockets(*process).contains(&(local, remote)))?;
+    process(holder).map(|process| process.user)
+}
+
 /// Local and remote address of each connected TCP socket of a process; nothing if it may not be looked at.
 fn connected_sockets(process: i32) -> Vec<(SocketAddr, SocketAddr)> {
     let count = pidinfo::<BSDInfo>(process, 0).map_or(0, |info| info.pbi_nfiles as usize);

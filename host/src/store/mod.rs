@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use access::{
-    Access, Approval, Client, Family, Full, Issued, Kind, NewClient, Redemption, Refused, Registered, Secret, Verified,
+    Access, Approval, Client, Family, Issued, Kind, NewClient, Redemption, Refused, Registered, Room, Secret, Verified,
     passphrase,
 };
 pub use audit::{Audit, Recorder};

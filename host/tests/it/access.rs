@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::time::{Duration, SystemTime};
 
 use berth::principal::{Backends, Scope};
-use berth::store::{Access, Approval, DataDirectory, NewClient, Redemption, passphrase};
+use berth::store::{Access, Approval, DataDirectory, NewClient, Redemption, Room, passphrase};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
@@ -336,7 +336,8 @@ async fn clients_are_listed_with_what_they_have_and_revoked() {
         name: "Registered".to_owned(),
         redirects: vec!["https://app.example/callback".to_owned()],
     };
-    let registered = access.register(&new, HERE, SystemTime::now()).unwrap().unwrap().id;
+    let room = Room { all: 10, each: 10 };
+    let registered = access.register(&new, HERE, room, SystemTime::now()).unwrap().id;
     let document = "https://app.example/client.json";
     let tokens = [
         approve(&access, &registered, Scope::Read),

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests start berth itself")]
 
 mod access;
+mod admission;
 mod attacks;
 mod audit;
 mod bad_input;

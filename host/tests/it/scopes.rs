@@ -106,7 +106,13 @@ impl House {
 
     fn server(&self) -> Server {
         let (catalog, recorder) = (self.owner.catalog.clone(), self.owner.recorder.clone());
-        Server::new(catalog, recorder, TaskTracker::new(), self.shutdown.clone())
+        Server::new(
+            catalog,
+            recorder,
+            self.owner.admission.clone(),
+            TaskTracker::new(),
+            self.shutdown.clone(),
+        )
     }
 
     async fn call(&self, principal: &Principal, tool: &str, arguments: &Value) -> Result<Answer, ToolError> {
@@ -114,6 +120,7 @@ impl House {
             principal: principal.clone(),
             gone: CancellationToken::new(),
             ending: self.shutdown.clone(),
+            place: self.owner.admission.place(principal).await.unwrap(),
         };
         let arguments = arguments.as_object().unwrap().clone();
         self.owner

@@ -91,9 +91,8 @@ impl Root {
         }
         for (what, place) in self.own.iter() {
             let held = lies_in(place, opened.identity);
-            match held.map_err(|error| Unusable::OwnNotFound(what, place.clone(), error))? {
-                true => return Err(Unusable::HoldsOwn(what, place.clone())),
-                false => {}
+            if held.map_err(|error| Unusable::OwnNotFound(what, place.clone(), error))? {
+                return Err(Unusable::HoldsOwn(what, place.clone()));
             }
         }
         Ok(opened)

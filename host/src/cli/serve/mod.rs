@@ -1,5 +1,6 @@
 //! `berth serve`: the HTTP server, and what to do with it.
 
+mod files;
 mod greet;
 mod qr;
 mod tunnel;
@@ -41,6 +42,7 @@ pub(crate) async fn run(mut config: Config, options: Options) -> anyhow::Result<
     // First of all: where another berth has the data directory, nothing of this one is seen from outside.
     let claim = Claim::take(&config, "serve")?;
     prepare(&config, &options)?;
+    files::allow_many();
     let shutdown = ending()?;
     let tls = config.server.tls.as_ref();
     let certificate = tls.map(Certificate::open).transpose()?.map(Arc::new);
@@ -107,9 +109,10 @@ async fn answer(
         rates,
         proxies: Proxies {
             trusted: settings.trusted_proxies.clone(),
+            users: settings.proxy_users.clone(),
             header: settings.client_address.parse()?,
         },
-        max_requests: settings.max_requests,
+        admission: owner.admission.clone(),
         max_body,
         certificate,
     };

@@ -15,9 +15,16 @@ use super::client::clean_name;
 use super::error::{OAuthError, private};
 use super::parameters::media_type;
 use super::{Address, OAuth, redirect, scope};
+use crate::admission::numbers::{ONE_ADDRESS_UNAPPROVED_APPS, UNAPPROVED_APPS};
 use crate::principal::Scope;
 use crate::store::audit::{Entry, Event};
-use crate::store::{NewClient, Registered};
+use crate::store::{NewClient, Registered, Room};
+
+/// How many apps are kept that were never approved.
+pub(super) const UNAPPROVED: Room = Room {
+    all: UNAPPROVED_APPS,
+    each: ONE_ADDRESS_UNAPPROVED_APPS,
+};
 
 /// The longest body, in bytes.
 const MOST_BYTES: usize = 16 << 10;
@@ -52,14 +59,11 @@ pub(super) async fn register(
     let wanted = client.clone();
     let registered = oauth
         .recorded(move |access| {
-            let registered = access.register(&wanted, address, SystemTime::now())?;
-            let entry = registered.as_ref().ok().map(|made| entry(made, &wanted, address));
-            Ok((registered, entry))
+            let registered = access.register(&wanted, address, UNAPPROVED, SystemTime::now())?;
+            let entry = entry(&registered, &wanted, address);
+            Ok((registered, Some(entry)))
         })
         .await?;
-    let registered = registered.map_err(|full| {
-        OAuthError::new("temporarily_unavailable", full.to_string()).with_status(StatusCode::SERVICE_UNAVAILABLE)
-    })?;
     Ok(private(StatusCode::CREATED, &answer(&registered, &client)))
 }
 

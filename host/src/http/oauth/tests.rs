@@ -20,6 +20,7 @@ use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 
+use super::register::UNAPPROVED;
 use super::{Address, Base, OAuth, router};
 use crate::config::{self, FixedClient};
 use crate::http::Rates;
@@ -117,8 +118,10 @@ impl Server {
             name: "app".to_owned(),
             redirects: vec![REDIRECT.to_owned()],
         };
-        let registered = self.access.register(&client, [192, 0, 2, 1].into(), SystemTime::now());
-        registered.unwrap().unwrap().id
+        let registered = self
+            .access
+            .register(&client, [192, 0, 2, 1].into(), UNAPPROVED, SystemTime::now());
+        registered.unwrap().id
     }
 
     /// A code that the owner approved at `now`.

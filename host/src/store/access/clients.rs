@@ -1,16 +1,15 @@
 //! Apps that registered themselves (RFC 7591). Registering gives an app a name, and no access at all.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
-use rusqlite::{OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::columns::{self, List, seconds, time, whole};
+use super::lockout::network;
 use super::{Access, Error};
 use crate::store::files;
-
-/// The most apps at once that the owner never approved.
-const NEVER_APPROVED: u32 = 1000;
 
 /// How long an app may go without the owner's first approval.
 const FIRST_APPROVAL: Duration = Duration::from_hours(24);
@@ -33,10 +32,14 @@ pub struct Registered {
     pub created: SystemTime,
 }
 
-/// Too many apps have registered without ever being approved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("too many apps have registered and were never approved; those that wait longest are forgotten within a day")]
-pub struct Full;
+/// How many apps are kept that the owner never approved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// From all addresses.
+    pub all: usize,
+    /// From one address, which of IPv6 is a network of 64 bits.
+    pub each: usize,
+}
 
 /// A registered app.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,36 +57,39 @@ pub struct Client {
 }
 
 impl Access {
-    /// Registers an app that asked from `address`. One that is never approved is forgotten after a day, at the earliest;
-    /// others stay until [`Access::remove_client`].
+    /// Registers an app that asked from `address`. One that is never approved is forgotten after a day, or when the others
+    /// like it are more than `room` has place for: then the oldest of its own address leaves, or of the address that has
+    /// most. Others stay until [`Access::remove_client`].
     ///
     /// # Errors
-    /// If the database cannot be written. [`Full`] where 1000 such apps wait for their first approval.
+    /// If the database cannot be written.
     pub fn register(
         &self,
         client: &NewClient,
         address: IpAddr,
+        room: Room,
         now: SystemTime,
-    ) -> Result<Result<Registered, Full>, Error> {
+    ) -> Result<Registered, Error> {
         let id = format!("berth-{}", files::random_hex::<16>()?);
         let created = seconds(now);
-        let done = self.change(|change| {
+        self.change(|change| {
             let stale = "DELETE FROM clients WHERE approved = 0 AND created <= ?1";
             change.execute(stale, [created - whole(FIRST_APPROVAL)])?;
-            let waiting = "SELECT count(*) FROM clients WHERE approved = 0";
-            let waiting: u32 = change.query_row(waiting, [], |row| row.get(0))?;
-            if waiting >= NEVER_APPROVED {
-                return Ok(Err(Full));
+            for leaving in leaving(waiting(change)?, &network(address), room) {
+                change.execute("DELETE FROM clients WHERE id = ?1 AND approved = 0", [leaving])?;
             }
             let redirects = List(client.redirects.clone());
-            change.execute(
-                "INSERT INTO clients (id, name, redirects, address, created) VALUES (?1, ?2, ?3, ?4, ?5)",
-                params![id, client.name, redirects, columns::address(address), created],
-            )?;
-            Ok(Ok(()))
+            change
+                .execute(
+                    "INSERT INTO clients (id, name, redirects, address, created) VALUES (?1, ?2, ?3, ?4, ?5)",
+                    params![id, client.name, redirects, columns::address(address), created],
+                )
+                .map(drop)
         })?;
-        let created = time(created);
-        Ok(done.map(|()| Registered { id, created }))
+        Ok(Registered {
+            id,
+            created: time(created),
+        })
     }
 
     /// The registered app `id`.
@@ -120,6 +126,45 @@ impl Access {
             Ok(families + clients > 0)
         })
     }
+}
+
+/// An app that was never approved.
+struct Waiting {
+    id: String,
+    /// The address that it registered from, in the words of [`network`].
+    from: String,
+}
+
+/// These, the oldest first.
+fn waiting(connection: &Connection) -> rusqlite::Result<Vec<Waiting>> {
+    let all = "SELECT id, address FROM clients WHERE approved = 0 ORDER BY created, id";
+    let app = |row: &Row<'_>| {
+        let (id, address): (_, String) = (row.get("id")?, row.get("address")?);
+        // What is no address stands for itself.
+        let from = address.parse().map_or(address, network);
+        Ok(Waiting { id, from })
+    };
+    connection.prepare_cached(all)?.query_map([], app)?.collect()
+}
+
+/// Which of `waiting` leave so that one more has room that asks `from` somewhere.
+fn leaving(mut waiting: Vec<Waiting>, from: &str, room: Room) -> Vec<String> {
+    let next = |waiting: &[Waiting]| {
+        let mut counts: HashMap<&str, usize> = HashMap::new();
+        for app in waiting {
+            *counts.entry(&app.from).or_default() += 1;
+        }
+        if counts.get(from).is_some_and(|own| *own >= room.each) {
+            return waiting.iter().position(|app| app.from == from);
+        }
+        let most = counts.values().max().filter(|_| waiting.len() >= room.all)?;
+        waiting.iter().position(|app| counts.get(&*app.from) == Some(most))
+    };
+    let mut leaving = Vec::new();
+    while let Some(oldest) = next(&waiting) {
+        leaving.push(waiting.remove(oldest).id);
+    }
+    leaving
 }
 
 fn client(row: &Row<'_>) -> rusqlite::Result<Client> {

@@ -134,7 +134,7 @@ fn count(change: &Transaction<'_>, address: &str, rule: &Rule, now: i64) -> rusq
 }
 
 /// Who counts as one: a v4 address; of v6 the 64 bits that a single customer gets.
-fn network(address: IpAddr) -> String {
+pub(super) fn network(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => {

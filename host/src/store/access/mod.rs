@@ -27,7 +27,7 @@ use super::secret::Key;
 use super::{Error, database};
 
 pub use approvals::{Approval, Redemption};
-pub use clients::{Client, Full, NewClient, Registered};
+pub use clients::{Client, NewClient, Registered, Room};
 pub use families::{Family, Kind};
 pub use secret::Secret;
 pub use tokens::{Issued, Refused};

@@ -85,6 +85,8 @@ pub enum Event {
     TokenReused,
     /// An approval or a personal token was ended.
     Revoked,
+    /// Somebody got no connection, place or wait, or asked too often.
+    TurnedAway,
 }
 
 impl Event {
@@ -106,6 +108,7 @@ impl Event {
             Self::TokenCreated => "token-created",
             Self::TokenReused => "token-reused",
             Self::Revoked => "revoked",
+            Self::TurnedAway => "turned-away",
         }
     }
 
@@ -117,9 +120,12 @@ impl Event {
     /// What it comes to, unless it is a call.
     fn outcome(self) -> Outcome {
         match self {
-            Self::LoginFailed | Self::LockedOut | Self::Declined | Self::TokenRefused | Self::TokenReused => {
-                Outcome::Refused
-            }
+            Self::LoginFailed
+            | Self::LockedOut
+            | Self::Declined
+            | Self::TokenRefused
+            | Self::TokenReused
+            | Self::TurnedAway => Outcome::Refused,
             _ => Outcome::Done,
         }
     }

@@ -20,6 +20,7 @@ use url::Url;
 use url::form_urlencoded::Serializer;
 
 use crate::http::Rates;
+use crate::http::oauth::register::UNAPPROVED;
 use crate::http::oauth::{Address, Base, OAuth};
 use crate::http::tests::RATES;
 use crate::store::{Access, DataDirectory, NewClient, Recorder};
@@ -73,7 +74,7 @@ impl Site {
             name: app.to_owned(),
             redirects: redirects.map(str::to_owned).to_vec(),
         };
-        let registered = access.register(&app, ADDRESS, SystemTime::now()).unwrap().unwrap();
+        let registered = access.register(&app, ADDRESS, UNAPPROVED, SystemTime::now()).unwrap();
         let backends = [("local", "agents on this machine"), ("cabin", "")];
         let backends = backends.map(|(name, about)| (name.to_owned(), about.to_owned()));
         let rates = Arc::new(Rates::new(&RATES));

@@ -1,0 +1,63 @@
+//! Every number of admission, and why it is as it is. `docs/security.md` has them in a table.
+//!
+//! Files: 512 sockets of HTTP and 256 of the unix socket, with what backends and the database hold, stay below
+//! [`OPEN_FILES`], to which the server raises its own limit at the start.
+
+use std::time::Duration;
+
+/// How long whoever finds no room waits for some: a short crowd passes unseen, and a client is told before it gives up.
+pub const PATIENCE: Duration = Duration::from_secs(2);
+
+/// TCP connections that have shown no valid token yet. A tunnel or a browser holds a handful; more only hold memory.
+pub const STRANGERS_SOCKETS: usize = 256;
+/// Of these, from one address that is not this machine's: a household or an office behind one address gets by with it.
+/// On this machine, where a tunnel brings all strangers from one address, all may come from one.
+pub const ONE_ADDRESS_SOCKETS: usize = 64;
+/// TCP connections on which a valid token was shown. What finds no room here is answered all the same, as a stranger's
+/// connection that may have to make room.
+pub const CALLERS_SOCKETS: usize = 256;
+/// Connections to the unix socket. Each `berth stdio` holds one as long as its client runs; a hundred agents have one each.
+pub const LOCAL_SOCKETS: usize = 256;
+/// Connections to the unix socket that are being told that there is no room.
+pub const LOCAL_SOCKETS_REFUSED: usize = 32;
+
+/// How long a connection may stay silent before its first byte: clients speak as soon as they are connected.
+pub const FIRST_BYTE: Duration = Duration::from_secs(2);
+/// How long the head of a request may take, and an idle connection may stay until the next one.
+pub const HEAD: Duration = Duration::from_secs(10);
+/// How long a body may take to arrive.
+pub const BODY: Duration = Duration::from_secs(10);
+/// How long a connection to the unix socket may take to its first line.
+pub const FIRST_LINE: Duration = Duration::from_secs(10);
+
+/// Bytes of bodies that arrive, or have arrived and wait for a place: what they may take of this machine's memory.
+pub const BODIES: usize = 32 << 20;
+/// At least so many of the longest that the configuration allows, or one caller of half could not send any.
+pub const BODIES_OF_THE_LONGEST: usize = 4;
+/// What a body counts at least, in bytes: an empty one costs its connection's buffers too.
+pub const LEAST_OF_A_BODY: usize = 1 << 10;
+
+/// The least `max_requests`: with fewer places, half of them and those of the operator would be none.
+pub const LEAST_REQUESTS: usize = 4;
+
+/// Calls that wait (`wait_seconds`). One costs a connection and some kilobytes; people and agents follow a few sessions.
+pub const WAITS: usize = 128;
+/// Waits of one caller.
+pub const ONE_CALLERS_WAITS: usize = 32;
+
+/// Requests of strangers at work: what they ask is small, and answered at once.
+pub const STRANGERS_REQUESTS: usize = 16;
+
+/// Apps that registered and were never approved. Each is some 200 bytes of the database.
+pub const UNAPPROVED_APPS: usize = 1000;
+/// Of these, from one address. Behind a tunnel that is not believed, all come from one: then the owner has as long as a
+/// hundred further registrations take, ten minutes at least, to approve the one just made.
+pub const ONE_ADDRESS_UNAPPROVED_APPS: usize = 100;
+
+/// Entries of the record for those who were turned away, in a minute.
+pub const RECORDED: usize = 60;
+/// Of these, for one caller or address.
+pub const ONE_CALLERS_RECORDED: usize = 6;
+
+/// Open files that the server needs at most. Linux gives 1024 and macOS 256 by default, and both let a process raise that.
+pub const OPEN_FILES: u64 = 2048;

@@ -1,0 +1,58 @@
+//! A place at work, and what becomes of it when its call waits.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Rooms;
+use super::pool::{ById, Claim, Held};
+use super::turned_away::{Refusal, What};
+use crate::principal::Principal;
+
+/// A call's place at work, or among those that wait. Clones are the same place: it is held until the last of them is
+/// dropped. The front door puts one into the extensions of each request that it lets in.
+#[derive(Clone, Debug)]
+pub struct Place(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    rooms: Arc<Rooms>,
+    caller: Principal,
+    held: Mutex<Standing>,
+}
+
+#[derive(Debug)]
+struct Standing {
+    waits: bool,
+    _held: Held<ById>,
+}
+
+impl Place {
+    pub(super) fn new(rooms: Arc<Rooms>, caller: Principal, work: Held<ById>) -> Self {
+        Self(Arc::new(Inner {
+            rooms,
+            caller,
+            held: Mutex::new(Standing {
+                waits: false,
+                _held: work,
+            }),
+        }))
+    }
+
+    /// From now on to its end the call is one that waits: it takes a place among those, and gives back the one at work.
+    /// A call that waits again keeps what it has.
+    ///
+    /// # Errors
+    /// If too many wait, of this caller or at all. The call is at work as before then.
+    pub fn wait(&self) -> Result<(), Refusal> {
+        let Inner { rooms, caller, held } = &*self.0;
+        let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
+        if !held.waits {
+            let entered = rooms.waits.try_enter(Claim::of(caller));
+            let refused = |full| rooms.ledger.refuse(caller.id(), What::Wait, full);
+            *held = Standing {
+                waits: true,
+                _held: entered.map_err(refused)?,
+            };
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,370 @@
+//! Who is let in while others try to take everything: strangers, those who only read, what runs in a session. None of
+//! them shuts out the operator.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
+
+use berth::store::DataDirectory;
+use futures::future::join_all;
+use reqwest::header;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
+
+use crate::berth::{Berth, PATIENCE, Place, called, message};
+use crate::connector::Connector;
+use crate::demo::until;
+use crate::oauth::{BACKENDS, PUBLIC, serve};
+
+/// A backend whose sessions never come to rest, for its list never comes.
+const RESTLESS: &str = r#"
+[backends.one]
+plugin = "misbehaving.wasm"
+settings.list = "hang"
+"#;
+
+/// Connections of one who wants all.
+const MANY: usize = 600;
+
+async fn house(config: &str, server: &str) -> (Place, Berth) {
+    let place = Place::with_server(config, server);
+    let berth = Berth::serve(&place).await;
+    (place, berth)
+}
+
+fn address(berth: &Berth) -> &str {
+    berth.base.strip_prefix("http://").unwrap()
+}
+
+async fn token(place: &Place, scope: &str) -> String {
+    let ran = place.run(&["tokens", "create", "--scope", scope]).await;
+    assert!(ran.success, "{}", ran.stderr);
+    ran.stdout.trim().to_owned()
+}
+
+/// Anybody asks how it is, and the operator calls a tool, by a client that was not there before.
+async fn answers(berth: &Berth) {
+    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
+    let health = client.get(format!("{}/health", berth.base)).send().await.unwrap();
+    assert_eq!(health.status(), 200);
+    let body = call(1, "get_session_status", &json!({"session_id": "one/calm-1"}));
+    let request = berth.request(&body).build().unwrap();
+    called(&message(client.execute(request).await.unwrap()).await).done();
+}
+
+fn call(id: u32, tool: &str, arguments: &Value) -> Value {
+    json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {"name": tool, "arguments": arguments}})
+}
+
+/// Whether the other end has neither said anything nor left.
+fn holds(stream: &TcpStream) -> bool {
+    let read = stream.try_read(&mut [0]);
+    read.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+}
+
+/// The entries of the record about those who were turned away.
+async fn turned_away(place: &Place) -> Vec<Value> {
+    let ran = place.run(&["audit", "--json", "--outcome", "refused"]).await;
+    let entries = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap());
+    entries
+        .filter(|entry: &Value| entry["event"] == "turned-away")
+        .collect()
+}
+
+#[tokio::test]
+async fn strangers_that_stay_or_come_back_keep_nobody_out() {
+    let (place, berth) = house(BACKENDS, "").await;
+    for begun in [
+        "",
+        "G",
+        "GET /health HTTP/1.1\r\nHost: localhost\r\n",
+        "POST /oauth/token HTTP/1.1\r\nHost: HERE\r\nContent-Length: 9\r\n\r\n{",
+    ] {
+        let mut open = Vec::new();
+        for _ in 0..MANY {
+            let mut stream = TcpStream::connect(address(&berth)).await.unwrap();
+            // It may have made room for another already.
+            let begun = begun.replace("HERE", address(&berth));
+            let _ = stream.write_all(begun.as_bytes()).await;
+            open.push(stream);
+        }
+        answers(&berth).await;
+        assert!(open.iter().any(holds), "they are still there: {begun:?}");
+    }
+    let there = address(&berth).to_owned();
+    let coming_back = tokio::spawn(async move {
+        let mut open = std::collections::VecDeque::new();
+        loop {
+            open.extend(TcpStream::connect(&there).await);
+            if open.len() > MANY {
+                open.pop_front();
+            }
+        }
+    });
+    for _ in 0..10 {
+        answers(&berth).await;
+    }
+    assert!(!coming_back.is_finished());
+    coming_back.abort();
+    let entries = turned_away(&place).await;
+    let strangers: Vec<&Value> = entries
+        .iter()
+        .filter(|entry| entry["principal"] == "127.0.0.1")
+        .collect();
+    assert!((1..=60).contains(&strangers.len()), "{entries:?}");
+    assert!(
+        strangers[0]["text"].as_str().unwrap().contains("a connection"),
+        "{strangers:?}"
+    );
+}
+
+#[tokio::test]
+async fn slow_bodies_of_one_who_reads_keep_nobody_from_acting() {
+    let (place, berth) = house(BACKENDS, "max_requests = 8").await;
+    for scope in ["sessions:read", "sessions:control"] {
+        let token = token(&place, scope).await;
+        for body in [
+            "Content-Length: 99\r\n\r\n{",
+            "Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
+            "Content-Length: 1000000\r\n\r\n{",
+        ] {
+            let head = format!(
+                "POST /mcp HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n{body}",
+                address(&berth)
+            );
+            let mut slow = Vec::new();
+            for _ in 0..64 {
+                let mut stream = TcpStream::connect(address(&berth)).await.unwrap();
+                stream.write_all(head.as_bytes()).await.unwrap();
+                slow.push(stream);
+            }
+            answers(&berth).await;
+            let ran = place
+                .run(&["call", "get_session_status", "{\"session_id\": \"one/calm-1\"}"])
+                .await;
+            assert!(ran.success, "{}", ran.stderr);
+            assert!(slow.iter().any(holds), "they are still sending: {scope} {body:?}");
+        }
+    }
+}
+
+/// Has `count` calls of the holder of `token` wait; they go on in the background.
+fn wait_with(berth: &Berth, token: &str, count: usize) -> Vec<tokio::task::JoinHandle<reqwest::Response>> {
+    let arguments = json!({"session_id": "one/calm-1", "wait_seconds": 50});
+    let body = call(1, "get_session_status", &arguments);
+    let request = || {
+        let request = berth.client.post(berth.endpoint()).bearer_auth(token).json(&body);
+        let request = request.header(header::ACCEPT, "application/json, text/event-stream");
+        request.timeout(Duration::from_secs(70)).send()
+    };
+    let calls = (0..count).map(|_| request());
+    calls
+        .map(|call| tokio::spawn(async move { call.await.unwrap() }))
+        .collect()
+}
+
+#[tokio::test]
+async fn waits_of_those_who_read_leave_places_and_waits_to_the_operator() {
+    let (place, berth) = house(RESTLESS, "max_requests = 8").await;
+    let tokens = [
+        token(&place, "sessions:read").await,
+        token(&place, "sessions:read").await,
+    ];
+    let mut waiting = Vec::new();
+    for token in &tokens {
+        let mut calls = wait_with(&berth, token, 64);
+        // Half of them are told at once that they are too many; the others hold.
+        until("the refusal of half of them", async || {
+            (calls.iter().filter(|call| call.is_finished()).count() == 32).then_some(())
+        })
+        .await;
+        while let Some(index) = calls.iter().position(tokio::task::JoinHandle::is_finished) {
+            let refused = called(&message(calls.swap_remove(index).await.unwrap()).await).error();
+            assert!(refused.contains("wait_seconds"), "{refused}");
+        }
+        waiting.extend(calls);
+        answers(&berth).await;
+        let wait = json!({"session_id": "one/calm-1", "wait_seconds": 1});
+        berth.call("get_session_status", wait.clone()).await.done();
+        let ran = place.run(&["call", "get_session_status", &wait.to_string()]).await;
+        assert!(ran.success, "{}", ran.stderr);
+    }
+    assert!(waiting.len() == 64 && waiting.iter().all(|call| !call.is_finished()));
+    let entries = turned_away(&place).await;
+    assert!(
+        entries
+            .iter()
+            .any(|entry| entry["text"].as_str().unwrap().contains("calls that wait")),
+        "{entries:?}"
+    );
+    waiting.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+/// A client of the unix socket that has said hello.
+struct Local(BufReader<UnixStream>);
+
+impl Local {
+    async fn connect(place: &Place) -> UnixStream {
+        UnixStream::connect(place.path("data/berth.sock")).await.unwrap()
+    }
+
+    async fn greet(place: &Place) -> Self {
+        let mut local = Self(BufReader::new(Self::connect(place).await));
+        let hello = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
+            "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "0"}
+        }});
+        let answer = local.ask(&hello).await;
+        assert!(answer["result"]["serverInfo"].is_object(), "{answer}");
+        local
+    }
+
+    async fn ask(&mut self, request: &Value) -> Value {
+        self.0.write_all(format!("{request}\n").as_bytes()).await.unwrap();
+        let mut line = String::new();
+        timeout(PATIENCE, self.0.read_line(&mut line))
+            .await
+            .expect("no answer")
+            .unwrap();
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"))
+    }
+}
+
+#[tokio::test]
+async fn the_unix_socket_bears_idle_clients_and_many_at_work() {
+    let (place, _berth) = house(BACKENDS, "").await;
+    let silent = join_all((0..64).map(|_| Local::connect(&place))).await;
+    let mut stdio = Vec::new();
+    for _ in 0..100 {
+        stdio.push(Local::greet(&place).await);
+    }
+    let ran = place
+        .run(&["call", "get_session_status", "{\"session_id\": \"one/calm-1\"}"])
+        .await;
+    assert!(ran.success, "{}", ran.stderr);
+    // Those that never said a word are told so and closed; the others stay.
+    for mut stream in silent {
+        let mut said = String::new();
+        timeout(PATIENCE, stream.read_to_string(&mut said))
+            .await
+            .expect("it stays")
+            .unwrap();
+        assert!(
+            said.is_empty() || said.contains("nothing was asked within 10 seconds"),
+            "{said}"
+        );
+    }
+    for (client, id) in stdio.iter_mut().zip(1..) {
+        let answer = client
+            .ask(&call(id, "get_session_status", &json!({"session_id": "one/calm-1"})))
+            .await;
+        called(&answer).done();
+    }
+}
+
+#[tokio::test]
+async fn whoever_finds_the_unix_socket_full_is_told_so() {
+    let (place, _berth) = house(BACKENDS, "").await;
+    let mut open = Vec::new();
+    while open.len() < 256 {
+        open.push(Local::greet(&place).await);
+    }
+    let complaint = place.complaint(&["call", "list_sessions"]).await;
+    assert!(
+        complaint.contains("connections are open") && complaint.contains("end a client"),
+        "{complaint}"
+    );
+    open.pop();
+    let ran = until("room", async || {
+        let ran = place
+            .run(&["call", "get_session_status", "{\"session_id\": \"one/calm-1\"}"])
+            .await;
+        ran.success.then_some(ran)
+    })
+    .await;
+    assert!(ran.stdout.contains("calm-1"), "{}", ran.stdout);
+    assert!(!turned_away(&place).await.is_empty());
+}
+
+#[tokio::test]
+async fn an_owner_that_does_not_answer_is_named_instead_of_waited_for() {
+    let (place, mut berth) = house(BACKENDS, "").await;
+    berth.terminate().await;
+    let socket = place.path("data/berth.sock");
+    let _ = std::fs::remove_file(&socket);
+    let deaf = tokio::net::UnixListener::bind(&socket).unwrap();
+    std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let complaint = place.complaint(&["call", "list_sessions"]).await;
+    assert!(complaint.contains("does not answer"), "{complaint}");
+    drop(deaf);
+}
+
+#[tokio::test]
+async fn registrations_from_one_address_keep_no_other_out() {
+    let (place, berth) = serve("").await;
+    let redirect = "https://claude.ai/api/mcp/auth_callback";
+    let register = async |address: &str| {
+        let mut connector = Connector::new(&berth, PUBLIC);
+        connector.address = Some(address.to_owned());
+        let server = connector.discover().await;
+        let registered = connector.register(&server, redirect).await;
+        assert_eq!(registered.status, 201, "{}", registered.text);
+        registered.json()["client_id"].as_str().unwrap().to_owned()
+    };
+    let honest = register("198.51.100.1").await;
+    for number in 1..=110 {
+        register(&format!("2001:db8::{number:x}")).await;
+    }
+    let directory = DataDirectory::open(&place.path("data"), &place.path("own-cache")).unwrap();
+    let clients = directory.access().unwrap().clients().unwrap();
+    assert_eq!(clients.len(), 101, "a hundred of one network, and the other's");
+    let mut connector = Connector::new(&berth, PUBLIC);
+    let page = connector.log_in(&connector.authorize(&honest, redirect, &[])).await;
+    assert_eq!(page.status, 200, "{}", page.text);
+}
+
+/// Registers an app by a command that names another address, and answers the one that stands in the record.
+#[cfg(target_os = "linux")]
+async fn recorded_address(place: &Place, berth: &Berth, before: &[&str]) -> String {
+    let body = json!({"client_name": "app", "redirect_uris": ["http://127.0.0.1/callback"]}).to_string();
+    let mut command = std::process::Command::new(before[0]);
+    command
+        .args(&before[1..])
+        .args(["curl", "-sS", "--noproxy", "*", "--max-time", "20"]);
+    command.args(["-H", "Host: berth.example", "-H", "X-Forwarded-For: 203.0.113.9"]);
+    command.args(["-H", "Content-Type: application/json", "-d", &body]);
+    command.arg(format!("{}/oauth/register", berth.base)).current_dir("/");
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap())
+        .await
+        .unwrap();
+    let answer = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(answer.contains("client_id"), "{before:?}: {answer} {output:?}");
+    let ran = place.run(&["audit", "--json"]).await;
+    let last: Value = serde_json::from_str(ran.stdout.lines().last().unwrap()).unwrap();
+    assert_eq!(last["event"], "app-registered");
+    last["principal"].as_str().unwrap().to_owned()
+}
+
+/// Only root can become another user; for everyone else the unit tests have the rule.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_header_of_a_proxy_counts_by_the_user_that_the_proxy_runs_as() {
+    let own = ["env", "A=b"];
+    let in_session = ["env", "BERTH_SESSION=local"];
+    let other = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+    let public = format!("public_url = \"{PUBLIC}\"\ntrusted_proxies = [\"127.0.0.1\"]\n");
+    for (users, others) in [
+        ("[]", "127.0.0.1"),
+        ("[65534]", "203.0.113.9"),
+        ("[\"nobody\"]", "203.0.113.9"),
+    ] {
+        let place = Place::with_server(BACKENDS, &format!("{public}proxy_users = {users}"));
+        place.set_passphrase(crate::connector::PASSPHRASE).await;
+        let berth = Berth::serve(&place).await;
+        assert_eq!(recorded_address(&place, &berth, &own).await, "203.0.113.9");
+        assert_eq!(recorded_address(&place, &berth, &in_session).await, "127.0.0.1");
+        if rustix::process::geteuid().is_root() {
+            assert_eq!(recorded_address(&place, &berth, &other).await, others, "{users}");
+        }
+    }
+}
