@@ -16,4 +16,5 @@ pub mod plugin;
 pub mod principal;
 pub mod shell;
 pub mod store;
+pub mod text;
 pub mod watch;

@@ -7,9 +7,9 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, anyhow};
 use berth::config::Config;
-use berth::mcp;
 use berth::store::DataDirectory;
 use berth::store::audit::{Audit, Filter, Head, Outcome, Recorded};
+use berth::text;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio_util::sync::CancellationToken;
 
@@ -146,7 +146,7 @@ impl Show {
 
     fn line(&self, entry: Recorded) -> io::Result<()> {
         let line = if self.json {
-            mcp::clean_json(serde_json::to_value(entry)?).to_string()
+            text::clean_json(serde_json::to_value(entry)?).to_string()
         } else if stdout().is_terminal() {
             let fields = row(&entry).into_iter().zip(COLUMNS);
             fields

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write, stdout};
 
 use anstyle::{AnsiColor, Style};
-use berth::mcp;
+use berth::text;
 use comfy_table::presets::NOTHING;
 use comfy_table::{Attribute, Cell, ContentArrangement, Table};
 
@@ -51,7 +51,7 @@ pub(crate) fn table(columns: &[&str], rows: &[Vec<String>]) {
 
 /// What ended the command, with all its causes.
 pub(crate) fn error(error: &anyhow::Error) {
-    let _ = writeln!(anstream::stderr(), "{RED}berth:{RED:#} {}", mcp::clean(&causes(error)));
+    let _ = writeln!(anstream::stderr(), "{RED}berth:{RED:#} {}", text::clean(&causes(error)));
 }
 
 /// An error with all its causes, each text once: what other libraries say often holds the cause that follows.
@@ -69,7 +69,7 @@ pub(crate) fn causes(error: &anyhow::Error) -> String {
 
 /// Foreign text on the operator's terminal: on one line, with nothing that steers it.
 pub(crate) fn safe(text: &str) -> String {
-    mcp::clean(text).replace('\n', "\\n").replace('\t', " ")
+    text::clean(text).replace('\n', "\\n").replace('\t', " ")
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 mod client;
 mod finishing;
-mod outgoing;
+mod schema;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -31,12 +31,12 @@ use tokio_util::task::TaskTracker;
 
 pub use self::client::Client;
 use self::finishing::Finishing;
-pub use self::outgoing::{clean, clean_json};
 use crate::admission::{Admission, Place, Refusal};
 use crate::catalog::{self, Caller, Catalog, ToolError};
 use crate::principal::{Principal, Scope, StepUp};
 use crate::store::Recorder;
 use crate::store::audit::Outcome;
+use crate::text::{clean, clean_json, clean_object};
 
 /// How long a client may keep the tool list, in milliseconds.
 const LIST_TTL: u64 = 60_000;
@@ -291,11 +291,11 @@ pub fn refusal_line(why: &str) -> String {
 
 /// A tool as clients see it, but for its hints. Names, descriptions and schemas of plugins are foreign text as well.
 fn describe(tool: &catalog::Tool) -> Tool {
-    let input = outgoing::body_only(outgoing::clean_object(tool.input.clone()));
+    let input = schema::body_only(clean_object(tool.input.clone()));
     let mut described =
         Tool::new(tool.name.clone(), clean(&tool.description), Arc::new(input)).with_title(clean(&tool.title));
     if let Some(output) = &tool.output {
-        described = described.with_raw_output_schema(Arc::new(outgoing::clean_object(output.clone())));
+        described = described.with_raw_output_schema(Arc::new(clean_object(output.clone())));
     }
     described
 }
@@ -317,7 +317,7 @@ fn hints(tool: &catalog::Tool, scope: Scope) -> ToolAnnotations {
 fn result(answer: Result<catalog::Answer, ToolError>) -> CallToolResult {
     match answer {
         Ok(answer) => {
-            let structured = answer.structured.map(outgoing::clean_json);
+            let structured = answer.structured.map(clean_json);
             let text = match (answer.text, &structured) {
                 (Some(text), _) => clean(&text),
                 (None, Some(structured)) => structured.to_string(),

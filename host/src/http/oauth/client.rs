@@ -2,7 +2,7 @@
 
 use super::error::OAuthError;
 use super::{OAuth, cimd};
-use crate::mcp::clean;
+use crate::text::clean;
 
 /// The most characters of a name.
 const MOST_NAME: usize = 80;
