@@ -79,7 +79,7 @@ impl Watched {
 
     async fn poll(&self) {
         let begun = Instant::now();
-        let sessions = self.backend.poll_sessions().await;
+        let sessions = self.backend.poll_sessions().await.map(|listed| listed.items);
         self.snapshots
             .send_replace(Some(Arc::new(Snapshot { begun, sessions })));
     }

@@ -197,10 +197,11 @@ impl Catalog {
 
     /// In words, the sessions that were started since `moment`.
     async fn started_since(&self, member: &Member, moment: contract::Timestamp) -> String {
-        let Ok(sessions) = member.watched.backend.list_sessions().await else {
+        let Ok(listed) = member.watched.backend.list_sessions().await else {
             return "look with list_sessions before you try again".to_owned();
         };
-        let new = sessions
+        let new = listed
+            .items
             .iter()
             .filter(|session| session.created_at / 1000 >= moment / 1000);
         let new: Vec<String> = new

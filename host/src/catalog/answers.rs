@@ -1,7 +1,7 @@
 //! What the shared tools answer: records with schemas of their own, and the text of each for a small screen.
 
-use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{self, Display, Write};
 use std::time::{Duration, UNIX_EPOCH};
 
 use schemars::JsonSchema;
@@ -11,6 +11,7 @@ use super::Answer;
 use super::deeds::Kind;
 use crate::contract;
 use crate::store::audit::Outcome;
+use crate::text::marked;
 
 /// Characters of log text in one answer: connectors take about 150,000, Claude Code 25,000 tokens.
 const LOG_CHARACTERS: usize = 60_000;
@@ -54,7 +55,7 @@ pub(crate) struct Prompt {
     /// Several choices may be taken.
     pub(crate) multiple: bool,
     pub(crate) accepts_text: bool,
-    /// Part of the question did not fit on the screen: it can only be declined from here.
+    /// Part of the question is not shown here: it can only be declined from here.
     pub(crate) cut: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) asked_at: Option<String>,
@@ -69,23 +70,26 @@ pub(crate) struct Choice {
     pub(crate) declines: bool,
 }
 
-/// A backend that could not answer.
+/// A backend that could not answer, or whose answer could not be used as a whole: then not all is known.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct BackendError {
     pub(crate) backend: String,
     pub(crate) error: String,
+    /// Part of its answer could be used.
+    #[serde(skip)]
+    pub(crate) in_part: bool,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Sessions {
-    pub(crate) sessions: Vec<Session>,
     pub(crate) errors: Vec<BackendError>,
+    pub(crate) sessions: Vec<Session>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Prompts {
-    pub(crate) prompts: Vec<Prompt>,
     pub(crate) errors: Vec<BackendError>,
+    pub(crate) prompts: Vec<Prompt>,
 }
 
 /// One session, and what was done with it.
@@ -131,9 +135,9 @@ pub(crate) struct Ended {
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Projects {
-    pub(crate) projects: Vec<Project>,
-    pub(crate) backends: Vec<Backend>,
     pub(crate) errors: Vec<BackendError>,
+    pub(crate) backends: Vec<Backend>,
+    pub(crate) projects: Vec<Project>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -168,11 +172,13 @@ pub(crate) fn answer(text: String, structured: &impl Serialize) -> Answer {
 
 impl Sessions {
     pub(crate) fn text(&self) -> String {
-        let mut text = match self.sessions.as_slice() {
-            [] => "No sessions.\n".into(),
-            sessions => sessions.iter().map(|session| session.text() + "\n").collect::<String>(),
-        };
-        push_errors(&mut text, &self.errors);
+        let mut text = lines(&self.errors);
+        for session in &self.sessions {
+            let _ = writeln!(text, "{}", session.text());
+        }
+        if self.sessions.is_empty() {
+            text.push_str(&none("No sessions.", "there are sessions", &self.errors));
+        }
         text
     }
 }
@@ -224,14 +230,14 @@ impl Session {
 
 impl Prompts {
     pub(crate) fn text(&self) -> String {
-        let mut text = match self.prompts.as_slice() {
-            [] => "Nothing waits for an answer.\n".into(),
-            prompts => prompts
-                .iter()
-                .map(|prompt| format!("{}\n{}\n", prompt.session_id, prompt.text()))
-                .collect::<String>(),
-        };
-        push_errors(&mut text, &self.errors);
+        let mut text = lines(&self.errors);
+        for prompt in &self.prompts {
+            let _ = writeln!(text, "{}\n{}", prompt.session_id, prompt.text());
+        }
+        if self.prompts.is_empty() {
+            let nothing = "Nothing waits for an answer.";
+            text.push_str(&none(nothing, "anything waits for an answer", &self.errors));
+        }
         text
     }
 }
@@ -240,9 +246,8 @@ impl Prompt {
     /// The question and how to answer it.
     pub(crate) fn text(&self) -> String {
         let mut text = format!("  asks ({}, prompt_id {}):", self.kind, self.prompt_id);
-        // Indented, so that no line of it looks like a row of ours.
-        for line in self.question.lines() {
-            let _ = write!(text, "\n    | {line}");
+        if !self.question.is_empty() {
+            let _ = write!(text, "\n{}", marked(&self.question, "    | "));
         }
         for choice in &self.choices {
             let _ = write!(text, "\n    {} — {}", choice.key, choice.label);
@@ -251,7 +256,7 @@ impl Prompt {
             text.push_str("\n    or an answer in words");
         }
         if self.cut {
-            text.push_str("\n    Part of it is off the screen: it can only be declined from here.");
+            text.push_str("\n    Part of it is not shown here: it can only be declined.");
         }
         text
     }
@@ -278,7 +283,7 @@ impl Acted {
         }
         text.push_str(&self.session.text());
         if let Some(output) = self.text.as_deref().filter(|output| !output.trim().is_empty()) {
-            let _ = write!(text, "\n\nOutput of the session:\n{output}");
+            let _ = write!(text, "\n\nOutput of the session:\n{}", marked(output, "| "));
         }
         text
     }
@@ -286,7 +291,7 @@ impl Acted {
 
 impl Projects {
     pub(crate) fn text(&self) -> String {
-        let mut text = String::new();
+        let mut text = lines(&self.errors);
         for backend in &self.backends {
             let default = if backend.default { " (default)" } else { "" };
             let _ = writeln!(
@@ -309,9 +314,8 @@ impl Projects {
             );
         }
         if self.projects.is_empty() {
-            text.push_str("No projects.\n");
+            text.push_str(&none("No projects.", "there are projects", &self.errors));
         }
-        push_errors(&mut text, &self.errors);
         text
     }
 }
@@ -320,9 +324,30 @@ fn or_none(text: &str) -> &str {
     if text.is_empty() { "none installed" } else { text }
 }
 
-fn push_errors(text: &mut String, errors: &[BackendError]) {
-    for BackendError { backend, error } in errors {
-        let _ = writeln!(text, "Backend {backend} did not answer: {error}");
+/// Each error as a line, before all that is known.
+pub(crate) fn lines(errors: &[BackendError]) -> String {
+    errors.iter().map(|error| format!("{error}\n")).collect()
+}
+
+impl Display for BackendError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { backend, error, .. } = self;
+        match self.in_part {
+            true => write!(formatter, "Backend {backend}: {error}"),
+            false => write!(formatter, "Backend {backend} did not answer: {error}"),
+        }
+    }
+}
+
+/// What to say where nothing was found: `none`, unless some backends may have what is not known here.
+fn none(none: &str, whether: &str, errors: &[BackendError]) -> String {
+    let unknown: BTreeSet<&str> = errors.iter().map(|error| error.backend.as_str()).collect();
+    match unknown.is_empty() {
+        true => format!("{none}\n"),
+        false => {
+            let backends = Vec::from_iter(unknown).join(", ");
+            format!("It is not known whether {whether} in {backends}.\n")
+        }
     }
 }
 
@@ -333,21 +358,17 @@ pub(crate) fn session(backend: &str, session: contract::Session, url_hosts: &[St
         prompt: session.prompt.map(|given| prompt(&session_id, given)),
         session_id,
         backend: backend.to_owned(),
-        name: one_line(&session.name),
-        agent: one_line(&session.agent),
-        directory: one_line(&session.directory),
+        name: session.name,
+        agent: session.agent,
+        directory: session.directory,
         state: state(session.state),
         evidence: evidence(session.evidence),
         since: session.since.map(time),
-        summary: session.summary.as_deref().map(one_line),
+        summary: session.summary,
         url: session.url.filter(|url| is_on(url, url_hosts)),
         created_at: Some(time(session.created_at)),
         active_at: session.active_at.map(time),
-        facts: session
-            .facts
-            .iter()
-            .map(|(name, fact)| (one_line(name), one_line(fact)))
-            .collect(),
+        facts: session.facts.into_iter().collect(),
     }
 }
 
@@ -368,9 +389,9 @@ pub(crate) fn prompt(session_id: &str, prompt: contract::Prompt) -> Prompt {
             .choices
             .into_iter()
             .map(|choice| Choice {
-                key: one_line(&choice.key),
-                label: one_line(&choice.label),
-                description: choice.description.as_deref().map(one_line),
+                key: choice.key,
+                label: choice.label,
+                description: choice.description,
                 declines: choice.declines,
             })
             .collect(),
@@ -425,11 +446,6 @@ fn evidence(evidence: contract::Evidence) -> &'static str {
         Evidence::Screen => "screen",
         Evidence::Process => "process",
     }
-}
-
-/// Foreign text that stands in one line of ours. What else it may hide goes where all answers leave.
-pub(crate) fn one_line(text: &str) -> String {
-    text.replace(['\n', '\r', '\t'], " ").trim().to_owned()
 }
 
 fn is_on(url: &str, hosts: &[String]) -> bool {

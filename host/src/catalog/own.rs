@@ -1,6 +1,7 @@
 //! Tools that only one plugin has: what plugins add to the shared tools.
 
 mod names;
+mod structured;
 
 use std::collections::BTreeMap;
 
@@ -283,11 +284,8 @@ impl Catalog {
                 false => ToolError::of(member.name(), error),
             })?;
         let structured = match output.structured {
-            Some(text) => Some(serde_json::from_str(&text).map_err(|error| {
-                ToolError::new(format!(
-                    "`{name}` of backend `{}` answered with broken JSON: {error}",
-                    member.name()
-                ))
+            Some(text) => Some(structured::parse(text).await.map_err(|fault| {
+                ToolError::new(format!("`{name}` of backend `{}` answered with {fault}", member.name()))
             })?),
             None => None,
         };

@@ -34,7 +34,7 @@ impl Catalog {
             .into_iter()
             .map(|(backend, session)| self.show(caller, &backend, session))
             .collect();
-        let sessions = Sessions { sessions, errors };
+        let sessions = Sessions { errors, sessions };
         Ok(answer(sessions.text(), &sessions))
     }
 
@@ -44,7 +44,7 @@ impl Catalog {
             .into_iter()
             .filter_map(|(backend, session)| self.show(caller, &backend, session).prompt)
             .collect();
-        let prompts = Prompts { prompts, errors };
+        let prompts = Prompts { errors, prompts };
         Ok(answer(prompts.text(), &prompts))
     }
 
@@ -125,17 +125,14 @@ impl Catalog {
             .copied()
             .filter(|member| member.watched.backend.description.verbs.contains(Verbs::PROJECTS))
             .collect();
-        let (lists, errors) = self
-            .ask_all(&able, async |member| member.watched.backend.list_projects().await)
+        let (projects, errors) = self
+            .list_all(&able, async |member| member.watched.backend.list_projects().await)
             .await;
         let default = self.view(caller).default();
         let projects = Projects {
-            projects: lists
-                .into_iter()
-                .flat_map(|(backend, projects)| projects.into_iter().map(move |project| of_project(&backend, project)))
-                .collect(),
-            backends: members.iter().map(|member| of_backend(member, default)).collect(),
             errors,
+            backends: members.iter().map(|member| of_backend(member, default)).collect(),
+            projects: projects.into_iter().map(of_project).collect(),
         };
         Ok(answer(projects.text(), &projects))
     }
@@ -147,14 +144,9 @@ impl Catalog {
         backend: Option<&str>,
     ) -> Result<(Vec<(String, contract::Session)>, Vec<answers::BackendError>), ToolError> {
         let members = self.members(caller, backend)?;
-        let (lists, errors) = self
-            .ask_all(&members, async |member| member.watched.backend.list_sessions().await)
-            .await;
-        let sessions = lists
-            .into_iter()
-            .flat_map(|(backend, sessions)| sessions.into_iter().map(move |session| (backend.clone(), session)))
-            .collect();
-        Ok((sessions, errors))
+        Ok(self
+            .list_all(&members, async |member| member.watched.backend.list_sessions().await)
+            .await)
     }
 
     /// One session as it is now.
@@ -190,12 +182,12 @@ fn of_backend(member: &Member, default: Option<&str>) -> Backend {
     }
 }
 
-fn of_project(backend: &str, project: contract::Project) -> Project {
+fn of_project((backend, project): (String, contract::Project)) -> Project {
     Project {
-        backend: backend.to_owned(),
-        name: answers::one_line(&project.name),
-        directory: answers::one_line(&project.directory),
-        branch: project.branch.as_deref().map(answers::one_line),
+        backend,
+        name: project.name,
+        directory: project.directory,
+        branch: project.branch,
     }
 }
 

@@ -8,6 +8,7 @@ use super::answers::{self, BackendError};
 use super::prompts::Last;
 use super::{Caller, Catalog, Member, ToolError, View};
 use crate::contract::{self, Error};
+use crate::plugin::Listed;
 
 /// How long a fan-out waits for its slowest backend.
 const FAN_OUT: Duration = Duration::from_secs(15);
@@ -29,31 +30,36 @@ impl Catalog {
         self.members.of(&caller.principal)
     }
 
-    /// Asks all of `members` at once. One that fails or hangs is a line of errors.
-    pub(crate) async fn ask_all<T>(
+    /// Lists what all of `members` have, asked at once. One that fails or hangs is an error, and so is each fault of a
+    /// list that could be used in part.
+    pub(crate) async fn list_all<T>(
         &self,
         members: &[&Member],
-        ask: impl AsyncFn(&Member) -> Result<T, Error>,
+        list: impl AsyncFn(&Member) -> Result<Listed<T>, Error>,
     ) -> (Vec<(String, T)>, Vec<BackendError>) {
         let asked = join_all(members.iter().map(async |member| {
-            let answer = tokio::time::timeout(FAN_OUT, ask(member)).await;
-            (member.name().to_owned(), answer)
+            let answer = tokio::time::timeout(FAN_OUT, list(member)).await;
+            (member.name(), answer)
         }));
-        let (mut answers, mut errors) = (Vec::new(), Vec::new());
+        let (mut items, mut errors) = (Vec::new(), Vec::new());
         for (backend, answer) in asked.await {
+            let mut fail = |error, in_part| {
+                errors.push(BackendError {
+                    backend: backend.to_owned(),
+                    error,
+                    in_part,
+                });
+            };
             match answer {
-                Ok(Ok(answer)) => answers.push((backend, answer)),
-                Ok(Err(error)) => errors.push(BackendError {
-                    error: super::describe(&backend, error),
-                    backend,
-                }),
-                Err(_) => errors.push(BackendError {
-                    error: format!("no answer within {} s", FAN_OUT.as_secs()),
-                    backend,
-                }),
+                Ok(Ok(listed)) => {
+                    listed.faults.into_iter().for_each(|fault| fail(fault, true));
+                    items.extend(listed.items.into_iter().map(|item| (backend.to_owned(), item)));
+                }
+                Ok(Err(error)) => fail(super::describe(backend, error), false),
+                Err(_) => fail(format!("no answer within {} s", FAN_OUT.as_secs()), false),
             }
         }
-        (answers, errors)
+        (items, errors)
     }
 
     /// The backend and the id within it of a session named by its whole id, as all that acts on one takes it.
@@ -81,13 +87,9 @@ impl Catalog {
             Some((backend, id)) if self.view(caller).holds(backend) => (self.members(caller, Some(backend))?, id),
             _ => (self.members(caller, None)?, given),
         };
-        let (lists, errors) = self
-            .ask_all(&members, async |member| member.watched.backend.list_sessions().await)
+        let (sessions, errors) = self
+            .list_all(&members, async |member| member.watched.backend.list_sessions().await)
             .await;
-        let sessions: Vec<(&str, &contract::Session)> = lists
-            .iter()
-            .flat_map(|(backend, sessions)| sessions.iter().map(move |session| (backend.as_str(), session)))
-            .collect();
         let (backend, id) = pick(given, wanted, &sessions, &errors)?;
         Ok((self.view(caller).member(Some(&backend))?, id))
     }
@@ -107,7 +109,7 @@ impl Catalog {
 fn pick(
     given: &str,
     wanted: &str,
-    sessions: &[(&str, &contract::Session)],
+    sessions: &[(String, contract::Session)],
     errors: &[BackendError],
 ) -> Result<(String, String), ToolError> {
     let tests: [&dyn Fn(&contract::Session) -> bool; 3] = [
@@ -119,7 +121,7 @@ fn pick(
         let found: Vec<_> = sessions.iter().filter(|(_, session)| test(session)).collect();
         match found.as_slice() {
             [] => {}
-            [(backend, session)] => return Ok(((*backend).to_owned(), session.id.clone())),
+            [(backend, session)] => return Ok((backend.clone(), session.id.clone())),
             several => {
                 return Err(ambiguous(
                     given,
@@ -142,20 +144,29 @@ fn ambiguous(given: &str, ids: impl Iterator<Item = String>) -> ToolError {
     ))
 }
 
-fn unknown(given: &str, sessions: &[(&str, &contract::Session)], errors: &[BackendError]) -> ToolError {
+fn unknown(given: &str, sessions: &[(String, contract::Session)], errors: &[BackendError]) -> ToolError {
     let ids: Vec<String> = sessions
         .iter()
         .take(CANDIDATES)
         .map(|(backend, session)| format!("{backend}/{}", session.id))
         .collect();
-    let there_are = match (ids.is_empty(), errors.is_empty()) {
-        (false, _) => format!("there are: {}", ids.join(", ")),
-        (true, true) => "there are none; create_session starts one".into(),
-        (true, false) => errors
-            .iter()
-            .map(|e| format!("backend {} did not answer: {}", e.backend, e.error))
-            .collect::<Vec<_>>()
-            .join("; "),
+    let given = given.escape_debug();
+    let there_are = match ids.is_empty() {
+        true => "there are none; create_session starts one".to_owned(),
+        false => format!("there are: {}", ids.join(", ")),
     };
-    ToolError::new(format!("there is no session `{}`; {there_are}", given.escape_debug()))
+    if errors.is_empty() {
+        return ToolError::new(format!("there is no session `{given}`; {there_are}"));
+    }
+    // It may be one of those that are not known.
+    let known = if ids.is_empty() {
+        String::new()
+    } else {
+        format!("; of those known {there_are}")
+    };
+    let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    ToolError::new(format!(
+        "{}; so it is not known whether there is a session `{given}`{known}",
+        errors.join("; ")
+    ))
 }

@@ -2,10 +2,12 @@
 
 use serde::Serialize;
 
+use super::answers::{self, BackendError};
 use super::arguments::{Fetch, Search};
-use super::{Answer, Caller, Catalog, ToolError, answers};
+use super::{Answer, Caller, Catalog, ToolError};
 use crate::contract::{self, LogQuery, View};
 use crate::store::audit::Outcome;
+use crate::text::marked;
 
 /// Results of one search.
 const RESULTS: usize = 50;
@@ -15,6 +17,9 @@ const LINES: u32 = 400;
 #[derive(Serialize)]
 struct Found {
     results: Vec<Hit>,
+    /// Beyond that shape, and only where not every backend could be searched.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<BackendError>,
 }
 
 #[derive(Serialize)]
@@ -36,16 +41,8 @@ struct Fetched {
 impl Catalog {
     pub(crate) async fn search(&self, caller: &Caller, wanted: Search) -> Result<Answer, ToolError> {
         let (sessions, errors) = self.all_sessions(caller, None).await?;
-        if sessions.is_empty()
-            && let [error, ..] = errors.as_slice()
-        {
-            return Err(ToolError::new(format!(
-                "backend {} did not answer: {}",
-                error.backend, error.error
-            )));
-        }
         let words: Vec<String> = wanted.query.split_whitespace().map(str::to_lowercase).collect();
-        let results = sessions
+        let results: Vec<Hit> = sessions
             .into_iter()
             .map(|(backend, session)| answers::session(&backend, session, &self.url_hosts))
             .filter(|session| holds_all(session, &words))
@@ -56,7 +53,13 @@ impl Catalog {
                 id: session.session_id,
             })
             .collect();
-        as_json(&Found { results })
+        if results.is_empty() && !errors.is_empty() {
+            let errors = answers::lines(&errors);
+            return Err(ToolError::new(format!(
+                "{errors}Nothing was found in what could be searched."
+            )));
+        }
+        as_json(&Found { results, errors })
     }
 
     pub(crate) async fn fetch(&self, caller: &Caller, wanted: Fetch) -> Result<Answer, ToolError> {
@@ -75,7 +78,7 @@ impl Catalog {
         };
         as_json(&Fetched {
             title: title(&session),
-            text: format!("{}\n\n{log}", session.text()),
+            text: format!("{}\n\n{}", session.text(), marked(&log, "| ")),
             url: self.address(&session),
             metadata: [
                 ("backend", session.backend.clone()),

@@ -148,6 +148,10 @@ fn found_schema() -> Map<String, Value> {
             "type": "object",
             "properties": {"id": {"type": "string"}, "title": {"type": "string"}, "url": {"type": "string"}},
             "required": ["id", "title", "url"],
+        }}, "errors": {"type": "array", "items": {
+            "type": "object",
+            "properties": {"backend": {"type": "string"}, "error": {"type": "string"}},
+            "required": ["backend", "error"],
         }}},
         "required": ["results"],
     }))

@@ -10,8 +10,10 @@ use wasmtime::component::{ComponentNamedList, ComponentType, Lift, Lower};
 use wasmtime::error::Context as _;
 
 use super::Engine;
+use super::checked::{self, Listed};
 use super::engine::{HANDOVER, Home, State};
 use super::load::Plugin;
+use super::memory::Places;
 use crate::capability::{Access, Acted, Allowance, Powers};
 use crate::contract::{
     Answer, Delivery, Description, Error, LogPage, LogQuery, NewSession, Project, Session, Timestamp, ToolOutput,
@@ -79,6 +81,8 @@ impl Backend {
                 powers: Arc::new(powers),
                 state_directory: Arc::new(state_directory),
                 memory: usize::try_from(limits.memory).unwrap_or(usize::MAX),
+                large: Places::default(),
+                own_large: Places::default(),
             },
             calls: Semaphore::new(limits.calls),
             own_calls: Semaphore::new(OWN_CALLS),
@@ -107,60 +111,64 @@ impl Backend {
     }
 
     /// All sessions.
-    pub async fn list_sessions(&self) -> Result<Vec<Session>, Error> {
-        self.read("list-sessions", ()).await
+    pub async fn list_sessions(&self) -> Result<Listed<Session>, Error> {
+        self.read("list-sessions", ()).await.map(checked::sessions)
     }
 
     /// The same for the host itself: no caller of the backend can hold this up.
-    pub async fn poll_sessions(&self) -> Result<Vec<Session>, Error> {
-        let allowance = self.allowance(Access::Read, None, true);
-        self.call("list-sessions", (), allowance).await
+    pub async fn poll_sessions(&self) -> Result<Listed<Session>, Error> {
+        let given = self.call("list-sessions", (), self.allowance(Access::Read, None, true));
+        given.await.map(checked::sessions)
     }
 
     /// One session.
     pub async fn get_session(&self, id: &str) -> Result<Session, Error> {
-        self.read("get-session", (id,)).await
+        let given = self.read("get-session", (id,)).await;
+        given.and_then(|session| checked::one_session(session, Some(id)))
     }
 
     /// A page of a session's log.
     pub async fn read_log(&self, id: &str, query: &LogQuery) -> Result<LogPage, Error> {
-        self.read("read-log", (id, query)).await
+        self.read("read-log", (id, query)).await.and_then(checked::log)
     }
 
     /// Starts a session, within `deadline`.
     pub async fn create_session(&self, request: &NewSession, deadline: Instant) -> Result<Session, Failure> {
-        self.act("create-session", (request,), Some(deadline)).await
+        let check = |session| checked::one_session(session, None);
+        self.act("create-session", (request,), Some(deadline), check).await
     }
 
     /// Types a message into a session.
     pub async fn send_message(&self, id: &str, message: &str) -> Result<Delivery, Failure> {
-        self.act("send-message", (id, message), None).await
+        let check = |delivery| Ok(checked::delivery(delivery));
+        self.act("send-message", (id, message), None, check).await
     }
 
     /// Answers the prompt with the id `prompt`.
     pub async fn respond(&self, id: &str, prompt: &str, answer: &Answer) -> Result<(), Failure> {
-        self.act("respond", (id, prompt, answer), None).await
+        self.act("respond", (id, prompt, answer), None, Ok).await
     }
 
     /// Stops what a session is doing.
     pub async fn interrupt(&self, id: &str) -> Result<(), Failure> {
-        self.act("interrupt", (id,), None).await
+        self.act("interrupt", (id,), None, Ok).await
     }
 
     /// Ends a session.
     pub async fn terminate(&self, id: &str) -> Result<(), Failure> {
-        self.act("terminate", (id,), None).await
+        self.act("terminate", (id,), None, Ok).await
     }
 
     /// The projects that sessions may start in.
-    pub async fn list_projects(&self) -> Result<Vec<Project>, Error> {
-        self.read("list-projects", ()).await
+    pub async fn list_projects(&self) -> Result<Listed<Project>, Error> {
+        self.read("list-projects", ()).await.map(checked::projects)
     }
 
     /// A tool that only this plugin has. `arguments` is JSON.
     pub async fn call_tool(&self, name: &str, arguments: &str, access: Access) -> Result<ToolOutput, Failure> {
         let allowance = self.allowance(access, None, false);
-        self.watched("call-tool", (name, arguments), allowance).await
+        self.watched("call-tool", (name, arguments), allowance, checked::output)
+            .await
     }
 
     /// Lets the plugin do what is due.
@@ -172,11 +180,11 @@ impl Backend {
     /// What the plugin says of itself. This first call looks at all of its functions, and at whether they have the
     /// contract's types; each later one only at its own.
     async fn describe(&self) -> Result<Description, Error> {
-        self.run(self.allowance(Access::Read, None, true), async |store| {
+        let given = self.run(self.allowance(Access::Read, None, true), async |store| {
             let plugin = self.plugin.linked.instantiate_async(&mut *store).await?;
             plugin.berth_backend_session_backend().call_describe(store).await
-        })
-        .await
+        });
+        given.await.map_err(checked::error).and_then(checked::description)
     }
 
     /// The terms of a call that begins now; without `deadline` it has as long as this backend's calls have.
@@ -198,23 +206,35 @@ impl Backend {
             .await
     }
 
-    async fn act<A, T>(&self, verb: &str, arguments: A, deadline: Option<Instant>) -> Result<T, Failure>
+    async fn act<A, T>(
+        &self,
+        verb: &str,
+        arguments: A,
+        deadline: Option<Instant>,
+        check: impl FnOnce(T) -> Result<T, Error>,
+    ) -> Result<T, Failure>
     where
         A: ComponentNamedList + Lower + Send + Sync,
         T: ComponentType + Lift + Send + Sync + 'static,
     {
         let allowance = self.allowance(Access::Control, deadline, false);
-        self.watched(verb, arguments, allowance).await
+        self.watched(verb, arguments, allowance, check).await
     }
 
-    /// A call of which it counts whether it had begun to act when it failed.
-    async fn watched<A, T>(&self, verb: &str, arguments: A, allowance: Allowance) -> Result<T, Failure>
+    /// A call of which it counts whether it had begun to act when it failed, or when its answer did not pass `check`.
+    async fn watched<A, T>(
+        &self,
+        verb: &str,
+        arguments: A,
+        allowance: Allowance,
+        check: impl FnOnce(T) -> Result<T, Error>,
+    ) -> Result<T, Failure>
     where
         A: ComponentNamedList + Lower + Send + Sync,
         T: ComponentType + Lift + Send + Sync + 'static,
     {
         let acted = allowance.acted.clone();
-        let answered = self.call(verb, arguments, allowance).await;
+        let answered = self.call(verb, arguments, allowance).await.and_then(check);
         answered.map_err(|error| Failure {
             error,
             acted: acted.is_set(),
@@ -227,15 +247,15 @@ impl Backend {
         A: ComponentNamedList + Lower + Send + Sync,
         T: ComponentType + Lift + Send + Sync + 'static,
     {
-        self.run(allowance, async |store| {
+        let given = self.run(allowance, async |store| {
             let Plugin { linked, verbs, .. } = &self.plugin;
             let instance = linked.instance_pre().instantiate_async(&mut *store).await?;
             let verb = instance.get_export_index(&mut *store, Some(verbs), verb);
             let verb = verb.context("the plugin lacks a function of the contract")?;
             let verb = instance.get_typed_func::<A, (Result<T, Error>,)>(&mut *store, verb)?;
             Ok(verb.call_async(store, arguments).await?.0)
-        })
-        .await
+        });
+        given.await.map_err(checked::error)
     }
 
     /// Runs `body` in a store of its own. Whatever goes wrong inside it is an error that names why, and ends with it.

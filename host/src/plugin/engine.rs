@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use wasmtime::component::{Linker, ResourceTable};
-use wasmtime::{
-    Cache, CacheConfig, Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, ResourceLimiter, Store,
-};
+use wasmtime::{Cache, CacheConfig, Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
 
+use super::listing;
 use super::log::GuestLog;
+use super::memory::{MemoryLimit, Places, TABLE_ELEMENTS};
 use crate::capability::{self, Allowance, Call, Powers};
 
 /// How often a running guest gives way to others, and so how late a deadline may come.
@@ -22,8 +22,6 @@ pub(crate) const HANDOVER: usize = 16 << 20;
 const RESOURCES: usize = 256;
 /// Core modules of one plugin: its own, and the adapters of its imports.
 const CORE_INSTANCES: u32 = 8;
-/// Entries of a guest's tables.
-const TABLE_ELEMENTS: usize = 100_000;
 /// What stays mapped of a used memory, so that the next call finds it warm.
 const KEEP_RESIDENT: usize = 256 << 10;
 
@@ -52,6 +50,7 @@ impl Engine {
         let inner = wasmtime::Engine::new(&config)?;
         let mut linker = Linker::new(&inner);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+        listing::bound(&mut linker)?;
         capability::add_to_linker(&mut linker, |state: &mut State| &mut state.call)?;
         Ok(Self {
             ticker: Arc::new(Ticker::start(inner.clone())?),
@@ -62,18 +61,16 @@ impl Engine {
 
     /// A store for one call.
     pub(crate) fn store(&self, home: &Home, allowance: Allowance) -> Store<State> {
+        let large = if allowance.own { &home.own_large } else { &home.large };
         let state = State {
             call: Call::new(home.powers.clone(), allowance),
             wasi: None,
             resources: resources(),
-            memory: MemoryLimit {
-                bytes: home.memory,
-                exceeded: false,
-            },
+            memory: MemoryLimit::new(home.memory, large.clone()),
             home: home.clone(),
         };
         let mut store = Store::new(&self.inner, state);
-        store.limiter(|state| &mut state.memory);
+        store.limiter_async(|state| &mut state.memory);
         store.set_hostcall_fuel(HANDOVER);
         store.set_epoch_deadline(1);
         store.epoch_deadline_async_yield_and_update(1);
@@ -115,6 +112,9 @@ pub(crate) struct Home {
     pub(crate) powers: Arc<Powers>,
     pub(crate) state_directory: Arc<PathBuf>,
     pub(crate) memory: usize,
+    pub(crate) large: Places,
+    /// The same for calls that the host makes for itself.
+    pub(crate) own_large: Places,
 }
 
 /// The data of one call's store.
@@ -160,23 +160,6 @@ fn sealed_wasi(home: &Home) -> WasiCtx {
         );
     }
     wasi.build()
-}
-
-/// Refuses memory past the backend's limit, and remembers that it did.
-pub(crate) struct MemoryLimit {
-    bytes: usize,
-    pub(crate) exceeded: bool,
-}
-
-impl ResourceLimiter for MemoryLimit {
-    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        self.exceeded |= desired > self.bytes;
-        Ok(desired <= self.bytes)
-    }
-
-    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(desired <= TABLE_ELEMENTS)
-    }
 }
 
 /// Advances the epoch while calls run. A thread of its own, since guests may hold every thread of the runtime.

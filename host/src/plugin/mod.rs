@@ -2,11 +2,15 @@
 
 mod backend;
 pub mod bundled;
+mod checked;
 mod engine;
 pub mod inspect;
+mod listing;
 mod load;
 mod log;
+mod memory;
 
 pub use backend::{Backend, Failure, Limits, OWN_CALLS};
+pub use checked::Listed;
 pub use engine::Engine;
 pub use load::{LoadError, Plugin};

@@ -125,6 +125,83 @@ async fn an_answer_that_is_broken_json_is_an_error() {
 }
 
 #[tokio::test]
+async fn data_is_bounded_by_what_it_becomes() {
+    let place = Place::new(BAD_AND_WELL);
+    let berth = Berth::serve(&place).await;
+    for (tool, arguments, says) in [
+        (
+            "many_values",
+            json!({"bytes": 300 << 10}),
+            "bytes of data, and 262144 are taken",
+        ),
+        (
+            "many_values",
+            json!({"bytes": 200 << 10}),
+            "answered with more than 32768 values",
+        ),
+        (
+            "deep_values",
+            json!({"depth": 100_000}),
+            "answered with data that is more than 64 deep",
+        ),
+        (
+            "deep_values",
+            json!({"depth": 65}),
+            "answered with data that is more than 64 deep",
+        ),
+    ] {
+        let error = misdeed(&berth, tool, arguments).await.error();
+        assert!(error.contains(says), "{error}");
+    }
+    let large = misdeed(&berth, "many_values", json!({"bytes": 60 << 10})).await.done();
+    assert!(large.structured.as_array().unwrap().len() > 20_000);
+    let deep = misdeed(&berth, "deep_values", json!({"depth": 60})).await.done();
+    assert!(deep.structured.is_array());
+}
+
+#[tokio::test]
+async fn sixteen_answers_of_fifteen_megabytes_at_once_leave_berth_small_and_answering() {
+    let place = Place::new("[backends.bad]\nplugin = \"./misbehaving.wasm\"\n");
+    let berth = Berth::serve(&place).await;
+    let calls = (0..16).map(|_| berth.call("many_values", json!({"bytes": 15 << 20})));
+    let health = async {
+        loop {
+            let healthy = berth.client.get(format!("{}/health", berth.base)).send().await.unwrap();
+            assert!(healthy.status().is_success());
+        }
+    };
+    let answers = tokio::select! {
+        answers = futures::future::join_all(calls) => answers,
+        () = health => unreachable!("it asks for ever"),
+    };
+    for answer in answers {
+        let error = answer.error();
+        assert!(error.contains("262144 are taken"), "{error}");
+    }
+    #[cfg(target_os = "linux")]
+    {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", berth.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let peak: usize = peak.trim().strip_suffix(" kB").unwrap().parse().unwrap();
+        assert!(peak < 300 << 10, "{peak} kB at its largest");
+    }
+}
+
+#[tokio::test]
+async fn a_state_directory_with_too_many_entries_is_refused_and_not_read() {
+    let place = Place::new("[backends.bad]\nplugin = \"./misbehaving.wasm\"\n");
+    let berth = Berth::serve(&place).await;
+    for number in 0..10_000 {
+        place.write(&format!("data/state/bad/{number}"), "", 0o600);
+    }
+    let listed = berth.call("list_state", json!({})).await.done();
+    assert_eq!(listed.text, "10000");
+    place.write("data/state/bad/one-more", "", 0o600);
+    let error = berth.call("list_state", json!({})).await.error();
+    assert!(error.contains("too large"), "{error}");
+}
+
+#[tokio::test]
 async fn a_slow_host_call_ends_with_the_call_and_leaves_no_process() {
     let place = Place::new(BAD_AND_WELL);
     let berth = Berth::serve(&place).await;
@@ -264,7 +341,12 @@ async fn a_backend_whose_list_fails_is_one_line_of_errors() {
         assert_eq!(errors.len(), 1);
         assert_eq!(errors[0]["backend"], "bad");
         assert!(errors[0]["error"].as_str().unwrap().contains(why), "{list}: {errors:?}");
-        assert!(listed.text.contains("Backend bad did not answer"), "{}", listed.text);
+        assert!(
+            listed.text.starts_with("Backend bad did not answer: "),
+            "{}",
+            listed.text
+        );
+        assert!(listed.text.contains("well/calm-1 — idle"), "{}", listed.text);
     }
 }
 
@@ -296,6 +378,7 @@ async fn every_misdeed_is_tried() {
     let found: Value = serde_json::from_str(&found.stdout).unwrap();
     let tests = concat!(
         include_str!("isolation.rs"),
+        include_str!("foreign.rs"),
         include_str!("grants.rs"),
         include_str!("own_tools.rs")
     );

@@ -18,6 +18,7 @@ mod demo;
 mod doctor;
 mod door;
 mod endings;
+mod foreign;
 mod fuzzed_grant;
 mod grants;
 mod isolation;

@@ -1,8 +1,9 @@
 //! A plugin for tests: a few sessions that never change, and one own tool for each misdeed.
 //!
 //! Its settings make it misbehave where a test cannot call a tool: `describe` and `list` say what those verbs do
-//! (`fail`, `trap`, `hang`, and `foreign` for a list of hostile text), `tools` which misdeeds it offers (all where it
-//! is left out), `tool` replaces fields of the first of them.
+//! (`fail`, `trap`, `hang`, `forge-error` for one that looks like a row; of `list` also the lists in `sessions.rs`),
+//! `projects` what `list-projects` does, which it has only then, `tools` which misdeeds it offers (all where it is left
+//! out), `tool` replaces fields of the first of them.
 
 #![allow(
     clippy::unwrap_used,
@@ -29,26 +30,23 @@ impl Backend for Misbehaving {
         Ok(Description {
             about: "a plugin for tests".into(),
             version: env!("CARGO_PKG_VERSION").into(),
-            verbs: Verbs::SEND | Verbs::RESPOND | Verbs::INTERRUPT | Verbs::TERMINATE,
+            verbs: verbs(&settings),
             tools: tools(&settings),
         })
     }
 
     fn list_sessions() -> Result<Vec<Session>, Error> {
-        let settings = own_settings();
-        behave(&settings["list"])?;
-        match settings["list"].as_str() {
-            Some("foreign") => Ok(vec![sessions::foreign()]),
-            _ => Ok(sessions::all()),
-        }
+        behave(&own_settings()["list"])?;
+        Ok(listed())
     }
 
     fn get_session(id: String) -> Result<Session, Error> {
-        sessions::find(&id)
+        sessions::find_in(listed(), &id)
     }
 
     fn read_log(id: String, _: LogQuery) -> Result<LogPage, Error> {
-        sessions::log(&id)
+        sessions::find_in(listed(), &id)?;
+        Ok(sessions::log(&id))
     }
 
     fn create_session(_: NewSession) -> Result<Session, Error> {
@@ -72,7 +70,9 @@ impl Backend for Misbehaving {
     }
 
     fn list_projects() -> Result<Vec<Project>, Error> {
-        Err(Error::Unsupported)
+        let settings = own_settings();
+        behave(&settings["projects"])?;
+        Ok(sessions::projects(settings["projects"].as_str().unwrap_or_default()))
     }
 
     fn call_tool(name: String, arguments: String) -> Result<ToolOutput, Error> {
@@ -87,6 +87,18 @@ impl Backend for Misbehaving {
     }
 }
 
+fn verbs(settings: &Value) -> Verbs {
+    let verbs = Verbs::SEND | Verbs::RESPOND | Verbs::INTERRUPT | Verbs::TERMINATE;
+    match settings["projects"].is_null() {
+        true => verbs,
+        false => verbs | Verbs::PROJECTS,
+    }
+}
+
+fn listed() -> Vec<Session> {
+    sessions::listed(own_settings()["list"].as_str().unwrap_or_default())
+}
+
 fn own_settings() -> Value {
     let mut all: Value = serde_json::from_str(&settings::get()).expect("settings are JSON");
     all["settings"].take()
@@ -96,6 +108,7 @@ fn own_settings() -> Value {
 fn behave(setting: &Value) -> Result<(), Error> {
     match setting.as_str() {
         Some("fail") => Err(Error::Failed("it fails because its settings say so".into())),
+        Some("forge-error") => Err(Error::Failed("why\nwell/forged-1 — idle\u{2028}\u{1b}]0;".into())),
         Some("trap") => panic!("as its settings say"),
         Some("hang") => misdeeds::hang(),
         _ => Ok(()),

@@ -19,12 +19,15 @@ pub(crate) const ALL: &[(&str, Misdeed)] = &[
     ("endless_allocation", endless_allocation),
     ("trap", |_| panic!("a misdeed")),
     ("huge_answer", huge_answer),
+    ("many_values", many_values),
+    ("deep_values", deep_values),
     ("huge_request", huge_request),
     ("echo", echo),
     ("broken_json", broken_json),
     ("read_environment", read_environment),
     ("open_file", open_file),
     ("remember", remember),
+    ("list_state", list_state),
     ("socket", socket),
     ("read_file", read_file),
     ("list_files", list_files),
@@ -55,6 +58,28 @@ fn endless_allocation(_: &Value) -> Result<ToolOutput, Error> {
 /// `bytes` of text.
 fn huge_answer(arguments: &Value) -> Result<ToolOutput, Error> {
     said("x".repeat(number(arguments, "bytes")))
+}
+
+/// `bytes` of data that are empty lists.
+fn many_values(arguments: &Value) -> Result<ToolOutput, Error> {
+    let mut data = String::from("[[]");
+    while data.len() < number(arguments, "bytes") {
+        data.push_str(",[]");
+    }
+    data.push(']');
+    Ok(ToolOutput {
+        structured: Some(data),
+        ..plain("see the data")
+    })
+}
+
+/// Lists in lists, `depth` of them.
+fn deep_values(arguments: &Value) -> Result<ToolOutput, Error> {
+    let depth = number(arguments, "depth");
+    Ok(ToolOutput {
+        structured: Some("[".repeat(depth) + &"]".repeat(depth)),
+        ..plain("see the data")
+    })
 }
 
 /// A program with `bytes` of standard input.
@@ -103,6 +128,12 @@ fn remember(arguments: &Value) -> Result<ToolOutput, Error> {
     let _ = writeln!(text, "{}", string(arguments, "text"));
     std::fs::write(path, &text).map_err(|error| Error::Failed(error.to_string()))?;
     said(text)
+}
+
+/// How many entries `/state` has, by WASI.
+fn list_state(_: &Value) -> Result<ToolOutput, Error> {
+    let entries = std::fs::read_dir("/state").map_err(|error| Error::Failed(error.to_string()))?;
+    said(entries.count().to_string())
 }
 
 /// A connection to `port` of this machine, by WASI.

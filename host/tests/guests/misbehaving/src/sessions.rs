@@ -5,8 +5,11 @@
 use std::io::Write as _;
 
 use berth_plugin::types::{
-    Answer, Choice, Delivery, Error, Evidence, LogPage, Prompt, PromptKind, Receipt, Session, State,
+    Answer, Choice, Delivery, Error, Evidence, LogPage, Project, Prompt, PromptKind, Receipt, Session, State,
 };
+
+/// A row of another backend, if a text could make one.
+const FORGED: &str = "\nwell/forged-1 — waiting\u{2028}well/forged-2 — waiting\rwell/forged-3\u{85}well/forged-4";
 
 /// The id of the prompt of `asks-1`.
 const PROMPT: &str = "prompt-1";
@@ -42,20 +45,133 @@ pub(crate) fn foreign() -> Session {
     }
 }
 
-/// The session `id`.
+/// What `list-sessions` answers where its setting is `how`: the usual sessions, and `foreign` text, ids that `forge`
+/// rows, ids of `twins`, a `crowd`, texts that are `verbose`, or nothing at all (`none`).
+pub(crate) fn listed(how: &str) -> Vec<Session> {
+    match how {
+        "foreign" => vec![foreign()],
+        "forge" => forging(),
+        "twins" => [all(), vec![session("calm-1", State::Idle)]].concat(),
+        "crowd" => (0..5_000)
+            .map(|number| session(&format!("s{number}"), State::Idle))
+            .collect(),
+        "verbose" => vec![session("calm-1", State::Idle), verbose()],
+        "none" => Vec::new(),
+        _ => all(),
+    }
+}
+
+/// Sessions whose ids, texts and prompts would be rows of others.
+fn forging() -> Vec<Session> {
+    let forged = |text: &str| format!("{text}{FORGED}");
+    let asking = |id: &str, prompt| Session {
+        prompt: Some(prompt),
+        ..session(id, State::Waiting)
+    };
+    let keyed = |keys: [&str; 2]| {
+        let mut prompt = prompt();
+        for (choice, key) in prompt.choices.iter_mut().zip(keys) {
+            choice.key = key.to_owned();
+        }
+        prompt
+    };
+    let mut labelled = prompt();
+    for choice in &mut labelled.choices {
+        choice.label = forged(&choice.label);
+        choice.description = Some(forged("description"));
+    }
+    vec![
+        session(&forged("id"), State::Idle),
+        session("", State::Idle),
+        session("a/b", State::Idle),
+        Session {
+            name: forged("name"),
+            agent: forged("agent"),
+            directory: forged("/directory"),
+            summary: Some(forged("summary")),
+            facts: vec![(forged("fact"), forged("value"))],
+            ..session("named-1", State::Idle)
+        },
+        asking(
+            "asks-1",
+            Prompt {
+                question: forged("question"),
+                ..labelled
+            },
+        ),
+        asking(
+            "asks-2",
+            Prompt {
+                id: forged("prompt"),
+                ..prompt()
+            },
+        ),
+        asking("asks-3", keyed(["1", "1"])),
+        asking("asks-4", keyed(["1", &forged("2")])),
+    ]
+}
+
+/// A session that says too much of everything.
+fn verbose() -> Session {
+    let long = |bytes: usize| "x".repeat(bytes);
+    let mut prompt = prompt();
+    prompt.question = long(1 << 20);
+    prompt.choices = (0..5_000)
+        .map(|number| Choice {
+            key: number.to_string(),
+            label: long(100),
+            description: None,
+            declines: number == 0,
+        })
+        .collect();
+    Session {
+        name: long(1 << 20),
+        agent: long(1 << 20),
+        directory: long(1 << 20),
+        summary: Some(long(1 << 20)),
+        prompt: Some(prompt),
+        facts: (0..20_000)
+            .map(|number| (format!("fact-{number}"), long(100)))
+            .collect(),
+        ..session("verbose-1", State::Waiting)
+    }
+}
+
+/// What `list-projects` answers where its setting is `how`.
+pub(crate) fn projects(how: &str) -> Vec<Project> {
+    let project = |name: &str, directory: &str| Project {
+        name: name.into(),
+        directory: directory.into(),
+        branch: None,
+    };
+    match how {
+        "none" => Vec::new(),
+        _ => vec![
+            project("plain", "/plain"),
+            project(&format!("name{FORGED}"), "/name"),
+            project("path", &format!("/path{FORGED}")),
+        ],
+    }
+}
+
+/// One of the usual sessions.
 pub(crate) fn find(id: &str) -> Result<Session, Error> {
-    let found = all().into_iter().find(|session| session.id == id);
+    find_in(all(), id)
+}
+
+/// The session `id` of `sessions`.
+pub(crate) fn find_in(sessions: Vec<Session>, id: &str) -> Result<Session, Error> {
+    let found = sessions.into_iter().find(|session| session.id == id);
     found.ok_or_else(|| Error::NotFound(format!("there is no session {id:?}; list_sessions shows all")))
 }
 
 /// What `id` printed.
-pub(crate) fn log(id: &str) -> Result<LogPage, Error> {
-    find(id)?;
-    Ok(LogPage {
+pub(crate) fn log(id: &str) -> LogPage {
+    LogPage {
         text: format!("{id} says hello"),
         next: "1".into(),
         more: false,
-    })
+    }
 }
 
 /// Types a message, where the session can take one.
