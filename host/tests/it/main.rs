@@ -12,6 +12,7 @@ mod bad_plugins;
 mod berth;
 mod cli;
 mod connector;
+mod damaged;
 mod deeds;
 mod delivery;
 mod demo;

@@ -1,7 +1,8 @@
 //! What is remembered of each session between calls: how many questions were answered, and which.
 
+use std::fmt::{self, Display};
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
 use berth_plugin::types::Error;
@@ -9,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 /// How many answered prompts are remembered by their ids.
 const REMEMBERED: usize = 16;
+/// The most bytes that a record may have.
+const RECORD_MAX: u64 = 64 << 10;
 const PREFIX: &str = "answers-";
 
 /// The files of answers, one a session.
@@ -18,6 +21,7 @@ pub(crate) struct Answers {
 
 /// The answers given to one session.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Given {
     pub(crate) count: u64,
     last: Vec<String>,
@@ -38,23 +42,42 @@ impl Answers {
     }
 
     /// What was answered in this session so far.
-    pub(crate) fn of(&self, session: &str) -> Result<Given, Error> {
-        match fs::read(self.path(session)) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| failed("read", session, &error)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Given::default()),
-            Err(error) => Err(failed("read", session, &error)),
+    pub(crate) fn of(&self, session: &str) -> Result<Given, Damage> {
+        self.read(session).map_err(|why| Damage {
+            file: name(session),
+            why: why.to_string(),
+        })
+    }
+
+    fn read(&self, session: &str) -> io::Result<Given> {
+        let path = self.path(session);
+        match fs::symlink_metadata(&path) {
+            // Opening a FIFO would wait for a writer.
+            Ok(found) if !found.is_file() => return Err(io::Error::other("it is not a file")),
+            Ok(found) if found.len() > RECORD_MAX => {
+                return Err(io::Error::other(format!("it has more than {RECORD_MAX} bytes")));
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Given::default()),
+            Err(error) => return Err(error),
         }
+        let mut bytes = Vec::new();
+        File::open(path)?.take(RECORD_MAX).read_to_end(&mut bytes)?;
+        Ok(serde_json::from_slice(&bytes)?)
     }
 
     /// Remembers an answer, before its keys are pressed: a call that is cut off must not be repeated.
     pub(crate) fn record(&self, session: &str, prompt: &str) -> Result<(), Error> {
-        let mut given = self.of(session)?;
-        given.count += 1;
+        let mut given = self.of(session).map_err(|damage| Error::Refused(damage.to_string()))?;
+        given.count = given.count.wrapping_add(1);
         given.last.push(prompt.to_owned());
         let surplus = given.last.len().saturating_sub(REMEMBERED);
         given.last.drain(..surplus);
-        self.write(session, &given)
-            .map_err(|error| failed("write", session, &error))
+        self.write(session, &given).map_err(|error| {
+            Error::Failed(format!(
+                "the answer to {session} could not be remembered, so nothing was pressed: {error}"
+            ))
+        })
     }
 
     fn write(&self, session: &str, given: &Given) -> io::Result<()> {
@@ -85,12 +108,30 @@ impl Answers {
     }
 
     fn path(&self, session: &str) -> PathBuf {
-        self.directory.join(format!("{PREFIX}{session}"))
+        self.directory.join(name(session))
     }
 }
 
-fn failed(verb: &str, session: &str, error: &dyn std::fmt::Display) -> Error {
-    Error::Failed(format!("could not {verb} the record of answers to {session}: {error}"))
+fn name(session: &str) -> String {
+    format!("{PREFIX}{session}")
+}
+
+/// A record of answers that cannot be read: what was answered is then not known.
+#[derive(Debug)]
+pub(crate) struct Damage {
+    file: String,
+    why: String,
+}
+
+impl Display for Damage {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, why } = self;
+        write!(
+            formatter,
+            "The record of answers to this session is damaged, so it takes no answer from here: {why}. Answer on the \
+             terminal (berth attach), then remove {file} from the state directory of this backend."
+        )
+    }
 }
 
 #[cfg(test)]
@@ -140,10 +181,46 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_record_is_an_error_and_not_a_clean_slate() {
+    fn a_damaged_record_is_said_and_not_a_clean_slate() {
         let answers = fresh("damaged");
-        fs::write(answers.path("a"), "{").unwrap();
-        assert!(answers.of("a").is_err());
+        let huge = format!(r#"{{"count":1,"last":["{}"]}}"#, "x".repeat(100_000));
+        for text in [
+            "",
+            "{",
+            "null",
+            "[]",
+            "7",
+            r#"{"count":1,"la"#,
+            r#"{"count":-1,"last":[]}"#,
+            r#"{"count":"1","last":[]}"#,
+            r#"{"count":1,"last":[7]}"#,
+            r#"{"version":2,"count":1,"last":[]}"#,
+            "\u{0}\u{0}\u{0}",
+            &huge,
+        ] {
+            fs::write(answers.path("a"), text).unwrap();
+            let damage = answers.of("a").unwrap_err().to_string();
+            assert!(damage.contains("remove answers-a from the state directory"), "{damage}");
+            assert!(matches!(answers.record("a", "p"), Err(Error::Refused(_))));
+            assert_eq!(
+                fs::read_to_string(answers.path("a")).unwrap(),
+                text,
+                "it is left as it is"
+            );
+            assert_eq!(answers.of("b").unwrap(), Given::default());
+        }
+        fs::remove_dir_all(answers.directory).unwrap();
+    }
+
+    #[test]
+    fn what_is_not_a_file_is_damage_too() {
+        let answers = fresh("not-a-file");
+        fs::create_dir(answers.path("a")).unwrap();
+        std::os::unix::fs::symlink("nowhere", answers.path("b")).unwrap();
+        for session in ["a", "b"] {
+            let damage = answers.of(session).unwrap_err().to_string();
+            assert!(damage.contains("it is not a file"), "{damage}");
+        }
         fs::remove_dir_all(answers.directory).unwrap();
     }
 }

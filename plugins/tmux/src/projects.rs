@@ -10,19 +10,43 @@ const HEAD_MAX: u32 = 1024;
 
 /// Lists the directories of projects right below the granted ones.
 pub(crate) fn list() -> Result<Vec<Project>, Error> {
-    let mut projects = of_all(files::roots().iter().map(|root| below(root)))?;
+    let mut projects = of_all(files::roots().into_iter().map(|root| (below(&root), root)))?;
     add_branches(&mut projects);
     projects.sort_by(|a, b| (&a.name, &a.directory).cmp(&(&b.name, &b.directory)));
     Ok(projects)
 }
 
-/// The projects of all granted directories. One that cannot be read hides none of the others; only where none can be
-/// read is that an error.
-fn of_all(found: impl Iterator<Item = Result<Vec<Project>, Error>>) -> Result<Vec<Project>, Error> {
-    let (read, unreadable): (Vec<_>, Vec<_>) = found.partition(Result::is_ok);
-    match unreadable.into_iter().next() {
-        Some(Err(error)) if read.is_empty() => Err(error),
-        _ => Ok(read.into_iter().flatten().flatten().collect()),
+/// The projects of all granted directories. One that cannot be read hides none of the others and is named among them;
+/// where no project was found that is an error, since there may be some.
+fn of_all(found: impl Iterator<Item = (Result<Vec<Project>, Error>, String)>) -> Result<Vec<Project>, Error> {
+    let (mut projects, mut unreadable) = (Vec::new(), Vec::new());
+    for (found, root) in found {
+        match found {
+            Ok(found) => projects.extend(found),
+            Err(error) => unreadable.push((error, root)),
+        }
+    }
+    if projects.is_empty() && !unreadable.is_empty() {
+        return Err(unreadable.remove(0).0);
+    }
+    // The contract has no better place for it.
+    projects.extend(unreadable.into_iter().map(|(error, root)| Project {
+        name: format!("(not known: {})", why(&error)),
+        directory: root,
+        branch: None,
+    }));
+    Ok(projects)
+}
+
+fn why(error: &Error) -> &str {
+    match error {
+        Error::NotFound(why)
+        | Error::Invalid(why)
+        | Error::Refused(why)
+        | Error::Denied(why)
+        | Error::TimedOut(why)
+        | Error::Failed(why) => why,
+        Error::Unsupported | Error::Busy => "it cannot be read",
     }
 }
 
@@ -133,20 +157,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unreadable_directory_hides_no_projects_of_the_others() {
+    fn an_unreadable_directory_hides_no_projects_of_the_others_and_is_never_told_as_empty() {
         let project = |name: &str| Project {
             name: name.to_owned(),
             directory: format!("/p/{name}"),
             branch: None,
         };
-        let unreadable = || Err(Error::Failed("unreadable".to_owned()));
-        let found = of_all([Ok(vec![project("a")]), unreadable(), Ok(vec![project("b")])].into_iter());
-        let names: Vec<_> = found.unwrap().into_iter().map(|project| project.name).collect();
-        assert_eq!(names, ["a", "b"]);
-        assert!(of_all([Ok(Vec::new()), unreadable()].into_iter()).unwrap().is_empty());
+        let root = |found| (found, "/r".to_owned());
+        let unreadable = || root(Err(Error::Failed("unreadable".to_owned())));
+        let some = |name| root(Ok(vec![project(name)]));
+        let found = of_all([some("a"), unreadable(), some("b")].into_iter()).unwrap();
+        let names: Vec<_> = found.iter().map(|project| project.name.as_str()).collect();
+        assert_eq!(names[..2], ["a", "b"]);
+        assert!(
+            names[2].contains("not known") && names[2].contains("unreadable"),
+            "{names:?}"
+        );
+        assert_eq!(found[2].directory, "/r");
         assert!(of_all(std::iter::empty()).unwrap().is_empty());
-        let error = of_all([unreadable(), unreadable()].into_iter()).unwrap_err();
-        assert!(matches!(error, Error::Failed(why) if why == "unreadable"));
+        assert!(of_all([root(Ok(Vec::new()))].into_iter()).unwrap().is_empty());
+        for nothing in [
+            vec![root(Ok(Vec::new())), unreadable()],
+            vec![unreadable(), unreadable()],
+        ] {
+            let error = of_all(nothing.into_iter()).unwrap_err();
+            assert!(matches!(error, Error::Failed(why) if why == "unreadable"));
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use berth_agents::{Answer as Wanted, Keyed, Kind, Plan, Prompt as Seen};
 use berth_plugin::types::{Answer, Choice, Error, Prompt, PromptKind};
 
-use crate::answers::Given;
+use crate::answers::{Damage, Given};
 use crate::digest;
 use crate::look::{self, Look};
 use crate::panes::Pane;
@@ -48,11 +48,25 @@ pub(crate) fn shown(id: String, prompt: Seen) -> Prompt {
     }
 }
 
+/// A prompt that is seen but cannot be answered: which answers were given before is not known, so the same answer could
+/// be given twice. It says why and what to do before all else, and offers no choice.
+pub(crate) fn out_of_reach(prompt: Prompt, damage: &Damage) -> Prompt {
+    Prompt {
+        question: format!("{damage}\n\n{}", prompt.question),
+        choices: Vec::new(),
+        multiple: false,
+        accepts_text: false,
+        cut: true,
+        ..prompt
+    }
+}
+
 /// Answers the prompt `wanted`, and no other.
 pub(crate) fn respond(setup: &Setup, session: &str, wanted: &str, answer: Answer) -> Result<(), Error> {
     let found = sessions::find(setup, session)?;
     let at = Standing::at(setup, &found)?;
-    let given = setup.answers.of(session)?;
+    let refused = |damage: Damage| Error::Refused(format!("{damage} Nothing was pressed."));
+    let given = setup.answers.of(session).map_err(refused)?;
     let menu = at.menu(wanted, &given)?;
     let plan = at
         .entry

@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use berth_agents::{Observation, State as Seen};
 use berth_plugin::types::{Error, Evidence, Session, State, Timestamp};
 
+use crate::answers::Given;
 use crate::look::{self, Look};
 use crate::panes::{self, End, Pane};
 use crate::prompts;
@@ -42,7 +43,7 @@ pub(crate) fn list(setup: &Setup) -> Result<Vec<Session>, Error> {
         };
         // A readable pane without a look vanished while it was listed: its session has ended.
         if look.is_some() || !found.is_readable() {
-            sessions.push(found.session(setup, look.as_ref())?);
+            sessions.push(found.session(setup, look.as_ref()));
         }
     }
     Ok(sessions)
@@ -56,7 +57,7 @@ pub(crate) fn get(setup: &Setup, id: &str) -> Result<Session, Error> {
     } else {
         None
     };
-    found.session(setup, look.as_ref())
+    Ok(found.session(setup, look.as_ref()))
 }
 
 /// A session that was started and could not be looked at yet.
@@ -195,23 +196,29 @@ impl<'a> Found<'a> {
         }
     }
 
-    fn session(&self, setup: &Setup, look: Option<&Look>) -> Result<Session, Error> {
+    /// The session as it looks. What is damaged of one is said in it, so that it hides none of the others.
+    fn session(&self, setup: &Setup, look: Option<&Look>) -> Session {
         let mut session = self.bare();
         let Some((entry, look)) = self.agent.zip(look) else {
-            return Ok(session);
+            return session;
         };
         let seen = entry.agent.observe(&look.screen);
         session.evidence = Evidence::Screen;
         session.state = self.state(entry, &seen);
         session.summary = seen.summary;
         if let Some(prompt) = seen.prompt {
-            let given = setup.answers.of(&self.id)?;
-            session.prompt = Some(prompts::shown(
-                prompts::id(&self.pane, look.history, &given, &prompt),
-                prompt,
-            ));
+            let given = setup.answers.of(&self.id);
+            let known = given.as_ref().ok();
+            let id = prompts::id(&self.pane, look.history, known.unwrap_or(&Given::default()), &prompt);
+            let mut shown = prompts::shown(id, prompt);
+            if let Err(damage) = given {
+                session.summary = Some(damage.to_string());
+                session.facts.push(("problem".to_owned(), damage.to_string()));
+                shown = prompts::out_of_reach(shown, &damage);
+            }
+            session.prompt = Some(shown);
         }
-        Ok(session)
+        session
     }
 
     /// What is known without its screen.
@@ -324,7 +331,7 @@ mod tests {
         assert!(by_hand.is_there("claude"));
         let started = found(&setup, pane("%1", "a", "claude", "node"));
         assert!(started.is_there("node") && !started.is_there("bash"));
-        let session = by_hand.session(&setup, None).unwrap();
+        let session = by_hand.session(&setup, None);
         assert_eq!((session.state, session.evidence), (State::Unknown, Evidence::Process));
     }
 
@@ -338,7 +345,7 @@ mod tests {
             (End::Unknown, State::Unknown),
         ] {
             dead.end = Some(end);
-            assert_eq!(found(&setup, dead.clone()).session(&setup, None).unwrap().state, state);
+            assert_eq!(found(&setup, dead.clone()).session(&setup, None).state, state);
         }
     }
 }
