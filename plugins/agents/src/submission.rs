@@ -67,9 +67,12 @@ impl Agent {
     }
 }
 
-/// Makes line ends `\n` and drops every other control character but tabs: an escape could end a paste early.
+/// Makes line ends `\n` and drops every other control character but tabs: an escape could end a paste early. The host
+/// does the same before, to say what it took out.
 pub(crate) fn clean(text: &str) -> String {
-    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let text = text
+        .replace("\r\n", "\n")
+        .replace(['\r', '\u{85}', '\u{2028}', '\u{2029}'], "\n");
     text.chars()
         .filter(|c| !c.is_control() || matches!(c, '\n' | '\t'))
         .collect()
@@ -95,6 +98,14 @@ mod tests {
     fn drops_what_could_end_a_paste_early() {
         let sent = claude().submission("a\u{1b}[201~b\r\nc\u{9b}d\re").unwrap();
         assert_eq!(sent.text, "a[201~b\ncd\ne");
+    }
+
+    #[test]
+    fn every_line_break_is_a_new_line_in_a_paste() {
+        for message in ["a\nb", "a\r\nb", "a\rb", "a\u{85}b", "a\u{2028}b", "a\u{2029}b"] {
+            let sent = claude().submission(message).unwrap();
+            assert_eq!((sent.text.as_str(), sent.way), ("a\nb", Way::Pasted), "{message:?}");
+        }
     }
 
     #[test]
