@@ -7,6 +7,8 @@
 mod bare;
 #[path = "speed/client.rs"]
 mod client;
+#[path = "speed/latency.rs"]
+mod latency;
 #[path = "speed/measures.rs"]
 mod measures;
 #[path = "speed/served.rs"]
@@ -47,5 +49,9 @@ async fn measure() -> anyhow::Result<Vec<Row>> {
         measures::start(&place).await?,
         measures::memory(&place).await?,
         measures::plugin_call(&place).await?,
+        latency::sending(&place).await?,
+        latency::seeing(&place).await?,
+        latency::creating(&place).await?,
+        latency::crowded(&place).await?,
     ])
 }

@@ -31,7 +31,7 @@ const STARTS: usize = 10;
 /// Calls before memory is looked at.
 const CALLS: usize = 100;
 /// Calls into a plugin, one after the other.
-const PLUGIN_CALLS: u32 = 20_000;
+const PLUGIN_CALLS: usize = 20_000;
 
 /// Calls of a tool that does nothing, a second: through berth into a plugin, and beside it a bare server's native one.
 pub(crate) async fn calls(place: &Place) -> anyhow::Result<Row> {
@@ -52,6 +52,7 @@ pub(crate) async fn calls(place: &Place) -> anyhow::Result<Row> {
     Ok(Row {
         what: "`tools/call` of a tool that does nothing",
         berth: format!("{ours:.0} calls/s, in a plugin"),
+        p99: String::new(),
         beside: format!("{theirs:.0} calls/s, native in a bare rmcp server"),
         value: ratio,
         shown: format!("{ratio:.2}"),
@@ -75,6 +76,7 @@ pub(crate) async fn bearer(place: &Place) -> anyhow::Result<Row> {
     Ok(Row {
         what: "the same, with a bearer token to check",
         berth: format!("{ours:.0} calls/s, with a personal token"),
+        p99: String::new(),
         beside: format!("{theirs:.0} calls/s, without on an open door"),
         value: ratio,
         shown: format!("{ratio:.2}"),
@@ -99,6 +101,7 @@ pub(crate) async fn record(place: &Place) -> anyhow::Result<Row> {
     Ok(Row {
         what: "the record's share of a call",
         berth: format!("{entries:.0} entries/s"),
+        p99: String::new(),
         beside: format!("{calls:.0} calls/s"),
         value: calls / entries,
         shown: format!("{:.0} %", 100.0 * calls / entries),
@@ -166,10 +169,12 @@ pub(crate) async fn listing(place: &Place) -> anyhow::Result<Row> {
         sessions.list_directly()?;
         theirs.push(milliseconds(began));
     }
+    let p99 = Times(ours.clone()).p99()?;
     let (ours, theirs, ratio) = compared(ours, theirs)?;
     Ok(Row {
         what: "`list_sessions` over 100 tmux sessions",
         berth: format!("{ours:.1} ms"),
+        p99: format!("{p99:.1} ms"),
         beside: format!("{theirs:.1} ms, its two tmux commands"),
         value: ratio,
         shown: format!("{ratio:.2}"),
@@ -200,7 +205,7 @@ fn idle(listed: &Value) -> usize {
 /// From the start of the process to the first list of tools, with plugins in the compile cache.
 pub(crate) async fn start(place: &Place) -> anyhow::Result<Row> {
     let token = place.token()?;
-    let mut times = Vec::new();
+    let mut times = Times::default();
     for _ in 0..STARTS {
         let began = Instant::now();
         let served = place.serve()?;
@@ -213,12 +218,13 @@ pub(crate) async fn start(place: &Place) -> anyhow::Result<Row> {
             .await?
             .result(&berth.request("tools/list", &json!({})))
             .await?;
-        times.push(milliseconds(began));
+        times.add(milliseconds(began));
     }
-    let time = median(times)?;
+    let time = times.median()?;
     Ok(Row {
         what: "start to first answer, warm cache",
         berth: format!("{time:.0} ms"),
+        p99: format!("{:.0} ms", times.p99()?),
         beside: String::new(),
         value: time,
         shown: format!("{time:.0} ms"),
@@ -242,6 +248,7 @@ pub(crate) async fn memory(place: &Place) -> anyhow::Result<Row> {
     Ok(Row {
         what: "resident memory, idle after 100 calls",
         berth: format!("{resident:.0} MB"),
+        p99: String::new(),
         beside: String::new(),
         value: resident,
         shown: format!("{resident:.0} MB"),
@@ -258,15 +265,18 @@ pub(crate) async fn plugin_call(place: &Place) -> anyhow::Result<Row> {
         .iter()
         .find(|backend| backend.name == GUEST)
         .context("the test plugin did not start")?;
-    let began = Instant::now();
+    let mut times = Times::default();
     for _ in 0..PLUGIN_CALLS {
+        let began = Instant::now();
         let output = guest.call_tool(NOOP, "{}", Access::Read).await;
+        times.add(began.elapsed().as_secs_f64() * 1e6);
         ensure!(output.is_ok(), "the test plugin answered {output:?}");
     }
-    let time = began.elapsed().as_secs_f64() * 1e6 / f64::from(PLUGIN_CALLS);
+    let time = times.median()?;
     Ok(Row {
         what: "one call into a plugin: store, instance, call",
         berth: format!("{time:.1} µs"),
+        p99: format!("{:.1} µs", times.p99()?),
         beside: String::new(),
         value: time,
         shown: format!("{time:.1} µs"),
@@ -274,14 +284,15 @@ pub(crate) async fn plugin_call(place: &Place) -> anyhow::Result<Row> {
     })
 }
 
-fn server(place: &Place, served: &Served) -> anyhow::Result<Server> {
+/// Berth as its operator calls it.
+pub(crate) fn server(place: &Place, served: &Served) -> anyhow::Result<Server> {
     Ok(Server {
         address: served.address,
         token: Some(place.token()?),
     })
 }
 
-fn milliseconds(began: Instant) -> f64 {
+pub(crate) fn milliseconds(began: Instant) -> f64 {
     began.elapsed().as_secs_f64() * 1e3
 }
 
@@ -292,9 +303,35 @@ fn compared(ours: Vec<f64>, theirs: Vec<f64>) -> anyhow::Result<(f64, f64, f64)>
     Ok((median(ours)?, median(theirs)?, median(ratios)?))
 }
 
-fn median(mut values: Vec<f64>) -> anyhow::Result<f64> {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().context("nothing was measured")
+fn median(values: Vec<f64>) -> anyhow::Result<f64> {
+    Times(values).median()
+}
+
+/// How long the same took each time, in one unit.
+#[derive(Default)]
+pub(crate) struct Times(Vec<f64>);
+
+impl Times {
+    /// Adds one.
+    pub(crate) fn add(&mut self, time: f64) {
+        self.0.push(time);
+    }
+
+    /// The middle one.
+    pub(crate) fn median(&self) -> anyhow::Result<f64> {
+        self.at(self.0.len() / 2)
+    }
+
+    /// The one that 99 of 100 are no longer than; of few times the longest.
+    pub(crate) fn p99(&self) -> anyhow::Result<f64> {
+        self.at((self.0.len() * 99).div_ceil(100).saturating_sub(1))
+    }
+
+    fn at(&self, place: usize) -> anyhow::Result<f64> {
+        let mut sorted = self.0.clone();
+        sorted.sort_by(f64::total_cmp);
+        sorted.get(place).copied().context("nothing was measured")
+    }
 }
 
 /// Resident memory of a process in megabytes, as `ps` gives it everywhere (RSS, in KiB).

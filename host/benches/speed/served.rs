@@ -68,6 +68,11 @@ impl Place {
         self.printed(&["tokens", "create", "bench", "--scope", "sessions:control"])
     }
 
+    /// A token that may only look.
+    pub(crate) fn reading_token(&self) -> anyhow::Result<String> {
+        self.printed(&["tokens", "create", "reader", "--scope", "sessions:read"])
+    }
+
     /// Starts `berth serve`.
     pub(crate) fn serve(&self) -> anyhow::Result<Served> {
         let mut child = self.berth(&["serve"]).stdout(Stdio::piped()).spawn()?;

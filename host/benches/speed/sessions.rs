@@ -75,6 +75,12 @@ impl Sessions {
         Ok(())
     }
 
+    /// What the session `name` shows.
+    pub(crate) fn screen(&self, name: &str) -> anyhow::Result<String> {
+        let shown = self.run(["capture-pane", "-p", "-t", &format!("={name}:")])?;
+        Ok(String::from_utf8_lossy(&shown.stdout).into_owned())
+    }
+
     #[allow(clippy::disallowed_methods, reason = "a benchmark starts what it measures")]
     fn run<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> anyhow::Result<Output> {
         let [program, fixed @ ..] = self.tmux.as_slice() else {

@@ -6,8 +6,10 @@ use std::io::Write;
 pub(crate) struct Row {
     /// What was measured.
     pub(crate) what: &'static str,
-    /// Berth's figure.
+    /// Berth's figure; of times the median.
     pub(crate) berth: String,
+    /// What one of a hundred times is longer than; empty where no single times are measured.
+    pub(crate) p99: String,
     /// What it is compared with, and that one's figure.
     pub(crate) beside: String,
     /// What is held against the bound: a ratio, or berth's figure itself.
@@ -51,14 +53,15 @@ impl Row {
 /// Prints the rows as a Markdown table.
 pub(crate) fn print(rows: &[Row]) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "| measure | berth | beside | result | bound |")?;
-    writeln!(out, "|---|---|---|---|---|")?;
+    writeln!(out, "| measure | berth | p99 | beside | result | bound |")?;
+    writeln!(out, "|---|---|---|---|---|---|")?;
     for row in rows {
         writeln!(
             out,
-            "| {} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {} | {} |",
             row.what,
             row.berth,
+            row.p99,
             row.beside,
             row.shown,
             row.verdict()
