@@ -483,13 +483,26 @@ pub(crate) fn for_phone(text: &str) -> String {
 
 /// The end of `text`, if it is too long for one answer.
 pub(crate) fn bounded(text: String) -> String {
-    let characters = text.chars().count();
-    if characters <= LOG_CHARACTERS {
-        return text;
+    match text.char_indices().rev().nth(LOG_CHARACTERS - 1) {
+        None | Some((0, _)) => text,
+        Some((from, _)) => {
+            let (left_out, kept) = text.split_at(from);
+            let left_out = left_out.chars().count();
+            format!("[… {left_out} characters before this were left out]\n{kept}")
+        }
     }
-    let kept: String = text.chars().skip(characters - LOG_CHARACTERS).collect();
-    format!(
-        "[… {} characters before this were left out]\n{kept}",
-        characters - LOG_CHARACTERS
-    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_is_too_long_says_how_much_of_it_is_missing() {
+        let whole = "ü".repeat(LOG_CHARACTERS);
+        assert_eq!(bounded(whole.clone()), whole);
+        assert_eq!(bounded(String::new()), "");
+        let cut = bounded(format!("abc{whole}"));
+        assert_eq!(cut, format!("[… 3 characters before this were left out]\n{whole}"));
+    }
 }

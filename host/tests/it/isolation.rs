@@ -153,6 +153,16 @@ async fn data_is_bounded_by_what_it_becomes() {
         let error = misdeed(&berth, tool, arguments).await.error();
         assert!(error.contains(says), "{error}");
     }
+    let text = misdeed(&berth, "huge_answer", json!({"bytes": 5 << 20}))
+        .await
+        .done()
+        .text;
+    assert!(
+        text.starts_with("[… 5182880 characters before this were left out]"),
+        "{}",
+        &text[..100]
+    );
+    assert!(text.len() < 61_000);
     let large = misdeed(&berth, "many_values", json!({"bytes": 60 << 10})).await.done();
     assert!(large.structured.as_array().unwrap().len() > 20_000);
     let deep = misdeed(&berth, "deep_values", json!({"depth": 60})).await.done();
@@ -164,8 +174,10 @@ async fn sixteen_answers_of_fifteen_megabytes_at_once_leave_berth_small_and_answ
     let place = Place::new("[backends.bad]\nplugin = \"./misbehaving.wasm\"\n");
     let berth = Berth::serve(&place).await;
     let calls = (0..16).map(|_| berth.call("many_values", json!({"bytes": 15 << 20})));
+    let mut healths = 0;
     let health = async {
         loop {
+            healths += 1;
             let healthy = berth.client.get(format!("{}/health", berth.base)).send().await.unwrap();
             assert!(healthy.status().is_success());
         }
@@ -174,6 +186,7 @@ async fn sixteen_answers_of_fifteen_megabytes_at_once_leave_berth_small_and_answ
         answers = futures::future::join_all(calls) => answers,
         () = health => unreachable!("it asks for ever"),
     };
+    assert!(healths > 1, "it was asked for its health once only");
     for answer in answers {
         let error = answer.error();
         assert!(error.contains("262144 are taken"), "{error}");
