@@ -88,6 +88,7 @@ impl Owner {
     ) -> anyhow::Result<Self> {
         let Claim { data, lock } = claim;
         assemble::write_confs(config, &data)?;
+        assemble::follow_former_sockets(config, &data).await?;
         let backends = assemble::start_backends(config, &data).await?;
         let catalog = assemble::merge(config, backends, base_url)?;
         let recorder = Recorder::start(data.audit(config.audit.sync)?, config.audit.texts)?;

@@ -13,7 +13,9 @@ mod system;
 #[path = "peer/macos.rs"]
 mod system;
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 
 use anyhow::ensure;
 
@@ -73,6 +75,22 @@ impl Peer {
 /// be told. This reads the system's tables, so it belongs where it may block.
 pub fn user_of_connection(theirs: SocketAddr, ours: SocketAddr) -> Option<u32> {
     system::user(canonical(theirs), canonical(ours))
+}
+
+/// The servers that listen at the unix socket `path`, also where its file is gone: for each, the processes that hold it,
+/// or where none is seen to, those of this user that hide what they hold. May block for tens of milliseconds.
+///
+/// # Errors
+/// If the system does not tell.
+pub fn listeners(path: &Path) -> io::Result<Vec<Vec<i32>>> {
+    system::listeners(path)
+}
+
+/// Whether a socket that was bound to `bound` lies at `path`, by whatever links either was named.
+fn is_bound_to(bound: &Path, path: &Path) -> bool {
+    let real = |path: &Path| path.parent().and_then(|parent| parent.canonicalize().ok());
+    bound == path
+        || (bound.file_name() == path.file_name() && real(path).is_some_and(|found| real(bound) == Some(found)))
 }
 
 /// For commands that hand out power over berth itself, such as a token.

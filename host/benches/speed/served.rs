@@ -45,7 +45,7 @@ impl Place {
         ["tmux", "-u", "-S"]
             .into_iter()
             .map(PathBuf::from)
-            .chain([self.path("tmux.sock")])
+            .chain([self.path("data/sockets/local/tmux")])
             .collect()
     }
 
@@ -132,14 +132,8 @@ impl Place {
         let local = table(backends, "local")?;
         local.insert("directories".into(), Value::Array(vec![text(self.projects())]));
         let tmux = table(table(local, "programs")?, "tmux")?;
-        let fixed = [
-            "-u".into(),
-            "-S".into(),
-            text(self.path("tmux.sock")),
-            "-f".into(),
-            "@conf".into(),
-        ];
-        tmux.insert("fixed".into(), Value::Array(fixed.into()));
+        // Nobody's real sessions are measured.
+        table(tmux, "socket")?.remove("former");
         Ok(toml::to_string(&config)?)
     }
 

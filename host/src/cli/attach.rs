@@ -35,7 +35,7 @@ pub(crate) async fn run(config: &Config, options: Options, shutdown: Cancellatio
     let data = DataDirectory::open(&config.server.data, &config.server.cache)?;
     for grant in backend.programs.values() {
         if let Some(arguments) = grant.attach_args(joined) {
-            let grant = assemble::with_conf(grant, &data)?;
+            let grant = assemble::with_places(grant, &data)?;
             let arguments = grant.fixed.iter().cloned().chain(arguments?);
             let error = replace_this_process(&grant.path, arguments, assemble::environment(backend), &backend.name);
             return Err(error).with_context(|| format!("{} cannot be started", grant.path.display()));

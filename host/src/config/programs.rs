@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::source::At;
 use super::surroundings::Surroundings;
 use super::{ConfigError, agents, values};
-use crate::capability::process::grant::{CONF_MARKER, Grant, Pattern, Words};
+use crate::capability::process::grant::{CONF_MARKER, Grant, Pattern, SOCKET_MARKER, SocketTerms, Words};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -23,6 +23,7 @@ pub(super) struct Section {
     conf: Option<String>,
     #[serde(default)]
     fixed: Vec<String>,
+    socket: Option<SocketSection>,
     #[serde(default)]
     words: BTreeMap<String, String>,
     separator: Option<String>,
@@ -35,6 +36,16 @@ pub(super) struct Section {
     output: Option<String>,
     #[serde(default)]
     doctor: Vec<Vec<String>>,
+}
+
+/// `[backends.NAME.programs.NAME.socket]` as it is written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SocketSection {
+    restore: Option<String>,
+    former: Option<String>,
+    #[serde(default)]
+    show: Vec<String>,
 }
 
 impl Section {
@@ -67,6 +78,7 @@ impl Section {
             output: values::size(&at.key("output"), self.output.as_deref(), 4 * MIB, KIB..=64 * MIB)?,
             doctor: self.doctor,
             conf: self.conf,
+            socket: socket(&at.key("socket"), self.socket, &self.fixed, around, folder)?,
             fixed: self.fixed,
             words: self.words,
             separator: self.separator,
@@ -99,6 +111,33 @@ fn conf_is_named(at: &At<'_>, conf: Option<&str>, fixed: &[String]) -> Result<()
             .error("\"@conf\" is the file of `conf`, and there is none: add conf")),
         _ => Ok(()),
     }
+}
+
+/// What is known of the socket; none where `fixed` names none.
+fn socket(
+    at: &At<'_>,
+    written: Option<SocketSection>,
+    fixed: &[String],
+    around: &Surroundings<'_>,
+    folder: &Path,
+) -> Result<Option<SocketTerms>, ConfigError> {
+    let is_named = fixed.iter().any(|argument| argument == SOCKET_MARKER);
+    if !is_named && written.is_some() {
+        return Err(at.error("`fixed` does not name it: add \"@socket\" there, where its path belongs"));
+    }
+    let written = written.unwrap_or_default();
+    if let Some(command) = written.restore.as_ref().filter(|command| !command.contains("<pid>")) {
+        return Err(at.key("restore").error(format!(
+            "{command:?} names no process: write <pid> where the server's process id belongs"
+        )));
+    }
+    let user = rustix::process::geteuid().as_raw().to_string();
+    let former = |written: String| around.resolve(&written.replace("<uid>", &user), folder);
+    Ok(is_named.then(|| SocketTerms {
+        restore: written.restore,
+        former: written.former.map(former),
+        show: written.show,
+    }))
 }
 
 fn separator_parts(at: &At<'_>, separator: Option<&str>) -> Result<(), ConfigError> {

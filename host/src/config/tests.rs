@@ -179,6 +179,18 @@ fn says_line_key_and_fix_of_whatever_is_wrong() {
         ),
         (
             "separator = \";\"",
+            "separator = \";\"\nsocket = { show = [\"x\"] }",
+            "backends.local.programs.tmux.socket",
+            "add \"@socket\"",
+        ),
+        (
+            "fixed = [\"-f\", \"@conf\"]",
+            "fixed = [\"-f\", \"@conf\", \"@socket\"]\nsocket = { restore = \"kill -USR1\" }",
+            "backends.local.programs.tmux.socket.restore",
+            "write <pid>",
+        ),
+        (
+            "separator = \";\"",
             "separator = \"\"",
             "backends.local.programs.tmux.separator",
             "write the program's separator",

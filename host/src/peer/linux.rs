@@ -1,13 +1,15 @@
 //! Linux: the kernel's table of TCP sockets names user and inode of each, and `/proc` the rest.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Read as _};
 use std::net::SocketAddr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
 use procfs::net::TcpNetEntry;
 
 use super::descent::Process;
-use super::{MARK, canonical};
+use super::{MARK, canonical, is_bound_to};
 
 /// The process `pid`; `None` if there is none, or none that may be seen.
 pub(super) fn process(pid: i32) -> Option<Process> {
@@ -42,6 +44,43 @@ pub(super) fn holders(local: SocketAddr, remote: SocketAddr) -> Option<Vec<i32>>
     if owner != user {
         return None;
     }
+    Some(holding(inode, user))
+}
+
+/// The servers that listen at the unix socket `path`, by the kernel's table, which keeps the path of a socket whose file
+/// is gone.
+pub(super) fn listeners(path: &Path) -> io::Result<Vec<Vec<i32>>> {
+    let user = rustix::process::geteuid().as_raw();
+    let table = std::fs::read("/proc/net/unix")?;
+    let listening = table.split(|byte| *byte == b'\n').filter_map(listening);
+    let held = listening
+        .filter(|(_, bound)| is_bound_to(bound, path))
+        .map(|(inode, _)| holding(inode, user));
+    // One that nobody of this user holds is of another world, such as a container's.
+    Ok(held.filter(|holding| !holding.is_empty()).collect())
+}
+
+/// Inode and path of a row that is a listening socket's. A path is the rest of its row, blanks and all.
+fn listening(row: &[u8]) -> Option<(u64, &Path)> {
+    /// `__SO_ACCEPTCON` of `linux/net.h`.
+    const LISTENS: u32 = 1 << 16;
+    let mut rest = row;
+    let mut field = || {
+        let from = rest.iter().position(|byte| *byte != b' ')?;
+        let to = from + rest[from..].iter().position(|byte| *byte == b' ')?;
+        let field = std::str::from_utf8(&rest[from..to]).ok()?;
+        rest = &rest[to + 1..];
+        Some(field)
+    };
+    let (_number, _references, _protocol) = (field()?, field()?, field()?);
+    let flags = u32::from_str_radix(field()?, 16).ok()?;
+    let (_kind, _state) = (field()?, field()?);
+    let inode = field()?.parse().ok()?;
+    (flags & LISTENS != 0).then(|| (inode, Path::new(OsStr::from_bytes(rest))))
+}
+
+/// The processes that hold a socket. If none is seen to, those of this user that hide what they hold.
+fn holding(inode: u64, user: u32) -> Vec<i32> {
     let socket = OsString::from(format!("socket:[{inode}]"));
     let (mut holding, mut hiding) = (Vec::new(), Vec::new());
     for pid in all_processes() {
@@ -53,9 +92,9 @@ pub(super) fn holders(local: SocketAddr, remote: SocketAddr) -> Option<Vec<i32>>
     }
     if holding.is_empty() {
         hiding.retain(|pid| process(*pid).is_some_and(|found| found.user == user));
-        return Some(hiding);
+        return hiding;
     }
-    Some(holding)
+    holding
 }
 
 /// The user who holds that socket.

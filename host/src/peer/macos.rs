@@ -1,7 +1,10 @@
 //! macOS: there is no table of sockets, so a socket is looked for among those of this user's processes.
 
 use std::ffi::OsString;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::{Path, PathBuf};
 
 use libproc::bsd_info::BSDInfo;
 use libproc::file_info::{ListFDs, ProcFDType, pidfdinfo};
@@ -11,10 +14,12 @@ use libproc::processes::{ProcFilter, pids_by_type};
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
 
 use super::descent::Process;
-use super::{MARK, canonical};
+use super::{MARK, canonical, is_bound_to};
 
 /// `INI_IPV4` of `sys/proc_info.h`: the addresses are IPv4 ones.
 const IPV4: u8 = 1;
+/// `SO_ACCEPTCONN` of `sys/socket.h`: it listens.
+const LISTENS: i16 = 2;
 
 /// The process `pid`; `None` if there is none.
 pub(super) fn process(pid: i32) -> Option<Process> {
@@ -65,16 +70,45 @@ pub(super) fn user(local: SocketAddr, remote: SocketAddr) -> Option<u32> {
     process(holder).map(|process| process.user)
 }
 
-/// Local and remote address of each connected TCP socket of a process; nothing if it may not be looked at.
+/// The servers of this user that listen at the unix socket `path`.
+pub(super) fn listeners(path: &Path) -> io::Result<Vec<Vec<i32>>> {
+    let user = rustix::process::geteuid().as_raw();
+    let processes = pids_by_type(ProcFilter::ByUID { uid: user })?;
+    let at_path = |socket: &SocketFDInfo| listening(socket).is_some_and(|bound| is_bound_to(&bound, path));
+    let listening = processes
+        .into_iter()
+        .filter_map(|process| i32::try_from(process).ok())
+        .filter(|process| sockets(*process).any(|socket| at_path(&socket)));
+    Ok(listening.map(|process| vec![process]).collect())
+}
+
+/// The path that a listening unix socket was bound to.
+#[allow(unsafe_code, reason = "the crate hands the kernel's tagged union over as it is")]
+fn listening(socket: &SocketFDInfo) -> Option<PathBuf> {
+    let is_unix = matches!(socket.psi.soi_kind.into(), SocketInfoKind::Un);
+    if !is_unix || socket.psi.soi_options & LISTENS == 0 {
+        return None;
+    }
+    // SAFETY: the kernel marked the union as holding a unix socket's data, and every field of that is a plain integer.
+    let address = unsafe { socket.psi.soi_proto.pri_un.unsi_addr.ua_sun };
+    let bytes = address.sun_path.iter().map(|byte| byte.cast_unsigned());
+    let path: Vec<u8> = bytes.take_while(|byte| *byte != 0).collect();
+    Some(PathBuf::from(OsString::from_vec(path)))
+}
+
+/// Local and remote address of each connected TCP socket of a process.
 fn connected_sockets(process: i32) -> Vec<(SocketAddr, SocketAddr)> {
+    sockets(process).filter_map(|socket| ends(&socket)).collect()
+}
+
+/// The sockets of a process; none if it may not be looked at.
+fn sockets(process: i32) -> impl Iterator<Item = SocketFDInfo> {
     let count = pidinfo::<BSDInfo>(process, 0).map_or(0, |info| info.pbi_nfiles as usize);
     listpidinfo::<ListFDs>(process, count)
         .unwrap_or_default()
         .into_iter()
         .filter(|file| matches!(file.proc_fdtype.into(), ProcFDType::Socket))
-        .filter_map(|file| pidfdinfo::<SocketFDInfo>(process, file.proc_fd).ok())
-        .filter_map(|socket| ends(&socket))
-        .collect()
+        .filter_map(move |file| pidfdinfo::<SocketFDInfo>(process, file.proc_fd).ok())
 }
 
 #[allow(unsafe_code, reason = "the crate hands the kernel's tagged union over as it is")]

@@ -58,6 +58,7 @@ async fn describe(engine: &Engine, plugin: Plugin, scratch: &Path) -> Result<Des
         settings: r#"{"settings":{},"agents":[],"host":null}"#.into(),
         programs: Programs {
             grants: Default::default(),
+            sockets: Default::default(),
             agents: Vec::new(),
             environment: Vec::new(),
             guest_env: Vec::new(),

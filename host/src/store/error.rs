@@ -77,11 +77,16 @@ pub enum Error {
         /// "a directory" or "a file".
         expected: &'static str,
     },
-    /// The socket in this directory could not be bound.
-    #[error("the data directory {path:?} is {excess} bytes too long for a unix socket in it; choose a shorter path")]
+    /// A socket in this directory could not be bound.
+    #[error(
+        "the data directory {path:?} is {excess} bytes too long for the unix socket {socket:?} in it; choose a shorter \
+         path: `data` in [server]"
+    )]
     LongPath {
         /// The data directory.
         path: PathBuf,
+        /// The socket, from there.
+        socket: PathBuf,
         /// By how many bytes.
         excess: usize,
     },

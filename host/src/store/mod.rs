@@ -49,13 +49,7 @@ impl DataDirectory {
             data: path.to_owned(),
             cache: cache.to_owned(),
         };
-        let length = opened.socket_path().as_os_str().len();
-        if length > SOCKET_PATH_LIMIT {
-            return Err(Error::LongPath {
-                path: path.to_owned(),
-                excess: length - SOCKET_PATH_LIMIT,
-            });
-        }
+        opened.fits_socket(&opened.socket_path())?;
         for directory in [path, cache] {
             suitable::check(directory)?;
             files::own_directory(directory).map_err(|fault| suitable::advice(directory, fault))?;
@@ -148,6 +142,30 @@ impl DataDirectory {
     /// If `name` cannot be a file name.
     pub fn conf_path(&self, name: &str) -> Result<PathBuf, Error> {
         self.place("conf", name)
+    }
+
+    /// Where a granted program's server has its socket, in a directory that only this user reaches.
+    ///
+    /// # Errors
+    /// If a name cannot be a file name, the directory is not safely ours, or the path is too long for a socket.
+    pub fn program_socket(&self, backend: &str, program: &str) -> Result<PathBuf, Error> {
+        files::check_name(program)?;
+        let directory = self.place("sockets", backend)?;
+        let socket = directory.join(program);
+        self.fits_socket(&socket)?;
+        files::own_directory(&directory)?;
+        Ok(socket)
+    }
+
+    fn fits_socket(&self, socket: &Path) -> Result<(), Error> {
+        match socket.as_os_str().len().checked_sub(SOCKET_PATH_LIMIT) {
+            None | Some(0) => Ok(()),
+            Some(excess) => Err(Error::LongPath {
+                path: self.data.clone(),
+                socket: socket.strip_prefix(&self.data).unwrap_or(socket).to_owned(),
+                excess,
+            }),
+        }
     }
 
     /// `<data>/<folder>/<name>`, with the folder made and checked.

@@ -11,9 +11,9 @@ use toml::Table;
 
 use crate::berth::{Berth, Called, PATIENCE, Place};
 
-/// The shipped configuration with the directory `projects`, a socket of this place's own, and the demo agent as its
+/// The shipped configuration with the directory `projects`, a former socket of this place's own, and the demo agent as its
 /// only agent, which records what reaches it in the directory that it is started in.
-pub(crate) fn config(place: &Place) -> Table {
+pub(crate) fn config() -> Table {
     let mut config: Table = SHIPPED.parse().unwrap();
     config.remove("server");
     let command = json!([
@@ -33,17 +33,10 @@ pub(crate) fn config(place: &Place) -> Table {
     let local = config["backends"]["local"].as_table_mut().unwrap();
     local.insert("directories".into(), vec!["projects"].into());
     local.insert("agents".into(), vec!["demo"].into());
-    for argument in local["programs"]["tmux"]["fixed"].as_array_mut().unwrap() {
-        if argument.as_str() == Some("berth-local") {
-            *argument = socket(place).into();
-        }
-    }
+    // Nobody's real sessions are a test's.
+    let socket = local["programs"]["tmux"]["socket"].as_table_mut().unwrap();
+    socket.insert("former".into(), "former/socket".into());
     config
-}
-
-/// The name of a socket that no other place has.
-fn socket(place: &Place) -> String {
-    place.path("").file_name().unwrap().to_str().unwrap().to_owned()
 }
 
 /// Waits until `look` finds something.
@@ -67,7 +60,7 @@ pub(crate) struct Tmux {
 impl Tmux {
     pub(crate) fn of(place: &Place) -> Self {
         Self {
-            socket: socket(place),
+            socket: place.name("data/sockets/local/tmux"),
             conf: place.name("data/conf/local-tmux"),
         }
     }
@@ -75,7 +68,7 @@ impl Tmux {
     /// Runs tmux as a person at the terminal does, who has this server's alias.
     pub(crate) fn run(&self, args: &[&str]) -> Output {
         let mut command = Command::new("tmux");
-        command.args(["-u", "-L", &self.socket, "-f", &self.conf]).args(args);
+        command.args(["-u", "-S", &self.socket, "-f", &self.conf]).args(args);
         command
             .env_remove("TMUX")
             .env_remove("TMUX_TMPDIR")
@@ -118,9 +111,7 @@ impl Tmux {
 
 impl Drop for Tmux {
     fn drop(&mut self) {
-        let socket = self.run(&["display-message", "-p", "#{socket_path}"]).stdout;
         self.run(&["kill-server"]);
-        let _ = fs::remove_file(String::from_utf8_lossy(&socket).trim_end());
     }
 }
 
@@ -145,7 +136,7 @@ impl Demo {
     /// The same with a configuration that `change` has changed.
     pub(crate) async fn with(change: impl FnOnce(&mut Table, &Place)) -> Self {
         let place = Place::new("");
-        let mut config = config(&place);
+        let mut config = config();
         change(&mut config, &place);
         place.configure(&config.to_string(), "");
         Self {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 
-use berth::capability::process::grant::{Access, AgentCommand, CONF_MARKER, Grant};
+use berth::capability::process::grant::{Access, AgentCommand, CONF_MARKER, Grant, SOCKET_MARKER};
 use berth::config::{Config, Installation};
 use futures::stream::{self, StreamExt};
 use proptest::collection::vec;
@@ -79,7 +79,7 @@ impl Server {
         let shell = format!("#!/bin/sh\necho \"$@\" >> {}\nexec sh \"$@\"\n", place.name("shell"));
         place.write("bin/shell", shell, 0o755);
         place.write("input", "$(touch marker); #(touch marker)\n", 0o600);
-        let mut config = demo::config(&place);
+        let mut config = demo::config();
         config["agents"]["claude"]["requires"] = "bin/claude".into();
         config["backends"]["local"]["agents"] = vec!["demo", "claude"].into();
         place.configure(&config.to_string(), "");
@@ -157,8 +157,10 @@ impl Server {
     /// Runs one list as the host does.
     async fn run(&self, list: &[String]) -> bool {
         let conf = self.place().name("data/conf/local-tmux");
+        let socket = self.place().name("data/sockets/local/tmux");
         let fixed = self.grant.fixed.iter().map(|argument| match argument.as_str() {
             CONF_MARKER => conf.as_str(),
+            SOCKET_MARKER => socket.as_str(),
             other => other,
         });
         let mut command = Command::new(&self.grant.path);

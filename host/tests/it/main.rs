@@ -31,3 +31,4 @@ mod public;
 mod scopes;
 mod sessions;
 mod shipped_grant;
+mod sockets;

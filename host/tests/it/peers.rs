@@ -23,7 +23,7 @@ impl Inside {
     /// The same with further lines in `[server]` and variables in the shell's command, after `prepare`.
     async fn with(server: &str, variables: &[&str], prepare: impl FnOnce(&Tmux)) -> Self {
         let place = Place::new("");
-        let mut config = config(&place);
+        let mut config = config();
         let command = [&["env", "-u", "TMUX"], variables, &["bash", "--norc"]].concat();
         let agent = toml::Table::from_iter([
             ("command".to_owned(), command.into()),
@@ -288,7 +288,7 @@ async fn another_user_is_refused_with_the_token_too() {
         return;
     }
     let place = Place::new("");
-    place.configure(&config(&place).to_string(), "");
+    place.configure(&config().to_string(), "");
     let berth = Berth::serve(&place).await;
     let line = curl(&berth, &berth.base, "list_sessions", &json!({})).join(" ");
     let mut command = std::process::Command::new("setpriv");

@@ -15,10 +15,10 @@ async fn shipped() -> (Place, Berth) {
     local.remove("settings");
     local.insert("plugin".into(), "./misbehaving.wasm".into());
     local.insert("directories".into(), vec!["projects"].into());
-    local["programs"]["tmux"]
-        .as_table_mut()
-        .unwrap()
-        .insert("path".into(), "bin/tmux".into());
+    let tmux = local["programs"]["tmux"].as_table_mut().unwrap();
+    tmux.insert("path".into(), "bin/tmux".into());
+    // Nobody's real sessions are a test's.
+    tmux["socket"].as_table_mut().unwrap().remove("former");
     let place = Place::new("");
     place.write(
         "bin/tmux",
@@ -79,9 +79,10 @@ async fn what_the_plugin_needs_is_allowed_and_fixed_arguments_come_first() {
         list(&start),
     ];
     let conf = place.name("data/conf/local-tmux");
+    let socket = place.name("data/sockets/local/tmux");
     for (list, outcome) in lists.iter().zip(outcomes(&place, &berth, &lists).await) {
         let passed: String = list.iter().map(|argument| format!("<{argument}>")).collect();
-        let expected = format!("<-u><-L><berth-local><-f><{conf}>{passed}");
+        let expected = format!("<-u><-S><{socket}><-f><{conf}>{passed}");
         assert_eq!(outcome["stdout"], expected, "{outcome}");
     }
 }

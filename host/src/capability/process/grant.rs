@@ -23,6 +23,9 @@ pub const MAX_ARGUMENT_BYTES: usize = 128 * 1024;
 /// In `fixed`: the path of the file that holds `conf`, which the host puts in its place.
 pub const CONF_MARKER: &str = "@conf";
 
+/// In `fixed`: the path of the socket by which the program reaches its server, in a directory of berth's own.
+pub const SOCKET_MARKER: &str = "@socket";
+
 /// Which of a program's two lists applies, that is what kind of verb is running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
@@ -45,6 +48,8 @@ pub struct Grant {
     pub conf: Option<String>,
     /// Arguments that always come first; the plugin neither sees nor changes them.
     pub fixed: Vec<String>,
+    /// What is known of the server's socket, where `fixed` says `@socket`.
+    pub socket: Option<SocketTerms>,
     /// What each `<word>` of the patterns stands for: the regular expressions as written, by name.
     pub words: BTreeMap<String, String>,
     /// An argument that, alone, parts several commands in one list, such as tmux's `;`.
@@ -61,6 +66,17 @@ pub struct Grant {
     pub timeout: Duration,
     /// The most bytes that are kept of what one run prints, stdout and stderr together.
     pub output: u64,
+}
+
+/// What the operator says of the socket by which a program reaches its server.
+#[derive(Debug, Clone, Default)]
+pub struct SocketTerms {
+    /// A command by which the server with the process id `<pid>` makes its socket again.
+    pub restore: Option<String>,
+    /// Where the socket was before: a server that still listens there goes on being used.
+    pub former: Option<PathBuf>,
+    /// Arguments with which the program shows the sessions of a server, for the operator.
+    pub show: Vec<String>,
 }
 
 impl Grant {

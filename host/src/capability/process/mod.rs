@@ -6,11 +6,13 @@ mod child;
 mod companion;
 pub mod grant;
 mod question;
+mod socket;
 
 pub use child::{MARK, end_programs, make_files_private, replace_this_process};
 pub use companion::Companion;
 
 pub use question::ask;
+pub use socket::{Former, Server, Socket, Trouble};
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -37,8 +39,10 @@ const STDIN_BYTES: usize = 1 << 20;
 /// The programs of one backend, and what a child of it gets.
 #[derive(Debug)]
 pub struct Programs {
-    /// By the name that a guest gives; `fixed` has its `@conf` filled in.
+    /// By the name that a guest gives; `fixed` has its `@conf` and `@socket` filled in.
     pub grants: BTreeMap<String, Grant>,
+    /// The sockets of those that reach a server by one of berth's own, by the same name.
+    pub sockets: BTreeMap<String, Socket>,
     /// The agents that `@agent` stands for.
     pub agents: Vec<AgentCommand>,
     /// The whole environment of a child, but for what the guest adds.
@@ -75,6 +79,10 @@ impl Call {
     async fn run_one(&self, command: Command, output: u64) -> Result<Output, Error> {
         let programs = &self.powers.programs;
         let grant = self.allowed(&command)?;
+        if let Some(socket) = programs.sockets.get(&command.program) {
+            let looked = socket.look().await;
+            looked.map_err(|trouble| Error::Failed(format!("`{}` was not run: {trouble}", command.program)))?;
+        }
         let directory = match &command.directory {
             Some(path) => Some(self.powers.directories.open_start(path).await?),
             None => None,

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use berth::assemble;
-use berth::capability::process::ask;
 use berth::capability::process::grant::Grant;
+use berth::capability::process::{Former, Server, Trouble, ask};
 use berth::config::{Agent, Backend, Config, PluginSource, Question};
 use berth::store::DataDirectory;
 use futures::future::join_all;
@@ -32,6 +32,8 @@ pub(super) async fn examine(config: &Config, data: &DataDirectory) -> Vec<Findin
         let environment = assemble::environment(backend);
         let programs = backend.programs.values().map(|grant| program(grant, &environment));
         findings.extend(join_all(programs).await.into_iter().flatten());
+        let sockets = backend.programs.values().map(|grant| socket(grant, data));
+        findings.extend(join_all(sockets).await.into_iter().flatten());
         let known = backend
             .agents
             .iter()
@@ -69,6 +71,37 @@ async fn program(grant: &Grant, environment: &[(OsString, OsString)]) -> Vec<Fin
         .iter()
         .map(|arguments| answer(&about, &shown, &grant.path, arguments, environment, &fix));
     join_all(asked).await
+}
+
+/// Whether the sessions of a program's server are reached, those at its former socket too.
+async fn socket(grant: &Grant, data: &DataDirectory) -> Vec<Finding> {
+    let about = format!("socket of {} of {}", grant.program, grant.backend);
+    let socket = match assemble::socket(grant, data) {
+        Ok(None) => return Vec::new(),
+        Ok(Some(socket)) => socket,
+        Err(error) => return vec![Finding::error(&about, &error)],
+    };
+    let shown = socket.path().display();
+    let now = match socket.look().await {
+        Ok(Server::Answers) => Finding::ok(&about, format!("a server answers at {shown}")),
+        Ok(Server::Absent) => Finding::ok(&about, format!("no server runs at {shown}")),
+        // The next start sees to it.
+        Err(Trouble::AtFormer { former, .. }) => Finding::warn(
+            &about,
+            format!("its server runs at {former:?}"),
+            "start berth again, which then uses that one",
+        ),
+        Err(trouble) => Finding::error(&about, &trouble.into()),
+    };
+    let before = match socket.former().await {
+        Ok(Former::Apart(why)) => match assemble::left_apart(grant, data, why) {
+            Ok((what, fix)) => Some(Finding::warn(&about, what, fix)),
+            Err(error) => Some(Finding::error(&about, &error)),
+        },
+        Ok(Former::Absent | Former::Used) => None,
+        Err(error) => Some(Finding::error(&about, &error.into())),
+    };
+    [Some(now), before].into_iter().flatten().collect()
 }
 
 async fn agent(name: &str, agent: &Agent, backend: &str, environment: &[(OsString, OsString)]) -> Vec<Finding> {

@@ -1,0 +1,421 @@
+//! The socket of a granted program's server, where that is `@socket`: whether a run would reach the server that has the
+//! sessions. A server outlives its socket's file; without this look it would seem not to run, and a second one start.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::net::UnixStream;
+
+use super::grant::SocketTerms;
+use crate::peer;
+
+/// The socket of one backend's program. Clones share what was found of it.
+#[derive(Debug, Clone)]
+pub struct Socket {
+    path: PathBuf,
+    terms: SocketTerms,
+    /// The file by which the server that has the sessions was reached.
+    proven: Arc<Mutex<Option<Identity>>>,
+}
+
+/// Device and inode of a socket's file. A server keeps the number from being used again, also when the file is gone.
+type Identity = (u64, u64);
+
+/// Why no run of the program is possible. Each message names what is wrong and the fix.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// The server lives, but its socket does not lead to it.
+    #[error("{path:?} was removed or replaced, but its server, {server}, still lives and has the sessions: {fix}")]
+    Lost {
+        /// The socket.
+        path: PathBuf,
+        /// "process 4711".
+        server: String,
+        /// What to do, with the command.
+        fix: String,
+    },
+    /// A second server took the first one's place.
+    #[error(
+        "{answering} answers at {path:?}, but {server} had that socket before and still lives with its sessions: end \
+         what you need in neither, then one of the two: `kill PROCESS`; after ending the first, {fix}"
+    )]
+    Two {
+        /// The socket.
+        path: PathBuf,
+        /// The server that answers there.
+        answering: String,
+        /// The one that does not.
+        server: String,
+        /// How to reach that one.
+        fix: String,
+    },
+    /// The server is where its socket was before, and nothing leads there.
+    #[error(
+        "its server, {server}, still lives at {former:?} with the sessions: restart berth, which then uses that one"
+    )]
+    AtFormer {
+        /// The former socket.
+        former: PathBuf,
+        /// "process 4711".
+        server: String,
+    },
+    /// Not a socket.
+    #[error("{path:?} is {what} where a socket belongs: move it away")]
+    Kind {
+        /// What stands there.
+        path: PathBuf,
+        /// "a file", "a directory" or "a symbolic link that berth did not make".
+        what: &'static str,
+    },
+    /// Another user could listen there.
+    #[error(
+        "{path:?} leads to {former:?}, which another user could replace: remove the link, and see to that directory"
+    )]
+    Unsafe {
+        /// The link.
+        path: PathBuf,
+        /// Where it leads.
+        former: PathBuf,
+    },
+    /// Another user's.
+    #[error("{path:?} is a socket of user {user}: remove it")]
+    Foreign {
+        /// The socket.
+        path: PathBuf,
+        /// Whose it is.
+        user: u32,
+    },
+    /// It cannot be told.
+    #[error("whether a server runs at {path:?} cannot be told: {source}")]
+    Unknown {
+        /// The socket.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+/// What is at a socket where nothing is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Server {
+    /// It answers.
+    Answers,
+    /// There is none, so there are no sessions.
+    Absent,
+}
+
+/// What becomes of a server that still has its socket where that was before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Former {
+    /// There is none.
+    Absent,
+    /// It is the one that is used.
+    Used,
+    /// It has sessions, and is not used for this reason.
+    Apart(&'static str),
+}
+
+impl Socket {
+    /// The socket at `path`, in a directory that only this user reaches.
+    pub fn new(path: PathBuf, terms: SocketTerms) -> Self {
+        Self {
+            path,
+            terms,
+            proven: Arc::default(),
+        }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where it was before, if the operator says so.
+    pub fn former_path(&self) -> Option<&Path> {
+        self.terms.former.as_deref()
+    }
+
+    /// Whether a run reaches the server that has the sessions, or may start one. While the file is the one that was
+    /// proven, this is one look at it.
+    ///
+    /// # Errors
+    /// What is wrong, and how to fix it.
+    pub async fn look(&self) -> Result<Server, Trouble> {
+        let this = self.clone();
+        let file = self.off_thread(move || this.file()).await?;
+        if file.is_some() && file == *self.proven.lock().unwrap_or_else(PoisonError::into_inner) {
+            return Ok(Server::Answers);
+        }
+        let answering = match file {
+            Some(_) => self.connect().await?,
+            None => Answer::Nobody,
+        };
+        let this = self.clone();
+        let living = self
+            .off_thread(move || this.unreached(file.is_none(), answering))
+            .await?;
+        match (living, answering) {
+            (Some(trouble), _) => Err(trouble),
+            (None, Answer::Nobody) => Ok(Server::Absent),
+            (None, Answer::Process(_)) => {
+                *self.proven.lock().unwrap_or_else(PoisonError::into_inner) = file;
+                Ok(Server::Answers)
+            }
+            (None, Answer::Busy) => Ok(Server::Answers),
+        }
+    }
+
+    /// What is at the former place, judged without changing anything.
+    ///
+    /// # Errors
+    /// If the system does not tell which sockets there are.
+    pub async fn former(&self) -> io::Result<Former> {
+        let this = self.clone();
+        join(tokio::task::spawn_blocking(move || this.judge_former()).await)
+    }
+
+    /// Lets this socket lead to a server at the former place, or no longer. Only for the owner of the data directory,
+    /// before any run.
+    ///
+    /// # Errors
+    /// If the link cannot be made or removed, or as [`Socket::former`].
+    pub async fn follow_former(&self) -> io::Result<Former> {
+        let this = self.clone();
+        let followed = tokio::task::spawn_blocking(move || {
+            let found = this.judge_former()?;
+            match (&found, &this.terms.former) {
+                (Former::Used, Some(former)) => {
+                    let draft = this.path.with_added_extension("link");
+                    remove(&draft)?;
+                    symlink(former, &draft)?;
+                    fs::rename(&draft, &this.path)?;
+                }
+                _ if this.is_link() => remove(&this.path)?,
+                _ => {}
+            }
+            Ok(found)
+        });
+        join(followed.await)
+    }
+
+    fn judge_former(&self) -> io::Result<Former> {
+        let Some(former) = &self.terms.former else {
+            return Ok(Former::Absent);
+        };
+        if peer::listeners(former)?.is_empty() {
+            return Ok(Former::Absent);
+        }
+        // A link here, and a socket that nobody listens at, may be replaced.
+        let replaceable = match fs::symlink_metadata(&self.path) {
+            Ok(found) => self.is_link() || found.file_type().is_socket(),
+            Err(error) => error.kind() == ErrorKind::NotFound,
+        };
+        Ok(match () {
+            () if !is_safe(former) => Former::Apart("since another user could replace its socket"),
+            () if !peer::listeners(&self.path)?.is_empty() => {
+                Former::Apart("since another server runs at the socket of berth's own")
+            }
+            () if !replaceable => Former::Apart("since something is in the place of the socket of berth's own"),
+            () => Former::Used,
+        })
+    }
+
+    /// Whether a link to the former place stands here.
+    fn is_link(&self) -> bool {
+        let target = fs::read_link(&self.path).ok();
+        target.is_some() && target == self.terms.former
+    }
+
+    /// The socket's file, or that of the former place if this leads there.
+    fn file(&self) -> Result<Option<Identity>, Trouble> {
+        let Some(found) = self.metadata(&self.path)? else {
+            return Ok(None);
+        };
+        if !found.is_symlink() {
+            return self.of_socket(&self.path, &found).map(Some);
+        }
+        let former = self.terms.former.as_ref().filter(|_| self.is_link());
+        let former = former.ok_or_else(|| self.kind(&self.path, "a symbolic link that berth did not make"))?;
+        let Some(found) = self.metadata(former)? else {
+            return Ok(None);
+        };
+        match is_safe(former) {
+            true => self.of_socket(former, &found).map(Some),
+            false => Err(Trouble::Unsafe {
+                path: self.path.clone(),
+                former: former.clone(),
+            }),
+        }
+    }
+
+    fn metadata(&self, path: &Path) -> Result<Option<fs::Metadata>, Trouble> {
+        match fs::symlink_metadata(path) {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.unknown(error)),
+        }
+    }
+
+    fn of_socket(&self, path: &Path, found: &fs::Metadata) -> Result<Identity, Trouble> {
+        let kind = found.file_type();
+        if kind.is_dir() {
+            return Err(self.kind(path, "a directory"));
+        }
+        if !kind.is_socket() {
+            return Err(self.kind(path, "a file"));
+        }
+        if found.uid() != rustix::process::geteuid().as_raw() {
+            return Err(Trouble::Foreign {
+                path: path.to_owned(),
+                user: found.uid(),
+            });
+        }
+        Ok((found.dev(), found.ino()))
+    }
+
+    async fn connect(&self) -> Result<Answer, Trouble> {
+        let stream = match UnixStream::connect(&self.path).await {
+            Ok(stream) => stream,
+            Err(error) => {
+                return match error.kind() {
+                    ErrorKind::ConnectionRefused | ErrorKind::NotFound => Ok(Answer::Nobody),
+                    // Too many wait to be let in.
+                    ErrorKind::WouldBlock => Ok(Answer::Busy),
+                    _ => Err(self.unknown(error)),
+                };
+            }
+        };
+        let found = stream.peer_cred().map_err(|error| self.unknown(error))?;
+        if found.uid() != rustix::process::geteuid().as_raw() {
+            return Err(Trouble::Foreign {
+                path: self.path.clone(),
+                user: found.uid(),
+            });
+        }
+        Ok(found.pid().map_or(Answer::Busy, Answer::Process))
+    }
+
+    /// A server that has this socket by its path, and is not the one that answers.
+    fn unreached(&self, is_missing: bool, answering: Answer) -> Result<Option<Trouble>, Trouble> {
+        let listeners = |path: &Path| peer::listeners(path).map_err(|error| self.unknown(error));
+        let followed = self.terms.former.as_ref().filter(|_| self.is_link());
+        let mut others = listeners(&self.path)?;
+        if let Some(former) = followed {
+            others.extend(listeners(former)?);
+        }
+        match answering {
+            Answer::Process(pid) => others.retain(|server| !server.contains(&pid)),
+            // It is one of them.
+            Answer::Busy if !others.is_empty() => drop(others.pop()),
+            Answer::Busy | Answer::Nobody => {}
+        }
+        if let Some(lost) = others.first() {
+            return Ok(Some(self.lost(lost, answering)));
+        }
+        match &self.terms.former {
+            Some(former) if is_missing && followed.is_none() && is_safe(former) => {
+                let server = listeners(former)?.into_iter().next();
+                Ok(server.map(|server| Trouble::AtFormer {
+                    former: former.clone(),
+                    server: named(&server),
+                }))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn lost(&self, server: &[i32], answering: Answer) -> Trouble {
+        let (path, fix) = (self.path.clone(), self.fix(server));
+        let server = named(server);
+        match answering {
+            Answer::Process(pid) => Trouble::Two {
+                path,
+                answering: named(&[pid]),
+                server,
+                fix,
+            },
+            Answer::Busy | Answer::Nobody => Trouble::Lost { path, server, fix },
+        }
+    }
+
+    fn fix(&self, server: &[i32]) -> String {
+        let with_pid = |command: &str| match server {
+            [pid] => command.replace("<pid>", &pid.to_string()),
+            _ => command.to_owned(),
+        };
+        match &self.terms.restore {
+            Some(command) => format!("make its socket again with `{}`", with_pid(command)),
+            None => format!("end it, and its sessions with it, with `{}`", with_pid("kill <pid>")),
+        }
+    }
+
+    fn kind(&self, path: &Path, what: &'static str) -> Trouble {
+        Trouble::Kind {
+            path: path.to_owned(),
+            what,
+        }
+    }
+
+    fn unknown(&self, source: io::Error) -> Trouble {
+        Trouble::Unknown {
+            path: self.path.clone(),
+            source,
+        }
+    }
+
+    async fn off_thread<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Trouble> + Send + 'static,
+    ) -> Result<T, Trouble> {
+        let worked = tokio::task::spawn_blocking(work).await;
+        worked.unwrap_or_else(|error| Err(self.unknown(io::Error::other(error))))
+    }
+}
+
+/// Who is at the other end of the socket.
+#[derive(Debug, Clone, Copy)]
+enum Answer {
+    Process(i32),
+    /// Somebody, who has no time to say who.
+    Busy,
+    Nobody,
+}
+
+/// Whether only this user, or root, can replace what is at `path`.
+fn is_safe(path: &Path) -> bool {
+    const OTHERS_WRITE: u32 = 0o022;
+    const STICKY: u32 = 0o1000;
+    let us = rustix::process::geteuid().as_raw();
+    let Some(directory) = path.parent() else {
+        return false;
+    };
+    let ours = fs::symlink_metadata(directory)
+        .is_ok_and(|found| found.is_dir() && found.uid() == us && found.mode() & OTHERS_WRITE == 0);
+    let above = directory.parent().and_then(|above| fs::metadata(above).ok());
+    let held = above.is_some_and(|found| {
+        [0, us].contains(&found.uid()) && (found.mode() & OTHERS_WRITE == 0 || found.mode() & STICKY != 0)
+    });
+    ours && held
+}
+
+fn named(server: &[i32]) -> String {
+    let pids: Vec<String> = server.iter().map(i32::to_string).collect();
+    match server {
+        [pid] => format!("process {pid}"),
+        _ => format!("one of the processes {}", pids.join(", ")),
+    }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
+fn join<T>(outcome: Result<io::Result<T>, tokio::task::JoinError>) -> io::Result<T> {
+    outcome.unwrap_or_else(|error| Err(io::Error::other(error)))
+}
