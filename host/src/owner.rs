@@ -87,11 +87,11 @@ impl Owner {
         shutdown: &CancellationToken,
     ) -> anyhow::Result<Self> {
         let Claim { data, lock } = claim;
+        let (lock, recorder) = recorder(config, data.clone(), lock).await?;
         assemble::write_confs(config, &data)?;
         assemble::follow_former_sockets(config, &data).await?;
         let backends = assemble::start_backends(config, &data).await?;
         let catalog = assemble::merge(config, backends, base_url)?;
-        let recorder = Recorder::start(data.audit(config.audit.sync)?, config.audit.texts)?;
         let tasks = TaskTracker::new();
         let max_body = usize::try_from(config.server.max_body)?;
         let admission = Admission::new(config.server.max_requests, max_body, recorder.clone(), tasks.clone());
@@ -186,6 +186,16 @@ impl Owner {
         }
         self.recorder.finish().await;
     }
+}
+
+/// Where the owner that holds `lock` records what is done. Opening it may take a while: an older berth's is moved.
+async fn recorder(config: &Config, data: DataDirectory, lock: Lock) -> anyhow::Result<(Lock, Recorder)> {
+    let (sync, texts) = (config.audit.sync, config.audit.texts);
+    let start = move || {
+        let recorder = Recorder::start(data.audit_of_owner(sync, &lock)?, texts)?;
+        anyhow::Ok((lock, recorder))
+    };
+    tokio::task::spawn_blocking(start).await?
 }
 
 /// What a connection to the socket meets.

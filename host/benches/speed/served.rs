@@ -75,7 +75,9 @@ impl Place {
 
     /// Starts `berth serve`.
     pub(crate) fn serve(&self) -> anyhow::Result<Served> {
-        let mut child = self.berth(&["serve"]).stdout(Stdio::piped()).spawn()?;
+        // Where an operator's log goes: each call is a line of it.
+        let log = fs::File::create(self.path("log"))?;
+        let mut child = self.berth(&["serve"]).stdout(Stdio::piped()).stderr(log).spawn()?;
         let output = child.stdout.take().context("berth has no output")?;
         let mut lines = BufReader::new(output);
         let mut line = String::new();

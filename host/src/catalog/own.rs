@@ -137,6 +137,10 @@ impl OwnTools {
         Ok(Self(own))
     }
 
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     pub(crate) fn tools(&self) -> impl Iterator<Item = Tool> {
         self.0.values().map(|own| own.tool.clone())
     }

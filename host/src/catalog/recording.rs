@@ -1,20 +1,26 @@
-//! Every call is recorded before it is answered.
+//! Every call is recorded before it is answered, and one that changes something also before it is done.
 
 use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime};
 
 use futures::FutureExt as _;
 use serde_json::{Map, Value};
+use tracing::Instrument as _;
 
 use super::{Answer, Caller, Catalog, ToolError};
+use crate::principal::Scope;
 use crate::store::Recorder;
-use crate::store::audit::{Entry, Event, Outcome};
+use crate::store::audit::{Entry, Event, Outcome, Unrecorded};
+
+/// Bytes of a name that the log shows.
+const SHOWN: usize = 256;
 
 impl Catalog {
-    /// Calls a tool. What came of it stands in `recorder` before this returns.
+    /// Calls a tool. What came of it stands in `recorder` before this returns, and is one line of the log.
     ///
-    /// While nothing can be recorded, nothing is done: the error says so. Of a call that was done before that was
-    /// known, the caller gets no answer but that.
+    /// What may change something is recorded before it is done as well. While that cannot be, nothing is done: the error
+    /// says so. What was done is answered as it is, with a note where its outcome could not be recorded.
     pub async fn call(
         &self,
         caller: &Caller,
@@ -22,10 +28,33 @@ impl Catalog {
         name: &str,
         given: Map<String, Value>,
     ) -> Result<Answer, ToolError> {
-        let refused = |why| ToolError::refused(format!("{why}, and nothing is done that cannot be recorded"));
-        recorder.ready().await.map_err(refused)?;
+        // What is logged within calls that run at one time can be told apart by this number.
+        static CALLS: AtomicU64 = AtomicU64::new(1);
+        let span = tracing::info_span!("call", n = CALLS.fetch_add(1, Ordering::Relaxed));
+        self.recorded(caller, recorder, name, given).instrument(span).await
+    }
+
+    async fn recorded(
+        &self,
+        caller: &Caller,
+        recorder: &Recorder,
+        name: &str,
+        given: Map<String, Value>,
+    ) -> Result<Answer, ToolError> {
         let mut entry = self.entry(caller, recorder, name, &given);
         let began = Instant::now();
+        let begun = match self.acts(caller, name) {
+            true => recorder.intend(&entry).await.map(Some),
+            false => recorder.ready().await.map(|()| None),
+        };
+        let intention = match begun {
+            Ok(intention) => intention,
+            Err(why) => {
+                entry.outcome = Outcome::Refused;
+                log(recorder, &entry, None);
+                return Err(undone(why));
+            }
+        };
         // A fault is recorded as well before it goes on.
         let ended = AssertUnwindSafe(self.answer(caller, name, given)).catch_unwind().await;
         entry.duration = Some(began.elapsed());
@@ -34,10 +63,33 @@ impl Catalog {
             Ok(Err(error)) => entry.outcome = error.outcome,
             Err(_) => entry.outcome = Outcome::Fault,
         }
-        let recorded = recorder.record(entry).await;
+        let acted = intention.as_ref().map(|intention| intention.seq);
+        let recorded = match intention {
+            Some(intention) => recorder.conclude(intention, entry.clone()).await,
+            None => recorder.record(entry.clone()).await,
+        };
+        log(recorder, &entry, recorded.ok().or(acted));
         let outcome = ended.unwrap_or_else(|fault| resume_unwind(fault));
-        recorded.map_err(|why| ToolError::new(format!("the call was carried out, but {why}")))?;
-        outcome
+        match (recorded, acted) {
+            (Ok(_), _) => outcome,
+            (Err(why), Some(_)) => unconcluded(outcome, why, self.has_notes(name)),
+            (Err(why), None) => Err(unread(why)),
+        }
+    }
+
+    /// Whether a call may change something: it is let through to a tool that does.
+    fn acts(&self, caller: &Caller, name: &str) -> bool {
+        let needed = self.tool(name).and_then(|tool| self.needs(&caller.principal, tool));
+        needed == Some(Scope::Control) && caller.principal.may(Scope::Control)
+    }
+
+    /// Whether the data that the tool `name` answers may have a note of ours: nobody has said how it looks, or it is one
+    /// of ours that has notes.
+    fn has_notes(&self, name: &str) -> bool {
+        match self.tool(name).and_then(|tool| tool.output.as_ref()) {
+            None => true,
+            Some(schema) => !self.own.has(self.aliases.target(name)) && schema["properties"].get("note").is_some(),
+        }
     }
 
     /// What is known before the call.
@@ -77,6 +129,69 @@ impl Catalog {
     }
 }
 
+/// Nothing can be recorded, so the call is not made.
+fn undone(why: Unrecorded) -> ToolError {
+    ToolError::refused(format!(
+        "{why}, and nothing is done that cannot be recorded: nothing was changed"
+    ))
+}
+
+/// A call that only reads could not be recorded after it was made.
+fn unread(why: Unrecorded) -> ToolError {
+    ToolError::refused(format!(
+        "{why}, and what cannot be recorded is not answered: nothing was changed"
+    ))
+}
+
+/// What came of a call, with a note that it could not be recorded: as the last words, and with `in_data` also there.
+fn unconcluded(outcome: Result<Answer, ToolError>, why: Unrecorded, in_data: bool) -> Result<Answer, ToolError> {
+    let note = format!(
+        "That this call was begun is recorded; how it ended could not be yet: {why}. It is written as soon as that works; \
+         do not repeat the call for it."
+    );
+    let mut answer = match outcome {
+        Ok(answer) => answer,
+        Err(error) => {
+            let text = format!("{error}\n{note}");
+            return Err(ToolError { text, ..error });
+        }
+    };
+    let text = match (answer.text, &answer.structured) {
+        (Some(text), _) => text,
+        (None, Some(structured)) => structured.to_string(),
+        (None, None) => String::new(),
+    };
+    answer.text = Some(format!("{text}\n{note}").trim_start().to_owned());
+    if let (true, Some(Value::Object(fields))) = (in_data, &mut answer.structured) {
+        let all = match fields.get("note") {
+            Some(Value::String(said)) => format!("{said} {note}"),
+            _ => note,
+        };
+        fields.insert("note".into(), all.into());
+    }
+    Ok(answer)
+}
+
+/// One line for each call, with the number that `berth audit` shows it by. Texts are quoted and escaped as they are
+/// written: others chose them.
+fn log(recorder: &Recorder, entry: &Entry, seq: Option<i64>) {
+    if !recorder.is_logged() {
+        return;
+    }
+    let text = |text: &'_ str| (!text.is_empty()).then(|| text[..text.floor_char_boundary(SHOWN)].to_owned());
+    tracing::info!(
+        principal = text(&entry.principal),
+        tool = text(&entry.tool),
+        backend = text(&entry.backend),
+        session = text(&entry.session),
+        outcome = entry.outcome.name(),
+        ms = entry
+            .duration
+            .map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
+        entry = seq,
+    );
+}
+
 /// What only the answer tells: how it went, what it cost, and which session was made.
 fn note(entry: &mut Entry, answer: &Answer) {
     entry.outcome = answer.outcome;
@@ -89,6 +204,8 @@ fn note(entry: &mut Entry, answer: &Answer) {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
     use serde_json::json;
 
     use super::*;
@@ -125,5 +242,53 @@ mod tests {
     fn an_own_tool_that_says_it_failed_is_recorded_so() {
         assert_eq!(noted(Outcome::Failed, json!({})).outcome, Outcome::Failed);
         assert_eq!(noted(Outcome::Done, json!({})).outcome, Outcome::Done);
+    }
+
+    fn answered(text: Option<&str>, structured: Option<Value>) -> Answer {
+        Answer {
+            text: text.map(str::to_owned),
+            structured,
+            outcome: Outcome::Done,
+        }
+    }
+
+    #[test]
+    fn what_was_done_and_not_recorded_is_answered_with_a_note() {
+        let noted = |answer, in_data| unconcluded(Ok(answer), Unrecorded, in_data).unwrap();
+        let said = noted(
+            answered(Some("Message: submitted."), Some(json!({"receipt": "submitted"}))),
+            true,
+        );
+        let text = said.text.unwrap();
+        assert!(
+            text.starts_with("Message: submitted.\n") && text.contains("do not repeat the call"),
+            "{text}"
+        );
+        let data = said.structured.unwrap();
+        assert_eq!(data["receipt"], "submitted");
+        assert!(data["note"].as_str().unwrap().contains("do not repeat the call"));
+
+        let both = noted(answered(None, Some(json!({"note": "It is still at work."}))), true)
+            .structured
+            .unwrap();
+        assert!(
+            both["note"]
+                .as_str()
+                .unwrap()
+                .starts_with("It is still at work. That this")
+        );
+        let closed = noted(answered(None, Some(json!({"ended": true}))), false);
+        assert_eq!(closed.structured, Some(json!({"ended": true})));
+        assert!(closed.text.unwrap().starts_with("{\"ended\":true}\n"));
+        let list = noted(answered(None, Some(json!([1]))), true);
+        assert_eq!(list.structured, Some(json!([1])));
+        assert!(noted(answered(None, None), true).text.unwrap().starts_with("That this"));
+    }
+
+    #[test]
+    fn a_refusal_that_was_not_recorded_keeps_its_words() {
+        let refused = unconcluded(Err(ToolError::refused("it has ended")), Unrecorded, true).unwrap_err();
+        assert!(refused.text.starts_with("it has ended\n") && refused.text.contains("do not repeat"));
+        assert_eq!(refused.outcome, Outcome::Refused);
     }
 }

@@ -12,6 +12,8 @@ use berth::store::{Access, DataDirectory};
 /// Opens the records. Each of those commands comes through here first, before it asks for or changes anything.
 pub(crate) fn open(config: &Config) -> anyhow::Result<Access> {
     let data = DataDirectory::open(&config.server.data, &config.server.cache)?;
+    // What could not be recorded afterwards is better refused.
+    data.audit(config.audit.sync)?.head()?;
     Ok(data.access()?)
 }
 

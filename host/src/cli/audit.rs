@@ -1,14 +1,14 @@
 //! `berth audit`: what was done and by whom, and whether the record of it is still what was written.
 
-use std::io::{self, IsTerminal as _, Write as _, stdout};
+use std::io::{self, IsTerminal as _, Write as _, stdin, stdout};
 use std::ops::{ControlFlow, RangeInclusive};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 use berth::config::Config;
 use berth::store::DataDirectory;
-use berth::store::audit::{Audit, Filter, Head, Outcome, Recorded};
+use berth::store::audit::{Audit, Filter, Head, Outcome, Recorded, Removed, View};
 use berth::text;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio_util::sync::CancellationToken;
@@ -23,7 +23,7 @@ const COLUMNS: [(&str, usize); 7] = [
     ("who", 24),
     ("what", 20),
     ("where", 28),
-    ("outcome", 8),
+    ("outcome", 9),
     ("took", 9),
     ("details", 0),
 ];
@@ -45,6 +45,15 @@ enum Command {
         #[arg(long, value_name = "SEQ:SEAL")]
         expect: Option<Head>,
     },
+    /// Remove the oldest entries, and leave one in their place that says so
+    Prune {
+        /// Entries that began before: 90d, 2026-01-31, or "2026-01-31 08:00:00" (UTC)
+        #[arg(long, value_name = "AGE|DATE", value_parser = moment)]
+        before: SystemTime,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 #[derive(clap::Args)]
@@ -61,7 +70,7 @@ struct Show {
     /// Only what went to this backend
     #[arg(long)]
     backend: Option<String>,
-    /// Only what came to this: ok, failed, refused, gone or fault
+    /// Only what came to this: ok, failed, refused, gone, fault, cut-off or under-way
     #[arg(long)]
     outcome: Option<Outcome>,
     /// How many entries, the newest; 0 for all
@@ -82,10 +91,59 @@ pub(crate) async fn run(config: &Config, options: Options, shutdown: Cancellatio
         Some(Command::Verify { expect }) => {
             let head = audit.verify(expect)?;
             print::line(&format!("{} entries, head {head}", head.seq));
+            if let Some(gone) = audit.pruned()? {
+                print::line(&format!("of them pruned: {}", described(&gone)));
+            }
         }
+        Some(Command::Prune { before, yes }) => prune(audit, before, yes)?,
         None => options.show.run(&audit, shutdown).await?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+impl Options {
+    /// Whether it changes the record.
+    pub(crate) fn prunes(&self) -> bool {
+        matches!(self.command, Some(Command::Prune { .. }))
+    }
+}
+
+fn prune(mut audit: Audit, before: SystemTime, yes: bool) -> anyhow::Result<()> {
+    let Some(plan) = audit.plan_pruning(before)? else {
+        print::line(
+            "nothing is removed: the oldest entry began later, or belongs to a call that has none of its own after it",
+        );
+        return Ok(());
+    };
+    print::line(&format!("to be removed: {}", described(&plan.removed)));
+    if !yes && !is_confirmed()? {
+        return Ok(());
+    }
+    // The system's own word for who it is: a name in the environment would be anybody's.
+    let by = format!("uid:{}", rustix::process::getuid().as_raw());
+    audit.prune(&plan, &by)?;
+    print::line(&format!("removed; the record ends with {} now", audit.head()?));
+    Ok(())
+}
+
+fn described(removed: &Removed) -> String {
+    let Removed {
+        entries,
+        from,
+        to,
+        head,
+    } = removed;
+    format!("{entries} entries from {from} to {to}, the last with the head {head}")
+}
+
+fn is_confirmed() -> anyhow::Result<bool> {
+    if !stdin().is_terminal() {
+        bail!("they cannot be had back, so say --yes to remove them");
+    }
+    print::note("They cannot be had back. Remove them? [y/N]");
+    let mut answer = String::new();
+    stdin().read_line(&mut answer)?;
+    Ok(answer.trim().eq_ignore_ascii_case("y"))
 }
 
 impl Show {
@@ -96,31 +154,35 @@ impl Show {
             what: self.tool.clone(),
             backend: self.backend.clone(),
             outcome: self.outcome,
+            // What goes on would come a second time when it ends.
+            ended: self.follow,
         };
-        let mut end = audit.head()?.seq;
-        let beginning = match self.limit {
-            0 => 1,
-            limit => audit.beginning_of_last(limit, end, &filter)?,
+        let (mut end, mut open) = {
+            let view = audit.view()?;
+            let beginning = match self.limit {
+                0 => i64::MIN,
+                limit => view.beginning_of_last(limit, &filter)?,
+            };
+            (view.end, self.first(&view, &filter, beginning..=view.end)?)
         };
-        let mut open = self.first(audit, &filter, beginning..=end)?;
         while self.follow && open && is_read() {
             if shutdown.run_until_cancelled(tokio::time::sleep(POLL)).await.is_none() {
                 break;
             }
-            let now = audit.head()?.seq;
-            open = self.lines(audit, &filter, end + 1..=now)?;
-            end = end.max(now);
+            let view = audit.view()?;
+            open = self.lines(&view, &filter, end.saturating_add(1)..=view.end)?;
+            end = end.max(view.end);
         }
         Ok(())
     }
 
     /// Prints what there is already; a table where a person looks.
-    fn first(&self, audit: &Audit, filter: &Filter, range: RangeInclusive<i64>) -> anyhow::Result<bool> {
+    fn first(&self, view: &View<'_>, filter: &Filter, range: RangeInclusive<i64>) -> anyhow::Result<bool> {
         if self.json || self.follow || !stdout().is_terminal() {
-            return self.lines(audit, filter, range);
+            return self.lines(view, filter, range);
         }
         let mut rows = Vec::new();
-        audit.visit(filter, range, |entry| {
+        view.visit(filter, range, |entry| {
             rows.push(row(&entry));
             ControlFlow::Continue(())
         })?;
@@ -129,9 +191,9 @@ impl Show {
     }
 
     /// Prints a line for each entry, and answers whether somebody still reads them.
-    fn lines(&self, audit: &Audit, filter: &Filter, range: RangeInclusive<i64>) -> anyhow::Result<bool> {
+    fn lines(&self, view: &View<'_>, filter: &Filter, range: RangeInclusive<i64>) -> anyhow::Result<bool> {
         let mut written = Ok(());
-        audit.visit(filter, range, |entry| {
+        view.visit(filter, range, |entry| {
             written = self.line(entry);
             match written {
                 Ok(()) => ControlFlow::Continue(()),
@@ -181,7 +243,8 @@ fn row(entry: &Recorded) -> Vec<String> {
         entry.principal.clone(),
         or(&entry.tool, &entry.event),
         or(&entry.session, &entry.backend),
-        entry.outcome.clone(),
+        // In words where people look.
+        entry.outcome.replace('-', " "),
         entry.duration_ms.map_or(String::new(), |time| format!("{time} ms")),
         entry.cost_usd.map_or(String::new(), |cost| format!("${cost:.2} ")) + &entry.text,
     ]

@@ -132,6 +132,9 @@ fn run(command: Command, config: Option<PathBuf>) -> anyhow::Result<ExitCode> {
             Command::Clients(options) => clients::run(&load_outside_sessions()?, &options),
             Command::Tokens(options) => tokens::run(&load_outside_sessions()?, &options),
             Command::Attach(options) => attach::run(&load_outside_sessions()?, options, ending()?).await,
+            Command::Audit(options) if options.prunes() => {
+                audit::run(&load_outside_sessions()?, options, ending()?).await
+            }
             Command::Audit(options) => audit::run(&load()?, options, ending()?).await,
             Command::Plugin(PluginCommand::Inspect(options)) => inspect::run(options).await,
             Command::DemoAgent(options) => demo_agent::run(options),

@@ -111,8 +111,42 @@ pub enum Error {
     Database {
         /// Its file.
         path: PathBuf,
-        /// SQLite's reason.
+        /// SQLite's reason. Not as `source`: it stands in the message, and would be told twice.
         cause: rusqlite::Error,
+    },
+    /// The record has not been moved into its own file, and only its owner may do that.
+    #[error(
+        "the record of calls still stands in {path:?}, and {holder}, which is an older berth, writes it there; stop that \
+         process, and the next command moves the record"
+    )]
+    Unmoved {
+        /// The file that it stands in.
+        path: PathBuf,
+        /// "process 4711 (berth serve)".
+        holder: String,
+    },
+    /// The record was copied into its own file, and the copy is another one.
+    #[error("the record of calls in {path:?} could not be moved: its copy differs from it; {path:?} is unchanged")]
+    Miscopied {
+        /// The file that it stands in.
+        path: PathBuf,
+    },
+    /// The record ends with a number that does not follow the one before it.
+    #[error(
+        "the record {path:?} ends with entry {seq}, which berth did not write there, and nothing can follow it; stop \
+         berth and keep its files as evidence in another place (mv {path:?}* ELSEWHERE): the next start begins a new record"
+    )]
+    Misnumbered {
+        /// Its file.
+        path: PathBuf,
+        /// The number.
+        seq: i64,
+    },
+    /// SQLite took an entry of the record and did not keep it.
+    #[error("the record {path:?} does not keep what is written to it: its schema was changed; run: berth audit verify")]
+    Unkept {
+        /// Its file.
+        path: PathBuf,
     },
     /// A later berth has written the database.
     #[error("{path:?} was written by a newer berth; use that one, or give this one a data directory of its own")]
@@ -130,7 +164,7 @@ pub enum Error {
         action: &'static str,
         /// On what.
         path: PathBuf,
-        /// The system's reason.
+        /// The system's reason. Not as `source`: it stands in the message, and would be told twice.
         cause: io::Error,
     },
 }

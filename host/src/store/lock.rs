@@ -3,11 +3,16 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use super::{Error, files};
+
+/// How long to wait before trying again.
+const AGAIN: Duration = Duration::from_millis(5);
 
 /// The data directory is this process's own while this lives. The system releases it if the process dies.
 #[derive(Debug)]
@@ -37,6 +42,31 @@ impl Lock {
             .and_then(|()| file.write_all(owner.as_bytes()))
             .map_err(Error::io("write", path))?;
         Ok(Self { _file: file })
+    }
+
+    /// The same, waiting for its holder for as long as `patience`.
+    pub(super) fn take_within(path: &Path, purpose: &str, patience: Duration) -> Result<Self, Error> {
+        let deadline = Instant::now() + patience;
+        loop {
+            match Self::take(path, purpose) {
+                Err(Error::InUse { .. }) if Instant::now() < deadline => thread::sleep(AGAIN),
+                taken => return taken,
+            }
+        }
+    }
+
+    /// Whether somebody holds `path` now. To see that, it is held for a moment together with others who look, so only
+    /// [`Lock::take_within`] may be used to take it.
+    pub(super) fn is_held(path: &Path) -> Result<bool, Error> {
+        let file = files::open(
+            path,
+            OpenOptions::new().read(true).write(true).create(true).truncate(false),
+        )?;
+        match flock(&file, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => Ok(false),
+            Err(Errno::WOULDBLOCK) => Ok(true),
+            Err(refused) => Err(Error::io("lock", path)(refused.into())),
+        }
     }
 }
 

@@ -99,12 +99,21 @@ impl DataDirectory {
         Access::open(&self.database_path(), &self.data.join("token.key"))
     }
 
-    /// The record of what was done; with `sync` each entry outlives a power cut.
+    /// The record of what was done; with `sync` each entry outlives a power cut. Every process of this user may open it.
     ///
     /// # Errors
-    /// If the database or the key of the record cannot be opened, or was not ours alone.
+    /// If its file or its key cannot be opened, or was not ours alone; or if it still stands where an older berth kept it,
+    /// and one of those runs.
     pub fn audit(&self, sync: bool) -> Result<Audit, Error> {
-        Audit::open(&self.database_path(), &self.data.join("audit.key"), sync)
+        Audit::open(self, sync, None)
+    }
+
+    /// The same for who holds the lock of this directory, and so may move the record from where an older berth kept it.
+    ///
+    /// # Errors
+    /// If its file or its key cannot be opened, or was not ours alone.
+    pub fn audit_of_owner(&self, sync: bool, owner: &Lock) -> Result<Audit, Error> {
+        Audit::open(self, sync, Some(owner))
     }
 
     fn database_path(&self) -> PathBuf {

@@ -498,10 +498,11 @@ async fn no_secret_stands_in_the_log_or_counts_in_an_address() {
     for secret in [PASSPHRASE, &code, access, refresh, &berth.token] {
         assert!(!log.contains(secret), "{log}");
     }
-    let database = std::fs::read(place.path("data/berth.db")).unwrap();
-    let waiting = std::fs::read(place.path("data/berth.db-wal")).unwrap_or_default();
+    let files = ["berth.db", "berth.db-wal", "audit.db", "audit.db-wal"]
+        .map(|name| std::fs::read(place.path("data").join(name)).unwrap_or_default());
+    assert!(!files[0].is_empty() && !files[2].is_empty());
     for secret in [PASSPHRASE, &code, access, refresh, &berth.token] {
-        for file in [&database, &waiting] {
+        for file in &files {
             assert!(!file.windows(secret.len()).any(|window| window == secret.as_bytes()));
         }
     }

@@ -28,8 +28,18 @@ tool = "terminate_session"
 arguments = { session_id = "other/calm-2" }
 "#;
 
+/// What has one entry in the record: it only reads, or does not exist.
+const READING: [&str; 6] = [
+    "list_sessions",
+    "get_session_status",
+    "list_projects",
+    "fetch",
+    "get_logs",
+    "no_such_tool",
+];
+
 /// What `berth audit` with `args` prints as JSON.
-async fn entries(place: &Place, args: &[&str]) -> Vec<Value> {
+pub(crate) async fn entries(place: &Place, args: &[&str]) -> Vec<Value> {
     let ran = place.run(&[&["audit", "--json"], args].concat()).await;
     assert!(ran.success, "{}", ran.stderr);
     ran.stdout
@@ -48,19 +58,19 @@ fn words(entry: &Value, fields: &[&str]) -> String {
 }
 
 /// The head that `berth audit verify` prints.
-async fn verified(place: &Place) -> String {
+pub(crate) async fn verified(place: &Place) -> String {
     let ran = place.run(&["audit", "verify"]).await;
     assert!(ran.success, "{}", ran.stderr);
     let (_, head) = ran.stdout.trim().split_once("entries, head ").unwrap();
     head.to_owned()
 }
 
-/// The database, as somebody may open it who runs as the operator.
-fn database(place: &Place) -> Connection {
-    Connection::open(place.path("data/berth.db")).unwrap()
+/// The record's file, as somebody may open it who runs as the operator.
+pub(crate) fn file(place: &Place) -> Connection {
+    Connection::open(place.path("data/audit.db")).unwrap()
 }
 
-fn kill(berth: &Berth) {
+pub(crate) fn kill(berth: &Berth) {
     kill_process(Pid::from_raw(berth.id().cast_signed()).unwrap(), Signal::KILL).unwrap();
 }
 
@@ -100,6 +110,7 @@ async fn each_call_is_recorded_with_what_came_of_it() {
             "interrupt_session nowhere nowhere/x refused",
         ),
     ];
+    let mut head = 0;
     for (tool, arguments, expected) in &calls {
         berth.call(tool, arguments.clone()).await;
         let last = entries(&place, &["--limit", "1"]).await.remove(0);
@@ -108,9 +119,18 @@ async fn each_call_is_recorded_with_what_came_of_it() {
         assert!(last["duration_ms"].is_u64() && last["at"].is_string(), "{last}");
         assert_eq!(last["arguments"].as_str().unwrap().len(), 64);
         assert_eq!((&last["text"], &last["cost_usd"]), (&Value::Null, &Value::Null));
+        // What only reads, or is no tool at all, has one entry.
+        let seq = last["seq"].as_u64().unwrap();
+        let intention = if READING.contains(tool) {
+            Value::Null
+        } else {
+            json!(seq - 1)
+        };
+        assert_eq!(last["begun"], intention, "{tool}");
+        head = seq;
     }
-    let head = verified(&place).await;
-    assert!(head.starts_with(&format!("{}:", calls.len())), "{head}");
+    assert_eq!(entries(&place, &[]).await.len(), calls.len());
+    assert!(verified(&place).await.starts_with(&format!("{head}:")));
 }
 
 #[tokio::test]
@@ -124,7 +144,7 @@ async fn texts_stand_in_the_record_only_if_the_operator_wants_them() {
         berth.call("remember", json!({"text": "a secret"})).await.done();
         assert_eq!(entries(&place, &[]).await[0]["text"], text);
         drop(berth);
-        let files = ["data/berth.db", "data/berth.db-wal"].map(|name| std::fs::read(place.path(name)));
+        let files = ["data/audit.db", "data/audit.db-wal"].map(|name| std::fs::read(place.path(name)));
         let found = files.iter().flatten().any(|bytes| contains(bytes, b"a secret"));
         assert_eq!(found, !text.is_null());
     }
@@ -143,7 +163,7 @@ async fn what_was_answered_is_recorded_even_if_berth_is_killed_at_once() {
         kill(&berth);
         drop(berth);
         let head = verified(&place).await;
-        assert!(head.starts_with(&format!("{round}:")), "{head}");
+        assert!(head.starts_with(&format!("{}:", 2 * round)), "{head}");
     }
 }
 
@@ -185,7 +205,7 @@ async fn other_processes_write_into_the_same_chain() {
     assert!(place.run(&["call", "noop"]).await.success);
     assert_eq!(entries(&place, &["--tool", "noop"]).await.len(), 21);
     assert_eq!(entries(&place, &["--tool", "token-created"]).await.len(), 20);
-    assert!(verified(&place).await.starts_with("41:"));
+    assert!(verified(&place).await.starts_with("62:"));
 }
 
 #[tokio::test]
@@ -193,7 +213,7 @@ async fn verify_finds_what_was_changed_and_a_kept_head_what_was_cut_off() {
     let place = Place::new(TWO);
     let berth = Berth::serve(&place).await;
     for _ in 0..3 {
-        berth.call("noop", json!({})).await.done();
+        berth.call("list_sessions", json!({})).await.done();
     }
     let head = verified(&place).await;
     let last = entries(&place, &["--limit", "1"]).await.remove(0);
@@ -206,8 +226,8 @@ async fn verify_finds_what_was_changed_and_a_kept_head_what_was_cut_off() {
             .contains("SEQ:SEAL")
     );
 
-    let database = database(&place);
-    database.execute("DELETE FROM audit WHERE seq = 3", ()).unwrap();
+    let file = file(&place);
+    file.execute("DELETE FROM audit WHERE seq = 3", ()).unwrap();
     assert!(verified(&place).await.starts_with("2:"));
     let complaint = place.complaint(&["audit", "verify", "--expect", &head]).await;
     assert!(
@@ -215,8 +235,7 @@ async fn verify_finds_what_was_changed_and_a_kept_head_what_was_cut_off() {
         "{complaint}"
     );
 
-    database
-        .execute("UPDATE audit SET principal = 'x' WHERE seq = 1", ())
+    file.execute("UPDATE audit SET principal = 'x' WHERE seq = 1", ())
         .unwrap();
     let complaint = place.complaint(&["audit", "verify"]).await;
     assert!(complaint.contains("entry 1 does not fit"), "{complaint}");
@@ -261,24 +280,29 @@ async fn while_it_cannot_be_written_nothing_is_done() {
     let berth = Berth::serve(&place).await;
     let remember = async |text: &str| berth.call("remember", json!({"text": text})).await;
     assert_eq!(remember("one").await.done().text, "one\n");
-    let database = database(&place);
-    database.execute("ALTER TABLE audit RENAME TO hidden", ()).unwrap();
-    let error = remember("two").await.error();
-    assert!(
-        error.contains("was carried out, but the record of calls cannot be written"),
-        "{error}"
-    );
-    let error = remember("three").await.error();
-    assert!(error.contains("nothing is done that cannot be recorded"), "{error}");
+    let file = file(&place);
+    file.execute("CREATE UNIQUE INDEX full ON audit ((seq - seq)) WHERE seq > 1", ())
+        .unwrap();
+    for text in ["two", "three"] {
+        let error = remember(text).await.error();
+        assert!(error.contains("nothing was changed"), "{error}");
+    }
+    let error = berth.call("list_sessions", json!({})).await.error();
+    assert!(error.contains("nothing was changed"), "{error}");
 
-    database.execute("ALTER TABLE hidden RENAME TO audit", ()).unwrap();
-    assert_eq!(remember("four").await.done().text, "one\ntwo\nfour\n");
+    file.execute("DROP INDEX full", ()).unwrap();
+    assert_eq!(remember("four").await.done().text, "one\nfour\n");
     let recorded = entries(&place, &[]).await;
-    assert_eq!(recorded.len(), 3, "{recorded:?}");
+    assert_eq!(recorded.len(), 2, "{recorded:?}");
     verified(&place).await;
     let log = place.read("log");
     assert!(
-        log.contains("no such table") && log.contains("is written again"),
+        log.contains("UNIQUE constraint failed") && log.contains("is written again"),
+        "{log}"
+    );
+    assert_eq!(
+        log.matches("cannot be written, so calls are refused").count(),
+        1,
         "{log}"
     );
 }
@@ -296,16 +320,17 @@ async fn filters_and_the_limit_choose_what_is_shown() {
         berth.call(tool, arguments).await;
     }
     for (args, expected) in [
-        (&["--tool", "noop"][..], vec![1, 2]),
-        (&["--backend", "other"], vec![2, 4]),
-        (&["--outcome", "failed"], vec![3]),
-        (&["--principal", "loc"], vec![1, 2, 3, 4]),
+        (&["--tool", "noop"][..], vec![2, 4]),
+        (&["--backend", "other"], vec![4, 7]),
+        (&["--outcome", "failed"], vec![6]),
+        (&["--outcome", "cut-off"], vec![]),
+        (&["--principal", "loc"], vec![2, 4, 6, 7]),
         (&["--principal", "app:"], vec![]),
-        (&["--since", "1h"], vec![1, 2, 3, 4]),
+        (&["--since", "1h"], vec![2, 4, 6, 7]),
         (&["--since", "9999-01-01"], vec![]),
-        (&["--limit", "2"], vec![3, 4]),
-        (&["--limit", "1", "--backend", "local"], vec![3]),
-        (&["--limit", "0"], vec![1, 2, 3, 4]),
+        (&["--limit", "2"], vec![6, 7]),
+        (&["--limit", "1", "--backend", "local"], vec![6]),
+        (&["--limit", "0"], vec![2, 4, 6, 7]),
     ] {
         let found: Vec<u64> = entries(&place, args)
             .await
@@ -315,7 +340,10 @@ async fn filters_and_the_limit_choose_what_is_shown() {
         assert_eq!(found, expected, "{args:?}");
     }
     for (args, says) in [
-        (["--outcome", "fine"], "ok, failed, refused, gone, fault"),
+        (
+            ["--outcome", "fine"],
+            "ok, failed, refused, gone, fault, cut-off, under-way",
+        ),
         (["--since", "soon"], "such as 2h"),
     ] {
         let complaint = place.complaint(&[&["audit"], &args[..]].concat()).await;
@@ -365,7 +393,7 @@ async fn following_shows_new_entries_until_nobody_reads_them_or_ctrl_c() {
         let new = next().await;
         assert_eq!(
             (new["seq"].as_u64(), &new["backend"]),
-            (Some(present + 1), &json!("other"))
+            (Some(present + 2), &json!("other"))
         );
         if end == "interrupted" {
             kill_process(Pid::from_raw(child.id().unwrap().cast_signed()).unwrap(), Signal::INT).unwrap();

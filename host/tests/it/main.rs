@@ -28,6 +28,7 @@ mod own_tools;
 mod peers;
 mod protocol;
 mod public;
+mod record;
 mod scopes;
 mod sessions;
 mod shipped_grant;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use berth::config::Config;
 use berth::store::DataDirectory;
+use berth::store::audit::Broken;
 use bytesize::ByteSize;
 use tokio::net::UnixStream;
 
@@ -44,14 +45,20 @@ fn passphrase(config: &Config, data: &DataDirectory) -> Finding {
 }
 
 fn audit(config: &Config, data: &DataDirectory) -> Finding {
-    match data.audit(config.audit.sync).and_then(|audit| audit.end_fits()) {
-        Ok(true) => Finding::ok("audit", "its record opens, and its end fits the key"),
-        Ok(false) => Finding::fail(
+    let audit = match data.audit(config.audit.sync) {
+        Ok(audit) => audit,
+        Err(error) => return Finding::error("audit", &error.into()),
+    };
+    match audit.examine() {
+        Ok(()) => Finding::ok(
             "audit",
-            "the last entry of the record does not fit its key",
-            "see where that begins: berth audit verify",
+            "its record opens, is as berth made it, and its end fits the key",
         ),
-        Err(error) => Finding::error("audit", &error.into()),
+        Err(broken @ Broken::End) => {
+            Finding::fail("audit", broken.to_string(), "see where that begins: berth audit verify")
+        }
+        // The others name their fix.
+        Err(broken) => Finding::error("audit", &broken.into()),
     }
 }
 

@@ -94,7 +94,7 @@ impl OAuth {
         let done = self.records(move |access| {
             let (outcome, entry) = work(access)?;
             let entry = entry.filter(|entry| !entry.event.is_free() || rates.records_free_refusal());
-            let recorded = entry.map_or(Ok(()), |entry| recorder.record_here(entry));
+            let recorded = entry.map_or(Ok(()), |entry| recorder.record_here(entry).map(drop));
             Ok(recorded.map(|()| outcome))
         });
         done.await?.map_err(OAuthError::internal)

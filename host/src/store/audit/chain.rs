@@ -4,15 +4,15 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rusqlite::{Connection, OptionalExtension as _, Row};
+use rusqlite::{Connection, Row, Rows};
 use thiserror::Error;
 
-use super::Entry;
+use super::{Entry, Part};
 use crate::store::secret::Key;
 
 /// The columns that are sealed, in the order of [`Fields::read`]; the seal itself follows them.
 pub(super) const COLUMNS: &str =
-    "seq, at, event, principal, tool, backend, session, arguments, outcome, duration, cost, text, mac";
+    "seq, at, event, principal, tool, backend, session, arguments, outcome, duration, cost, text, intention, mac";
 
 /// Bytes of a name that a caller or an app chose: a longer one is no name of ours.
 const NAME: usize = 256;
@@ -21,13 +21,20 @@ pub(super) const TEXT: usize = 4 << 10;
 /// Bytes of a seal that a head shows: 128 bits, which nobody meets by trying.
 const SHOWN: usize = 16;
 
+/// The outcome of an entry that says what is about to be done.
+pub(super) const BEGUN: &str = "begun";
+/// The event of an entry that says what was pruned. As the first entry it stands in the place of the last one that was.
+pub(super) const PRUNED: &str = "pruned";
+
 /// An HMAC-SHA256.
 pub(super) type Mac = [u8; 32];
 
 /// Where the record ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Tail {
     /// Number of the last entry; 0 before the first.
     pub(super) seq: i64,
+    /// What the next entry is sealed with.
     pub(super) mac: Mac,
 }
 
@@ -35,17 +42,36 @@ impl Tail {
     /// Before the first entry.
     pub(super) const NONE: Self = Self { seq: 0, mac: [0; 32] };
 
-    /// The last entry that `connection` sees, or the one `before` the last.
-    pub(super) fn read(connection: &Connection, before: u8) -> rusqlite::Result<Self> {
-        let last = connection
-            .prepare_cached("SELECT seq, mac FROM audit ORDER BY seq DESC LIMIT 1 OFFSET ?")?
-            .query_row((before,), |row| {
-                Ok(Self {
-                    seq: row.get(0)?,
-                    mac: row.get(1)?,
-                })
-            });
-        Ok(last.optional()?.unwrap_or(Self::NONE))
+    /// After the last entry that `connection` sees. An error in it: that entry's number, which does not follow the one
+    /// before it or that nothing can follow.
+    pub(super) fn read(connection: &Connection) -> rusqlite::Result<Result<Self, i64>> {
+        let mut statement =
+            connection.prepare_cached("SELECT seq, event, arguments, mac FROM audit ORDER BY seq DESC LIMIT 2")?;
+        let mut rows = statement.query(())?;
+        let Some(last) = rows.next()? else {
+            return Ok(Ok(Self::NONE));
+        };
+        let pruned = last.get_ref(1)?.as_str()? == PRUNED;
+        let (mut tail, removed) = (
+            Self {
+                seq: last.get(0)?,
+                mac: last.get(3)?,
+            },
+            last.get_ref(2)?.as_blob()?.to_vec(),
+        );
+        let before: Option<i64> = rows.next()?.map(|row| row.get(0)).transpose()?;
+        let follows = match before {
+            Some(before) => before.checked_add(1) == Some(tail.seq),
+            None if pruned => true,
+            None => tail.seq == 1,
+        };
+        if let (None, true, Ok(mac)) = (before, pruned, removed.try_into()) {
+            tail.mac = mac;
+        }
+        Ok(match follows && (1..i64::MAX).contains(&tail.seq) {
+            true => Ok(tail),
+            false => Err(tail.seq),
+        })
     }
 
     pub(super) fn head(&self) -> Head {
@@ -53,6 +79,54 @@ impl Tail {
         seal.copy_from_slice(&self.mac[..SHOWN]);
         Head { seq: self.seq, seal }
     }
+
+    /// After `row` of [`COLUMNS`], whether it fits or not.
+    pub(super) fn at(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            seq: row.get(0)?,
+            mac: mac(row)?,
+        })
+    }
+
+    /// After `row` of [`COLUMNS`], if that is what was written behind this one.
+    pub(super) fn follow(&self, row: &Row<'_>, key: &Key) -> Option<Self> {
+        let fields = Fields::read(row).ok()?;
+        let mac = mac(row).ok()?;
+        let fits = Some(fields.seq) == self.seq.checked_add(1) && fields.seal(key, &self.mac) == mac;
+        fits.then_some(Self { seq: fields.seq, mac })
+    }
+
+    /// After `row` as the first of the record: the first entry ever, or one that says what was pruned before it.
+    pub(super) fn begin(row: &Row<'_>, key: &Key) -> Option<Self> {
+        let fields = Fields::read(row).ok()?;
+        if fields.event != PRUNED || fields.seq == 1 {
+            return Self::NONE.follow(row, key);
+        }
+        let removed: Mac = fields.arguments.try_into().ok()?;
+        let fits = fields.seq > 1 && fields.seal_of_pruning(key) == mac(row).ok()?;
+        fits.then_some(Self {
+            seq: fields.seq,
+            mac: removed,
+        })
+    }
+}
+
+/// Follows the chain through all `rows` of [`COLUMNS`], which begin with the record's first, and shows each place to
+/// `see`. Answers where the chain ends, or the number of the first entry that does not fit.
+pub(super) fn walk(mut rows: Rows<'_>, key: &Key, mut see: impl FnMut(&Tail)) -> rusqlite::Result<Result<Tail, i64>> {
+    let mut tail: Option<Tail> = None;
+    while let Some(row) = rows.next()? {
+        let next = match &tail {
+            None => Tail::begin(row, key),
+            Some(tail) => tail.follow(row, key),
+        };
+        let Some(next) = next else {
+            return Ok(Err(tail.map_or(1, |tail| tail.seq.saturating_add(1))));
+        };
+        see(&next);
+        tail = Some(next);
+    }
+    Ok(Ok(tail.unwrap_or(Tail::NONE)))
 }
 
 /// The number of an entry and the beginning of its seal, `SEQ:SEAL`. Whoever has kept one can tell later whether the
@@ -71,9 +145,9 @@ impl fmt::Display for Head {
     }
 }
 
-/// A text that is no head.
+/// A text that is not a head.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{0:?} is no head of the record; write it as `berth audit verify` and the log show it: SEQ:SEAL")]
+#[error("{0:?} is not a head of the record; write it as `berth audit verify` and the log show it: SEQ:SEAL")]
 pub struct NoHead(String);
 
 impl FromStr for Head {
@@ -110,12 +184,14 @@ pub(super) struct Fields<'a> {
     pub(super) duration: Option<i64>,
     pub(super) cost: Option<f64>,
     pub(super) text: &'a str,
+    /// Of an outcome, the number of its intention.
+    pub(super) intention: Option<i64>,
 }
 
 impl<'a> Fields<'a> {
     /// `entry` as it is written under the number `seq`.
-    pub(super) fn of(entry: &'a Entry, seq: i64) -> Self {
-        Self {
+    pub(super) fn of(entry: &'a Entry, part: Part, seq: i64) -> Self {
+        let whole = Self {
             seq,
             at: milliseconds(entry.at),
             event: entry.event.name(),
@@ -131,6 +207,21 @@ impl<'a> Fields<'a> {
             // SQLite keeps neither NaN nor the sign of zero.
             cost: entry.cost.filter(|cost| *cost > 0.0),
             text: cut(&entry.text, TEXT),
+            intention: None,
+        };
+        match part {
+            Part::Whole => whole,
+            Part::Intention => Self {
+                outcome: BEGUN,
+                ..whole
+            },
+            // What was asked for stands in the intention.
+            Part::Outcome(intention) => Self {
+                arguments: &[],
+                text: "",
+                intention: Some(intention),
+                ..whole
+            },
         }
     }
 
@@ -150,16 +241,30 @@ impl<'a> Fields<'a> {
             duration: row.get(9)?,
             cost: row.get(10)?,
             text: text(11)?,
+            intention: row.get(12)?,
         })
     }
 
     /// The seal of this entry behind one with the seal `previous`.
     pub(super) fn seal(&self, key: &Key, previous: &Mac) -> Mac {
-        key.tag(&[
-            b"entry",
+        self.seal_as(b"entry", key, previous)
+    }
+
+    /// The seal of an entry that stands in the place of one that was pruned, whose own seal it holds.
+    pub(super) fn seal_of_pruning(&self, key: &Key) -> Mac {
+        self.seal_as(b"pruning", key, &[0; 32])
+    }
+
+    fn seal_as(&self, kind: &[u8], key: &Key, previous: &Mac) -> Mac {
+        let (seq, at) = (self.seq.to_be_bytes(), self.at.to_be_bytes());
+        let duration = self.duration.map(i64::to_be_bytes);
+        let cost = self.cost.map(f64::to_be_bytes);
+        let intention = self.intention.map(i64::to_be_bytes);
+        let always: [&[u8]; 14] = [
+            kind,
             previous,
-            &self.seq.to_be_bytes(),
-            &self.at.to_be_bytes(),
+            &seq,
+            &at,
             self.event.as_bytes(),
             self.principal.as_bytes(),
             self.tool.as_bytes(),
@@ -167,16 +272,25 @@ impl<'a> Fields<'a> {
             self.session.as_bytes(),
             self.arguments,
             self.outcome.as_bytes(),
-            self.duration.map(i64::to_be_bytes).as_ref().map_or(&[], |bytes| bytes),
-            self.cost.map(f64::to_be_bytes).as_ref().map_or(&[], |bytes| bytes),
+            duration.as_ref().map_or(&[], |bytes| bytes),
+            cost.as_ref().map_or(&[], |bytes| bytes),
             self.text.as_bytes(),
-        ])
+        ];
+        // Entries from before there were intentions are sealed without.
+        match &intention {
+            None => key.tag(&always),
+            Some(intention) => {
+                let mut all: [&[u8]; 15] = [intention; 15];
+                all[..14].copy_from_slice(&always);
+                key.tag(&all)
+            }
+        }
     }
 }
 
 /// The seal in a row of [`COLUMNS`].
 pub(super) fn mac(row: &Row<'_>) -> rusqlite::Result<Mac> {
-    row.get(12)
+    row.get(13)
 }
 
 /// Milliseconds from 1970 to `at`.

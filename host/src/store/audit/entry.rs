@@ -5,6 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use thiserror::Error;
 
+use super::chain::PRUNED;
+
 /// What was done or tried, to be recorded. Texts that are too long are cut when they are written.
 #[derive(Clone, Debug)]
 pub struct Entry {
@@ -52,6 +54,17 @@ impl Entry {
     }
 }
 
+/// Which of a call's entries one is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// The only one.
+    Whole,
+    /// What is about to be done.
+    Intention,
+    /// What came of the intention with this number.
+    Outcome(i64),
+}
+
 /// What can happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -87,6 +100,8 @@ pub enum Event {
     Revoked,
     /// Somebody got no connection, place or wait, or asked too often.
     TurnedAway,
+    /// The operator removed the oldest entries of the record.
+    Pruned,
 }
 
 impl Event {
@@ -109,6 +124,7 @@ impl Event {
             Self::TokenReused => "token-reused",
             Self::Revoked => "revoked",
             Self::TurnedAway => "turned-away",
+            Self::Pruned => PRUNED,
         }
     }
 
@@ -144,11 +160,23 @@ pub enum Outcome {
     Gone,
     /// A fault in berth ended it.
     Fault,
+    /// It was begun, and berth ended before it said what came of it.
+    CutOff,
+    /// It was begun, and goes on.
+    UnderWay,
 }
 
 impl Outcome {
     /// Every outcome.
-    pub const ALL: [Self; 5] = [Self::Done, Self::Failed, Self::Refused, Self::Gone, Self::Fault];
+    pub const ALL: [Self; 7] = [
+        Self::Done,
+        Self::Failed,
+        Self::Refused,
+        Self::Gone,
+        Self::Fault,
+        Self::CutOff,
+        Self::UnderWay,
+    ];
 
     /// Its name in the record.
     pub fn name(self) -> &'static str {
@@ -158,13 +186,15 @@ impl Outcome {
             Self::Refused => "refused",
             Self::Gone => "gone",
             Self::Fault => "fault",
+            Self::CutOff => "cut-off",
+            Self::UnderWay => "under-way",
         }
     }
 }
 
-/// A name that is no outcome's.
+/// A name that no outcome has.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("there is no outcome {0:?}; there are: ok, failed, refused, gone, fault")]
+#[error("there is no outcome {0:?}; there are: ok, failed, refused, gone, fault, cut-off, under-way")]
 pub struct UnknownOutcome(String);
 
 impl FromStr for Outcome {

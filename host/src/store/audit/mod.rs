@@ -1,43 +1,60 @@
-//! The record of what was done, by whom: a chain that nobody can change unseen without the key.
+//! The record of what was done, by whom: a chain that nobody can change unseen without the key. It has a file of its own.
 //!
 //! Any process of the operator may write to it and read it: each entry is sealed with the one before it within one
-//! transaction. A server writes through a [`Recorder`], which lets many calls share a transaction.
+//! transaction. A server writes through a [`Recorder`], which lets many calls share a transaction. Only the owner of the
+//! data directory records calls, so what is open when one starts was cut off.
 
 mod chain;
 mod entry;
+mod moving;
+mod prune;
 mod read;
 mod recorder;
+mod verify;
+mod writer;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::time::{Duration, UNIX_EPOCH};
 
 use rusqlite::{Connection, TransactionBehavior, params};
 
 pub use chain::{Head, NoHead};
 pub use entry::{Entry, Event, Outcome, UnknownOutcome};
-pub use read::{Broken, Filter, Recorded};
-pub use recorder::{Recorder, Unrecorded};
+pub use prune::{Plan, Removed};
+pub use read::{Filter, Recorded, View};
+pub use recorder::{Intention, Recorder, Unrecorded};
+pub use verify::Broken;
 
+use super::database::{self, PATIENCE, RECORD};
+use super::lock::Lock;
 use super::secret::Key;
-use super::{Error, database};
+use super::{DataDirectory, Error};
 use chain::{Fields, Tail};
+use entry::Part;
 
 /// The record of what was done.
 #[derive(Debug)]
 pub struct Audit {
     path: PathBuf,
+    /// Held by the one recorder.
+    lock: PathBuf,
     connection: Connection,
     key: Key,
-    /// Whether each transaction waits for the disk.
-    sync: bool,
 }
 
 impl Audit {
-    pub(super) fn open(path: &Path, key: &Path, sync: bool) -> Result<Self, Error> {
+    /// Opens the record of `data`. The first time it is made, of what stands in the database from before there was a
+    /// file of its own; for that `owner` is needed, or is taken for a moment.
+    pub(super) fn open(data: &DataDirectory, sync: bool, owner: Option<&Lock>) -> Result<Self, Error> {
+        let path = data.data.join("audit.db");
+        let key = Key::load_or_create(&data.data.join("audit.key"))?;
+        let mut connection = database::connect(&path, &RECORD, sync)?;
+        moving::bring_over(data, &mut connection, &path, &key, owner)?;
         Ok(Self {
-            path: path.to_owned(),
-            connection: database::open(path, sync)?,
-            key: Key::load_or_create(key)?,
-            sync,
+            path,
+            lock: data.data.join("audit.lock"),
+            connection,
+            key,
         })
     }
 
@@ -45,54 +62,168 @@ impl Audit {
     /// system, so they outlive this process.
     ///
     /// # Errors
-    /// If SQLite refuses, such as on a full disk, or another process keeps it waiting for 5 seconds.
+    /// If SQLite refuses, such as on a full disk, another process keeps it waiting for 5 seconds, or the end of the
+    /// record is not what berth wrote.
     pub fn append(&mut self, entries: &[Entry]) -> Result<Head, Error> {
-        let tail = append(&mut self.connection, &self.key, entries).map_err(Error::database(&self.path))?;
-        Ok(tail.head())
+        let written = self.write(entries.iter().map(|entry| (entry, Part::Whole)), PATIENCE)?;
+        Ok(written.tail.head())
     }
 
     /// Where the record ends.
     ///
     /// # Errors
-    /// If SQLite refuses.
+    /// If SQLite refuses, or the end of the record is not what berth wrote.
     pub fn head(&self) -> Result<Head, Error> {
-        let tail = Tail::read(&self.connection, 0).map_err(Error::database(&self.path))?;
-        Ok(tail.head())
+        let tail = Tail::read(&self.connection).map_err(Refusal::from);
+        let tail = tail.and_then(|tail| tail.map_err(Refusal::Misnumbered));
+        Ok(tail.map_err(|refusal| self.refused(refusal))?.head())
+    }
+
+    /// Says of the calls that are open that they were cut off. Only for an owner that has begun none itself.
+    fn cut_off(&mut self) -> Result<(), Error> {
+        let open = open_calls(&self.connection).map_err(Error::database(&self.path))?;
+        if !open.is_empty() {
+            let rows = open.iter().map(|(seq, entry)| (entry, Part::Outcome(*seq)));
+            self.write(rows, PATIENCE)?;
+        }
+        Ok(())
+    }
+
+    /// Writes `rows`, all or none, waiting for other processes for as long as `patience`. Without any, it only finds out
+    /// whether one could be written.
+    fn write<'e>(
+        &mut self,
+        rows: impl IntoIterator<Item = (&'e Entry, Part)>,
+        patience: Duration,
+    ) -> Result<Written, Error> {
+        let written = self
+            .connection
+            .busy_timeout(patience)
+            .map_err(Refusal::from)
+            .and_then(|()| append(&mut self.connection, &self.key, rows));
+        written.map_err(|refusal| self.refused(refusal))
+    }
+
+    fn refused(&self, refusal: Refusal) -> Error {
+        let path = self.path.clone();
+        match refusal {
+            Refusal::Sqlite(cause) => Error::Database { path, cause },
+            Refusal::Misnumbered(seq) => Error::Misnumbered { path, seq },
+            Refusal::Unkept => Error::Unkept { path },
+        }
+    }
+}
+
+/// What was written.
+struct Written {
+    /// The number of the first new entry; the others follow it.
+    first: i64,
+    /// Where the record ends now.
+    tail: Tail,
+}
+
+/// Why nothing was written.
+enum Refusal {
+    Sqlite(rusqlite::Error),
+    /// The last entry has this number, and nothing can follow it.
+    Misnumbered(i64),
+    /// What was written is not there.
+    Unkept,
+}
+
+impl From<rusqlite::Error> for Refusal {
+    fn from(cause: rusqlite::Error) -> Self {
+        Self::Sqlite(cause)
     }
 }
 
 /// In the order of [`chain::COLUMNS`].
-const INSERT: &str = "INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+const INSERT: &str = "INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
-fn append(connection: &mut Connection, key: &Key, entries: &[Entry]) -> rusqlite::Result<Tail> {
+fn append<'e>(
+    connection: &mut Connection,
+    key: &Key,
+    rows: impl IntoIterator<Item = (&'e Entry, Part)>,
+) -> Result<Written, Refusal> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Read each time, since another process may have written.
-    let mut tail = Tail::read(&transaction, 0)?;
-    {
-        let mut insert = transaction.prepare_cached(INSERT)?;
-        for entry in entries {
-            let fields = Fields::of(entry, tail.seq.saturating_add(1));
-            let mac = fields.seal(key, &tail.mac);
-            insert.execute(params![
-                fields.seq,
-                fields.at,
-                fields.event,
-                fields.principal,
-                fields.tool,
-                fields.backend,
-                fields.session,
-                fields.arguments,
-                fields.outcome,
-                fields.duration,
-                fields.cost,
-                fields.text,
-                mac,
-            ])?;
-            tail = Tail { seq: fields.seq, mac };
+    let mut tail = Tail::read(&transaction)?.map_err(Refusal::Misnumbered)?;
+    let first = tail.seq + 1;
+    for (entry, part) in rows {
+        let seq = tail.seq.checked_add(1).ok_or(Refusal::Misnumbered(tail.seq))?;
+        let fields = Fields::of(entry, part, seq);
+        let mac = fields.seal(key, &tail.mac);
+        insert(&transaction, &fields, &mac)?;
+        match part {
+            Part::Whole => {}
+            Part::Intention => changes_one(&transaction, "INSERT INTO begun VALUES (?)", seq)?,
+            // The list only saves a search: it may say less than the record.
+            Part::Outcome(intention) => {
+                transaction
+                    .prepare_cached("DELETE FROM begun WHERE seq = ?")?
+                    .execute((intention,))?;
+            }
         }
+        tail = Tail { seq, mac };
     }
-    transaction.commit()?;
-    Ok(tail)
+    if tail.seq < first {
+        let attempt = Entry::at_door(Event::Call, "", "");
+        insert(&transaction, &Fields::of(&attempt, Part::Whole, first), &tail.mac)?;
+        transaction.rollback()?;
+    } else {
+        transaction.commit()?;
+    }
+    Ok(Written { first, tail })
+}
+
+/// The numbers of the intentions that have no outcome, with what will be said of them.
+fn open_calls(connection: &Connection) -> rusqlite::Result<Vec<(i64, Entry)>> {
+    let mut statement = connection.prepare(
+        "SELECT seq, at, principal, tool, backend, session FROM audit
+        WHERE seq IN (SELECT seq FROM begun) AND outcome = 'begun'
+            AND NOT EXISTS (SELECT 1 FROM audit AS later WHERE later.intention = audit.seq)
+        ORDER BY seq",
+    )?;
+    let calls = statement.query_map((), |row| {
+        let at: i64 = row.get(1)?;
+        let entry = Entry {
+            at: UNIX_EPOCH + Duration::from_millis(at.max(0).unsigned_abs()),
+            principal: row.get(2)?,
+            tool: row.get(3)?,
+            backend: row.get(4)?,
+            session: row.get(5)?,
+            outcome: Outcome::CutOff,
+            ..Entry::at_door(Event::Call, "", "")
+        };
+        Ok((row.get(0)?, entry))
+    })?;
+    calls.collect()
+}
+
+/// Writes one row of the record. By a schema that somebody changed it could do nothing, or more.
+fn insert(connection: &Connection, fields: &Fields<'_>, mac: &chain::Mac) -> Result<(), Refusal> {
+    let changed = connection.prepare_cached(INSERT)?.execute(params![
+        fields.seq,
+        fields.at,
+        fields.event,
+        fields.principal,
+        fields.tool,
+        fields.backend,
+        fields.session,
+        fields.arguments,
+        fields.outcome,
+        fields.duration,
+        fields.cost,
+        fields.text,
+        fields.intention,
+        mac,
+    ])?;
+    if changed == 1 { Ok(()) } else { Err(Refusal::Unkept) }
+}
+
+fn changes_one(connection: &Connection, sql: &str, seq: i64) -> Result<(), Refusal> {
+    let changed = connection.prepare_cached(sql)?.execute((seq,))?;
+    if changed == 1 { Ok(()) } else { Err(Refusal::Unkept) }
 }
 
 #[cfg(test)]

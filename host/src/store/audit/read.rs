@@ -1,15 +1,15 @@
-//! Reading the record: what it says, and whether it is still what was written.
+//! Reading the record: what it says, a call with its intention and its outcome as one.
 
 use std::ops::{ControlFlow, RangeInclusive};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::types::Value;
-use rusqlite::{OptionalExtension as _, Row};
+use rusqlite::{Row, Transaction};
 use serde::Serialize;
 
-use super::chain::{COLUMNS, Fields, Tail, mac, milliseconds};
-use super::{Audit, Error, Head, Outcome};
-use crate::store::secret::Key;
+use super::chain::{Fields, Tail, milliseconds};
+use super::{Audit, Error, Outcome};
+use crate::store::lock::Lock;
 
 /// What `berth audit` is asked for. The default is everything.
 #[derive(Clone, Debug, Default)]
@@ -24,13 +24,18 @@ pub struct Filter {
     pub backend: Option<String>,
     /// Only what came to this.
     pub outcome: Option<Outcome>,
+    /// Only what has an entry that says what it came to.
+    pub ended: bool,
 }
 
-/// An entry as the record holds it. Its texts are foreign.
+/// What the record holds of a call or an event. Its texts are foreign.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Recorded {
-    /// Its number, from 1.
+    /// Its number, from 1: of a call that changes something, the number of its outcome once there is one.
     pub seq: i64,
+    /// The number of the entry that says what was about to be done, where its outcome is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub begun: Option<i64>,
     /// When it began, as RFC 3339 with milliseconds.
     pub at: String,
     /// See [`Event`](super::Event).
@@ -64,100 +69,71 @@ pub struct Recorded {
     pub head: String,
 }
 
-/// What is wrong with the record.
-#[derive(Debug, thiserror::Error)]
-pub enum Broken {
-    /// An entry is not what was written there.
-    #[error(
-        "entry {0} does not fit: it, or one before it, was changed, removed or moved, or the key is not the one that it \
-         was written with"
-    )]
-    Misfit(i64),
-    /// The record ends before an entry that was there.
-    #[error("the record ends with entry {last}, but {expected} was its head once: its end was cut off")]
-    Cut {
-        /// The last entry there is.
-        last: i64,
-        /// The head that was kept.
-        expected: Head,
-    },
-    /// The record fits its key, but it is another one.
-    #[error("entry {} has another seal than {expected}: the record was written anew with its key", expected.seq)]
-    Rewritten {
-        /// The head that was kept.
-        expected: Head,
-    },
-    /// It cannot be read.
-    #[error(transparent)]
-    Unreadable(#[from] Error),
-}
+/// [`chain::COLUMNS`](super::chain::COLUMNS) of each call or event: an outcome with what its intention says, and an
+/// intention only while it has no outcome.
+const SHOWN: &str =
+    "SELECT entry.seq, entry.at, entry.event, entry.principal, entry.tool, entry.backend, entry.session,
+    coalesce(intention.arguments, entry.arguments), iif(entry.outcome = 'begun', :open, entry.outcome) AS came_to,
+    entry.duration, entry.cost, coalesce(intention.text, entry.text), entry.intention, entry.mac
+    FROM audit AS entry LEFT JOIN audit AS intention ON intention.seq = entry.intention";
 
-/// The rows of a range that a filter lets through.
-const FITTING: &str = "FROM audit WHERE seq BETWEEN :from AND :to AND at >= :since
-    AND (:principal IS NULL OR substr(principal, 1, length(:principal)) = :principal)
-    AND (:what IS NULL OR tool = :what OR (tool = '' AND event = :what))
-    AND (:backend IS NULL OR backend = :backend)
-    AND (:outcome IS NULL OR outcome = :outcome)";
+/// Those of a range that a filter lets through.
+const FITTING: &str = "WHERE entry.seq BETWEEN :from AND :to AND entry.at >= :since
+    AND (entry.outcome <> 'begun'
+        OR NOT (:ended OR EXISTS (SELECT 1 FROM audit AS later WHERE later.intention = entry.seq)))
+    AND (:principal IS NULL OR substr(entry.principal, 1, length(:principal)) = :principal)
+    AND (:what IS NULL OR entry.tool = :what OR (entry.tool = '' AND entry.event = :what))
+    AND (:backend IS NULL OR entry.backend = :backend)
+    AND (:outcome IS NULL OR came_to = :outcome)";
 
 /// The last moment that RFC 3339 can write, in milliseconds since 1970.
 const LAST_MOMENT: i64 = 253_402_300_799_999;
 
+/// The record as it was at one moment.
+#[derive(Debug)]
+pub struct View<'a> {
+    audit: &'a Audit,
+    transaction: Transaction<'a>,
+    /// Whether calls without an outcome go on or were cut off.
+    open: Outcome,
+    /// The number of the last entry; 0 before the first.
+    pub end: i64,
+}
+
 impl Audit {
-    /// Recomputes every seal, and answers where the record ends. With `expected`, a head that was kept elsewhere, that
-    /// entry must be there with that seal.
-    ///
-    /// Works beside a process that writes: what that one adds meanwhile is left out.
+    /// The record as it is now.
     ///
     /// # Errors
-    /// The first entry that does not fit.
-    pub fn verify(&self, expected: Option<Head>) -> Result<Head, Broken> {
-        self.walk(expected).map_err(Error::database(&self.path))?
-    }
-
-    fn walk(&self, expected: Option<Head>) -> rusqlite::Result<Result<Head, Broken>> {
-        let mut statement = self
-            .connection
-            .prepare(&format!("SELECT {COLUMNS} FROM audit ORDER BY seq"))?;
-        let mut rows = statement.query(())?;
-        let mut tail = Tail::NONE;
-        while let Some(row) = rows.next()? {
-            let Some(next) = follows(row, &self.key, &tail) else {
-                return Ok(Err(Broken::Misfit(tail.seq + 1)));
+    /// If SQLite or the file system refuses.
+    pub fn view(&self) -> Result<View<'_>, Error> {
+        loop {
+            let ran = Lock::is_held(&self.lock)?;
+            let (transaction, end) = self.snapshot().map_err(Error::database(&self.path))?;
+            // A recorder closes what those before it left open, and then takes the lock. So what is open belongs to the
+            // one that held it before we looked; unless one has come since then.
+            let open = match (ran, Lock::is_held(&self.lock)?) {
+                (true, true) => Outcome::UnderWay,
+                (_, false) => Outcome::CutOff,
+                (false, true) => continue,
             };
-            tail = next;
-            match expected {
-                Some(expected) if expected.seq == tail.seq && expected != tail.head() => {
-                    return Ok(Err(Broken::Rewritten { expected }));
-                }
-                _ => {}
-            }
+            return Ok(View {
+                audit: self,
+                transaction,
+                open,
+                end,
+            });
         }
-        Ok(match expected {
-            Some(expected) if expected.seq > tail.seq => Err(Broken::Cut {
-                last: tail.seq,
-                expected,
-            }),
-            _ => Ok(tail.head()),
-        })
     }
 
-    /// Whether the last entry fits the one before it and the key. A server looks at its start, so that a lost key does
-    /// not go unseen for months. An empty record fits.
-    ///
-    /// # Errors
-    /// If SQLite refuses.
-    pub fn end_fits(&self) -> Result<bool, Error> {
-        let fits = || {
-            let view = self.connection.unchecked_transaction()?;
-            let before = Tail::read(&view, 1)?;
-            let last = format!("SELECT {COLUMNS} FROM audit ORDER BY seq DESC LIMIT 1");
-            let fits = view.query_row(&last, (), |row| Ok(follows(row, &self.key, &before).is_some()));
-            Ok(fits.optional()?.unwrap_or(true))
-        };
-        fits().map_err(Error::database(&self.path))
+    fn snapshot(&self) -> rusqlite::Result<(Transaction<'_>, i64)> {
+        let transaction = self.connection.unchecked_transaction()?;
+        let end: Option<i64> = transaction.query_row("SELECT max(seq) FROM audit", (), |row| row.get(0))?;
+        Ok((transaction, end.unwrap_or(0)))
     }
+}
 
-    /// Hands the entries with numbers in `range` that `filter` lets through to `see`, the oldest first, until it breaks.
+impl View<'_> {
+    /// Hands what has numbers in `range` and what `filter` lets through to `see`, the oldest first, until it breaks.
     ///
     /// # Errors
     /// If SQLite refuses, or an entry holds what berth never writes.
@@ -168,10 +144,9 @@ impl Audit {
         mut see: impl FnMut(Recorded) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         let mut visit = || {
-            let mut statement = self
-                .connection
-                .prepare_cached(&format!("SELECT {COLUMNS} {FITTING} ORDER BY seq"))?;
-            let mut rows = statement.query(&filter.parameters(&range)[..])?;
+            let sql = format!("{SHOWN} {FITTING} ORDER BY entry.seq");
+            let mut statement = self.transaction.prepare_cached(&sql)?;
+            let mut rows = statement.query(&self.parameters(filter, &range)[..])?;
             while let Some(row) = rows.next()? {
                 if see(recorded(row)?).is_break() {
                     break;
@@ -179,59 +154,54 @@ impl Audit {
             }
             Ok(())
         };
-        visit().map_err(Error::database(&self.path))
+        visit().map_err(Error::database(&self.audit.path))
     }
 
-    /// Where the last `count` entries begin that have numbers up to `end` and that `filter` lets through.
+    /// Where the last `count` begin that `filter` lets through.
     ///
     /// # Errors
     /// If SQLite refuses.
-    pub fn beginning_of_last(&self, count: u32, end: i64, filter: &Filter) -> Result<i64, Error> {
+    pub fn beginning_of_last(&self, count: u32, filter: &Filter) -> Result<i64, Error> {
         let beginning = || {
-            let mut statement = self.connection.prepare(&format!(
-                "SELECT min(seq) FROM (SELECT seq {FITTING} ORDER BY seq DESC LIMIT {count})"
-            ))?;
-            let first: Option<i64> = statement.query_row(&filter.parameters(&(1..=end))[..], |row| row.get(0))?;
-            Ok(first.unwrap_or(end))
+            let sql = format!("SELECT min(seq) FROM ({SHOWN} {FITTING} ORDER BY entry.seq DESC LIMIT {count})");
+            let mut statement = self.transaction.prepare(&sql)?;
+            let parameters = self.parameters(filter, &(i64::MIN..=self.end));
+            let first: Option<i64> = statement.query_row(&parameters[..], |row| row.get(0))?;
+            Ok(first.unwrap_or(self.end))
         };
-        beginning().map_err(Error::database(&self.path))
+        beginning().map_err(Error::database(&self.audit.path))
     }
-}
 
-impl Filter {
-    /// What [`FITTING`] takes.
-    fn parameters(&self, range: &RangeInclusive<i64>) -> [(&'static str, Value); 7] {
+    /// What [`SHOWN`] and [`FITTING`] take.
+    fn parameters(&self, filter: &Filter, range: &RangeInclusive<i64>) -> [(&'static str, Value); 9] {
         let text = |text: &Option<String>| text.clone().into();
+        let outcome = |outcome: Outcome| outcome.name().to_owned();
         [
             (":from", (*range.start()).into()),
             (":to", (*range.end()).into()),
-            (":since", self.since.map_or(i64::MIN, milliseconds).into()),
-            (":principal", text(&self.principal)),
-            (":what", text(&self.what)),
-            (":backend", text(&self.backend)),
-            (":outcome", self.outcome.map(|outcome| outcome.name().to_owned()).into()),
+            (":since", filter.since.map_or(i64::MIN, milliseconds).into()),
+            (":principal", text(&filter.principal)),
+            (":what", text(&filter.what)),
+            (":backend", text(&filter.backend)),
+            (":outcome", filter.outcome.map(outcome).into()),
+            (":open", outcome(self.open).into()),
+            (":ended", filter.ended.into()),
         ]
     }
 }
 
-/// The tail after `row`, if that is what was written behind `tail`.
-fn follows(row: &Row<'_>, key: &Key, tail: &Tail) -> Option<Tail> {
-    let fields = Fields::read(row).ok()?;
-    let mac = mac(row).ok()?;
-    let fits = fields.seq == tail.seq + 1 && fields.seal(key, &tail.mac) == mac;
-    fits.then_some(Tail { seq: fields.seq, mac })
+/// A moment as the record shows it.
+pub(super) fn moment(milliseconds: i64) -> String {
+    let since = Duration::from_millis(milliseconds.clamp(0, LAST_MOMENT).unsigned_abs());
+    humantime::format_rfc3339_millis(UNIX_EPOCH + since).to_string()
 }
 
 fn recorded(row: &Row<'_>) -> rusqlite::Result<Recorded> {
     let fields = Fields::read(row)?;
-    let tail = Tail {
-        seq: fields.seq,
-        mac: mac(row)?,
-    };
-    let at = Duration::from_millis(fields.at.clamp(0, LAST_MOMENT).unsigned_abs());
     Ok(Recorded {
         seq: fields.seq,
-        at: humantime::format_rfc3339_millis(UNIX_EPOCH + at).to_string(),
+        begun: fields.intention,
+        at: moment(fields.at),
         event: fields.event.to_owned(),
         principal: fields.principal.to_owned(),
         tool: fields.tool.to_owned(),
@@ -242,6 +212,6 @@ fn recorded(row: &Row<'_>) -> rusqlite::Result<Recorded> {
         duration_ms: fields.duration,
         cost_usd: fields.cost,
         text: fields.text.to_owned(),
-        head: tail.head().to_string(),
+        head: Tail::at(row)?.head().to_string(),
     })
 }

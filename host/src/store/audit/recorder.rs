@@ -1,31 +1,35 @@
-//! The record as a server writes it: many callers, and one transaction for all who wait at one time.
+//! The record as a server writes it: many callers, who hand what they have to one thread, and wait for its word.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::time::Instant;
 
 use serde_json::{Map, Value};
 use thiserror::Error;
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::{JoinError, spawn_blocking, yield_now};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::chain::TEXT;
-use super::{Audit, Entry, Error, Head};
+use super::entry::Part;
+use super::verify::Broken;
+use super::writer::{Asked, Writer};
+use super::{Audit, Entry, Error, Head, PATIENCE};
+use crate::store::lock::Lock;
 use crate::store::secret::Key;
 
-/// Entries that wait for the writer; who comes later waits to hand over.
-const QUEUE: usize = 1024;
-/// Entries kept for when the record can be written again: more than calls can be under way when that ends.
-const KEPT: usize = 4096;
+/// Entries that wait for the writer, and calls that were begun. Whoever comes when there are more is refused.
+const QUEUE: usize = 4096;
 /// How many entries lie between two heads in the log.
 const HEADS: i64 = 1000;
 
 /// Writes entries into the record. Clones write into the same one.
 ///
-/// Once an entry could not be written, [`Recorder::ready`] refuses until writing works again. Entries that could not be
-/// written are kept meanwhile and come first then.
+/// Nobody waits longer than some 5 seconds, which is how long another process may hold the file. Once an entry could not
+/// be written, [`Recorder::ready`] and [`Recorder::intend`] refuse until writing works again. What was done and could not
+/// be written is kept meanwhile, and is written as soon as that works.
 #[derive(Clone, Debug)]
 pub struct Recorder {
     queue: mpsc::Sender<Asked>,
+    places: Arc<Semaphore>,
     state: Arc<State>,
     key: Key,
     texts: bool,
@@ -36,41 +40,50 @@ pub struct Recorder {
 #[error("the record of calls cannot be written; berth's log says why")]
 pub struct Unrecorded;
 
-/// An entry to write, or none to see whether writing works; and who waits for that.
+/// That something is about to be done stands in the record. To be concluded by what came of it.
 #[derive(Debug)]
-struct Asked {
-    entry: Option<Entry>,
-    written: oneshot::Sender<bool>,
+#[must_use = "without its outcome it counts as cut off"]
+pub struct Intention {
+    /// The number of its entry.
+    pub seq: i64,
+    /// What was begun can always hand over its outcome.
+    place: OwnedSemaphorePermit,
 }
 
 /// What the writer tells.
 #[derive(Debug)]
-struct State {
+pub(super) struct State {
     failing: AtomicBool,
-    heads_logged: AtomicBool,
+    logged: AtomicBool,
     head: Mutex<Head>,
 }
 
 impl Recorder {
-    /// Starts the task that writes into `audit`; it ends with the last clone. With `texts`, entries of calls hold their
-    /// arguments as they are. Must be called within a runtime.
+    /// Says of calls that earlier owners left open that they were cut off, and starts the thread that writes into
+    /// `audit`; it ends with the last clone. With `texts`, entries of calls hold their arguments as they are.
     ///
     /// # Errors
-    /// If the record cannot be read.
-    pub fn start(audit: Audit, texts: bool) -> Result<Self, Error> {
-        if !audit.end_fits()? {
-            tracing::error!("the last entry of the record does not fit its key; run: berth audit verify");
+    /// If the record cannot be read or written, its end is not what berth wrote, or another recorder has it.
+    pub fn start(mut audit: Audit, texts: bool) -> Result<Self, Error> {
+        match audit.examine() {
+            Ok(()) => {}
+            Err(Broken::Unreadable(error)) => return Err(error),
+            Err(broken) => tracing::error!("{broken}; run: berth audit verify"),
         }
+        audit.cut_off()?;
+        // Whoever sees this held knows that what is open now goes on.
+        let lock = Lock::take_within(&audit.lock, "record", PATIENCE)?;
         let state = Arc::new(State {
             failing: AtomicBool::new(false),
-            heads_logged: AtomicBool::new(false),
+            logged: AtomicBool::new(false),
             head: Mutex::new(audit.head()?),
         });
-        let (queue, asked) = mpsc::channel(QUEUE);
+        let (queue, asked) = mpsc::channel();
         let key = audit.key.clone();
-        tokio::spawn(write(audit, asked, state.clone()));
+        Writer::start(audit, asked, state.clone(), lock)?;
         Ok(Self {
             queue,
+            places: Arc::new(Semaphore::new(QUEUE)),
             state,
             key,
             texts,
@@ -82,19 +95,39 @@ impl Recorder {
     /// # Errors
     /// If an entry could not be written, and writing does not work yet.
     pub async fn ready(&self) -> Result<(), Unrecorded> {
-        match self.state.failing.load(Ordering::Acquire) {
-            true => self.ask(None).await,
-            false => Ok(()),
+        if self.state.failing.load(Ordering::Acquire) {
+            told(self.ask(None, &self.place()?)?.await)?;
         }
+        Ok(())
     }
 
-    /// Writes `entry`. When this returns, it has been handed to the system: it outlives this process, and with
-    /// `[audit] sync` also a power cut.
+    /// Writes that `entry` is about to be done, and gives its number. When this returns, it has been handed to the
+    /// system: it outlives this process, and with `[audit] sync` also a power cut.
+    ///
+    /// # Errors
+    /// If it could not be written: nothing may be done then.
+    pub async fn intend(&self, entry: &Entry) -> Result<Intention, Unrecorded> {
+        let place = self.place()?;
+        let seq = told(self.ask(Some((entry.clone(), Part::Intention)), &place)?.await)?;
+        Ok(Intention { seq, place })
+    }
+
+    /// Writes what came of `intention`, and gives the number of that entry.
     ///
     /// # Errors
     /// If it could not be written. It is kept then, and written as soon as that works again.
-    pub async fn record(&self, entry: Entry) -> Result<(), Unrecorded> {
-        self.ask(Some(entry)).await
+    pub async fn conclude(&self, intention: Intention, entry: Entry) -> Result<i64, Unrecorded> {
+        let Intention { seq, place } = intention;
+        told(self.ask(Some((entry, Part::Outcome(seq))), &place)?.await)
+    }
+
+    /// Writes `entry`, which is all there is to say, and gives its number.
+    ///
+    /// # Errors
+    /// If it could not be written. It is kept then, and written as soon as that works again.
+    pub async fn record(&self, entry: Entry) -> Result<i64, Unrecorded> {
+        let place = self.place()?;
+        told(self.ask(Some((entry, Part::Whole)), &place)?.await)
     }
 
     /// Like [`Recorder::record`], for a thread that may wait.
@@ -104,10 +137,9 @@ impl Recorder {
     ///
     /// # Panics
     /// On a thread that runs tasks.
-    pub fn record_here(&self, entry: Entry) -> Result<(), Unrecorded> {
-        let (asked, outcome) = Asked::new(Some(entry));
-        self.queue.blocking_send(asked).map_err(|_| Unrecorded)?;
-        told(outcome.blocking_recv())
+    pub fn record_here(&self, entry: Entry) -> Result<i64, Unrecorded> {
+        let place = self.place()?;
+        told(self.ask(Some((entry, Part::Whole)), &place)?.blocking_recv())
     }
 
     /// What an entry tells of `arguments`: their digest, which only the holder of the key can compare with others, and
@@ -121,41 +153,53 @@ impl Recorder {
         (digest, json)
     }
 
-    /// From now on, where the record ends stands in the program's log: now, every 1000 entries, and at the end. Whoever
-    /// keeps the log elsewhere can tell later whether the record was cut or replaced.
+    /// From now on each call is a line of the program's log, and where the record ends stands there too: now, every 1000
+    /// entries, and at the end. Whoever keeps the log elsewhere can tell later whether the record was cut or replaced.
     pub fn log_heads(&self) {
-        self.state.heads_logged.store(true, Ordering::Release);
+        self.state.logged.store(true, Ordering::Release);
         self.state.log_head();
     }
 
-    /// Tries once more to write what could not be written, and logs where the record ends if heads are logged.
+    /// Whether calls are logged: they are where a berth serves, and not where a command makes one.
+    pub fn is_logged(&self) -> bool {
+        self.state.logged.load(Ordering::Acquire)
+    }
+
+    /// Tries once more to write what could not be written, logs where the record ends if heads are logged, and ends the
+    /// writing: nothing is recorded by any clone after this. An owner gives the data directory free only then.
     pub async fn finish(&self) {
-        if self.ready().await.is_err() {
-            tracing::error!("the last entries of the record could not be written and are lost");
+        let (ended, end) = oneshot::channel();
+        // Where there is no writer, there is nothing left to write.
+        if self.queue.send(Asked::End(ended)).is_ok() {
+            let _ = end.await;
         }
         self.state.log_head();
     }
 
-    async fn ask(&self, entry: Option<Entry>) -> Result<(), Unrecorded> {
-        let (asked, outcome) = Asked::new(entry);
-        self.queue.send(asked).await.map_err(|_| Unrecorded)?;
-        told(outcome.await)
+    fn place(&self) -> Result<OwnedSemaphorePermit, Unrecorded> {
+        self.places.clone().try_acquire_owned().map_err(|_| Unrecorded)
     }
-}
 
-impl Asked {
-    fn new(entry: Option<Entry>) -> (Self, oneshot::Receiver<bool>) {
+    /// Hands something to the writer, or only asks whether writing works. Whoever asks has a place until the answer.
+    fn ask(
+        &self,
+        row: Option<(Entry, Part)>,
+        _place: &OwnedSemaphorePermit,
+    ) -> Result<oneshot::Receiver<Option<i64>>, Unrecorded> {
         let (written, outcome) = oneshot::channel();
-        (Self { entry, written }, outcome)
+        let asked = Asked::Write {
+            row,
+            since: Instant::now(),
+            written,
+        };
+        self.queue.send(asked).map_err(|_| Unrecorded)?;
+        Ok(outcome)
     }
 }
 
 /// What the writer answered; it is silent only if it has ended.
-fn told(outcome: Result<bool, oneshot::error::RecvError>) -> Result<(), Unrecorded> {
-    match outcome {
-        Ok(true) => Ok(()),
-        _ => Err(Unrecorded),
-    }
+fn told(outcome: Result<Option<i64>, oneshot::error::RecvError>) -> Result<i64, Unrecorded> {
+    outcome.ok().flatten().ok_or(Unrecorded)
 }
 
 impl State {
@@ -163,14 +207,18 @@ impl State {
         self.head.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn is_failing(&self) -> bool {
+        self.failing.load(Ordering::Acquire)
+    }
+
     fn log_head(&self) {
-        if self.heads_logged.load(Ordering::Acquire) {
+        if self.logged.load(Ordering::Acquire) {
             tracing::info!("the head of the record is {}", self.head());
         }
     }
 
     /// Takes note of what writing came to, and says in the log what changed.
-    fn note(&self, written: &Result<Head, Error>) {
+    pub(super) fn note(&self, written: Result<Head, &Error>) {
         let failed = written.is_err();
         let failed_before = self.failing.swap(failed, Ordering::AcqRel);
         match written {
@@ -182,75 +230,11 @@ impl State {
                 if failed_before {
                     tracing::info!("the record of calls is written again");
                 }
-                let before = std::mem::replace(&mut *self.head(), *head);
+                let before = std::mem::replace(&mut *self.head(), head);
                 if before.seq / HEADS != head.seq / HEADS {
                     self.log_head();
                 }
             }
         }
-    }
-}
-
-/// Writes what is asked for, until nobody can ask any more.
-async fn write(mut audit: Audit, mut asked: mpsc::Receiver<Asked>, state: Arc<State>) {
-    let (mut batch, mut entries, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
-    while asked.recv_many(&mut batch, QUEUE).await > 0 {
-        gather(&mut asked, &mut batch).await;
-        for Asked { entry, written } in batch.drain(..) {
-            entries.extend(entry);
-            waiting.push(written);
-        }
-        let outcome;
-        (audit, entries, outcome) = match append(audit, entries).await {
-            Ok(tried) => tried,
-            Err(_) => {
-                tracing::error!(
-                    "a fault in berth ended the writing of the record; calls are refused until it is started again"
-                );
-                return;
-            }
-        };
-        state.note(&outcome);
-        match &outcome {
-            Ok(_) => entries.clear(),
-            Err(_) => keep(&mut entries),
-        }
-        for written in waiting.drain(..) {
-            // Who waits no longer has gone.
-            let _ = written.send(outcome.is_ok());
-        }
-    }
-}
-
-/// Takes along all who are about to ask: a transaction costs far more than an entry in it. It ends, since who has asked
-/// waits for the answer.
-async fn gather(asked: &mut mpsc::Receiver<Asked>, batch: &mut Vec<Asked>) {
-    let mut before = 0;
-    while batch.len() > before {
-        before = batch.len();
-        yield_now().await;
-        while let Ok(further) = asked.try_recv() {
-            batch.push(further);
-        }
-    }
-}
-
-/// Writes the entries, here unless that waits for the disk: handing them to the system takes less time than waking
-/// another thread would.
-async fn append(mut audit: Audit, entries: Vec<Entry>) -> Result<(Audit, Vec<Entry>, Result<Head, Error>), JoinError> {
-    let sync = audit.sync;
-    let write = move || {
-        let outcome = audit.append(&entries);
-        (audit, entries, outcome)
-    };
-    if sync { spawn_blocking(write).await } else { Ok(write()) }
-}
-
-/// What could not be written waits for when it can be, as far as there is room.
-fn keep(entries: &mut Vec<Entry>) {
-    let lost = entries.len().saturating_sub(KEPT);
-    if lost > 0 {
-        tracing::error!("{lost} entries of the record are lost: too many wait to be written");
-        entries.truncate(KEPT);
     }
 }

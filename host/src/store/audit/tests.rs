@@ -1,12 +1,15 @@
 //! The record on a real file system: what it holds, what `verify` finds, and what happens when it cannot be written.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod moving;
+mod pruning;
 mod recorder;
 mod tampering;
 
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::time::{Duration, UNIX_EPOCH};
+use std::str::FromStr as _;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::Connection;
 use serde_json::json;
@@ -22,7 +25,7 @@ fn opened(root: &Path) -> Audit {
 
 /// The same database, as somebody who may write to it and has no key.
 fn tampering(root: &Path) -> Connection {
-    Connection::open(root.join("data/berth.db")).unwrap()
+    Connection::open(root.join("data/audit.db")).unwrap()
 }
 
 /// A call with something in every field.
@@ -52,13 +55,12 @@ fn five() -> (TempDir, Head) {
 
 fn all(audit: &Audit, filter: &Filter) -> Vec<Recorded> {
     let mut found = Vec::new();
-    let end = audit.head().unwrap().seq;
-    audit
-        .visit(filter, 1..=end, |entry| {
-            found.push(entry);
-            ControlFlow::Continue(())
-        })
-        .unwrap();
+    let view = audit.view().unwrap();
+    view.visit(filter, i64::MIN..=view.end, |entry| {
+        found.push(entry);
+        ControlFlow::Continue(())
+    })
+    .unwrap();
     found
 }
 
@@ -72,7 +74,7 @@ fn an_empty_record_is_whole() {
     let head = opened(root.path()).verify(None).unwrap();
     assert_eq!(head.to_string(), format!("0:{}", "0".repeat(32)));
     assert!(opened(root.path()).verify(Some(head)).is_ok());
-    assert!(opened(root.path()).end_fits().unwrap());
+    opened(root.path()).examine().unwrap();
 }
 
 #[test]
@@ -261,8 +263,9 @@ fn filters_let_through_what_they_name() {
         backend: text("local"),
         ..Filter::default()
     };
-    assert_eq!(audit.beginning_of_last(2, 5, &local).unwrap(), 2);
-    assert_eq!(audit.beginning_of_last(9, 5, &local).unwrap(), 1);
+    let view = audit.view().unwrap();
+    assert_eq!(view.beginning_of_last(2, &local).unwrap(), 2);
+    assert_eq!(view.beginning_of_last(9, &local).unwrap(), 1);
 }
 
 #[test]
@@ -271,5 +274,25 @@ fn outcomes_have_the_names_that_they_are_read_by() {
         assert_eq!(outcome.name().parse(), Ok(outcome));
     }
     let unknown = "fine".parse::<Outcome>().unwrap_err().to_string();
-    assert!(unknown.contains("ok, failed, refused, gone, fault"), "{unknown}");
+    let names: Vec<&str> = Outcome::ALL.into_iter().map(Outcome::name).collect();
+    assert!(unknown.contains(&names.join(", ")), "{unknown}");
+}
+
+#[test]
+fn an_error_of_the_database_is_said_once() {
+    let root = TempDir::new().unwrap();
+    let mut audit = opened(root.path());
+    audit.connection.pragma_update(None, "max_page_count", 1).unwrap();
+    let large = Entry {
+        text: "x".repeat(4096),
+        ..call("")
+    };
+    let error = (0..100)
+        .find_map(|_| audit.append(&vec![large.clone(); 20]).err())
+        .unwrap();
+    let said = format!("{:#}", anyhow::Error::from(error));
+    assert_eq!(said.matches("full").count(), 1, "{said}");
+    let missing = DataDirectory::open(Path::new("/dev/null/data"), &root.path().join("cache")).unwrap_err();
+    let said = format!("{:#}", anyhow::Error::from(missing));
+    assert_eq!(said.matches("Not a directory").count(), 1, "{said}");
 }

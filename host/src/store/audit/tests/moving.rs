@@ -1,0 +1,150 @@
+//! The record of an older berth, which stood in the database of who may come in, and comes into its own file.
+
+use rusqlite::params;
+
+use super::*;
+use crate::store::{Error, database};
+
+const KEY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n";
+/// The seals of `call("local/1")` and `call("local/2")` behind it with that key, as berth 0.1.0 made them.
+const SEALS: [&str; 2] = [
+    "15520477ce968cb4ef165bcab7aa43815903e31a3b63539c7614702d43d47b11",
+    "7309052f256c63fd2b77ea7181fe3071376ddb642093002ddf6def996b399a6f",
+];
+
+/// A data directory with a record as berth 0.1.0 left it.
+fn left_by_an_older_berth() -> TempDir {
+    let root = TempDir::new().unwrap();
+    DataDirectory::open(&root.path().join("data"), &root.path().join("cache")).unwrap();
+    let old = database::open(&root.path().join("data/berth.db"), true).unwrap();
+    for (seq, seal) in (1..).zip(SEALS) {
+        let mac: Vec<u8> = (0..32)
+            .map(|n| u8::from_str_radix(&seal[2 * n..2 * n + 2], 16).unwrap())
+            .collect();
+        old.execute(
+            "INSERT INTO audit VALUES (?, 1700000000123, 'call', 'app:Claude#7', 'send_message', 'local', ?, ?, 'ok', 15, \
+             0.25, '{}', ?)",
+            params![seq, format!("local/{seq}"), [7_u8; 32], mac],
+        )
+        .unwrap();
+    }
+    old.pragma_update(None, "user_version", 3).unwrap();
+    std::fs::write(root.path().join("data/audit.key"), KEY).unwrap();
+    let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(root.path().join("data/audit.key"), private).unwrap();
+    root
+}
+
+fn old(root: &TempDir) -> Connection {
+    Connection::open(root.path().join("data/berth.db")).unwrap()
+}
+
+fn stands_in_the_old_place(root: &TempDir) -> bool {
+    let count = "SELECT count(*) FROM sqlite_schema WHERE name = 'audit'";
+    old(root).query_row(count, (), |row| row.get(0)).unwrap()
+}
+
+/// What an owner does when it starts.
+fn started(root: &TempDir) -> Result<Audit, Error> {
+    let directory = DataDirectory::open(&root.path().join("data"), &root.path().join("cache")).unwrap();
+    let lock = directory.lock("test").unwrap();
+    directory.audit_of_owner(false, &lock)
+}
+
+fn head() -> Head {
+    format!("2:{}", &SEALS[1][..32]).parse().unwrap()
+}
+
+#[test]
+fn it_is_moved_with_its_seals_and_goes_on() {
+    for moved in [
+        |root: &TempDir| started(root).unwrap(),
+        |root: &TempDir| opened(root.path()),
+    ] {
+        let root = left_by_an_older_berth();
+        let mut audit = moved(&root);
+        assert_eq!(audit.verify(Some(head())).unwrap(), head());
+        assert_eq!(sessions(&all(&audit, &Filter::default())), ["local/1", "local/2"]);
+        assert!(!stands_in_the_old_place(&root));
+        audit.append(&[call("local/3")]).unwrap();
+        assert_eq!(started(&root).unwrap().verify(Some(head())).unwrap().seq, 3);
+    }
+}
+
+#[test]
+fn wherever_it_was_stopped_it_goes_on_from_there() {
+    // Killed before anything was committed: a file without a schema.
+    let root = left_by_an_older_berth();
+    drop(database::connect(&root.path().join("data/audit.db"), &database::RECORD, false).unwrap());
+    assert_eq!(started(&root).unwrap().verify(None).unwrap(), head());
+
+    // Killed while the copy was written.
+    let root = left_by_an_older_berth();
+    let half = database::connect(&root.path().join("data/audit.db"), &database::RECORD, false).unwrap();
+    half.execute_batch("BEGIN IMMEDIATE; CREATE TABLE audit (seq)").unwrap();
+    drop(half);
+    assert_eq!(started(&root).unwrap().verify(None).unwrap(), head());
+
+    // Killed before the old one was dropped; meanwhile others wrote into the new one.
+    let root = left_by_an_older_berth();
+    let copy = root.path().join("copy");
+    old(&root).execute("VACUUM INTO ?", (copy.to_str().unwrap(),)).unwrap();
+    opened(root.path()).append(&[call("local/3")]).unwrap();
+    let restored = old(&root);
+    restored
+        .execute_batch(&format!(
+            "ATTACH '{}' AS copy; CREATE TABLE audit AS SELECT * FROM copy.audit",
+            copy.display()
+        ))
+        .unwrap();
+    drop(restored);
+    let audit = started(&root).unwrap();
+    assert_eq!(audit.verify(Some(head())).unwrap().seq, 3);
+    assert!(!stands_in_the_old_place(&root));
+}
+
+#[test]
+fn a_record_that_was_broken_is_moved_as_it_is() {
+    for (tampered, entry) in [
+        ("UPDATE audit SET principal = 'local' WHERE seq = 2", 2),
+        ("DELETE FROM audit WHERE seq = 1", 1),
+        ("UPDATE audit SET mac = x'00' WHERE seq = 1", 1),
+        ("UPDATE audit SET text = CAST(x'ff' AS TEXT) WHERE seq = 2", 2),
+        ("UPDATE audit SET seq = 9223372036854775807 WHERE seq = 2", 2),
+    ] {
+        let root = left_by_an_older_berth();
+        old(&root).execute(tampered, ()).unwrap();
+        let audit = started(&root).unwrap();
+        assert!(
+            matches!(audit.verify(None), Err(Broken::Misfit(seq)) if seq == entry),
+            "{tampered}"
+        );
+        assert!(!stands_in_the_old_place(&root), "{tampered}");
+    }
+}
+
+#[test]
+fn a_record_in_the_old_place_that_is_another_one_is_left_there() {
+    let root = left_by_an_older_berth();
+    opened(root.path());
+    old(&root)
+        .execute_batch("CREATE TABLE audit (seq, mac); INSERT INTO audit VALUES (9, x'00')")
+        .unwrap();
+    assert_eq!(started(&root).unwrap().verify(None).unwrap(), head());
+    assert!(stands_in_the_old_place(&root));
+}
+
+#[test]
+fn only_the_owner_moves_it_and_others_say_what_to_do() {
+    let root = left_by_an_older_berth();
+    let directory = DataDirectory::open(&root.path().join("data"), &root.path().join("cache")).unwrap();
+    let lock = directory.lock("serve").unwrap();
+    let error = directory.audit(false).unwrap_err().to_string();
+    assert!(
+        error.contains("(berth serve)") && error.contains("stop that process"),
+        "{error}"
+    );
+    assert!(stands_in_the_old_place(&root));
+    drop(lock);
+    assert_eq!(directory.audit(false).unwrap().verify(None).unwrap(), head());
+}

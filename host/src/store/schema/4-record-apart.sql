@@ -1,0 +1,2 @@
+-- From here on the record has a file of its own, audit.db. Whoever holds the data directory moves what stands in `audit`
+-- there and drops this table; a berth that would still write here is too old for this version.
