@@ -110,9 +110,7 @@ impl Options {
 
 fn prune(mut audit: Audit, before: SystemTime, yes: bool) -> anyhow::Result<()> {
     let Some(plan) = audit.plan_pruning(before)? else {
-        print::line(
-            "nothing is removed: the oldest entry began later, or belongs to a call that has none of its own after it",
-        );
+        print::line("nothing is removed: the oldest entry began later, or its call has not ended");
         return Ok(());
     };
     print::line(&format!("to be removed: {}", described(&plan.removed)));
