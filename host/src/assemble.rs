@@ -172,7 +172,7 @@ pub async fn follow_former_sockets(config: &Config, data: &DataDirectory) -> any
                 let (what, fix) = left_apart(grant, data, why)?;
                 tracing::warn!("{what}; {fix}");
             }
-            Former::Used => tracing::info!(
+            Former::Used => tracing::debug!(
                 "the server of `{}` that runs at {:?} is used",
                 grant.program,
                 socket.former_path().unwrap_or(socket.path())
