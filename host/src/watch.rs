@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::contract::{Error, Session, Timestamp};
-use crate::plugin::Backend;
+use crate::plugin::{Backend, Listed};
 
 /// How often sessions are listed while somebody waits for one.
 const POLL: Duration = Duration::from_millis(300);
@@ -21,7 +21,7 @@ pub struct Snapshot {
     /// When the look began: what was done after that may not show in it.
     pub begun: Instant,
     /// The sessions, or why they could not be listed.
-    pub sessions: Result<Vec<Session>, Error>,
+    pub sessions: Result<Listed<Session>, Error>,
 }
 
 /// A backend with its loop.
@@ -79,7 +79,7 @@ impl Watched {
 
     async fn poll(&self) {
         let begun = Instant::now();
-        let sessions = self.backend.poll_sessions().await.map(|listed| listed.items);
+        let sessions = self.backend.poll_sessions().await;
         self.snapshots
             .send_replace(Some(Arc::new(Snapshot { begun, sessions })));
     }

@@ -71,17 +71,22 @@ impl Catalog {
             let Some(snapshot) = snapshot.filter(|snapshot| snapshot.begun >= began) else {
                 continue;
             };
-            let sessions = match &snapshot.sessions {
-                Ok(sessions) => sessions,
+            let listed = match &snapshot.sessions {
+                Ok(listed) => listed,
                 Err(error) => {
                     unseen = Some(super::describe(member.name(), error.clone()));
                     continue;
                 }
             };
-            unseen = None;
-            let Some(session) = sessions.iter().find(|session| session.id == id) else {
-                return Rest::Gone;
+            let Some(session) = listed.items.iter().find(|session| session.id == id) else {
+                // It may be one of those that were left out.
+                match listed.faults.first() {
+                    None => return Rest::Gone,
+                    Some(fault) => unseen = Some(fault.clone()),
+                }
+                continue;
             };
+            unseen = None;
             if at_work(session) {
                 (calm, moved) = (0, true);
                 continue;

@@ -69,11 +69,6 @@ pub(crate) async fn verified(place: &Place) -> String {
 pub(crate) fn file(place: &Place) -> Connection {
     Connection::open(place.path("data/audit.db")).unwrap()
 }
-
-pub(crate) fn kill(berth: &Berth) {
-    kill_process(Pid::from_raw(berth.id().cast_signed()).unwrap(), Signal::KILL).unwrap();
-}
-
 #[tokio::test]
 async fn each_call_is_recorded_with_what_came_of_it() {
     let place = Place::new(TWO);
@@ -158,9 +153,9 @@ fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
 async fn what_was_answered_is_recorded_even_if_berth_is_killed_at_once() {
     let place = Place::new(TWO);
     for round in 1..=3 {
-        let berth = Berth::serve(&place).await;
+        let mut berth = Berth::serve(&place).await;
         berth.call("noop", json!({})).await.done();
-        kill(&berth);
+        berth.kill().await;
         drop(berth);
         let head = verified(&place).await;
         assert!(head.starts_with(&format!("{}:", 2 * round)), "{head}");

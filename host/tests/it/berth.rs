@@ -299,6 +299,15 @@ impl Berth {
         (began.elapsed(), status.success())
     }
 
+    /// Ends it as a crash does.
+    pub(crate) async fn kill(&mut self) {
+        self.signal(Signal::KILL);
+        timeout(PATIENCE, self.child.wait())
+            .await
+            .expect("it does not end")
+            .unwrap();
+    }
+
     fn signal(&self, signal: Signal) {
         if let Some(pid) = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed())) {
             let _ = kill_process(pid, signal);

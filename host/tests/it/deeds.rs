@@ -198,8 +198,11 @@ async fn told_after(tool: &'static str, trouble: Trouble) {
             ["submitted", "confirmed", "unconfirmed"].contains(&told["receipt"].as_str().unwrap_or_default()),
             "{about}"
         );
-        assert!(told["note"].as_str().is_some_and(|note| !note.is_empty()), "{about}");
-        assert!(answer.text.contains(told["note"].as_str().unwrap()), "{about}");
+        // Looks that hang are not missed where the poll has seen the session at rest.
+        if trouble != Trouble::LooksHang || told["receipt"] == "unconfirmed" {
+            let note = told["note"].as_str().unwrap_or_else(|| panic!("{about}"));
+            assert!(!note.is_empty() && answer.text.contains(note), "{about}");
+        }
     }
     let entries = recorded(&demo.place, tool).await;
     assert_eq!(entries.len(), earlier + 1, "{tool} {trouble:?}: {entries:?}");
@@ -266,7 +269,7 @@ async fn who_may_not_wait_is_told_before_anything_is_done() {
     ] {
         let why = demo.call(tool, arguments).await.error();
         assert!(
-            why.contains("already wait") && why.contains("nothing was done"),
+            why.contains("wait already") && why.contains("nothing was done"),
             "{tool}: {why}"
         );
     }

@@ -1,7 +1,6 @@
 //! Messages and answers to the demo agent on a real tmux: each arrives once and whole, or is refused with nothing typed.
 
 use futures::future::join_all;
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::berth::{Berth, Called};
@@ -338,7 +337,7 @@ async fn a_berth_that_is_killed_while_it_types_sends_nothing_twice() {
         _ = demo.berth.request(&body).send() => panic!("it was already done"),
         () = begun => {}
     }
-    kill(&demo.berth);
+    demo.berth.kill().await;
     demo.berth = Berth::serve(&demo.place).await;
     // What it had pasted is cleared, or it was sent whole just before.
     assert_eq!(demo.send(&id, "after").await.done().structured["receipt"], "submitted");
@@ -365,7 +364,7 @@ async fn what_a_kill_left_in_a_composer_is_cleared_and_what_a_person_made_of_it_
             sent = sent => panic!("it was already done: {sent:?}"),
             () = begun => {}
         }
-        kill(&demo.berth);
+        demo.berth.kill().await;
         demo.berth = Berth::serve(&demo.place).await;
         let next = format!("next {number}");
         assert_eq!(demo.send(&id, &next).await.done().structured["receipt"], "submitted");
@@ -381,7 +380,7 @@ async fn what_a_kill_left_in_a_composer_is_cleared_and_what_a_person_made_of_it_
         sent = sent => panic!("it was already done: {sent:?}"),
         () = begun => {}
     }
-    kill(&demo.berth);
+    demo.berth.kill().await;
     demo.tmux.write(&id, " and more of mine");
     until("the draft", async || {
         demo.tmux.screen(&id).contains("and more of mine").then_some(())
@@ -393,12 +392,6 @@ async fn what_a_kill_left_in_a_composer_is_cleared_and_what_a_person_made_of_it_
     // Unless Enter was quicker than the kill: then the draft is the person's alone.
     assert!(why.error().contains("draft"), "{arrived:?}");
     assert!(demo.tmux.screen(&id).contains("and more of mine"));
-}
-
-/// Ends a berth as a crash does.
-pub(crate) fn kill(berth: &Berth) {
-    let pid = Pid::from_raw(berth.id().cast_signed()).unwrap();
-    kill_process(pid, Signal::KILL).unwrap();
 }
 
 #[tokio::test]

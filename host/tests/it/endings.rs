@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use crate::berth::Berth;
-use crate::delivery::kill;
 use crate::demo::{Demo, until};
 
 /// How often berth ends.
@@ -32,7 +31,7 @@ async fn callers_that_hang_up_and_sigterm_lose_nothing() {
 #[tokio::test]
 async fn sigkill_loses_nothing_but_what_it_cut_off() {
     endings(2, async |demo, calls| {
-        kill(&demo.berth);
+        demo.berth.kill().await;
         calls.iter().for_each(JoinHandle::abort);
     })
     .await;

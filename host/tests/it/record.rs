@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::audit::{entries, file, kill, verified};
+use crate::audit::{entries, file, verified};
 use crate::berth::{Berth, Called, PATIENCE, Place, called};
 
 /// A backend that remembers texts and may run a shell for a while, and one whose sessions never settle.
@@ -165,12 +165,12 @@ async fn what_was_done_and_could_not_be_recorded_is_answered_with_a_note_and_rec
 #[tokio::test]
 async fn a_call_that_ends_with_berth_is_cut_off() {
     let place = Place::new(SHELL);
-    let berth = Berth::serve(&place).await;
+    let mut berth = Berth::serve(&place).await;
     let call = begin_waiting(&place, &berth);
     let open = until_one(&place, "under-way").await;
     assert_eq!((&open["tool"], &open["duration_ms"]), (&json!("run"), &Value::Null));
     call.abort();
-    kill(&berth);
+    berth.kill().await;
     drop(berth);
     assert_eq!(until_one(&place, "cut-off").await["seq"], open["seq"]);
 

@@ -7,7 +7,6 @@ use std::os::unix::fs::symlink;
 use serde_json::{Value, json};
 
 use crate::berth::{Berth, Called};
-use crate::delivery::kill;
 use crate::demo::{Demo, target, until};
 
 /// The ids of all sessions, or of those in one state; no backend may have failed.
@@ -638,7 +637,7 @@ async fn sessions_outlive_a_berth_that_is_killed() {
     let id = demo.create("app").await;
     let asked = demo.send(&id, "twice touch x").await.done();
     answer(&demo, &id, &asked, "yes").await.done();
-    kill(&demo.berth);
+    demo.berth.kill().await;
     demo.berth = Berth::serve(&demo.place).await;
     assert_eq!(ids(&demo, Some("waiting")).await, [id.as_str()]);
     let why = answer(&demo, &id, &asked, "yes").await.error();

@@ -1,0 +1,168 @@
+//! The socket by which other processes of the operator use the owner: who may connect, and what they are told.
+
+use std::io::{self, Cursor, ErrorKind};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::admission::Admission;
+use crate::admission::numbers::{FIRST_LINE, LOCAL_SOCKETS_REFUSED};
+use crate::mcp::{self, Server};
+use crate::peer::Peer;
+use crate::principal::Principal;
+
+/// When a connection is accepted again after an error, such as too many open files.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Bytes of a first line that are looked at; a longer one has come far enough.
+const FIRST_READ: usize = 16 << 10;
+/// How long a client that is turned away has to read why.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// A socket that only the operator can reach, in place of what an ended process left.
+pub(super) fn bind(path: &Path) -> anyhow::Result<UnixListener> {
+    // We hold the lock, so whatever is there belongs to nobody.
+    if path.exists() {
+        std::fs::remove_file(path).with_context(|| format!("{} cannot be replaced", path.display()))?;
+    }
+    let listener = UnixListener::bind(path).with_context(|| {
+        format!(
+            "{} cannot be made; a socket's path may have some 100 bytes: set [server] data to a shorter one",
+            path.display()
+        )
+    })?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Receives connections as tasks of `clients`, until the reception's end.
+pub(super) async fn serve(listener: UnixListener, reception: Arc<Reception>, clients: TaskTracker) {
+    let accepting = async {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => drop(clients.spawn(reception.clone().receive(stream))),
+                Err(error) => {
+                    tracing::warn!("the socket takes no connection now: {error}");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    };
+    reception.shutdown.run_until_cancelled(accepting).await;
+}
+
+/// What a connection to the socket meets.
+pub(super) struct Reception {
+    server: Server,
+    admission: Admission,
+    /// Of those who are turned away, as many are told why.
+    farewells: Semaphore,
+    sessions_may_control: bool,
+    shutdown: CancellationToken,
+}
+
+impl Reception {
+    /// Lets processes of the operator speak to `server`, in the bounds of `admission`, until `shutdown`.
+    pub(super) fn new(
+        server: Server,
+        admission: Admission,
+        sessions_may_control: bool,
+        shutdown: CancellationToken,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            server,
+            admission,
+            farewells: Semaphore::new(LOCAL_SOCKETS_REFUSED),
+            sessions_may_control,
+            shutdown,
+        })
+    }
+
+    async fn receive(self: Arc<Self>, mut stream: UnixStream) {
+        let peer = peer(&stream).await;
+        if peer == Peer::Stranger {
+            tracing::warn!("another user's process, such as root's, was turned away at the socket");
+            return;
+        }
+        let _held = match self.admission.local_socket(peer) {
+            Ok(held) => held,
+            Err(refusal) => return self.turn_away(stream, &refusal.to_string()).await,
+        };
+        let line = timeout(FIRST_LINE, first_line(&mut stream));
+        let Some(line) = self.shutdown.run_until_cancelled(line).await else {
+            return;
+        };
+        match line {
+            Ok(Ok(line)) => {
+                let principal = peer.limit(Principal::local(), self.sessions_may_control);
+                let server = self.server.clone().for_principal(principal);
+                converse(line, stream, server, self.shutdown.clone()).await;
+            }
+            // It has left, or cannot be read.
+            Ok(Err(_)) => {}
+            Err(_) => {
+                let seconds = FIRST_LINE.as_secs();
+                let why = format!("nothing was asked within {seconds} seconds of connecting; connect again to ask");
+                self.turn_away(stream, &why).await;
+            }
+        }
+    }
+
+    /// Ends a connection with a word.
+    async fn turn_away(&self, mut stream: UnixStream, why: &str) {
+        let Ok(_farewell) = self.farewells.try_acquire() else {
+            return;
+        };
+        let told = async {
+            stream.write_all(mcp::refusal_line(why).as_bytes()).await?;
+            stream.shutdown().await?;
+            // A client that is still writing would see an error in place of these words, were it closed before.
+            tokio::io::copy(&mut stream, &mut tokio::io::sink()).await
+        };
+        let _ = timeout(FAREWELL, told).await;
+    }
+}
+
+/// What a client sends up to the end of its first line, and what came with it.
+async fn first_line(stream: &mut UnixStream) -> io::Result<Vec<u8>> {
+    let mut read = Vec::with_capacity(FIRST_READ);
+    while !read.contains(&b'\n') && read.len() < FIRST_READ {
+        if stream.read_buf(&mut read).await? == 0 {
+            break;
+        }
+    }
+    match read.is_empty() {
+        true => Err(ErrorKind::UnexpectedEof.into()),
+        false => Ok(read),
+    }
+}
+
+/// Who is at the other end of a connection to the socket, which only the operator's processes can open, and root's.
+async fn peer(stream: &UnixStream) -> Peer {
+    let us = rustix::process::geteuid().as_raw();
+    let Some(credentials) = stream.peer_cred().ok().filter(|credentials| credentials.uid() == us) else {
+        return Peer::Stranger;
+    };
+    let Some(pid) = credentials.pid() else {
+        return Peer::InSession;
+    };
+    let found = tokio::task::spawn_blocking(move || Peer::of_process(pid)).await;
+    found.unwrap_or(Peer::InSession)
+}
+
+/// Serves a client whose first words are `read` already.
+async fn converse(read: Vec<u8>, stream: UnixStream, server: Server, shutdown: CancellationToken) {
+    let (further, write) = stream.into_split();
+    let read = Cursor::new(read).chain(further);
+    if let Err(error) = mcp::serve_stream(server, read, write, shutdown).await {
+        tracing::debug!("a client on the socket: {error:#}");
+    }
+}
