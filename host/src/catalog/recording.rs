@@ -178,18 +178,22 @@ fn log(recorder: &Recorder, entry: &Entry, seq: Option<i64>) {
     if !recorder.is_logged() {
         return;
     }
-    let text = |text: &'_ str| (!text.is_empty()).then(|| text[..text.floor_char_boundary(SHOWN)].to_owned());
     tracing::info!(
-        principal = text(&entry.principal),
-        tool = text(&entry.tool),
-        backend = text(&entry.backend),
-        session = text(&entry.session),
+        principal = shown(&entry.principal),
+        tool = shown(&entry.tool),
+        backend = shown(&entry.backend),
+        session = shown(&entry.session),
         outcome = entry.outcome.name(),
         ms = entry
             .duration
             .map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
         entry = seq,
     );
+}
+
+/// As much of a name as the log shows; none where there is none.
+fn shown(name: &str) -> Option<&str> {
+    (!name.is_empty()).then(|| &name[..name.floor_char_boundary(SHOWN)])
 }
 
 /// What only the answer tells: how it went, what it cost, and which session was made.
