@@ -286,16 +286,15 @@ async fn who_may_not_wait_is_told_before_anything_is_done() {
 
 #[tokio::test]
 async fn nothing_is_begun_once_berth_ends() {
-    let demo = stuck_berth().await;
+    let demo = Demo::start().await;
     let id = demo.create("one").await;
-    demo.place.write("armed", LIST, 0o600);
     let body = |message: &str| {
         json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "send_message",
             "arguments": {"session_id": id, "message": message, "wait_seconds": 20}}})
     };
     let first = tokio::spawn(demo.berth.request(&body("work 600")).send());
     until("the first message", async || {
-        demo.place.path("stuck").exists().then_some(())
+        (demo.record("one", "message") == ["work 600"]).then_some(())
     })
     .await;
     let others: Vec<_> = (0..3)

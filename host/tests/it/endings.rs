@@ -15,12 +15,15 @@ use crate::demo::{Demo, until};
 const MOMENTS: usize = 50;
 /// Sessions that are written to at once: four messages a moment make two hundred.
 const SESSIONS: usize = 4;
-/// The latest moment, in milliseconds after the messages were sent. Most take longer than half of that.
+/// The latest moment, in milliseconds after the messages were sent, where berth finishes what has begun: most take longer
+/// than half of that.
 const LATEST: u64 = 1_200;
+/// The same where it does not: what a kill left is cleared first, which takes a second and a half more.
+const LATEST_KILL: u64 = 3_000;
 
 #[tokio::test]
 async fn callers_that_hang_up_and_sigterm_lose_nothing() {
-    endings(1, async |demo, calls| {
+    endings(1, LATEST, async |demo, calls| {
         calls.iter().for_each(JoinHandle::abort);
         let (_, well) = demo.berth.terminate().await;
         assert!(well, "it did not end well");
@@ -30,7 +33,7 @@ async fn callers_that_hang_up_and_sigterm_lose_nothing() {
 
 #[tokio::test]
 async fn sigkill_loses_nothing_but_what_it_cut_off() {
-    endings(2, async |demo, calls| {
+    endings(2, LATEST_KILL, async |demo, calls| {
         demo.berth.kill().await;
         calls.iter().for_each(JoinHandle::abort);
     })
@@ -81,7 +84,11 @@ fn text(moment: usize, session: usize) -> String {
 }
 
 /// Sends messages to all sessions, and ends berth by `end` at a random moment; again and again.
-async fn endings(seed: u64, end: impl AsyncFn(&mut Demo, &[JoinHandle<reqwest::Result<reqwest::Response>>])) {
+async fn endings(
+    seed: u64,
+    latest: u64,
+    end: impl AsyncFn(&mut Demo, &[JoinHandle<reqwest::Result<reqwest::Response>>]),
+) {
     let mut demo = Demo::with(|config, _| {
         config.insert("audit".into(), toml::toml! { texts = true }.into());
     })
@@ -99,7 +106,7 @@ async fn endings(seed: u64, end: impl AsyncFn(&mut Demo, &[JoinHandle<reqwest::R
         random = random
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
-        tokio::time::sleep(Duration::from_millis((random >> 33) % LATEST)).await;
+        tokio::time::sleep(Duration::from_millis((random >> 33) % latest)).await;
         end(&mut demo, &calls).await;
         demo.berth = Berth::serve(&demo.place).await;
     }

@@ -21,8 +21,8 @@ const TAKEN_MS: u64 = 1500;
 const ENTERS: usize = 3;
 /// How long a composer may take to be seen empty, in milliseconds.
 const CLEARED_MS: u64 = 2000;
-/// How long nothing is pressed after the key that clears, in milliseconds: a second one soon after ends some agents.
-const AFTER_CLEARING_MS: u64 = 1000;
+/// How long after the key that clears it may come again, in milliseconds: a second one soon after ends some agents.
+const CLEAR_AGAIN_MS: u64 = 1500;
 
 /// Sends a message to an idle agent.
 pub(crate) fn send(setup: &Setup, id: &str, message: &str) -> Result<Delivery, Error> {
@@ -139,18 +139,28 @@ impl Writing<'_> {
     /// Empties the composer with one press of the agent's own key, and only one with something in it of an agent at rest:
     /// anywhere else the key does something else. True: it was seen to be empty.
     fn clear(&self) -> Result<bool, Error> {
-        let seen = self.observe()?;
-        if is_empty(&seen) {
-            return Ok(true);
-        }
-        let Some(key) = self.entry.agent.clear_key().filter(|_| seen.state == Seen::Idle) else {
+        let Some(key) = self.entry.agent.clear_key() else {
             return Ok(false);
         };
+        let settled = || {
+            let seen = self.observe()?;
+            let elsewhere = (seen.state != Seen::Idle).then_some(false);
+            Ok::<_, Error>(if is_empty(&seen) { Some(true) } else { elsewhere })
+        };
+        if let Some(settled) = settled()? {
+            return Ok(settled);
+        }
+        let wait = self.setup.typing.clear(&self.found.id, CLEAR_AGAIN_MS)?;
+        if wait > 0 {
+            pause(wait);
+            if let Some(settled) = settled()? {
+                return Ok(settled);
+            }
+        }
         self.setup.tmux.order(&[&["send-keys", "-t", self.pane(), "--", key]])?;
         for _ in 0..CLEARED_MS / POLL_MS {
             pause(POLL_MS);
             if is_empty(&self.observe()?) {
-                pause(AFTER_CLEARING_MS);
                 return Ok(true);
             }
         }

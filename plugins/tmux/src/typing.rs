@@ -9,9 +9,14 @@ use std::path::PathBuf;
 
 use berth_plugin::types::Error;
 
+use crate::sessions::now;
+
 /// Bytes of a note that are read: more than a message may have.
 const LONGEST: u64 = 1 << 20;
+/// What is being typed.
 const PREFIX: &str = "typing-";
+/// When the key that clears was pressed last.
+const CLEARED: &str = "cleared-";
 
 /// The notes, one a session.
 pub(crate) struct Typing {
@@ -51,14 +56,29 @@ impl Typing {
         let _ = fs::remove_file(self.path(session));
     }
 
+    /// Notes that the key which clears a composer is about to be pressed, and answers for how long it must not be yet, in
+    /// milliseconds: some agents end where it comes twice within `gap`. Another berth may have pressed it before this one.
+    pub(crate) fn clear(&self, session: &str, gap: u64) -> Result<u64, Error> {
+        let path = self.directory.join(format!("{CLEARED}{session}"));
+        let last: Option<u64> = fs::read_to_string(&path).ok().and_then(|text| text.parse().ok());
+        let present = now();
+        // By a clock that was set back, it was pressed in the future: then it may have been just now.
+        let wait = last.map_or(0, |last| gap.saturating_sub(present.saturating_sub(last)));
+        fs::write(path, (present + wait).to_string())
+            .map_err(|error| Error::Failed(format!("it could not be noted that {session} is cleared: {error}")))?;
+        Ok(wait)
+    }
+
     /// Forgets every session but these.
     pub(crate) fn keep_only(&self, sessions: &[String]) -> io::Result<()> {
         for entry in fs::read_dir(&self.directory)? {
             let name = entry?.file_name().to_string_lossy().into_owned();
-            if let Some(session) = name.strip_prefix(PREFIX)
+            let of = [PREFIX, CLEARED].iter().find_map(|prefix| name.strip_prefix(prefix));
+            if let Some(session) = of
                 && !sessions.iter().any(|kept| kept == session)
             {
-                self.end(session);
+                // One that stays behind is removed by the next upkeep.
+                let _ = fs::remove_file(self.directory.join(&name));
             }
         }
         Ok(())
@@ -110,13 +130,30 @@ mod tests {
     }
 
     #[test]
+    fn the_key_that_clears_is_not_pressed_twice_within_its_gap() {
+        let typing = fresh("cleared");
+        assert_eq!(typing.clear("a", 60_000).unwrap(), 0);
+        let wait = typing.clear("a", 60_000).unwrap();
+        assert!((1..=60_000).contains(&wait), "{wait}");
+        // Who waited for it counts as well.
+        assert!(typing.clear("a", 60_000).unwrap() > wait);
+        assert_eq!(
+            (typing.clear("b", 60_000).unwrap(), typing.clear("b", 0).unwrap()),
+            (0, 0)
+        );
+        fs::remove_dir_all(typing.directory).unwrap();
+    }
+
+    #[test]
     fn notes_of_ended_sessions_go() {
         let typing = fresh("ended");
         typing.begin("a", "x").unwrap();
+        typing.clear("a", 0).unwrap();
         typing.begin("b", "x").unwrap();
         typing.keep_only(&["b".to_owned()]).unwrap();
         assert_eq!(typing.cut_off("a"), None);
         assert!(typing.cut_off("b").is_some());
+        assert_eq!(fs::read_dir(&typing.directory).unwrap().count(), 1);
         fs::remove_dir_all(typing.directory).unwrap();
     }
 }
