@@ -18,6 +18,7 @@ use super::{Answer, Caller, Catalog, Member, ToolError};
 use crate::contract::{self, Error, NewSession, Session, State, Verbs};
 use crate::plugin::Failure;
 use crate::store::audit::Outcome;
+use crate::text::{Typed, typed};
 
 /// How long starting a session may take, its first message included.
 const CREATE: Duration = Duration::from_secs(60);
@@ -39,10 +40,13 @@ impl Catalog {
         let wait = wait(wanted.wait_seconds)?;
         let member = self.view(caller).member(wanted.backend.as_deref())?;
         let sends_itself = member.watched.backend.description.verbs.contains(Verbs::FIRST_MESSAGE);
-        if let Some(message) = &wanted.message {
-            check_length(message)?;
-        }
-        let first = wanted.message.clone().filter(|_| !sends_itself);
+        let message = wanted.message.as_deref().map(message).transpose()?;
+        let (text, removed) = message.map(|Typed { text, removed }| (text, removed)).unzip();
+        let first = text.clone().filter(|_| !sends_itself);
+        let wanted = CreateSession {
+            message: text,
+            ..wanted
+        };
         if first.is_some() || !wait.is_zero() {
             caller.enter_wait()?;
         }
@@ -51,6 +55,7 @@ impl Catalog {
         caller.while_there(std::future::ready(())).await?;
         let session = self.start(member, &request, began).await?;
         let mut deed = Deed::new(member, &session.id, Kind::Start, Receipt::Confirmed);
+        deed.notes.extend(removed.flatten());
         if let Some(message) = &first {
             let until = began + READY.max(wait);
             self.first_message(caller, &mut deed, message, until).await;
@@ -61,14 +66,15 @@ impl Catalog {
 
     pub(crate) async fn send_message(&self, caller: &Caller, wanted: SendMessage) -> Result<Answer, ToolError> {
         let (member, id) = self.whole_id(caller, &wanted.session_id)?;
-        check_length(&wanted.message)?;
+        let Typed { text, removed } = message(&wanted.message)?;
         let wait = wait(wanted.wait_seconds)?;
         let end = Instant::now() + wait;
         if !wait.is_zero() {
             caller.enter_wait()?;
         }
         let mut deed = Deed::new(member, id, Kind::Message, Receipt::Unconfirmed);
-        self.deliver(caller, &mut deed, &wanted.message, end).await?;
+        deed.notes.extend(removed);
+        self.deliver(caller, &mut deed, &text, end).await?;
         Ok(self.report(caller, deed, end).await)
     }
 
@@ -144,6 +150,8 @@ impl Catalog {
             caller.enter_wait()?;
         }
         let mut deed = Deed::new(member, id, Kind::Answer, Receipt::Confirmed);
+        let Typed { text, removed } = typed(&wanted.response);
+        deed.notes.extend(removed);
         {
             let _turn = turn_of(caller, member, id).await?;
             let session = self.session(member, id).await?;
@@ -156,7 +164,7 @@ impl Catalog {
             let last = self.shown.last(caller, &wanted.session_id);
             let response = prompts::is_meant(&prompt, wanted.prompt_id.as_deref(), last.as_ref())
                 .map_err(str::to_owned)
-                .and_then(|()| prompts::read(&prompt, &wanted.response, member.terms.remote_trust));
+                .and_then(|()| prompts::read(&prompt, &text, member.terms.remote_trust));
             let response = match response {
                 Ok(response) => response,
                 Err(why) => return Ok(refused(answers::session(member.name(), session, &self.url_hosts), &why)),
@@ -340,14 +348,15 @@ async fn turn_of(caller: &Caller, member: &Member, id: &str) -> Result<OwnedMute
     Ok(caller.while_there(member.watched.backend.order(id)).await?)
 }
 
-fn check_length(message: &str) -> Result<(), ToolError> {
-    if message.len() > MESSAGE {
+/// What of a message is typed.
+fn message(given: &str) -> Result<Typed, ToolError> {
+    if given.len() > MESSAGE {
         return Err(ToolError::refused(format!(
             "a message may have at most {MESSAGE} bytes, this has {}; put it in a file and name that",
-            message.len()
+            given.len()
         )));
     }
-    Ok(())
+    Ok(typed(given))
 }
 
 fn request(wanted: CreateSession, sends_itself: bool) -> NewSession {

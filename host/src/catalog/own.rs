@@ -275,10 +275,11 @@ impl Catalog {
         let view = self.view(caller);
         let member = view.member(Some(own.backend(name, given.remove("backend"), view)?))?;
         let arguments = Value::Object(given).to_string();
+        let access = access(member, &own.source.1);
         let output = member
             .watched
             .backend
-            .call_tool(name, &arguments, access(member, &own.source.1))
+            .call_tool(name, &arguments, access)
             .await
             .map_err(|Failure { error, acted }| match acted {
                 true => ToolError::new(format!(
@@ -287,17 +288,34 @@ impl Catalog {
                 )),
                 false => ToolError::of(member.name(), error),
             })?;
+        let text = answers::bounded(output.text);
+        let outcome = if output.failed { Outcome::Failed } else { Outcome::Done };
         let structured = match output.structured {
-            Some(text) => Some(structured::parse(text).await.map_err(|fault| {
-                ToolError::new(format!("`{name}` of backend `{}` answered with {fault}", member.name()))
-            })?),
-            None => None,
+            Some(given) => structured::parse(given).await.map(Some),
+            None => Ok(None),
         };
-        Ok(Answer {
-            text: Some(answers::bounded(output.text)),
-            structured,
-            outcome: if output.failed { Outcome::Failed } else { Outcome::Done },
-        })
+        let fault = match structured {
+            Ok(structured) => {
+                let text = Some(text);
+                return Ok(Answer {
+                    text,
+                    structured,
+                    outcome,
+                });
+            }
+            Err(fault) => format!("`{name}` of backend `{}` answered with {fault}", member.name()),
+        };
+        match access {
+            Access::Read => Err(ToolError::new(fault)),
+            // Without its data an answer cannot count as one that succeeded, but what was done must not be repeated.
+            Access::Control => Ok(Answer {
+                text: Some(format!(
+                    "It was carried out, so do not repeat the call, but {fault}.\n{text}"
+                )),
+                structured: None,
+                outcome: Outcome::Failed,
+            }),
+        }
     }
 }
 

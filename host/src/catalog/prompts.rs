@@ -6,12 +6,15 @@ use std::sync::{Mutex, PoisonError};
 use super::Caller;
 use crate::contract::{Answer, Choice, Prompt, PromptKind};
 
-/// Shown prompts that are remembered; past this the memory starts anew, and callers must look again.
-const REMEMBERED: usize = 4_096;
+/// Sessions of which it is remembered what one caller did last. Past this all of that is forgotten, and the caller must
+/// look again: nobody can make that happen to another.
+const REMEMBERED: usize = 1_024;
+/// Callers of whom anything is remembered; each was approved by the owner.
+const CALLERS: usize = 1_024;
 
 /// What each caller did last about the prompts of each session, so that a bare "yes" answers what was read.
 #[derive(Default)]
-pub(crate) struct Shown(Mutex<HashMap<(String, String), Last>>);
+pub(crate) struct Shown(Mutex<HashMap<String, HashMap<String, Last>>>);
 
 /// What a caller did last.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,18 +28,21 @@ pub(crate) enum Last {
 
 impl Shown {
     pub(crate) fn note(&self, caller: &Caller, session_id: &str, last: Last) {
-        let mut shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if shown.len() >= REMEMBERED {
+        let mut callers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let caller = caller.principal.id();
+        if callers.len() >= CALLERS && !callers.contains_key(caller) {
+            callers.clear();
+        }
+        let shown = callers.entry(caller.to_owned()).or_default();
+        if shown.len() >= REMEMBERED && !shown.contains_key(session_id) {
             shown.clear();
         }
-        shown.insert((caller.principal.id().to_owned(), session_id.to_owned()), last);
+        shown.insert(session_id.to_owned(), last);
     }
 
     pub(crate) fn last(&self, caller: &Caller, session_id: &str) -> Option<Last> {
-        let shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        shown
-            .get(&(caller.principal.id().to_owned(), session_id.to_owned()))
-            .cloned()
+        let callers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        callers.get(caller.principal.id())?.get(session_id).cloned()
     }
 }
 

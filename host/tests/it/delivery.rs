@@ -406,3 +406,28 @@ async fn text_stays_out_of_the_arguments_of_tmux_when_it_is_long() {
         "a message was left in the server's memory"
     );
 }
+
+#[tokio::test]
+async fn what_is_taken_out_of_a_message_is_said() {
+    let demo = Demo::start().await;
+    let id = demo.create("one").await;
+    for (sent, arrives, noted) in [
+        ("a\r\nb\rc\u{2028}d", "a\nb\nc\nd", None),
+        ("red \u{1b}[31mtext", "red [31mtext", Some("1 control character was taken out of the message: U+001B")),
+        ("\u{0}b\u{7}c\u{7}", "bc", Some("3 control characters were taken out")),
+    ] {
+        let answer = demo.send(&id, sent).await.done();
+        assert_eq!(answer.structured["receipt"], "submitted");
+        assert_eq!(demo.record("one", "message").last().unwrap(), arrives);
+        let note = answer.structured["note"].as_str();
+        match noted {
+            Some(words) => assert!(note.is_some_and(|note| note.contains(words)), "{note:?}"),
+            None => assert_eq!(note, None),
+        }
+    }
+    demo.project("two");
+    let first = json!({"project": "two", "message": "with\u{8} one", "wait_seconds": 20});
+    let created = demo.call("create_session", first).await.done();
+    assert!(created.text.contains("1 control character was taken out"), "{}", created.text);
+    assert_eq!(demo.record("two", "message"), ["with one"]);
+}
