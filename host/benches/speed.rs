@@ -41,8 +41,10 @@ async fn measure() -> anyhow::Result<Vec<Row>> {
     let place = served::Place::new()?;
     // The first start compiles the plugins; every row is of one that finds them compiled.
     drop(place.serve()?);
+    let [reading, acting] = measures::calls(&place).await?;
     Ok(vec![
-        measures::calls(&place).await?,
+        reading,
+        acting,
         measures::bearer(&place).await?,
         measures::record(&place).await?,
         measures::listing(&place).await?,

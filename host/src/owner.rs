@@ -39,8 +39,8 @@ pub struct Owner {
     pub recorder: Recorder,
     /// Who may hold what at once.
     pub admission: Admission,
-    /// Calls that have begun, whether somebody waits for them or not.
-    under_way: TaskTracker,
+    /// What has begun, whether somebody waits for it or not: calls, and changes of who may come in.
+    pub under_way: TaskTracker,
     /// What goes on between calls.
     tasks: TaskTracker,
     /// Connections on the socket.

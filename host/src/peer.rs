@@ -77,8 +77,9 @@ pub fn user_of_connection(theirs: SocketAddr, ours: SocketAddr) -> Option<u32> {
     system::user(canonical(theirs), canonical(ours))
 }
 
-/// The servers that listen at the unix socket `path`, also where its file is gone: for each, the processes that hold it,
-/// or where none is seen to, those of this user that hide what they hold. May block for tens of milliseconds.
+/// The servers that listen at the unix socket `path`, also where its file is gone: for each, the processes of this
+/// user that are seen to hold it. Others' do not count: they can bind the same path elsewhere. May block for tens of
+/// milliseconds.
 ///
 /// # Errors
 /// If the system does not tell.

@@ -37,6 +37,15 @@ pub const BODIES_OF_THE_LONGEST: usize = 4;
 /// What a body counts at least, in bytes: an empty one costs its connection's buffers too.
 pub const LEAST_OF_A_BODY: usize = 1 << 10;
 
+/// Requests of one client of a stream that may be unanswered; it is read no further until one is answered.
+pub const UNANSWERED: usize = 32;
+/// Bytes of one line of a stream: as long as a body may be where the configuration says nothing else.
+pub const LONGEST_LINE: u64 = 1 << 20;
+/// Calls that may stand in line for a place, of one caller and in all: whoever comes then is refused at once.
+pub const ONE_CALLERS_LINE: usize = 64;
+/// See [`ONE_CALLERS_LINE`].
+pub const LINE: usize = 512;
+
 /// The least `max_requests`: with fewer places, half of them and those of the operator would be none.
 pub const LEAST_REQUESTS: usize = 4;
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::numbers::{LINE, ONE_CALLERS_LINE};
 use crate::principal::{Principal, Scope};
 
 /// How many there are, and how many of them somebody may hold.
@@ -32,7 +33,7 @@ impl Bounds {
             all,
             each: half,
             reading: half,
-            others: (all - all / 8).max(1),
+            others: (all - (all / 8).max(1)).max(1),
         }
     }
 }
@@ -197,6 +198,14 @@ impl<K: Hash + Eq + Clone> Pool<K> {
             };
             let (sender, turn) = oneshot::channel();
             state.line.retain(|waiting| !waiting.turn.is_closed());
+            let same = state
+                .line
+                .iter()
+                .filter(|waiting| waiting.claim.key == claim.key)
+                .count();
+            if state.line.len() >= LINE || same >= ONE_CALLERS_LINE {
+                return Err(full);
+            }
             state.line.push_back(Waiting { claim, turn: sender });
             (full, turn)
         };

@@ -30,9 +30,6 @@ const OTHERS: Duration = Duration::from_secs(30);
 const MESSAGE: usize = 256 << 10;
 /// Sessions that are named to who cannot be told which one was started.
 const CANDIDATES: usize = 5;
-/// What to do about a message of which the agent was not seen to take it.
-const UNCONFIRMED: &str = "It was typed, but the agent was not seen to take it: look with get_logs before you send it \
-    again. What is left of it in the composer goes before the next message.";
 
 impl Catalog {
     pub(crate) async fn create_session(&self, caller: &Caller, wanted: CreateSession) -> Result<Answer, ToolError> {
@@ -291,34 +288,6 @@ impl Catalog {
                 }
             }
         }
-    }
-}
-
-impl Deed<'_> {
-    /// Notes what became of a message.
-    fn delivered(&mut self, effect: Effect<contract::Delivery>) {
-        match effect {
-            Effect::Done(delivery) => {
-                self.after = delivery.after;
-                self.receipt = match delivery.receipt {
-                    contract::Receipt::Submitted => Receipt::Submitted,
-                    contract::Receipt::Unconfirmed => Receipt::Unconfirmed,
-                };
-                if self.receipt == Receipt::Unconfirmed {
-                    self.notes.push(UNCONFIRMED.into());
-                }
-            }
-            Effect::Perhaps(why) => {
-                self.receipt = Receipt::Unconfirmed;
-                self.notes.push(format!("{UNCONFIRMED} ({why}.)"));
-            }
-        }
-    }
-
-    /// Notes that it is not known whether it was done, and why.
-    fn doubt(&mut self, why: &str) {
-        self.receipt = Receipt::Unconfirmed;
-        self.notes.push(format!("It was not seen to take effect: {why}."));
     }
 }
 

@@ -12,6 +12,9 @@ use super::{Answer, Caller, Catalog, Member, ToolError};
 use crate::contract::{self, Error};
 use crate::plugin::Failure;
 
+/// What to do about a message of which the agent was not seen to take it.
+const UNCONFIRMED: &str =
+    "It was typed, but the agent was not seen to take it: look with get_logs before you send it again.";
 /// How long a look after a deed may take. What it would show is worth less than the answer.
 const LOOK: Duration = Duration::from_secs(5);
 /// The same once berth ends.
@@ -28,15 +31,17 @@ pub(crate) enum Effect<T> {
 /// What `answered`, the answer of a verb that acts on `backend`, came to.
 ///
 /// # Errors
-/// Nothing was done: the verb had not begun to act, or the plugin refused and thereby says that it undid what it began.
+/// Nothing was done: the verb had not begun to act, or the plugin says `refused` or `busy`, and thereby that it undid what
+/// it had begun.
 pub(crate) fn effect<T>(backend: &str, answered: Result<T, Failure>) -> Result<Effect<T>, ToolError> {
     match answered {
         Ok(answer) => Ok(Effect::Done(answer)),
         Err(Failure {
-            error: Error::TimedOut(why) | Error::Failed(why) | Error::NotFound(why),
-            acted: true,
-        }) => Ok(Effect::Perhaps(why)),
-        Err(Failure { error, .. }) => Err(ToolError::of(backend, error)),
+            error: error @ (Error::Refused(_) | Error::Busy),
+            ..
+        }) => Err(ToolError::of(backend, error)),
+        Err(Failure { error, acted: false }) => Err(ToolError::of(backend, error)),
+        Err(Failure { error, acted: true }) => Ok(Effect::Perhaps(super::describe(backend, error))),
     }
 }
 
@@ -129,6 +134,34 @@ impl<'a> Deed<'a> {
     }
 }
 
+impl Deed<'_> {
+    /// Notes what became of a message.
+    pub(crate) fn delivered(&mut self, effect: Effect<contract::Delivery>) {
+        match effect {
+            Effect::Done(delivery) => {
+                self.after = delivery.after;
+                self.receipt = match delivery.receipt {
+                    contract::Receipt::Submitted => Receipt::Submitted,
+                    contract::Receipt::Unconfirmed => Receipt::Unconfirmed,
+                };
+                if self.receipt == Receipt::Unconfirmed {
+                    self.notes.push(UNCONFIRMED.into());
+                }
+            }
+            Effect::Perhaps(why) => {
+                self.receipt = Receipt::Unconfirmed;
+                self.notes.push(format!("{UNCONFIRMED} ({why}.)"));
+            }
+        }
+    }
+
+    /// Notes that it is not known whether it was done, and why.
+    pub(crate) fn doubt(&mut self, why: &str) {
+        self.receipt = Receipt::Unconfirmed;
+        self.notes.push(format!("It was not seen to take effect: {why}."));
+    }
+}
+
 impl Catalog {
     /// The answer to a deed: the session afterwards and, where the caller waits until a moment, what came of it.
     pub(crate) async fn report(&self, caller: &Caller, mut deed: Deed<'_>, until: Instant) -> Answer {
@@ -137,7 +170,7 @@ impl Catalog {
             let rest = self
                 .settled(caller, deed.member, &deed.id, deed.after.as_deref(), until)
                 .await;
-            deed.notes.extend(rest.after_a_deed());
+            deed.notes.extend(rest.told());
             if !matches!(rest, Rest::Gone | Rest::Left(_)) {
                 let output = self.output_since(deed.member, &deed.id, deed.after.as_deref());
                 page = tokio::time::timeout(LOOK, output).await.ok().flatten();
@@ -209,7 +242,14 @@ mod tests {
     #[test]
     fn what_had_begun_and_broke_off_is_never_told_as_an_error() {
         let why = || "why".to_owned();
-        for error in [Error::TimedOut(why()), Error::Failed(why()), Error::NotFound(why())] {
+        for error in [
+            Error::TimedOut(why()),
+            Error::Failed(why()),
+            Error::NotFound(why()),
+            Error::Denied(why()),
+            Error::Invalid(why()),
+            Error::Unsupported,
+        ] {
             assert_eq!(came(error.clone(), true), Some(false), "{error:?}");
             assert_eq!(came(error.clone(), false), None, "{error:?}");
         }
@@ -218,13 +258,7 @@ mod tests {
     #[test]
     fn a_refusal_says_that_nothing_was_done() {
         let why = || "why".to_owned();
-        for error in [
-            Error::Refused(why()),
-            Error::Denied(why()),
-            Error::Invalid(why()),
-            Error::Busy,
-            Error::Unsupported,
-        ] {
+        for error in [Error::Refused(why()), Error::Busy] {
             assert_eq!(came(error.clone(), true), None, "{error:?}");
         }
     }

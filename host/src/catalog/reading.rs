@@ -67,7 +67,7 @@ impl Catalog {
                 }
                 Rest::Settled(settled) => session = *settled,
                 rest => {
-                    note = rest.after_a_deed();
+                    note = rest.told();
                     session = self.session(member, &session.id).await?;
                 }
             }

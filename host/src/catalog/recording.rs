@@ -146,7 +146,7 @@ fn unread(why: Unrecorded) -> ToolError {
 /// What came of a call, with a note that it could not be recorded: as the last words, and with `in_data` also there.
 fn unconcluded(outcome: Result<Answer, ToolError>, why: Unrecorded, in_data: bool) -> Result<Answer, ToolError> {
     let note = format!(
-        "That this call was begun is recorded; how it ended could not be yet: {why}. It is written as soon as that works; \
+        "That this call was begun is recorded; how it ended could not be recorded yet: {why}. It is written as soon as that works; \
          do not repeat the call for it."
     );
     let mut answer = match outcome {

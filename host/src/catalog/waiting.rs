@@ -29,8 +29,8 @@ pub(crate) enum Rest {
 }
 
 impl Rest {
-    /// What to say of it to who did something before. None: nothing.
-    pub(crate) fn after_a_deed(&self) -> Option<String> {
+    /// What to say of it beside the session's record. None: nothing.
+    pub(crate) fn told(&self) -> Option<String> {
         match self {
             // Of one that is gone the look at it says so.
             Self::Settled(_) | Self::Gone => None,
@@ -58,12 +58,16 @@ impl Catalog {
         let began = tokio::time::Instant::now();
         let mut snapshots = member.watched.snapshots();
         let (mut calm, mut moved) = (0, after.is_none());
-        let mut unseen = None;
+        let mut unseen = Some(format!("no look at backend `{}` ended in time", member.name()));
+        let mut at_rest = None;
         loop {
             let look = tokio::time::timeout_at(deadline.into(), snapshots.changed());
             match caller.while_there(look).await {
                 Err(left) => return Rest::Left(left),
-                Ok(Err(_)) => return unseen.map_or(Rest::AtWork, Rest::Unseen),
+                Ok(Err(_)) => {
+                    let seen = at_rest.map_or(Rest::AtWork, Rest::Settled);
+                    return unseen.map_or(seen, Rest::Unseen);
+                }
                 Ok(Ok(_)) => {}
             }
             let snapshot = snapshots.borrow_and_update().clone();
@@ -88,10 +92,11 @@ impl Catalog {
             };
             unseen = None;
             if at_work(session) {
-                (calm, moved) = (0, true);
+                (calm, moved, at_rest) = (0, true, None);
                 continue;
             }
             calm += 1;
+            at_rest = Some(Box::new(session.clone()));
             if calm >= LOOKS && !moved {
                 let page = self.output_since(member, id, after).await;
                 moved = page.is_some_and(|page| !page.text.trim().is_empty());

@@ -29,7 +29,7 @@ pub(crate) fn record(config: &Config, event: Event, detail: &str) -> anyhow::Res
 
 /// Waits until a server that runs has seen what was revoked, so that the command's word holds when it is read.
 pub(crate) fn wait_until_heeded() {
-    thread::sleep(Access::HEEDED_WITHIN);
+    thread::sleep(Access::NOTICED_WITHIN);
 }
 
 /// A moment as people and programs read it, or `never`.

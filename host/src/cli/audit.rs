@@ -136,9 +136,9 @@ fn described(removed: &Removed) -> String {
 
 fn is_confirmed() -> anyhow::Result<bool> {
     if !stdin().is_terminal() {
-        bail!("they cannot be had back, so say --yes to remove them");
+        bail!("this cannot be undone, so say --yes to remove them");
     }
-    print::note("They cannot be had back. Remove them? [y/N]");
+    print::note("This cannot be undone. Remove them? [y/N]");
     let mut answer = String::new();
     stdin().read_line(&mut answer)?;
     Ok(answer.trim().eq_ignore_ascii_case("y"))

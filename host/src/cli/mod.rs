@@ -157,17 +157,25 @@ fn load(path: Option<PathBuf>) -> anyhow::Result<Config> {
 /// Cancelled by Ctrl-C and SIGTERM. A second one ends the process at once.
 fn ending() -> anyhow::Result<CancellationToken> {
     let ending = CancellationToken::new();
-    let mut signals = Signals {
-        interrupt: signal(SignalKind::interrupt())?,
-        terminate: signal(SignalKind::terminate())?,
-    };
     let seen = ending.clone();
-    tokio::spawn(async move {
-        signals.next().await;
-        seen.cancel();
-        let (name, number) = signals.next().await;
-        end_at_once(name, number);
-    });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut signals = {
+        let _entered = runtime.enter();
+        Signals {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        }
+    };
+    // A thread and a runtime of their own: the other one may be what does not end.
+    let attend = move || {
+        runtime.block_on(async {
+            signals.next().await;
+            seen.cancel();
+            let (name, number) = signals.next().await;
+            end_at_once(name, number);
+        });
+    };
+    std::thread::Builder::new().name("signals".into()).spawn(attend)?;
     Ok(ending)
 }
 

@@ -260,8 +260,8 @@ impl Refusal {
                 base,
                 resource,
                 "error=\"invalid_token\", ",
-                "this token is not good here: it is none of berth's, or was revoked, has expired, or is for another \
-                 address; log in anew, or on the machine where berth runs send the one that `berth token` prints",
+                "this token is not valid here: it is not one of berth's, or was revoked, has expired, or is for another \
+                 address; log in again, or on the machine where berth runs send the one that `berth token` prints",
             ),
             Self::Ambiguous => refuse(
                 StatusCode::BAD_REQUEST,

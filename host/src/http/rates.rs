@@ -20,7 +20,7 @@ use crate::config;
 const REMEMBERED: usize = 4_096;
 
 /// How many refusals that cost strangers nothing are recorded in a minute, of all together. The record is never cut, so
-/// they could else fill the disk with them.
+/// they could otherwise fill the disk with them.
 const FREE_REFUSALS: NonZeroU32 = NonZeroU32::MIN.saturating_add(59);
 
 /// All budgets.

@@ -73,7 +73,14 @@ impl Server {
             sessions_may_control: false,
             names: Names::new(port, false, Some("https://berth.example")),
             admission: Admission::new(max_requests, 1024, recorder.clone(), TaskTracker::new()),
-            oauth: OAuth::new(access.clone(), recorder, Arc::default(), [].into(), rates.clone()),
+            oauth: OAuth::new(
+                access.clone(),
+                recorder,
+                Arc::default(),
+                [].into(),
+                rates.clone(),
+                tokio_util::task::TaskTracker::new(),
+            ),
             access,
             rates,
             proxies: Proxies {

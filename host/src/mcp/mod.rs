@@ -5,6 +5,7 @@
 
 mod client;
 mod finishing;
+mod lines;
 mod schema;
 
 use std::panic::AssertUnwindSafe;
@@ -262,6 +263,7 @@ where
 {
     let answering = TaskTracker::new();
     server.answering = answering.clone();
+    let (read, write) = lines::bounded(read, write);
     let Some(started) = shutdown.run_until_cancelled(server.serve((read, write))).await else {
         return Ok(());
     };

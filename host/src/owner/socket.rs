@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admission::Admission;
-use crate::admission::numbers::{FIRST_LINE, LOCAL_SOCKETS_REFUSED};
+use crate::admission::numbers::{FIRST_LINE, LOCAL_SOCKETS, LOCAL_SOCKETS_REFUSED};
 use crate::mcp::{self, Server};
 use crate::peer::Peer;
 use crate::principal::Principal;
@@ -45,10 +45,18 @@ pub(super) fn bind(path: &Path) -> anyhow::Result<UnixListener> {
 
 /// Receives connections as tasks of `clients`, until the reception's end.
 pub(super) async fn serve(listener: UnixListener, reception: Arc<Reception>, clients: TaskTracker) {
+    // Each connection costs a file, a task and a look at its process before it is known whose it is.
+    let places = Arc::new(Semaphore::new(LOCAL_SOCKETS + LOCAL_SOCKETS_REFUSED));
     let accepting = async {
-        loop {
+        while let Ok(place) = places.clone().acquire_owned().await {
             match listener.accept().await {
-                Ok((stream, _)) => drop(clients.spawn(reception.clone().receive(stream))),
+                Ok((stream, _)) => {
+                    let received = reception.clone().receive(stream);
+                    clients.spawn(async move {
+                        received.await;
+                        drop(place);
+                    });
+                }
                 Err(error) => {
                     tracing::warn!("the socket takes no connection now: {error}");
                     tokio::time::sleep(PAUSE).await;

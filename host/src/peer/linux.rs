@@ -55,8 +55,9 @@ pub(super) fn listeners(path: &Path) -> io::Result<Vec<Vec<i32>>> {
     let listening = table.split(|byte| *byte == b'\n').filter_map(listening);
     let held = listening
         .filter(|(_, bound)| is_bound_to(bound, path))
-        .map(|(inode, _)| holding(inode, user));
-    // One that nobody of this user holds is of another world, such as a container's.
+        .map(|(inode, _)| seen_holding(inode).0)
+        .map(|holding| of_user(holding, user));
+    // One that nobody of this user is seen to hold is of another world, such as a container's, or another user's.
     Ok(held.filter(|holding| !holding.is_empty()).collect())
 }
 
@@ -81,6 +82,20 @@ fn listening(row: &[u8]) -> Option<(u64, &Path)> {
 
 /// The processes that hold a socket. If none is seen to, those of this user that hide what they hold.
 fn holding(inode: u64, user: u32) -> Vec<i32> {
+    let (holding, hiding) = seen_holding(inode);
+    match holding.is_empty() {
+        true => of_user(hiding, user),
+        false => holding,
+    }
+}
+
+fn of_user(mut processes: Vec<i32>, user: u32) -> Vec<i32> {
+    processes.retain(|pid| process(*pid).is_some_and(|found| found.user == user));
+    processes
+}
+
+/// The processes that are seen to hold a socket, and those that hide what they hold.
+fn seen_holding(inode: u64) -> (Vec<i32>, Vec<i32>) {
     let socket = OsString::from(format!("socket:[{inode}]"));
     let (mut holding, mut hiding) = (Vec::new(), Vec::new());
     for pid in all_processes() {
@@ -90,11 +105,7 @@ fn holding(inode: u64, user: u32) -> Vec<i32> {
             Err(_) => hiding.push(pid),
         }
     }
-    if holding.is_empty() {
-        hiding.retain(|pid| process(*pid).is_some_and(|found| found.user == user));
-        return hiding;
-    }
-    holding
+    (holding, hiding)
 }
 
 /// The user who holds that socket.

@@ -165,7 +165,7 @@ async fn a_lock_on_the_records_keeps_nobody_waiting_who_has_a_token() {
             let health = berth.client.get(format!("{}/health", berth.base)).send().await.unwrap();
             assert_eq!(health.status(), 200);
             // Older than what is kept in mind without a look.
-            tokio::time::sleep(Access::HEEDED_WITHIN / 4).await;
+            tokio::time::sleep(Access::NOTICED_WITHIN / 4).await;
         }
         let wait = other.execute("UPDATE owner SET since = since", []);
         assert!(wait.is_ok() && !other.is_autocommit(), "the lock was held to the end");

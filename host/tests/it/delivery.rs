@@ -413,7 +413,11 @@ async fn what_is_taken_out_of_a_message_is_said() {
     let id = demo.create("one").await;
     for (sent, arrives, noted) in [
         ("a\r\nb\rc\u{2028}d", "a\nb\nc\nd", None),
-        ("red \u{1b}[31mtext", "red [31mtext", Some("1 control character was taken out of the message: U+001B")),
+        (
+            "red \u{1b}[31mtext",
+            "red [31mtext",
+            Some("1 control character was taken out of the message: U+001B"),
+        ),
         ("\u{0}b\u{7}c\u{7}", "bc", Some("3 control characters were taken out")),
     ] {
         let answer = demo.send(&id, sent).await.done();
@@ -428,6 +432,10 @@ async fn what_is_taken_out_of_a_message_is_said() {
     demo.project("two");
     let first = json!({"project": "two", "message": "with\u{8} one", "wait_seconds": 20});
     let created = demo.call("create_session", first).await.done();
-    assert!(created.text.contains("1 control character was taken out"), "{}", created.text);
+    assert!(
+        created.text.contains("1 control character was taken out"),
+        "{}",
+        created.text
+    );
     assert_eq!(demo.record("two", "message"), ["with one"]);
 }

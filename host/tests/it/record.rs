@@ -91,15 +91,13 @@ async fn while_another_process_holds_the_record_calls_alone_wait_and_are_refused
     );
     let lock = held(&place, "audit.db");
     let refused = begin(&berth, "remember", json!({"text": "never"}));
-    for _ in 0..5 {
-        let health = berth.client.get(format!("{}/health", berth.base)).send().await.unwrap();
-        assert!(health.status().is_success());
-        assert!(!berth.tools().await.is_empty());
-    }
+    let health = berth.client.get(format!("{}/health", berth.base)).send().await.unwrap();
+    assert!(health.status().is_success());
     assert!(
         !refused.is_finished(),
         "it was answered before those who need no record"
     );
+    assert!(!berth.tools().await.is_empty());
     let error = refused.await.unwrap().error();
     assert!(error.contains("nothing was changed"), "{error}");
     assert!(!waiting.is_finished());

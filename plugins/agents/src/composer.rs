@@ -41,8 +41,8 @@ impl Composer {
         shown.ends_with(&wanted[tail..]) || wanted.ends_with(&shown)
     }
 
-    /// Whether all that is in it is what was left of `text`: the whole of it, the marker of a long paste, or the part of a
-    /// long one that a scrolled composer shows. A shorter text is somebody's own.
+    /// Whether all that is in it is what was left of `text`: the whole of it, the marker of a paste of as many lines, or the
+    /// part of a long one that a scrolled composer shows. A shorter text is somebody's own.
     #[must_use]
     pub fn is_left_of(&self, text: &str) -> bool {
         if self.is_empty() {
@@ -50,8 +50,19 @@ impl Composer {
         }
         let (shown, wanted) = (comparable(&self.text), comparable(text));
         let part = shown.chars().count() >= TAIL && (wanted.starts_with(&shown) || wanted.ends_with(&shown));
-        self.collapsed || shown == wanted || part
+        match self.collapsed {
+            true => marks_lines_of(&self.text, text),
+            false => shown == wanted || part,
+        }
     }
+}
+
+/// Whether the marker of a paste names as many lines as `text` has, or as many line breaks: agents count either.
+fn marks_lines_of(marker: &str, text: &str) -> bool {
+    let breaks = text.matches('\n').count();
+    let mut words = marker.split(|c: char| !c.is_ascii_digit()).rev();
+    let last: Option<usize> = words.find_map(|digits| digits.parse().ok());
+    last.is_some_and(|number| number == breaks || number == breaks + 1)
 }
 
 /// Drops what a terminal may show otherwise than it was sent: blanks, wrapping, symbols of unsure width.
@@ -125,4 +136,40 @@ pub(crate) fn after_marker(profile: &Profile, line: &str) -> Option<usize> {
         .find_map(|marker| text.strip_prefix(marker.as_str()))?;
     let after = rest.trim_start();
     (after.len() < rest.len() || rest.is_empty()).then_some(line.len() - after.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn composer(text: &str, collapsed: bool) -> Composer {
+        Composer {
+            text: text.to_owned(),
+            placeholder: false,
+            collapsed,
+        }
+    }
+
+    #[test]
+    fn only_the_whole_text_its_marker_or_a_long_part_of_it_is_what_was_left() {
+        let long = "a text that is longer than the screen of a small terminal shows";
+        let lines = "line\n".repeat(14) + "end";
+        for (shown, collapsed, text, ours) in [
+            ("hello there", false, "hello there", true),
+            ("hello", false, "hello there", false),
+            ("hello there and mine", false, "hello there", false),
+            (&long[20..], false, long, true),
+            ("[Pasted text: 15 lines]", true, &*lines, true),
+            ("[Pasted text #3 +14 lines]", true, &*lines, true),
+            ("[Pasted text: 30 lines]", true, &*lines, false),
+            ("[Pasted text: 30 lines]", true, "hello there", false),
+            ("", false, "", false),
+        ] {
+            assert_eq!(
+                composer(shown, collapsed).is_left_of(text),
+                ours,
+                "{shown:?} of {text:?}"
+            );
+        }
+    }
 }

@@ -2,11 +2,13 @@
 
 use std::fmt::{self, Display};
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::PathBuf;
 
 use berth_plugin::types::Error;
 use serde::{Deserialize, Serialize};
+
+use crate::drafts;
 
 /// How many answered prompts are remembered by their ids.
 const REMEMBERED: usize = 16;
@@ -81,11 +83,12 @@ impl Answers {
     }
 
     fn write(&self, session: &str, given: &Given) -> io::Result<()> {
-        let fresh = self.directory.join(format!("new-{session}"));
-        let mut file = File::create(&fresh)?;
-        file.write_all(&serde_json::to_vec(given)?)?;
-        file.sync_all()?;
-        fs::rename(fresh, self.path(session))
+        drafts::put(
+            &self.directory,
+            &format!("{PREFIX}{session}"),
+            &serde_json::to_vec(given)?,
+            true,
+        )
     }
 
     /// Forgets an ended session.

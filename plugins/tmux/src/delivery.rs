@@ -85,15 +85,23 @@ impl Writing<'_> {
     /// Sees to it that the composer is empty: what berth itself left there when it was cut off goes, a person's draft
     /// stays and keeps the message out.
     fn make_room(&self, seen: &Observation) -> Result<(), Error> {
-        let Some(composer) = seen.composer.as_ref().filter(|composer| !composer.is_empty()) else {
+        if is_empty(seen) {
+            self.setup.typing.seen_empty(&self.found.id);
             return Ok(());
-        };
-        let left = self.setup.typing.cut_off(&self.found.id).ok_or_else(draft)?;
-        if !composer.is_left_of(&left) || !self.clear()? {
-            return Err(draft());
         }
-        self.setup.typing.end(&self.found.id);
-        Ok(())
+        let left = self.setup.typing.cut_off(&self.found.id).ok_or_else(draft)?;
+        match self.clear(&left)? {
+            Cleared::Emptied | Cleared::WasEmpty => {
+                self.setup.typing.seen_empty(&self.found.id);
+                Ok(())
+            }
+            Cleared::NotOurs => Err(draft()),
+            Cleared::Unseen => Err(Error::Refused(
+                "what berth left in the composer was not seen to go yet, so nothing of this message was typed: look with \
+                 get_logs (view = \"screen\"), and send it again when the agent reacts"
+                    .to_owned(),
+            )),
+        }
     }
 
     /// Writes the text and enters it. An error: nothing of it was entered, and nothing of it is left.
@@ -124,9 +132,9 @@ impl Writing<'_> {
 
     /// Takes the text out again, which is a refusal; or, where that is not seen, leaves it to the next message.
     fn give_up(&self, why: &str) -> Result<Receipt, Error> {
-        match self.clear() {
-            Ok(true) => {
-                self.setup.typing.end(&self.found.id);
+        match self.clear(&self.submission.text) {
+            Ok(Cleared::Emptied) => {
+                self.setup.typing.seen_empty(&self.found.id);
                 Err(Error::Refused(format!(
                     "{why}, so it was taken out again and nothing was entered: look with get_logs (view = \"screen\") \
                      before you send it again"
@@ -136,35 +144,47 @@ impl Writing<'_> {
         }
     }
 
-    /// Empties the composer with one press of the agent's own key, and only one with something in it of an agent at rest:
-    /// anywhere else the key does something else. True: it was seen to be empty.
-    fn clear(&self) -> Result<bool, Error> {
+    /// Empties a composer that holds what is left of `text` and nothing else, with one press of the agent's own key.
+    /// Anywhere else that key does something else, or takes away what a person wrote.
+    fn clear(&self, text: &str) -> Result<Cleared, Error> {
         let Some(key) = self.entry.agent.clear_key() else {
-            return Ok(false);
+            return Ok(Cleared::NotOurs);
         };
-        let settled = || {
-            let seen = self.observe()?;
-            let elsewhere = (seen.state != Seen::Idle).then_some(false);
-            Ok::<_, Error>(if is_empty(&seen) { Some(true) } else { elsewhere })
+        let shown = match self.left_of(text)? {
+            Ok(shown) => shown,
+            Err(otherwise) => return Ok(otherwise),
         };
-        if let Some(settled) = settled()? {
-            return Ok(settled);
-        }
-        let wait = self.setup.typing.clear(&self.found.id, CLEAR_AGAIN_MS)?;
+        let Some(wait) = self.setup.typing.clear(&self.found.id, &shown, CLEAR_AGAIN_MS)? else {
+            return Ok(Cleared::Unseen);
+        };
         if wait > 0 {
             pause(wait);
-            if let Some(settled) = settled()? {
-                return Ok(settled);
+            if let Err(otherwise) = self.left_of(text)? {
+                return Ok(otherwise);
             }
         }
         self.setup.tmux.order(&[&["send-keys", "-t", self.pane(), "--", key]])?;
+        self.setup.typing.cleared(&self.found.id);
         for _ in 0..CLEARED_MS / POLL_MS {
             pause(POLL_MS);
             if is_empty(&self.observe()?) {
-                return Ok(true);
+                return Ok(Cleared::Emptied);
             }
         }
-        Ok(false)
+        Ok(Cleared::Unseen)
+    }
+
+    /// What the composer of an agent at rest shows, where that is what is left of `text`; otherwise how it is with it.
+    fn left_of(&self, text: &str) -> Result<Result<String, Cleared>, Error> {
+        let seen = self.observe()?;
+        if is_empty(&seen) {
+            return Ok(Err(Cleared::WasEmpty));
+        }
+        let composer = seen
+            .composer
+            .filter(|_| seen.state == Seen::Idle && seen.prompt.is_none());
+        let ours = composer.filter(|composer| composer.is_left_of(text));
+        Ok(ours.map(|composer| composer.text).ok_or(Cleared::NotOurs))
     }
 
     fn observe(&self) -> Result<Observation, Error> {
@@ -240,8 +260,14 @@ impl Writing<'_> {
     fn enter(&self) -> Receipt {
         for _ in 0..ENTERS {
             // After an Enter, whatever else is seen is its effect; before the first, somebody else was quicker.
-            if !matches!(self.place(), Ok(Place::Composer)) {
-                return Receipt::Unconfirmed;
+            match self.place() {
+                Ok(Place::Composer) => {}
+                Ok(Place::Elsewhere) => {
+                    // It is not there any more, so what is found there later is somebody else's.
+                    self.setup.typing.end(&self.found.id);
+                    return Receipt::Unconfirmed;
+                }
+                Ok(Place::Question) | Err(_) => return Receipt::Unconfirmed,
             }
             let pressed = self.tmux().order(&[&["send-keys", "-t", self.pane(), "--", "Enter"]]);
             match pressed.and_then(|_| self.is_taken()) {
@@ -290,6 +316,18 @@ fn nothing_typed(error: Error) -> Error {
         Error::TimedOut(why) | Error::Failed(why) => Error::Refused(format!("{why}; nothing was typed")),
         other => other,
     }
+}
+
+/// What came of clearing a composer.
+enum Cleared {
+    /// The key was pressed, and it was seen to be empty.
+    Emptied,
+    /// It was empty without that.
+    WasEmpty,
+    /// Something else is in it, or there is none now: no key was pressed.
+    NotOurs,
+    /// The key was pressed, now or before, and it was not seen to be empty yet.
+    Unseen,
 }
 
 /// What came of waiting for a text to show.

@@ -26,8 +26,11 @@ pub(crate) fn interrupt(setup: &Setup, id: &str) -> Result<(), Error> {
     setup.tmux.order(&[&["send-keys", "-t", &found.pane.id, "--", key]])?;
     for _ in 0..STOPPED_MS / POLL_MS {
         pause(POLL_MS);
-        if !is_busy(setup, &found, entry)? {
-            return Ok(());
+        match is_busy(setup, &found, entry) {
+            // The agent may have ended by it, which is one way to stop.
+            Ok(false) | Err(Error::Refused(_) | Error::NotFound(_)) => return Ok(()),
+            Ok(true) => {}
+            Err(error) => return Err(error),
         }
     }
     Err(Error::Failed(format!(

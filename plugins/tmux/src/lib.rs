@@ -7,6 +7,7 @@ mod answers;
 mod create;
 mod delivery;
 mod digest;
+mod drafts;
 mod endings;
 mod log;
 mod look;

@@ -226,8 +226,8 @@ impl<'a> Standing<'a> {
                 }
             }
         }
-        Err(Error::Refused(
-            "the menu did not follow the keys; nothing was confirmed: look at it again".to_owned(),
+        Err(Error::Failed(
+            "the menu did not follow the keys, and nothing was confirmed: look at it again".to_owned(),
         ))
     }
 

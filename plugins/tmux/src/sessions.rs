@@ -1,15 +1,17 @@
 //! Sessions: which there are, which agent runs in each, and what each is doing.
 
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use berth_agents::{Observation, State as Seen};
 use berth_plugin::types::{Error, Evidence, Session, State, Timestamp};
 
 use crate::answers::Given;
+use crate::drafts;
 use crate::look::{self, Look};
 use crate::panes::{self, End, Pane};
 use crate::prompts;
-use crate::setup::{Entry, Setup};
+use crate::setup::{Entry, STATE, Setup};
 
 /// A screen that says nothing yet belongs to an agent that is starting, for so long after its start.
 const STARTING_MS: u64 = 15_000;
@@ -91,6 +93,7 @@ pub(crate) fn forget_ended(setup: &Setup) -> Result<Option<Timestamp>, Error> {
     let answers = setup.answers.keep_only(&ids);
     answers
         .and_then(|()| setup.typing.keep_only(&ids))
+        .and_then(|()| drafts::tidy(Path::new(STATE)))
         .map_err(|error| Error::Failed(format!("could not tidy /state: {error}")))?;
     Ok(Some(now() + UPKEEP_MS))
 }

@@ -12,7 +12,7 @@ use crate::tmux::Tmux;
 use crate::typing::Typing;
 
 /// Where a backend's own files lie.
-const STATE: &str = "/state";
+pub(crate) const STATE: &str = "/state";
 
 /// Everything that a verb needs of its surroundings.
 pub(crate) struct Setup {

@@ -4,19 +4,23 @@
 //! as a person's draft, so it can go before the next message.
 
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::path::PathBuf;
 
 use berth_plugin::types::Error;
 
+use crate::digest;
+use crate::drafts;
 use crate::sessions::now;
 
 /// Bytes of a note that are read: more than a message may have.
 const LONGEST: u64 = 1 << 20;
 /// What is being typed.
 const PREFIX: &str = "typing-";
-/// When the key that clears was pressed last.
+/// When the key that clears was pressed last, and on which text.
 const CLEARED: &str = "cleared-";
+/// Ends that note once the key was pressed.
+const PRESSED: &str = " pressed";
 
 /// The notes, one a session.
 pub(crate) struct Typing {
@@ -32,7 +36,9 @@ impl Typing {
 
     /// Notes that `text` is about to be typed into this session.
     pub(crate) fn begin(&self, session: &str, text: &str) -> Result<(), Error> {
-        self.write(session, text).map_err(|error| {
+        // Handed to the system when it returns: a kill of berth does not lose it.
+        let put = drafts::put(&self.directory, &format!("{PREFIX}{session}"), text.as_bytes(), false);
+        put.map_err(|error| {
             Error::Refused(format!(
                 "it could not be noted what is typed into {session} ({error}), so nothing was typed: look whether the disk \
                  of berth's data is full"
@@ -44,8 +50,10 @@ impl Typing {
     ///
     /// A note that cannot be read is none: then the text counts as a person's, and stays.
     pub(crate) fn cut_off(&self, session: &str) -> Option<String> {
+        let path = self.path(session);
+        fs::metadata(&path).ok().filter(fs::Metadata::is_file)?;
         let mut text = String::new();
-        let file = File::open(self.path(session)).ok()?;
+        let file = File::open(path).ok()?;
         file.take(LONGEST).read_to_string(&mut text).ok()?;
         Some(text).filter(|text| !text.is_empty())
     }
@@ -56,17 +64,42 @@ impl Typing {
         let _ = fs::remove_file(self.path(session));
     }
 
-    /// Notes that the key which clears a composer is about to be pressed, and answers for how long it must not be yet, in
-    /// milliseconds: some agents end where it comes twice within `gap`. Another berth may have pressed it before this one.
-    pub(crate) fn clear(&self, session: &str, gap: u64) -> Result<u64, Error> {
+    /// Notes that the key which clears a composer that shows `text` is about to be pressed, and answers for how long it
+    /// must not be yet, in milliseconds: some agents end where it comes twice within `gap`. Another berth may have pressed
+    /// it before this one. None: it was pressed on this very text, so the agent has not read that yet. To be followed by
+    /// [`Typing::cleared`] once it was pressed: where berth is killed before, it counts as not pressed.
+    pub(crate) fn clear(&self, session: &str, text: &str, gap: u64) -> Result<Option<u64>, Error> {
         let path = self.directory.join(format!("{CLEARED}{session}"));
-        let last: Option<u64> = fs::read_to_string(&path).ok().and_then(|text| text.parse().ok());
-        let present = now();
+        let (present, shown) = (now(), format!("{:016x}", digest::of([text])));
+        let last = fs::read_to_string(&path).unwrap_or_default();
+        let (last, on) = last.split_once(' ').unwrap_or((&last, ""));
+        if on == format!("{shown}{PRESSED}") {
+            return Ok(None);
+        }
         // By a clock that was set back, it was pressed in the future: then it may have been just now.
+        let last: Option<u64> = last.parse().ok();
         let wait = last.map_or(0, |last| gap.saturating_sub(present.saturating_sub(last)));
-        fs::write(path, (present + wait).to_string())
+        fs::write(path, format!("{} {shown}", present + wait))
             .map_err(|error| Error::Failed(format!("it could not be noted that {session} is cleared: {error}")))?;
-        Ok(wait)
+        Ok(Some(wait))
+    }
+
+    /// The key that clears was pressed.
+    pub(crate) fn cleared(&self, session: &str) {
+        let path = self.directory.join(format!("{CLEARED}{session}"));
+        // Without that it counts as not pressed, and is pressed again after its gap at the earliest.
+        let _ = fs::read_to_string(&path).and_then(|note| fs::write(&path, note + PRESSED));
+    }
+
+    /// The composer was seen empty: nothing of berth's own is left in it, and the key that clears has been read.
+    pub(crate) fn seen_empty(&self, session: &str) {
+        self.end(session);
+        let path = self.directory.join(format!("{CLEARED}{session}"));
+        let last = fs::read_to_string(&path).unwrap_or_default();
+        if let Some((at, _)) = last.split_once(' ') {
+            // One that cannot be written keeps the key from being pressed on the same text, which is safe.
+            let _ = fs::write(path, at);
+        }
     }
 
     /// Forgets every session but these.
@@ -82,13 +115,6 @@ impl Typing {
             }
         }
         Ok(())
-    }
-
-    /// Handed to the system when it returns: a kill of berth does not lose it.
-    fn write(&self, session: &str, text: &str) -> io::Result<()> {
-        let fresh = self.directory.join(format!("new-{PREFIX}{session}"));
-        File::create(&fresh)?.write_all(text.as_bytes())?;
-        fs::rename(fresh, self.path(session))
     }
 
     fn path(&self, session: &str) -> PathBuf {
@@ -132,15 +158,25 @@ mod tests {
     #[test]
     fn the_key_that_clears_is_not_pressed_twice_within_its_gap() {
         let typing = fresh("cleared");
-        assert_eq!(typing.clear("a", 60_000).unwrap(), 0);
-        let wait = typing.clear("a", 60_000).unwrap();
+        assert_eq!(typing.clear("a", "one", 60_000).unwrap(), Some(0));
+        let wait = typing.clear("a", "two", 60_000).unwrap().unwrap();
         assert!((1..=60_000).contains(&wait), "{wait}");
         // Who waited for it counts as well.
-        assert!(typing.clear("a", 60_000).unwrap() > wait);
-        assert_eq!(
-            (typing.clear("b", 60_000).unwrap(), typing.clear("b", 0).unwrap()),
-            (0, 0)
-        );
+        assert!(typing.clear("a", "three", 60_000).unwrap().unwrap() >= wait);
+        assert_eq!(typing.clear("b", "one", 60_000).unwrap(), Some(0));
+        fs::remove_dir_all(typing.directory).unwrap();
+    }
+
+    #[test]
+    fn the_key_is_not_pressed_again_on_a_text_until_that_was_seen_to_go() {
+        let typing = fresh("again");
+        assert_eq!(typing.clear("a", "text", 0).unwrap(), Some(0));
+        // Killed before it was pressed.
+        assert_eq!(typing.clear("a", "text", 0).unwrap(), Some(0));
+        typing.cleared("a");
+        assert_eq!(typing.clear("a", "text", 0).unwrap(), None);
+        typing.seen_empty("a");
+        assert_eq!(typing.clear("a", "text", 0).unwrap(), Some(0));
         fs::remove_dir_all(typing.directory).unwrap();
     }
 
@@ -148,7 +184,7 @@ mod tests {
     fn notes_of_ended_sessions_go() {
         let typing = fresh("ended");
         typing.begin("a", "x").unwrap();
-        typing.clear("a", 0).unwrap();
+        typing.clear("a", "x", 0).unwrap();
         typing.begin("b", "x").unwrap();
         typing.keep_only(&["b".to_owned()]).unwrap();
         assert_eq!(typing.cut_off("a"), None);

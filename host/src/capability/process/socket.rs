@@ -40,7 +40,7 @@ pub enum Trouble {
     /// A second server took the first one's place.
     #[error(
         "{answering} answers at {path:?}, but {server} had that socket before and still lives with its sessions: end \
-         what you need in neither, then one of the two: `kill PROCESS`; after ending the first, {fix}"
+         the one that you do not need, `kill PROCESS`; where that is the one that answers, {fix}"
     )]
     Two {
         /// The socket.
@@ -379,7 +379,7 @@ impl Socket {
 #[derive(Debug, Clone, Copy)]
 enum Answer {
     Process(i32),
-    /// Somebody, who has no time to say who.
+    /// Somebody who did not take the connection, so that it is not known who.
     Busy,
     Nobody,
 }

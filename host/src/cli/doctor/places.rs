@@ -66,7 +66,7 @@ fn room(about: &str, place: &Path) -> Finding {
     let shown = place.display();
     let free = match rustix::fs::statvfs(place) {
         Ok(found) => found.f_bavail.saturating_mul(found.f_frsize),
-        Err(error) => return Finding::fail(about, format!("{shown}: {error}"), "mend its file system"),
+        Err(error) => return Finding::fail(about, format!("{shown}: {error}"), "repair its file system"),
     };
     let free_shown = ByteSize::b(free).display().iec();
     let fix = || format!("free some room where {shown} is, or choose another place for it in [server]");

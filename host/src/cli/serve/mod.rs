@@ -98,6 +98,7 @@ async fn answer(
         Arc::new(config.oauth.clone()),
         backends,
         rates.clone(),
+        owner.under_way.clone(),
     );
     let door = Door {
         token: owner.data.local_token()?,

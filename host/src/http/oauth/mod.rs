@@ -28,6 +28,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::{get, post};
+use tokio_util::task::TaskTracker;
 
 use super::{Base, Rates};
 use crate::config;
@@ -43,6 +44,8 @@ pub struct OAuth {
     /// Who may come in.
     access: Arc<Access>,
     /// What happens here is recorded.
+    /// What whoever ends berth waits for.
+    under_way: TaskTracker,
     recorder: Recorder,
     /// Further redirects, and clients with secrets.
     settings: Arc<config::OAuth>,
@@ -62,9 +65,11 @@ impl OAuth {
         settings: Arc<config::OAuth>,
         backends: Arc<[(String, String)]>,
         rates: Arc<Rates>,
+        under_way: TaskTracker,
     ) -> Self {
         Self {
             access,
+            under_way,
             recorder,
             settings,
             backends,
@@ -73,13 +78,13 @@ impl OAuth {
         }
     }
 
-    /// Does `work` on the records where it may wait for the disk.
+    /// Does `work` on the records where it may wait for the disk. It is finished, and recorded, before berth ends.
     async fn records<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Access) -> Result<T, store::Error> + Send + 'static,
     ) -> Result<T, OAuthError> {
         let access = self.access.clone();
-        let done = tokio::task::spawn_blocking(move || work(&access)).await;
+        let done = self.under_way.spawn_blocking(move || work(&access)).await;
         done.map_err(OAuthError::internal)?.map_err(OAuthError::internal)
     }
 

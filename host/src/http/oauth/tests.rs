@@ -75,7 +75,14 @@ impl Server {
         };
         let backends: Arc<[_]> = Arc::new([]);
         let rates = Arc::new(Rates::new(&rates));
-        let oauth = OAuth::new(access.clone(), recorder, Arc::new(settings), backends, rates);
+        let oauth = OAuth::new(
+            access.clone(),
+            recorder,
+            Arc::new(settings),
+            backends,
+            rates,
+            tokio_util::task::TaskTracker::new(),
+        );
         Self {
             directory,
             _root: root,

@@ -284,7 +284,7 @@ fn a_key_that_others_can_read_is_refused_with_the_command_that_mends_it() {
     for mode in [0o604, 0o602, 0o644, 0o660, 0o777] {
         open_to(mode);
         let complaint = place.complaint();
-        let cure = format!("chmod 600 '{}'", place.files.key.display());
+        let cure = format!("chmod 600 {}", crate::shell::word(&place.files.key));
         assert!(
             complaint.contains(&cure) && complaint.contains(&format!("{mode:o}")),
             "{complaint}"

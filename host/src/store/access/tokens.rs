@@ -71,7 +71,7 @@ impl Access {
     ///
     /// # Errors
     /// If the database cannot be written. [`Refused`] if the token is unknown, expired, spent or another client's (then
-    /// [`Refused::Grant`]), used twice ([`Refused::Reused`]), or if more was asked for than it is good for, which does not spend it.
+    /// [`Refused::Grant`]), used twice ([`Refused::Reused`]), or if more was asked for than it may be used for, which does not spend it.
     pub fn refresh(
         &self,
         token: &str,

@@ -3,7 +3,7 @@
 //! What this process changes is seen at once. Changes of other processes, such as `berth tokens revoke`, are looked for
 //! when the last look is 50 ms old: asking SQLite each time would cost more than everything else here.
 //!
-//! A call asks in three steps, since only the second one is made on the runtime's threads: [`Access::is_fresh`], or else
+//! A call asks in three steps, since only the second one is made on the runtime's threads: [`Access::is_fresh`], otherwise
 //! [`Access::look`] where it may block; [`Access::recall`]; and for a token that is not in mind [`Access::verify`] where
 //! it may block.
 
@@ -59,7 +59,7 @@ struct Token {
 
 impl Access {
     /// Within which time every process notices what another has changed.
-    pub const HEEDED_WITHIN: Duration = Duration::from_millis(50);
+    pub const NOTICED_WITHIN: Duration = Duration::from_millis(50);
 
     /// Whether what other processes have changed was looked for within the last 50 ms. Never blocks.
     pub fn is_fresh(&self) -> bool {
@@ -131,7 +131,7 @@ impl Cache {
 impl Found {
     fn is_fresh(&self) -> bool {
         self.looked
-            .is_some_and(|looked| looked.elapsed() < Access::HEEDED_WITHIN)
+            .is_some_and(|looked| looked.elapsed() < Access::NOTICED_WITHIN)
     }
 
     fn forget(&mut self) {

@@ -6,6 +6,7 @@ use rusqlite::OptionalExtension as _;
 
 use super::chain::{self, COLUMNS, PRUNED, Tail};
 use super::{Audit, Error, Head};
+use crate::shell;
 use crate::store::database::{Difference, RECORD};
 
 /// What is wrong with the record.
@@ -72,10 +73,11 @@ fn listed(differences: &[Difference]) -> String {
 fn fix(path: &Path, differences: &[Difference]) -> String {
     let drops: Option<Vec<String>> = differences.iter().map(Difference::undo).collect();
     match drops {
-        Some(drops) => format!("remove that: sqlite3 {path:?} \"{}\"", drops.join("; ")),
+        Some(drops) => format!("remove that: sqlite3 {} \"{}\"", shell::word(path), drops.join("; ")),
         None => format!(
-            "stop berth and keep its files as evidence in another place (mv {path:?}* ELSEWHERE): the next start begins \
-             a new record"
+            "stop berth and keep its files as evidence in another place (mv {}* ELSEWHERE): the next start begins a \
+             new record",
+            shell::word(path)
         ),
     }
 }

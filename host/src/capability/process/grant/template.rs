@@ -16,7 +16,10 @@ pub enum BadWord {
     #[error("a word's name has only a-z, 0-9 and _, and begins with a letter")]
     Name,
     /// An expression that does not compile.
-    #[error("{expression:?} is no regular expression of the regex crate ({})", last_line(cause))]
+    #[error(
+        "{expression:?} is not a regular expression of the regex crate ({})",
+        last_line(cause)
+    )]
     Expression {
         /// The expression as written.
         expression: String,

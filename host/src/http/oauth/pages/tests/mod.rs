@@ -78,7 +78,14 @@ impl Site {
         let backends = [("local", "agents on this machine"), ("cabin", "")];
         let backends = backends.map(|(name, about)| (name.to_owned(), about.to_owned()));
         let rates = Arc::new(Rates::new(&RATES));
-        let oauth = OAuth::new(access.clone(), recorder, Arc::default(), backends.into(), rates);
+        let oauth = OAuth::new(
+            access.clone(),
+            recorder,
+            Arc::default(),
+            backends.into(),
+            rates,
+            tokio_util::task::TaskTracker::new(),
+        );
         let router = super::router(oauth)
             .layer(Extension(Base(base.into())))
             .layer(Extension(Address(ADDRESS)));
