@@ -89,12 +89,12 @@ pub enum Trouble {
         user: u32,
     },
     /// It cannot be told.
-    #[error("whether a server runs at {path:?} cannot be told: {source}")]
+    #[error("whether a server runs at {path:?} cannot be told: {cause}")]
     Unknown {
         /// The socket.
         path: PathBuf,
         /// The system's reason.
-        source: io::Error,
+        cause: io::Error,
     },
 }
 
@@ -359,10 +359,10 @@ impl Socket {
         }
     }
 
-    fn unknown(&self, source: io::Error) -> Trouble {
+    fn unknown(&self, cause: io::Error) -> Trouble {
         Trouble::Unknown {
             path: self.path.clone(),
-            source,
+            cause,
         }
     }
 
