@@ -13,6 +13,7 @@ use tokio::io::{
 };
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::admission::numbers::{BODY, LONGEST_LINE, UNANSWERED};
 
@@ -28,12 +29,13 @@ where
     let turns = Arc::new(Semaphore::new(UNANSWERED));
     let (further, lines) = duplex(BUFFER);
     let asked = turns.clone();
-    tokio::spawn(async move {
+    let reading = tokio::spawn(async move {
         if let Err(error) = pass_on(read, further, &asked).await {
             tracing::debug!("a client's stream ends: {error}");
         }
     });
-    (lines, Answers { write, turns })
+    let _reading = AbortOnDropHandle::new(reading);
+    (lines, Answers { write, turns, _reading })
 }
 
 async fn pass_on(
@@ -74,6 +76,8 @@ fn is_request(line: &[u8]) -> bool {
 struct Answers<W> {
     write: W,
     turns: Arc<Semaphore>,
+    /// Who is answered no more is read no more: otherwise a silent client would hold its connection for ever.
+    _reading: AbortOnDropHandle<()>,
 }
 
 impl<W> Answers<W> {
@@ -152,5 +156,14 @@ mod tests {
         let mut read = Vec::new();
         lines.read_to_end(&mut read).await.unwrap();
         assert!(read.is_empty(), "a part of it was passed on");
+    }
+
+    #[tokio::test]
+    async fn who_is_answered_no_more_holds_no_connection() {
+        let (mut client, ours) = duplex(1 << 10);
+        let (read, write) = tokio::io::split(ours);
+        drop(bounded(read, write));
+        let ended = timeout(std::time::Duration::from_secs(10), client.read(&mut [0; 1])).await;
+        assert_eq!(ended.unwrap().unwrap(), 0);
     }
 }

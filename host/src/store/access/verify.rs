@@ -3,7 +3,7 @@
 //! What this process changes is seen at once. Changes of other processes, such as `berth tokens revoke`, are looked for
 //! when the last look is 50 ms old: asking SQLite each time would cost more than everything else here.
 //!
-//! A call asks in three steps, since only the second one is made on the runtime's threads: [`Access::is_fresh`], otherwise
+//! A call asks in three steps, so that nothing on the runtime's threads may block: [`Access::is_fresh`], otherwise
 //! [`Access::look`] where it may block; [`Access::recall`]; and for a token that is not in mind [`Access::verify`] where
 //! it may block.
 
