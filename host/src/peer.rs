@@ -20,8 +20,11 @@ use std::path::Path;
 use anyhow::ensure;
 
 use self::descent::{Descent, descent};
-pub use crate::capability::process::MARK;
 use crate::principal::Principal;
+
+/// In the environment of every program that berth starts for a backend, with the backend's name: whatever bears it is in
+/// a session.
+pub const MARK: &str = "BERTH_SESSION";
 
 /// The process at the other end of a connection, or one that is known by its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,8 +9,8 @@ use serde::Deserialize;
 use super::source::At;
 use super::surroundings::Surroundings;
 use super::{Agent, Backend, ConfigError, EnvFile, Limits, PluginSource, file, places, programs, values};
-use crate::capability::process::MARK;
 use crate::capability::process::grant::Grant;
+use crate::peer::MARK;
 use crate::shell;
 
 const MIB: u64 = 1 << 20;

@@ -18,10 +18,7 @@ use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
 use crate::contract::process::Output;
-
-/// In the environment of every program that berth starts for a backend, with the backend's name: whatever bears it is in
-/// a session.
-pub const MARK: &str = "BERTH_SESSION";
+use crate::peer::MARK;
 
 /// How long what is left in the pipes is read after the program itself has ended.
 const DRAIN: Duration = Duration::from_millis(500);

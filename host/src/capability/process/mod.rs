@@ -8,7 +8,7 @@ pub mod grant;
 mod question;
 mod socket;
 
-pub use child::{MARK, end_programs, make_files_private, replace_this_process};
+pub use child::{end_programs, make_files_private, replace_this_process};
 pub use companion::Companion;
 
 pub use question::ask;
