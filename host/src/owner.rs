@@ -125,7 +125,7 @@ impl Owner {
     /// Serves the operator's own processes on the data directory's socket, until `shutdown`.
     pub fn serve_socket(&self) -> anyhow::Result<()> {
         let listener = socket::bind(&self.data.socket_path())?;
-        self.recorder.log_heads();
+        self.recorder.log_calls_and_heads();
         let reception = Reception::new(
             self.server(),
             self.admission.clone(),

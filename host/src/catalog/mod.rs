@@ -8,6 +8,7 @@ mod aliases;
 mod answers;
 mod arguments;
 mod deeds;
+mod log_line;
 mod members;
 mod own;
 mod prompts;

@@ -8,13 +8,10 @@ use futures::FutureExt as _;
 use serde_json::{Map, Value};
 use tracing::Instrument as _;
 
-use super::{Answer, Caller, Catalog, ToolError};
+use super::{Answer, Caller, Catalog, ToolError, log_line};
 use crate::principal::Scope;
 use crate::store::Recorder;
 use crate::store::audit::{Entry, Event, Outcome, Unrecorded};
-
-/// Bytes of a name that the log shows.
-const SHOWN: usize = 256;
 
 impl Catalog {
     /// Calls a tool. What came of it stands in `recorder` before this returns, and is one line of the log.
@@ -51,7 +48,7 @@ impl Catalog {
             Ok(intention) => intention,
             Err(why) => {
                 entry.outcome = Outcome::Refused;
-                log(recorder, &entry, None);
+                log_line::write(recorder, &entry, None);
                 return Err(undone(why));
             }
         };
@@ -68,7 +65,7 @@ impl Catalog {
             Some(intention) => recorder.conclude(intention, entry.clone()).await,
             None => recorder.record(entry.clone()).await,
         };
-        log(recorder, &entry, recorded.ok().or(acted));
+        log_line::write(recorder, &entry, recorded.ok().or(acted));
         let outcome = ended.unwrap_or_else(|fault| resume_unwind(fault));
         match (recorded, acted) {
             (Ok(_), _) => outcome,
@@ -170,30 +167,6 @@ fn unconcluded(outcome: Result<Answer, ToolError>, why: Unrecorded, in_data: boo
         fields.insert("note".into(), all.into());
     }
     Ok(answer)
-}
-
-/// One line for each call, with the number that `berth audit` shows it by. Texts are quoted and escaped as they are
-/// written: others chose them.
-fn log(recorder: &Recorder, entry: &Entry, seq: Option<i64>) {
-    if !recorder.is_logged() {
-        return;
-    }
-    tracing::info!(
-        principal = shown(&entry.principal),
-        tool = shown(&entry.tool),
-        backend = shown(&entry.backend),
-        session = shown(&entry.session),
-        outcome = entry.outcome.name(),
-        ms = entry
-            .duration
-            .map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
-        entry = seq,
-    );
-}
-
-/// As much of a name as the log shows; none where there is none.
-fn shown(name: &str) -> Option<&str> {
-    (!name.is_empty()).then(|| &name[..name.floor_char_boundary(SHOWN)])
 }
 
 /// What only the answer tells: how it went, what it cost, and which session was made.

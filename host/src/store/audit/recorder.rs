@@ -155,12 +155,12 @@ impl Recorder {
 
     /// From now on each call is a line of the program's log, and where the record ends stands there too: now, every 1000
     /// entries, and at the end. Whoever keeps the log elsewhere can tell later whether the record was cut or replaced.
-    pub fn log_heads(&self) {
+    pub fn log_calls_and_heads(&self) {
         self.state.logged.store(true, Ordering::Release);
         self.state.log_head();
     }
 
-    /// Whether calls are logged: they are where a berth serves, and not where a command makes one.
+    /// Whether calls and heads are logged: they are where a berth serves, and not where a command makes one.
     pub fn is_logged(&self) -> bool {
         self.state.logged.load(Ordering::Acquire)
     }
