@@ -1,6 +1,5 @@
 //! The SQLite files of the data directory: private, and brought to the present schema whenever they are opened.
 
-use std::fmt;
 use std::fs::OpenOptions;
 use std::path::Path;
 use std::time::Duration;
@@ -8,6 +7,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
+use super::altered::{self, Altered, Difference};
 use super::{Error, files};
 
 /// How long one process waits for another's write.
@@ -19,10 +19,14 @@ pub(super) struct Layout {
     steps: &'static [&'static str],
     /// Whether the file gives room back to the disk in small steps.
     shrinks: bool,
+    /// A table that the steps make, and that the owner of the directory takes away later.
+    moved: Option<&'static str>,
+    /// What a new file means to the operator, as the end of a sentence.
+    afterwards: &'static str,
 }
 
 /// Who may come in: `berth.db`.
-const ACCESS: Layout = Layout {
+pub(super) const ACCESS: Layout = Layout {
     steps: &[
         include_str!("schema/1-access.sql"),
         include_str!("schema/2-audit.sql"),
@@ -30,12 +34,16 @@ const ACCESS: Layout = Layout {
         include_str!("schema/4-record-apart.sql"),
     ],
     shrinks: false,
+    moved: Some("audit"),
+    afterwards: "the next start makes a new one: set the passphrase again (berth login set), and approve your apps again",
 };
 
 /// The record of what was done: `audit.db`.
 pub(super) const RECORD: Layout = Layout {
     steps: &[include_str!("schema/record/1-record.sql")],
     shrinks: true,
+    moved: None,
+    afterwards: "the next start begins a new record",
 };
 
 /// Opens the database of who may come in at `path`, making it first if there is none. What is committed outlives this
@@ -123,88 +131,21 @@ impl Layout {
         self.steps.len().try_into().unwrap_or(i64::MAX)
     }
 
-    /// In what the schema of an opened file differs from what the steps make.
-    pub(super) fn differences(&self, connection: &Connection) -> rusqlite::Result<Vec<Difference>> {
+    /// What in the schema of the opened file at `path` is not as the steps make it; none: nothing.
+    pub(super) fn altered(&self, connection: &Connection, path: &Path) -> Result<Option<Altered>, Error> {
+        let differences = self.differences(connection).map_err(Error::database(path))?;
+        Ok((!differences.is_empty()).then(|| Altered::new(path, differences, self.afterwards)))
+    }
+
+    fn differences(&self, connection: &Connection) -> rusqlite::Result<Vec<Difference>> {
         let mut made = Connection::open_in_memory()?;
         let transaction = made.transaction()?;
         take(&transaction, self, 0)?;
-        let (expected, found) = (Part::all(&transaction)?, Part::all(connection)?);
-        let place = |parts: &[Part], part: &Part| parts.iter().position(|other| other.is_same(part));
-        let strange = found.iter().filter_map(|part| match place(&expected, part) {
-            None => Some(Difference::Added(part.clone())),
-            Some(at) if expected[at].sql != part.sql => Some(Difference::Changed(part.clone())),
-            Some(_) => None,
-        });
-        let missing = expected.iter().filter(|part| place(&found, part).is_none());
-        Ok(strange.chain(missing.cloned().map(Difference::Missing)).collect())
-    }
-}
-
-/// A table, index, view or trigger, as SQLite keeps it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
-    kind: String,
-    name: String,
-    table: String,
-    sql: Option<String>,
-}
-
-impl Part {
-    fn all(connection: &Connection) -> rusqlite::Result<Vec<Self>> {
-        let mut statement = connection.prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema")?;
-        let parts = statement.query_map((), |row| {
-            Ok(Self {
-                kind: row.get(0)?,
-                name: row.get(1)?,
-                table: row.get(2)?,
-                sql: row.get(3)?,
-            })
-        })?;
-        parts.collect()
-    }
-
-    fn is_same(&self, other: &Self) -> bool {
-        (&self.kind, &self.name, &self.table) == (&other.kind, &other.name, &other.table)
-    }
-}
-
-/// Names are foreign: whoever may write to the file chose them.
-impl fmt::Display for Part {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} {}", self.kind.escape_debug(), self.name.escape_debug())
-    }
-}
-
-/// What in a file's schema is not as berth makes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Difference {
-    /// It does not belong there.
-    Added(Part),
-    /// It is another one.
-    Changed(Part),
-    /// It is not there.
-    Missing(Part),
-}
-
-impl Difference {
-    /// The statement that undoes it, if there is one that can be pasted into a shell whoever chose the name.
-    pub(super) fn undo(&self) -> Option<String> {
-        let plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        match self {
-            Self::Added(Part { kind, name, .. }) if plain(kind) && plain(name) => {
-                Some(format!("DROP {} {name}", kind.to_uppercase()))
-            }
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Difference {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Added(part) => write!(formatter, "the {part} was added"),
-            Self::Changed(part) => write!(formatter, "the {part} was changed"),
-            Self::Missing(part) => write!(formatter, "the {part} is missing"),
-        }
+        let differences = altered::differences(&transaction, connection)?;
+        let is_moved = |difference: &Difference| self.moved.is_some_and(|table| difference.is_missing_of(table));
+        Ok(differences
+            .into_iter()
+            .filter(|difference| !is_moved(difference))
+            .collect())
     }
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::altered::Altered;
 use crate::shell::word;
 
 /// Why the data directory cannot be used. Each message names the path, the cause and the fix.
@@ -148,6 +149,9 @@ pub enum Error {
         /// Its file.
         path: PathBuf,
     },
+    /// Somebody changed the schema of a file.
+    #[error(transparent)]
+    Altered(Altered),
     /// A later berth has written the database.
     #[error("{path:?} was written by a newer berth; use that one, or give this one a data directory of its own")]
     Newer {

@@ -4,6 +4,7 @@
 //! and a link is never followed. What is found otherwise stops the start, since it may have been read or planted.
 
 mod access;
+mod altered;
 pub mod audit;
 mod database;
 mod error;
@@ -20,6 +21,7 @@ pub use access::{
     Access, Approval, Client, Family, Issued, Kind, NewClient, Redemption, Refused, Registered, Room, Secret, Verified,
     passphrase,
 };
+pub use altered::Altered;
 pub use audit::{Audit, Recorder};
 pub use error::Error;
 pub use lock::Lock;

@@ -158,6 +158,43 @@ async fn a_damaged_database_fails() {
 }
 
 #[tokio::test]
+async fn what_somebody_put_into_the_database_is_named_with_its_fix_at_the_start_too() {
+    let place = installation("");
+    Berth::serve(&place).await.terminate().await;
+    let (passes, lines) = examined(&place).await;
+    assert!(passes, "{lines:#?}");
+    line(&lines, "ok    database: ");
+    let file = rusqlite::Connection::open(place.path("data/berth.db")).unwrap();
+    for (change, named, fix) in [
+        (
+            "CREATE TRIGGER kept BEFORE DELETE ON families BEGIN SELECT RAISE(IGNORE); END",
+            "the trigger kept was added",
+            "; remove that: sqlite3 ",
+        ),
+        (
+            "CREATE VIEW all_in AS SELECT 1",
+            "the view all_in was added",
+            "DROP TRIGGER kept; DROP VIEW all_in",
+        ),
+        (
+            "DROP INDEX tokens_family",
+            "the index tokens_family is missing",
+            "berth login set",
+        ),
+    ] {
+        file.execute_batch(change).unwrap();
+        let failed = failure(&place, "fail  database: ").await;
+        assert!(failed.contains(named) && failed.contains(fix), "{failed}");
+        let mut berth = Berth::serve(&place).await;
+        let health = berth.client.get(format!("{}/health", berth.base)).send().await;
+        assert!(health.unwrap().status().is_success());
+        let log = place.read("log");
+        assert!(log.contains(named), "{log}");
+        berth.terminate().await;
+    }
+}
+
+#[tokio::test]
 async fn a_record_that_lost_its_key_fails() {
     let place = installation("");
     place.set_passphrase("correct horse battery").await;

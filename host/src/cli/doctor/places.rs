@@ -22,18 +22,18 @@ pub(super) async fn examine(config: &Config, data: &DataDirectory) -> Vec<Findin
         ),
         passphrase(config, data),
         audit(config, data),
+        access(data),
         room("disk of data", data.path()),
         room("disk of cache", data.cache()),
         socket(&data.socket_path()).await,
     ]
 }
 
-/// Opening the records also proves the database.
 fn passphrase(config: &Config, data: &DataDirectory) -> Finding {
     const ABOUT: &str = "passphrase";
     let found = data.access().and_then(|access| access.passphrase());
     match (found, &config.server.public_url) {
-        (Err(error), _) => Finding::error("database", &error.into()),
+        (Err(error), _) => Finding::error(ABOUT, &error.into()),
         (Ok(Some(_)), _) => Finding::ok(ABOUT, "it is set"),
         (Ok(None), None) => Finding::ok(ABOUT, "none is set, and none is needed without a public address"),
         (Ok(None), Some(_)) => Finding::fail(
@@ -59,6 +59,15 @@ fn audit(config: &Config, data: &DataDirectory) -> Finding {
         }
         // The others name their fix.
         Err(broken) => Finding::error("audit", &broken.into()),
+    }
+}
+
+/// Looked at after the record, which stood there once.
+fn access(data: &DataDirectory) -> Finding {
+    const ABOUT: &str = "database";
+    match data.access().and_then(|access| access.examine()) {
+        Ok(()) => Finding::ok(ABOUT, "who may come in: it opens, and is as berth made it"),
+        Err(error) => Finding::error(ABOUT, &error.into()),
     }
 }
 

@@ -17,6 +17,7 @@ use berth::mcp;
 use berth::owner::{Claim, Owner};
 use berth::peer;
 use berth::plugin::Backend;
+use berth::store;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -90,6 +91,11 @@ async fn answer(
     );
     let max_body = usize::try_from(settings.max_body)?;
     let access = Arc::new(owner.data.access()?);
+    match access.examine() {
+        // Triggers and views do nothing on a connection of berth's.
+        Err(altered @ store::Error::Altered(_)) => tracing::error!("{altered}"),
+        examined => examined?,
+    }
     let backends = owner.catalog.backends().map(about).collect();
     let rates = Arc::new(Rates::new(&settings.rates));
     let oauth = OAuth::new(

@@ -23,8 +23,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+use super::Error;
+use super::database::{self, ACCESS};
 use super::secret::Key;
-use super::{Error, database};
 
 pub use approvals::{Approval, Redemption};
 pub use clients::{Client, NewClient, Registered, Room};
@@ -56,6 +57,17 @@ impl Access {
             verified: verify::Cache::default(),
             uses: families::Uses::default(),
         })
+    }
+
+    /// Whether the file's schema is as berth makes it.
+    ///
+    /// # Errors
+    /// [`Error::Altered`] with what is not, and the fix; or if SQLite refuses.
+    pub fn examine(&self) -> Result<(), Error> {
+        match ACCESS.altered(&lock(&self.reading), &self.path)? {
+            None => Ok(()),
+            Some(altered) => Err(Error::Altered(altered)),
+        }
     }
 
     /// Changes the records by `work`: all of it or nothing, with no other change between its steps.

@@ -4,6 +4,7 @@
 mod clients;
 mod families;
 mod owner;
+mod schema;
 mod together;
 mod tokens;
 

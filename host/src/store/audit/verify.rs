@@ -1,13 +1,11 @@
 //! Whether the record is still what was written.
 
-use std::path::{Path, PathBuf};
-
 use rusqlite::OptionalExtension as _;
 
 use super::chain::{self, COLUMNS, PRUNED, Tail};
 use super::{Audit, Error, Head};
-use crate::shell;
-use crate::store::database::{Difference, RECORD};
+use crate::store::altered::Altered;
+use crate::store::database::RECORD;
 
 /// What is wrong with the record.
 #[derive(Debug, thiserror::Error)]
@@ -48,38 +46,11 @@ pub enum Broken {
         expected: Head,
     },
     /// Its file is not as berth makes it, so what it shows may not be what stands in it, and entries may get lost.
-    #[error(
-        "{path:?} is not as berth made it: {}; {}",
-        listed(differences),
-        fix(path, differences)
-    )]
-    Schema {
-        /// Its file.
-        path: PathBuf,
-        /// At least one.
-        differences: Vec<Difference>,
-    },
+    #[error(transparent)]
+    Schema(Altered),
     /// It cannot be read.
     #[error(transparent)]
     Unreadable(#[from] Error),
-}
-
-fn listed(differences: &[Difference]) -> String {
-    let all: Vec<String> = differences.iter().map(Difference::to_string).collect();
-    all.join(", ")
-}
-
-/// What was only added can be taken away; what is another cannot be made again from what is there.
-fn fix(path: &Path, differences: &[Difference]) -> String {
-    let drops: Option<Vec<String>> = differences.iter().map(Difference::undo).collect();
-    match drops {
-        Some(drops) => format!("remove that: sqlite3 {} \"{}\"", shell::word(path), drops.join("; ")),
-        None => format!(
-            "stop berth and keep its files as evidence in another place (mv {}* ELSEWHERE): the next start begins a \
-             new record",
-            shell::word(path)
-        ),
-    }
 }
 
 impl Audit {
@@ -111,12 +82,9 @@ impl Audit {
     }
 
     fn compare_schema(&self) -> Result<(), Broken> {
-        let differences = RECORD.differences(&self.connection);
-        let differences = differences.map_err(Error::database(&self.path))?;
-        let path = self.path.clone();
-        match differences.is_empty() {
-            true => Ok(()),
-            false => Err(Broken::Schema { path, differences }),
+        match RECORD.altered(&self.connection, &self.path)? {
+            None => Ok(()),
+            Some(altered) => Err(Broken::Schema(altered)),
         }
     }
 
