@@ -3,6 +3,7 @@
 //! It also opens the directories that programs start in, so that the path is looked at once and entered by descriptor.
 
 mod root;
+mod system;
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::OwnedFd;
@@ -10,10 +11,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Instant, UNIX_EPOCH};
 
-use cap_std::fs::{Dir, Metadata, OpenOptions, OpenOptionsExt};
+use cap_std::fs::{Metadata, OpenOptions, OpenOptionsExt};
 
 pub use self::root::OwnPlace;
-use self::root::Root;
+use self::root::{Opened, Root};
+pub use self::system::{RUNNING, SYSTEM};
 use super::Call;
 use crate::contract::Error;
 use crate::contract::files::{Entry, Host, Kind, Slice};
@@ -51,11 +53,8 @@ impl Directories {
 
     /// Opens a directory for a program to start in, without following a link out of the grant.
     pub(crate) async fn open_start(&self, path: &str) -> Result<OwnedFd, Error> {
-        self.within(path, |root, below| {
-            let directory = root.open_dir(below)?;
-            Ok(OwnedFd::from(directory.into_std_file()))
-        })
-        .await
+        self.within(path, |root, below| root.directory(below)?.into_descriptor())
+            .await
     }
 
     /// What `work` makes of the granted directory that `path` lies in and of the rest of the path. File systems can be
@@ -63,7 +62,7 @@ impl Directories {
     async fn within<T: Send + 'static>(
         &self,
         path: &str,
-        work: impl FnOnce(&Dir, &Path) -> io::Result<T> + Send + 'static,
+        work: impl FnOnce(&Opened, &Path) -> io::Result<T> + Send + 'static,
     ) -> Result<T, Error> {
         let (root, below) = self.find(path)?;
         let (path, below, backend) = (path.to_owned(), below.to_owned(), self.backend.clone());
@@ -138,15 +137,15 @@ impl Host for Call {
         let mut contents = Vec::with_capacity(slices.len());
         for slice in slices {
             let path = slice.path.clone();
-            let read = move |root: &Dir, below: &Path| read(root, below, &slice);
+            let read = move |root: &Opened, below: &Path| read(root, below, &slice);
             contents.push(self.powers.directories.within(&path, read).await);
         }
         Ok(contents)
     }
 }
 
-fn list(root: &Dir, below: &Path, having: &[String], deadline: Instant) -> io::Result<Vec<Entry>> {
-    let directory = root.open_dir(below)?;
+fn list(root: &Opened, below: &Path, having: &[String], deadline: Instant) -> io::Result<Vec<Entry>> {
+    let directory = root.directory(below)?;
     let mut entries = Vec::new();
     for (seen, entry) in directory.entries()?.enumerate() {
         if seen == ENTRIES {
@@ -161,10 +160,7 @@ fn list(root: &Dir, below: &Path, having: &[String], deadline: Instant) -> io::R
         let Ok(name) = entry.file_name().into_string() else {
             continue;
         };
-        let wanted = having.is_empty()
-            || having
-                .iter()
-                .any(|inner| directory.symlink_metadata(Path::new(&name).join(inner)).is_ok());
+        let wanted = having.is_empty() || having.iter().any(|inner| directory.holds(&name, inner));
         if wanted && let Ok(metadata) = entry.metadata() {
             entries.push(describe(name, &metadata));
         }
@@ -189,13 +185,13 @@ fn describe(name: String, metadata: &Metadata) -> Entry {
     }
 }
 
-fn read(root: &Dir, below: &Path, slice: &Slice) -> io::Result<Vec<u8>> {
+fn read(root: &Opened, below: &Path, slice: &Slice) -> io::Result<Vec<u8>> {
     // Opening a FIFO would wait for a writer, and a terminal could become ours: neither may happen by a path.
     let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(flags.bits().cast_signed());
-    let mut file = root.open_with(below, &options)?;
-    if !file.metadata()?.is_file() {
+    let (mut file, found) = root.file(below, &options)?;
+    if !found.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }
     file.seek(SeekFrom::Start(slice.from))?;
@@ -204,11 +200,13 @@ fn read(root: &Dir, below: &Path, slice: &Slice) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// What a guest learns of a path that could not be read. A way out of the grant reads as a denial.
+/// What a guest learns of a path that could not be read. A way out of the grant reads as a denial, as does one into what
+/// is the system's own.
 fn unreadable(path: &str, error: &io::Error) -> Error {
     let path = path.escape_debug();
     match error.kind() {
         io::ErrorKind::NotFound => Error::NotFound(format!("`{path}` does not exist")),
+        _ if system::is_own(error) => Error::Denied(format!("`{path}` {error}")),
         io::ErrorKind::PermissionDenied => Error::Denied(format!(
             "`{path}` leads out of the granted directory or may not be read"
         )),

@@ -5,13 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::source::At;
 use super::{Backend, Config, ConfigError, PluginSource};
-use crate::capability::files::OwnPlace;
+use crate::capability::files::{OwnPlace, RUNNING, SYSTEM};
 
-/// What the system shows of itself as files. Whoever may write there changes the system and not a project.
-const SYSTEM: [&str; 3] = ["/proc", "/sys", "/dev"];
-
-/// Sockets and the like of running programs, and below that people's disks.
-const RUNNING: &str = "/run";
+/// In [`RUNNING`], where people's disks are.
 const DISKS: &str = "/run/media";
 
 /// What is wrong with `path`, without links, as a place for work, to stand after it.

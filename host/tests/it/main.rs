@@ -23,6 +23,7 @@ mod foreign;
 mod fuzzed_grant;
 mod grants;
 mod isolation;
+mod mounts;
 mod oauth;
 mod own_tools;
 mod peers;

@@ -2,12 +2,15 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, MetadataExt as _};
+use cap_std::fs::{Dir, File, Metadata, MetadataExt as _, OpenOptions, ReadDir};
+
+use super::system::{self, Identity};
 
 /// A place of berth's own that no granted directory may hold: what it is, in a word, and its path without links.
 pub type OwnPlace = (&'static str, PathBuf);
@@ -21,14 +24,13 @@ pub(super) struct Root {
     opened: RwLock<Opened>,
 }
 
+/// A directory as it was opened, which is none of the system's own. What is opened below it is none either: a mount
+/// there may lead anywhere.
 #[derive(Debug, Clone)]
-struct Opened {
+pub(super) struct Opened {
     directory: Arc<Dir>,
     identity: Identity,
 }
-
-/// Device and inode: which directory it is, whatever its path.
-type Identity = (u64, u64);
 
 /// Why a granted directory is not used now.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +46,8 @@ pub(super) enum Unusable {
          ({2}): put that back, or restart berth"
     )]
     OwnNotFound(&'static str, PathBuf, io::Error),
+    #[error("what was put there {0}")]
+    System(io::Error),
     #[error("what is there now cannot be opened as a directory ({0}): put the directory back")]
     Unreadable(io::Error),
     #[error("it is being replaced: try again")]
@@ -62,11 +66,11 @@ impl Root {
     }
 
     /// The directory that is at the path now. It may block: the file system is asked each time.
-    pub(super) fn current(&self) -> Result<Arc<Dir>, Unusable> {
+    pub(super) fn current(&self) -> Result<Opened, Unusable> {
         let there = fs::symlink_metadata(&self.path).map_err(Unusable::of)?;
         let opened = self.opened.read().unwrap_or_else(PoisonError::into_inner).clone();
         if opened.identity == identity(&there) {
-            return Ok(opened.directory);
+            return Ok(opened);
         }
         let opened = self.open_again()?;
         tracing::info!(
@@ -74,7 +78,7 @@ impl Root {
             self.path.display()
         );
         *self.opened.write().unwrap_or_else(PoisonError::into_inner) = opened.clone();
-        Ok(opened.directory)
+        Ok(opened)
     }
 
     /// Opens what is at the path now, by the rules that held when it was granted. It is looked at after it was opened,
@@ -102,10 +106,54 @@ impl Root {
 impl Opened {
     fn of(directory: Dir) -> io::Result<Self> {
         let found = directory.dir_metadata()?;
+        let identity = (found.dev(), found.ino());
+        system::check(&directory, identity)?;
         Ok(Self {
             directory: Arc::new(directory),
-            identity: (found.dev(), found.ino()),
+            identity,
         })
+    }
+
+    /// The directory `below` it, without following a link out of it.
+    pub(super) fn directory(&self, below: &Path) -> io::Result<Self> {
+        let directory = self.directory.open_dir(below)?;
+        let found = directory.dir_metadata()?;
+        self.check(&directory, &found)?;
+        Ok(Self {
+            identity: (found.dev(), found.ino()),
+            directory: Arc::new(directory),
+        })
+    }
+
+    /// The file `below` it, opened by `options`, likewise.
+    pub(super) fn file(&self, below: &Path, options: &OpenOptions) -> io::Result<(File, Metadata)> {
+        let file = self.directory.open_with(below, options)?;
+        let found = file.metadata()?;
+        self.check(&file, &found)?;
+        Ok((file, found))
+    }
+
+    /// Whether there is something called `name` in the directory called `below`.
+    pub(super) fn holds(&self, below: &str, name: &str) -> bool {
+        let found = self.directory.symlink_metadata(Path::new(below).join(name));
+        found.is_ok_and(|found| found.dev() == self.identity.0 || self.directory(Path::new(below)).is_ok())
+    }
+
+    pub(super) fn entries(&self) -> io::Result<ReadDir> {
+        self.directory.entries()
+    }
+
+    /// For who keeps it open for a program.
+    pub(super) fn into_descriptor(self) -> io::Result<OwnedFd> {
+        Ok(OwnedFd::from(self.directory.try_clone()?.into_std_file()))
+    }
+
+    /// What is on the same file system needs no further look.
+    fn check(&self, opened: impl AsFd, found: &Metadata) -> io::Result<()> {
+        match found.dev() == self.identity.0 {
+            true => Ok(()),
+            false => system::check(opened, (found.dev(), found.ino())),
+        }
     }
 }
 
@@ -113,6 +161,7 @@ impl Unusable {
     fn of(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::NotFound => Self::Missing,
+            _ if system::is_own(&error) => Self::System(error),
             _ => Self::Unreadable(error),
         }
     }
