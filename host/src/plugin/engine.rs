@@ -20,8 +20,11 @@ const TICK: Duration = Duration::from_millis(10);
 pub(crate) const HANDOVER: usize = 16 << 20;
 /// Files, streams and the like that a guest may hold open.
 const RESOURCES: usize = 256;
-/// Core modules of one plugin: its own, and the adapters of its imports.
-const CORE_INSTANCES: u32 = 8;
+/// Core modules, memories and tables of one plugin: its own, and those of its language. At least twice what the templates
+/// of other languages need: Python has 14 core modules, JavaScript 9 and 2 memories, both 2 tables.
+const CORE_INSTANCES: u32 = 28;
+const MEMORIES: u32 = 4;
+const TABLES: u32 = 8;
 /// What stays mapped of a used memory, so that the next call finds it warm.
 const KEEP_RESIDENT: usize = 256 << 10;
 
@@ -91,10 +94,10 @@ fn pool(instances: u32, memory: u64) -> anyhow::Result<PoolingAllocationConfig> 
     pool.total_component_instances(instances)
         .total_core_instances(instances * CORE_INSTANCES)
         .max_core_instances_per_component(CORE_INSTANCES)
-        .total_memories(instances * 2)
-        .max_memories_per_component(2)
-        .total_tables(instances * 8)
-        .max_tables_per_component(8)
+        .total_memories(instances * MEMORIES)
+        .max_memories_per_component(MEMORIES)
+        .total_tables(instances * TABLES)
+        .max_tables_per_component(TABLES)
         .table_elements(TABLE_ELEMENTS)
         .total_stacks(instances)
         .max_memory_size(usize::try_from(memory)?)
@@ -200,3 +203,6 @@ impl Drop for Running<'_> {
         self.0.running.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests;
