@@ -24,6 +24,7 @@ only() {
 only '\brmcp::' 'only mcp/ names rmcp' host/src/mcp/
 only '\bwasmtime(_wasi)?::' 'only contract.rs, plugin/ and capability/ name wasmtime' \
     host/src/contract.rs host/src/plugin/ host/src/capability/
+only '\bwit_parser::' 'only the check at load reads WIT' host/src/plugin/fits
 only '\brusqlite::' 'only store/ names SQLite' host/src/store/
 only '\breqwest::' 'only the fetch of documents and the doctor use an HTTP client' \
     host/src/http/oauth/cimd/ host/src/cli/doctor/ host/src/http/tls/tests.rs

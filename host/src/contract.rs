@@ -17,6 +17,11 @@ mod bindings {
     });
 }
 
+/// The contract as it is written, for the check at load.
+pub(crate) const TEXT: &str = include_str!("../../wit/backend.wit");
+/// The world of it that has what every plugin exports.
+pub(crate) const WORLD: &str = "backend";
+
 pub(crate) use bindings::BackendPre;
 pub(crate) use bindings::berth::backend::{files, process, settings};
 

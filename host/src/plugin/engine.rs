@@ -9,10 +9,12 @@ use wasmtime::component::{Linker, ResourceTable};
 use wasmtime::{Cache, CacheConfig, Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
 
+use super::fits::Contract;
 use super::listing;
 use super::log::GuestLog;
 use super::memory::{MemoryLimit, Places, TABLE_ELEMENTS};
 use crate::capability::{self, Allowance, Call, Powers};
+use crate::contract;
 
 /// How often a running guest gives way to others, and so how late a deadline may come.
 const TICK: Duration = Duration::from_millis(10);
@@ -33,6 +35,7 @@ const KEEP_RESIDENT: usize = 256 << 10;
 pub struct Engine {
     pub(crate) inner: wasmtime::Engine,
     pub(crate) linker: Arc<Linker<State>>,
+    pub(crate) contract: Arc<Contract>,
     ticker: Arc<Ticker>,
 }
 
@@ -58,6 +61,7 @@ impl Engine {
         Ok(Self {
             ticker: Arc::new(Ticker::start(inner.clone())?),
             linker: Arc::new(linker),
+            contract: Arc::new(Contract::parse(contract::TEXT, contract::WORLD)?),
             inner,
         })
     }

@@ -45,18 +45,15 @@ pub enum LoadError {
         /// What the compiler said.
         cause: String,
     },
-    /// A component, but not for this contract.
-    #[error("{origin} does not export `{EXPORT}`, so it is no backend; build it against berth's wit/backend.wit")]
-    NotABackend {
-        /// The file.
-        origin: String,
-    },
-    /// It needs what the host does not have, or in another shape.
-    #[error("{origin} does not fit the contract: {cause}; rebuild it against this berth's wit/backend.wit")]
+    /// A component for another contract, or for none.
+    #[error(
+        "{origin} does not fit the contract: {cause}; use the berth that it was built for, or rebuild it against this one's \
+         wit/backend.wit"
+    )]
     Mismatched {
         /// The file.
         origin: String,
-        /// The import or export, and what is wrong with it.
+        /// Where it differs from the contract.
         cause: String,
     },
     /// There is no such plugin in the binary.
@@ -113,23 +110,21 @@ impl Plugin {
         digest: String,
         component: &Component,
     ) -> Result<Self, LoadError> {
-        let origin = origin.to_owned();
-        let Some(verbs) = component.get_export_index(None, EXPORT) else {
-            return Err(LoadError::NotABackend { origin });
+        let mismatched = |cause: String| LoadError::Mismatched {
+            origin: origin.to_owned(),
+            cause,
         };
-        let linked = engine
-            .linker
-            .instantiate_pre(component)
-            .and_then(BackendPre::new)
-            .map_err(|cause| LoadError::Mismatched {
-                origin: origin.clone(),
-                cause: format!("{cause:#}"),
-            })?;
+        let faults = engine.contract.faults(&engine.inner, component);
+        if !faults.is_empty() {
+            return Err(mismatched(faults.join("; ")));
+        }
+        let verbs = component.get_export_index(None, EXPORT);
+        let linked = engine.linker.instantiate_pre(component).and_then(BackendPre::new);
         Ok(Self {
-            origin,
+            origin: origin.to_owned(),
             digest,
-            linked,
-            verbs,
+            linked: linked.map_err(|cause| mismatched(format!("{cause:#}")))?,
+            verbs: verbs.ok_or_else(|| mismatched(format!("it does not export `{EXPORT}`")))?,
         })
     }
 }

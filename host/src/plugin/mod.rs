@@ -4,6 +4,7 @@ mod backend;
 pub mod bundled;
 mod checked;
 mod engine;
+mod fits;
 pub mod inspect;
 mod listing;
 mod load;

@@ -1,9 +1,11 @@
 //! Plugin files that are none: `berth check` names the file, what is wrong, and what to do.
 
+use berth_guests::dummy;
 use sha2::{Digest, Sha256};
 
 use crate::berth::Place;
 
+const CONTRACT: &str = include_str!("../../../wit/backend.wit");
 const ONE: &str = "[backends.local]\nplugin = \"./one.wasm\"\n";
 
 /// What `berth check` says of a backend whose plugin is `bytes`.
@@ -61,24 +63,11 @@ async fn a_component_without_the_export_is_refused() {
 
 #[tokio::test]
 async fn a_component_that_imports_something_unknown_is_refused() {
-    let component = r#"(component
-        (import "evil:host/shell@1.0.0" (instance (export "run" (func (param "command" string)))))
-        (instance $verbs)
-        (export "berth:backend/session-backend@0.1.0" (instance $verbs)))"#;
-    let complaint = complaint(wat::parse_str(component).unwrap()).await;
+    let evil = "package evil:host@1.0.0 { interface shell { run: func(command: string); } }";
+    let world = "world evil { include backend; import evil:host/shell@1.0.0; }";
+    let complaint = complaint(dummy(&format!("{CONTRACT}\n{world}\n{evil}"), "evil")).await;
     assert!(complaint.contains("does not fit the contract"), "{complaint}");
     assert!(complaint.contains("evil:host/shell@1.0.0"), "{complaint}");
-}
-
-#[tokio::test]
-async fn a_component_that_imports_another_shape_is_refused() {
-    let component = r#"(component
-        (import "berth:backend/settings@0.1.0" (instance (export "get" (func (param "key" string) (result string)))))
-        (instance $verbs)
-        (export "berth:backend/session-backend@0.1.0" (instance $verbs)))"#;
-    let complaint = complaint(wat::parse_str(component).unwrap()).await;
-    assert!(complaint.contains("does not fit the contract"), "{complaint}");
-    assert!(complaint.contains("berth:backend/settings@0.1.0"), "{complaint}");
 }
 
 #[tokio::test]
@@ -88,7 +77,47 @@ async fn a_component_that_lacks_verbs_is_refused() {
         (export "berth:backend/session-backend@0.1.0" (instance $verbs)))"#;
     let complaint = complaint(wat::parse_str(component).unwrap()).await;
     assert!(complaint.contains("does not fit the contract"), "{complaint}");
-    assert!(complaint.contains("describe"), "{complaint}");
+    assert!(
+        complaint.contains("lacks the functions `describe`, `list-sessions`"),
+        "{complaint}"
+    );
+}
+
+#[tokio::test]
+async fn a_component_of_another_contract_is_refused_by_every_command_with_what_differs() {
+    let field = ("summary: option<string>,", "summary: string,");
+    let cases = [
+        (
+            field,
+            "field `summary` of record `session` is a string, and in contract 0.1.0 an option",
+        ),
+        (
+            ("@0.1.0", "@0.2.0"),
+            "it is built for contract 0.2.0; this berth speaks 0.1",
+        ),
+    ];
+    for ((from, to), expected) in cases {
+        let place = Place::new(ONE);
+        place.write("one.wasm", dummy(&CONTRACT.replacen(from, to, 1), "backend"), 0o644);
+        let file = place.name("one.wasm");
+        for command in [&["check"][..], &["serve"], &["stdio"], &["plugin", "inspect", &file]] {
+            let complaint = place.complaint(command).await;
+            assert!(
+                complaint.contains(&file) && complaint.contains(expected),
+                "{command:?}: {complaint}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_component_of_a_later_version_of_this_contract_loads() {
+    let later = CONTRACT.replacen("@0.1.0", "@0.1.1", 1);
+    let place = Place::new(ONE);
+    place.write("one.wasm", dummy(&later, "backend"), 0o644);
+    let ran = place.run(&["plugin", "inspect", &place.name("one.wasm")]).await;
+    assert!(ran.success, "{}", ran.stderr);
+    assert!(ran.stdout.contains("session-backend@0.1.1"), "{}", ran.stdout);
 }
 
 #[tokio::test]
