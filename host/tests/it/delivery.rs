@@ -370,28 +370,31 @@ async fn what_a_kill_left_in_a_composer_is_cleared_and_what_a_person_made_of_it_
         assert_eq!(demo.send(&id, &next).await.done().structured["receipt"], "submitted");
         assert_eq!(demo.record("one", "message").last(), Some(&next));
     }
-    // A person has written on: that is theirs.
-    let before = count(&demo, "pipe-pane");
-    let begun = until("the typing", async || {
-        (count(&demo, "pipe-pane") > before).then_some(())
-    });
-    let sent = demo.send(&id, "a text\nof two lines");
-    tokio::select! {
-        sent = sent => panic!("it was already done: {sent:?}"),
-        () = begun => {}
+    // A person has written on: that is theirs, also behind the marker of a long text.
+    for text in ["a text\nof two lines".to_owned(), numbered_lines(15)] {
+        let before = count(&demo, "pipe-pane");
+        let begun = until("the typing", async || {
+            (count(&demo, "pipe-pane") > before).then_some(())
+        });
+        let sent = demo.send(&id, &text);
+        tokio::select! {
+            sent = sent => panic!("it was already done: {sent:?}"),
+            () = begun => {}
+        }
+        demo.berth.kill().await;
+        demo.tmux.write(&id, " and more of mine");
+        let drafted = async || demo.tmux.screen(&id).contains("and more of mine").then_some(());
+        until("the draft", drafted).await;
+        demo.berth = Berth::serve(&demo.place).await;
+        let why = demo.send(&id, "hello").await;
+        let arrived = demo.record("one", "message");
+        // Unless Enter was quicker than the kill: then the draft is the person's alone.
+        assert!(why.error().contains("draft"), "{arrived:?}");
+        assert!(demo.tmux.screen(&id).contains("and more of mine"));
+        demo.tmux.press(&id, &["C-c"]);
+        let cleared = async || (!demo.tmux.screen(&id).contains("and more of mine")).then_some(());
+        until("the person to clear it", cleared).await;
     }
-    demo.berth.kill().await;
-    demo.tmux.write(&id, " and more of mine");
-    until("the draft", async || {
-        demo.tmux.screen(&id).contains("and more of mine").then_some(())
-    })
-    .await;
-    demo.berth = Berth::serve(&demo.place).await;
-    let why = demo.send(&id, "hello").await;
-    let arrived = demo.record("one", "message");
-    // Unless Enter was quicker than the kill: then the draft is the person's alone.
-    assert!(why.error().contains("draft"), "{arrived:?}");
-    assert!(demo.tmux.screen(&id).contains("and more of mine"));
 }
 
 #[tokio::test]

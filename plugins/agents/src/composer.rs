@@ -15,8 +15,10 @@ pub struct Composer {
     pub text: String,
     /// The text is only a hint that nobody typed.
     pub placeholder: bool,
-    /// It stands for a paste that is not shown.
-    collapsed: bool,
+    /// It is the marker of a paste that is not shown, of so many lines; 0: it names no number, as for one line.
+    collapsed: Option<usize>,
+    /// Only the end of its text is shown.
+    scrolled: bool,
 }
 
 impl Composer {
@@ -32,37 +34,38 @@ impl Composer {
         if self.is_empty() {
             return false;
         }
+        if let Some(lines) = self.collapsed {
+            return has_lines(text, lines);
+        }
         let (shown, wanted) = (comparable(&self.text), comparable(text));
-        if self.collapsed || shown.is_empty() || wanted.is_empty() {
-            return self.collapsed || shown == wanted;
+        if shown.is_empty() || wanted.is_empty() {
+            return shown == wanted;
         }
         let tail = wanted.char_indices().rev().nth(TAIL - 1).map_or(0, |(at, _)| at);
         // A composer that shows only its last lines may show less than the tail.
         shown.ends_with(&wanted[tail..]) || wanted.ends_with(&shown)
     }
 
-    /// Whether all that is in it is what was left of `text`: the whole of it, the marker of a paste of as many lines, or the
-    /// part of a long one that a scrolled composer shows. A shorter text is somebody's own.
+    /// Whether all that is in it is `text`, as far as can be seen: the whole of it, the marker of a paste of as many lines, or
+    /// its end where no more is shown. Anything else is somebody's own, a shorter text and one that goes on as well.
     #[must_use]
     pub fn is_left_of(&self, text: &str) -> bool {
         if self.is_empty() {
             return false;
         }
-        let (shown, wanted) = (comparable(&self.text), comparable(text));
-        let part = shown.chars().count() >= TAIL && (wanted.starts_with(&shown) || wanted.ends_with(&shown));
-        match self.collapsed {
-            true => marks_lines_of(&self.text, text),
-            false => shown == wanted || part,
+        if let Some(lines) = self.collapsed {
+            return has_lines(text, lines);
         }
+        let (shown, wanted) = (comparable(&self.text), comparable(text));
+        let end = self.scrolled && shown.chars().count() >= TAIL && wanted.ends_with(&shown);
+        shown == wanted || end
     }
 }
 
-/// Whether the marker of a paste names as many lines as `text` has, or as many line breaks: agents count either.
-fn marks_lines_of(marker: &str, text: &str) -> bool {
+/// Whether `text` has as many lines, or as many line breaks, as a marker names: agents count either.
+fn has_lines(text: &str, lines: usize) -> bool {
     let breaks = text.matches('\n').count();
-    let mut words = marker.split(|c: char| !c.is_ascii_digit()).rev();
-    let last: Option<usize> = words.find_map(|digits| digits.parse().ok());
-    last.is_some_and(|number| number == breaks || number == breaks + 1)
+    lines == breaks || lines == breaks + 1
 }
 
 /// Drops what a terminal may show otherwise than it was sent: blanks, wrapping, symbols of unsure width.
@@ -105,7 +108,7 @@ pub(crate) fn boxed(profile: &Profile, screen: &Screen, lines: &[&str]) -> Optio
         .get(above + 1)
         .is_some_and(|line| line.is_dim_after(column));
     let placeholder = dim || profile.placeholders.iter().any(|pattern| pattern.matches(&text));
-    let collapsed = profile.paste_marker.matches(&text);
+    let collapsed = profile.paste_marker.number(&text, "lines");
     Some(Found {
         above,
         below,
@@ -113,6 +116,7 @@ pub(crate) fn boxed(profile: &Profile, screen: &Screen, lines: &[&str]) -> Optio
             text,
             placeholder,
             collapsed,
+            scrolled: profile.cut_above.matches(lines[above]),
         },
     })
 }
@@ -123,7 +127,8 @@ pub(crate) fn line(profile: &Profile, line: &str) -> Option<Composer> {
     Some(Composer {
         text: line[from..].to_owned(),
         placeholder: false,
-        collapsed: false,
+        collapsed: None,
+        scrolled: false,
     })
 }
 
@@ -142,33 +147,58 @@ pub(crate) fn after_marker(profile: &Profile, line: &str) -> Option<usize> {
 mod tests {
     use super::*;
 
-    fn composer(text: &str, collapsed: bool) -> Composer {
+    fn composer(text: &str) -> Composer {
         Composer {
             text: text.to_owned(),
             placeholder: false,
-            collapsed,
+            collapsed: None,
+            scrolled: false,
         }
     }
 
     #[test]
-    fn only_the_whole_text_its_marker_or_a_long_part_of_it_is_what_was_left() {
+    fn only_the_whole_text_or_the_end_that_a_scrolled_composer_shows_is_what_was_left() {
         let long = "a text that is longer than the screen of a small terminal shows";
-        let lines = "line\n".repeat(14) + "end";
-        for (shown, collapsed, text, ours) in [
+        for (shown, scrolled, text, ours) in [
             ("hello there", false, "hello there", true),
             ("hello", false, "hello there", false),
             ("hello there and mine", false, "hello there", false),
-            (&long[20..], false, long, true),
-            ("[Pasted text: 15 lines]", true, &*lines, true),
-            ("[Pasted text #3 +14 lines]", true, &*lines, true),
-            ("[Pasted text: 30 lines]", true, &*lines, false),
-            ("[Pasted text: 30 lines]", true, "hello there", false),
+            ("mine, hello there", false, "hello there", false),
+            (&long[20..], true, long, true),
+            // A person has shortened it.
+            (&long[20..], false, long, false),
+            (&long[..40], false, long, false),
+            (&long[..40], true, long, false),
+            (&long[50..], true, long, false),
             ("", false, "", false),
         ] {
+            let composer = Composer {
+                scrolled,
+                ..composer(shown)
+            };
+            assert_eq!(composer.is_left_of(text), ours, "{shown:?} of {text:?}");
+        }
+    }
+
+    #[test]
+    fn a_marker_stands_for_a_paste_of_as_many_lines() {
+        for (lines, breaks, ours) in [
+            (15, 14, true),
+            (14, 14, true),
+            (30, 14, false),
+            (0, 0, true),
+            (1, 0, true),
+            (0, 1, false),
+        ] {
+            let composer = Composer {
+                collapsed: Some(lines),
+                ..composer("[Pasted text #3]")
+            };
+            let text = "line\n".repeat(breaks) + "end";
             assert_eq!(
-                composer(shown, collapsed).is_left_of(text),
-                ours,
-                "{shown:?} of {text:?}"
+                (composer.is_left_of(&text), composer.holds(&text)),
+                (ours, ours),
+                "{lines} of {breaks}"
             );
         }
     }

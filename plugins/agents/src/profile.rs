@@ -133,9 +133,12 @@ pub(crate) struct Profile {
     /// Composer texts that nobody typed; dim text is taken for one anyway.
     #[serde(default)]
     pub(crate) placeholders: Vec<Pattern>,
-    /// What a composer shows in place of a long paste.
+    /// All that a composer shows which holds one long paste. The group `lines` is how many it has, where it has several.
     #[serde(default)]
     pub(crate) paste_marker: Pattern,
+    /// The line above a composer that shows only the end of its text.
+    #[serde(default)]
+    pub(crate) cut_above: Pattern,
     /// A line above the composer that says the agent is at work.
     #[serde(default)]
     pub(crate) spinner: Pattern,
@@ -244,6 +247,15 @@ impl Pattern {
             Self::Text(text) => line.contains(text),
             Self::Expression(regex) => regex.is_match(line),
         }
+    }
+
+    /// The number that the group `name` of the first match holds; 0 where it holds none.
+    pub(crate) fn number(&self, line: &str, name: &str) -> Option<usize> {
+        let Self::Expression(regex) = self else {
+            return self.matches(line).then_some(0);
+        };
+        let group = regex.captures(line)?.name(name);
+        Some(group.and_then(|group| group.as_str().parse().ok()).unwrap_or(0))
     }
 
     pub(crate) fn is_set(&self) -> bool {

@@ -42,6 +42,8 @@ fn every_captured_screen_has_its_state() {
         ("claude-2.1.329-api-error-500", Idle),
         ("claude-2.1.329-auto-mode-bash-result", Idle),
         ("claude-2.1.329-paste-collapsed", Idle),
+        ("claude-2.1.329-paste-one-line", Idle),
+        ("claude-2.1.329-paste-written-on", Idle),
         ("claude-2.1.329-permission-after-escape", Idle),
         ("claude-2.1.329-question-answered", Idle),
         ("claude-2.1.329-busy-1s", Busy),
@@ -415,8 +417,6 @@ fn a_composer_tells_a_hint_from_a_draft() {
     assert!(text("claude-2.1.329-api-error-500").is_empty());
     assert!(text("claude-2.1.329-busy-queued").is_empty());
     assert!(!text("claude-2.1.329-paste-collapsed").is_empty());
-    assert!(text("claude-2.1.329-paste-collapsed").holds("anything that was pasted"));
-    assert!(text("demo-collapsed").holds("anything that was pasted"));
     assert!(text("demo-idle-styled").is_empty());
     let rule = rule(80);
     let box_of = |text: &str| format!("{rule}\n> {text}\n{rule}\n  demo agent · idle · /help for commands");
@@ -426,6 +426,40 @@ fn a_composer_tells_a_hint_from_a_draft() {
     assert!(dim.is_empty());
     let typed = judge("demo", &box_of("Say something, or /help")).composer.unwrap();
     assert!(!typed.is_empty() && typed.holds("Say something, or /help") && !typed.holds("something else"));
+}
+
+#[test]
+fn the_marker_of_a_paste_stands_for_as_many_lines_and_for_nothing_that_was_written_on() {
+    let lines = |breaks: usize| "line\n".repeat(breaks) + "end";
+    for (name, breaks) in [
+        ("claude-2.1.329-paste-collapsed", 61),
+        ("claude-2.1.329-paste-one-line", 0),
+        ("demo-collapsed", 25),
+    ] {
+        let composer = observe(name).composer.unwrap();
+        assert!(
+            composer.holds(&lines(breaks)) && composer.is_left_of(&lines(breaks)),
+            "{name}"
+        );
+        let other = lines(breaks + 5);
+        assert!(!composer.holds(&other) && !composer.is_left_of(&other), "{name}");
+    }
+    let written_on = observe("claude-2.1.329-paste-written-on").composer.unwrap();
+    assert!(!written_on.is_empty() && !written_on.holds(&lines(14)) && !written_on.is_left_of(&lines(14)));
+}
+
+#[test]
+fn only_of_a_composer_that_is_cut_above_the_end_is_the_whole() {
+    let text = "first line of a longer message\nand the second line of that message";
+    let shown = |rule: &str| {
+        let screen = format!(
+            "{rule}\n❯ and the second line of that message\n{}\n  ? for shortcuts",
+            "─".repeat(80)
+        );
+        judge("claude", &screen).composer.unwrap()
+    };
+    assert!(shown("─────────────────────────────── ↑ 1 more").is_left_of(text));
+    assert!(!shown(&rule(80)).is_left_of(text));
 }
 
 #[test]
