@@ -1,4 +1,4 @@
-//! From a configuration to backends that run and the catalog that merges them.
+//! From a configuration to backends that run and the desk where calls of them are done.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -13,9 +13,10 @@ use crate::capability::Powers;
 use crate::capability::files::Directories;
 use crate::capability::process::grant::{CONF_MARKER, Grant, SOCKET_MARKER};
 use crate::capability::process::{Former, Programs, Socket};
-use crate::catalog::{Catalog, Terms};
+use crate::catalog::{Catalog, Offer};
 use crate::config::{self, Config, PluginSource};
-use crate::plugin::{Backend, Engine, Limits, OWN_CALLS, Plugin};
+use crate::desk::{Desk, Member};
+use crate::plugin::{self, Backend, Engine, Limits, OWN_CALLS, Plugin};
 use crate::shell;
 use crate::store::DataDirectory;
 use crate::watch::Watched;
@@ -31,31 +32,42 @@ pub async fn start_backends(config: &Config, data: &DataDirectory) -> anyhow::Re
     Ok(backends)
 }
 
-/// Merges started backends on the terms of `config`.
-pub fn merge(config: &Config, backends: Vec<Backend>, base_url: String) -> anyhow::Result<Catalog> {
-    let of = |backend: &Backend| {
-        config
-            .backends
-            .get(&backend.name)
-            .map(|settings| terms(config, settings))
-    };
-    let members = backends
-        .into_iter()
-        .map(|backend| (of(&backend).unwrap_or_default(), Watched::new(backend)));
-    let merged = Catalog::new(
-        members.map(|(terms, watched)| (watched, terms)).collect(),
-        config.default_backend.clone(),
-        &config.tools,
-        config.server.url_hosts.clone(),
-        base_url,
-    );
+/// Merges started backends as `config` says, and gives the desk where calls of them are done.
+pub fn merge(config: &Config, backends: Vec<Backend>, base_url: String) -> anyhow::Result<Desk> {
+    let offers = backends.iter().map(|backend| offer(config, backend)).collect();
     let from = || {
         config
             .file
             .as_ref()
             .map_or("the shipped configuration".into(), |file| file.display().to_string())
     };
-    merged.with_context(from)
+    let catalog = Catalog::new(offers, config.default_backend.clone(), &config.tools).with_context(from)?;
+    let members = backends.into_iter().map(|backend| member(config, backend)).collect();
+    Ok(Desk::new(catalog, members, config.server.url_hosts.clone(), base_url))
+}
+
+/// What a backend brings to the merge.
+fn offer(config: &Config, backend: &Backend) -> Offer {
+    let settings = config.backends.get(&backend.name);
+    Offer {
+        backend: backend.name.clone(),
+        origin: backend.plugin.origin.clone(),
+        digest: backend.plugin.digest.clone(),
+        tools: backend.description.tools.clone(),
+        read_tools: settings.map(|settings| settings.read_tools.clone()).unwrap_or_default(),
+    }
+}
+
+/// The backend as calls are done with it.
+fn member(config: &Config, backend: Backend) -> Member {
+    let settings = config.backends.get(&backend.name);
+    let installed = |name: &&String| config.agents.get(*name).is_some_and(|agent| agent.installed);
+    let agents = settings.iter().flat_map(|settings| &settings.agents);
+    Member {
+        agents: agents.filter(installed).cloned().collect(),
+        remote_trust: settings.is_some_and(|settings| settings.remote_trust),
+        watched: Watched::new(backend),
+    }
 }
 
 /// The engine for all backends of `config`.
@@ -86,12 +98,7 @@ async fn start_backend(
     let state: PathBuf = data.state_dir(&backend.name)?;
     Backend::start(engine, plugin, powers, state, limits)
         .await
-        .map_err(|error| {
-            anyhow!(
-                "{origin} refuses its configuration: {}",
-                crate::catalog::describe(&backend.name, error)
-            )
-        })
+        .map_err(|error| anyhow!("{origin} refuses its configuration: {}", plugin::in_words(error)))
 }
 
 fn powers(config: &Config, backend: &config::Backend, data: &DataDirectory) -> anyhow::Result<Powers> {
@@ -233,13 +240,4 @@ pub fn environment(backend: &config::Backend) -> Vec<(OsString, OsString)> {
     let secret = backend.env_file.iter().flat_map(|file| file.variables.iter());
     own.chain(secret.map(|(name, value)| (name.into(), value.into())))
         .collect()
-}
-
-fn terms(config: &Config, backend: &config::Backend) -> Terms {
-    let installed = |name: &&String| config.agents.get(*name).is_some_and(|agent| agent.installed);
-    Terms {
-        agents: backend.agents.iter().filter(installed).cloned().collect(),
-        read_tools: backend.read_tools.clone(),
-        remote_trust: backend.remote_trust,
-    }
 }

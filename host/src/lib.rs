@@ -8,6 +8,7 @@ pub mod capability;
 pub mod catalog;
 pub mod config;
 pub mod contract;
+pub mod desk;
 pub mod http;
 pub mod mcp;
 pub mod owner;

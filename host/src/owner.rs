@@ -13,8 +13,8 @@ use tokio_util::task::TaskTracker;
 use self::socket::Reception;
 use crate::admission::Admission;
 use crate::assemble;
-use crate::catalog::Catalog;
 use crate::config::Config;
+use crate::desk::Desk;
 use crate::mcp::Server;
 use crate::peer::Peer;
 use crate::principal::Principal;
@@ -31,8 +31,8 @@ const FINISH: Duration = Duration::from_millis(4500);
 
 /// A running berth.
 pub struct Owner {
-    /// All its tools.
-    pub catalog: Arc<Catalog>,
+    /// Where calls are done.
+    pub desk: Arc<Desk>,
     /// Its data directory.
     pub data: DataDirectory,
     /// Where what is done is recorded.
@@ -85,18 +85,18 @@ impl Owner {
         assemble::write_confs(config, &data)?;
         assemble::follow_former_sockets(config, &data).await?;
         let backends = assemble::start_backends(config, &data).await?;
-        let catalog = assemble::merge(config, backends, base_url)?;
+        let desk = assemble::merge(config, backends, base_url)?;
         let tasks = TaskTracker::new();
         let max_body = usize::try_from(config.server.max_body)?;
         let admission = Admission::new(config.server.max_requests, max_body, recorder.clone(), tasks.clone());
-        catalog.watch(&tasks, shutdown);
+        desk.watch(&tasks, shutdown);
         let ending = shutdown.clone();
         Ok(Self {
             time_is_up: tokio::spawn(async move {
                 ending.cancelled().await;
                 tokio::time::sleep(FINISH).await;
             }),
-            catalog: Arc::new(catalog),
+            desk: Arc::new(desk),
             data,
             recorder,
             admission,
@@ -111,9 +111,9 @@ impl Owner {
 
     /// A server of its tools, whose calls this owner waits for when it ends.
     pub fn server(&self) -> Server {
-        let (catalog, recorder) = (self.catalog.clone(), self.recorder.clone());
+        let (desk, recorder) = (self.desk.clone(), self.recorder.clone());
         let (admission, under_way) = (self.admission.clone(), self.under_way.clone());
-        Server::new(catalog, recorder, admission, under_way, self.shutdown.clone())
+        Server::new(desk, recorder, admission, under_way, self.shutdown.clone())
     }
 
     /// The same for whoever started this process.

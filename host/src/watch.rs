@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::contract::{Error, Session, Timestamp};
-use crate::plugin::{Backend, Listed};
+use crate::plugin::{Backend, Listed, in_words};
 
 /// How often sessions are listed while somebody waits for one.
 const POLL: Duration = Duration::from_millis(300);
@@ -89,7 +89,7 @@ impl Watched {
         match self.backend.upkeep().await {
             Ok(next) => next.map(|at| Instant::now() + until(at)),
             Err(error) => {
-                let why = crate::catalog::describe(&self.backend.name, error);
+                let why = in_words(error);
                 tracing::warn!(backend = self.backend.name, "upkeep failed: {why}");
                 Some(Instant::now() + RETRY)
             }

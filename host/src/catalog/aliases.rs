@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::own::{CollisionError, NAME_FAULT, is_name};
-use super::{Tool, ToolError, View};
+use super::{Mistake, Tool, View};
 use crate::config::Alias;
 
 /// The aliases, by name.
@@ -63,13 +63,13 @@ impl Aliases {
         &'a self,
         name: &'a str,
         mut given: Map<String, Value>,
-    ) -> Result<(&'a str, Map<String, Value>), ToolError> {
+    ) -> Result<(&'a str, Map<String, Value>), Mistake> {
         let Some(alias) = self.0.get(name) else {
             return Ok((name, given));
         };
         for (argument, value) in &alias.arguments {
             if given.insert(argument.clone(), value.clone()).is_some() {
-                return Err(ToolError::refused(format!(
+                return Err(Mistake::new(format!(
                     "{name}: `{argument}` is set by the operator; leave it out"
                 )));
             }

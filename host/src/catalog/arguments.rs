@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::ToolError;
+use super::Mistake;
 
 /// The longest that a call waits for a session, in seconds: connectors cut calls near 60.
 pub(crate) const MAX_WAIT: u32 = 50;
@@ -166,9 +166,9 @@ fn yes() -> bool {
 pub(crate) fn read<T: for<'de> Deserialize<'de> + JsonSchema>(
     tool: &str,
     given: Map<String, Value>,
-) -> Result<T, ToolError> {
+) -> Result<T, Mistake> {
     T::deserialize(Value::Object(given))
-        .map_err(|error| ToolError::refused(format!("{tool}: {error}. It takes: {}", takes(&schema::<T>()))))
+        .map_err(|error| Mistake::new(format!("{tool}: {error}. It takes: {}", takes(&schema::<T>()))))
 }
 
 /// The input schema of `T`, as one object without references.

@@ -1,20 +1,16 @@
 //! Tools that only one plugin has: what plugins add to the shared tools.
 
 mod names;
-mod structured;
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
-use super::{Answer, Caller, Catalog, Member, Tool, ToolError, View, answers, shared};
-use crate::capability::Access;
+use super::{Mistake, Offer, Tool, View, tools};
 use crate::config::Tools;
 use crate::contract;
-use crate::plugin::Failure;
 use crate::principal::Scope;
-use crate::store::audit::Outcome;
 
 /// Bytes of a tool's description.
 const DESCRIPTION: usize = 1_024;
@@ -90,6 +86,19 @@ pub enum CollisionError {
 /// The own tools of all plugins.
 pub(crate) struct OwnTools(BTreeMap<String, OwnTool>);
 
+/// A call of an own tool.
+#[derive(Debug)]
+pub(crate) struct OwnCall<'a> {
+    /// The tool.
+    pub(crate) tool: &'a str,
+    /// The backend that it goes to.
+    pub(crate) backend: &'a str,
+    /// What it asks of who calls it there.
+    pub(crate) scope: Scope,
+    /// Its arguments but for `backend`.
+    pub(crate) arguments: Map<String, Value>,
+}
+
 struct OwnTool {
     /// Digest of the plugin, and the tool as it described it.
     source: (String, contract::Tool),
@@ -99,27 +108,26 @@ struct OwnTool {
 }
 
 impl OwnTools {
-    /// Gathers them from `members`, but for those that `settings` hide as `backend:tool`.
-    pub(crate) fn collect(members: &BTreeMap<String, Member>, settings: &Tools) -> Result<Self, CollisionError> {
-        names::check(members, settings)?;
-        let taken: Vec<String> = shared::tools().into_iter().map(|tool| tool.name).collect();
+    /// Gathers them from `offers`, but for those that `settings` hide as `backend:tool`.
+    pub(crate) fn collect(offers: &BTreeMap<String, Offer>, settings: &Tools) -> Result<Self, CollisionError> {
+        names::check(offers, settings)?;
+        let taken: Vec<String> = tools::shared().into_iter().map(|tool| tool.name).collect();
         let mut own: BTreeMap<String, OwnTool> = BTreeMap::new();
-        for (backend, member) in members {
-            let plugin = &member.watched.backend.plugin;
-            for described in &member.watched.backend.description.tools {
+        for (backend, offer) in offers {
+            for described in &offer.tools {
                 if settings.hide.contains(&format!("{backend}:{}", described.name)) {
                     continue;
                 }
                 if taken.contains(&described.name) {
                     return Err(CollisionError::Shared {
-                        origin: plugin.origin.clone(),
+                        origin: offer.origin.clone(),
                         backend: backend.clone(),
                         tool: described.name.clone(),
                     });
                 }
-                let source = (plugin.digest.clone(), described.clone());
+                let source = (offer.digest.clone(), described.clone());
                 match own.get_mut(&described.name) {
-                    Some(known) if known.source == source => known.join(member),
+                    Some(known) if known.source == source => known.join(offer),
                     Some(known) => {
                         return Err(CollisionError::Own {
                             one: known.backends.keys().map(String::as_str).collect::<Vec<_>>().join(", "),
@@ -128,7 +136,7 @@ impl OwnTools {
                         });
                     }
                     None => {
-                        let tool = OwnTool::new(member, source)?;
+                        let tool = OwnTool::new(offer, source)?;
                         own.insert(described.name.clone(), tool);
                     }
                 }
@@ -162,20 +170,40 @@ impl OwnTools {
     pub(crate) fn backend(&self, name: &str, asked: Option<Value>, view: View<'_>) -> Option<&str> {
         self.0.get(name)?.backend(name, asked, view).ok()
     }
+
+    /// What a call of the own tool `name` means to who sees `view`.
+    pub(crate) fn call<'a>(
+        &'a self,
+        name: &str,
+        mut given: Map<String, Value>,
+        view: View<'_>,
+    ) -> Result<OwnCall<'a>, Mistake> {
+        let (tool, own) = self
+            .0
+            .get_key_value(name)
+            .ok_or_else(|| Mistake::new(format!("there is no tool `{name}`")))?;
+        let backend = own.backend(name, given.remove("backend"), view)?;
+        Ok(OwnCall {
+            tool,
+            backend,
+            scope: own.backends.get(backend).copied().unwrap_or(Scope::Control),
+            arguments: given,
+        })
+    }
 }
 
 impl OwnTool {
-    fn new(member: &Member, source: (String, contract::Tool)) -> Result<Self, CollisionError> {
+    fn new(offer: &Offer, source: (String, contract::Tool)) -> Result<Self, CollisionError> {
         let described = &source.1;
         let malformed = |fault: String| CollisionError::Malformed {
-            origin: member.watched.backend.plugin.origin.clone(),
-            backend: member.name().to_owned(),
+            origin: offer.origin.clone(),
+            backend: offer.backend.clone(),
             tool: described.name.clone(),
             fault,
         };
         if !is_name(&described.name) {
             return Err(CollisionError::Name {
-                origin: member.watched.backend.plugin.origin.clone(),
+                origin: offer.origin.clone(),
                 tool: described.name.escape_debug().to_string(),
             });
         }
@@ -191,7 +219,7 @@ impl OwnTool {
             .map(schema)
             .transpose()
             .map_err(malformed)?;
-        let reads = access(member, described) == Access::Read;
+        let reads = scope(offer, described) == Scope::Read;
         Ok(Self {
             tool: Tool {
                 name: described.name.clone(),
@@ -203,31 +231,24 @@ impl OwnTool {
                 destructive: described.destructive && !reads,
                 idempotent: described.idempotent,
             },
-            backends: [(member.name().to_owned(), scope(member, described))].into(),
+            backends: [(offer.backend.clone(), scope(offer, described))].into(),
             source,
         })
     }
 
     /// A further backend of the plugin. The tool only reads where that is so in all of them.
-    fn join(&mut self, member: &Member) {
+    fn join(&mut self, offer: &Offer) {
         let described = &self.source.1;
-        self.tool.read_only &= access(member, described) == Access::Read;
+        self.tool.read_only &= scope(offer, described) == Scope::Read;
         self.tool.destructive = described.destructive && !self.tool.read_only;
-        self.backends.insert(member.name().to_owned(), scope(member, described));
+        self.backends.insert(offer.backend.clone(), scope(offer, described));
     }
 }
 
-/// What a tool may use in this backend: both its plugin and the operator must say that it only reads.
-fn access(member: &Member, tool: &contract::Tool) -> Access {
-    let reads = tool.access == contract::Access::Read && member.terms.read_tools.contains(&tool.name);
-    if reads { Access::Read } else { Access::Control }
-}
-
-fn scope(member: &Member, tool: &contract::Tool) -> Scope {
-    match access(member, tool) {
-        Access::Read => Scope::Read,
-        Access::Control => Scope::Control,
-    }
+/// What a tool asks of who calls it in this backend: both its plugin and the operator must say that it only reads.
+fn scope(offer: &Offer, tool: &contract::Tool) -> Scope {
+    let reads = tool.access == contract::Access::Read && offer.read_tools.contains(&tool.name);
+    if reads { Scope::Read } else { Scope::Control }
 }
 
 pub(super) fn is_name(name: &str) -> bool {
@@ -260,73 +281,14 @@ fn with_backend(mut schema: Map<String, Value>) -> Result<Map<String, Value>, St
     Ok(schema)
 }
 
-impl Catalog {
-    pub(crate) async fn call_own_tool(
-        &self,
-        caller: &Caller,
-        name: &str,
-        mut given: Map<String, Value>,
-    ) -> Result<Answer, ToolError> {
-        let own = self
-            .own
-            .0
-            .get(name)
-            .ok_or_else(|| ToolError::new(format!("there is no tool `{name}`")))?;
-        let view = self.view(caller);
-        let member = view.member(Some(own.backend(name, given.remove("backend"), view)?))?;
-        let arguments = Value::Object(given).to_string();
-        let access = access(member, &own.source.1);
-        let output = member
-            .watched
-            .backend
-            .call_tool(name, &arguments, access)
-            .await
-            .map_err(|Failure { error, acted }| match acted {
-                true => ToolError::new(format!(
-                    "{}. It had begun to act before: look at what it did before you repeat the call",
-                    super::describe(member.name(), error)
-                )),
-                false => ToolError::of(member.name(), error),
-            })?;
-        let text = answers::bounded(output.text);
-        let outcome = if output.failed { Outcome::Failed } else { Outcome::Done };
-        let structured = match output.structured {
-            Some(given) => structured::parse(given).await.map(Some),
-            None => Ok(None),
-        };
-        let fault = match structured {
-            Ok(structured) => {
-                let text = Some(text);
-                return Ok(Answer {
-                    text,
-                    structured,
-                    outcome,
-                });
-            }
-            Err(fault) => format!("`{name}` of backend `{}` answered with {fault}", member.name()),
-        };
-        match access {
-            Access::Read => Err(ToolError::new(fault)),
-            // Without its data an answer cannot count as one that succeeded, but what was done must not be repeated.
-            Access::Control => Ok(Answer {
-                text: Some(format!(
-                    "It was carried out, so do not repeat the call, but {fault}.\n{text}"
-                )),
-                structured: None,
-                outcome: Outcome::Failed,
-            }),
-        }
-    }
-}
-
 impl OwnTool {
     /// The backend of `view` to call: the one asked for, else the only one, else the default one if it has the tool.
-    fn backend(&self, name: &str, asked: Option<Value>, view: View<'_>) -> Result<&str, ToolError> {
+    fn backend(&self, name: &str, asked: Option<Value>, view: View<'_>) -> Result<&str, Mistake> {
         let have: Vec<&str> = self.backends_in(view).collect();
         match asked {
             Some(asked) => match have.iter().find(|backend| asked == **backend) {
                 Some(backend) => Ok(backend),
-                None => Err(ToolError::refused(format!(
+                None => Err(Mistake::new(format!(
                     "{name}: backend must be one of: {}",
                     have.join(", ")
                 ))),
@@ -335,10 +297,7 @@ impl OwnTool {
                 [only] => Ok(only),
                 several => match several.iter().find(|backend| view.default() == Some(backend)) {
                     Some(default) => Ok(default),
-                    None => Err(ToolError::refused(format!(
-                        "{name}: say which backend: {}",
-                        have.join(", ")
-                    ))),
+                    None => Err(Mistake::new(format!("{name}: say which backend: {}", have.join(", ")))),
                 },
             },
         }

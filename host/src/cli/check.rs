@@ -6,8 +6,8 @@ mod text;
 use std::process::ExitCode;
 
 use berth::assemble;
-use berth::catalog::Catalog;
 use berth::config::Config;
+use berth::desk::Desk;
 use berth::store::DataDirectory;
 
 use self::findings::Findings;
@@ -22,8 +22,8 @@ pub(crate) struct Options {
 
 pub(crate) async fn run(config: &Config, options: Options) -> anyhow::Result<ExitCode> {
     let data = DataDirectory::open(&config.server.data, &config.server.cache)?;
-    let catalog = prove(config, &data).await?;
-    let findings = Findings::of(config, &catalog);
+    let desk = prove(config, &data).await?;
+    let findings = Findings::of(config, &desk);
     if options.json {
         print::line(&serde_json::to_string_pretty(&findings)?);
     } else {
@@ -33,7 +33,7 @@ pub(crate) async fn run(config: &Config, options: Options) -> anyhow::Result<Exi
 }
 
 /// Starts every backend and merges them, without serving them.
-pub(super) async fn prove(config: &Config, data: &DataDirectory) -> anyhow::Result<Catalog> {
+pub(super) async fn prove(config: &Config, data: &DataDirectory) -> anyhow::Result<Desk> {
     let backends = assemble::start_backends(config, data).await?;
     assemble::merge(config, backends, String::new())
 }

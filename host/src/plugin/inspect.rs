@@ -7,11 +7,10 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use super::load::{self, LoadError, Plugin};
-use super::{Backend, Engine, Limits};
+use super::{Backend, Engine, Limits, in_words};
 use crate::capability::Powers;
 use crate::capability::files::Directories;
 use crate::capability::process::Programs;
-use crate::catalog;
 use crate::contract::{Description, Error};
 
 /// What a component that no backend uses yet is called.
@@ -48,7 +47,7 @@ pub async fn inspect(engine: &Engine, file: &Path, scratch: &Path) -> Result<Ins
         digest,
         imports,
         exports,
-        description: description.map_err(|error| catalog::describe(NAME, error)),
+        description: description.map_err(in_words),
     })
 }
 

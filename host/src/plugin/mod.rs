@@ -10,8 +10,10 @@ mod listing;
 mod load;
 mod log;
 mod memory;
+mod words;
 
 pub use backend::{Backend, Failure, Limits, OWN_CALLS};
 pub use checked::Listed;
 pub use engine::Engine;
 pub use load::{LoadError, Plugin};
+pub(crate) use words::in_words;

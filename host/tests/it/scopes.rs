@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, Response, StatusCode, header};
-use berth::catalog::{Answer, Caller, ToolError};
 use berth::config::{Config, Installation};
+use berth::desk::{Answer, Caller, ToolError};
 use berth::mcp::{self, Client, Server};
 use berth::owner::{Claim, Owner};
 use berth::principal::{Backends, Principal, Scope, StepUp};
@@ -105,9 +105,9 @@ impl House {
     }
 
     fn server(&self) -> Server {
-        let (catalog, recorder) = (self.owner.catalog.clone(), self.owner.recorder.clone());
+        let (desk, recorder) = (self.owner.desk.clone(), self.owner.recorder.clone());
         Server::new(
-            catalog,
+            desk,
             recorder,
             self.owner.admission.clone(),
             TaskTracker::new(),
@@ -124,7 +124,7 @@ impl House {
         };
         let arguments = arguments.as_object().unwrap().clone();
         self.owner
-            .catalog
+            .desk
             .call(&caller, &self.owner.recorder, tool, arguments)
             .await
     }
@@ -136,7 +136,7 @@ impl House {
 
     /// Each tool that `principal` sees, with all that it sees of it.
     fn tools(&self, principal: &Principal) -> BTreeMap<String, (Scope, String, Map<String, Value>)> {
-        let tools = self.owner.catalog.tools_of(principal);
+        let tools = self.owner.desk.catalog().tools_of(principal);
         tools
             .map(|(tool, scope)| (tool.name.clone(), (scope, tool.description.clone(), tool.input.clone())))
             .collect()

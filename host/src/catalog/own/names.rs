@@ -3,20 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{CollisionError, is_name};
-use crate::catalog::{Member, shared};
+use crate::catalog::{Offer, tools};
 use crate::config::Tools;
 
 /// Whether every name in `hide` and in the backends' `read_tools` is that of a tool.
-pub(super) fn check(members: &BTreeMap<String, Member>, settings: &Tools) -> Result<(), CollisionError> {
+pub(super) fn check(offers: &BTreeMap<String, Offer>, settings: &Tools) -> Result<(), CollisionError> {
     for name in &settings.hide {
-        hidden(members, settings, name).map_err(|fault| CollisionError::NoTool {
+        hidden(offers, settings, name).map_err(|fault| CollisionError::NoTool {
             key: "[tools] hide".into(),
             fault,
         })?;
     }
-    for (backend, member) in members {
-        for tool in &member.terms.read_tools {
-            own(backend, member, tool).map_err(|fault| CollisionError::NoTool {
+    for (backend, offer) in offers {
+        for tool in &offer.read_tools {
+            own(backend, offer, tool).map_err(|fault| CollisionError::NoTool {
                 key: format!("[backends.{backend}] read_tools"),
                 fault,
             })?;
@@ -26,22 +26,22 @@ pub(super) fn check(members: &BTreeMap<String, Member>, settings: &Tools) -> Res
 }
 
 /// `name` is that of any tool, or `backend:tool` for the own tool of one backend.
-fn hidden(members: &BTreeMap<String, Member>, settings: &Tools, name: &str) -> Result<(), String> {
+fn hidden(offers: &BTreeMap<String, Offer>, settings: &Tools, name: &str) -> Result<(), String> {
     if let Some((backend, tool)) = name.split_once(':') {
-        return match members.get(backend) {
-            Some(member) => own(backend, member, tool),
+        return match offers.get(backend) {
+            Some(offer) => own(backend, offer, tool),
             None => Err(format!(
                 "there is no backend `{}`; there are: {}",
                 backend.escape_debug(),
-                listed(members.keys().map(String::as_str))
+                listed(offers.keys().map(String::as_str))
             )),
         };
     }
-    let shared = shared::tools();
+    let shared = tools::shared();
     let known = || {
         let shared = shared.iter().map(|tool| tool.name.as_str());
         let aliases = settings.alias.keys().map(String::as_str);
-        shared.chain(members.values().flat_map(own_names)).chain(aliases)
+        shared.chain(offers.values().flat_map(own_names)).chain(aliases)
     };
     match known().any(|tool| tool == name) {
         true => Ok(()),
@@ -49,18 +49,18 @@ fn hidden(members: &BTreeMap<String, Member>, settings: &Tools, name: &str) -> R
     }
 }
 
-fn own(backend: &str, member: &Member, tool: &str) -> Result<(), String> {
-    match own_names(member).any(|own| own == tool) {
+fn own(backend: &str, offer: &Offer, tool: &str) -> Result<(), String> {
+    match own_names(offer).any(|own| own == tool) {
         true => Ok(()),
         false => Err(format!(
             "backend `{backend}` has no tool `{tool}` of its own; it has: {}",
-            listed(own_names(member))
+            listed(own_names(offer))
         )),
     }
 }
 
-fn own_names(member: &Member) -> impl Iterator<Item = &str> {
-    let tools = &member.watched.backend.description.tools;
+fn own_names(offer: &Offer) -> impl Iterator<Item = &str> {
+    let tools = &offer.tools;
     tools.iter().map(|tool| tool.name.as_str())
 }
 

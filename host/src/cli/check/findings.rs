@@ -5,8 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use berth::capability::process::grant::{Grant, Pattern};
-use berth::catalog::{Catalog, Tool};
+use berth::catalog::Tool;
 use berth::config::{self, Config, PluginSource};
+use berth::desk::Desk;
 use berth::plugin::Backend;
 use serde::Serialize;
 
@@ -80,16 +81,21 @@ pub(super) struct ProgramFindings<'a> {
 
 impl<'a> Findings<'a> {
     /// What `config` comes to, once its backends are started and merged.
-    pub(super) fn of(config: &'a Config, catalog: &'a Catalog) -> Self {
+    pub(super) fn of(config: &'a Config, desk: &'a Desk) -> Self {
         let granted = |backend: &'a Backend| Some((backend, config.backends.get(&backend.name)?));
         Self {
             file: config.file.as_deref().map(shown),
-            backends: catalog
+            backends: desk
                 .backends()
                 .filter_map(granted)
                 .map(|(backend, settings)| BackendFindings::of(config, backend, settings))
                 .collect(),
-            tools: catalog.tools().iter().map(|Tool { name, .. }| name.as_str()).collect(),
+            tools: desk
+                .catalog()
+                .tools()
+                .iter()
+                .map(|Tool { name, .. }| name.as_str())
+                .collect(),
         }
     }
 }

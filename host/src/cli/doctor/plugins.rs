@@ -21,7 +21,7 @@ const SHOWN: usize = 200;
 
 pub(super) async fn examine(config: &Config, data: &DataDirectory) -> Vec<Finding> {
     let mut findings = match check::prove(config, data).await {
-        Ok(catalog) => catalog
+        Ok(desk) => desk
             .backends()
             .filter_map(|backend| Some((backend, config.backends.get(&backend.name)?)))
             .map(|(backend, settings)| plugin(&backend.name, &backend.plugin.origin, &backend.plugin.digest, settings))

@@ -26,7 +26,7 @@ fn what_is_served(config: &Config, owner: &Owner) {
         .as_ref()
         .map_or("the shipped configuration".into(), |file| file.display().to_string());
     print::line(&format!("Configuration: {from}"));
-    for backend in owner.catalog.backends() {
+    for backend in owner.desk.backends() {
         let agents = config.backends.get(&backend.name).map(|backend| {
             let installed = |name: &&String| config.agents.get(*name).is_some_and(|agent| agent.installed);
             backend
@@ -46,7 +46,13 @@ fn what_is_served(config: &Config, owner: &Owner) {
                 .unwrap_or("none installed".into())
         ));
     }
-    let tools: Vec<&str> = owner.catalog.tools().iter().map(|tool| tool.name.as_str()).collect();
+    let tools: Vec<&str> = owner
+        .desk
+        .catalog()
+        .tools()
+        .iter()
+        .map(|tool| tool.name.as_str())
+        .collect();
     print::line(&format!("Tools: {}", tools.join(", ")));
 }
 

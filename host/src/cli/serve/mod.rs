@@ -96,7 +96,7 @@ async fn answer(
         Err(altered @ store::Error::Altered(_)) => tracing::error!("{altered}"),
         examined => examined?,
     }
-    let backends = owner.catalog.backends().map(about).collect();
+    let backends = owner.desk.backends().map(about).collect();
     let rates = Arc::new(Rates::new(&settings.rates));
     let oauth = OAuth::new(
         access.clone(),

@@ -6,9 +6,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::answers::{self, Acted, answer};
-use super::waiting::Rest;
-use super::{Answer, Caller, Catalog, Member, ToolError};
+use super::settle::{self, Rest};
+use super::showing::Showing;
+use super::{Answer, Caller, Member, ToolError, answer, words};
+use crate::catalog::answers::{Acted, Session};
 use crate::contract::{self, Error};
 use crate::plugin::Failure;
 
@@ -41,7 +42,7 @@ pub(crate) fn effect<T>(backend: &str, answered: Result<T, Failure>) -> Result<E
             ..
         }) => Err(ToolError::of(backend, error)),
         Err(Failure { error, acted: false }) => Err(ToolError::of(backend, error)),
-        Err(Failure { error, acted: true }) => Ok(Effect::Perhaps(super::describe(backend, error))),
+        Err(Failure { error, acted: true }) => Ok(Effect::Perhaps(answer::describe(backend, error))),
     }
 }
 
@@ -162,17 +163,15 @@ impl Deed<'_> {
     }
 }
 
-impl Catalog {
+impl Deed<'_> {
     /// The answer to a deed: the session afterwards and, where the caller waits until a moment, what came of it.
-    pub(crate) async fn report(&self, caller: &Caller, mut deed: Deed<'_>, until: Instant) -> Answer {
+    pub(crate) async fn report(mut self, caller: &Caller, showing: &Showing, until: Instant) -> Answer {
         let (mut page, mut settled) = (None, None);
-        if Instant::now() < until && deed.receipt != Receipt::NotSent {
-            let rest = self
-                .settled(caller, deed.member, &deed.id, deed.after.as_deref(), until)
-                .await;
-            deed.notes.extend(rest.told());
+        if Instant::now() < until && self.receipt != Receipt::NotSent {
+            let rest = settle::settled(caller, self.member, &self.id, self.after.as_deref(), until).await;
+            self.notes.extend(rest.told());
             if !matches!(rest, Rest::Gone | Rest::Left(_)) {
-                let output = self.output_since(deed.member, &deed.id, deed.after.as_deref());
+                let output = self.member.output_since(&self.id, self.after.as_deref());
                 page = tokio::time::timeout(LOOK, output).await.ok().flatten();
             }
             if let Rest::Settled(session) = rest {
@@ -180,47 +179,47 @@ impl Catalog {
             }
         }
         let session = match settled {
-            Some(session) => self.shown_after(caller, &deed, session),
-            None => self.seen_after(caller, &mut deed).await,
+            Some(session) => self.shown_after(caller, showing, session),
+            None => self.seen_after(caller, showing).await,
         };
-        let (text, next) = page.map_or((None, deed.after), |page| {
-            (Some(answers::for_phone(&page.text)), Some(page.next))
+        let (text, next) = page.map_or((None, self.after), |page| {
+            (Some(words::for_phone(&page.text)), Some(page.next))
         });
         let acted = Acted {
             session,
-            receipt: Some(deed.receipt.name()),
+            receipt: Some(self.receipt.name()),
             text,
             next,
-            note: (!deed.notes.is_empty()).then(|| deed.notes.join(" ")),
+            note: (!self.notes.is_empty()).then(|| self.notes.join(" ")),
         };
-        answer(acted.text(Some(deed.kind)), &acted)
+        Answer::of(acted.text(Some(self.kind)), &acted)
     }
 
-    /// The record of `session` in the answer to a deed. To who answered a prompt, the next one does not count as shown by
+    /// The record of `session` in the answer to a self. To who answered a prompt, the next one does not count as shown by
     /// that: a repeated call must not answer it.
-    fn shown_after(&self, caller: &Caller, deed: &Deed<'_>, session: contract::Session) -> answers::Session {
-        let backend = deed.member.name();
-        match deed.kind {
-            Kind::Answer | Kind::Interrupt => answers::session(backend, session, &self.url_hosts),
-            Kind::Start | Kind::Message => self.show(caller, backend, session),
+    fn shown_after(&self, caller: &Caller, showing: &Showing, session: contract::Session) -> Session {
+        let backend = self.member.name();
+        match self.kind {
+            Kind::Answer | Kind::Interrupt => showing.session(backend, session),
+            Kind::Start | Kind::Message => showing.show(caller, backend, session),
         }
     }
 
     /// The session's record after a deed: as it is now, or else what is known of it, and a note why not more is.
-    async fn seen_after(&self, caller: &Caller, deed: &mut Deed<'_>) -> answers::Session {
-        let (backend, session_id) = (deed.member.name(), deed.session_id());
+    async fn seen_after(&mut self, caller: &Caller, showing: &Showing) -> Session {
+        let (backend, session_id) = (self.member.name(), self.session_id());
         let patience = if caller.ending.is_cancelled() { LAST_LOOK } else { LOOK };
-        let look = tokio::time::timeout(patience, deed.member.watched.backend.get_session(&deed.id)).await;
+        let look = tokio::time::timeout(patience, self.member.watched.backend.get_session(&self.id)).await;
         let why = match look {
-            Ok(Ok(session)) => return self.shown_after(caller, deed, session),
+            Ok(Ok(session)) => return self.shown_after(caller, showing, session),
             Ok(Err(Error::NotFound(_))) => "it has ended, or is not there any more".to_owned(),
-            Ok(Err(error)) => super::describe(backend, error),
+            Ok(Err(error)) => answer::describe(backend, error),
             Err(_) => format!("backend `{backend}` did not answer within {} s", patience.as_secs()),
         };
-        deed.note(format!("How the session is now could not be seen: {why}."));
-        match deed.session.take() {
-            Some(session) => answers::session(backend, session, &self.url_hosts),
-            None => answers::Session::unseen(backend, session_id),
+        self.note(format!("How the session is now could not be seen: {why}."));
+        match self.session.take() {
+            Some(session) => showing.session(backend, session),
+            None => Session::unseen(backend, session_id),
         }
     }
 }

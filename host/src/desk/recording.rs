@@ -8,12 +8,11 @@ use futures::FutureExt as _;
 use serde_json::{Map, Value};
 use tracing::Instrument as _;
 
-use super::{Answer, Caller, Catalog, ToolError, log_line};
-use crate::principal::Scope;
+use super::{Answer, Caller, Desk, ToolError, log_line};
 use crate::store::Recorder;
 use crate::store::audit::{Entry, Event, Outcome, Unrecorded};
 
-impl Catalog {
+impl Desk {
     /// Calls a tool. What came of it stands in `recorder` before this returns, and is one line of the log.
     ///
     /// What may change something is recorded before it is done as well. While that cannot be, nothing is done: the error
@@ -40,7 +39,7 @@ impl Catalog {
     ) -> Result<Answer, ToolError> {
         let mut entry = self.entry(caller, recorder, name, &given);
         let began = Instant::now();
-        let begun = match self.acts(caller, name) {
+        let begun = match self.catalog.acts(&caller.principal, name) {
             true => recorder.intend(&entry).await.map(Some),
             false => recorder.ready().await.map(|()| None),
         };
@@ -69,30 +68,15 @@ impl Catalog {
         let outcome = ended.unwrap_or_else(|fault| resume_unwind(fault));
         match (recorded, acted) {
             (Ok(_), _) => outcome,
-            (Err(why), Some(_)) => unconcluded(outcome, why, self.has_notes(name)),
+            (Err(why), Some(_)) => unconcluded(outcome, why, self.catalog.has_notes(name)),
             (Err(why), None) => Err(unread(why)),
-        }
-    }
-
-    /// Whether a call may change something: it is let through to a tool that does.
-    fn acts(&self, caller: &Caller, name: &str) -> bool {
-        let needed = self.tool(name).and_then(|tool| self.needs(&caller.principal, tool));
-        needed == Some(Scope::Control) && caller.principal.may(Scope::Control)
-    }
-
-    /// Whether the data that the tool `name` answers may have a note of ours: nobody has said how it looks, or it is one
-    /// of ours that has notes.
-    fn has_notes(&self, name: &str) -> bool {
-        match self.tool(name).and_then(|tool| tool.output.as_ref()) {
-            None => true,
-            Some(schema) => !self.own.has(self.aliases.target(name)) && schema["properties"].get("note").is_some(),
         }
     }
 
     /// What is known before the call.
     fn entry(&self, caller: &Caller, recorder: &Recorder, name: &str, given: &Map<String, Value>) -> Entry {
         let (digest, text) = recorder.arguments(given);
-        let (backend, session) = self.target(caller, name, given);
+        let (backend, session) = self.catalog.target(&caller.principal, name, given);
         Entry {
             at: SystemTime::now(),
             event: Event::Call,
@@ -106,23 +90,6 @@ impl Catalog {
             cost: None,
             text,
         }
-    }
-
-    /// The backend and the session that a call is meant for; each is empty where there is none, or not only one.
-    fn target(&self, caller: &Caller, name: &str, given: &Map<String, Value>) -> (String, String) {
-        let view = self.view(caller);
-        let alias = self.aliases.get(name);
-        let tool = alias.map_or(name, |alias| &alias.tool);
-        let argument = |key: &str| given.get(key).or_else(|| alias?.arguments.get(key));
-        let text = |key: &str| argument(key).and_then(Value::as_str);
-        let session = text(if tool == "fetch" { "id" } else { "session_id" }).unwrap_or_default();
-        let backend = match (text("backend"), session.split_once('/')) {
-            (Some(named), _) => Some(named.to_owned()),
-            (None, Some((named, _))) => Some(named.to_owned()),
-            (None, None) if tool == "create_session" => view.default().map(str::to_owned),
-            (None, None) => self.own.backend(tool, None, view).map(str::to_owned),
-        };
-        (backend.unwrap_or_default(), session.to_owned())
     }
 }
 

@@ -36,7 +36,7 @@ impl Tool {
 }
 
 /// The shared tools.
-pub(crate) fn tools() -> Vec<Tool> {
+pub(super) fn shared() -> Vec<Tool> {
     use answers as a;
     use arguments as g;
     vec![

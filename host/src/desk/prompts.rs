@@ -14,11 +14,11 @@ const CALLERS: usize = 1_024;
 
 /// What each caller did last about the prompts of each session, so that a bare "yes" answers what was read.
 #[derive(Default)]
-pub(crate) struct Shown(Mutex<HashMap<String, HashMap<String, Last>>>);
+pub(super) struct Shown(Mutex<HashMap<String, HashMap<String, Last>>>);
 
 /// What a caller did last.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Last {
+pub(super) enum Last {
     /// It was shown the prompt with this id.
     Shown(String),
     /// It answered one. A bare answer then counts for nothing until it has looked again: a client that repeats its
@@ -27,7 +27,7 @@ pub(crate) enum Last {
 }
 
 impl Shown {
-    pub(crate) fn note(&self, caller: &Caller, session_id: &str, last: Last) {
+    pub(super) fn note(&self, caller: &Caller, session_id: &str, last: Last) {
         let mut callers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let caller = caller.principal.id();
         if callers.len() >= CALLERS && !callers.contains_key(caller) {
@@ -40,14 +40,14 @@ impl Shown {
         shown.insert(session_id.to_owned(), last);
     }
 
-    pub(crate) fn last(&self, caller: &Caller, session_id: &str) -> Option<Last> {
+    pub(super) fn last(&self, caller: &Caller, session_id: &str) -> Option<Last> {
         let callers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         callers.get(caller.principal.id())?.get(session_id).cloned()
     }
 }
 
 /// What `response` means to `prompt`, or why it may not be given.
-pub(crate) fn read(prompt: &Prompt, response: &str, remote_trust: bool) -> Result<Answer, String> {
+pub(super) fn read(prompt: &Prompt, response: &str, remote_trust: bool) -> Result<Answer, String> {
     if prompt.kind == PromptKind::Trust && !remote_trust {
         return Err(
             "a question of trust is answered on the operator's terminal (berth attach), unless the backend has \
@@ -66,7 +66,7 @@ pub(crate) fn read(prompt: &Prompt, response: &str, remote_trust: bool) -> Resul
 }
 
 /// Whether an answer is meant for `prompt`: it names it, or it names none and this is the one that was `last` shown.
-pub(crate) fn is_meant(prompt: &Prompt, named: Option<&str>, last: Option<&Last>) -> Result<(), &'static str> {
+pub(super) fn is_meant(prompt: &Prompt, named: Option<&str>, last: Option<&Last>) -> Result<(), &'static str> {
     match (named, last) {
         (Some(named), _) if named == prompt.id => Ok(()),
         (Some(_), _) => Err("the prompt that it is meant for is gone, and this is another"),

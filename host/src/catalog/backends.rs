@@ -1,0 +1,111 @@
+//! The backends as the merge knows them, and which of them a caller may know of.
+
+use std::collections::BTreeMap;
+
+use super::Mistake;
+use crate::contract;
+use crate::principal::Principal;
+
+/// What one backend brings to the merge.
+#[derive(Debug, Clone)]
+pub struct Offer {
+    /// The backend's name.
+    pub backend: String,
+    /// Where its plugin is from, for errors.
+    pub origin: String,
+    /// Digest of its plugin: backends of one plugin share its own tools.
+    pub digest: String,
+    /// Its own tools, as the plugin described them.
+    pub tools: Vec<contract::Tool>,
+    /// Own tools of which the operator says that they only read.
+    pub read_tools: Vec<String>,
+}
+
+/// Every backend. What is told to a caller goes through [`Backends::of`] alone, so that nothing about the others can slip
+/// into an answer.
+pub(crate) struct Backends {
+    by_name: BTreeMap<String, Offer>,
+    default: String,
+}
+
+impl Backends {
+    /// `default` is meant where a call names none.
+    pub(crate) fn new(by_name: BTreeMap<String, Offer>, default: String) -> Self {
+        Self { by_name, default }
+    }
+
+    /// Those that `principal` may know of.
+    pub(crate) fn of<'a>(&'a self, principal: &'a Principal) -> View<'a> {
+        View {
+            backends: self,
+            principal,
+        }
+    }
+}
+
+/// The names of the backends as one caller sees them: the others do not exist.
+#[derive(Clone, Copy)]
+pub(crate) struct View<'a> {
+    backends: &'a Backends,
+    principal: &'a Principal,
+}
+
+impl<'a> View<'a> {
+    /// All of them, in order.
+    pub(crate) fn all(self) -> impl Iterator<Item = &'a str> {
+        let known = self.principal.backends();
+        let names = self.backends.by_name.keys().map(String::as_str);
+        names.filter(|name| known.holds(name))
+    }
+
+    /// Whether there is one called `name`.
+    pub(crate) fn holds(self, name: &str) -> bool {
+        !self.hides(name) && self.backends.by_name.contains_key(name)
+    }
+
+    /// Whether one called `name` would not exist for the caller, whatever there is.
+    pub(crate) fn hides(self, name: &str) -> bool {
+        !self.principal.backends().holds(name)
+    }
+
+    /// All of them, and there are some.
+    pub(crate) fn some(self) -> Result<Vec<&'a str>, Mistake> {
+        let all: Vec<&str> = self.all().collect();
+        match all.is_empty() {
+            true => Err(self.no_backend(None)),
+            false => Ok(all),
+        }
+    }
+
+    /// The one called `name`, else the default one.
+    pub(crate) fn backend(self, name: Option<&str>) -> Result<&'a str, Mistake> {
+        let wanted = name.or_else(|| self.default());
+        let found = wanted.filter(|wanted| self.holds(wanted));
+        match found.and_then(|wanted| self.backends.by_name.get_key_value(wanted)) {
+            Some((name, _)) => Ok(name),
+            None => Err(self.no_backend(name)),
+        }
+    }
+
+    /// The one that is meant where none is named: the operator's default, else the only one there is.
+    pub(crate) fn default(self) -> Option<&'a str> {
+        if self.holds(&self.backends.default) {
+            return Some(&self.backends.default);
+        }
+        let mut all = self.all();
+        match (all.next(), all.next()) {
+            (Some(only), None) => Some(only),
+            _ => None,
+        }
+    }
+
+    fn no_backend(self, name: Option<&str>) -> Mistake {
+        let known: Vec<&str> = self.all().collect();
+        let known = known.join(", ");
+        Mistake::new(match name {
+            _ if known.is_empty() => "there is no backend for you: what was approved for you is gone".to_owned(),
+            Some(name) => format!("there is no backend `{}`; there are: {known}", name.escape_debug()),
+            None => format!("say which backend; there are: {known}"),
+        })
+    }
+}

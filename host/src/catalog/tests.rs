@@ -1,0 +1,138 @@
+//! The merge over plain data: no backend runs here.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use serde_json::json;
+
+use super::*;
+use crate::contract::{self, Access};
+use crate::principal::Backends as Known;
+
+fn tool(name: &str) -> contract::Tool {
+    contract::Tool {
+        name: name.into(),
+        title: name.into(),
+        description: String::new(),
+        input_schema: "{}".into(),
+        output_schema: None,
+        access: Access::Read,
+        destructive: true,
+        idempotent: false,
+    }
+}
+
+fn offer(backend: &str, plugin: &str, tools: &[&str]) -> Offer {
+    Offer {
+        backend: backend.into(),
+        origin: format!("plugin `{plugin}`"),
+        digest: plugin.into(),
+        tools: tools.iter().map(|name| tool(name)).collect(),
+        read_tools: Vec::new(),
+    }
+}
+
+fn merged(offers: Vec<Offer>) -> Catalog {
+    Catalog::new(offers, "one".into(), &ToolSettings::default()).unwrap()
+}
+
+fn knows(backends: &[&str]) -> Principal {
+    let named = backends.iter().map(ToString::to_string).collect();
+    Principal::new("someone", Scope::Control, Known::Only(named))
+}
+
+fn arguments(given: Value) -> Map<String, Value> {
+    given.as_object().unwrap().clone()
+}
+
+fn mistake(catalog: &Catalog, principal: &Principal, name: &str, given: Value) -> String {
+    catalog.read(principal, name, arguments(given)).unwrap_err().to_string()
+}
+
+#[test]
+fn the_shared_tools_are_the_same_for_any_backends() {
+    let names = |catalog: &Catalog| -> Vec<String> { catalog.tools().iter().map(|tool| tool.name.clone()).collect() };
+    let none = names(&merged(Vec::new()));
+    assert_eq!(none.len(), 12);
+    assert_eq!(
+        names(&merged(vec![offer("one", "a", &[]), offer("two", "b", &[])])),
+        none
+    );
+}
+
+#[test]
+fn a_call_is_read_with_its_arguments_or_says_what_the_tool_takes() {
+    let catalog = merged(vec![offer("one", "a", &[])]);
+    let read = catalog.read(
+        &Principal::local(),
+        "get_logs",
+        arguments(json!({"session_id": "one/x"})),
+    );
+    assert!(matches!(read, Ok(Request::GetLogs(wanted)) if wanted.session_id == "one/x" && wanted.lines == 50));
+    let said = mistake(&catalog, &Principal::local(), "get_logs", json!({"session": "one/x"}));
+    assert!(said.contains("session_id") && said.contains("lines?"), "{said}");
+    let said = mistake(&catalog, &Principal::local(), "get_log", json!({}));
+    assert!(
+        said.contains("there is no tool `get_log`") && said.contains("get_logs"),
+        "{said}"
+    );
+}
+
+#[test]
+fn backends_of_one_plugin_share_its_tool_and_the_default_one_is_meant() {
+    let catalog = merged(vec![offer("one", "a", &["build"]), offer("two", "a", &["build"])]);
+    let call = |principal: &Principal, given: Value| match catalog.read(principal, "build", arguments(given)) {
+        Ok(Request::Own(call)) => Ok(call.backend.to_owned()),
+        Ok(other) => panic!("{other:?}"),
+        Err(mistake) => Err(mistake.to_string()),
+    };
+    assert_eq!(call(&Principal::local(), json!({})), Ok("one".into()));
+    assert_eq!(call(&Principal::local(), json!({"backend": "two"})), Ok("two".into()));
+    assert_eq!(call(&knows(&["two"]), json!({})), Ok("two".into()));
+    let said = call(&knows(&["two"]), json!({"backend": "one"})).unwrap_err();
+    assert!(said.ends_with("one of: two"), "{said}");
+    let said = call(&knows(&["three"]), json!({})).unwrap_err();
+    assert!(said.contains("there is no tool `build`"), "{said}");
+}
+
+#[test]
+fn one_name_of_two_plugins_is_refused_and_both_are_named() {
+    let offers = vec![offer("one", "a", &["build"]), offer("two", "b", &["build"])];
+    let Err(collision) = Catalog::new(offers, String::new(), &ToolSettings::default()) else {
+        panic!("two tools have one name");
+    };
+    let said = collision.to_string();
+    assert!(
+        said.contains("`one`") && said.contains("`two`") && said.contains("hide = [\"two:build\"]"),
+        "{said}"
+    );
+    let offers = vec![offer("one", "a", &["list_sessions"])];
+    assert!(Catalog::new(offers, String::new(), &ToolSettings::default()).is_err());
+}
+
+#[test]
+fn a_tool_reads_only_where_its_plugin_and_the_operator_say_so() {
+    let mut reads = offer("one", "a", &["build"]);
+    reads.read_tools = vec!["build".into()];
+    let catalog = merged(vec![reads, offer("two", "a", &["build"])]);
+    let needs = |principal: &Principal| catalog.acts(principal, "build");
+    assert!(!needs(&knows(&["one"])));
+    assert!(needs(&knows(&["two"])));
+    assert!(needs(&knows(&["one", "two"])));
+}
+
+#[test]
+fn what_a_call_is_meant_for_is_known_before_it_is_made() {
+    let catalog = merged(vec![offer("one", "a", &["build"]), offer("two", "b", &[])]);
+    let local = Principal::local();
+    for (name, given, backend, session) in [
+        ("list_sessions", json!({}), "", ""),
+        ("list_sessions", json!({"backend": "two"}), "two", ""),
+        ("create_session", json!({}), "one", ""),
+        ("send_message", json!({"session_id": "two/x"}), "two", "two/x"),
+        ("fetch", json!({"id": "two/x"}), "two", "two/x"),
+        ("build", json!({}), "one", ""),
+    ] {
+        let target = catalog.target(&local, name, &arguments(given));
+        assert_eq!(target, (backend.to_owned(), session.to_owned()), "{name}");
+    }
+}

@@ -1,0 +1,84 @@
+//! What a call comes to: an answer as text and as data, or an error in words.
+
+use serde::Serialize;
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::catalog::Mistake;
+use crate::contract::Error;
+use crate::plugin;
+use crate::store::audit::Outcome;
+
+/// What a tool answers: a text for people and the same as data.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// Short enough for a phone. None: the JSON of `structured`.
+    pub text: Option<String>,
+    /// What the tool's output schema describes.
+    pub structured: Option<Value>,
+    /// Whether it did what it was asked. An own tool may say that it failed, and a refusal may show more than why.
+    pub outcome: Outcome,
+}
+
+impl Answer {
+    /// One whose text and data say the same.
+    pub(crate) fn of(text: String, structured: &impl Serialize) -> Self {
+        Self {
+            text: Some(text),
+            structured: serde_json::to_value(structured).ok(),
+            outcome: Outcome::Done,
+        }
+    }
+}
+
+/// A tool that could not do what was asked. The text says why and what to do instead.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{text}")]
+pub struct ToolError {
+    pub(super) text: String,
+    /// As what it is recorded.
+    pub(super) outcome: Outcome,
+}
+
+impl ToolError {
+    /// It was tried, and failed.
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        let (text, outcome) = (text.into(), Outcome::Failed);
+        Self { text, outcome }
+    }
+
+    /// It was not allowed, or made no sense, so nothing was tried.
+    pub(crate) fn refused(text: impl Into<String>) -> Self {
+        let (text, outcome) = (text.into(), Outcome::Refused);
+        Self { text, outcome }
+    }
+
+    /// What `error` of `backend` means to a caller.
+    pub(crate) fn of(backend: &str, error: Error) -> Self {
+        match error {
+            Error::Denied(_) | Error::Invalid(_) | Error::Refused(_) | Error::Unsupported => {
+                Self::refused(describe(backend, error))
+            }
+            _ => Self::new(describe(backend, error)),
+        }
+    }
+}
+
+impl From<Mistake> for ToolError {
+    fn from(mistake: Mistake) -> Self {
+        Self::refused(mistake.to_string())
+    }
+}
+
+/// `error` of `backend` in words for a caller, who has tools to go on with.
+pub(crate) fn describe(backend: &str, error: Error) -> String {
+    match error {
+        Error::Unsupported => format!("backend `{backend}` cannot do this; list_projects shows what each backend can"),
+        Error::Busy => {
+            "the session is at work and nothing was typed: give wait_seconds to send it when the session is done, \
+             or interrupt_session first"
+                .into()
+        }
+        error => plugin::in_words(error),
+    }
+}

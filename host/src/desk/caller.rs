@@ -1,0 +1,69 @@
+//! Who calls, and what ends their wait.
+
+use tokio_util::sync::CancellationToken;
+
+use super::ToolError;
+use crate::admission::Place;
+use crate::principal::Principal;
+use crate::store::audit::Outcome;
+
+/// Who calls a tool.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Whom it speaks for.
+    pub principal: Principal,
+    /// Cancelled when nobody waits for the answer any more. What waits then ends; what was begun is finished, so that
+    /// nothing is left half typed.
+    pub gone: CancellationToken,
+    /// Cancelled when berth ends.
+    pub ending: CancellationToken,
+    /// What it holds while it is at work.
+    pub place: Place,
+}
+
+/// Why a wait ended before what it waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// The caller is gone.
+    Gone,
+    /// berth ends.
+    Ending,
+}
+
+impl Caller {
+    /// From now on the call is one that waits and holds no place at work. To ask again is nothing new. So this stands
+    /// before any deed.
+    pub(crate) fn enter_wait(&self) -> Result<(), ToolError> {
+        let entered = self.place.wait();
+        entered.map_err(|refusal| ToolError::refused(format!("nothing was done: {refusal}")))
+    }
+
+    /// The outcome of `wait`, unless the caller goes or berth ends before.
+    pub(crate) async fn while_there<T>(&self, wait: impl Future<Output = T>) -> Result<T, Left> {
+        tokio::select! {
+            biased;
+            () = self.gone.cancelled() => Err(Left::Gone),
+            () = self.ending.cancelled() => Err(Left::Ending),
+            outcome = wait => Ok(outcome),
+        }
+    }
+}
+
+impl From<Left> for ToolError {
+    /// For who has not done anything yet.
+    fn from(left: Left) -> Self {
+        match left {
+            Left::Gone => Self::gone("the caller is gone, so nothing was done"),
+            Left::Ending => Self::refused("berth is ending, so nothing was done; ask again when it runs again"),
+        }
+    }
+}
+
+impl ToolError {
+    fn gone(text: &str) -> Self {
+        Self {
+            outcome: Outcome::Gone,
+            ..Self::refused(text)
+        }
+    }
+}

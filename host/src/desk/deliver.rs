@@ -1,0 +1,97 @@
+//! Messages: typed when their turn comes, and once.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::OwnedMutexGuard;
+
+use super::deeds::{Deed, Kind, Receipt, effect};
+use super::senders::{Dropped, Senders};
+use super::settle::{Rest, settled};
+use super::{Answer, Caller, Desk, Member, ToolError, look};
+use crate::catalog::arguments::SendMessage;
+use crate::contract::Error;
+use crate::plugin::Failure;
+use crate::text::{Typed, typed};
+
+/// How long a message waits for those before it, where the caller gave no time.
+const OTHERS: Duration = Duration::from_secs(30);
+/// Bytes of one message.
+const MESSAGE: usize = 256 << 10;
+
+pub(super) async fn send_message(desk: &Desk, caller: &Caller, wanted: SendMessage) -> Result<Answer, ToolError> {
+    let (member, id) = desk.reach(caller).whole_id(&wanted.session_id)?;
+    let Typed { text, removed } = message(&wanted.message)?;
+    let wait = look::wait(wanted.wait_seconds)?;
+    let end = Instant::now() + wait;
+    if !wait.is_zero() {
+        caller.enter_wait()?;
+    }
+    let mut deed = Deed::new(member, id, Kind::Message, Receipt::Unconfirmed);
+    deed.notes.extend(removed);
+    deliver(&desk.senders, caller, &mut deed, &text, end).await?;
+    Ok(deed.report(caller, &desk.showing, end).await)
+}
+
+/// Types a message when its turn comes, and notes in `deed` what became of it. One for a session at work waits, in the
+/// order of asking, until `until`.
+///
+/// # Errors
+/// Nothing was typed.
+pub(super) async fn deliver(
+    senders: &Senders,
+    caller: &Caller,
+    deed: &mut Deed<'_>,
+    message: &str,
+    until: Instant,
+) -> Result<(), ToolError> {
+    let (member, id) = (deed.member, deed.id.clone());
+    let line = senders.line(&format!("{}/{id}", member.name()));
+    let mut place = line.enter();
+    let deadline = until.max(Instant::now() + OTHERS);
+    let turn = tokio::time::timeout_at(deadline.into(), line.turn.lock());
+    let _turn = place
+        .unless_dropped(caller.while_there(turn))
+        .await??
+        .map_err(|_| ToolError::new("other messages to this session still wait; nothing was typed"))?;
+    loop {
+        let turn = place.unless_dropped(turn_of(caller, member, &id)).await??;
+        place.begin();
+        let typed = member.watched.backend.send_message(&id, message).await;
+        drop(turn);
+        match typed {
+            Err(Failure { error: Error::Busy, .. }) if Instant::now() < until => {
+                place.wait_again();
+                let settled = settled(caller, member, &id, None, until);
+                if let Rest::Left(left) = place.unless_dropped(settled).await? {
+                    return Err(left.into());
+                }
+            }
+            typed => {
+                deed.delivered(effect(member.name(), typed)?);
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// The session's turn, while the caller waits for it.
+pub(super) async fn turn_of(caller: &Caller, member: &Member, id: &str) -> Result<OwnedMutexGuard<()>, ToolError> {
+    Ok(caller.while_there(member.watched.backend.order(id)).await?)
+}
+
+/// What of a message is typed.
+pub(super) fn message(given: &str) -> Result<Typed, ToolError> {
+    if given.len() > MESSAGE {
+        return Err(ToolError::refused(format!(
+            "a message may have at most {MESSAGE} bytes, this has {}; put it in a file and name that",
+            given.len()
+        )));
+    }
+    Ok(typed(given))
+}
+
+impl From<Dropped> for ToolError {
+    fn from(Dropped: Dropped) -> Self {
+        Self::new("the message was dropped before it was typed")
+    }
+}

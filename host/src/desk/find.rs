@@ -1,0 +1,147 @@
+//! From what a caller named to sessions.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+
+use super::members::Reach;
+use super::{Member, ToolError, answer};
+use crate::catalog::answers::BackendError;
+use crate::contract::{Error, Session};
+use crate::plugin::Listed;
+
+/// How long a fan-out waits for its slowest backend.
+const FAN_OUT: Duration = Duration::from_secs(15);
+/// Sessions that an error names.
+const CANDIDATES: usize = 10;
+
+/// Lists what all of `members` have, asked at once. One that fails or hangs is an error, and so is each fault of a list
+/// that could be used in part.
+pub(super) async fn list_all<T>(
+    members: &[&Member],
+    list: impl AsyncFn(&Member) -> Result<Listed<T>, Error>,
+) -> (Vec<(String, T)>, Vec<BackendError>) {
+    let asked = join_all(members.iter().map(async |member| {
+        let answer = tokio::time::timeout(FAN_OUT, list(member)).await;
+        (member.name(), answer)
+    }));
+    let (mut items, mut errors) = (Vec::new(), Vec::new());
+    for (backend, answer) in asked.await {
+        let mut fail = |error, in_part| {
+            errors.push(BackendError {
+                backend: backend.to_owned(),
+                error,
+                in_part,
+            });
+        };
+        match answer {
+            Ok(Ok(listed)) => {
+                listed.faults.into_iter().for_each(|fault| fail(fault, true));
+                items.extend(listed.items.into_iter().map(|item| (backend.to_owned(), item)));
+            }
+            Ok(Err(error)) => fail(answer::describe(backend, error), false),
+            Err(_) => fail(format!("no answer within {} s", FAN_OUT.as_secs()), false),
+        }
+    }
+    (items, errors)
+}
+
+/// All sessions of one backend, or of all that can be reached.
+pub(super) async fn all_sessions(
+    reach: Reach<'_>,
+    backend: Option<&str>,
+) -> Result<(Vec<(String, Session)>, Vec<BackendError>), ToolError> {
+    Ok(sessions_of(&reach.some(backend)?).await)
+}
+
+async fn sessions_of(members: &[&Member]) -> (Vec<(String, Session)>, Vec<BackendError>) {
+    list_all(members, async |member| member.watched.backend.list_sessions().await).await
+}
+
+/// A session named for reading: by its whole id, which is asked for directly, or by less, which is looked up.
+pub(super) async fn readable<'a>(reach: Reach<'a>, given: &str) -> Result<(&'a Member, Session), ToolError> {
+    if let Ok((member, id)) = reach.whole_id(given)
+        && let Ok(session) = member.watched.backend.get_session(id).await
+    {
+        return Ok((member, session));
+    }
+    let (member, id) = any_id(reach, given).await?;
+    Ok((member, member.session(&id).await?))
+}
+
+/// The backend of a session and the id within it, where a name or a prefix that only one session has will do.
+pub(super) async fn any_id<'a>(reach: Reach<'a>, given: &str) -> Result<(&'a Member, String), ToolError> {
+    let (members, wanted) = match given.split_once('/') {
+        Some((backend, id)) if reach.view.holds(backend) => (reach.some(Some(backend))?, id),
+        _ => (reach.some(None)?, given),
+    };
+    let (sessions, errors) = sessions_of(&members).await;
+    let (backend, id) = pick(given, wanted, &sessions, &errors)?;
+    Ok((reach.member(Some(&backend))?, id))
+}
+
+/// The one session that `wanted` names: by id, else by name, else by a prefix of either.
+fn pick(
+    given: &str,
+    wanted: &str,
+    sessions: &[(String, Session)],
+    errors: &[BackendError],
+) -> Result<(String, String), ToolError> {
+    let tests: [&dyn Fn(&Session) -> bool; 3] = [
+        &|session| session.id == wanted,
+        &|session| session.name == wanted,
+        &|session| !wanted.is_empty() && (session.id.starts_with(wanted) || session.name.starts_with(wanted)),
+    ];
+    for test in tests {
+        let found: Vec<_> = sessions.iter().filter(|(_, session)| test(session)).collect();
+        match found.as_slice() {
+            [] => {}
+            [(backend, session)] => return Ok((backend.clone(), session.id.clone())),
+            several => {
+                return Err(ambiguous(
+                    given,
+                    several
+                        .iter()
+                        .map(|(backend, session)| format!("{backend}/{}", session.id)),
+                ));
+            }
+        }
+    }
+    Err(unknown(given, sessions, errors))
+}
+
+fn ambiguous(given: &str, ids: impl Iterator<Item = String>) -> ToolError {
+    let ids: Vec<String> = ids.take(CANDIDATES).collect();
+    ToolError::new(format!(
+        "`{}` fits several sessions: {}; use a whole id",
+        given.escape_debug(),
+        ids.join(", ")
+    ))
+}
+
+fn unknown(given: &str, sessions: &[(String, Session)], errors: &[BackendError]) -> ToolError {
+    let ids: Vec<String> = sessions
+        .iter()
+        .take(CANDIDATES)
+        .map(|(backend, session)| format!("{backend}/{}", session.id))
+        .collect();
+    let given = given.escape_debug();
+    let there_are = match ids.is_empty() {
+        true => "there are none; create_session starts one".to_owned(),
+        false => format!("there are: {}", ids.join(", ")),
+    };
+    if errors.is_empty() {
+        return ToolError::new(format!("there is no session `{given}`; {there_are}"));
+    }
+    // It may be one of those that are not known.
+    let known = if ids.is_empty() {
+        String::new()
+    } else {
+        format!("; of those known {there_are}")
+    };
+    let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    ToolError::new(format!(
+        "{}; so it is not known whether there is a session `{given}`{known}",
+        errors.join("; ")
+    ))
+}

@@ -1,0 +1,108 @@
+//! `wait_seconds`: waiting for a session to come to rest, on the one poll that all waiters of a backend share.
+
+use std::time::Instant;
+
+use super::{Caller, Left, Member, answer};
+use crate::contract::{Session, State};
+
+/// Looks that must agree before a session counts as at rest: one alone may fall into a gap between two steps.
+const LOOKS: u32 = 2;
+/// Looks after which a session that prints nothing, or is not understood, is taken as at rest all the same.
+const LOOKS_IN_SILENCE: u32 = 12;
+
+/// What waiting for a session came to.
+#[derive(Debug)]
+pub(crate) enum Rest {
+    /// It is at rest, and was seen so.
+    Settled(Box<Session>),
+    /// It was at work until the end of the wait.
+    AtWork,
+    /// It is not there any more.
+    Gone,
+    /// At the end of the wait it could not be looked at, and why.
+    Unseen(String),
+    /// The caller waits no longer, or berth ends.
+    Left(Left),
+}
+
+impl Rest {
+    /// What to say of it beside the session's record. None: nothing.
+    pub(crate) fn told(&self) -> Option<String> {
+        match self {
+            // Of one that is gone the look at it says so.
+            Self::Settled(_) | Self::Gone => None,
+            Self::AtWork => Some("It is still at work; get_session_status with wait_seconds waits on.".into()),
+            Self::Unseen(why) => Some(format!("Whether it is still at work could not be seen: {why}.")),
+            Self::Left(Left::Gone) => Some("The caller did not wait for what came of it.".into()),
+            Self::Left(Left::Ending) => {
+                Some("berth ended while this call waited; ask get_session_status when it runs again.".into())
+            }
+        }
+    }
+}
+
+/// Waits until the session is at rest and, where `after` is given, its log has moved past that cursor; at the
+/// longest until `deadline`. Whoever waits has entered the waits before.
+pub(super) async fn settled(
+    caller: &Caller,
+    member: &Member,
+    id: &str,
+    after: Option<&str>,
+    deadline: Instant,
+) -> Rest {
+    let began = tokio::time::Instant::now();
+    let mut snapshots = member.watched.snapshots();
+    let (mut calm, mut moved) = (0, after.is_none());
+    let mut unseen = Some(format!("no look at backend `{}` ended in time", member.name()));
+    let mut at_rest = None;
+    loop {
+        let look = tokio::time::timeout_at(deadline.into(), snapshots.changed());
+        match caller.while_there(look).await {
+            Err(left) => return Rest::Left(left),
+            Ok(Err(_)) => {
+                let seen = at_rest.map_or(Rest::AtWork, Rest::Settled);
+                return unseen.map_or(seen, Rest::Unseen);
+            }
+            Ok(Ok(_)) => {}
+        }
+        let snapshot = snapshots.borrow_and_update().clone();
+        // A look that began earlier may not show what was just done.
+        let Some(snapshot) = snapshot.filter(|snapshot| snapshot.begun >= began) else {
+            continue;
+        };
+        let listed = match &snapshot.sessions {
+            Ok(listed) => listed,
+            Err(error) => {
+                unseen = Some(answer::describe(member.name(), error.clone()));
+                continue;
+            }
+        };
+        let Some(session) = listed.items.iter().find(|session| session.id == id) else {
+            // It may be one of those that were left out.
+            match listed.faults.first() {
+                None => return Rest::Gone,
+                Some(fault) => unseen = Some(fault.clone()),
+            }
+            continue;
+        };
+        unseen = None;
+        if at_work(session) {
+            (calm, moved, at_rest) = (0, true, None);
+            continue;
+        }
+        calm += 1;
+        at_rest = Some(Box::new(session.clone()));
+        if calm >= LOOKS && !moved {
+            let page = member.output_since(id, after).await;
+            moved = page.is_some_and(|page| !page.text.trim().is_empty());
+        }
+        let clear = moved && session.state != State::Unknown;
+        if calm >= if clear { LOOKS } else { LOOKS_IN_SILENCE } {
+            return Rest::Settled(Box::new(session.clone()));
+        }
+    }
+}
+
+fn at_work(session: &Session) -> bool {
+    matches!(session.state, State::Queued | State::Starting | State::Busy)
+}

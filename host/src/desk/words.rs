@@ -1,0 +1,215 @@
+//! The words of each answer, for a small screen: they say the same as its data.
+
+use std::collections::BTreeSet;
+use std::fmt::{self, Display, Write};
+
+use super::deeds::Kind;
+use crate::catalog::answers::{Acted, BackendError, Ended, Projects, Prompt, Prompts, Session, Sessions};
+use crate::text::marked;
+
+/// Characters of log text in one answer: connectors take about 150,000, Claude Code 25,000 tokens.
+const LOG_CHARACTERS: usize = 60_000;
+
+impl Sessions {
+    pub(crate) fn text(&self) -> String {
+        let mut text = lines(&self.errors);
+        for session in &self.sessions {
+            let _ = writeln!(text, "{}", session.text());
+        }
+        if self.sessions.is_empty() {
+            text.push_str(&none("No sessions.", "there are sessions", &self.errors));
+        }
+        text
+    }
+}
+
+impl Session {
+    /// A few short lines.
+    pub(crate) fn text(&self) -> String {
+        let mut text = format!("{} — {}", self.session_id, self.state);
+        if !self.agent.is_empty() {
+            let _ = write!(text, " · {}", self.agent);
+        }
+        if !self.directory.is_empty() {
+            let _ = write!(text, "\n  {}", self.directory);
+        }
+        // A prompt says all that its summary would.
+        if let Some(summary) = self.summary.as_ref().filter(|_| self.prompt.is_none()) {
+            let _ = write!(text, "\n  {summary}");
+        }
+        if let Some(url) = &self.url {
+            let _ = write!(text, "\n  {url}");
+        }
+        if let Some(prompt) = &self.prompt {
+            text.push('\n');
+            text.push_str(&prompt.text());
+        }
+        text
+    }
+}
+
+impl Prompts {
+    pub(crate) fn text(&self) -> String {
+        let mut text = lines(&self.errors);
+        for prompt in &self.prompts {
+            let _ = writeln!(text, "{}\n{}", prompt.session_id, prompt.text());
+        }
+        if self.prompts.is_empty() {
+            let nothing = "Nothing waits for an answer.";
+            text.push_str(&none(nothing, "anything waits for an answer", &self.errors));
+        }
+        text
+    }
+}
+
+impl Prompt {
+    /// The question and how to answer it.
+    pub(crate) fn text(&self) -> String {
+        let mut text = format!("  asks ({}, prompt_id {}):", self.kind, self.prompt_id);
+        if !self.question.is_empty() {
+            let _ = write!(text, "\n{}", marked(&self.question, "    | "));
+        }
+        for choice in &self.choices {
+            let _ = write!(text, "\n    {} — {}", choice.key, choice.label);
+        }
+        if self.accepts_text {
+            text.push_str("\n    or an answer in words");
+        }
+        if self.cut {
+            text.push_str("\n    Part of it is not shown here: it can only be declined.");
+        }
+        text
+    }
+}
+
+impl Ended {
+    pub(crate) fn text(&self) -> String {
+        match &self.note {
+            None => format!("{} has ended.", self.session_id),
+            Some(note) => format!("{} was told to end. {note}", self.session_id),
+        }
+    }
+}
+
+impl Acted {
+    /// What a person reads; `kind` says what was done, where something was.
+    pub(crate) fn text(&self, kind: Option<Kind>) -> String {
+        let mut text = String::new();
+        if let Some(line) = kind.zip(self.receipt).and_then(|(kind, receipt)| kind.line(receipt)) {
+            let _ = writeln!(text, "{line}");
+        }
+        if let Some(note) = &self.note {
+            let _ = writeln!(text, "{note}");
+        }
+        text.push_str(&self.session.text());
+        if let Some(output) = self.text.as_deref().filter(|output| !output.trim().is_empty()) {
+            let _ = write!(text, "\n\nOutput of the session:\n{}", marked(output, "| "));
+        }
+        text
+    }
+}
+
+impl Projects {
+    pub(crate) fn text(&self) -> String {
+        let mut text = lines(&self.errors);
+        for backend in &self.backends {
+            let default = if backend.default { " (default)" } else { "" };
+            let _ = writeln!(
+                text,
+                "Backend {}{default}: agents {}",
+                backend.name,
+                or_none(&backend.agents.join(", "))
+            );
+        }
+        for project in &self.projects {
+            let branch = project
+                .branch
+                .as_deref()
+                .map(|branch| format!(" on {branch}"))
+                .unwrap_or_default();
+            let _ = writeln!(
+                text,
+                "{}: {}{branch}\n  {}",
+                project.backend, project.name, project.directory
+            );
+        }
+        if self.projects.is_empty() {
+            text.push_str(&none("No projects.", "there are projects", &self.errors));
+        }
+        text
+    }
+}
+
+fn or_none(text: &str) -> &str {
+    if text.is_empty() { "none installed" } else { text }
+}
+
+/// Each error as a line, before all that is known.
+pub(crate) fn lines(errors: &[BackendError]) -> String {
+    errors.iter().map(|error| format!("{error}\n")).collect()
+}
+
+impl Display for BackendError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { backend, error, .. } = self;
+        match self.in_part {
+            true => write!(formatter, "Backend {backend}: {error}"),
+            false => write!(formatter, "Backend {backend} did not answer: {error}"),
+        }
+    }
+}
+
+/// What to say where nothing was found: `none`, unless some backends may have what is not known here.
+fn none(none: &str, whether: &str, errors: &[BackendError]) -> String {
+    let unknown: BTreeSet<&str> = errors.iter().map(|error| error.backend.as_str()).collect();
+    match unknown.is_empty() {
+        true => format!("{none}\n"),
+        false => {
+            let backends = Vec::from_iter(unknown).join(", ");
+            format!("It is not known whether {whether} in {backends}.\n")
+        }
+    }
+}
+
+/// `text` for a small screen: no rules, no trailing blanks, no runs of empty lines.
+pub(crate) fn for_phone(text: &str) -> String {
+    let mut folded = String::with_capacity(text.len());
+    let mut blank = true;
+    for line in text.lines().map(str::trim_end) {
+        let rule = !line.is_empty() && line.chars().all(|c| "─━═╌╍┄┈-=_ ".contains(c)) && line.chars().count() > 8;
+        if rule || (line.is_empty() && blank) {
+            continue;
+        }
+        blank = line.is_empty();
+        folded.push_str(line);
+        folded.push('\n');
+    }
+    folded.truncate(folded.trim_end().len());
+    folded
+}
+
+/// The end of `text`, if it is too long for one answer.
+pub(crate) fn bounded(text: String) -> String {
+    match text.char_indices().rev().nth(LOG_CHARACTERS - 1) {
+        None | Some((0, _)) => text,
+        Some((from, _)) => {
+            let (left_out, kept) = text.split_at(from);
+            let left_out = left_out.chars().count();
+            format!("[… {left_out} characters before this were left out]\n{kept}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_is_too_long_says_how_much_of_it_is_missing() {
+        let whole = "ü".repeat(LOG_CHARACTERS);
+        assert_eq!(bounded(whole.clone()), whole);
+        assert_eq!(bounded(String::new()), "");
+        let cut = bounded(format!("abc{whole}"));
+        assert_eq!(cut, format!("[… 3 characters before this were left out]\n{whole}"));
+    }
+}
