@@ -29,7 +29,7 @@ only '\brusqlite::' 'only store/ names SQLite' host/src/store/
 only '\breqwest::' 'only the fetch of documents and the doctor use an HTTP client' \
     host/src/http/oauth/cimd/ host/src/cli/doctor/ host/src/http/tls/tests.rs
 only 'unsafe( \{|_code, )' 'unsafe stands only where a program is started and where macOS tells of sockets' \
-    host/src/capability/process/child.rs host/src/peer/macos.rs
+    host/src/machine/child.rs host/src/peer/macos.rs
 
 # The host knows no program and no agent; config names them. The demo agent is an agent of its own.
 named=$(grep -rnwE 'tmux|codex|gemini|opencode' host/src --include='*.rs' \

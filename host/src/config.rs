@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::capability::files::OwnPlace;
 use crate::capability::process::grant::{AgentCommand, Grant};
+use crate::machine::OwnPlace;
 
 mod agents;
 mod audit;

@@ -10,6 +10,7 @@ pub mod config;
 pub mod contract;
 pub mod desk;
 pub mod http;
+pub mod machine;
 pub mod mcp;
 pub mod owner;
 pub mod peer;

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, anyhow, bail};
 use berth::assemble;
-use berth::capability::process::replace_this_process;
 use berth::config::Config;
+use berth::machine::replace_this_process;
 use berth::store::DataDirectory;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;

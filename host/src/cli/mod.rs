@@ -23,8 +23,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use berth::capability::process::{end_programs, make_files_private};
 use berth::config::{Config, Installation};
+use berth::machine::{end_programs, make_files_private};
 use berth::peer;
 use berth::plugin::bundled;
 use clap::{Parser, Subcommand};

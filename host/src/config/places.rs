@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::source::At;
 use super::{Backend, Config, ConfigError, PluginSource};
-use crate::capability::files::{OwnPlace, RUNNING, SYSTEM};
+use crate::machine::{OwnPlace, RUNNING, SYSTEM};
 
 /// In [`RUNNING`], where people's disks are.
 const DISKS: &str = "/run/media";

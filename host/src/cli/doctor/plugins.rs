@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use berth::assemble;
 use berth::capability::process::grant::Grant;
-use berth::capability::process::{Former, Server, Trouble, ask};
+use berth::capability::process::{Former, Server, Trouble};
 use berth::config::{Agent, Backend, Config, PluginSource, Question};
+use berth::machine::ask;
 use berth::store::DataDirectory;
 use futures::future::join_all;
 

@@ -5,8 +5,8 @@ use std::fmt;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use berth::capability::process::Companion;
 use berth::config::{find_program, parse_public_url};
+use berth::machine::Companion;
 use clap::ValueEnum;
 use serde_json::Value;
 use tokio::time::{Instant, sleep_until};

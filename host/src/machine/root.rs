@@ -17,9 +17,9 @@ pub type OwnPlace = (&'static str, PathBuf);
 
 /// A granted directory by its path and as it was opened.
 #[derive(Debug)]
-pub(super) struct Root {
+pub(crate) struct Root {
     /// The path without links, as the configuration was checked.
-    pub(super) path: PathBuf,
+    pub(crate) path: PathBuf,
     own: Arc<[OwnPlace]>,
     opened: RwLock<Opened>,
 }
@@ -27,14 +27,14 @@ pub(super) struct Root {
 /// A directory as it was opened, which is none of the system's own. What is opened below it is none either: a mount
 /// there may lead anywhere.
 #[derive(Debug, Clone)]
-pub(super) struct Opened {
+pub(crate) struct Opened {
     directory: Arc<Dir>,
     identity: Identity,
 }
 
 /// Why a granted directory is not used now.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unusable {
+pub(crate) enum Unusable {
     #[error("it is not there any more: make it again")]
     Missing,
     #[error("a symbolic link on its path leads elsewhere now: put the directory back, or grant the one that is meant")]
@@ -56,7 +56,7 @@ pub(super) enum Unusable {
 
 impl Root {
     /// Opens `path`, which must never come to hold a place of `own`.
-    pub(super) fn open(path: &Path, own: Arc<[OwnPlace]>) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path, own: Arc<[OwnPlace]>) -> io::Result<Self> {
         let directory = Dir::open_ambient_dir(path, ambient_authority())?;
         Ok(Self {
             path: path.to_owned(),
@@ -66,7 +66,7 @@ impl Root {
     }
 
     /// The directory that is at the path now. It may block: the file system is asked each time.
-    pub(super) fn current(&self) -> Result<Opened, Unusable> {
+    pub(crate) fn current(&self) -> Result<Opened, Unusable> {
         let there = fs::symlink_metadata(&self.path).map_err(Unusable::of)?;
         let opened = self.opened.read().unwrap_or_else(PoisonError::into_inner).clone();
         if opened.identity == identity(&there) {
@@ -115,7 +115,7 @@ impl Opened {
     }
 
     /// The directory `below` it, without following a link out of it.
-    pub(super) fn directory(&self, below: &Path) -> io::Result<Self> {
+    pub(crate) fn directory(&self, below: &Path) -> io::Result<Self> {
         let directory = self.directory.open_dir(below)?;
         let found = directory.dir_metadata()?;
         self.check(&directory, &found)?;
@@ -126,7 +126,7 @@ impl Opened {
     }
 
     /// The file `below` it, opened by `options`, likewise.
-    pub(super) fn file(&self, below: &Path, options: &OpenOptions) -> io::Result<(File, Metadata)> {
+    pub(crate) fn file(&self, below: &Path, options: &OpenOptions) -> io::Result<(File, Metadata)> {
         let file = self.directory.open_with(below, options)?;
         let found = file.metadata()?;
         self.check(&file, &found)?;
@@ -134,17 +134,17 @@ impl Opened {
     }
 
     /// Whether there is something called `name` in the directory called `below`.
-    pub(super) fn holds(&self, below: &str, name: &str) -> bool {
+    pub(crate) fn holds(&self, below: &str, name: &str) -> bool {
         let found = self.directory.symlink_metadata(Path::new(below).join(name));
         found.is_ok_and(|found| found.dev() == self.identity.0 || self.directory(Path::new(below)).is_ok())
     }
 
-    pub(super) fn entries(&self) -> io::Result<ReadDir> {
+    pub(crate) fn entries(&self) -> io::Result<ReadDir> {
         self.directory.entries()
     }
 
     /// For who keeps it open for a program.
-    pub(super) fn into_descriptor(self) -> io::Result<OwnedFd> {
+    pub(crate) fn into_descriptor(self) -> io::Result<OwnedFd> {
         Ok(OwnedFd::from(self.directory.try_clone()?.into_std_file()))
     }
 

@@ -17,7 +17,6 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
-use crate::contract::process::Output;
 use crate::peer::MARK;
 
 /// How long what is left in the pipes is read after the program itself has ended.
@@ -37,6 +36,16 @@ pub(crate) struct Start<'a> {
     pub(crate) deadline: Instant,
     /// Bytes kept of both outputs together; a program that prints more is ended.
     pub(crate) output: u64,
+}
+
+/// What a program that ended by itself leaves.
+pub(crate) struct Output {
+    /// None where a signal ended it.
+    pub(crate) status: Option<i32>,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
+    /// It printed more than was kept, and was ended for that.
+    pub(crate) truncated: bool,
 }
 
 /// How it went.

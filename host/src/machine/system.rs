@@ -20,13 +20,13 @@ pub const RUNNING: &str = "/run";
 struct Own(String);
 
 /// Device and inode: which file or directory it is, whatever its path.
-pub(super) type Identity = (u64, u64);
+pub(crate) type Identity = (u64, u64);
 
 /// Whether what was opened, which has this identity, is none of the system's own.
 ///
 /// # Errors
 /// One of which [`is_own`] holds, or that the system does not tell.
-pub(super) fn check(opened: impl AsFd, identity: Identity) -> io::Result<()> {
+pub(crate) fn check(opened: impl AsFd, identity: Identity) -> io::Result<()> {
     let own = match kind(&rustix::fs::fstatfs(opened)?) {
         Some(kind) => Own(format!("a file system of the kind `{kind}`")),
         None => match place(identity) {
@@ -38,7 +38,7 @@ pub(super) fn check(opened: impl AsFd, identity: Identity) -> io::Result<()> {
 }
 
 /// Whether `error` is of [`check`].
-pub(super) fn is_own(error: &io::Error) -> bool {
+pub(crate) fn is_own(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|cause| cause.is::<Own>())
 }
 

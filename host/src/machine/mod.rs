@@ -1,0 +1,18 @@
+//! This machine: the one room that starts programs and opens directories. It knows no grant and no contract; whoever asks
+//! has seen to it that they may.
+
+mod child;
+mod companion;
+mod question;
+mod root;
+mod system;
+
+pub use self::child::{end_programs, make_files_private, replace_this_process};
+pub use self::companion::Companion;
+pub use self::question::ask;
+pub use self::root::OwnPlace;
+pub use self::system::{RUNNING, SYSTEM};
+
+pub(crate) use self::child::{Ended, Output, Start, run};
+pub(crate) use self::root::{Opened, Root};
+pub(crate) use self::system::is_own;
