@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what building and running need: a C compiler to link with, the WebAssembly target, tmux and ps. With the
-# argument `conformance` the official suite of MCP as well. What it may not install, it names in a line.
+# argument `conformance` the official suite of MCP as well, with `languages` what compiles plugins in Python and
+# JavaScript. What it may not install, it names in a line.
 set -eu
 
 say() { printf 'setup: %s\n' "$1" >&2; }
@@ -73,4 +74,18 @@ if [ "${1:-}" = conformance ]; then
     say 'installing the conformance suite'
     # An old npm warns of its own age; the suite brings a Node.js of its own.
     (cd "$(dirname "$0")/tests/conformance" && npm ci --loglevel=error >/dev/null)
+fi
+
+if [ "${1:-}" = languages ]; then
+    need npm npm
+    need python3 python3
+    guests=$(dirname "$0")/host/tests/guests
+    say 'installing what compiles plugins in JavaScript and Python'
+    # On Debian the system's Python has its environments in a package of their own.
+    python3 -c 'import ensurepip' 2>/dev/null || need python3-venv python3-venv
+    python3 -m venv --clear "$guests/python/.venv"
+    "$guests/python/.venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --require-hashes \
+        --requirement "$guests/python/requirements.txt"
+    # Last, since the Makefile takes its lock for the sign that all is there.
+    (cd "$guests/javascript" && npm ci --loglevel=error >/dev/null)
 fi

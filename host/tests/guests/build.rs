@@ -11,7 +11,13 @@ const GUESTS: &[(&str, &str)] = &[("berth-guest-misbehaving", "MISBEHAVING"), ("
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../../..");
-    for watched in ["wit", "plugins/sdk", "host/tests/guests", "Cargo.lock"] {
+    for watched in [
+        "wit/backend.wit",
+        "plugins/sdk",
+        "host/tests/guests/misbehaving",
+        "host/tests/guests/noop",
+        "Cargo.lock",
+    ] {
         println!("cargo::rerun-if-changed={}", root.join(watched).display());
     }
     let target = PathBuf::from(env::var("OUT_DIR")?);
