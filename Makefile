@@ -2,6 +2,7 @@
 #                   else on the shipped configuration; CONFIG=FILE names another
 # make test         set everything up, and run every check and test
 # make conformance  run the official conformance suite of MCP against the real binary
+# make freeze NAME=rc-1  keep the contract, and components that were built for it, as they are now: wit/released/freeze.sh
 # make bench        measure speed against plain tmux and a bare MCP server; prints the table of docs/performance.md
 
 CARGO ?= cargo
@@ -9,7 +10,14 @@ CONFIG ?=
 BERTH := target/release/berth
 SUITE := tests/conformance
 
-.PHONY: run build test check unit whole conformance bench setup doc
+GUESTS := host/tests/guests
+# Made last by the set-up of what compiles plugins in Python and JavaScript.
+COMPILERS := $(GUESTS)/javascript/node_modules/.package-lock.json
+# The contracts that were frozen, and a plugin in each language for each of them.
+FROZEN := $(patsubst wit/released/%/backend.wit,%,$(wildcard wit/released/*/backend.wit))
+LANGUAGES := $(foreach name,$(FROZEN),target/frozen/$(name)/python.wasm target/frozen/$(name)/javascript.wasm)
+
+.PHONY: run build test check unit whole conformance freeze bench setup doc
 
 run: build
 	@mkdir -p "$$HOME/projects"
@@ -31,7 +39,7 @@ unit:
 	$(CARGO) test --locked --workspace --exclude berth
 	$(CARGO) test --locked --package berth --lib --bins
 
-whole:
+whole: $(LANGUAGES)
 	$(CARGO) test --locked --package berth --test it
 
 # The binary is the one that the tests of the whole use.
@@ -41,6 +49,19 @@ conformance: setup $(SUITE)/node_modules/.package-lock.json
 
 $(SUITE)/node_modules/.package-lock.json: $(SUITE)/package-lock.json
 	@sh setup.sh conformance
+
+# A plugin is compiled for each contract that was frozen. Only the set-up of the tools needs the network.
+target/frozen/%/python.wasm: wit/released/%/backend.wit $(GUESTS)/build.sh $(wildcard $(GUESTS)/python/*.*) $(COMPILERS)
+	sh $(GUESTS)/build.sh python $< $@
+
+target/frozen/%/javascript.wasm: wit/released/%/backend.wit $(GUESTS)/build.sh $(wildcard $(GUESTS)/javascript/*.*) $(COMPILERS)
+	sh $(GUESTS)/build.sh javascript $< $@
+
+$(COMPILERS): $(GUESTS)/javascript/package-lock.json $(GUESTS)/python/requirements.txt
+	@sh setup.sh languages
+
+freeze: setup $(COMPILERS)
+	@sh wit/released/freeze.sh $(NAME)
 
 # Measured on two cores where the system can be told so, that figures of larger machines compare.
 bench: setup

@@ -30,6 +30,7 @@ mod peers;
 mod protocol;
 mod public;
 mod record;
+mod released;
 mod scopes;
 mod sessions;
 mod shipped_grant;
