@@ -31,17 +31,17 @@ only '\breqwest::' 'only the fetch of documents and the doctor use an HTTP clien
 only 'unsafe( \{|_code, )' 'unsafe stands only where a program is started and where macOS tells of sockets' \
     host/src/machine/child.rs host/src/peer/macos.rs
 
-# The host knows no program and no agent; config names them. The demo agent is an agent of its own.
+# The host knows no program and no agent; config names them.
 named=$(grep -rnwE 'tmux|codex|gemini|opencode' host/src --include='*.rs' \
     | grep -vE ':[0-9]+: *//' \
-    | grep -vE '^host/src/(store/tests|cli/demo_agent/|plugin/bundled\.rs|config/tests|config/.*tests|capability/process/grant/tests)' || true)
+    | grep -vE '^host/src/(store/tests|plugin/bundled\.rs|config/tests|config/.*tests|capability/process/grant/tests)' || true)
 if [ -n "$named" ]; then
     printf 'the host must not name a program or an agent:\n%s\n' "$named" >&2
     failed=1
 fi
 
 # Whoever prints an error with its causes would say this one twice. A cause that is part of the text is called `cause`.
-twice=$(grep -rnE '#\[error\(.*\{source\b|^ *"[^"]*\{source\b' host/src plugins --include='*.rs' || true)
+twice=$(grep -rnE '#\[error\(.*\{source\b|^ *"[^"]*\{source\b' host/src demo-agent plugins --include='*.rs' || true)
 if [ -n "$twice" ]; then
     printf 'the text of an error must not hold its source:\n%s\n' "$twice" >&2
     failed=1

@@ -6,7 +6,6 @@ mod audit;
 mod call;
 mod check;
 mod clients;
-mod demo_agent;
 mod doctor;
 mod inspect;
 mod log;
@@ -84,7 +83,7 @@ enum Command {
     #[command(subcommand)]
     Plugin(PluginCommand),
     #[command(name = "demo-agent")]
-    DemoAgent(demo_agent::Options),
+    DemoAgent(berth_demo_agent::Options),
 }
 
 #[derive(Subcommand)]
@@ -98,7 +97,7 @@ pub(crate) fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let ended = match arguments.command {
         // It runs inside a session: it must start at once, and its files are its operator's.
-        Command::DemoAgent(options) => demo_agent::run(options),
+        Command::DemoAgent(options) => berth_demo_agent::run(options),
         command => {
             make_files_private();
             log::start().and_then(|()| run(command, arguments.config))
@@ -137,7 +136,7 @@ fn run(command: Command, config: Option<PathBuf>) -> anyhow::Result<ExitCode> {
             }
             Command::Audit(options) => audit::run(&load()?, options, ending()?).await,
             Command::Plugin(PluginCommand::Inspect(options)) => inspect::run(options).await,
-            Command::DemoAgent(options) => demo_agent::run(options),
+            Command::DemoAgent(options) => berth_demo_agent::run(options),
         }
     });
     runtime.shutdown_timeout(LAST_WORK);

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::conversation::{Activity, Conversation, Work};
-use super::dialog::Dialog;
+use crate::conversation::{Activity, Conversation, Work};
+use crate::dialog::Dialog;
 
 const PLACEHOLDER: &str = "Say something, or /help";
 const WIDEST_RULE: usize = 100;
@@ -15,42 +15,42 @@ const GLYPH_LASTS: u128 = 250;
 
 /// A terminal's size in cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Size {
-    pub(super) columns: usize,
-    pub(super) rows: usize,
+pub(crate) struct Size {
+    pub(crate) columns: usize,
+    pub(crate) rows: usize,
 }
 
 /// One row of the block, which fits the terminal's width.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Row {
-    pub(super) text: String,
+pub(crate) struct Row {
+    pub(crate) text: String,
     /// Shown dim after the text.
-    pub(super) dim: &'static str,
+    pub(crate) dim: &'static str,
 }
 
 impl Row {
     /// In cells.
-    pub(super) fn width(&self) -> usize {
+    pub(crate) fn width(&self) -> usize {
         self.text.width() + self.dim.width()
     }
 }
 
 /// The rows, at most as many as the terminal has, and where the cursor stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Block {
-    pub(super) rows: Vec<Row>,
-    pub(super) cursor: Cursor,
+pub(crate) struct Block {
+    pub(crate) rows: Vec<Row>,
+    pub(crate) cursor: Cursor,
 }
 
 /// A place in the block, counted from its first row and column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Cursor {
-    pub(super) row: usize,
-    pub(super) column: usize,
+pub(crate) struct Cursor {
+    pub(crate) row: usize,
+    pub(crate) column: usize,
 }
 
 /// Draws the block for this moment.
-pub(super) fn draw(conversation: &Conversation, now: Duration, size: Size) -> Block {
+pub(crate) fn draw(conversation: &Conversation, now: Duration, size: Size) -> Block {
     match conversation.activity() {
         Activity::Asking(dialog) => draw_dialog(dialog, size),
         Activity::Idle => draw_composer(conversation, None, "  demo agent · idle · /help for commands", size),
@@ -165,14 +165,14 @@ fn wrap(line: &str, width: usize) -> Vec<String> {
 }
 
 /// Foreign text as it may go to a terminal: a tab as four blanks, any other control character as a mark.
-pub(super) fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.replace('\t', "    ").replace(char::is_control, "\u{fffd}")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::keys::Key;
     use super::*;
+    use crate::keys::Key;
 
     const SIZE: Size = Size { columns: 40, rows: 24 };
     const START: Duration = Duration::from_secs(1);

@@ -12,7 +12,7 @@ use serde::Serialize;
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// The text is the directory it was started in.
     Start,
     /// The text is exactly what was submitted, when it was submitted.
@@ -34,7 +34,7 @@ struct Event<'a> {
 }
 
 /// Where events go: a file, or nowhere.
-pub(super) struct Record {
+pub(crate) struct Record {
     file: Option<File>,
 }
 
@@ -43,7 +43,7 @@ impl Record {
     ///
     /// # Errors
     /// When the file cannot be opened for appending.
-    pub(super) fn open(path: Option<&Path>) -> anyhow::Result<Self> {
+    pub(crate) fn open(path: Option<&Path>) -> anyhow::Result<Self> {
         let open = |path: &Path| {
             let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
             file.with_context(|| {
@@ -60,7 +60,7 @@ impl Record {
 
     /// # Errors
     /// When the event cannot be written, so that no test trusts a record with a gap.
-    pub(super) fn write(&mut self, kind: Kind, text: &str) -> anyhow::Result<()> {
+    pub(crate) fn write(&mut self, kind: Kind, text: &str) -> anyhow::Result<()> {
         let Some(file) = &mut self.file else {
             return Ok(());
         };

@@ -6,7 +6,7 @@ const PASTE_ENDS: &[u8] = b"\x1b[201~";
 
 /// One thing a person, or a program in a person's place, did at the keyboard.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Key {
+pub(crate) enum Key {
     Char(char),
     /// A bracketed paste, with its line ends as `\n`.
     Paste(String),
@@ -21,13 +21,13 @@ pub(super) enum Key {
 
 /// Cuts a stream of bytes into keys, wherever the reads happened to split it.
 #[derive(Default)]
-pub(super) struct Keys {
+pub(crate) struct Keys {
     pending: Vec<u8>,
 }
 
 impl Keys {
     /// The keys that `bytes` complete; what is incomplete waits for the next call.
-    pub(super) fn feed(&mut self, bytes: &[u8]) -> Vec<Key> {
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Vec<Key> {
         self.pending.extend_from_slice(bytes);
         let mut keys = Vec::new();
         let mut done = 0;
@@ -40,12 +40,12 @@ impl Keys {
     }
 
     /// Whether the last byte is an escape that may be the key itself or the start of a longer sequence.
-    pub(super) fn is_undecided(&self) -> bool {
+    pub(crate) fn is_undecided(&self) -> bool {
         self.pending == [ESCAPE]
     }
 
     /// Nothing followed that escape for a while, so it was the key.
-    pub(super) fn settle(&mut self) -> Option<Key> {
+    pub(crate) fn settle(&mut self) -> Option<Key> {
         self.is_undecided().then(|| {
             self.pending.clear();
             Key::Escape

@@ -5,7 +5,7 @@ const MOST_LINES_OF_A_SHOWN_PASTE: usize = 10;
 
 /// What stands in the composer. The cursor is always at its end.
 #[derive(Default)]
-pub(super) struct Composer {
+pub(crate) struct Composer {
     pieces: Vec<Piece>,
 }
 
@@ -16,15 +16,15 @@ enum Piece {
 }
 
 impl Composer {
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.pieces.is_empty()
     }
 
-    pub(super) fn push(&mut self, character: char) {
+    pub(crate) fn push(&mut self, character: char) {
         self.pieces.push(Piece::Char(character));
     }
 
-    pub(super) fn paste(&mut self, text: String) {
+    pub(crate) fn paste(&mut self, text: String) {
         if is_long(&text) {
             self.pieces.push(Piece::Collapsed(text));
         } else {
@@ -32,16 +32,16 @@ impl Composer {
         }
     }
 
-    pub(super) fn backspace(&mut self) {
+    pub(crate) fn backspace(&mut self) {
         self.pieces.pop();
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.pieces.clear();
     }
 
     /// Empties the last line; where it is empty already, joins it to the one before.
-    pub(super) fn clear_line(&mut self) {
+    pub(crate) fn clear_line(&mut self) {
         if self.ends_with('\n') {
             self.pieces.pop();
         }
@@ -51,7 +51,7 @@ impl Composer {
     }
 
     /// Turns a trailing `\` into a newline. Answers whether there was one.
-    pub(super) fn continue_line(&mut self) -> bool {
+    pub(crate) fn continue_line(&mut self) -> bool {
         let continues = self.text().ends_with('\\');
         if continues {
             match self.pieces.last_mut() {
@@ -64,17 +64,17 @@ impl Composer {
     }
 
     /// The whole text, as it would be submitted.
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.join(|text, piece| text.push_str(piece))
     }
 
     /// The text as it is shown, long pastes collapsed.
-    pub(super) fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         self.join(|text, piece| text.push_str(&format!("[Pasted text: {} lines]", count_lines(piece))))
     }
 
     /// Takes the whole text out, unless there is nothing in it but blanks.
-    pub(super) fn take(&mut self) -> Option<String> {
+    pub(crate) fn take(&mut self) -> Option<String> {
         let text = self.text();
         if text.trim().is_empty() {
             return None;

@@ -25,11 +25,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use conversation::{Conversation, Effect};
-use keys::Keys;
-use record::{Kind, Record};
-use screen::Screen;
-use terminal::Terminal;
+use crate::conversation::{Conversation, Effect};
+use crate::keys::Keys;
+use crate::record::{Kind, Record};
+use crate::screen::Screen;
+use crate::terminal::Terminal;
 
 /// How often the clock on the screen and the terminal's size are looked at.
 const TICK: Duration = Duration::from_millis(100);
@@ -38,7 +38,7 @@ const ESCAPE_ALONE: Duration = Duration::from_millis(40);
 
 /// Behave like a coding agent, for a look at berth without one; nothing is ever run
 #[derive(Debug, clap::Args)]
-pub(crate) struct Options {
+pub struct Options {
     /// Append every message, answer and interruption to this file, as one JSON object a line
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
@@ -56,7 +56,7 @@ pub(crate) struct Options {
 ///
 /// # Errors
 /// When there is no terminal, or the record cannot be written.
-pub(crate) fn run(options: Options) -> anyhow::Result<ExitCode> {
+pub fn run(options: Options) -> anyhow::Result<ExitCode> {
     let directory = std::env::current_dir()
         .context("finding the current directory")?
         .display()

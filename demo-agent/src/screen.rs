@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::block::{Block, Cursor, Row, Size, printable};
+use crate::block::{Block, Cursor, Row, Size, printable};
 
 /// Erases this row and all below. The second step starts one column in, because tmux takes erasing from its very
 /// first cell for clearing the screen and would keep a copy of the block in its history.
@@ -13,26 +13,26 @@ const WRAP: &str = "\x1b[?7h";
 
 /// What was drawn last, and what must be printed before it is drawn next.
 #[derive(Default)]
-pub(super) struct Screen {
+pub(crate) struct Screen {
     drawn: Option<(Block, Size)>,
     unprinted: String,
 }
 
 impl Screen {
     /// Adds a line to the transcript. Long lines are left to the terminal to wrap, so that it can join them again.
-    pub(super) fn print(&mut self, line: &str) {
+    pub(crate) fn print(&mut self, line: &str) {
         self.unprinted.push_str(&printable(line));
         self.unprinted.push_str("\r\n");
     }
 
     /// Empties the screen, with what was to be printed on it.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.unprinted = CLEAR.to_owned();
     }
 
     /// The bytes that bring the terminal up to date; none when it is. In one piece, so that a look at the terminal
     /// hardly ever finds half of it.
-    pub(super) fn frame(&mut self, block: &Block, size: Size) -> String {
+    pub(crate) fn frame(&mut self, block: &Block, size: Size) -> String {
         if self.unprinted.is_empty() && self.drawn.as_ref() == Some(&(block.clone(), size)) {
             return String::new();
         }
@@ -49,7 +49,7 @@ impl Screen {
     }
 
     /// Takes the block away and leaves the transcript, with the cursor below it.
-    pub(super) fn leave(&mut self, size: Size) -> String {
+    pub(crate) fn leave(&mut self, size: Size) -> String {
         let top = self.go_to_top(size);
         self.drawn = None;
         format!("{top}{ERASE_BELOW}{}", std::mem::take(&mut self.unprinted))

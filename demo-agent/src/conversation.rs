@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 use std::mem;
 use std::time::Duration;
 
-use super::command::{Command, parse};
-use super::composer::Composer;
-use super::dialog::{Answer, Dialog, Subject};
-use super::keys::Key;
-use super::record::Kind;
+use crate::command::{Command, parse};
+use crate::composer::Composer;
+use crate::dialog::{Answer, Dialog, Subject};
+use crate::keys::Key;
+use crate::record::Kind;
 
 /// An Enter sooner after the start is lost, as in real agents, while text is kept.
 const ENTER_DEAF: Duration = Duration::from_millis(300);
@@ -27,7 +27,7 @@ const HELP: &str = "I am a demo agent: I show what an agent shows and never run 
 
 /// Something the conversation wants done. Times are durations since the start.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Effect {
+pub(crate) enum Effect {
     /// One line of the transcript.
     Print(String),
     ClearScreen,
@@ -36,7 +36,7 @@ pub(super) enum Effect {
 }
 
 /// The whole state. After [`Effect::Exit`] it must not be used further.
-pub(super) struct Conversation {
+pub(crate) struct Conversation {
     composer: Composer,
     activity: Activity,
     queue: VecDeque<String>,
@@ -46,15 +46,15 @@ pub(super) struct Conversation {
 }
 
 /// What the agent is at.
-pub(super) enum Activity {
+pub(crate) enum Activity {
     Idle,
     Busy(Work),
     Asking(Dialog),
 }
 
 /// A busy phase.
-pub(super) struct Work {
-    pub(super) began: Duration,
+pub(crate) struct Work {
+    pub(crate) began: Duration,
     ends: Duration,
     message: String,
     reply: Vec<String>,
@@ -62,7 +62,7 @@ pub(super) struct Work {
 
 impl Conversation {
     /// `chat_takes` is how long it is busy with a message that is no command; `trust` the directory to ask about.
-    pub(super) fn new(chat_takes: Duration, trust: Option<&str>) -> Self {
+    pub(crate) fn new(chat_takes: Duration, trust: Option<&str>) -> Self {
         let activity = trust.map_or(Activity::Idle, |directory| {
             Activity::Asking(Dialog::trust(directory, Duration::ZERO))
         });
@@ -76,21 +76,21 @@ impl Conversation {
         }
     }
 
-    pub(super) fn composer(&self) -> &Composer {
+    pub(crate) fn composer(&self) -> &Composer {
         &self.composer
     }
 
-    pub(super) fn activity(&self) -> &Activity {
+    pub(crate) fn activity(&self) -> &Activity {
         &self.activity
     }
 
     /// What is to be done since the last call, in order.
-    pub(super) fn take_effects(&mut self) -> Vec<Effect> {
+    pub(crate) fn take_effects(&mut self) -> Vec<Effect> {
         mem::take(&mut self.effects)
     }
 
     /// When time alone changes something.
-    pub(super) fn due(&self) -> Option<Duration> {
+    pub(crate) fn due(&self) -> Option<Duration> {
         match &self.activity {
             Activity::Busy(work) => Some(work.ends),
             Activity::Idle | Activity::Asking(_) => None,
@@ -98,14 +98,14 @@ impl Conversation {
     }
 
     /// Lets time pass: ends a busy phase that is over.
-    pub(super) fn pass(&mut self, now: Duration) {
+    pub(crate) fn pass(&mut self, now: Duration) {
         if self.due().is_some_and(|due| due <= now) {
             self.finish_work(now);
             self.run_queue(now);
         }
     }
 
-    pub(super) fn press(&mut self, key: Key, now: Duration) {
+    pub(crate) fn press(&mut self, key: Key, now: Duration) {
         if key == Key::Enter && now < ENTER_DEAF {
             return;
         }

@@ -7,14 +7,14 @@ use std::thread;
 use anyhow::{Context as _, bail};
 use rustix::termios::{self, OptionalActions, Termios};
 
-use super::block::Size;
+use crate::block::Size;
 
 const BRACKETED_PASTE: &str = "\x1b[?2004h";
 const PLAIN_PASTE: &str = "\x1b[?2004l";
 const USUAL: Size = Size { columns: 80, rows: 24 };
 
 /// The terminal in raw mode with bracketed paste, for as long as this lives.
-pub(super) struct Terminal {
+pub(crate) struct Terminal {
     before: Termios,
 }
 
@@ -23,7 +23,7 @@ impl Terminal {
     ///
     /// # Errors
     /// When standard input or output is no terminal.
-    pub(super) fn open() -> anyhow::Result<Self> {
+    pub(crate) fn open() -> anyhow::Result<Self> {
         if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
             bail!(
                 "the demo agent talks to a terminal, and its input or output is none: start it in a terminal or in tmux"
@@ -39,7 +39,7 @@ impl Terminal {
     }
 
     /// The size now; 80 by 24 where the terminal does not say.
-    pub(super) fn size(&self) -> Size {
+    pub(crate) fn size(&self) -> Size {
         match termios::tcgetwinsize(io::stdout()) {
             Ok(size) if size.ws_col > 0 && size.ws_row > 0 => Size {
                 columns: size.ws_col.into(),
@@ -49,7 +49,7 @@ impl Terminal {
         }
     }
 
-    pub(super) fn write(&self, text: &str) -> anyhow::Result<()> {
+    pub(crate) fn write(&self, text: &str) -> anyhow::Result<()> {
         let mut output = io::stdout().lock();
         output
             .write_all(text.as_bytes())
@@ -58,7 +58,7 @@ impl Terminal {
     }
 
     /// What is typed, as it comes. The channel closes when the terminal is gone.
-    pub(super) fn input(&self) -> Receiver<Vec<u8>> {
+    pub(crate) fn input(&self) -> Receiver<Vec<u8>> {
         let (sender, receiver) = mpsc::channel();
         thread::spawn(move || {
             let mut buffer = vec![0; 64 * 1024];

@@ -7,7 +7,7 @@ const MOST_LINES: usize = 10_000;
 
 /// A message, understood.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Command<'a> {
+pub(crate) enum Command<'a> {
     /// `run CMD` asks for permission once, `twice CMD` two times.
     Run {
         command: &'a str,
@@ -25,7 +25,7 @@ pub(super) enum Command<'a> {
 }
 
 /// Reads a message; whatever is no command, or lacks what its command needs, is chat.
-pub(super) fn parse(message: &str) -> Command<'_> {
+pub(crate) fn parse(message: &str) -> Command<'_> {
     if message.starts_with('/') {
         return Command::Slash(message.split_whitespace().next().unwrap_or(message));
     }

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::keys::Key;
+use crate::keys::Key;
 
 /// Keys that come sooner after a dialog's appearing are lost, as in real agents.
 const DEAF: Duration = Duration::from_millis(100);
 const NO: &str = "No";
 
 /// A dialog on the screen.
-pub(super) struct Dialog {
+pub(crate) struct Dialog {
     subject: Subject,
     options: Vec<String>,
     highlighted: usize,
@@ -18,7 +18,7 @@ pub(super) struct Dialog {
 
 /// What a dialog is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Subject {
+pub(crate) enum Subject {
     /// May this command run? With `twin`, the same is asked again after a yes.
     Permission {
         command: String,
@@ -35,20 +35,20 @@ pub(super) enum Subject {
 
 /// How a dialog was answered.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Answer {
-    pub(super) label: String,
-    pub(super) declined: bool,
+pub(crate) struct Answer {
+    pub(crate) label: String,
+    pub(crate) declined: bool,
 }
 
 /// A line of a dialog: what comes before the text on its first row, and the text. Rows that the text goes on to
 /// are indented as far.
-pub(super) struct Line {
-    pub(super) prefix: String,
-    pub(super) text: String,
+pub(crate) struct Line {
+    pub(crate) prefix: String,
+    pub(crate) text: String,
 }
 
 impl Dialog {
-    pub(super) fn permission(command: &str, twin: bool, now: Duration) -> Self {
+    pub(crate) fn permission(command: &str, twin: bool, now: Duration) -> Self {
         let program = command.split_whitespace().next().unwrap_or(command);
         let mut options = vec!["Yes".to_owned(), format!("Yes, and do not ask again for {program}")];
         // "No" thereby has no fixed number: who answers has to read the labels.
@@ -66,18 +66,18 @@ impl Dialog {
         )
     }
 
-    pub(super) fn yes_no(question: &str, now: Duration) -> Self {
+    pub(crate) fn yes_no(question: &str, now: Duration) -> Self {
         let subject = Subject::YesNo {
             question: question.to_owned(),
         };
         Self::new(subject, vec!["yes".to_owned(), "no".to_owned()], now)
     }
 
-    pub(super) fn choice(options: &[&str], now: Duration) -> Self {
+    pub(crate) fn choice(options: &[&str], now: Duration) -> Self {
         Self::new(Subject::Choice, options.iter().map(ToString::to_string).collect(), now)
     }
 
-    pub(super) fn trust(directory: &str, now: Duration) -> Self {
+    pub(crate) fn trust(directory: &str, now: Duration) -> Self {
         let options = vec!["No, exit".to_owned(), "Yes, I trust this folder".to_owned()];
         Self::new(
             Subject::Trust {
@@ -97,12 +97,12 @@ impl Dialog {
         }
     }
 
-    pub(super) fn subject(&self) -> &Subject {
+    pub(crate) fn subject(&self) -> &Subject {
         &self.subject
     }
 
     /// The command or question that an answer is recorded under.
-    pub(super) fn question(&self) -> &str {
+    pub(crate) fn question(&self) -> &str {
         match &self.subject {
             Subject::Permission { command, .. } => command,
             Subject::YesNo { question } => question,
@@ -113,7 +113,7 @@ impl Dialog {
 
     /// Takes a key; some when it answered the dialog. Letters and pastes do nothing in a menu, which is the
     /// hazard: prose and Enter take whatever is highlighted, mostly a yes.
-    pub(super) fn press(&mut self, key: &Key, now: Duration) -> Option<Answer> {
+    pub(crate) fn press(&mut self, key: &Key, now: Duration) -> Option<Answer> {
         if now < self.shown_at + DEAF {
             return None;
         }
@@ -132,7 +132,7 @@ impl Dialog {
     }
 
     /// The rows below the rule.
-    pub(super) fn lines(&self) -> Vec<Line> {
+    pub(crate) fn lines(&self) -> Vec<Line> {
         let plain = |text: &str| Line {
             prefix: " ".to_owned(),
             text: text.to_owned(),
