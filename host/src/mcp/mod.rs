@@ -7,6 +7,7 @@ mod client;
 mod finishing;
 mod lines;
 mod schema;
+mod turns;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use rmcp::model::{
     ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
 };
 use rmcp::service::{RequestContext, RoleServer};
+use rmcp::transport::async_rw::AsyncRwTransport;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use rmcp::{ErrorData, ServiceExt};
@@ -30,8 +32,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use self::client::Client;
+pub use self::client::{Called, Client};
 use self::finishing::Finishing;
+use self::turns::InTurn;
 use crate::admission::{Admission, Place, Refusal};
 use crate::catalog::{self, Catalog};
 use crate::desk::{Answer, Caller, Desk, ToolError};
@@ -267,7 +270,8 @@ where
     let answering = TaskTracker::new();
     server.answering = answering.clone();
     let (read, write) = lines::bounded(read, write);
-    let Some(started) = shutdown.run_until_cancelled(server.serve((read, write))).await else {
+    let stream = InTurn::new(AsyncRwTransport::new_server(read, write));
+    let Some(started) = shutdown.run_until_cancelled(server.serve(stream)).await else {
         return Ok(());
     };
     let serving = started?;

@@ -263,6 +263,20 @@ async fn the_unix_socket_bears_idle_clients_and_many_at_work() {
 }
 
 #[tokio::test]
+async fn a_client_that_cancels_its_calls_is_answered_as_before() {
+    let (place, _berth) = house(BACKENDS, "").await;
+    let mut client = Local::greet(&place).await;
+    let wait = json!({"session_id": "one/calm-1", "wait_seconds": 30});
+    for id in 1..=40 {
+        let cancelled = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": id}});
+        let both = format!("{}\n{cancelled}\n", call(id, "get_session_status", &wait));
+        client.0.write_all(both.as_bytes()).await.unwrap();
+    }
+    let answer = client.ask(&call(41, "list_sessions", &json!({}))).await;
+    assert_eq!(answer["id"], 41, "{answer}");
+}
+
+#[tokio::test]
 async fn whoever_finds_the_unix_socket_full_is_told_so() {
     let (place, _berth) = house(BACKENDS, "").await;
     let mut open = Vec::new();
