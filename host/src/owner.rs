@@ -193,7 +193,9 @@ impl Ownership {
                     let owner = Owner::start(config, claim, base_url, shutdown).await?;
                     return Ok(Self::Ours(Box::new(owner)));
                 }
-                Err(error @ store::Error::InUse { .. }) if began.elapsed() < ANSWERS_WITHIN => {
+                Err(error @ store::Error::InUse { .. })
+                    if began.elapsed() < ANSWERS_WITHIN && !shutdown.is_cancelled() =>
+                {
                     if !said && began.elapsed() > PATIENCE {
                         said = true;
                         tracing::info!("waiting: {error}");

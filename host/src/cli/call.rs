@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use berth::config::Config;
-use berth::mcp::{self, Client};
+use berth::mcp::{self, Called, Client};
 use berth::owner::{Owner, Ownership};
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
@@ -29,7 +29,7 @@ pub(crate) struct Options {
 pub(crate) async fn run(config: &Config, options: Options, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
     let arguments = read(&options.arguments)?;
     let connection = Connection::open(config, &shutdown).await?;
-    let called = connection.client.call(&options.tool, arguments).await;
+    let called = connection.call(&options.tool, arguments, &shutdown).await;
     connection.close().await;
     let called = called?;
     match called.structured {
@@ -75,6 +75,21 @@ impl Connection {
             client: Client::connect(here).await?,
             owner: Some(owner),
         })
+    }
+
+    /// Calls a tool. Where another process is the owner, the end of this one ends the waiting.
+    async fn call(
+        &self,
+        tool: &str,
+        arguments: Map<String, Value>,
+        shutdown: &CancellationToken,
+    ) -> anyhow::Result<Called> {
+        let call = self.client.call(tool, arguments);
+        if self.owner.is_some() {
+            return call.await;
+        }
+        let called = shutdown.run_until_cancelled(call).await;
+        called.context("left before the answer came; what has begun goes on: berth audit shows what comes of it")?
     }
 
     /// Ends the owner within this process, if there is one.

@@ -27,11 +27,14 @@ use berth::machine::{end_programs, make_files_private};
 use berth::peer;
 use berth::plugin::bundled;
 use clap::{Parser, Subcommand};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use rustix::process::{Signal, getpid, kill_process};
+use tokio::signal::unix::{self, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// How long the runtime's own threads get after a command has ended.
 const LAST_WORK: Duration = Duration::from_millis(500);
+/// How long the last words of a process may take that ends at once.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A remote control for coding-agent sessions: sandboxed backends behind one MCP server.
 #[derive(Parser)]
@@ -180,8 +183,8 @@ fn ending() -> anyhow::Result<CancellationToken> {
 
 /// What asks a command to end.
 struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
+    interrupt: unix::Signal,
+    terminate: unix::Signal,
 }
 
 impl Signals {
@@ -196,8 +199,14 @@ impl Signals {
 
 /// Ends the process without waiting for anything, but leaves no program behind that it has started.
 fn end_at_once(name: &str, number: i32) -> ! {
-    tracing::warn!("{name} came again: berth ends at once, and what was under way is cut off");
+    // Nothing below may hold it up: who reads the log may have stopped reading.
+    let at_the_latest = || {
+        std::thread::sleep(LAST_WORDS);
+        let _ = kill_process(getpid(), Signal::KILL);
+    };
+    let _ = std::thread::Builder::new().name("end".into()).spawn(at_the_latest);
     end_programs();
+    tracing::warn!("{name} came again: berth ends at once, and what was under way is cut off");
     // What shells answer for a process that a signal has ended.
     std::process::exit(128 + number)
 }

@@ -45,7 +45,7 @@ async fn relay(stream: UnixStream) -> anyhow::Result<()> {
             bail!("the berth that served this client has ended; start it again to go on");
         }
     }
-    // Our client asks no more; the owner closes its end when it has answered the last request.
+    // Our client asks no more; the owner closes its end when it has answered the last requests, or after some seconds.
     answers.await?;
     Ok(())
 }

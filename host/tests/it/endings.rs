@@ -2,14 +2,20 @@
 //! cut off, nothing is entered in part or twice, and what a kill left in a composer is gone before the next message.
 
 use std::collections::HashMap;
+use std::io::Write as _;
+use std::process::Stdio;
 use std::time::Duration;
 
+use rustix::io::ioctl_fionread;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
-use crate::berth::Berth;
-use crate::demo::{Demo, until};
+use crate::audit::entries;
+use crate::berth::{Berth, PATIENCE, Place};
+use crate::demo::{Demo, config, until};
 
 /// How often berth ends.
 const MOMENTS: usize = 50;
@@ -20,13 +26,17 @@ const SESSIONS: usize = 4;
 const LATEST: u64 = 1_200;
 /// The same where it does not: what a kill left is cleared first, which takes a second and a half more.
 const LATEST_KILL: u64 = 3_000;
+/// A berth that ended within this time had finished what was under way.
+const FINISHED: Duration = Duration::from_secs(4);
 
 #[tokio::test]
 async fn callers_that_hang_up_and_sigterm_lose_nothing() {
     endings(1, LATEST, async |demo, calls| {
         calls.iter().for_each(JoinHandle::abort);
-        let (_, well) = demo.berth.terminate().await;
+        let (took, well) = demo.berth.terminate().await;
         assert!(well, "it did not end well");
+        // What takes longer is broken off.
+        took < FINISHED
     })
     .await;
 }
@@ -36,6 +46,7 @@ async fn sigkill_loses_nothing_but_what_it_cut_off() {
     endings(2, LATEST_KILL, async |demo, calls| {
         demo.berth.kill().await;
         calls.iter().for_each(JoinHandle::abort);
+        false
     })
     .await;
 }
@@ -68,6 +79,68 @@ async fn a_second_signal_ends_berth_at_once() {
     assert_eq!(demo.send(&id, "next").await.done().structured["receipt"], "submitted");
 }
 
+#[tokio::test]
+async fn a_second_signal_ends_berth_at_once_even_if_its_log_is_read_no_more() {
+    let place = Place::new(&config().to_string());
+    let (read, write) = std::io::pipe().unwrap();
+    let mut command = place.command(&["serve", "--config", &place.name("config.toml")]);
+    command.stdout(Stdio::piped()).stderr(write.try_clone().unwrap());
+    let mut berth = command.spawn().unwrap();
+    let mut lines = BufReader::new(berth.stdout.take().unwrap()).lines();
+    timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap().unwrap();
+    // So that there is something to say at the end.
+    assert!(place.run(&["call", "list_sessions"]).await.success);
+    // As long as nobody reads the pipe, this never ends.
+    let full = std::thread::spawn(move || (&write).write_all(&vec![b'x'; 1 << 20]));
+    let mut held = 0;
+    until("the pipe to be full", async || {
+        let before = std::mem::replace(&mut held, ioctl_fionread(&read).unwrap());
+        (held > 0 && held == before).then_some(())
+    })
+    .await;
+    let pid = Pid::from_raw(berth.id().unwrap().cast_signed()).unwrap();
+    kill_process(pid, Signal::TERM).unwrap();
+    let early = timeout(Duration::from_millis(500), berth.wait()).await;
+    assert!(
+        early.is_err(),
+        "it ended without its last words, so this proves nothing"
+    );
+    kill_process(pid, Signal::TERM).unwrap();
+    timeout(PATIENCE, berth.wait()).await.expect("it does not end").unwrap();
+    drop(read);
+    full.join().unwrap().unwrap_err();
+}
+
+#[tokio::test]
+async fn berth_call_leaves_at_the_first_signal_and_what_it_began_is_recorded() {
+    let demo = Demo::start().await;
+    let id = demo.create("one").await;
+    let arguments = json!({"session_id": id, "message": "work 600", "wait_seconds": 50}).to_string();
+    let config = demo.place.name("config.toml");
+    let mut command = demo
+        .place
+        .command(&["call", "send_message", &arguments, "--config", &config]);
+    let call = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    until("the message", async || {
+        (demo.record("one", "message") == ["work 600"]).then_some(())
+    })
+    .await;
+    let pid = Pid::from_raw(call.id().unwrap().cast_signed()).unwrap();
+    kill_process(pid, Signal::INT).unwrap();
+    let ended = timeout(PATIENCE, call.wait_with_output())
+        .await
+        .expect("it stays")
+        .unwrap();
+    assert!(!ended.status.success());
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert!(said.contains("left before the answer came"), "{said}");
+    until("the record", async || {
+        let sent = entries(&demo.place, &["--tool", "send_message"]).await;
+        (sent.len() == 1 && sent[0]["outcome"] == "ok").then_some(())
+    })
+    .await;
+}
+
 fn send(session_id: &str, message: &str) -> Value {
     json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "send_message",
         "arguments": {"session_id": session_id, "message": message, "wait_seconds": 25}}})
@@ -83,11 +156,12 @@ fn text(moment: usize, session: usize) -> String {
     }
 }
 
-/// Sends messages to all sessions, and ends berth by `end` at a random moment; again and again.
+/// Sends messages to all sessions, and ends berth by `end` at a random moment; again and again. `end` says whether what had
+/// begun must be finished.
 async fn endings(
     seed: u64,
     latest: u64,
-    end: impl AsyncFn(&mut Demo, &[JoinHandle<reqwest::Result<reqwest::Response>>]),
+    end: impl AsyncFn(&mut Demo, &[JoinHandle<reqwest::Result<reqwest::Response>>]) -> bool,
 ) {
     let mut demo = Demo::with(|config, _| {
         config.insert("audit".into(), toml::toml! { texts = true }.into());
@@ -98,6 +172,7 @@ async fn endings(
         ids.push(demo.create(&format!("project-{session}")).await);
     }
     let mut random = seed;
+    let mut finished = Vec::new();
     for moment in 0..MOMENTS {
         let calls: Vec<_> = (0..SESSIONS)
             .map(|session| tokio::spawn(demo.berth.request(&send(&ids[session], &text(moment, session))).send()))
@@ -107,7 +182,7 @@ async fn endings(
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
         tokio::time::sleep(Duration::from_millis((random >> 33) % latest)).await;
-        end(&mut demo, &calls).await;
+        finished.push(end(&mut demo, &calls).await);
         demo.berth = Berth::serve(&demo.place).await;
     }
     for (session, id) in ids.iter().enumerate() {
@@ -126,17 +201,32 @@ async fn endings(
                 left.any(|sent| sent == message),
                 "{message:?} arrived in part, twice or out of order: {arrived:?}"
             );
-            let outcome = outcomes.get(&(id.clone(), message.clone()));
-            assert!(
-                outcome.is_some_and(|outcome| outcome == "ok" || outcome == "cut-off"),
-                "{message:?} arrived, and the record says {outcome:?}"
-            );
         }
-        assert!(
-            arrived.len() > MOMENTS / 8,
-            "hardly any arrived, so this proves nothing: {arrived:?}"
-        );
+        let mut done = 0;
+        for (message, finished) in sent.iter().zip(&finished) {
+            let outcome = outcomes.get(&(id.clone(), message.clone())).map(String::as_str);
+            match (arrived.contains(message), finished) {
+                (true, true) => assert_eq!(outcome, Some("ok"), "{message:?} arrived"),
+                (true, false) => assert!(
+                    matches!(outcome, Some("ok" | "cut-off")),
+                    "{message:?} arrived, and the record says {outcome:?}"
+                ),
+                (false, true) => assert!(
+                    !matches!(outcome, Some("ok" | "cut-off")),
+                    "{message:?} did not arrive, and the record says {outcome:?}"
+                ),
+                (false, false) => assert_ne!(outcome, Some("ok"), "{message:?} did not arrive"),
+            }
+            done += usize::from(outcome == Some("ok"));
+        }
+        let least = if finished.contains(&true) { MOMENTS / 2 } else { MOMENTS / 4 };
+        assert!(done > least, "hardly any arrived, so this proves nothing: {arrived:?}");
     }
+    assert!(
+        finished.iter().all(|finished| !finished)
+            || finished.iter().filter(|finished| **finished).count() > MOMENTS / 2,
+        "berth was mostly broken off, so this proves nothing"
+    );
     assert!(outcomes.values().all(|outcome| outcome != "under-way"), "{outcomes:?}");
     let verified = demo.place.run(&["audit", "verify"]).await;
     assert!(verified.success, "{}", verified.stderr);
