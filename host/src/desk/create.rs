@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::deeds::{Deed, Effect, Kind, Receipt, effect};
+use super::deeds::{Deed, Effect, Kind, Receipt, effect, soon};
 use super::deliver::{deliver, message};
 use super::settle::{Rest, settled};
 use super::{Answer, Caller, Desk, Member, ToolError, look, showing};
+use crate::catalog::answers::{self, Acted};
 use crate::catalog::arguments::CreateSession;
 use crate::contract::{NewSession, Session, State, Timestamp, Verbs};
 use crate::text::Typed;
@@ -36,8 +37,16 @@ pub(super) async fn create_session(desk: &Desk, caller: &Caller, wanted: CreateS
     let request = request(wanted, sends_itself);
     // Ready at once, unless nothing may be begun any more.
     caller.while_there(std::future::ready(())).await?;
-    let session = start(member, &request, began).await?;
+    let before = now();
+    let started = member.watched.backend.create_session(&request, began + CREATE).await;
+    let session = match effect(member.name(), started)? {
+        Effect::Done(session) => session,
+        Effect::Perhaps(why) => return Ok(perhaps_started(desk, caller, member, before, &why).await),
+    };
     let mut deed = Deed::new(member, &session.id, Kind::Start, Receipt::Confirmed);
+    if session.state == State::Unknown {
+        deed.doubt(session.summary.as_deref().unwrap_or("its state is not known"));
+    }
     deed.notes.extend(removed.flatten());
     if let Some(message) = &first {
         let until = began + READY.max(wait);
@@ -47,45 +56,48 @@ pub(super) async fn create_session(desk: &Desk, caller: &Caller, wanted: CreateS
     Ok(deed.report(caller, &desk.showing, began + wait).await)
 }
 
-/// Starts a session.
-///
-/// # Errors
-/// None was started; or one was, perhaps, whose id the backend did not tell: then those are named that it may be.
-async fn start(member: &Member, request: &NewSession, began: Instant) -> Result<Session, ToolError> {
-    let before = now();
-    let backend = &member.watched.backend;
-    match effect(member.name(), backend.create_session(request, began + CREATE).await)? {
-        Effect::Done(session) => Ok(session),
-        Effect::Perhaps(why) => {
-            let since = started_since(member, before).await;
-            Err(ToolError::new(format!(
-                "a session may have been started, and its backend did not say which: {why}; {since}"
-            )))
-        }
-    }
-}
-
-/// In words, the sessions that were started since `moment`.
-async fn started_since(member: &Member, moment: Timestamp) -> String {
-    let Ok(listed) = member.watched.backend.list_sessions().await else {
-        return "look with list_sessions before you try again".to_owned();
+/// The answer where a session was started since `moment`, perhaps, and its backend did not say which: the only one that is
+/// new, or none, and in words what to look at.
+async fn perhaps_started(desk: &Desk, caller: &Caller, member: &Member, moment: Timestamp, why: &str) -> Answer {
+    let backend = member.name();
+    let listed = soon(caller, member.watched.backend.list_sessions()).await;
+    let is_new = |session: &Session| session.created_at / 1000 >= moment / 1000;
+    let new = listed.and_then(Result::ok).map(|mut listed| {
+        listed.items.retain(is_new);
+        listed.items
+    });
+    let names = |new: &[Session]| {
+        let names = new
+            .iter()
+            .take(CANDIDATES)
+            .map(|session| format!("{backend}/{}", session.id));
+        names.collect::<Vec<_>>().join(", ")
     };
-    let new = listed
-        .items
-        .iter()
-        .filter(|session| session.created_at / 1000 >= moment / 1000);
-    let new: Vec<String> = new
-        .take(CANDIDATES)
-        .map(|session| format!("{}/{}", member.name(), session.id))
-        .collect();
-    match new.as_slice() {
-        [] => "none of those that list_sessions shows is new, so you can try again".to_owned(),
-        new => format!("look at what is new before you try again: {}", new.join(", ")),
-    }
+    let advice = match new.as_deref() {
+        None => "look with list_sessions before you try again".to_owned(),
+        Some([]) => "none of those that list_sessions shows is new, so you can try again".to_owned(),
+        Some([only]) => format!("{backend}/{} is new, and may be it or another caller's", only.id),
+        Some(new) => format!("look at what is new before you try again: {}", names(new)),
+    };
+    let session = match new.map(<[Session; 1]>::try_from) {
+        Some(Ok([only])) => desk.showing.session(backend, only),
+        _ => answers::Session::unseen(backend, String::new()),
+    };
+    let acted = Acted {
+        session,
+        receipt: Some(Receipt::Unconfirmed.name()),
+        text: None,
+        next: None,
+        note: Some(format!(
+            "A session may have been started, and its backend did not say which: {why}; {advice}."
+        )),
+    };
+    Answer::of(acted.text(Some(Kind::Start)), &acted)
 }
 
 /// Sends a new session its first message once it is ready. The session is there whatever comes of it.
 async fn first_message(desk: &Desk, caller: &Caller, deed: &mut Deed<'_>, message: &str, until: Instant) {
+    deed.kind = Kind::Message;
     let why = match ready(caller, deed, until).await {
         Ok(State::Idle) => match deliver(&desk.senders, caller, deed, message, until).await {
             Ok(()) => return,
@@ -108,7 +120,8 @@ async fn ready(caller: &Caller, deed: &Deed<'_>, until: Instant) -> Result<State
         Rest::Unseen(why) => return Err(why),
         Rest::Left(left) => return Err(ToolError::from(left).to_string()),
     }
-    let session = deed.member.session(&deed.id).await;
+    let session = soon(caller, deed.member.session(&deed.id)).await;
+    let session = session.ok_or_else(|| format!("backend `{}` did not answer in time", deed.member.name()))?;
     session.map(|session| session.state).map_err(|error| error.to_string())
 }
 

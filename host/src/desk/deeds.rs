@@ -16,9 +16,9 @@ use crate::plugin::Failure;
 /// What to do about a message of which the agent was not seen to take it.
 const UNCONFIRMED: &str =
     "It was typed, but the agent was not seen to take it: look with get_logs before you send it again.";
-/// How long a look after a deed may take. What it would show is worth less than the answer.
+/// How long a look after a deed may take.
 const LOOK: Duration = Duration::from_secs(5);
-/// The same once berth ends.
+/// How long it may still take once berth ends: two of them, and the outcome is recorded before the time to finish is over.
 const LAST_LOOK: Duration = Duration::from_secs(1);
 
 /// What a verb that acts came to, where it did not fail with nothing done.
@@ -49,9 +49,9 @@ pub(crate) fn effect<T>(backend: &str, answered: Result<T, Failure>) -> Result<E
 /// What kind of deed it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// A session was started, perhaps with a first message.
+    /// A session was started.
     Start,
-    /// A message was typed.
+    /// A message was typed, or was to be, into a new session too.
     Message,
     /// A prompt was answered.
     Answer,
@@ -76,9 +76,10 @@ impl Kind {
     /// What a person is told of its receipt, in a line of its own.
     pub(crate) fn line(self, receipt: &str) -> Option<String> {
         let what = match self {
-            // Without a first message there is the session to see.
+            // There is the session to see.
             Self::Start if receipt == Receipt::Confirmed.name() => return None,
-            Self::Start | Self::Message => "Message",
+            Self::Start => "Start",
+            Self::Message => "Message",
             Self::Answer => "Answer",
             Self::Interrupt => "Interrupt",
         };
@@ -172,7 +173,7 @@ impl Deed<'_> {
             self.notes.extend(rest.told());
             if !matches!(rest, Rest::Gone | Rest::Left(_)) {
                 let output = self.member.output_since(&self.id, self.after.as_deref());
-                page = tokio::time::timeout(LOOK, output).await.ok().flatten();
+                page = soon(caller, output).await.flatten();
             }
             if let Rest::Settled(session) = rest {
                 settled = Some(*session);
@@ -208,19 +209,31 @@ impl Deed<'_> {
     /// The session's record after a deed: as it is now, or else what is known of it, and a note why not more is.
     async fn seen_after(&mut self, caller: &Caller, showing: &Showing) -> Session {
         let (backend, session_id) = (self.member.name(), self.session_id());
-        let patience = if caller.ending.is_cancelled() { LAST_LOOK } else { LOOK };
-        let look = tokio::time::timeout(patience, self.member.watched.backend.get_session(&self.id)).await;
-        let why = match look {
-            Ok(Ok(session)) => return self.shown_after(caller, showing, session),
-            Ok(Err(Error::NotFound(_))) => "it has ended, or is not there any more".to_owned(),
-            Ok(Err(error)) => answer::describe(backend, error),
-            Err(_) => format!("backend `{backend}` did not answer within {} s", patience.as_secs()),
+        let why = match soon(caller, self.member.watched.backend.get_session(&self.id)).await {
+            Some(Ok(session)) => return self.shown_after(caller, showing, session),
+            Some(Err(Error::NotFound(_))) => "it has ended, or is not there any more".to_owned(),
+            Some(Err(error)) => answer::describe(backend, error),
+            None => format!("backend `{backend}` did not answer in time"),
         };
         self.note(format!("How the session is now could not be seen: {why}."));
         match self.session.take() {
             Some(session) => showing.session(backend, session),
             None => Session::unseen(backend, session_id),
         }
+    }
+}
+
+/// What a look after a deed shows, where that comes soon: it is worth less than the answer.
+pub(crate) async fn soon<T>(caller: &Caller, look: impl Future<Output = T>) -> Option<T> {
+    let patience = async {
+        if tokio::time::timeout(LOOK, caller.ending.cancelled()).await.is_ok() {
+            tokio::time::sleep(LAST_LOOK).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        seen = look => Some(seen),
+        () = patience => None,
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) async fn respond_to_prompt(
     deed.notes.extend(removed);
     {
         let _turn = turn_of(caller, member, id).await?;
-        let session = member.session(id).await?;
+        let session = caller.while_there(member.session(id)).await??;
         let Some(prompt) = session.prompt.clone() else {
             return Err(ToolError::refused(format!(
                 "{} waits for no answer now; nothing was typed",
@@ -45,7 +45,7 @@ pub(super) async fn respond_to_prompt(
             Err(why) => return Ok(refused(desk.showing.session(member.name(), session), &why)),
         };
         if !wait.is_zero() {
-            deed.after = member.cursor(id).await;
+            deed.after = caller.while_there(member.cursor(id)).await?;
         }
         shown.note(caller, &wanted.session_id, Last::Answered);
         let answered = member.watched.backend.respond(id, &prompt.id, &response).await;

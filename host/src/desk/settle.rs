@@ -93,8 +93,11 @@ pub(super) async fn settled(
         calm += 1;
         at_rest = Some(Box::new(session.clone()));
         if calm >= LOOKS && !moved {
-            let page = member.output_since(id, after).await;
-            moved = page.is_some_and(|page| !page.text.trim().is_empty());
+            let page = tokio::time::timeout_at(deadline.into(), member.output_since(id, after));
+            match caller.while_there(page).await {
+                Err(left) => return Rest::Left(left),
+                Ok(page) => moved = matches!(page, Ok(Some(page)) if !page.text.trim().is_empty()),
+            }
         }
         let clear = moved && session.state != State::Unknown;
         if calm >= if clear { LOOKS } else { LOOKS_IN_SILENCE } {

@@ -4,57 +4,94 @@
 use futures::future::join_all;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 use toml::Table;
 
-use crate::berth::{Berth, Called, Place, called, message};
+use crate::audit::entries;
+use crate::berth::{Berth, Called, PATIENCE, Place, called, message};
 use crate::demo::{Demo, target, until};
+use crate::record;
 
 /// tmux, but: commands with the words of the file `stuck` hang for as long as there is one, each with a line in `hanging`; what
-/// runs has one in `ran`. A file `armed` becomes it when a key was pressed that does something, or an agent was started.
+/// runs has one in `ran`. A file `armed` becomes it once a command with the words of `trigger` was carried out, which then may
+/// hang itself.
 const WRAPPER: &str = r#"#!/bin/sh
 place=${0%/bin/*}
-hangs() { [ -e "$place/stuck" ] && printf '%s' "$*" | grep -qF -f "$place/stuck"; }
-if hangs "$@"; then
+has() { [ -e "$place/$1" ] && printf '%s' "$all" | grep -qF -f "$place/$1"; }
+all="$*"
+if has stuck; then
     echo >> "$place/hanging"
-    while hangs "$@"; do sleep 0.05; done
+    while has stuck; do sleep 0.05; done
 fi
 echo "$6" >> "$place/ran"
 tmux "$@"
 status=$?
-if [ -e "$place/armed" ]; then
-    case "$*" in
-        *"-- Enter" | *"-- 1" | *demo-agent* | *Escape) mv "$place/armed" "$place/stuck" ;;
-    esac
+if [ -e "$place/armed" ] && has trigger; then
+    mv "$place/armed" "$place/stuck"
+    while has stuck; do sleep 0.05; done
 fi
 exit $status
 "#;
 
-/// What stands in the commands that look closely at one session, and in those that list all.
+/// What stands in the commands that look closely at one session, in those that list all, and in each.
 const CLOSE_LOOK: &str = "#{pane_dead}:#{pane_in_mode}\n";
 const LIST: &str = "list-panes\n";
+const ALL: &str = "\n";
 
-/// What goes wrong after the deed.
+/// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trouble {
-    /// The backend's looks at the session hang, until its deadline.
+    /// The backend's looks at the session hang, until each is broken off.
     LooksHang,
+    /// The backend itself does not answer until its deadline.
+    BackendTimesOut,
     /// berth is told to end while the call waits for what comes of it.
     Ending,
+    /// The same while nothing can be looked at.
+    EndingUnseen,
     /// The session ends while the call waits.
     SessionGone,
     /// The caller hangs up while the call waits.
     CallerGone,
+    /// Another process holds the record when the outcome is to be written.
+    OutcomeUnrecorded,
+    /// The same before anything is done.
+    IntentionUnrecorded,
+    /// berth is killed while the call waits.
+    Killed,
 }
 
 impl Trouble {
-    const ALL: [Self; 4] = [Self::LooksHang, Self::Ending, Self::SessionGone, Self::CallerGone];
+    const ALL: [Self; 9] = [
+        Self::LooksHang,
+        Self::BackendTimesOut,
+        Self::Ending,
+        Self::EndingUnseen,
+        Self::SessionGone,
+        Self::CallerGone,
+        Self::OutcomeUnrecorded,
+        Self::IntentionUnrecorded,
+        Self::Killed,
+    ];
 
-    /// Which tmux commands hang after the deed: what looks at one session, or what lists all.
-    fn stuck(self) -> &'static str {
+    /// How long one command and one call may take. A start has a minute, whatever a call has.
+    fn times(self, deed: What) -> (&'static str, &'static str) {
         match self {
-            Self::LooksHang => CLOSE_LOOK,
+            Self::BackendTimesOut if !deed.starts() => ("20s", "6s"),
+            // One after the other, they must not take up the time that berth has to end.
+            Self::EndingUnseen => ("1s", "4s"),
+            _ => ("2s", "4s"),
+        }
+    }
+
+    /// Which tmux commands hang after the deed.
+    fn stuck(self, deed: What) -> &'static str {
+        match (self, deed) {
+            (Self::BackendTimesOut | Self::EndingUnseen, _) => ALL,
+            (_, What::Terminate) => LIST,
+            (Self::LooksHang, _) | (_, What::Interrupt) => CLOSE_LOOK,
             // The poll that all who wait share; so the wait goes on until something else ends it.
-            Self::Ending | Self::SessionGone | Self::CallerGone => LIST,
+            _ => LIST,
         }
     }
 }
@@ -82,77 +119,144 @@ async fn stuck_for(timeout: &str, deadline: &str, calls: i64) -> Demo {
     .await
 }
 
-/// What is done, and to what: a call, and the file of the demo agent's record that shows that it was.
-struct Deed {
-    tool: &'static str,
-    arguments: Value,
-    kind: &'static str,
+/// What is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    Send,
+    Create,
+    /// A session with a first message, and trouble once the session is there.
+    CreateToSend,
+    /// The same, and trouble once the message is entered.
+    CreateAndSend,
+    Respond,
+    Interrupt,
+    Terminate,
 }
 
-/// The deeds on a fresh demo: made ready for each of them.
-async fn deed(demo: &Demo, tool: &'static str) -> Deed {
-    let id = match tool {
-        "create_session" => {
+impl What {
+    fn tool(self) -> &'static str {
+        match self {
+            Self::Send => "send_message",
+            Self::Create | Self::CreateToSend | Self::CreateAndSend => "create_session",
+            Self::Respond => "respond_to_prompt",
+            Self::Interrupt => "interrupt_session",
+            Self::Terminate => "terminate_session",
+        }
+    }
+
+    fn starts(self) -> bool {
+        self.tool() == "create_session"
+    }
+
+    /// The words of the tmux command that does it.
+    fn trigger(self) -> &'static str {
+        match self {
+            Self::Send | Self::CreateAndSend => "-- Enter\n",
+            Self::Create | Self::CreateToSend => "demo-agent\n",
+            Self::Respond => "-- 1\n",
+            Self::Interrupt => "Escape\n",
+            Self::Terminate => "kill-session\n",
+        }
+    }
+
+    /// The arguments of the call, to a session that is made ready for it.
+    async fn prepare(self, demo: &Demo) -> Value {
+        if self.starts() {
             demo.project("new");
-            String::new()
+            let message = (self != Self::Create).then_some("work 600");
+            return json!({"project": "new", "message": message, "wait_seconds": 12});
         }
-        _ => demo.create("new").await,
-    };
-    let (arguments, kind) = match tool {
-        "create_session" => (json!({"project": "new", "wait_seconds": 20}), "start"),
-        "send_message" => (
-            json!({"session_id": id, "message": "work 600", "wait_seconds": 20}),
-            "message",
-        ),
-        "respond_to_prompt" => {
-            demo.send(&id, "run touch x").await.done();
-            let answer = json!({"session_id": id, "response": "yes", "wait_seconds": 20});
-            (answer, "answer")
+        let id = demo.create("new").await;
+        match self {
+            Self::Respond => {
+                demo.send(&id, "run touch x").await.done();
+                json!({"session_id": id, "response": "yes", "wait_seconds": 12})
+            }
+            Self::Interrupt => {
+                let work = json!({"session_id": id, "message": "work 600"});
+                demo.call("send_message", work).await.done();
+                json!({"session_id": id})
+            }
+            Self::Terminate => json!({"session_id": id}),
+            _ => json!({"session_id": id, "message": "work 600", "wait_seconds": 12}),
         }
-        "interrupt_session" => {
-            let work = json!({"session_id": id, "message": "work 600"});
-            demo.call("send_message", work).await.done();
-            (json!({"session_id": id}), "interrupt")
-        }
-        other => panic!("{other}"),
-    };
-    Deed { tool, arguments, kind }
-}
+    }
 
-fn count(demo: &Demo, kind: &str) -> usize {
-    match demo.place.path("projects/new/record").exists() {
-        true => demo.record("new", kind).len(),
-        false => 0,
+    /// How often it was done.
+    fn done(self, demo: &Demo) -> usize {
+        let kind = match self {
+            Self::Send | Self::CreateAndSend => "message",
+            Self::Create | Self::CreateToSend => "start",
+            Self::Respond => "answer",
+            Self::Interrupt => "interrupt",
+            Self::Terminate => return usize::from(sessions(demo).is_empty()),
+        };
+        let began = demo.place.path("projects/new/record").exists();
+        if began { demo.record("new", kind).len() } else { 0 }
+    }
+
+    /// What its receipt may be after trouble.
+    fn receipts(self, trouble: Trouble) -> &'static [&'static str] {
+        match (self, trouble) {
+            (Self::CreateToSend, Trouble::OutcomeUnrecorded) => &["submitted"],
+            (Self::CreateToSend, _) => &["not_sent"],
+            (Self::Send | Self::CreateAndSend, _) => &["submitted", "unconfirmed"],
+            (Self::Create | Self::Respond | Self::Interrupt | Self::Terminate, _) => &["confirmed", "unconfirmed"],
+        }
     }
 }
 
+/// The names of all sessions.
+fn sessions(demo: &Demo) -> Vec<String> {
+    let output = demo.tmux.run(&["list-sessions", "-F", "#{session_name}"]);
+    let names = String::from_utf8(output.stdout).unwrap();
+    names.lines().map(str::to_owned).collect()
+}
+
+fn call(berth: &Berth, tool: &str, arguments: &Value) -> JoinHandle<reqwest::Result<reqwest::Response>> {
+    let body =
+        json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": arguments}});
+    tokio::spawn(berth.request(&body).timeout(2 * PATIENCE).send())
+}
+
 /// Does it, with `trouble` afterwards: the answer, if its caller waited for it.
-async fn done_with(demo: &mut Demo, deed: &Deed, trouble: Trouble) -> Option<Called> {
-    let before = count(demo, deed.kind);
-    demo.place.write("armed", trouble.stuck(), 0o600);
-    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call",
-        "params": {"name": deed.tool, "arguments": deed.arguments}});
-    let asked = tokio::spawn(demo.berth.request(&body).send());
+async fn done_with(demo: &mut Demo, what: What, arguments: &Value, trouble: Trouble) -> Option<Called> {
+    demo.place.write("trigger", what.trigger(), 0o600);
+    demo.place.write("armed", trouble.stuck(what), 0o600);
+    let asked = call(&demo.berth, what.tool(), arguments);
     until("the deed", async || {
-        (count(demo, deed.kind) > before && demo.place.path("stuck").exists()).then_some(())
+        (what.done(demo) == 1 && demo.place.path("stuck").exists()).then_some(())
     })
     .await;
+    let free = || std::fs::remove_file(demo.place.path("stuck")).unwrap();
+    let mut held = None;
     match trouble {
-        Trouble::LooksHang => {}
-        Trouble::Ending => terminate(&demo.berth),
+        Trouble::LooksHang | Trouble::BackendTimesOut | Trouble::IntentionUnrecorded => {}
+        Trouble::Ending | Trouble::EndingUnseen => terminate(&demo.berth),
         Trouble::SessionGone => {
-            let sessions = demo.tmux.order(&["list-sessions", "-F", "#{session_name}"]);
-            let name = sessions.lines().next().unwrap();
-            demo.tmux.order(&["kill-session", "-t", &format!("={name}")]);
-            std::fs::remove_file(demo.place.path("stuck")).unwrap();
+            for name in sessions(demo) {
+                demo.tmux.order(&["kill-session", "-t", &format!("={name}")]);
+            }
+            free();
         }
         Trouble::CallerGone => {
             asked.abort();
-            std::fs::remove_file(demo.place.path("stuck")).unwrap();
+            free();
+            return None;
+        }
+        Trouble::OutcomeUnrecorded => {
+            held = Some(record::held(&demo.place, "audit.db"));
+            free();
+        }
+        Trouble::Killed => {
+            demo.berth.kill().await;
+            free();
+            demo.berth = Berth::serve(&demo.place).await;
             return None;
         }
     }
     let answer = message(asked.await.unwrap().unwrap()).await;
+    drop(held);
     let _ = std::fs::remove_file(demo.place.path("stuck"));
     Some(called(&answer))
 }
@@ -164,76 +268,103 @@ fn terminate(berth: &Berth) {
 /// The record's entries of calls of `tool`, each once it is concluded.
 async fn recorded(place: &Place, tool: &str) -> Vec<Value> {
     until("the entry", async || {
-        let ran = place.run(&["audit", "--json", "--limit", "0", "--tool", tool]).await;
-        assert!(ran.success, "{}", ran.stderr);
-        let entries: Vec<Value> = ran
-            .stdout
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect();
-        entries
-            .iter()
-            .all(|entry| entry["outcome"] != "under-way")
-            .then_some(entries)
+        let entries = entries(place, &["--limit", "0", "--tool", tool]).await;
+        let concluded = entries.iter().all(|entry| entry["outcome"] != "under-way");
+        concluded.then_some(entries)
     })
     .await
 }
 
-async fn told_after(tool: &'static str, trouble: Trouble) {
-    let mut demo = stuck_berth().await;
-    let deed = deed(&demo, tool).await;
-    // An interrupt does not wait for what comes of it.
-    if tool == "interrupt_session" && trouble != Trouble::LooksHang {
+async fn told_after(what: What, trouble: Trouble) {
+    let about = format!("{what:?}, {trouble:?}");
+    let (timeout, deadline) = trouble.times(what);
+    let mut demo = stuck_for(timeout, deadline, 16).await;
+    let arguments = what.prepare(&demo).await;
+    let earlier = recorded(&demo.place, what.tool()).await.len();
+    if trouble == Trouble::IntentionUnrecorded {
+        let held = record::held(&demo.place, "audit.db");
+        let why = demo.call(what.tool(), arguments).await.error();
+        drop(held);
+        assert!(why.contains("nothing was changed"), "{about}: {why}");
+        assert_eq!(what.done(&demo), 0, "{about}");
+        assert_eq!(recorded(&demo.place, what.tool()).await.len(), earlier, "{about}");
         return;
     }
-    let earlier = recorded(&demo.place, tool).await.len();
-    let answer = done_with(&mut demo, &deed, trouble).await;
-    if let Some(answer) = answer {
-        let about = format!("{tool} {trouble:?}: {answer:?}");
+    if let Some(answer) = done_with(&mut demo, what, &arguments, trouble).await {
+        let about = format!("{about}: {answer:?}");
         assert!(!answer.failed, "{about}");
         let told = &answer.structured;
-        let id = told["session"]["session_id"].as_str().unwrap_or_default();
-        assert!(id.starts_with("local/new-"), "{about}");
-        assert!(
-            ["submitted", "confirmed", "unconfirmed"].contains(&told["receipt"].as_str().unwrap_or_default()),
-            "{about}"
-        );
-        // Looks that hang are not missed where the poll has seen the session at rest.
-        if trouble != Trouble::LooksHang || told["receipt"] == "unconfirmed" {
+        let id = told["session"]["session_id"].as_str().or(told["session_id"].as_str());
+        assert!(id.is_some_and(|id| id.starts_with("local/new-")), "{about}");
+        let receipt = told["receipt"].as_str().unwrap_or_default();
+        assert!(what.receipts(trouble).contains(&receipt), "{about}");
+        // Looks that hang are not missed where the poll has seen the session at rest, nor a session that was to end.
+        let missed = match trouble {
+            Trouble::LooksHang => receipt == "unconfirmed",
+            Trouble::SessionGone => what != What::Terminate,
+            _ => true,
+        };
+        if missed {
             let note = told["note"].as_str().unwrap_or_else(|| panic!("{about}"));
-            assert!(!note.is_empty() && answer.text.contains(note), "{about}");
+            // What is said of the record are the last words of both.
+            let said = note.split(" That this call was begun").next().unwrap_or_default();
+            assert!(!said.is_empty() && answer.text.contains(said), "{about}");
+            let unrecorded = trouble == Trouble::OutcomeUnrecorded;
+            assert_eq!(note.ends_with("do not repeat the call for it."), unrecorded, "{about}");
+            assert_eq!(
+                answer.text.ends_with("do not repeat the call for it."),
+                unrecorded,
+                "{about}"
+            );
         }
     }
-    let entries = recorded(&demo.place, tool).await;
-    assert_eq!(entries.len(), earlier + 1, "{tool} {trouble:?}: {entries:?}");
-    assert_eq!(entries[earlier]["outcome"], "ok", "{tool} {trouble:?}: {entries:?}");
-    assert_eq!(count(&demo, deed.kind), 1, "{tool} {trouble:?}: it was done twice");
+    let entries = recorded(&demo.place, what.tool()).await;
+    assert_eq!(entries.len(), earlier + 1, "{about}: {entries:?}");
+    let outcome = if trouble == Trouble::Killed { "cut-off" } else { "ok" };
+    assert_eq!(entries[earlier]["outcome"], outcome, "{about}: {entries:?}");
+    assert_eq!(what.done(&demo), 1, "{about}: it was done twice");
+}
+
+/// Whatever goes wrong with it.
+async fn told_whatever_happens(what: What) {
+    for trouble in Trouble::ALL {
+        told_after(what, trouble).await;
+    }
 }
 
 #[tokio::test]
 async fn a_message_has_its_receipt_whatever_happens_after_it() {
-    for trouble in Trouble::ALL {
-        told_after("send_message", trouble).await;
-    }
+    told_whatever_happens(What::Send).await;
 }
 
 #[tokio::test]
 async fn a_new_session_is_named_whatever_happens_after_its_start() {
-    for trouble in Trouble::ALL {
-        told_after("create_session", trouble).await;
-    }
+    told_whatever_happens(What::Create).await;
+}
+
+#[tokio::test]
+async fn a_new_session_is_named_whatever_happens_before_its_first_message() {
+    told_whatever_happens(What::CreateToSend).await;
+}
+
+#[tokio::test]
+async fn a_new_session_is_named_whatever_happens_after_its_first_message() {
+    told_whatever_happens(What::CreateAndSend).await;
 }
 
 #[tokio::test]
 async fn an_answer_to_a_prompt_has_its_receipt_whatever_happens_after_it() {
-    for trouble in Trouble::ALL {
-        told_after("respond_to_prompt", trouble).await;
-    }
+    told_whatever_happens(What::Respond).await;
 }
 
 #[tokio::test]
 async fn an_interrupt_has_its_receipt_whatever_happens_after_it() {
-    told_after("interrupt_session", Trouble::LooksHang).await;
+    told_whatever_happens(What::Interrupt).await;
+}
+
+#[tokio::test]
+async fn an_end_has_its_receipt_whatever_happens_after_it() {
+    told_whatever_happens(What::Terminate).await;
 }
 
 #[tokio::test]
@@ -276,11 +407,19 @@ async fn who_may_not_wait_is_told_before_anything_is_done() {
     assert_eq!(demo.record("two", "message"), Vec::<String>::new());
     assert_eq!(demo.record("three", "answer"), Vec::<String>::new());
     assert!(!demo.place.path("projects/four/record").exists());
-    // Without a wait each is done.
-    demo.call("send_message", json!({"session_id": ready, "message": "hello"}))
-        .await
-        .done();
+    // What does not wait is done.
+    for (tool, arguments) in [
+        ("send_message", json!({"session_id": ready, "message": "hello"})),
+        ("respond_to_prompt", json!({"session_id": asked, "response": "yes"})),
+        ("create_session", json!({"project": "four"})),
+        ("interrupt_session", json!({"session_id": id})),
+        ("terminate_session", json!({"session_id": ready})),
+    ] {
+        let done = demo.call(tool, arguments).await.done();
+        assert_ne!(done.structured["receipt"], Value::Null, "{tool}: {}", done.text);
+    }
     assert_eq!(demo.record("two", "message"), ["hello"]);
+    assert_eq!(demo.record("three", "answer").len(), 1);
     waits.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
@@ -374,6 +513,7 @@ async fn a_wait_that_cannot_look_says_so_and_not_that_the_session_is_at_work() {
     let why = sent.await.error();
     assert!(why.contains("tmux"), "{why}");
     std::fs::remove_file(demo.place.path("stuck")).unwrap();
+    demo.place.write("trigger", What::Send.trigger(), 0o600);
     demo.place.write("armed", LIST, 0o600);
     let sent = demo
         .call(

@@ -219,7 +219,11 @@ async fn endings(
             }
             done += usize::from(outcome == Some("ok"));
         }
-        let least = if finished.contains(&true) { MOMENTS / 2 } else { MOMENTS / 4 };
+        let least = if finished.contains(&true) {
+            MOMENTS / 2
+        } else {
+            MOMENTS / 4
+        };
         assert!(done > least, "hardly any arrived, so this proves nothing: {arrived:?}");
     }
     assert!(

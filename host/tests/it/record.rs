@@ -30,7 +30,7 @@ tools = []
 "#;
 
 /// Holds a file of the data directory as another process that writes, until it is dropped.
-fn held(place: &Place, name: &str) -> Connection {
+pub(crate) fn held(place: &Place, name: &str) -> Connection {
     let connection = Connection::open(place.path("data").join(name)).unwrap();
     connection.execute_batch("BEGIN IMMEDIATE").unwrap();
     connection

@@ -52,8 +52,10 @@ pub(crate) fn create(setup: &Setup, request: &NewSession) -> Result<Session, Err
         // It is there, whatever a look at it says.
         (Ok(_), Err(_)) => Ok(sessions::just_started(&id, entry, directory)),
         (Err(error), Err(Error::NotFound(_))) => Err(not_started(error)),
-        (Err(Error::TimedOut(why)), Err(_)) => Err(Error::TimedOut(format!("{why}; where it starts, its id is {id}"))),
-        (Err(Error::Failed(why)), Err(_)) => Err(Error::Failed(format!("{why}; where it starts, its id is {id}"))),
+        // By this id it can be looked for.
+        (Err(Error::TimedOut(why) | Error::Failed(why)), Err(_)) => {
+            Ok(sessions::perhaps_started(&id, entry, directory, &why))
+        }
         (Err(error), Err(_)) => Err(error),
     }
 }

@@ -81,6 +81,15 @@ pub(crate) fn just_started(id: &str, entry: &Entry, directory: String) -> Sessio
     }
 }
 
+/// A session of which tmux did not say whether it was started, and `why`.
+pub(crate) fn perhaps_started(id: &str, entry: &Entry, directory: String, why: &str) -> Session {
+    Session {
+        state: State::Unknown,
+        summary: Some(format!("tmux did not say whether it was started: {why}")),
+        ..just_started(id, entry, directory)
+    }
+}
+
 /// Finds a session by its whole id.
 pub(crate) fn find<'a>(setup: &'a Setup, id: &str) -> Result<Found<'a>, Error> {
     let found = all(setup)?.into_iter().find(|found| found.id == id);
