@@ -16,6 +16,8 @@ pub(crate) enum Command<'a> {
     Ask(&'a str),
     Choose(Vec<&'a str>),
     Work(Duration),
+    /// `think N` works without a word, and gives its message back when it is interrupted.
+    Think(Duration),
     Say(&'a str),
     /// At most 10,000 lines.
     Print(usize),
@@ -46,14 +48,18 @@ pub(crate) fn parse(message: &str) -> Command<'_> {
         "ask" => Command::Ask(rest),
         "say" => Command::Say(rest),
         "choose" => choose(rest),
-        "work" => rest.parse().map_or(Command::Chat, |seconds: u64| {
-            Command::Work(Duration::from_secs(seconds.min(LONGEST_WORK)))
-        }),
+        "work" => seconds(rest).map_or(Command::Chat, Command::Work),
+        "think" => seconds(rest).map_or(Command::Chat, Command::Think),
         "print" => rest
             .parse()
             .map_or(Command::Chat, |lines: usize| Command::Print(lines.min(MOST_LINES))),
         _ => Command::Chat,
     }
+}
+
+fn seconds(rest: &str) -> Option<Duration> {
+    let seconds: u64 = rest.parse().ok()?;
+    Some(Duration::from_secs(seconds.min(LONGEST_WORK)))
 }
 
 fn choose(rest: &str) -> Command<'_> {
@@ -94,6 +100,7 @@ mod tests {
             ("choose A| B |", Command::Choose(vec!["A", "B"])),
             ("work 3", Command::Work(Duration::from_secs(3))),
             ("work 9999", Command::Work(Duration::from_secs(600))),
+            ("think 3", Command::Think(Duration::from_secs(3))),
             ("say hello\nthere", Command::Say("hello\nthere")),
             ("print 4", Command::Print(4)),
             ("print 99999999", Command::Print(10_000)),

@@ -21,6 +21,7 @@ const HELP: &str = "I am a demo agent: I show what an agent shows and never run 
   ask QUESTION    asks a question to be answered with y or n
   choose A|B|C    asks to choose one of several
   work N          is busy for N seconds
+  think N         the same without a word: interrupted, it gives its message back
   say TEXT        answers TEXT
   print N         answers N lines
   /help  /clear  /exit  /crash";
@@ -58,6 +59,8 @@ pub(crate) struct Work {
     ends: Duration,
     message: String,
     reply: Vec<String>,
+    /// Interrupted, it puts its message back into an empty composer, as some agents do that have not said a word yet.
+    gives_back: bool,
 }
 
 impl Conversation {
@@ -179,6 +182,12 @@ impl Conversation {
             Command::Print(lines) => (1..=lines).for_each(|line| self.reply(&format!("line {line}"))),
             Command::Slash(name) => self.run_slash(name),
             Command::Work(takes) => self.begin_work(message, takes, Vec::new(), now),
+            Command::Think(takes) => {
+                self.begin_work(message, takes, Vec::new(), now);
+                if let Activity::Busy(work) = &mut self.activity {
+                    work.gives_back = true;
+                }
+            }
             Command::Chat => {
                 let reply = repeat(&message);
                 self.begin_work(message, self.chat_takes, reply, now);
@@ -205,6 +214,7 @@ impl Conversation {
             ends: now + takes,
             message,
             reply,
+            gives_back: false,
         });
     }
 
@@ -221,6 +231,9 @@ impl Conversation {
             return;
         }
         if let Activity::Busy(work) = mem::replace(&mut self.activity, Activity::Idle) {
+            if work.gives_back && self.composer.is_empty() {
+                self.composer.paste(work.message.clone());
+            }
             self.effects.push(Effect::Record(Kind::Interrupt, work.message));
         }
         self.reply("Interrupted");
@@ -391,6 +404,17 @@ mod tests {
         conversation.press(Key::Escape, at(2000));
         assert_eq!(shown(&mut conversation), ["Interrupt:work 60", "● Interrupted"]);
         assert_eq!(conversation.due(), None);
+    }
+
+    #[test]
+    fn a_message_without_an_answer_comes_back_unless_a_draft_stands_there() {
+        for (draft, after) in [("", "think 60"), ("mine", "mine")] {
+            let mut conversation = new();
+            submit(&mut conversation, "think 60", at(1000));
+            conversation.press(Key::Paste(draft.to_owned()), at(1100));
+            conversation.press(Key::Escape, at(1200));
+            assert_eq!(conversation.composer().text(), after);
+        }
     }
 
     #[test]

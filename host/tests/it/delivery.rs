@@ -398,6 +398,34 @@ async fn what_a_kill_left_in_a_composer_is_cleared_and_what_a_person_made_of_it_
 }
 
 #[tokio::test]
+async fn what_an_agent_gives_back_when_berth_interrupts_it_is_cleared_and_what_it_gives_back_to_a_person_is_not() {
+    let mut demo = Demo::start().await;
+    let id = demo.create("one").await;
+    let think = json!({"session_id": id, "message": "think 600"});
+    let given_back = async |demo: &Demo| {
+        let shown = || demo.tmux.screen(&id).contains("\n> think 600\n───").then_some(());
+        until("the message to come back", async || shown()).await;
+    };
+    for round in 0..2 {
+        demo.call("send_message", think.clone()).await.done();
+        demo.call("interrupt_session", json!({"session_id": id})).await.done();
+        given_back(&demo).await;
+        // Another berth knows it as well.
+        demo.berth.kill().await;
+        demo.berth = Berth::serve(&demo.place).await;
+        let next = format!("next {round}");
+        assert_eq!(demo.send(&id, &next).await.done().structured["receipt"], "submitted");
+        assert_eq!(demo.record("one", "message").last(), Some(&next));
+    }
+    demo.call("send_message", think).await.done();
+    demo.tmux.press(&id, &["Escape"]);
+    given_back(&demo).await;
+    let why = demo.send(&id, "hello").await.error();
+    assert!(why.contains("draft"), "{why}");
+    given_back(&demo).await;
+}
+
+#[tokio::test]
 async fn text_stays_out_of_the_arguments_of_tmux_when_it_is_long() {
     let demo = Demo::start().await;
     let id = demo.create("one").await;

@@ -108,7 +108,7 @@ impl Writing<'_> {
     fn write(&self, look: &Look) -> Result<Receipt, Error> {
         let done = |receipt| {
             if receipt == Receipt::Submitted {
-                self.setup.typing.end(&self.found.id);
+                self.setup.typing.taken(&self.found.id);
             }
             Ok(receipt)
         };
@@ -117,7 +117,7 @@ impl Writing<'_> {
             Err(Error::TimedOut(_) | Error::Failed(_)) => return self.give_up("tmux did not say whether it was typed"),
             Err(error) => {
                 self.setup.typing.end(&self.found.id);
-                return Err(error);
+                return Err(nothing_typed(error));
             }
         }
         match self.until_shown() {
@@ -313,7 +313,9 @@ fn is_empty(seen: &Observation) -> bool {
 /// An error before the first key.
 fn nothing_typed(error: Error) -> Error {
     match error {
-        Error::TimedOut(why) | Error::Failed(why) => Error::Refused(format!("{why}; nothing was typed")),
+        Error::TimedOut(why) | Error::Failed(why) | Error::NotFound(why) => {
+            Error::Refused(format!("{why}; nothing was typed"))
+        }
         other => other,
     }
 }

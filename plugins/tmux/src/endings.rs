@@ -23,6 +23,7 @@ pub(crate) fn interrupt(setup: &Setup, id: &str) -> Result<(), Error> {
         ));
     }
     let key = entry.agent.interrupt_key();
+    setup.typing.may_come_back(id);
     setup.tmux.order(&[&["send-keys", "-t", &found.pane.id, "--", key]])?;
     for _ in 0..STOPPED_MS / POLL_MS {
         pause(POLL_MS);

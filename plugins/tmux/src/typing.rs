@@ -1,7 +1,8 @@
 //! What is being typed: a note of it, kept from before the first key until the agent has taken the text.
 //!
 //! Where berth is killed between the two, the text stands in the composer. By the note it is known as berth's own and not
-//! as a person's draft, so it can go before the next message.
+//! as a person's draft, so it can go before the next message. So it is with a text that the agent has taken, and puts back
+//! when berth interrupts it.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -17,6 +18,8 @@ use crate::sessions::now;
 const LONGEST: u64 = 1 << 20;
 /// What is being typed.
 const PREFIX: &str = "typing-";
+/// What the agent took last.
+const TAKEN: &str = "taken-";
 /// When the key that clears was pressed last, and on which text.
 const CLEARED: &str = "cleared-";
 /// Ends that note once the key was pressed.
@@ -36,6 +39,8 @@ impl Typing {
 
     /// Notes that `text` is about to be typed into this session.
     pub(crate) fn begin(&self, session: &str, text: &str) -> Result<(), Error> {
+        // It comes back no more.
+        let _ = fs::remove_file(self.taken_path(session));
         // Handed to the system when it returns: a kill of berth does not lose it.
         let put = drafts::put(&self.directory, &format!("{PREFIX}{session}"), text.as_bytes(), false);
         put.map_err(|error| {
@@ -56,6 +61,18 @@ impl Typing {
         let file = File::open(path).ok()?;
         file.take(LONGEST).read_to_string(&mut text).ok()?;
         Some(text).filter(|text| !text.is_empty())
+    }
+
+    /// The agent has taken the text.
+    pub(crate) fn taken(&self, session: &str) {
+        // One that cannot be moved stays what is being typed, and is compared with the composer.
+        let _ = fs::rename(self.path(session), self.taken_path(session));
+    }
+
+    /// The agent is about to be interrupted: what it took last may stand in the composer again.
+    pub(crate) fn may_come_back(&self, session: &str) {
+        // Without that it counts as a person's, and stays.
+        let _ = fs::rename(self.taken_path(session), self.path(session));
     }
 
     /// Nothing of berth's own stands in the composer any more.
@@ -106,7 +123,9 @@ impl Typing {
     pub(crate) fn keep_only(&self, sessions: &[String]) -> io::Result<()> {
         for entry in fs::read_dir(&self.directory)? {
             let name = entry?.file_name().to_string_lossy().into_owned();
-            let of = [PREFIX, CLEARED].iter().find_map(|prefix| name.strip_prefix(prefix));
+            let of = [PREFIX, TAKEN, CLEARED]
+                .iter()
+                .find_map(|prefix| name.strip_prefix(prefix));
             if let Some(session) = of
                 && !sessions.iter().any(|kept| kept == session)
             {
@@ -115,6 +134,10 @@ impl Typing {
             }
         }
         Ok(())
+    }
+
+    fn taken_path(&self, session: &str) -> PathBuf {
+        self.directory.join(format!("{TAKEN}{session}"))
     }
 
     fn path(&self, session: &str) -> PathBuf {
@@ -142,6 +165,22 @@ mod tests {
         assert_eq!(typing.cut_off("b"), None);
         typing.end("a");
         assert_eq!(typing.cut_off("a"), None);
+        fs::remove_dir_all(typing.directory).unwrap();
+    }
+
+    #[test]
+    fn what_was_taken_is_berths_own_again_only_where_it_may_come_back() {
+        let typing = fresh("taken");
+        typing.begin("a", "one").unwrap();
+        typing.taken("a");
+        assert_eq!(typing.cut_off("a"), None);
+        typing.may_come_back("a");
+        assert_eq!(typing.cut_off("a").as_deref(), Some("one"));
+        // Of an earlier text nothing comes back, and what is being typed is not forgotten for it.
+        typing.taken("a");
+        typing.begin("a", "two").unwrap();
+        typing.may_come_back("a");
+        assert_eq!(typing.cut_off("a").as_deref(), Some("two"));
         fs::remove_dir_all(typing.directory).unwrap();
     }
 
