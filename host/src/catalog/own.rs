@@ -95,6 +95,8 @@ pub(crate) struct OwnCall<'a> {
     pub(crate) backend: &'a str,
     /// What it asks of who calls it there.
     pub(crate) scope: Scope,
+    /// JSON Schema of its data.
+    pub(crate) output: Option<&'a Map<String, Value>>,
     /// Its arguments but for `backend`.
     pub(crate) arguments: Map<String, Value>,
 }
@@ -187,6 +189,7 @@ impl OwnTools {
             tool,
             backend,
             scope: own.backends.get(backend).copied().unwrap_or(Scope::Control),
+            output: own.tool.output.as_ref(),
             arguments: given,
         })
     }

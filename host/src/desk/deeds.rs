@@ -55,6 +55,8 @@ pub(crate) enum Kind {
     Message,
     /// A prompt was answered.
     Answer,
+    /// An own tool of a plugin was called.
+    Tool,
     /// A session was interrupted, or messages that waited for it were dropped.
     Interrupt,
 }
@@ -81,6 +83,7 @@ impl Kind {
             Self::Start => "Start",
             Self::Message => "Message",
             Self::Answer => "Answer",
+            Self::Tool => "Tool",
             Self::Interrupt => "Interrupt",
         };
         Some(format!("{what}: {}.", receipt.replace('_', " ")))
@@ -183,9 +186,10 @@ impl Deed<'_> {
             Some(session) => self.shown_after(caller, showing, session),
             None => self.seen_after(caller, showing).await,
         };
-        let (text, next) = page.map_or((None, self.after), |page| {
-            (Some(words::for_phone(&page.text)), Some(page.next))
-        });
+        let (text, next) = match page {
+            Some(page) => (Some(words::of_log(page.text, true).await), Some(page.next)),
+            None => (None, self.after),
+        };
         let acted = Acted {
             session,
             receipt: Some(self.receipt.name()),
@@ -202,7 +206,7 @@ impl Deed<'_> {
         let backend = self.member.name();
         match self.kind {
             Kind::Answer | Kind::Interrupt => showing.session(backend, session),
-            Kind::Start | Kind::Message => showing.show(caller, backend, session),
+            Kind::Start | Kind::Message | Kind::Tool => showing.show(caller, backend, session),
         }
     }
 

@@ -106,13 +106,8 @@ pub(super) async fn get_logs(desk: &Desk, caller: &Caller, wanted: GetLogs) -> R
         .read_log(&session.id, &query)
         .await
         .map_err(|error| ToolError::of(member.name(), error))?;
-    let text = if wanted.mobile_format {
-        words::for_phone(&page.text)
-    } else {
-        page.text
-    };
     let logs = Logs {
-        text: words::bounded(text),
+        text: words::of_log(page.text, wanted.mobile_format).await,
         next: page.next,
         more: page.more,
     };

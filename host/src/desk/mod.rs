@@ -19,7 +19,6 @@ mod senders;
 mod settle;
 mod showing;
 mod stop;
-mod structured;
 mod words;
 
 use std::sync::Arc;

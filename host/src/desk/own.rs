@@ -1,61 +1,91 @@
 //! Calls of the tools that only one plugin has.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::words::bounded;
-use super::{Answer, Caller, Desk, ToolError, answer, structured};
+use super::deeds::{Effect, Kind, Receipt, effect};
+use super::{Answer, Caller, Desk, ToolError};
 use crate::capability::Access;
 use crate::catalog::OwnCall;
-use crate::plugin::Failure;
+use crate::plugin::{Output, Promise};
 use crate::principal::Scope;
 use crate::store::audit::Outcome;
+use crate::text::marked;
 
 pub(super) async fn call_own_tool(desk: &Desk, caller: &Caller, wanted: OwnCall<'_>) -> Result<Answer, ToolError> {
     let member = desk.reach(caller).member(Some(wanted.backend))?;
     let name = wanted.tool;
+    let arguments = Value::Object(wanted.arguments).to_string();
     let access = match wanted.scope {
         Scope::Read => Access::Read,
         Scope::Control => Access::Control,
     };
-    let arguments = Value::Object(wanted.arguments).to_string();
-    let output = member
-        .watched
-        .backend
-        .call_tool(name, &arguments, access)
-        .await
-        .map_err(|Failure { error, acted }| match acted {
-            true => ToolError::new(format!(
-                "{}. It had begun to act before: look at what it did before you repeat the call",
-                answer::describe(member.name(), error)
-            )),
-            false => ToolError::of(member.name(), error),
-        })?;
-    let text = bounded(output.text);
-    let outcome = if output.failed { Outcome::Failed } else { Outcome::Done };
-    let structured = match output.structured {
-        Some(given) => structured::parse(given).await.map(Some),
-        None => Ok(None),
+    let promise = wanted.output.map(Promise::of);
+    let backend = &member.watched.backend;
+    let answered = backend.call_tool(name, &arguments, access, promise.clone()).await;
+    let report = Report {
+        promised: promise.is_some(),
+        access,
     };
-    let fault = match structured {
-        Ok(structured) => {
-            let text = Some(text);
-            return Ok(Answer {
-                text,
-                structured,
-                outcome,
-            });
+    match effect(member.name(), answered)? {
+        Effect::Done(output) => report.on(output, &format!("`{name}` of backend `{}`", member.name())),
+        Effect::Perhaps(why) => Ok(report.perhaps(&why)),
+    }
+}
+
+/// What is told of a call, whatever came of it. Once the plugin had begun to act that is no error.
+struct Report {
+    /// Its data are told by a schema of the plugin's, so ours cannot stand there.
+    promised: bool,
+    access: Access,
+}
+
+impl Report {
+    /// It ended; `tool` says in words whose answer this is.
+    fn on(&self, output: Output, tool: &str) -> Result<Answer, ToolError> {
+        let outcome = if output.failed { Outcome::Failed } else { Outcome::Done };
+        let fault = match output.structured {
+            Ok(structured) => {
+                return Ok(Answer {
+                    text: Some(output.text),
+                    structured,
+                    outcome,
+                });
+            }
+            Err(fault) => format!("{tool} answered with {fault}"),
+        };
+        if self.access == Access::Read {
+            return Err(ToolError::new(fault));
         }
-        Err(fault) => format!("`{name}` of backend `{}` answered with {fault}", member.name()),
-    };
-    match access {
-        Access::Read => Err(ToolError::new(fault)),
-        // Without its data an answer cannot count as one that succeeded, but what was done must not be repeated.
-        Access::Control => Ok(Answer {
-            text: Some(format!(
-                "It was carried out, so do not repeat the call, but {fault}.\n{text}"
-            )),
-            structured: None,
-            outcome: Outcome::Failed,
-        }),
+        let note = format!("It was carried out, but its answer cannot be shown: {fault}.");
+        let Answer { text, structured, .. } = self.told(Receipt::Confirmed, &note);
+        let text = text.unwrap_or_default();
+        Ok(Answer {
+            text: Some(match output.text.is_empty() {
+                true => text,
+                false => format!("{text}\nIt said:\n{}", marked(&output.text, "| ")),
+            }),
+            structured,
+            // What started nothing that acts has changed nothing outside of its plugin.
+            outcome: if output.acted { outcome } else { Outcome::Failed },
+        })
+    }
+
+    /// It had begun to act, and did not come to its end.
+    fn perhaps(&self, why: &str) -> Answer {
+        let note = format!(
+            "It had begun to act, so it may have been carried out, but its answer cannot be shown: {why}. Look at what it \
+             did before you repeat the call."
+        );
+        self.told(Receipt::Unconfirmed, &note)
+    }
+
+    fn told(&self, receipt: Receipt, note: &str) -> Answer {
+        let receipt = receipt.name();
+        let line = Kind::Tool.line(receipt).unwrap_or_default();
+        Answer {
+            text: Some(format!("{line}\n{note}")),
+            structured: (!self.promised).then(|| json!({"receipt": receipt, "note": note})),
+            outcome: Outcome::Done,
+        }
     }
 }

@@ -5,10 +5,10 @@ use std::fmt::{self, Display, Write};
 
 use super::deeds::Kind;
 use crate::catalog::answers::{Acted, BackendError, Ended, Projects, Prompt, Prompts, Session, Sessions};
-use crate::text::marked;
+use crate::text::{clean_marked, ending, marked};
 
-/// Characters of log text in one answer: connectors take about 150,000, Claude Code 25,000 tokens.
-const LOG_CHARACTERS: usize = 60_000;
+/// Bytes of a log that are made fit for an answer at once; more is work for a thread that nobody waits for.
+const AT_ONCE: usize = 64 << 10;
 
 impl Sessions {
     pub(crate) fn text(&self) -> String {
@@ -67,7 +67,7 @@ impl Prompt {
     pub(crate) fn text(&self) -> String {
         let mut text = format!("  asks ({}, prompt_id {}):", self.kind, self.prompt_id);
         if !self.question.is_empty() {
-            let _ = write!(text, "\n{}", marked(&self.question, "    | "));
+            let _ = write!(text, "\n{}", clean_marked(&self.question, "    | "));
         }
         for choice in &self.choices {
             let _ = write!(text, "\n    {} — {}", choice.key, choice.label);
@@ -172,7 +172,7 @@ fn none(none: &str, whether: &str, errors: &[BackendError]) -> String {
 }
 
 /// `text` for a small screen: no rules, no trailing blanks, no runs of empty lines.
-pub(crate) fn for_phone(text: &str) -> String {
+fn for_phone(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     let mut blank = true;
     for line in text.lines().map(str::trim_end) {
@@ -188,15 +188,16 @@ pub(crate) fn for_phone(text: &str) -> String {
     folded
 }
 
-/// The end of `text`, if it is too long for one answer.
-pub(crate) fn bounded(text: String) -> String {
-    match text.char_indices().rev().nth(LOG_CHARACTERS - 1) {
-        None | Some((0, _)) => text,
-        Some((from, _)) => {
-            let (left_out, kept) = text.split_at(from);
-            let left_out = left_out.chars().count();
-            format!("[… {left_out} characters before this were left out]\n{kept}")
-        }
+/// What one answer shows of a log: its end, and `folded` for a small screen.
+pub(crate) async fn of_log(text: String, folded: bool) -> String {
+    let is_large = text.len() > AT_ONCE;
+    let shown = move || ending(if folded { for_phone(&text) } else { text });
+    match is_large {
+        false => shown(),
+        true => match tokio::task::spawn_blocking(shown).await {
+            Ok(shown) => shown,
+            Err(fault) => format!("[what it printed cannot be shown: {fault}]"),
+        },
     }
 }
 
@@ -204,12 +205,16 @@ pub(crate) fn bounded(text: String) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_text_that_is_too_long_says_how_much_of_it_is_missing() {
-        let whole = "ü".repeat(LOG_CHARACTERS);
-        assert_eq!(bounded(whole.clone()), whole);
-        assert_eq!(bounded(String::new()), "");
-        let cut = bounded(format!("abc{whole}"));
-        assert_eq!(cut, format!("[… 3 characters before this were left out]\n{whole}"));
+    #[tokio::test]
+    async fn a_log_is_shown_alike_whether_it_is_small_or_large() {
+        for lines in [10, 10_000] {
+            let log = format!("{}last  ", "line\n\n\n----------\n".repeat(lines));
+            let shown = of_log(log.clone(), true).await;
+            assert!(
+                shown.ends_with("line\n\nline\n\nlast") && !shown.contains("---"),
+                "{lines}"
+            );
+            assert!(of_log(log, false).await.ends_with("----------\nlast  "), "{lines}");
+        }
     }
 }

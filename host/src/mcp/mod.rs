@@ -27,7 +27,7 @@ use rmcp::transport::async_rw::AsyncRwTransport;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use rmcp::{ErrorData, ServiceExt};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -49,6 +49,8 @@ const LIST_TTL: u64 = 60_000;
 const LAST_CALLS: Duration = Duration::from_secs(4);
 /// How long their answers may still be written then.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
+/// Bytes of an answer that are cleaned at once; more is work for a thread that nobody waits for.
+const AT_ONCE: usize = 64 << 10;
 /// What a model should know first; clients read the first 512 characters.
 const INSTRUCTIONS: &str = "berth is a remote control for coding-agent sessions. list_sessions shows them; create_session \
     starts one; send_message talks to its agent; get_logs reads what it printed; check_prompts and respond_to_prompt \
@@ -209,6 +211,10 @@ impl ServerHandler for Server {
             .and_then(|parts| parts.extensions.get::<StepUp>())
             .filter(|_| self.catalog.lacks(&caller.principal, &request.name).is_some())
             .cloned();
+        let promises = self
+            .catalog
+            .tool(&request.name)
+            .is_some_and(|tool| tool.output.is_some());
         let (desk, recorder) = (self.desk.clone(), self.recorder.clone());
         let call = async move {
             let arguments = request.arguments.unwrap_or_default();
@@ -222,7 +228,7 @@ impl ServerHandler for Server {
                 if let (Err(error), Some(step_up)) = (&answer, lacking) {
                     step_up.note(clean(&error.to_string()));
                 }
-                Ok(result(answer).into())
+                cleaned(answer, promises).await.map(Into::into)
             }
             Err(_) => Err(ErrorData::internal_error(
                 "the call ended by a fault in berth; its log says where",
@@ -322,8 +328,33 @@ fn hints(tool: &catalog::Tool, scope: Scope) -> ToolAnnotations {
     )
 }
 
-/// The one place where answers leave: every string is cleaned here.
-fn result(answer: Result<Answer, ToolError>) -> CallToolResult {
+/// [`result`], without keeping a thread that runs tasks from its work.
+async fn cleaned(answer: Result<Answer, ToolError>, promises: bool) -> Result<CallToolResult, ErrorData> {
+    let size = answer.as_ref().map_or(0, |answer| {
+        answer.text.as_ref().map_or(0, String::len) + answer.structured.as_ref().map_or(0, size)
+    });
+    if size <= AT_ONCE {
+        return Ok(result(answer, promises));
+    }
+    let cleaning = tokio::task::spawn_blocking(move || result(answer, promises));
+    cleaning
+        .await
+        .map_err(|fault| ErrorData::internal_error(fault.to_string(), None))
+}
+
+/// Bytes of all texts in `value`.
+fn size(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(size).sum(),
+        Value::Object(fields) => fields.iter().map(|(name, value)| name.len() + size(value)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    }
+}
+
+/// The one place where answers leave: every string is cleaned here. `promises`: the tool has an output schema, so MCP lets
+/// a client take an answer without data for broken, and drop its text, unless it counts as an error.
+fn result(answer: Result<Answer, ToolError>, promises: bool) -> CallToolResult {
     match answer {
         Ok(answer) => {
             let structured = answer.structured.map(clean_json);
@@ -333,7 +364,9 @@ fn result(answer: Result<Answer, ToolError>) -> CallToolResult {
                 (None, None) => String::new(),
             };
             let mut result = match answer.outcome {
-                Outcome::Done => CallToolResult::success(vec![ContentBlock::text(text)]),
+                Outcome::Done if structured.is_some() || !promises => {
+                    CallToolResult::success(vec![ContentBlock::text(text)])
+                }
                 _ => CallToolResult::error(vec![ContentBlock::text(text)]),
             };
             result.structured_content = structured;

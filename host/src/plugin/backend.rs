@@ -10,7 +10,7 @@ use wasmtime::component::{ComponentNamedList, ComponentType, Lift, Lower};
 use wasmtime::error::Context as _;
 
 use super::Engine;
-use super::checked::{self, Listed};
+use super::checked::{self, Listed, Output, Promise, Weighed};
 use super::engine::{HANDOVER, Home, State};
 use super::load::Plugin;
 use super::memory::Places;
@@ -27,8 +27,16 @@ pub const OWN_CALLS: usize = 2;
 pub struct Failure {
     /// Why.
     pub error: Error,
-    /// It had begun to act before, so what came of it is not known. Where a plugin says that it refused, it undid that.
+    /// It had begun to act before, or had done it and answered with what cannot be used: what came of it is not known.
+    /// Where a plugin says that it refused, it undid that.
     pub acted: bool,
+}
+
+impl Failure {
+    /// For a verb that only reads.
+    fn into_error(self) -> Error {
+        self.error
+    }
 }
 
 /// What one backend's calls may use.
@@ -112,24 +120,27 @@ impl Backend {
 
     /// All sessions.
     pub async fn list_sessions(&self) -> Result<Listed<Session>, Error> {
-        self.read("list-sessions", ()).await.map(checked::sessions)
+        self.read("list-sessions", (), |given| Ok(checked::sessions(given)))
+            .await
     }
 
     /// The same for the host itself: no caller of the backend can hold this up.
     pub async fn poll_sessions(&self) -> Result<Listed<Session>, Error> {
-        let given = self.call("list-sessions", (), self.allowance(Access::Read, None, true));
-        given.await.map(checked::sessions)
+        let allowance = self.allowance(Access::Read, None, true);
+        let given = self.call("list-sessions", (), allowance, |given| Ok(checked::sessions(given)));
+        given.await.map_err(Failure::into_error)
     }
 
     /// One session.
     pub async fn get_session(&self, id: &str) -> Result<Session, Error> {
-        let given = self.read("get-session", (id,)).await;
-        given.and_then(|session| checked::one_session(session, Some(id)))
+        let wanted = id.to_owned();
+        let check = move |given| checked::one_session(given, Some(&wanted));
+        self.read("get-session", (id,), check).await
     }
 
     /// A page of a session's log.
     pub async fn read_log(&self, id: &str, query: &LogQuery) -> Result<LogPage, Error> {
-        self.read("read-log", (id, query)).await.and_then(checked::log)
+        self.read("read-log", (id, query), checked::log).await
     }
 
     /// Starts a session, within `deadline`.
@@ -146,35 +157,48 @@ impl Backend {
 
     /// Answers the prompt with the id `prompt`.
     pub async fn respond(&self, id: &str, prompt: &str, answer: &Answer) -> Result<(), Failure> {
-        self.act("respond", (id, prompt, answer), None, Ok).await
+        self.act("respond", (id, prompt, answer), None, Ok::<(), _>).await
     }
 
     /// Stops what a session is doing.
     pub async fn interrupt(&self, id: &str) -> Result<(), Failure> {
-        self.act("interrupt", (id,), None, Ok).await
+        self.act("interrupt", (id,), None, Ok::<(), _>).await
     }
 
     /// Ends a session.
     pub async fn terminate(&self, id: &str) -> Result<(), Failure> {
-        self.act("terminate", (id,), None, Ok).await
+        self.act("terminate", (id,), None, Ok::<(), _>).await
     }
 
     /// The projects that sessions may start in.
     pub async fn list_projects(&self) -> Result<Listed<Project>, Error> {
-        self.read("list-projects", ()).await.map(checked::projects)
+        self.read("list-projects", (), |given| Ok(checked::projects(given)))
+            .await
     }
 
-    /// A tool that only this plugin has. `arguments` is JSON.
-    pub async fn call_tool(&self, name: &str, arguments: &str, access: Access) -> Result<ToolOutput, Failure> {
+    /// A tool that only this plugin has. `arguments` is JSON. What it promised of its data is held against that.
+    pub async fn call_tool(
+        &self,
+        name: &str,
+        arguments: &str,
+        access: Access,
+        promise: Option<Promise>,
+    ) -> Result<Output, Failure> {
         let allowance = self.allowance(access, None, false);
-        self.watched("call-tool", (name, arguments), allowance, checked::output)
-            .await
+        let acted = allowance.acted.clone();
+        let check = move |given: ToolOutput| Ok(checked::output(given, promise.as_ref()));
+        let given = self.call("call-tool", (name, arguments), allowance, check).await;
+        given.map(|output| Output {
+            acted: acted.is_set(),
+            ..output
+        })
     }
 
     /// Lets the plugin do what is due.
     pub async fn upkeep(&self) -> Result<Option<Timestamp>, Error> {
-        self.call("upkeep", (), self.allowance(Access::Control, None, true))
-            .await
+        let allowance = self.allowance(Access::Control, None, true);
+        let given = self.call("upkeep", (), allowance, Ok::<Option<Timestamp>, _>);
+        given.await.map_err(Failure::into_error)
     }
 
     /// What the plugin says of itself. This first call looks at all of its functions, and at whether they have the
@@ -197,65 +221,74 @@ impl Backend {
         }
     }
 
-    async fn read<A, T>(&self, verb: &str, arguments: A) -> Result<T, Error>
+    async fn read<A, T, U>(
+        &self,
+        verb: &str,
+        arguments: A,
+        check: impl FnOnce(T) -> Result<U, Error> + Send + 'static,
+    ) -> Result<U, Error>
     where
         A: ComponentNamedList + Lower + Send + Sync,
-        T: ComponentType + Lift + Send + Sync + 'static,
+        T: Weighed + ComponentType + Lift + Send + Sync + 'static,
+        U: Send + 'static,
     {
-        self.call(verb, arguments, self.allowance(Access::Read, None, false))
-            .await
+        let allowance = self.allowance(Access::Read, None, false);
+        let given = self.call(verb, arguments, allowance, check);
+        given.await.map_err(Failure::into_error)
     }
 
-    async fn act<A, T>(
+    async fn act<A, T, U>(
         &self,
         verb: &str,
         arguments: A,
         deadline: Option<Instant>,
-        check: impl FnOnce(T) -> Result<T, Error>,
-    ) -> Result<T, Failure>
+        check: impl FnOnce(T) -> Result<U, Error> + Send + 'static,
+    ) -> Result<U, Failure>
     where
         A: ComponentNamedList + Lower + Send + Sync,
-        T: ComponentType + Lift + Send + Sync + 'static,
+        T: Weighed + ComponentType + Lift + Send + Sync + 'static,
+        U: Send + 'static,
     {
         let allowance = self.allowance(Access::Control, deadline, false);
-        self.watched(verb, arguments, allowance, check).await
+        self.call(verb, arguments, allowance, check).await
     }
 
-    /// A call of which it counts whether it had begun to act when it failed, or when its answer did not pass `check`.
-    async fn watched<A, T>(
+    /// One call of the function `verb` of the contract, and what `check` makes of its answer. It holds its place until
+    /// then, so that no more large answers are here at once than large calls may be.
+    async fn call<A, T, U>(
         &self,
         verb: &str,
         arguments: A,
         allowance: Allowance,
-        check: impl FnOnce(T) -> Result<T, Error>,
-    ) -> Result<T, Failure>
+        check: impl FnOnce(T) -> Result<U, Error> + Send + 'static,
+    ) -> Result<U, Failure>
     where
         A: ComponentNamedList + Lower + Send + Sync,
-        T: ComponentType + Lift + Send + Sync + 'static,
+        T: Weighed + ComponentType + Lift + Send + Sync + 'static,
+        U: Send + 'static,
     {
-        let acted = allowance.acted.clone();
-        let answered = self.call(verb, arguments, allowance).await.and_then(check);
-        answered.map_err(|error| Failure {
-            error,
-            acted: acted.is_set(),
-        })
-    }
-
-    /// One call of the function `verb` of the contract.
-    async fn call<A, T>(&self, verb: &str, arguments: A, allowance: Allowance) -> Result<T, Error>
-    where
-        A: ComponentNamedList + Lower + Send + Sync,
-        T: ComponentType + Lift + Send + Sync + 'static,
-    {
+        let (acted, access) = (allowance.acted.clone(), allowance.access);
         let given = self.run(allowance, async |store| {
             let Plugin { linked, verbs, .. } = &self.plugin;
             let instance = linked.instance_pre().instantiate_async(&mut *store).await?;
             let verb = instance.get_export_index(&mut *store, Some(verbs), verb);
             let verb = verb.context("the plugin lacks a function of the contract")?;
             let verb = instance.get_typed_func::<A, (Result<T, Error>,)>(&mut *store, verb)?;
-            Ok(verb.call_async(store, arguments).await?.0)
+            Ok(match verb.call_async(store, arguments).await?.0 {
+                Ok(answer) => Ok(checked::apart_if_large(answer, check).await),
+                Err(error) => Err(error),
+            })
         });
-        given.await.map_err(checked::error)
+        let (error, acted) = match given.await {
+            Ok(Ok(answer)) => return Ok(answer),
+            // Its plugin says that it is done.
+            Ok(Err(unusable)) => (unusable, access == Access::Control),
+            Err(error) => (error, acted.is_set()),
+        };
+        Err(Failure {
+            error: checked::error(error),
+            acted,
+        })
     }
 
     /// Runs `body` in a store of its own. Whatever goes wrong inside it is an error that names why, and ends with it.

@@ -3,10 +3,17 @@
 //! Text that stands in a line comes out of here as one clean line. What is too much is cut where a cut shows, left out
 //! and named, or refused: never dropped in silence.
 
+mod structured;
+mod weight;
+
 use std::collections::HashMap;
 
+use serde_json::Value;
+
+pub use self::structured::Promise;
+pub(super) use self::weight::Weighed;
 use crate::contract::{Choice, Delivery, Description, Error, LogPage, Project, Prompt, Session, ToolOutput};
-use crate::text;
+use crate::text::{self, Short};
 
 /// Sessions of one list.
 const SESSIONS: usize = 1_000;
@@ -14,6 +21,8 @@ const SESSIONS: usize = 1_000;
 const PROJECTS: usize = 2_000;
 /// Bytes of all texts of one list.
 const LIST: usize = 2 << 20;
+/// Bytes of them that are looked at: what they lose is as much as what stays, and no more.
+const LOOKED_AT: usize = 2 * LIST;
 /// Bytes of an id of a session or prompt, or of a key of a choice.
 const ID: usize = 128;
 /// Characters of a name, of an agent, a branch or a fact's name too.
@@ -33,14 +42,33 @@ const DESCRIPTION: usize = 4_000;
 const CHOICES: usize = 64;
 /// Bytes of one page of a log.
 const LOG: usize = 4 << 20;
-/// Bytes of the data of an own tool's answer.
-const STRUCTURED: usize = 256 << 10;
 /// Own tools of one plugin.
 const TOOLS: usize = 128;
 /// Characters of an error.
 const ERROR: usize = 2_000;
 /// Faults of one list that are named one by one.
 const FAULTS: usize = 8;
+
+/// Bytes that are checked at once; more is work for a thread that nobody waits for.
+const AT_ONCE: usize = 32 << 10;
+
+/// What `check` makes of what a plugin answered. However large that is, the threads that run tasks stay free.
+pub(super) async fn apart_if_large<T, U>(
+    given: T,
+    check: impl FnOnce(T) -> Result<U, Error> + Send + 'static,
+) -> Result<U, Error>
+where
+    T: Weighed + Send + 'static,
+    U: Send + 'static,
+{
+    if given.weight() <= AT_ONCE {
+        return check(given);
+    }
+    let checking = tokio::task::spawn_blocking(move || check(given));
+    checking
+        .await
+        .unwrap_or_else(|fault| Err(Error::Failed(fault.to_string())))
+}
 
 /// A list as far as it can be used, and what is wrong with the rest.
 #[derive(Debug, Clone)]
@@ -81,14 +109,15 @@ impl<T> Listed<T> {
 pub(super) fn sessions(mut given: Vec<Session>) -> Listed<Session> {
     let mut listed = Listed::first(&mut given, SESSIONS, "sessions");
     let mut times = HashMap::new();
-    for session in &given {
+    // What is longer is no id, whoever else has it.
+    for session in given.iter().filter(|session| session.id.len() <= ID) {
         *times.entry(session.id.clone()).or_insert(0_usize) += 1;
     }
-    let mut bytes = 0;
+    let (mut bytes, mut looked_at) = (0, 0);
     for one in given {
         // Of several with one id nobody can say which is meant.
         match times.get_mut(&one.id).map(std::mem::take) {
-            Some(1) => {}
+            None | Some(1) => {}
             Some(0) => continue,
             _ => {
                 let id = named(&one.id);
@@ -100,9 +129,10 @@ pub(super) fn sessions(mut given: Vec<Session>) -> Listed<Session> {
         }
         match session(one) {
             Err(fault) => listed.fault(format!("its plugin {fault}; that session is left out")),
-            Ok((session, faults)) => {
-                bytes += size(&session);
-                if bytes > LIST {
+            Ok((session, faults, cost)) => {
+                bytes += session.weight();
+                looked_at += cost;
+                if bytes > LIST || looked_at > LOOKED_AT {
                     listed.fault(format!("its plugin lists more than {LIST} bytes; the rest is left out"));
                     break;
                 }
@@ -124,13 +154,14 @@ pub(super) fn one_session(given: Session, id: Option<&str>) -> Result<Session, E
         )));
     }
     match session(given) {
-        Ok((session, _)) => Ok(session),
+        Ok((session, ..)) => Ok(session),
         Err(fault) => Err(Error::Failed(format!("the plugin {fault}"))),
     }
 }
 
-/// One session, and the faults that it stays in spite of. An error says why its id cannot be used.
-fn session(mut given: Session) -> Result<(Session, Vec<String>), String> {
+/// One session, the faults that it stays in spite of, and how many bytes of it were looked at. An error says why its id
+/// cannot be used.
+fn session(mut given: Session) -> Result<(Session, Vec<String>, usize), String> {
     check_id("session", &given.id)?;
     let mut faults = Vec::new();
     let mut cut = Cut::default();
@@ -142,11 +173,11 @@ fn session(mut given: Session) -> Result<(Session, Vec<String>), String> {
     }
     if given.url.as_ref().is_some_and(|url| url.len() > ADDRESS) {
         given.url = None;
-        cut.0.push("address");
+        cut.names.push("address");
     }
     if given.facts.len() > FACTS {
         given.facts.truncate(FACTS);
-        cut.0.push("facts");
+        cut.names.push("facts");
     }
     for (name, fact) in &mut given.facts {
         cut.line("facts", name, NAME);
@@ -154,7 +185,10 @@ fn session(mut given: Session) -> Result<(Session, Vec<String>), String> {
     }
     if let Some(asked) = given.prompt.take() {
         match prompt(asked) {
-            Ok(asked) => given.prompt = Some(asked),
+            Ok((asked, cost)) => {
+                given.prompt = Some(asked);
+                cut.looked_at += cost;
+            }
             Err(fault) => {
                 given.summary = Some(format!("It asks something that cannot be shown: its plugin {fault}"));
                 faults.push(format!(
@@ -164,21 +198,21 @@ fn session(mut given: Session) -> Result<(Session, Vec<String>), String> {
             }
         }
     }
-    if !cut.0.is_empty() {
-        let cut = cut.0.join(", ");
-        faults.push(format!("session `{}`: too long, and cut: {cut}", given.id));
+    if !cut.names.is_empty() {
+        let names = cut.names.join(", ");
+        faults.push(format!("session `{}`: too long, and cut: {names}", given.id));
     }
-    Ok((given, faults))
+    Ok((given, faults, cut.looked_at))
 }
 
-/// A prompt of which too much is cut: then it can only be declined. An error says what makes it impossible to answer.
-fn prompt(mut given: Prompt) -> Result<Prompt, String> {
+/// A prompt of which too much is cut: then it can only be declined; and how many bytes of it were looked at. An error says
+/// what makes it impossible to answer.
+fn prompt(mut given: Prompt) -> Result<(Prompt, usize), String> {
     check_id("prompt", &given.id)?;
     let mut cut = Cut::default();
-    let question = text::clean(&given.question);
-    given.question = text::shortened(&question, QUESTION).into_owned();
-    if given.question != question || given.choices.len() > CHOICES {
-        cut.0.push("question");
+    cut.field("question", &mut given.question, QUESTION, text::clean);
+    if given.choices.len() > CHOICES {
+        cut.names.push("choices");
     }
     given.choices.truncate(CHOICES);
     let mut keys: Vec<&str> = Vec::with_capacity(given.choices.len());
@@ -195,41 +229,47 @@ fn prompt(mut given: Prompt) -> Result<Prompt, String> {
             cut.line("description", description, DESCRIPTION);
         }
     }
-    given.cut |= !cut.0.is_empty();
-    Ok(given)
+    given.cut |= !cut.names.is_empty();
+    Ok((given, cut.looked_at))
 }
 
-/// Projects that a session can start in.
+/// Projects that a session can start in. What has no directory is none: it says what could not be looked at.
 pub(super) fn projects(mut given: Vec<Project>) -> Listed<Project> {
     let mut listed = Listed::first(&mut given, PROJECTS, "projects");
-    let mut bytes = 0;
+    let (mut bytes, mut looked_at) = (0, 0);
     for mut project in given {
+        if project.directory.is_empty() {
+            listed.fault(text::short_line(&project.name, ERROR));
+            continue;
+        }
         let mut cut = Cut::default();
-        let directory = project.directory.clone();
+        // A longer one is cut below.
+        let directory = (project.directory.len() <= 4 * PATH).then(|| project.directory.clone());
         cut.line("name", &mut project.name, NAME);
         cut.line("directory", &mut project.directory, PATH);
         if let Some(branch) = &mut project.branch {
             cut.line("branch", branch, NAME);
         }
+        bytes += project.weight();
+        looked_at += cut.looked_at;
+        if bytes > LIST || looked_at > LOOKED_AT {
+            listed.fault(format!("its plugin lists more than {LIST} bytes; the rest is left out"));
+            break;
+        }
         // A path that had to be changed leads elsewhere.
-        if project.directory != directory {
+        if directory.as_ref() != Some(&project.directory) {
             let name = &project.name;
             listed.fault(format!(
                 "project `{name}` is left out: its directory is too long or holds what cannot be shown"
             ));
             continue;
         }
-        if !cut.0.is_empty() {
+        if !cut.names.is_empty() {
             listed.fault(format!(
                 "project `{}`: too long, and cut: {}",
                 project.name,
-                cut.0.join(", ")
+                cut.names.join(", ")
             ));
-        }
-        bytes += project.name.len() + project.directory.len() + project.branch.as_ref().map_or(0, String::len);
-        if bytes > LIST {
-            listed.fault(format!("its plugin lists more than {LIST} bytes; the rest is left out"));
-            break;
         }
         listed.items.push(project);
     }
@@ -260,13 +300,31 @@ pub(super) fn delivery(given: Delivery) -> Delivery {
     }
 }
 
-/// What an own tool answered, with no more data than its caller can take.
-pub(super) fn output(given: ToolOutput) -> Result<ToolOutput, Error> {
-    match given.structured.as_ref().map_or(0, String::len) {
-        bytes if bytes > STRUCTURED => Err(Error::Failed(format!(
-            "its plugin answered with {bytes} bytes of data, and {STRUCTURED} are taken: ask for less at once"
-        ))),
-        _ => Ok(given),
+/// What an own tool answered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Output {
+    /// The end of its text.
+    pub text: String,
+    /// Its data, or in words what it is instead.
+    pub structured: Result<Option<Value>, String>,
+    /// It says itself that it failed.
+    pub failed: bool,
+    /// It had begun to act.
+    pub acted: bool,
+}
+
+/// What an own tool answered, whose data must be what it promised, if it did.
+pub(super) fn output(given: ToolOutput, promise: Option<&Promise>) -> Output {
+    let structured = structured::parse(given.structured.as_deref());
+    let kept = structured.and_then(|data| match promise {
+        Some(promise) if !given.failed => promise.kept_by(data.as_ref()).map(|()| data),
+        _ => Ok(data),
+    });
+    Output {
+        text: text::ending(given.text),
+        structured: kept,
+        failed: given.failed,
+        acted: false,
     }
 }
 
@@ -276,6 +334,13 @@ pub(super) fn description(mut given: Description) -> Result<Description, Error> 
         return Err(Error::Failed(format!(
             "the plugin describes {} tools, and {TOOLS} are taken",
             given.tools.len()
+        )));
+    }
+    if let Some(tool) = given.tools.iter().find(|tool| tool.name.len() > NAME) {
+        return Err(Error::Failed(format!(
+            "the plugin describes a tool whose name has {} bytes, and {NAME} are taken: it begins with `{}`",
+            tool.name.len(),
+            named(&tool.name)
         )));
     }
     given.about = text::short_line(&given.about, LINE);
@@ -297,17 +362,31 @@ pub(super) fn error(given: Error) -> Error {
     }
 }
 
-/// The names of what was cut.
+/// What was cut of several fields.
 #[derive(Default)]
-struct Cut(Vec<&'static str>);
+struct Cut {
+    /// The names of those that are not all there.
+    names: Vec<&'static str>,
+    /// Bytes that were looked at.
+    looked_at: usize,
+}
 
 impl Cut {
     /// Makes one line of `field`, of at most `most` characters.
     fn line(&mut self, name: &'static str, field: &mut String, most: usize) {
-        let line = text::one_line(field);
-        *field = text::shortened(&line, most).into_owned();
-        if *field != line && !self.0.contains(&name) {
-            self.0.push(name);
+        self.field(name, field, most, text::one_line);
+    }
+
+    fn field(&mut self, name: &'static str, field: &mut String, most: usize, cleaned: fn(&str) -> String) {
+        let Short {
+            text,
+            is_cut,
+            looked_at,
+        } = text::short(field, most, cleaned);
+        *field = text;
+        self.looked_at += looked_at;
+        if is_cut && !self.names.contains(&name) {
+            self.names.push(name);
         }
     }
 }
@@ -326,26 +405,11 @@ fn check_id(what: &str, id: &str) -> Result<(), String> {
 
 /// A foreign id as an error names it.
 fn named(id: &str) -> String {
-    text::shortened(id, ID).escape_debug().to_string()
+    text::escaped(id, ID)
 }
 
 fn is_cursor(cursor: &str) -> bool {
     cursor.len() <= ADDRESS && text::one_line(cursor) == cursor
-}
-
-fn size(session: &Session) -> usize {
-    let optional = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-    let facts: usize = session.facts.iter().map(|(name, fact)| name.len() + fact.len()).sum();
-    let prompt = session.prompt.as_ref().map_or(0, |prompt| {
-        let choice = |choice: &Choice| choice.key.len() + choice.label.len() + optional(&choice.description);
-        prompt.id.len() + prompt.question.len() + prompt.choices.iter().map(choice).sum::<usize>()
-    });
-    let lines = [&session.id, &session.name, &session.agent, &session.directory];
-    lines.into_iter().map(String::len).sum::<usize>()
-        + optional(&session.summary)
-        + optional(&session.url)
-        + facts
-        + prompt
 }
 
 #[cfg(test)]

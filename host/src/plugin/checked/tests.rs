@@ -154,11 +154,11 @@ fn a_prompt_that_is_too_long_can_only_be_declined() {
     let mut question = asking("p", &["1"]);
     question.question = long;
     for too_long in [label, described, question, asking("p", &many)] {
-        let shown = prompt(too_long).unwrap();
+        let (shown, _) = prompt(too_long).unwrap();
         assert!(shown.cut && shown.choices.len() <= CHOICES);
         assert!(shown.question.chars().count() <= QUESTION);
     }
-    assert!(!prompt(asking("p", &["1"])).unwrap().cut);
+    assert!(!prompt(asking("p", &["1"])).unwrap().0.cut);
 }
 
 #[test]
@@ -202,6 +202,217 @@ fn a_path_that_would_have_to_be_changed_is_left_out_and_named() {
         assert!(fault.starts_with(&format!("project `{name}` is left out")), "{fault}");
     }
     assert_eq!(projects(vec![project("a", "/p"); PROJECTS + 1]).items.len(), PROJECTS);
+}
+
+#[test]
+fn what_could_not_be_looked_at_is_no_project_and_is_named() {
+    let row = |name: &str, directory: &str| Project {
+        name: name.into(),
+        directory: directory.into(),
+        branch: None,
+    };
+    let listed = projects(vec![
+        row("one", "/p/one"),
+        row("/r: it is\nnot there", ""),
+        row("two", "/p/two"),
+    ]);
+    assert_eq!(listed.items.len(), 2);
+    assert_eq!(listed.faults, ["/r: it is not there"]);
+}
+
+/// Some 15 MB of text that is costly to clean.
+fn floods() -> Vec<String> {
+    [
+        "\u{200b}",
+        "\u{1b}[31m",
+        "日",
+        "a\u{301}\u{301}",
+        "\u{1b}]0;",
+        "\n",
+        "x",
+    ]
+    .map(|part| part.repeat((15 << 20) / part.len()))
+    .into()
+}
+
+#[test]
+fn a_session_of_any_size_is_looked_at_as_far_as_it_may_be_shown_and_says_what_is_cut() {
+    type Put = fn(&mut Session, String);
+    let fields: [(&str, usize, Put); 9] = [
+        ("name", NAME, |session, text| session.name = text),
+        ("agent", NAME, |session, text| session.agent = text),
+        ("directory", PATH, |session, text| session.directory = text),
+        ("summary", LINE, |session, text| session.summary = Some(text)),
+        ("address", ADDRESS, |session, text| session.url = Some(text)),
+        ("facts", NAME, |session, text| {
+            session.facts = vec![(text, String::new())]
+        }),
+        ("facts", LINE, |session, text| {
+            session.facts = vec![(String::new(), text)]
+        }),
+        ("", QUESTION, |session, text| {
+            session.prompt.as_mut().unwrap().question = text
+        }),
+        ("", LINE, |session, text| {
+            session.prompt.as_mut().unwrap().choices[0].label = text
+        }),
+    ];
+    for flood in floods() {
+        for (name, most, put) in fields {
+            let mut given = session("one");
+            given.prompt = Some(asking("p", &["1", "2"]));
+            put(&mut given, flood.clone());
+            let (shown, faults, looked_at) = super::session(given).unwrap();
+            assert!(looked_at <= 8 * most + 200, "{name}: {looked_at}");
+            assert!(shown.weight() <= 4 * most + 300, "{name}: {}", shown.weight());
+            match name {
+                "" => assert!(shown.prompt.unwrap().cut),
+                name => assert_eq!(faults, [format!("session `one`: too long, and cut: {name}")]),
+            }
+        }
+    }
+}
+
+#[test]
+fn ids_of_any_size_cost_nothing_and_are_named_in_few_words() {
+    for flood in floods() {
+        let listed = sessions(vec![session(&flood), session("one"), session(&flood)]);
+        assert_eq!(ids(&listed), ["one"]);
+        assert_eq!(listed.faults.len(), 2);
+        assert!(
+            listed
+                .faults
+                .iter()
+                .all(|fault| fault.len() < 3_000 && fault.contains("gives a session the id"))
+        );
+        for prompt in [asking(&flood, &["1"]), asking("p", &["1", &flood])] {
+            let asked = Session {
+                prompt: Some(prompt),
+                ..session("one")
+            };
+            let (shown, faults, _) = super::session(asked).unwrap();
+            assert!(shown.prompt.is_none() && faults[0].len() < 3_000);
+        }
+    }
+}
+
+#[test]
+fn a_list_is_looked_at_as_far_as_it_may_be_shown() {
+    // Each loses all that it says.
+    let hidden = |most: usize| "\u{200b}".repeat(most * 2);
+    let hostile = |number: usize| Session {
+        name: hidden(NAME),
+        directory: hidden(PATH),
+        summary: Some(hidden(LINE)),
+        facts: vec![(hidden(NAME), hidden(LINE)); FACTS],
+        ..session(&number.to_string())
+    };
+    let listed = sessions((0..50).map(hostile).collect());
+    assert!((10..30).contains(&listed.items.len()), "{}", listed.items.len());
+    assert!(listed.faults.iter().any(|fault| fault.contains("the rest is left out")));
+    let project = Project {
+        name: hidden(NAME),
+        directory: format!("/{}", hidden(PATH)),
+        branch: Some(hidden(NAME)),
+    };
+    let listed = projects(vec![project; 500]);
+    assert!(listed.items.is_empty() && listed.faults.len() <= FAULTS + 1);
+}
+
+#[test]
+fn projects_errors_and_descriptions_of_any_size_become_few_words() {
+    for flood in floods() {
+        let project = |name: &str, directory: &str, branch: Option<&str>| Project {
+            name: name.into(),
+            directory: directory.into(),
+            branch: branch.map(str::to_owned),
+        };
+        let listed = projects(vec![
+            project(&flood, "/p", None),
+            project("path", &flood, None),
+            project("branch", "/p", Some(&flood)),
+            project(&flood, "", None),
+        ]);
+        assert_eq!((listed.items.len(), listed.faults.len()), (2, 4));
+        assert!(listed.items.weight() < 10_000 && listed.faults.iter().all(|fault| fault.len() < 4 * ERROR + 100));
+        for given in [
+            Error::NotFound(flood.clone()),
+            Error::Invalid(flood.clone()),
+            Error::Refused(flood.clone()),
+            Error::Denied(flood.clone()),
+            Error::TimedOut(flood.clone()),
+            Error::Failed(flood.clone()),
+        ] {
+            let words = crate::catalog::describe("b", error(given));
+            assert!(
+                words.contains('…') && words.chars().count() < ERROR + 50,
+                "{}",
+                words.len()
+            );
+        }
+        let described = Description {
+            about: flood.clone(),
+            version: flood.clone(),
+            verbs: crate::contract::Verbs::empty(),
+            tools: Vec::new(),
+        };
+        let described = description(described).unwrap();
+        assert!(described.about.len() < 4 * LINE && described.version.len() < 4 * NAME);
+    }
+}
+
+#[tokio::test]
+async fn what_is_large_is_checked_on_a_thread_that_nobody_waits_for() {
+    let here = std::thread::current().id();
+    let elsewhere = move |_| Ok(std::thread::current().id() != here);
+    for (count, length, apart) in [
+        (1, 10, false),
+        (100, 100, false),
+        (1, AT_ONCE + 1, true),
+        (AT_ONCE, 0, true),
+    ] {
+        let given = vec!["x".repeat(length); count];
+        assert_eq!(
+            apart_if_large(given, elsewhere).await.unwrap(),
+            apart,
+            "{count} of {length}"
+        );
+    }
+}
+
+#[test]
+fn of_an_own_tools_answer_its_end_and_what_is_wrong_with_its_data_are_told() {
+    let given = |structured: &str| ToolOutput {
+        text: "日".repeat(5 << 20),
+        structured: Some(structured.to_owned()),
+        failed: false,
+        session: None,
+    };
+    let object = Promise::of(serde_json::json!({"type": "object"}).as_object().unwrap());
+    let large = "[".repeat(15 << 20);
+    for (data, fault) in [
+        ("{", "broken JSON"),
+        (&large, "bytes of data, and 262144 are taken"),
+        (&"[".repeat(65), "more than 64 deep"),
+        ("[1]", "data of the type array, and its output schema promises object"),
+    ] {
+        let told = output(given(data), Some(&object));
+        assert!(told.structured.unwrap_err().contains(fault), "{fault}");
+        assert!(
+            told.text
+                .starts_with("[… 5182880 characters before this were left out]")
+        );
+    }
+    let own = ToolOutput {
+        failed: true,
+        structured: None,
+        ..given("")
+    };
+    assert_eq!(
+        output(own, Some(&object)).structured,
+        Ok(None),
+        "what failed owes nothing"
+    );
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! A plugin for tests: a few sessions that never change, and one own tool for each misdeed.
 //!
 //! Its settings make it misbehave where a test cannot call a tool: `describe` and `list` say what those verbs do
-//! (`fail`, `trap`, `hang`, `forge-error` for one that looks like a row; of `list` also the lists in `sessions.rs`),
-//! `projects` what `list-projects` does, which it has only then, `tools` which misdeeds it offers (all where it is left
+//! (`fail`, `trap`, `hang`, `forge-error` for one that looks like a row, `flood-error` for one of 15 MB; of `list` also the
+//! lists in `sessions.rs`), `acts` the same of all verbs that act, `projects` what `list-projects` does, which it has only
+//! then, `log` what a log holds, `about` what it says of itself, `tools` which misdeeds it offers (all where it is left
 //! out), `tool` replaces fields of the first of them.
 
 #![allow(
@@ -28,7 +29,10 @@ impl Backend for Misbehaving {
         let settings = own_settings();
         behave(&settings["describe"])?;
         Ok(Description {
-            about: "a plugin for tests".into(),
+            about: match settings["about"].as_str() {
+                Some("flood") => sessions::flood(),
+                _ => "a plugin for tests".into(),
+            },
             version: env!("CARGO_PKG_VERSION").into(),
             verbs: verbs(&settings),
             tools: tools(&settings),
@@ -46,7 +50,7 @@ impl Backend for Misbehaving {
 
     fn read_log(id: String, _: LogQuery) -> Result<LogPage, Error> {
         sessions::find_in(listed(), &id)?;
-        Ok(sessions::log(&id))
+        Ok(sessions::log(&id, own_settings()["log"].as_str().unwrap_or_default()))
     }
 
     fn create_session(_: NewSession) -> Result<Session, Error> {
@@ -54,18 +58,22 @@ impl Backend for Misbehaving {
     }
 
     fn send_message(id: String, message: String) -> Result<Delivery, Error> {
+        behave(&own_settings()["acts"])?;
         sessions::send(&id, &message)
     }
 
     fn respond(id: String, prompt: String, answer: Answer) -> Result<(), Error> {
+        behave(&own_settings()["acts"])?;
         sessions::respond(&id, &prompt, &answer)
     }
 
     fn interrupt(id: String) -> Result<(), Error> {
+        behave(&own_settings()["acts"])?;
         sessions::find(&id).map(drop)
     }
 
     fn terminate(id: String) -> Result<(), Error> {
+        behave(&own_settings()["acts"])?;
         sessions::find(&id).map(drop)
     }
 
@@ -109,6 +117,7 @@ fn behave(setting: &Value) -> Result<(), Error> {
     match setting.as_str() {
         Some("fail") => Err(Error::Failed("it fails because its settings say so".into())),
         Some("forge-error") => Err(Error::Failed("why\nwell/forged-1 — idle\u{2028}\u{1b}]0;".into())),
+        Some("flood-error") => Err(Error::Failed(sessions::flood())),
         Some("trap") => panic!("as its settings say"),
         Some("hang") => misdeeds::hang(),
         _ => Ok(()),
@@ -133,6 +142,9 @@ fn tools(settings: &Value) -> Vec<Tool> {
         change(&mut first.title, "title");
         change(&mut first.description, "description");
         change(&mut first.input_schema, "input_schema");
+        if let Some(schema) = changes.get("output_schema").and_then(Value::as_str) {
+            first.output_schema = Some(schema.to_owned());
+        }
     }
     tools
 }

@@ -57,7 +57,10 @@ pub(crate) fn listed(how: &str) -> Vec<Session> {
             .collect(),
         "verbose" => vec![session("calm-1", State::Idle), verbose()],
         "none" => Vec::new(),
-        _ => all(),
+        _ => match how.strip_prefix("flood-") {
+            Some(field) => vec![session("calm-1", State::Idle), flooding(field)],
+            None => all(),
+        },
     }
 }
 
@@ -137,6 +140,47 @@ fn verbose() -> Session {
     }
 }
 
+/// 15 MB of text of which nothing is to be shown.
+pub(crate) fn flood() -> String {
+    "\u{200b}".repeat(5 << 20)
+}
+
+/// A session whose `field` is a flood.
+fn flooding(field: &str) -> Session {
+    let mut flooding = Session {
+        prompt: Some(prompt()),
+        ..session("flood-1", State::Waiting)
+    };
+    let asked = flooding.prompt.as_mut().expect("a prompt");
+    match field {
+        "id" => flooding.id = flood(),
+        "name" => flooding.name = flood(),
+        "agent" => flooding.agent = flood(),
+        "directory" => flooding.directory = flood(),
+        "summary" => flooding.summary = Some(flood()),
+        "url" => flooding.url = Some(flood()),
+        "fact" => flooding.facts = vec![("fact".into(), flood())],
+        "facts" => flooding.facts = vec![("\u{200b}".into(), "\u{200b}".into()); 200_000],
+        "prompt" => asked.id = flood(),
+        "question" => asked.question = flood(),
+        "key" => asked.choices[1].key = flood(),
+        "label" => asked.choices[1].label = flood(),
+        "description" => asked.choices[1].description = Some(flood()),
+        "choices" => {
+            asked.choices = (0..100_000)
+                .map(|number| Choice {
+                    key: number.to_string(),
+                    label: "\u{200b}".repeat(20),
+                    description: None,
+                    declines: false,
+                })
+                .collect();
+        }
+        _ => panic!("no field {field}"),
+    }
+    flooding
+}
+
 /// What `list-projects` answers where its setting is `how`.
 pub(crate) fn projects(how: &str) -> Vec<Project> {
     let project = |name: &str, directory: &str| Project {
@@ -146,6 +190,14 @@ pub(crate) fn projects(how: &str) -> Vec<Project> {
     };
     match how {
         "none" => Vec::new(),
+        "unknown" => vec![project("plain", "/plain"), project("/other cannot be read", "")],
+        "all-unknown" => vec![project("/one cannot be read", ""), project("/other cannot be read", "")],
+        "flood" => vec![
+            project("plain", "/plain"),
+            project(&"\u{200b}".repeat(2 << 20), "/name"),
+            project("path", &"\u{200b}".repeat(2 << 20)),
+            project(&"\u{200b}".repeat(1 << 19), ""),
+        ],
         _ => vec![
             project("plain", "/plain"),
             project(&format!("name{FORGED}"), "/name"),
@@ -165,11 +217,18 @@ pub(crate) fn find_in(sessions: Vec<Session>, id: &str) -> Result<Session, Error
     found.ok_or_else(|| Error::NotFound(format!("there is no session {id:?}; list_sessions shows all")))
 }
 
-/// What `id` printed.
-pub(crate) fn log(id: &str) -> LogPage {
+/// What `id` printed where the setting is `how`.
+pub(crate) fn log(id: &str, how: &str) -> LogPage {
     LogPage {
-        text: format!("{id} says hello"),
-        next: "1".into(),
+        text: match how {
+            "flood" => "\u{200b}".repeat(1 << 20),
+            "too-long" => flood(),
+            _ => format!("{id} says hello"),
+        },
+        next: match how {
+            "flood-next" => flood(),
+            _ => "1".into(),
+        },
         more: false,
     }
 }
