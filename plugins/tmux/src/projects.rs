@@ -10,32 +10,27 @@ const HEAD_MAX: u32 = 1024;
 
 /// Lists the directories of projects right below the granted ones.
 pub(crate) fn list() -> Result<Vec<Project>, Error> {
-    let mut projects = of_all(files::roots().into_iter().map(|root| (below(&root), root)))?;
+    let found = files::roots().into_iter().map(|root| (below(&root), root));
+    let (mut projects, unknown) = of_all(found);
     add_branches(&mut projects);
     projects.sort_by(|a, b| (&a.name, &a.directory).cmp(&(&b.name, &b.directory)));
-    Ok(projects)
+    Ok(unknown.into_iter().chain(projects).collect())
 }
 
-/// The projects of all granted directories. One that cannot be read hides none of the others and is named among them;
-/// where no project was found that is an error, since there may be some.
-fn of_all(found: impl Iterator<Item = (Result<Vec<Project>, Error>, String)>) -> Result<Vec<Project>, Error> {
-    let (mut projects, mut unreadable) = (Vec::new(), Vec::new());
+/// The projects of all granted directories, and what of those could not be looked at, as the contract tells that.
+fn of_all(found: impl Iterator<Item = (Result<Vec<Project>, Error>, String)>) -> (Vec<Project>, Vec<Project>) {
+    let (mut projects, mut unknown) = (Vec::new(), Vec::new());
     for (found, root) in found {
         match found {
             Ok(found) => projects.extend(found),
-            Err(error) => unreadable.push((error, root)),
+            Err(error) => unknown.push(Project {
+                name: format!("the projects in {root} are not known: {}", why(&error)),
+                directory: String::new(),
+                branch: None,
+            }),
         }
     }
-    if projects.is_empty() && !unreadable.is_empty() {
-        return Err(unreadable.remove(0).0);
-    }
-    // The contract has no better place for it.
-    projects.extend(unreadable.into_iter().map(|(error, root)| Project {
-        name: format!("(not known: {})", why(&error)),
-        directory: root,
-        branch: None,
-    }));
-    Ok(projects)
+    (projects, unknown)
 }
 
 fn why(error: &Error) -> &str {
@@ -163,25 +158,27 @@ mod tests {
             directory: format!("/p/{name}"),
             branch: None,
         };
-        let root = |found| (found, "/r".to_owned());
-        let unreadable = || root(Err(Error::Failed("unreadable".to_owned())));
-        let some = |name| root(Ok(vec![project(name)]));
-        let found = of_all([some("a"), unreadable(), some("b")].into_iter()).unwrap();
-        let names: Vec<_> = found.iter().map(|project| project.name.as_str()).collect();
-        assert_eq!(names[..2], ["a", "b"]);
-        assert!(
-            names[2].contains("not known") && names[2].contains("unreadable"),
-            "{names:?}"
-        );
-        assert_eq!(found[2].directory, "/r");
-        assert!(of_all(std::iter::empty()).unwrap().is_empty());
-        assert!(of_all([root(Ok(Vec::new()))].into_iter()).unwrap().is_empty());
-        for nothing in [
-            vec![root(Ok(Vec::new())), unreadable()],
-            vec![unreadable(), unreadable()],
+        let some = |name| (Ok(vec![project(name)]), "/p".to_owned());
+        let unreadable = |root: &str| (Err(Error::Failed("unreadable".to_owned())), root.to_owned());
+        for (found, projects, unknown) in [
+            (vec![some("a"), unreadable("/r"), some("b")], vec!["a", "b"], vec!["/r"]),
+            (vec![unreadable("/r"), unreadable("/s")], vec![], vec!["/r", "/s"]),
+            (
+                vec![(Ok(Vec::new()), "/p".to_owned()), unreadable("/r")],
+                vec![],
+                vec!["/r"],
+            ),
+            (vec![(Ok(Vec::new()), "/p".to_owned())], vec![], vec![]),
+            (vec![], vec![], vec![]),
         ] {
-            let error = of_all(nothing.into_iter()).unwrap_err();
-            assert!(matches!(error, Error::Failed(why) if why == "unreadable"));
+            let (known, told) = of_all(found.into_iter());
+            let names: Vec<_> = known.iter().map(|project| project.name.as_str()).collect();
+            assert_eq!(names, projects);
+            assert_eq!(told.len(), unknown.len());
+            for (row, root) in told.iter().zip(unknown) {
+                assert_eq!(row.name, format!("the projects in {root} are not known: unreadable"));
+                assert!(row.directory.is_empty());
+            }
         }
     }
 
