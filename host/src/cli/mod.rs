@@ -3,6 +3,7 @@
 mod access;
 mod attach;
 mod audit;
+mod beside;
 mod call;
 mod check;
 mod clients;
@@ -87,6 +88,8 @@ enum Command {
     Plugin(PluginCommand),
     #[command(name = "demo-agent")]
     DemoAgent(berth_demo_agent::Options),
+    #[command(name = beside::NAME, hide = true)]
+    Beside(beside::Options),
 }
 
 #[derive(Subcommand)]
@@ -140,6 +143,7 @@ fn run(command: Command, config: Option<PathBuf>) -> anyhow::Result<ExitCode> {
             Command::Audit(options) => audit::run(&load()?, options, ending()?).await,
             Command::Plugin(PluginCommand::Inspect(options)) => inspect::run(options).await,
             Command::DemoAgent(options) => berth_demo_agent::run(options),
+            Command::Beside(options) => beside::run(options).await,
         }
     });
     runtime.shutdown_timeout(LAST_WORK);
