@@ -6,6 +6,7 @@
 mod client;
 mod finishing;
 mod lines;
+mod paced;
 mod schema;
 mod turns;
 
@@ -34,6 +35,7 @@ use tokio_util::task::TaskTracker;
 
 pub use self::client::{Called, Client};
 use self::finishing::Finishing;
+use self::paced::Paced;
 use self::turns::InTurn;
 use crate::admission::{Admission, Place, Refusal};
 use crate::catalog::{self, Catalog};
@@ -262,7 +264,8 @@ pub fn http_service(server: Server, max_body: usize, hosts: Vec<String>, origins
     })
 }
 
-/// Serves one client over a stream of JSON lines, until it ends, or shortly after `shutdown`: what waits is answered.
+/// Serves one client over a stream of JSON lines, until it ends, or shortly after `shutdown`: what waits is answered. It
+/// may ask as often as a caller over HTTP.
 pub async fn serve_stream<R, W>(
     mut server: Server,
     read: R,
@@ -277,7 +280,7 @@ where
     server.answering = answering.clone();
     let (read, write) = lines::bounded(read, write);
     let stream = InTurn::new(AsyncRwTransport::new_server(read, write));
-    let Some(started) = shutdown.run_until_cancelled(server.serve(stream)).await else {
+    let Some(started) = shutdown.run_until_cancelled(Paced(server).serve(stream)).await else {
         return Ok(());
     };
     let serving = started?;

@@ -69,6 +69,14 @@ impl Audit {
         Ok(written.tail.head())
     }
 
+    /// Makes sure that an entry can be written, by writing one and taking it back.
+    ///
+    /// # Errors
+    /// As [`Audit::append`] has them.
+    pub fn try_writing(&mut self) -> Result<(), Error> {
+        self.write([], PATIENCE).map(drop)
+    }
+
     /// Where the record ends.
     ///
     /// # Errors
@@ -227,4 +235,4 @@ fn changes_one(connection: &Connection, sql: &str, seq: i64) -> Result<(), Refus
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -51,10 +51,11 @@ async fn what_many_record_at_once_is_there_when_they_are_told_so() {
 }
 
 /// Keeps everybody from writing one more entry, until it is dropped.
-struct Unwritable(Connection);
+pub(crate) struct Unwritable(Connection);
 
 impl Unwritable {
-    fn new(root: &Path) -> Self {
+    /// For a record below `root` that has an entry.
+    pub(crate) fn new(root: &Path) -> Self {
         let file = tampering(root);
         let last: i64 = file
             .query_row("SELECT max(seq) FROM audit", (), |row| row.get(0))
