@@ -284,7 +284,7 @@ async fn fifteen_megabytes_of_hostile_text_in_any_field_sixteen_at_once_leave_be
     // Four large calls at once, each with all of its memory and an answer.
     #[cfg(target_os = "linux")]
     assert!(
-        peak(&berth) - before < 4 * (64 + 16) << 10,
+        peak(&berth) - before < (4 * (64 + 16)) << 10,
         "{before} kB, then {} kB",
         peak(&berth)
     );

@@ -343,7 +343,7 @@ fn projects_errors_and_descriptions_of_any_size_become_few_words() {
             Error::TimedOut(flood.clone()),
             Error::Failed(flood.clone()),
         ] {
-            let words = crate::catalog::describe("b", error(given));
+            let words = crate::plugin::in_words(error(given));
             assert!(
                 words.contains('…') && words.chars().count() < ERROR + 50,
                 "{}",
