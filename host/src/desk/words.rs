@@ -26,6 +26,10 @@ impl Sessions {
 impl Session {
     /// A few short lines.
     pub(crate) fn text(&self) -> String {
+        // Which one was started is not always known.
+        if self.session_id.is_empty() {
+            return String::new();
+        }
         let mut text = format!("{} — {}", self.session_id, self.state);
         if !self.agent.is_empty() {
             let _ = write!(text, " · {}", self.agent);

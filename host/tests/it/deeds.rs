@@ -368,6 +368,29 @@ async fn an_end_has_its_receipt_whatever_happens_after_it() {
 }
 
 #[tokio::test]
+async fn a_start_that_a_plugin_broke_off_is_no_error_and_names_what_is_new() {
+    for (new, id, said) in [
+        (0, "", "so you can try again"),
+        (1, "local/new-1", "local/new-1 is new"),
+        (2, "", "local/new-1, local/new-2"),
+    ] {
+        let place = Place::new(&format!(
+            "[backends.local]\nplugin = \"./misbehaving.wasm\"\nsettings = {{ create = {new}, tools = [] }}\n\
+             [backends.local.programs.sh]\npath = \"/bin/sh\"\ncontrol = [[\"-c\", \"true\"]]\n"
+        ));
+        let berth = Berth::serve(&place).await;
+        let answer = berth.call("create_session", json!({})).await.done();
+        let told = &answer.structured;
+        assert_eq!(told["session"]["session_id"], id, "{answer:?}");
+        assert_eq!(told["receipt"], "unconfirmed", "{answer:?}");
+        let note = told["note"].as_str().unwrap();
+        assert!(note.contains("may have been started") && note.contains(said), "{note}");
+        assert!(answer.text.contains(note), "{answer:?}");
+        assert_eq!(recorded(&place, "create_session").await[0]["outcome"], "ok");
+    }
+}
+
+#[tokio::test]
 async fn who_may_not_wait_is_told_before_anything_is_done() {
     let demo = Demo::start().await;
     let id = demo.create("one").await;

@@ -2,7 +2,8 @@
 //!
 //! Its settings make it misbehave where a test cannot call a tool: `describe` and `list` say what those verbs do
 //! (`fail`, `trap`, `hang`, `forge-error` for one that looks like a row, `flood-error` for one of 15 MB; of `list` also the
-//! lists in `sessions.rs`), `acts` the same of all verbs that act, `projects` what `list-projects` does, which it has only
+//! lists in `sessions.rs`), `acts` the same of all verbs that act, `create` how many sessions are new after a start that was
+//! broken off, which it offers only then, `projects` what `list-projects` does, which it has only
 //! then, `log` what a log holds, `about` what it says of itself, `tools` which misdeeds it offers (all where it is left
 //! out), `tool` replaces fields of the first of them.
 
@@ -54,7 +55,10 @@ impl Backend for Misbehaving {
     }
 
     fn create_session(_: NewSession) -> Result<Session, Error> {
-        Err(Error::Unsupported)
+        match own_settings()["create"].is_null() {
+            true => Err(Error::Unsupported),
+            false => sessions::break_off(),
+        }
     }
 
     fn send_message(id: String, message: String) -> Result<Delivery, Error> {
@@ -96,15 +100,17 @@ impl Backend for Misbehaving {
 }
 
 fn verbs(settings: &Value) -> Verbs {
-    let verbs = Verbs::SEND | Verbs::RESPOND | Verbs::INTERRUPT | Verbs::TERMINATE;
-    match settings["projects"].is_null() {
-        true => verbs,
-        false => verbs | Verbs::PROJECTS,
-    }
+    let mut verbs = Verbs::SEND | Verbs::RESPOND | Verbs::INTERRUPT | Verbs::TERMINATE;
+    verbs.set(Verbs::PROJECTS, !settings["projects"].is_null());
+    verbs.set(Verbs::CREATE, !settings["create"].is_null());
+    verbs
 }
 
 fn listed() -> Vec<Session> {
-    sessions::listed(own_settings()["list"].as_str().unwrap_or_default())
+    let settings = own_settings();
+    let mut listed = sessions::listed(settings["list"].as_str().unwrap_or_default());
+    listed.extend(sessions::started(settings["create"].as_u64().unwrap_or_default()));
+    listed
 }
 
 fn own_settings() -> Value {

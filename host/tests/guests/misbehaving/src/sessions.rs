@@ -3,7 +3,9 @@
 //! What is typed into one goes to the file `/state/typed`, so that a test can see that nothing was.
 
 use std::io::Write as _;
+use std::time::UNIX_EPOCH;
 
+use berth_plugin::process::{self, Command};
 use berth_plugin::types::{
     Answer, Choice, Delivery, Error, Evidence, LogPage, Project, Prompt, PromptKind, Receipt, Session, State,
 };
@@ -62,6 +64,34 @@ pub(crate) fn listed(how: &str) -> Vec<Session> {
             None => all(),
         },
     }
+}
+
+/// Begins to start a session, and breaks off before it says which.
+pub(crate) fn break_off() -> ! {
+    std::fs::write("/state/started", "").expect("the state directory can be written");
+    let command = Command {
+        program: "sh".into(),
+        args: vec!["-c".into(), "true".into()],
+        stdin: Vec::new(),
+        directory: None,
+        env: Vec::new(),
+        timeout_ms: None,
+    };
+    process::run(&[command])[0].as_ref().expect("it is granted");
+    panic!("as its settings say");
+}
+
+/// So many sessions that are new once a start was broken off.
+pub(crate) fn started(count: u64) -> Vec<Session> {
+    let Ok(begun) = std::fs::metadata("/state/started").and_then(|started| started.modified()) else {
+        return Vec::new();
+    };
+    let since = begun.duration_since(UNIX_EPOCH).expect("a time after the epoch");
+    let at = |number| Session {
+        created_at: u64::try_from(since.as_millis()).expect("a time of today"),
+        ..session(&format!("new-{number}"), State::Idle)
+    };
+    (1..=count).map(at).collect()
 }
 
 /// Sessions whose ids, texts and prompts would be rows of others.
