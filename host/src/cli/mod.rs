@@ -109,6 +109,7 @@ pub(crate) fn main() -> ExitCode {
             log::start().and_then(|()| run(command, arguments.config))
         }
     };
+    log::finish(LAST_WORDS);
     ended.unwrap_or_else(|error| {
         print::error(&error);
         ExitCode::FAILURE
@@ -211,6 +212,7 @@ fn end_at_once(name: &str, number: i32) -> ! {
     let _ = std::thread::Builder::new().name("end".into()).spawn(at_the_latest);
     end_programs();
     tracing::warn!("{name} came again: berth ends at once, and what was under way is cut off");
+    log::finish(LAST_WORDS);
     // What shells answer for a process that a signal has ended.
     std::process::exit(128 + number)
 }

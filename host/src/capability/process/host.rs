@@ -46,7 +46,7 @@ impl Call {
         let grant = self.allowed(&command)?;
         if let Some(socket) = programs.sockets.get(&command.program) {
             let looked = socket.look().await;
-            looked.map_err(|trouble| Error::Failed(format!("`{}` was not run: {trouble}", command.program)))?;
+            looked.map_err(|trouble| Error::Refused(format!("`{}` was not run: {trouble}", command.program)))?;
         }
         let directory = match &command.directory {
             Some(path) => Some(self.powers.directories.open_start(path).await?),
