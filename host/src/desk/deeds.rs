@@ -155,7 +155,9 @@ impl Deed<'_> {
             }
             Effect::Perhaps(why) => {
                 self.receipt = Receipt::Unconfirmed;
-                self.notes.push(format!("{UNCONFIRMED} ({why}.)"));
+                self.notes.push(format!(
+                    "It may have been typed: look with get_logs before you send it again. ({why}.)"
+                ));
             }
         }
     }
@@ -200,7 +202,7 @@ impl Deed<'_> {
         Answer::of(acted.text(Some(self.kind)), &acted)
     }
 
-    /// The record of `session` in the answer to a self. To who answered a prompt, the next one does not count as shown by
+    /// The record of `session` in the answer to a deed. To whoever answered a prompt, the next one does not count as shown by
     /// that: a repeated call must not answer it.
     fn shown_after(&self, caller: &Caller, showing: &Showing, session: contract::Session) -> Session {
         let backend = self.member.name();

@@ -46,7 +46,14 @@ impl Call {
         let grant = self.allowed(&command)?;
         if let Some(socket) = programs.sockets.get(&command.program) {
             let looked = socket.look().await;
-            looked.map_err(|trouble| Error::Refused(format!("`{}` was not run: {trouble}", command.program)))?;
+            looked.map_err(|trouble| {
+                let why = format!("`{}` was not run: {trouble}", command.program);
+                // Once the call has acted, a refusal would say that nothing was done.
+                match self.allowance.acted.is_set() {
+                    true => Error::Failed(why),
+                    false => Error::Refused(why),
+                }
+            })?;
         }
         let directory = match &command.directory {
             Some(path) => Some(self.powers.directories.open_start(path).await?),
