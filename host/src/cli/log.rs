@@ -24,6 +24,9 @@ const WAITING: usize = 1 << 20;
 /// How long lines of a busy moment gather: nobody has to wake the thread for each, and they share a system call.
 const GATHER: Duration = Duration::from_millis(2);
 
+/// How long the last lines may take.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// The way to the thread, once it was started.
 static LINES: OnceLock<Lines> = OnceLock::new();
 
@@ -51,12 +54,12 @@ pub(super) fn start() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits until what was logged is written, but no longer than `within`.
-pub(super) fn finish(within: Duration) {
+/// Waits until what was logged is written, but no longer than a second: nobody may be reading it.
+pub(super) fn finish() {
     if let Some(lines) = LINES.get() {
         let (written, is_written) = mpsc::sync_channel(1);
         let _ = lines.queue.send(Asked::Finish(written));
-        let _ = is_written.recv_timeout(within);
+        let _ = is_written.recv_timeout(LAST_WORDS);
     }
 }
 
