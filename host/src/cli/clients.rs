@@ -55,9 +55,9 @@ struct Listed {
 
 fn list(config: &Config, access: &Access) -> anyhow::Result<()> {
     let mut apps = BTreeMap::new();
-    for client in access.clients()? {
-        let listed = Listed::new("registered", client.name, client.last_used);
-        apps.insert(client.id, listed);
+    for app in access.apps()? {
+        let listed = Listed::new("registered", app.name, app.last_used);
+        apps.insert(app.id, listed);
     }
     for name in config.oauth.clients.keys() {
         apps.insert(name.clone(), Listed::new("configured", name.clone(), None));
@@ -140,9 +140,9 @@ fn create(config: &Config, options: &Create) -> anyhow::Result<()> {
 }
 
 fn revoke(config: &Config, access: &Access, id: &str) -> anyhow::Result<()> {
-    let registered = access.client(id)?.is_some();
+    let registered = access.app(id)?.is_some();
     let configured = config.oauth.clients.contains_key(id);
-    let ended = access.remove_client(id)?;
+    let ended = access.remove_app(id)?;
     if !ended && !configured {
         bail!("there is no app {id:?}; berth clients list shows the ids");
     }

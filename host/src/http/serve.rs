@@ -28,7 +28,7 @@ use tower::ServiceExt as _;
 use super::address::Proxies;
 use super::peer::{Connection, is_here};
 use super::refusal::refuse;
-use super::tls::{Certificate, Client};
+use super::tls::{Accepted, Certificate};
 use crate::admission::Admission;
 use crate::admission::numbers::{FIRST_BYTE, HEAD, NEWCOMERS, SOCKETS};
 
@@ -152,13 +152,13 @@ async fn receive(stream: TcpStream, connection: Connection, entrance: &Entrance,
     let Some(certificate) = entrance.certificate.clone() else {
         return converse(stream, router, connection, shutdown).await;
     };
-    let client = tokio::select! {
-        client = certificate.accept(stream) => client,
+    let accepted = tokio::select! {
+        accepted = certificate.accept(stream) => accepted,
         () = shutdown.cancelled() => return,
     };
-    match client {
-        Ok(Client::Secure(stream)) => converse(stream, router, connection, shutdown).await,
-        Ok(Client::Plain(stream)) => converse(stream, Router::new().fallback(not_https), connection, shutdown).await,
+    match accepted {
+        Ok(Accepted::Secure(stream)) => converse(stream, router, connection, shutdown).await,
+        Ok(Accepted::Plain(stream)) => converse(stream, Router::new().fallback(not_https), connection, shutdown).await,
         Err(error) => tracing::debug!(%error, "a TLS handshake failed"),
     }
 }

@@ -98,7 +98,7 @@ pub struct Certificate {
 }
 
 /// What connects to a listener that speaks TLS.
-pub(super) enum Client {
+pub(super) enum Accepted {
     /// A client that speaks TLS too.
     Secure(Box<TlsStream<TcpStream>>),
     /// One that does not; nothing it sent has been read.
@@ -137,16 +137,16 @@ impl Certificate {
     }
 
     /// Shakes hands with a client, for at most 10 seconds.
-    pub(super) async fn accept(self: Arc<Self>, stream: TcpStream) -> io::Result<Client> {
+    pub(super) async fn accept(self: Arc<Self>, stream: TcpStream) -> io::Result<Accepted> {
         let shaken = async {
             let mut first = [0];
             // At a connection's end there is no first byte; the handshake says so better.
             if stream.peek(&mut first).await? == 1 && first[0] != HANDSHAKE_RECORD {
-                return Ok(Client::Plain(stream));
+                return Ok(Accepted::Plain(stream));
             }
             self.refresh().await;
             let secure = TlsAcceptor::from(self.server.clone()).accept(stream).await?;
-            Ok(Client::Secure(Box::new(secure)))
+            Ok(Accepted::Secure(Box::new(secure)))
         };
         timeout(HANDSHAKE_TIMEOUT, shaken).await?
     }

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use access::{
-    Access, Approval, Client, Family, Issued, Kind, NewClient, Redemption, Refused, Registered, Room, Secret, Verified,
+    Access, App, Approval, Family, Issued, Kind, NewApp, Redemption, Refused, Registered, Room, Secret, Verified,
     passphrase,
 };
 pub use altered::Altered;

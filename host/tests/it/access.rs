@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::time::{Duration, SystemTime};
 
 use berth::principal::{Backends, Scope};
-use berth::store::{Access, Approval, DataDirectory, NewClient, Redemption, Room, passphrase};
+use berth::store::{Access, Approval, DataDirectory, NewApp, Redemption, Room, passphrase};
 use rustix::process::{Flock, FlockOffsetType, FlockType, fcntl_getlk};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
@@ -360,7 +360,7 @@ async fn a_client_is_created_as_a_table_that_the_configuration_takes() {
 async fn clients_are_listed_with_what_they_have_and_revoked() {
     let place = Place::new(CONFIG);
     let access = records(&place);
-    let new = NewClient {
+    let new = NewApp {
         name: "Registered".to_owned(),
         redirects: vec!["https://app.example/callback".to_owned()],
     };

@@ -513,7 +513,7 @@ async fn registrations_from_one_address_keep_no_other_out() {
         register(&format!("2001:db8::{number:x}")).await;
     }
     let directory = DataDirectory::open(&place.path("data"), &place.path("own-cache")).unwrap();
-    let clients = directory.access().unwrap().clients().unwrap();
+    let clients = directory.access().unwrap().apps().unwrap();
     assert_eq!(clients.len(), 101, "a hundred of one network, and the other's");
     let mut connector = Connector::new(&berth, PUBLIC);
     let page = connector.log_in(&connector.authorize(&honest, redirect, &[])).await;

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use super::OAuth;
-use super::client::{self, Kind};
+use super::apps::{self, Kind};
 use super::error::OAuthError;
 use super::parameters::Parameters;
 
@@ -31,7 +31,7 @@ pub(super) async fn authenticate(
     parameters: &Parameters,
 ) -> Result<Authenticated, OAuthError> {
     let presented = Presented::find(headers, parameters)?;
-    let kind = client::kind(oauth, &presented.id).await?;
+    let kind = apps::kind(oauth, &presented.id).await?;
     match kind {
         Kind::Fixed => check_secret(oauth, &presented)?,
         Kind::Pinned | Kind::Document | Kind::Registered if presented.secret.is_some() => {

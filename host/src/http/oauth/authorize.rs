@@ -1,6 +1,6 @@
 //! The authorization endpoint: what an app may ask the owner, and the two ways back to it (RFC 6749, 4.1; RFC 9700).
 //!
-//! Until client and redirect address are known to belong together, every fault is a page: a redirect to an address
+//! Until app and redirect address are known to belong together, every fault is a page: a redirect to an address
 //! that nobody vouched for would make this server a help to phishers. After that every fault goes back to the app.
 
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use url::Url;
 
-use super::client::{self, Client};
+use super::apps::{self, App};
 use super::consent::Question;
 use super::error::OAuthError;
 use super::pages::{self, Pages};
@@ -27,7 +27,7 @@ const STATE_LIMIT: usize = 4 << 10;
 /// A request for authorization in which everything was found right.
 pub(super) struct Asked {
     /// Who asks.
-    pub(super) client: Client,
+    pub(super) app: App,
     /// Where the answer goes.
     pub(super) way_back: WayBack,
     /// The S256 challenge (RFC 7636, 4.2).
@@ -70,7 +70,7 @@ async fn page(pages: &Pages, base: &Base, query: &str, headers: &HeaderMap) -> R
     }
     let now = pages.clock.now();
     match pages.login(headers, base).await? {
-        None => Ok(login::ask(base, headers, &asked.client, query, now)?),
+        None => Ok(login::ask(base, headers, &asked.app, query, now)?),
         Some(cookie) => {
             let question = Question {
                 pages,
@@ -88,11 +88,11 @@ async fn page(pages: &Pages, base: &Base, query: &str, headers: &HeaderMap) -> R
 /// Checks the request for authorization with this query.
 pub(super) async fn read(oauth: &OAuth, base: &Base, query: &str) -> Result<Asked, Fault> {
     let parameters = Parameters::parse(query)?;
-    let client = client::resolve(oauth, parameters.require("client_id")?).await?;
-    let way_back = way_back(&client, base, &parameters)?;
+    let app = apps::resolve(oauth, parameters.require("client_id")?).await?;
+    let way_back = way_back(&app, base, &parameters)?;
     match question(base, &parameters) {
         Ok((challenge, scope)) => Ok(Asked {
-            client,
+            app,
             way_back,
             challenge,
             scope,
@@ -101,10 +101,10 @@ pub(super) async fn read(oauth: &OAuth, base: &Base, query: &str) -> Result<Aske
     }
 }
 
-/// The way back to `client`, by an address that is registered for it.
-fn way_back(client: &Client, base: &Base, parameters: &Parameters) -> Result<WayBack, OAuthError> {
+/// The way back to `app`, by an address that is registered for it.
+fn way_back(app: &App, base: &Base, parameters: &Parameters) -> Result<WayBack, OAuthError> {
     let given = parameters.require("redirect_uri")?;
-    let registered = client.redirects.iter().any(|known| redirect::matches(known, given));
+    let registered = app.redirects.iter().any(|known| redirect::matches(known, given));
     let redirect = config::parse_redirect(given).ok().filter(|_| registered);
     let redirect = redirect.ok_or_else(|| {
         OAuthError::invalid_request("the address that the answer would go to is not one that the app registered")

@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout};
 use tracing::info;
 use url::{Host, Url};
 
-use super::client::{Client, Kind, clean_name};
+use super::apps::{App, Kind, clean_name};
 use super::error::OAuthError;
 use super::redirect;
 use crate::config::{self, parse_redirect};
@@ -83,14 +83,14 @@ impl Documents {
     /// # Errors
     /// `invalid_client` if the document cannot be had or may not be used; what the network said is in the log only,
     /// since it would tell strangers of our network. `temporarily_unavailable` if too many are being fetched.
-    pub(super) async fn client(&self, id: &str, settings: &config::OAuth) -> Result<Client, OAuthError> {
+    pub(super) async fn app(&self, id: &str, settings: &config::OAuth) -> Result<App, OAuthError> {
         let url = address_of(id)?;
         let outcome = match self.recall(id) {
             Some(outcome) => outcome,
             None => self.fetch(id, &url).await?,
         };
         let document = outcome.map_err(|fault| OAuthError::invalid_client(fault.to_string()))?;
-        document.client(&url, settings)
+        document.app(&url, settings)
     }
 
     async fn fetch(&self, id: &str, url: &Url) -> Result<Result<Arc<Document>, Fault>, OAuthError> {
@@ -165,7 +165,7 @@ impl Document {
 
     /// The app, with those of its redirect addresses that may be used: on the document's own host, on the owner's
     /// machine, or listed by the operator.
-    fn client(&self, url: &Url, settings: &config::OAuth) -> Result<Client, OAuthError> {
+    fn app(&self, url: &Url, settings: &config::OAuth) -> Result<App, OAuthError> {
         let given = self.redirect_uris.iter().take(MOST_REDIRECTS);
         let redirects: Vec<String> = given.filter(|text| usable(text, url, settings)).cloned().collect();
         if redirects.is_empty() {
@@ -174,7 +174,7 @@ impl Document {
                  or what the operator adds to redirects in [oauth]",
             ));
         }
-        Ok(Client {
+        Ok(App {
             id: self.client_id.clone(),
             name: clean_name(self.client_name.as_deref()),
             redirects,

@@ -11,8 +11,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use url::{Host, Position, Url};
 
+use super::apps::{App, Kind};
 use super::authorize::{self, Asked, Fault};
-use super::client::{Client, Kind};
 use super::error::OAuthError;
 use super::form::Form;
 use super::pages::{self, BackendChoice, ConsentPage, Pages, Posted};
@@ -53,8 +53,8 @@ impl Question<'_> {
         });
         let page = ConsentPage {
             host: pages::host(self.base),
-            app: &self.asked.client.name,
-            known: &known(&self.asked.client, redirect),
+            app: &self.asked.app.name,
+            known: &known(&self.asked.app, redirect),
             destination: &redirect[Position::BeforeHost..Position::AfterPort],
             advice: advice(redirect),
             fault,
@@ -119,15 +119,15 @@ async fn take(
         Ok(allowed) => allowed,
         Err(missing) => return Ok(question.page(&choice, Some(missing))),
     };
-    let about = of(&asked.client, address);
+    let about = of(&asked.app, address);
     let (event, detail) = match &allowed {
         Some((scope, backends)) => (Event::Approved, format!("{about}: {scope}, backends: {backends}")),
         None => (Event::Declined, about),
     };
     let entry = Entry::at_door(event, "owner", detail);
     let approval = allowed.map(|(scope, backends)| Approval {
-        client_id: asked.client.id.clone(),
-        client_name: asked.client.name.clone(),
+        client_id: asked.app.id.clone(),
+        client_name: asked.app.name.clone(),
         redirect: asked.way_back.redirect.to_string(),
         challenge: asked.challenge.clone(),
         scope,
@@ -212,8 +212,8 @@ fn form<'a>(cookie: &'a str, query: &'a str) -> Form<'a> {
 }
 
 /// What the owner decided about, and from where.
-fn of(client: &Client, address: IpAddr) -> String {
-    format!("{:?} ({}) from {}", client.name, client.id, address.to_canonical())
+fn of(app: &App, address: IpAddr) -> String {
+    format!("{:?} ({}) from {}", app.name, app.id, address.to_canonical())
 }
 
 fn denied() -> OAuthError {
@@ -221,8 +221,8 @@ fn denied() -> OAuthError {
 }
 
 /// How sure it is that the app is the one that it says.
-fn known(client: &Client, redirect: &Url) -> String {
-    match (client.kind, &client.verified_host) {
+fn known(app: &App, redirect: &Url) -> String {
+    match (app.kind, &app.verified_host) {
         (Kind::Fixed, _) => "It stands in the configuration of this berth.".to_owned(),
         // Whoever vouches for the name, it is free for the taking on the device itself (RFC 8252, 8.6).
         _ if is_local(redirect) => "Any program on this device can use this name.".to_owned(),

@@ -10,8 +10,8 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{AppendHeaders, IntoResponse as _, Response};
 use tokio::time::timeout;
 
+use super::apps::App;
 use super::authorize::{self, Fault};
-use super::client::Client;
 use super::clock::Clock;
 use super::cookie::Cookie;
 use super::error::OAuthError;
@@ -24,11 +24,11 @@ use crate::store::{self, Access, Secret, passphrase};
 /// How long a login waits for those before it.
 const TURN: Duration = Duration::from_secs(5);
 
-/// Asks for the passphrase before `client`'s request is shown. `now` is the time by the clock of forms.
+/// Asks for the passphrase before `app`'s request is shown. `now` is the time by the clock of forms.
 pub(super) fn ask(
     base: &Base,
     headers: &HeaderMap,
-    client: &Client,
+    app: &App,
     query: &str,
     now: SystemTime,
 ) -> Result<Response, OAuthError> {
@@ -38,7 +38,7 @@ pub(super) fn ask(
     };
     let page = Page {
         base,
-        client,
+        app,
         query,
         visit: &visit,
         now,
@@ -92,7 +92,7 @@ async fn attempt(
     let asked = authorize::read(&pages.oauth, base, query).await?;
     let page = Page {
         base,
-        client: &asked.client,
+        app: &asked.app,
         query,
         visit,
         now,
@@ -170,7 +170,7 @@ fn try_passphrase(
 /// What a login page is about.
 struct Page<'a> {
     base: &'a Base,
-    client: &'a Client,
+    app: &'a App,
     query: &'a str,
     visit: &'a str,
     now: SystemTime,
@@ -180,7 +180,7 @@ impl Page<'_> {
     fn with(&self, status: StatusCode, fault: Option<&str>) -> Response {
         let page = LoginPage {
             host: pages::host(self.base),
-            app: &self.client.name,
+            app: &self.app.name,
             fault,
             query: self.query,
             token: &form(self.visit, self.query).token(self.now),

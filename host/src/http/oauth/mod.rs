@@ -4,10 +4,10 @@
 //! (RFC 7591), client id metadata documents, resource indicators (RFC 8707), issuer identification (RFC 9207) and
 //! revocation (RFC 7009).
 
+mod apps;
 mod authenticate;
 mod authorize;
 mod cimd;
-mod client;
 mod clock;
 mod consent;
 mod cookie;

@@ -3,7 +3,7 @@
 
 use url::{Host, Url};
 
-use super::client::PINNED;
+use super::apps::PINNED;
 use crate::config::{self, parse_redirect};
 
 /// What stands before the id of a connector, where a well-known app has one address for each to be sent back to.

@@ -11,14 +11,14 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::client::clean_name;
+use super::apps::clean_name;
 use super::error::{OAuthError, private};
 use super::parameters::media_type;
 use super::{Address, OAuth, redirect, scope};
 use crate::admission::numbers::{ONE_ADDRESS_UNAPPROVED_APPS, UNAPPROVED_APPS};
 use crate::principal::Scope;
 use crate::store::audit::{Entry, Event};
-use crate::store::{NewClient, Registered, Room};
+use crate::store::{NewApp, Registered, Room};
 
 /// How many apps are kept that were never approved.
 pub(super) const UNAPPROVED: Room = Room {
@@ -52,11 +52,11 @@ pub(super) async fn register(
 ) -> Result<Response, OAuthError> {
     let metadata = read(&headers, &body)?;
     check_redirects(&oauth, &metadata.redirect_uris)?;
-    let client = NewClient {
+    let app = NewApp {
         name: clean_name(metadata.client_name.as_deref()),
         redirects: metadata.redirect_uris,
     };
-    let wanted = client.clone();
+    let wanted = app.clone();
     let registered = oauth
         .recorded(address, move |access| {
             let registered = access.register(&wanted, address, UNAPPROVED, SystemTime::now())?;
@@ -64,11 +64,11 @@ pub(super) async fn register(
             Ok((registered, Some(entry)))
         })
         .await?;
-    Ok(private(StatusCode::CREATED, &answer(&registered, &client)))
+    Ok(private(StatusCode::CREATED, &answer(&registered, &app)))
 }
 
-fn entry(made: &Registered, client: &NewClient, address: IpAddr) -> Entry {
-    let detail = format!("{:?} ({})", client.name, made.id);
+fn entry(made: &Registered, app: &NewApp, address: IpAddr) -> Entry {
+    let detail = format!("{:?} ({})", app.name, made.id);
     Entry::at_door(Event::AppRegistered, address.to_canonical().to_string(), detail)
 }
 
@@ -116,13 +116,13 @@ fn check_redirects(oauth: &OAuth, given: &[String]) -> Result<(), OAuthError> {
     Ok(())
 }
 
-fn answer(registered: &Registered, client: &NewClient) -> Value {
+fn answer(registered: &Registered, app: &NewApp) -> Value {
     let issued = registered.created.duration_since(UNIX_EPOCH).unwrap_or_default();
     json!({
         "client_id": registered.id,
         "client_id_issued_at": issued.as_secs(),
-        "client_name": client.name,
-        "redirect_uris": client.redirects,
+        "client_name": app.name,
+        "redirect_uris": app.redirects,
         "grant_types": ["authorization_code", "refresh_token"],
         "response_types": ["code"],
         "token_endpoint_auth_method": "none",

@@ -29,7 +29,7 @@ use crate::admission::Admission;
 use crate::admission::tests::RATES;
 use crate::config::{self, FixedClient};
 use crate::principal::{Backends, Scope};
-use crate::store::{Access, Approval, DataDirectory, NewClient, Recorder};
+use crate::store::{Access, Approval, DataDirectory, NewApp, Recorder};
 
 const BASE: &str = "https://berth.example";
 const RESOURCE: &str = "https://berth.example/mcp";
@@ -127,13 +127,13 @@ impl Server {
 
     /// An app that registered itself, by its id.
     fn registered(&self) -> String {
-        let client = NewClient {
+        let app = NewApp {
             name: "app".to_owned(),
             redirects: vec![REDIRECT.to_owned()],
         };
         let registered = self
             .access
-            .register(&client, [192, 0, 2, 1].into(), UNAPPROVED, SystemTime::now());
+            .register(&app, [192, 0, 2, 1].into(), UNAPPROVED, SystemTime::now());
         registered.unwrap().id
     }
 

@@ -8,7 +8,7 @@
 //! say so; all others are called where blocking is allowed. Each takes the present time as `now`.
 
 mod approvals;
-mod clients;
+mod apps;
 mod columns;
 mod families;
 mod lockout;
@@ -28,7 +28,7 @@ use super::database::{self, ACCESS};
 use super::secret::Key;
 
 pub use approvals::{Approval, Redemption};
-pub use clients::{Client, NewClient, Registered, Room};
+pub use apps::{App, NewApp, Registered, Room};
 pub use families::{Family, Kind};
 pub use secret::Secret;
 pub use tokens::{Issued, Refused};

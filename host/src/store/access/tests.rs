@@ -1,7 +1,7 @@
 //! The records on a real database: each rule by which someone comes in, or does not.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod clients;
+mod apps;
 mod families;
 mod owner;
 mod schema;

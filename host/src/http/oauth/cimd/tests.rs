@@ -33,10 +33,8 @@ async fn host_of(document: &Value) -> Host {
     Host::sending(answer("200 OK", "application/json", &document.to_string())).await
 }
 
-async fn ask(host: &Host) -> Result<Client, OAuthError> {
-    Documents::new(host.network())
-        .client(ID, &config::OAuth::default())
-        .await
+async fn ask(host: &Host) -> Result<App, OAuthError> {
+    Documents::new(host.network()).app(ID, &config::OAuth::default()).await
 }
 
 /// What is said of an app at this host, which must be refused.
@@ -158,7 +156,7 @@ async fn only_redirects_to_its_own_host_this_machine_or_listed_ones_count() {
         redirects: vec!["https://sub.app.example/callback".to_owned()],
         ..config::OAuth::default()
     };
-    let app = Documents::new(host.network()).client(ID, &settings).await.unwrap();
+    let app = Documents::new(host.network()).app(ID, &settings).await.unwrap();
     assert_eq!(app.redirects, ["https://sub.app.example/callback"]);
 }
 
@@ -227,7 +225,7 @@ async fn a_host_that_does_not_finish_is_given_up() {
         .await;
         let asked = tokio::spawn({
             let documents = Documents::new(host.network());
-            async move { documents.client(ID, &config::OAuth::default()).await }
+            async move { documents.app(ID, &config::OAuth::default()).await }
         });
         host.until_opened(1).await;
         // From here on the clock jumps to whatever is waited for.
@@ -243,11 +241,11 @@ async fn a_host_that_is_another_is_not_believed() {
     let (host, other) = (host_of(&document()).await, host_of(&document()).await);
     let mut network = host.network();
     network.roots = other.network().roots;
-    let asked = Documents::new(network).client(ID, &config::OAuth::default()).await;
+    let asked = Documents::new(network).app(ID, &config::OAuth::default()).await;
     assert!(asked.unwrap_err().description.contains("could not be fetched"));
     let wrong_name = Documents::new(host.network());
     let asked = wrong_name
-        .client("https://other.example/client.json", &config::OAuth::default())
+        .app("https://other.example/client.json", &config::OAuth::default())
         .await;
     assert!(asked.unwrap_err().description.contains("could not be fetched"));
 }
@@ -260,7 +258,7 @@ async fn a_name_that_leads_inside_is_not_connected_to() {
         ..host.network()
     };
     let refused = Documents::new(network)
-        .client(ID, &config::OAuth::default())
+        .app(ID, &config::OAuth::default())
         .await
         .unwrap_err();
     assert_eq!(host.opened(), 0);
@@ -277,7 +275,7 @@ async fn a_name_that_leads_inside_as_well_is_not_connected_to() {
     let inside = SocketAddr::from(([127, 0, 0, 2], host.address.port()));
     for both in [[host.address, inside], [inside, host.address]] {
         let network = host.network_with(Arc::new(move |_| Box::pin(async move { Ok(both.to_vec()) })));
-        let refused = Documents::new(network).client(ID, &config::OAuth::default()).await;
+        let refused = Documents::new(network).app(ID, &config::OAuth::default()).await;
         assert!(refused.is_err());
         assert_eq!(host.opened(), 0);
     }
@@ -314,14 +312,14 @@ async fn a_document_is_believed_for_ten_minutes_and_a_failure_for_one() {
     ] {
         let host = Host::sending(sent).await;
         let documents = Documents::new(host.network());
-        let first = documents.client(ID, &settings).await;
+        let first = documents.app(ID, &settings).await;
         tokio::time::pause();
         tokio::time::advance(lasts - Duration::from_secs(1)).await;
-        assert_eq!(documents.client(ID, &settings).await, first);
+        assert_eq!(documents.app(ID, &settings).await, first);
         assert_eq!(host.opened(), 1);
         tokio::time::advance(Duration::from_secs(1)).await;
         tokio::time::resume();
-        assert_eq!(documents.client(ID, &settings).await, first);
+        assert_eq!(documents.app(ID, &settings).await, first);
         assert_eq!(host.opened(), 2);
     }
 }
@@ -346,11 +344,7 @@ async fn only_so_many_are_fetched_at_once() {
     let documents = Arc::new(Documents::new(host.network()));
     let ask = |number: usize| {
         let documents = documents.clone();
-        tokio::spawn(async move {
-            documents
-                .client(&format!("{ID}{number}"), &config::OAuth::default())
-                .await
-        })
+        tokio::spawn(async move { documents.app(&format!("{ID}{number}"), &config::OAuth::default()).await })
     };
     let first: Vec<_> = (0..AT_ONCE).map(ask).collect();
     host.until_opened(AT_ONCE).await;

@@ -38,7 +38,7 @@ async fn what_is_registered_is_found_again() {
     let server = Server::start();
     let asked = json!({ "client_name": "app", "redirect_uris": ["http://127.0.0.1:8000/callback"] });
     let id = server.post_json(PATH, asked.to_string()).await.field("client_id");
-    let found = server.access.client(&id).unwrap().unwrap();
+    let found = server.access.app(&id).unwrap().unwrap();
     assert_eq!(found.redirects, ["http://127.0.0.1:8000/callback"]);
 }
 
@@ -126,6 +126,6 @@ async fn registrations_make_room_for_further_ones_and_approved_apps_stay() {
         let answer = server.post_json(PATH, asked.clone()).await;
         assert_eq!(answer.status, StatusCode::CREATED);
     }
-    assert_eq!(server.access.clients().unwrap().len(), 1 + UNAPPROVED.each);
-    assert!(server.access.client(&approved).unwrap().is_some());
+    assert_eq!(server.access.apps().unwrap().len(), 1 + UNAPPROVED.each);
+    assert!(server.access.app(&approved).unwrap().is_some());
 }

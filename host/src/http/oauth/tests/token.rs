@@ -278,7 +278,7 @@ async fn unknown_and_removed_clients_are_told_so() {
     let server = Server::start();
     let app = server.registered();
     let tokens = server.post_form(PATH, &redemption(&app, &server.code(&app))).await;
-    assert!(server.access.remove_client(&app).unwrap());
+    assert!(server.access.remove_app(&app).unwrap());
     assert!(!server.admits(&tokens.field("access_token")));
     let refresh = tokens.field("refresh_token");
     for id in [

@@ -19,7 +19,7 @@ async fn while_nothing_can_be_recorded_an_app_changes_nothing() {
     let first = server.post_form(TOKEN, &redemption(&app, &spent)).await;
     let (access, refresh) = (first.field("access_token"), first.field("refresh_token"));
     let code = server.code(&app);
-    let clients = server.access.clients().unwrap();
+    let apps = server.access.apps().unwrap();
     let families = server.access.families(SystemTime::now()).unwrap();
 
     let unwritable = Unwritable::new(server.root.path());
@@ -42,7 +42,7 @@ async fn while_nothing_can_be_recorded_an_app_changes_nothing() {
     for (what, answer) in answers {
         assert_eq!(answer.refusal(), refusal(500, "server_error"), "{what}");
     }
-    assert_eq!(server.access.clients().unwrap(), clients);
+    assert_eq!(server.access.apps().unwrap(), apps);
     assert_eq!(server.access.families(SystemTime::now()).unwrap(), families);
     assert!(server.admits(&access));
 

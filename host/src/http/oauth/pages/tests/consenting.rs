@@ -181,7 +181,7 @@ async fn an_app_that_is_removed_meanwhile_gets_nothing() {
     let site = Site::new();
     let (query, cookie) = (site.query(&[]), site.logged_in());
     let token = site.authorize(&query, &cookie).await.hidden("token");
-    assert!(site.access.remove_client(&site.client).unwrap());
+    assert!(site.access.remove_app(&site.client).unwrap());
     let fields = [&[("query", query.as_str()), ("token", token.as_str())], &ALLOW[..]].concat();
     site.post("/oauth/consent", &cookie, &fields)
         .await

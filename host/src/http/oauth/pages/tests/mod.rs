@@ -26,7 +26,7 @@ use crate::admission::Admission;
 use crate::admission::tests::RATES;
 use crate::http::oauth::register::UNAPPROVED;
 use crate::http::oauth::{Address, Base, OAuth};
-use crate::store::{Access, DataDirectory, NewClient, Recorder};
+use crate::store::{Access, DataDirectory, NewApp, Recorder};
 
 const PUBLIC: &str = "https://berth.example";
 const LOCAL: &str = "http://localhost:8787";
@@ -73,7 +73,7 @@ impl Site {
         let access = Arc::new(opened.access().unwrap());
         let recorder = Recorder::start(opened.audit(false).unwrap(), false).unwrap();
         let redirects = [REDIRECT, "http://127.0.0.1/callback", "http://[::1]/callback"];
-        let app = NewClient {
+        let app = NewApp {
             name: app.to_owned(),
             redirects: redirects.map(str::to_owned).to_vec(),
         };

@@ -1,13 +1,13 @@
 //! Apps that register themselves.
 
 use super::{Approval, HERE, Place, approval, at};
-use crate::store::{NewClient, Room};
+use crate::store::{NewApp, Room};
 
 const DAY: u64 = 24 * 60 * 60;
 const ROOM: Room = Room { all: 10, each: 3 };
 
-fn app(name: &str) -> NewClient {
-    NewClient {
+fn app(name: &str) -> NewApp {
+    NewApp {
         name: name.to_owned(),
         redirects: vec![
             "https://app.example/callback".to_owned(),
@@ -22,11 +22,11 @@ fn an_app_is_found_by_its_id_after_a_restart_too() {
     let registered = place.access.register(&app("App"), HERE, ROOM, at(0)).unwrap();
     let digits = registered.id.strip_prefix("berth-").unwrap();
     assert!(digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
-    let found = place.again().client(&registered.id).unwrap().unwrap();
+    let found = place.again().app(&registered.id).unwrap().unwrap();
     assert_eq!((found.name, found.redirects), (app("App").name, app("App").redirects));
     assert_eq!((found.created, found.last_used), (at(0), None));
-    assert_eq!(place.access.client("berth-0").unwrap(), None);
-    assert_eq!(place.access.clients().unwrap().len(), 1);
+    assert_eq!(place.access.app("berth-0").unwrap(), None);
+    assert_eq!(place.access.apps().unwrap().len(), 1);
 }
 
 /// Apps by these names, each registered at one second after another from the address beside it; and the names that stay.
@@ -35,16 +35,10 @@ fn stay(place: &Place, apps: &[(&str, &str)]) -> Vec<String> {
         let registered = place
             .access
             .register(&app(name), address.parse().unwrap(), ROOM, at(second));
-        let found = place.access.client(&registered.unwrap().id).unwrap();
+        let found = place.access.app(&registered.unwrap().id).unwrap();
         assert!(found.is_some(), "{name}: whoever registers has room");
     }
-    place
-        .access
-        .clients()
-        .unwrap()
-        .into_iter()
-        .map(|client| client.name)
-        .collect()
+    place.access.apps().unwrap().into_iter().map(|app| app.name).collect()
 }
 
 #[test]
@@ -100,13 +94,10 @@ fn an_approved_app_never_makes_room_and_others_leave_after_a_day() {
     for second in 0..10 {
         place.access.register(&app("app"), HERE, ROOM, at(second)).unwrap();
     }
-    assert_eq!(place.access.clients().unwrap().len(), 1 + ROOM.each);
+    assert_eq!(place.access.apps().unwrap().len(), 1 + ROOM.each);
     place.access.register(&app("later"), HERE, ROOM, at(100 * DAY)).unwrap();
-    let clients = place.access.clients().unwrap().into_iter();
-    assert_eq!(
-        clients.map(|client| client.name).collect::<Vec<_>>(),
-        ["first", "later"]
-    );
+    let apps = place.access.apps().unwrap().into_iter();
+    assert_eq!(apps.map(|app| app.name).collect::<Vec<_>>(), ["first", "later"]);
 }
 
 #[test]
@@ -131,16 +122,16 @@ fn removing_an_app_ends_what_it_had() {
     let issued = place.access.redeem(code.reveal(), &redemption, at(2)).unwrap().unwrap();
     assert!(place.access.verified(issued.access.reveal(), 3).is_some());
     assert_eq!(
-        place.access.client(&registered.id).unwrap().unwrap().last_used,
+        place.access.app(&registered.id).unwrap().unwrap().last_used,
         Some(at(2))
     );
 
-    assert!(place.access.remove_client(&registered.id).unwrap());
-    assert_eq!(place.access.client(&registered.id).unwrap(), None);
+    assert!(place.access.remove_app(&registered.id).unwrap());
+    assert_eq!(place.access.app(&registered.id).unwrap(), None);
     assert_eq!(place.access.verified(issued.access.reveal(), 3), None);
     assert!(
         place.access.verified(other.access.reveal(), 3).is_some(),
         "another's stays"
     );
-    assert!(!place.access.remove_client(&registered.id).unwrap());
+    assert!(!place.access.remove_app(&registered.id).unwrap());
 }

@@ -9,7 +9,7 @@ const MOST_NAME: usize = 80;
 
 /// An app that may ask the owner for access.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Client {
+pub(super) struct App {
     /// Its id.
     pub(super) id: String,
     /// Its name, cleaned and at most 80 characters long. Of a registered app, or one with a document, it is its own claim.
@@ -72,12 +72,12 @@ pub(super) const PINNED: [Pinned; 3] = [
 ///
 /// # Errors
 /// `invalid_client` if there is none, or its document cannot be had.
-pub(super) async fn resolve(oauth: &OAuth, id: &str) -> Result<Client, OAuthError> {
+pub(super) async fn resolve(oauth: &OAuth, id: &str) -> Result<App, OAuthError> {
     if let Some(known) = fixed(oauth, id).or_else(|| pinned(id)) {
         return Ok(known);
     }
     if cimd::is_address(id) {
-        return oauth.documents.client(id, &oauth.settings).await;
+        return oauth.documents.app(id, &oauth.settings).await;
     }
     registered(oauth, id).await
 }
@@ -93,12 +93,12 @@ pub(super) async fn kind(oauth: &OAuth, id: &str) -> Result<Kind, OAuthError> {
     if cimd::is_address(id) {
         return cimd::address_of(id).map(|_| Kind::Document);
     }
-    registered(oauth, id).await.map(|client| client.kind)
+    registered(oauth, id).await.map(|app| app.kind)
 }
 
-fn fixed(oauth: &OAuth, id: &str) -> Option<Client> {
+fn fixed(oauth: &OAuth, id: &str) -> Option<App> {
     let fixed = oauth.settings.clients.get(id)?;
-    Some(Client {
+    Some(App {
         id: id.to_owned(),
         name: id.to_owned(),
         redirects: fixed.redirects.clone(),
@@ -107,9 +107,9 @@ fn fixed(oauth: &OAuth, id: &str) -> Option<Client> {
     })
 }
 
-fn pinned(id: &str) -> Option<Client> {
+fn pinned(id: &str) -> Option<App> {
     let pinned = PINNED.iter().find(|pinned| pinned.id == id)?;
-    Some(Client {
+    Some(App {
         id: id.to_owned(),
         name: pinned.name.to_owned(),
         redirects: pinned.redirects.iter().map(|text| (*text).to_owned()).collect(),
@@ -118,13 +118,13 @@ fn pinned(id: &str) -> Option<Client> {
     })
 }
 
-async fn registered(oauth: &OAuth, id: &str) -> Result<Client, OAuthError> {
+async fn registered(oauth: &OAuth, id: &str) -> Result<App, OAuthError> {
     let wanted = id.to_owned();
-    let found = oauth.records(move |access| access.client(&wanted)).await?;
+    let found = oauth.records(move |access| access.app(&wanted)).await?;
     let found = found.ok_or_else(|| {
         OAuthError::invalid_client("there is no such client here, or it was removed; let the app register anew")
     })?;
-    Ok(Client {
+    Ok(App {
         id: found.id,
         name: clean_name(Some(&found.name)),
         redirects: found.redirects,

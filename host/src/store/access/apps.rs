@@ -16,7 +16,7 @@ const FIRST_APPROVAL: Duration = Duration::from_hours(24);
 
 /// What an app says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewClient {
+pub struct NewApp {
     /// Its name, for the owner to read; whoever registers it bounds its length.
     pub name: String,
     /// Where it may send people back to; checked already.
@@ -43,7 +43,7 @@ pub struct Room {
 
 /// A registered app.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Client {
+pub struct App {
     /// Its id, `berth-…`.
     pub id: String,
     /// The name that it gave itself: foreign text.
@@ -59,17 +59,11 @@ pub struct Client {
 impl Access {
     /// Registers an app that asked from `address`. One that is never approved is forgotten after a day, or when the others
     /// like it are more than `room` has place for: then the oldest of its own address leaves, or of the address that has
-    /// most. Others stay until [`Access::remove_client`].
+    /// most. Others stay until [`Access::remove_app`].
     ///
     /// # Errors
     /// If the database cannot be written.
-    pub fn register(
-        &self,
-        client: &NewClient,
-        address: IpAddr,
-        room: Room,
-        now: SystemTime,
-    ) -> Result<Registered, Error> {
+    pub fn register(&self, app: &NewApp, address: IpAddr, room: Room, now: SystemTime) -> Result<Registered, Error> {
         let id = format!("berth-{}", files::random_hex::<16>()?);
         let created = seconds(now);
         self.change(|change| {
@@ -78,11 +72,11 @@ impl Access {
             for leaving in leaving(waiting(change)?, &place(address), room) {
                 change.execute("DELETE FROM clients WHERE id = ?1 AND approved = 0", [leaving])?;
             }
-            let redirects = List(client.redirects.clone());
+            let redirects = List(app.redirects.clone());
             change
                 .execute(
                     "INSERT INTO clients (id, name, redirects, address, created) VALUES (?1, ?2, ?3, ?4, ?5)",
-                    params![id, client.name, redirects, columns::address(address), created],
+                    params![id, app.name, redirects, columns::address(address), created],
                 )
                 .map(drop)
         })?;
@@ -96,10 +90,10 @@ impl Access {
     ///
     /// # Errors
     /// If the database cannot be read.
-    pub fn client(&self, id: &str) -> Result<Option<Client>, Error> {
+    pub fn app(&self, id: &str) -> Result<Option<App>, Error> {
         self.read(|connection| {
             let one = "SELECT id, name, redirects, created, last_used FROM clients WHERE id = ?1";
-            connection.query_row(one, [id], client).optional()
+            connection.query_row(one, [id], app).optional()
         })
     }
 
@@ -107,23 +101,23 @@ impl Access {
     ///
     /// # Errors
     /// If the database cannot be read.
-    pub fn clients(&self) -> Result<Vec<Client>, Error> {
+    pub fn apps(&self) -> Result<Vec<App>, Error> {
         self.read(|connection| {
             let all = "SELECT id, name, redirects, created, last_used FROM clients ORDER BY created, id";
-            connection.prepare(all)?.query_map([], client)?.collect()
+            connection.prepare(all)?.query_map([], app)?.collect()
         })
     }
 
-    /// Forgets the registered app `id`, and ends every family of a client of this id, registered or not. Answers whether
+    /// Forgets the registered app `id`, and ends every family of an app of this id, registered or not. Answers whether
     /// there was anything of it.
     ///
     /// # Errors
     /// If the database cannot be written.
-    pub fn remove_client(&self, id: &str) -> Result<bool, Error> {
+    pub fn remove_app(&self, id: &str) -> Result<bool, Error> {
         self.change(|change| {
             let families = change.execute("DELETE FROM families WHERE client_id = ?1", [id])?;
-            let clients = change.execute("DELETE FROM clients WHERE id = ?1", [id])?;
-            Ok(families + clients > 0)
+            let apps = change.execute("DELETE FROM clients WHERE id = ?1", [id])?;
+            Ok(families + apps > 0)
         })
     }
 }
@@ -167,9 +161,9 @@ fn leaving(mut waiting: Vec<Waiting>, from: &str, room: Room) -> Vec<String> {
     leaving
 }
 
-fn client(row: &Row<'_>) -> rusqlite::Result<Client> {
+fn app(row: &Row<'_>) -> rusqlite::Result<App> {
     let List(redirects) = row.get("redirects")?;
-    Ok(Client {
+    Ok(App {
         id: row.get("id")?,
         name: row.get("name")?,
         redirects,
