@@ -4,6 +4,10 @@ use std::net::{IpAddr, SocketAddr};
 
 use axum::http::{HeaderMap, HeaderName};
 
+/// The address of a request's client, as far as we know. In the extensions of each request of a stranger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Address(pub(super) IpAddr);
+
 /// Which proxies are believed, and where they write the address.
 #[derive(Clone, Debug)]
 pub struct Proxies {

@@ -15,9 +15,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::Door;
 use super::address::Proxies;
 use super::host_origin::{Base, Name};
-use super::oauth;
 use super::peer::Connection;
 use super::refusal::refuse;
+use super::resource::is_resource;
 use crate::peer::Peer;
 use crate::principal::Principal;
 use crate::store::{self, Access, LocalToken, Secret, Verified};
@@ -139,7 +139,7 @@ impl Gate {
         let now = SystemTime::now();
         let verified = self.verify(token, now).await?.ok_or(Refusal::WrongToken)?;
         let resource = verified.resource.as_deref();
-        if resource.is_some_and(|resource| !oauth::is_resource(base, resource)) {
+        if resource.is_some_and(|resource| !is_resource(base, resource)) {
             return Err(Refusal::WrongToken);
         }
         let principal = self.limited(verified.principal, connection).await?;

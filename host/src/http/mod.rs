@@ -12,8 +12,12 @@ mod bounds;
 mod host_origin;
 mod media_types;
 mod oauth;
+mod owner;
+mod parameters;
 mod peer;
+mod records;
 mod refusal;
+mod resource;
 mod serve;
 mod tls;
 
@@ -35,6 +39,7 @@ use crate::admission::numbers::BACKLOG;
 use crate::admission::{Act, Admission, Socket};
 use crate::principal::StepUp;
 use crate::store::{Access, LocalToken};
+use address::Address;
 pub use address::Proxies;
 use bearer::Gate;
 use bounds::Bounds;
@@ -189,7 +194,7 @@ impl Front {
         };
         let turn = self.admission.strangers_turn(act(&request), address);
         turn.map_err(too_often)?;
-        request.extensions_mut().insert(oauth::Address(address));
+        request.extensions_mut().insert(Address(address));
         Ok(self.bounds.hold_stranger(request, address, next).await)
     }
 }

@@ -7,10 +7,11 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use super::OAuth;
-use super::apps::{self, Kind};
+use super::app::Kind;
+use super::apps;
 use super::error::OAuthError;
-use super::parameters::Parameters;
+use super::server::OAuth;
+use crate::http::parameters::Parameters;
 
 /// The app that a request is from.
 pub(super) struct Authenticated {

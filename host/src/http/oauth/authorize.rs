@@ -1,196 +1,79 @@
-//! The authorization endpoint: what an app may ask the owner, and the two ways back to it (RFC 6749, 4.1; RFC 9700).
-//!
-//! Until app and redirect address are known to belong together, every fault is a page: a redirect to an address
-//! that nobody vouched for would make this server a help to phishers. After that every fault goes back to the app.
+//! The authorization endpoint: an app's request is put to the owner, who logs in first.
 
-use std::sync::Arc;
+use std::net::IpAddr;
 
 use axum::Extension;
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use url::Url;
 
-use super::apps::{self, App};
 use super::consent::Question;
-use super::error::OAuthError;
-use super::pages::{self, Pages};
-use super::parameters::Parameters;
-use super::{Base, OAuth, login, metadata, redirect, scope};
-use crate::config;
-use crate::principal::Scope;
+use super::request::{self, Fault};
+use super::server::OAuth;
+use crate::http::address::Address;
+use crate::http::host_origin::Base;
+use crate::http::owner::pages;
+use crate::http::owner::posted::Posted;
 use crate::store::Access;
-
-/// The longest `state` that is carried back, in bytes.
-const STATE_LIMIT: usize = 4 << 10;
-
-/// A request for authorization in which everything was found right.
-pub(super) struct Asked {
-    /// Who asks.
-    pub(super) app: App,
-    /// Where the answer goes.
-    pub(super) way_back: WayBack,
-    /// The S256 challenge (RFC 7636, 4.2).
-    pub(super) challenge: String,
-    /// The highest scope that is asked for.
-    pub(super) scope: Scope,
-}
-
-/// The way back to an app: an address that is registered for it, and what goes there with any answer.
-pub(super) struct WayBack {
-    /// The redirect address, as the request has it.
-    pub(super) redirect: Url,
-    state: Option<String>,
-    issuer: Base,
-}
-
-/// Why a request is not put to the owner.
-pub(super) enum Fault {
-    /// It is not known to whom to say so, or the fault is ours.
-    Page(OAuthError),
-    /// The app is told.
-    Back(Box<WayBack>, OAuthError),
-}
 
 /// Puts a request for authorization to the owner, who logs in first.
 pub(super) async fn show(
-    State(pages): State<Arc<Pages>>,
+    State(oauth): State<OAuth>,
     Extension(base): Extension<Base>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    let shown = page(&pages, &base, &query.unwrap_or_default(), &headers).await;
+    let shown = page(&oauth, &base, &query.unwrap_or_default(), &headers).await;
     shown.unwrap_or_else(|fault| fault.response(&base))
 }
 
-async fn page(pages: &Pages, base: &Base, query: &str, headers: &HeaderMap) -> Result<Response, Fault> {
-    let asked = read(&pages.oauth, base, query).await?;
-    if pages.oauth.records(Access::passphrase).await?.is_none() {
-        return Ok(pages::no_passphrase(base));
+/// Takes the owner's passphrase. The right one leads back to the request for authorization.
+pub(super) async fn log_in(
+    State(oauth): State<OAuth>,
+    Extension(base): Extension<Base>,
+    Extension(Address(address)): Extension<Address>,
+    headers: HeaderMap,
+    posted: Posted,
+) -> Response {
+    let taken = take(&oauth, &base, address, &headers, &posted).await;
+    taken.unwrap_or_else(|fault| fault.response(&base))
+}
+
+async fn page(oauth: &OAuth, base: &Base, query: &str, headers: &HeaderMap) -> Result<Response, Fault> {
+    let asked = request::read(oauth, base, query).await?;
+    if oauth.records.with(Access::passphrase).await?.is_none() {
+        let why = "berth lets no app in before it can tell who its owner is. Run this on the machine that it runs on, then \
+                   connect the app again:";
+        return Ok(pages::no_passphrase(base, why));
     }
-    let now = pages.clock.now();
-    match pages.login(headers, base).await? {
-        None => Ok(login::ask(base, headers, &asked.app, query, now)?),
+    match oauth.logins.cookie(headers, base).await? {
+        None => Ok(oauth.logins.ask(base, headers, &asked.app.name, query)?),
         Some(cookie) => {
             let question = Question {
-                pages,
+                oauth,
                 base,
                 asked: &asked,
                 query,
                 cookie,
-                now,
+                now: oauth.logins.now(),
             };
             Ok(question.ask())
         }
     }
 }
 
-/// Checks the request for authorization with this query.
-pub(super) async fn read(oauth: &OAuth, base: &Base, query: &str) -> Result<Asked, Fault> {
-    let parameters = Parameters::parse(query)?;
-    let app = apps::resolve(oauth, parameters.require("client_id")?).await?;
-    let way_back = way_back(&app, base, &parameters)?;
-    match question(base, &parameters) {
-        Ok((challenge, scope)) => Ok(Asked {
-            app,
-            way_back,
-            challenge,
-            scope,
-        }),
-        Err(error) => Err(Fault::Back(Box::new(way_back), error)),
-    }
-}
-
-/// The way back to `app`, by an address that is registered for it.
-fn way_back(app: &App, base: &Base, parameters: &Parameters) -> Result<WayBack, OAuthError> {
-    let given = parameters.require("redirect_uri")?;
-    let registered = app.redirects.iter().any(|known| redirect::matches(known, given));
-    let redirect = config::parse_redirect(given).ok().filter(|_| registered);
-    let redirect = redirect.ok_or_else(|| {
-        OAuthError::invalid_request("the address that the answer would go to is not one that the app registered")
-    })?;
-    let state = parameters.get("state").map(str::to_owned);
-    if state.as_ref().is_some_and(|state| state.len() > STATE_LIMIT) {
-        return Err(OAuthError::invalid_request(format!(
-            "state is longer than {STATE_LIMIT} bytes"
-        )));
-    }
-    Ok(WayBack {
-        redirect,
-        state,
-        issuer: base.clone(),
-    })
-}
-
-/// What is asked for: the challenge and the highest scope, which is every one if none is named. Of resources we have
-/// one, by whichever of its names.
-fn question(base: &Base, parameters: &Parameters) -> Result<(String, Scope), OAuthError> {
-    if parameters.require("response_type")? != "code" {
-        let refused = "the only response_type here is code";
-        return Err(OAuthError::new("unsupported_response_type", refused));
-    }
-    let challenge = challenge(parameters)?;
-    let resource = parameters.get("resource");
-    if resource.is_some_and(|named| !metadata::is_resource(base, named)) {
-        let refused = format!("the resource here is {}", metadata::canonical(base));
-        return Err(OAuthError::new("invalid_target", refused));
-    }
-    let scope = parameters.get("scope").map_or(Ok(Scope::Control), scope::highest)?;
-    Ok((challenge, scope))
-}
-
-/// PKCE with S256, always (RFC 9700, 2.1.1).
-fn challenge(parameters: &Parameters) -> Result<String, OAuthError> {
-    let challenge = parameters.require("code_challenge")?;
-    // Left out, the method would be plain (RFC 7636, 4.3).
-    if parameters.require("code_challenge_method")? != "S256" {
-        return Err(OAuthError::invalid_request("code_challenge_method must be S256"));
-    }
-    let base64url = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    if challenge.len() != 43 || !challenge.bytes().all(base64url) {
-        let refused = "code_challenge must be a SHA-256 in 43 characters of base64url";
-        return Err(OAuthError::invalid_request(refused));
-    }
-    Ok(challenge.to_owned())
-}
-
-impl WayBack {
-    /// Sends the browser back with a code.
-    pub(super) fn with_code(&self, code: &str) -> Response {
-        self.with(&[("code", code)])
-    }
-
-    /// Sends the browser back with an error (RFC 6749, 4.1.2.1).
-    pub(super) fn with_error(&self, error: &OAuthError) -> Response {
-        self.with(&[("error", error.code), ("error_description", &error.plain_description())])
-    }
-
-    fn with(&self, answer: &[(&str, &str)]) -> Response {
-        let mut address = self.redirect.clone();
-        let mut query = address.query_pairs_mut();
-        query.extend_pairs(answer);
-        if let Some(state) = &self.state {
-            query.append_pair("state", state);
-        }
-        // RFC 9207: an app that talks to several servers learns whose answer this is.
-        query.append_pair("iss", &self.issuer.0);
-        drop(query);
-        pages::go(address.as_str())
-    }
-}
-
-impl Fault {
-    /// The answer to a browser.
-    pub(super) fn response(&self, base: &Base) -> Response {
-        match self {
-            Self::Back(way_back, error) => way_back.with_error(error),
-            Self::Page(error) => pages::fault(base, error),
-        }
-    }
-}
-
-impl From<OAuthError> for Fault {
-    fn from(error: OAuthError) -> Self {
-        Self::Page(error)
-    }
+async fn take(
+    oauth: &OAuth,
+    base: &Base,
+    address: IpAddr,
+    headers: &HeaderMap,
+    posted: &Posted,
+) -> Result<Response, Fault> {
+    let onward = request::link(posted.get("query"));
+    let Some(form) = oauth.logins.sent(base, headers, posted) else {
+        return Ok(pages::stale(base, &onward));
+    };
+    let asked = request::read(oauth, base, posted.get("query")).await?;
+    let passphrase = posted.get("passphrase");
+    Ok(form.log_in(passphrase, address, &asked.app.name, &onward).await?)
 }

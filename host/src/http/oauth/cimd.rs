@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout};
 use tracing::info;
 use url::{Host, Url};
 
-use super::apps::{App, Kind, clean_name};
+use super::app::{App, Kind, clean_name};
 use super::error::OAuthError;
 use super::redirect;
 use crate::config::{self, parse_redirect};

@@ -2,28 +2,33 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::SystemTime;
 
+use askama::Template;
 use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use url::{Host, Position, Url};
 
-use super::apps::{App, Kind};
-use super::authorize::{self, Asked, Fault};
+use super::app::{App, Kind};
 use super::error::OAuthError;
-use super::form::Form;
-use super::pages::{self, BackendChoice, ConsentPage, Pages, Posted};
-use super::{Address, Base, metadata, redirect};
+use super::redirect;
+use super::request::{self, Asked, Fault};
+use super::server::OAuth;
+use crate::http::address::Address;
+use crate::http::host_origin::Base;
+use crate::http::owner::form::Form;
+use crate::http::owner::pages::{self, STYLE};
+use crate::http::owner::posted::Posted;
+use crate::http::resource;
 use crate::principal::{Backends, Scope};
 use crate::store::audit::{Entry, Event};
 use crate::store::{Access, Approval, Secret};
 
 /// What the owner, logged in by a cookie, is asked.
 pub(super) struct Question<'a> {
-    pub(super) pages: &'a Pages,
+    pub(super) oauth: &'a OAuth,
     pub(super) base: &'a Base,
     pub(super) asked: &'a Asked,
     pub(super) query: &'a str,
@@ -32,10 +37,41 @@ pub(super) struct Question<'a> {
     pub(super) now: SystemTime,
 }
 
+/// The question whether an app may have access.
+#[derive(Template)]
+#[template(path = "consent.html")]
+struct ConsentPage<'a> {
+    host: &'a str,
+    app: &'a str,
+    /// How sure it is that the app is who it says.
+    known: &'a str,
+    /// Where the answer goes.
+    destination: &'a str,
+    /// When to distrust that.
+    advice: &'a str,
+    fault: Option<&'a str>,
+    query: &'a str,
+    token: &'a str,
+    /// Whether it asks for control.
+    control: bool,
+    /// Whether only reading is chosen.
+    reading: bool,
+    /// Whether every backend is chosen, those that come later too.
+    every: bool,
+    backends: Vec<BackendChoice<'a>>,
+}
+
+/// A line of [`ConsentPage`].
+struct BackendChoice<'a> {
+    name: &'a str,
+    about: &'a str,
+    chosen: bool,
+}
+
 impl Question<'_> {
     /// The page that asks it: all that the app wants is proposed, for the backends that there are.
     pub(super) fn ask(&self) -> Response {
-        let names = self.pages.oauth.backends.iter().map(|(name, _)| name.clone());
+        let names = self.oauth.backends.iter().map(|(name, _)| name.clone());
         let proposal = Choice {
             scope: Some(self.asked.scope),
             every: false,
@@ -46,7 +82,7 @@ impl Question<'_> {
 
     fn page(&self, choice: &Choice, fault: Option<&str>) -> Response {
         let redirect = &self.asked.way_back.redirect;
-        let choices = self.pages.oauth.backends.iter().map(|(name, about)| BackendChoice {
+        let choices = self.oauth.backends.iter().map(|(name, about)| BackendChoice {
             name,
             about,
             chosen: choice.backends.contains(name),
@@ -76,39 +112,39 @@ impl Question<'_> {
 
 /// Takes the owner's answer: on Allow the app gets a code; whatever else it is, the app learns that it gets none.
 pub(super) async fn answer(
-    State(pages): State<Arc<Pages>>,
+    State(oauth): State<OAuth>,
     Extension(base): Extension<Base>,
     Extension(Address(address)): Extension<Address>,
     headers: HeaderMap,
     posted: Posted,
 ) -> Response {
-    let answered = take(&pages, &base, address, &headers, &posted).await;
+    let answered = take(&oauth, &base, address, &headers, &posted).await;
     answered.unwrap_or_else(|fault| fault.response(&base))
 }
 
 async fn take(
-    pages: &Pages,
+    oauth: &OAuth,
     base: &Base,
     address: IpAddr,
     headers: &HeaderMap,
     posted: &Posted,
 ) -> Result<Response, Fault> {
-    let (query, now) = (posted.get("query"), pages.clock.now());
-    let Some(cookie) = pages.login(headers, base).await? else {
-        return Ok(pages::stale(base, query));
+    let (query, now) = (posted.get("query"), oauth.logins.now());
+    let Some(cookie) = oauth.logins.cookie(headers, base).await? else {
+        return Ok(pages::stale(base, &request::link(query)));
     };
     let Some(shown) = form(cookie, query).shown(posted.get("token"), now) else {
-        return Ok(pages::stale(base, query));
+        return Ok(pages::stale(base, &request::link(query)));
     };
     // Anything may have changed since the question was shown: the app may be gone.
-    let asked = authorize::read(&pages.oauth, base, query).await?;
-    let choice = Choice::read(pages, posted);
+    let asked = request::read(oauth, base, query).await?;
+    let choice = Choice::read(oauth, posted);
     let allowed = match posted.get("answer") {
         "allow" => choice.settle(asked.scope).map(Some),
         _ => Ok(None),
     };
     let question = Question {
-        pages,
+        oauth,
         base,
         asked: &asked,
         query,
@@ -132,10 +168,10 @@ async fn take(
         challenge: asked.challenge.clone(),
         scope,
         backends,
-        resource: metadata::canonical(base),
+        resource: resource::canonical(base),
         address,
     });
-    let spent = pages.spent.clone();
+    let spent = oauth.spent.clone();
     let settle = move |access: &Access| {
         if !spent.spend(shown, now) {
             return Ok((Settled::Stale, None));
@@ -147,8 +183,8 @@ async fn take(
         };
         Ok((settled, Some(entry)))
     };
-    Ok(match pages.oauth.recorded(address, settle).await? {
-        Settled::Stale => pages::stale(base, query),
+    Ok(match oauth.records.recorded(address, settle).await? {
+        Settled::Stale => pages::stale(base, &request::link(query)),
         Settled::Declined => asked.way_back.with_error(&denied()),
         Settled::Allowed(code) => asked.way_back.with_code(code.reveal()),
     })
@@ -174,8 +210,8 @@ struct Choice {
 
 impl Choice {
     /// The choice that a form was sent with. Names of no backend go unheard.
-    fn read(pages: &Pages, posted: &Posted) -> Self {
-        let names = pages.oauth.backends.iter().map(|(name, _)| name);
+    fn read(oauth: &OAuth, posted: &Posted) -> Self {
+        let names = oauth.backends.iter().map(|(name, _)| name);
         let ticked = names.filter(|name| !posted.get(&format!("backend.{name}")).is_empty());
         Self {
             scope: match posted.get("access") {

@@ -1,11 +1,11 @@
 //! What an endpoint refuses, in the words of RFC 6749, 5.2.
 
-use std::fmt::Display;
-
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 use serde_json::json;
-use tracing::error;
+
+use crate::http::parameters::Malformed;
+use crate::http::records::Unavailable;
 
 /// A refusal: a code for the app, and a sentence for the person behind it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,18 +45,23 @@ impl OAuthError {
         Self::new("invalid_client", description).with_status(StatusCode::UNAUTHORIZED)
     }
 
-    /// Something of ours failed: the log has the cause, and the app learns nothing of it.
-    pub(super) fn internal(cause: impl Display) -> Self {
-        error!("the authorization server: {cause:#}");
-        Self::new("server_error", "berth cannot use its records; its log says why")
-            .with_status(StatusCode::INTERNAL_SERVER_ERROR)
-    }
-
     /// The description in the characters that the protocol has for it.
     pub(super) fn plain_description(&self) -> String {
         let plain = |c| if c == '"' { '\'' } else { c };
         let allowed = |c: &char| matches!(c, ' '..='~') && *c != '\\';
         self.description.chars().map(plain).filter(allowed).collect()
+    }
+}
+
+impl From<Malformed> for OAuthError {
+    fn from(malformed: Malformed) -> Self {
+        Self::invalid_request(malformed.to_string())
+    }
+}
+
+impl From<Unavailable> for OAuthError {
+    fn from(unavailable: Unavailable) -> Self {
+        Self::new("server_error", unavailable.to_string()).with_status(StatusCode::INTERNAL_SERVER_ERROR)
     }
 }
 

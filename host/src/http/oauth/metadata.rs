@@ -5,24 +5,9 @@ use axum::extract::Extension;
 use axum::response::Json;
 use serde_json::{Value, json};
 
-use super::Base;
+use crate::http::host_origin::Base;
+use crate::http::resource::canonical;
 use crate::principal::Scope;
-
-/// The path of the resource below a base.
-const MCP: &str = "/mcp";
-
-/// Whether `given` names our resource as a client of `base` may call it (RFC 8707): as `BASE/mcp`, or by the origin
-/// alone for those that were given no path.
-pub(in crate::http) fn is_resource(base: &Base, given: &str) -> bool {
-    given
-        .strip_prefix(&*base.0)
-        .is_some_and(|rest| matches!(rest, "" | "/" | MCP))
-}
-
-/// The one spelling in which the resource is kept with an approval, and compared: `BASE/mcp`.
-pub(super) fn canonical(base: &Base) -> String {
-    format!("{}{MCP}", base.0)
-}
 
 /// The protected resource that was asked for with its path (RFC 9728, 3).
 pub(super) async fn protected_mcp(Extension(base): Extension<Base>) -> Json<Value> {
@@ -65,34 +50,4 @@ pub(super) async fn server(Extension(base): Extension<Base>) -> Json<Value> {
         "authorization_response_iss_parameter_supported": true,
         "client_id_metadata_document_supported": true,
     }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_resource_is_named_by_its_path_or_its_origin() {
-        let base = Base("https://berth.example".into());
-        for ours in ["", "/", "/mcp"] {
-            assert!(is_resource(&base, &format!("https://berth.example{ours}")), "{ours:?}");
-        }
-        for other in [
-            "https://berth.example/mcp/",
-            "https://berth.example/mcp?x",
-            "https://berth.example//",
-            "https://berth.example/other",
-            "https://berth.example.evil.example",
-            "https://berth.example@evil.example/mcp",
-            "https://berth.example:443/mcp",
-            "https://BERTH.example/mcp",
-            "http://berth.example/mcp",
-            "https://other.example/mcp",
-            "/mcp",
-            "",
-        ] {
-            assert!(!is_resource(&base, other), "{other}");
-        }
-        assert!(is_resource(&base, &canonical(&base)));
-    }
 }

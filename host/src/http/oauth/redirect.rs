@@ -3,7 +3,7 @@
 
 use url::{Host, Url};
 
-use super::apps::PINNED;
+use super::pinned;
 use crate::config::{self, parse_redirect};
 
 /// What stands before the id of a connector, where a well-known app has one address for each to be sent back to.
@@ -31,8 +31,7 @@ pub(super) fn allowed(given: &str, settings: &config::OAuth) -> Result<(), &'sta
         return Err("is longer than 2048 bytes");
     }
     parse_redirect(given)?;
-    let pinned = PINNED.iter().any(|app| app.redirects.contains(&given));
-    let well_known = pinned || given.strip_prefix(WELL_KNOWN_BEFORE_ID).is_some_and(is_id);
+    let well_known = pinned::has_redirect(given) || given.strip_prefix(WELL_KNOWN_BEFORE_ID).is_some_and(is_id);
     if well_known || is_loopback(given) || is_listed(given, settings) {
         Ok(())
     } else {

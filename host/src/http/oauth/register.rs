@@ -11,11 +11,13 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::apps::clean_name;
+use super::app::clean_name;
 use super::error::{OAuthError, private};
-use super::parameters::media_type;
-use super::{Address, OAuth, redirect, scope};
+use super::server::OAuth;
+use super::{redirect, scope};
 use crate::admission::numbers::{ONE_ADDRESS_UNAPPROVED_APPS, UNAPPROVED_APPS};
+use crate::http::address::Address;
+use crate::http::parameters::media_type;
 use crate::principal::Scope;
 use crate::store::audit::{Entry, Event};
 use crate::store::{NewApp, Registered, Room};
@@ -58,6 +60,7 @@ pub(super) async fn register(
     };
     let wanted = app.clone();
     let registered = oauth
+        .records
         .recorded(address, move |access| {
             let registered = access.register(&wanted, address, UNAPPROVED, SystemTime::now())?;
             let entry = entry(&registered, &wanted, address);

@@ -8,8 +8,9 @@ use serde_json::json;
 
 use super::authenticate::authenticate;
 use super::error::{OAuthError, private};
-use super::parameters::Parameters;
-use super::{Address, OAuth};
+use super::server::OAuth;
+use crate::http::address::Address;
+use crate::http::parameters::Parameters;
 use crate::store::Access;
 use crate::store::audit::{Entry, Event};
 
@@ -31,6 +32,6 @@ pub(super) async fn revoke(
             ended.then(|| Entry::at_door(Event::Revoked, client_id, "by the app")),
         ))
     };
-    oauth.recorded(address, revoke).await?;
+    oauth.records.recorded(address, revoke).await?;
     Ok(private(StatusCode::OK, &json!({})))
 }

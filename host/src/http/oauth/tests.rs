@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod metadata;
+mod pages;
 mod refresh;
 mod register;
 mod revoke;
@@ -24,10 +25,12 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
 use super::register::UNAPPROVED;
-use super::{Address, Base, OAuth, router};
+use super::{OAuth, router};
 use crate::admission::Admission;
 use crate::admission::tests::RATES;
 use crate::config::{self, FixedClient};
+use crate::http::address::Address;
+use crate::http::host_origin::Base;
 use crate::principal::{Backends, Scope};
 use crate::store::{Access, Approval, DataDirectory, NewApp, Recorder};
 

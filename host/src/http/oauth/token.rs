@@ -15,9 +15,13 @@ use tracing::info;
 
 use super::authenticate::authenticate;
 use super::error::{OAuthError, private};
-use super::parameters::Parameters;
-use super::{Address, Base, OAuth, metadata, scope};
+use super::scope;
+use super::server::OAuth;
+use crate::http::address::Address;
+use crate::http::host_origin::Base;
+use crate::http::parameters::Parameters;
 use crate::http::refusal::too_often;
+use crate::http::resource;
 use crate::store::audit::{Entry, Event};
 use crate::store::{Access, Issued, Redemption, Refused};
 
@@ -62,11 +66,11 @@ pub(super) async fn token(
 /// What the tokens are for. An app that does not say so means the server that it asks, and never another one of ours.
 fn resource(base: &Base, parameters: &Parameters) -> Result<String, OAuthError> {
     match parameters.get("resource") {
-        Some(given) if !metadata::is_resource(base, given) => Err(OAuthError::new(
+        Some(given) if !resource::is_resource(base, given) => Err(OAuthError::new(
             "invalid_target",
             "resource names another server; name the address of this one, or leave it out",
         )),
-        _ => Ok(metadata::canonical(base)),
+        _ => Ok(resource::canonical(base)),
     }
 }
 
@@ -93,7 +97,7 @@ async fn redeem(
         let entry = entry(access, &issued, Event::TokenIssued, &client_id, address, now);
         Ok((issued, Some(entry)))
     };
-    oauth.recorded(address, redeem).await
+    Ok(oauth.records.recorded(address, redeem).await?)
 }
 
 async fn refresh(
@@ -112,7 +116,7 @@ async fn refresh(
         let entry = entry(access, &issued, Event::TokenRefreshed, &client_id, address, now);
         Ok((issued, Some(entry)))
     };
-    oauth.recorded(address, refresh).await
+    Ok(oauth.records.recorded(address, refresh).await?)
 }
 
 /// What is recorded of tokens for `client_id`; `made` is what happened if there are any.

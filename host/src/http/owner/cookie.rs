@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderMap, header};
 
-use super::Base;
+use crate::http::host_origin::Base;
 
 /// A cookie of ours. It lasts until the browser is closed; what it stands for ends sooner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

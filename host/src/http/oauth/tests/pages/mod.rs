@@ -24,8 +24,10 @@ use url::form_urlencoded::Serializer;
 
 use crate::admission::Admission;
 use crate::admission::tests::RATES;
+use crate::http::address::Address;
+use crate::http::host_origin::Base;
 use crate::http::oauth::register::UNAPPROVED;
-use crate::http::oauth::{Address, Base, OAuth};
+use crate::http::oauth::{OAuth, router};
 use crate::store::{Access, DataDirectory, NewApp, Recorder};
 
 const PUBLIC: &str = "https://berth.example";
@@ -97,7 +99,7 @@ impl Site {
             admission,
             tasks,
         );
-        let router = super::router(oauth)
+        let router = router(oauth)
             .layer(Extension(Base(base.into())))
             .layer(Extension(Address(ADDRESS)));
         Self {

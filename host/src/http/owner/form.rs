@@ -19,24 +19,24 @@ const MOST_SPENT: usize = 1000;
 
 /// What a form is about.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Form<'a> {
+pub(in crate::http) struct Form<'a> {
     /// Which form it is.
-    pub(super) purpose: &'static str,
+    pub(in crate::http) purpose: &'static str,
     /// The secret in the cookie of the browser that it went to.
-    pub(super) cookie: &'a str,
-    /// The query of the request for authorization.
-    pub(super) query: &'a str,
+    pub(in crate::http) cookie: &'a str,
+    /// What it is about, as it brings it back: the query of a request.
+    pub(in crate::http) query: &'a str,
 }
 
 impl Form<'_> {
     /// A token for this form, shown at `now`.
-    pub(super) fn token(&self, now: SystemTime) -> String {
+    pub(in crate::http) fn token(&self, now: SystemTime) -> String {
         let shown = nanoseconds(now);
         format!("{shown:x}.{}", self.mac(shown).unwrap_or_default())
     }
 
     /// When a form with this token was shown, if it is this form and was shown in the last 15 minutes.
-    pub(super) fn shown(&self, token: &str, now: SystemTime) -> Option<u128> {
+    pub(in crate::http) fn shown(&self, token: &str, now: SystemTime) -> Option<u128> {
         let (shown, mac) = token.split_once('.')?;
         let shown = u128::from_str_radix(shown, 16).ok()?;
         let age = nanoseconds(now).checked_sub(shown)?;
@@ -59,11 +59,11 @@ impl Form<'_> {
 
 /// The forms that were answered for good: when each was shown, which tells them apart.
 #[derive(Debug, Default)]
-pub(super) struct Spent(Mutex<BTreeSet<u128>>);
+pub(in crate::http) struct Spent(Mutex<BTreeSet<u128>>);
 
 impl Spent {
     /// Whether the form that was shown at `shown` is answered for the first time.
-    pub(super) fn spend(&self, shown: u128, now: SystemTime) -> bool {
+    pub(in crate::http) fn spend(&self, shown: u128, now: SystemTime) -> bool {
         let mut spent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let oldest = nanoseconds(now).saturating_sub(LIFETIME.as_nanos());
         *spent = spent.split_off(&oldest);

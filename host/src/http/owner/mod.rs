@@ -1,0 +1,9 @@
+//! What the owner meets in a browser, whatever it is for: the login, with its cookie and its lock-out, forms that no other
+//! site can send, and how a page looks. What is asked on the pages is the business of whoever shows them.
+
+mod clock;
+mod cookie;
+pub(super) mod form;
+pub(super) mod login;
+pub(super) mod pages;
+pub(super) mod posted;
