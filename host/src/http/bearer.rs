@@ -12,8 +12,8 @@ use axum::response::{IntoResponse as _, Json, Response};
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::Door;
 use super::address::Proxies;
+use super::door::Door;
 use super::host_origin::{Base, Name};
 use super::peer::Connection;
 use super::refusal::refuse;
@@ -50,7 +50,7 @@ const FORWARDING_PREFIXES: [&str; 11] = [
 ];
 
 /// What a request is measured by.
-pub(super) struct Gate {
+pub(super) struct BearerCheck {
     token: LocalToken,
     open_on_loopback: bool,
     sessions_may_control: bool,
@@ -69,7 +69,7 @@ struct Turns {
     note: Arc<Semaphore>,
 }
 
-impl Gate {
+impl BearerCheck {
     /// What `door` says of who may come in.
     pub(super) fn new(door: &Door) -> Self {
         Self {

@@ -9,6 +9,7 @@
 mod address;
 mod bearer;
 mod bounds;
+mod door;
 mod host_origin;
 mod media_types;
 mod oauth;
@@ -38,45 +39,20 @@ use tokio_util::sync::CancellationToken;
 use crate::admission::numbers::BACKLOG;
 use crate::admission::{Act, Admission, Socket};
 use crate::principal::StepUp;
-use crate::store::{Access, LocalToken};
 use address::Address;
 pub use address::Proxies;
-use bearer::Gate;
+use bearer::BearerCheck;
 use bounds::Bounds;
+pub use door::Door;
 pub use host_origin::{Base, Names};
 pub use oauth::OAuth;
 use peer::Connection;
 use refusal::{refuse, too_often};
-use serve::Entrance;
+use serve::Acceptor;
 pub use tls::{Certificate, Error as CertificateError};
 
 /// Whether berth is up: anyone may ask.
 const HEALTH: &str = "/health";
-
-/// Who is let in, and how much at once.
-#[derive(Clone, Debug)]
-pub struct Door {
-    /// What a caller must present.
-    pub token: LocalToken,
-    /// Lets processes of this user in without the token, as long as they call directly and by a loopback name.
-    pub open_on_loopback: bool,
-    /// Lets what descends from a session do more than read.
-    pub sessions_may_control: bool,
-    /// By what origins we may be called.
-    pub names: Names,
-    /// Who may come in besides.
-    pub access: Arc<Access>,
-    /// How an app gets a token.
-    pub oauth: OAuth,
-    /// Who is believed about a client's address.
-    pub proxies: Proxies,
-    /// Who may hold what at once, and how often ask. Whoever finds no room waits for 2 seconds, then gets 503.
-    pub admission: Admission,
-    /// The longest request body, in bytes.
-    pub max_body: usize,
-    /// What the listener shows to clients; none: it speaks plain HTTP.
-    pub certificate: Option<Arc<Certificate>>,
-}
 
 /// Serves until `shutdown` is cancelled, then finishes what is under way for at most 4 seconds.
 ///
@@ -95,13 +71,13 @@ pub async fn run(
     let address = listener.local_addr().context("the listening socket has no address")?;
     ensure_protected(address, door.names.are_public())?;
     rustix::net::listen(&listener, BACKLOG).context("the listening socket takes no longer line")?;
-    let entrance = Entrance {
+    let acceptor = Acceptor {
         certificate: door.certificate.clone(),
         admission: door.admission.clone(),
         proxies: door.proxies.clone(),
         router: router(mcp, door),
     };
-    serve::serve(listener, Arc::new(entrance), shutdown).await;
+    serve::serve(listener, Arc::new(acceptor), shutdown).await;
     Ok(())
 }
 
@@ -115,8 +91,8 @@ fn ensure_protected(address: SocketAddr, public: bool) -> anyhow::Result<()> {
 }
 
 fn router(mcp: MethodRouter, door: Door) -> Router {
-    let front = Arc::new(Front {
-        gate: Gate::new(&door),
+    let layer = Arc::new(Layer {
+        bearer: BearerCheck::new(&door),
         names: door.names,
         proxies: door.proxies,
         bounds: Bounds::new(door.admission.clone(), door.max_body),
@@ -129,24 +105,24 @@ fn router(mcp: MethodRouter, door: Door) -> Router {
         .merge(oauth::router(door.oauth))
         .fallback(unknown_path)
         // One layer for all that is checked: each costs every request several allocations.
-        .layer(from_fn_with_state(front, pass))
+        .layer(from_fn_with_state(layer, pass))
 }
 
 /// What every request meets before a route.
-struct Front {
+struct Layer {
     names: Names,
-    gate: Gate,
+    bearer: BearerCheck,
     proxies: Proxies,
     bounds: Bounds,
     admission: Admission,
 }
 
-async fn pass(State(front): State<Arc<Front>>, request: Request, next: Next) -> Response {
-    let answer = front.answer(request, next).await;
+async fn pass(State(layer): State<Arc<Layer>>, request: Request, next: Next) -> Response {
+    let answer = layer.answer(request, next).await;
     seal(answer.unwrap_or_else(|refusal| refusal))
 }
 
-impl Front {
+impl Layer {
     /// The route's answer, or a refusal.
     async fn answer(&self, mut request: Request, next: Next) -> Result<Response, Response> {
         let name = self.names.check(&request).map_err(host_origin::Refusal::response)?;
@@ -164,7 +140,7 @@ impl Front {
         let connection = request.extensions().get::<Connection>().cloned();
         let socket = connection.as_ref().map(Connection::socket);
         let _answering = socket.and_then(Socket::answering);
-        let caller = self.gate.admit(&mut request, name).await?;
+        let caller = self.bearer.admit(&mut request, name).await?;
         if let Some(socket) = socket {
             socket.show(&caller);
         }

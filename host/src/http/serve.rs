@@ -42,7 +42,7 @@ const HEAD_LIMIT: usize = 64 * 1024;
 const GRACE: Duration = Duration::from_secs(4);
 
 /// What every connection meets.
-pub(super) struct Entrance {
+pub(super) struct Acceptor {
     /// What is shown to clients; with one, TLS is spoken.
     pub(super) certificate: Option<Arc<Certificate>>,
     /// Where connections come from that strangers share.
@@ -56,7 +56,7 @@ pub(super) struct Entrance {
 /// Answers connections until `shutdown`; then takes no more, lets requests under way finish for at most [`GRACE`] and
 /// drops what is left. Every connection is accepted: where there are too many, others make room. While those have not
 /// gone, further ones wait in the kernel's line, so that no crowd takes more files than there are.
-pub(super) async fn serve(listener: TcpListener, entrance: Arc<Entrance>, shutdown: CancellationToken) {
+pub(super) async fn serve(listener: TcpListener, acceptor: Arc<Acceptor>, shutdown: CancellationToken) {
     let mut connections = JoinSet::new();
     let newcomers = Arc::new(Semaphore::new(NEWCOMERS));
     loop {
@@ -65,8 +65,8 @@ pub(super) async fn serve(listener: TcpListener, entrance: Arc<Entrance>, shutdo
             Some(_) = connections.join_next() => {}
             accepted = accept(&listener, &newcomers), if connections.len() < SOCKETS => match accepted {
                 Ok((stream, theirs, newcomer)) => {
-                    if let Some(connection) = entrance.admit(&stream, theirs) {
-                        connections.spawn(attend(stream, connection, newcomer, entrance.clone(), shutdown.clone()));
+                    if let Some(connection) = acceptor.admit(&stream, theirs) {
+                        connections.spawn(attend(stream, connection, newcomer, acceptor.clone(), shutdown.clone()));
                     }
                 }
                 Err(error) => pause(error).await,
@@ -92,7 +92,7 @@ async fn accept(
     Ok((stream, theirs, newcomer))
 }
 
-impl Entrance {
+impl Acceptor {
     /// The connection with what it holds; none if the client is gone already.
     fn admit(&self, stream: &TcpStream, theirs: SocketAddr) -> Option<Connection> {
         stream.set_nodelay(true).ok()?;
@@ -115,14 +115,14 @@ async fn attend(
     stream: TcpStream,
     connection: Connection,
     newcomer: OwnedSemaphorePermit,
-    entrance: Arc<Entrance>,
+    acceptor: Arc<Acceptor>,
     shutdown: CancellationToken,
 ) {
     let socket = connection.socket().clone();
     tokio::select! {
         // Read first, in each of its turns.
         biased;
-        () = receive(stream, connection, &entrance, shutdown) => {}
+        () = receive(stream, connection, &acceptor, shutdown) => {}
         () = socket.must_leave() => tracing::debug!("a connection made room for another"),
         () = settle(newcomer) => {}
     }
@@ -138,7 +138,7 @@ async fn settle(newcomer: OwnedSemaphorePermit) {
     pending().await
 }
 
-async fn receive(stream: TcpStream, connection: Connection, entrance: &Entrance, shutdown: CancellationToken) {
+async fn receive(stream: TcpStream, connection: Connection, acceptor: &Acceptor, shutdown: CancellationToken) {
     let mut first = [0];
     let heard = tokio::select! {
         heard = timeout(FIRST_BYTE, stream.peek(&mut first)) => heard,
@@ -148,8 +148,8 @@ async fn receive(stream: TcpStream, connection: Connection, entrance: &Entrance,
         return;
     }
     connection.socket().is_heard();
-    let router = entrance.router.clone();
-    let Some(certificate) = entrance.certificate.clone() else {
+    let router = acceptor.router.clone();
+    let Some(certificate) = acceptor.certificate.clone() else {
         return converse(stream, router, connection, shutdown).await;
     };
     let accepted = tokio::select! {

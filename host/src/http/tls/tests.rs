@@ -91,7 +91,7 @@ impl Server {
         let shutdown = CancellationToken::new();
         let router = Router::new().route("/", get("hello"));
         let (root, admission) = crate::admission::tests::admission(4).await;
-        let entrance = serve::Entrance {
+        let acceptor = serve::Acceptor {
             certificate: Some(certificate),
             proxies: Proxies {
                 trusted: Vec::new(),
@@ -101,7 +101,7 @@ impl Server {
             admission,
             router,
         };
-        let running = tokio::spawn(serve::serve(listener, Arc::new(entrance), shutdown.clone()));
+        let running = tokio::spawn(serve::serve(listener, Arc::new(acceptor), shutdown.clone()));
         Self {
             _root: root,
             port,

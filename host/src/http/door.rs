@@ -1,0 +1,35 @@
+//! What is decided about the front door before it opens.
+
+use std::sync::Arc;
+
+use super::address::Proxies;
+use super::host_origin::Names;
+use super::oauth::OAuth;
+use super::tls::Certificate;
+use crate::admission::Admission;
+use crate::store::{Access, LocalToken};
+
+/// Who is let in, and how much at once.
+#[derive(Clone, Debug)]
+pub struct Door {
+    /// What a caller must present.
+    pub token: LocalToken,
+    /// Lets processes of this user in without the token, as long as they call directly and by a loopback name.
+    pub open_on_loopback: bool,
+    /// Lets what descends from a session do more than read.
+    pub sessions_may_control: bool,
+    /// By what origins we may be called.
+    pub names: Names,
+    /// Who may come in besides.
+    pub access: Arc<Access>,
+    /// How an app gets a token.
+    pub oauth: OAuth,
+    /// Who is believed about a client's address.
+    pub proxies: Proxies,
+    /// Who may hold what at once, and how often ask. Whoever finds no room waits for 2 seconds, then gets 503.
+    pub admission: Admission,
+    /// The longest request body, in bytes.
+    pub max_body: usize,
+    /// What the listener shows to clients; none: it speaks plain HTTP.
+    pub certificate: Option<Arc<Certificate>>,
+}
