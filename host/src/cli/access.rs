@@ -6,12 +6,12 @@ use std::time::SystemTime;
 use berth::config::Config;
 use berth::principal::Principal;
 use berth::store::audit::{Entry, Event, Head};
-use berth::store::{self, Access, DataDirectory};
+use berth::store::{self, AccessRecords, DataDirectory};
 
 use super::print;
 
 /// Opens the records. Each of those commands comes through here first, before it asks for or changes anything.
-pub(crate) fn open(config: &Config) -> anyhow::Result<Access> {
+pub(crate) fn open(config: &Config) -> anyhow::Result<AccessRecords> {
     let data = DataDirectory::open(&config.server.data, &config.server.cache)?;
     // What could not be recorded afterwards is better refused.
     data.audit(config.audit.sync)?.try_writing()?;
@@ -38,7 +38,7 @@ fn append(config: &Config, entry: Entry) -> Result<Head, store::Error> {
 
 /// Waits until a server that runs has seen what was revoked, so that the command's word holds when it is read.
 pub(crate) fn wait_until_heeded() {
-    thread::sleep(Access::NOTICED_WITHIN);
+    thread::sleep(AccessRecords::NOTICED_WITHIN);
 }
 
 /// A moment as people and programs read it, or `never`.

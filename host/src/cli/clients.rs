@@ -8,7 +8,7 @@ use anyhow::{anyhow, bail};
 use berth::config::{self, Config};
 use berth::principal::{Backends, Scope};
 use berth::store::audit::Event;
-use berth::store::{Access, Family, Secret};
+use berth::store::{AccessRecords, Family, Secret};
 
 use super::{access, print};
 
@@ -53,7 +53,7 @@ struct Listed {
     backends: Option<Backends>,
 }
 
-fn list(config: &Config, access: &Access) -> anyhow::Result<()> {
+fn list(config: &Config, access: &AccessRecords) -> anyhow::Result<()> {
     let mut apps = BTreeMap::new();
     for app in access.apps()? {
         let listed = Listed::new("registered", app.name, app.last_used);
@@ -139,7 +139,7 @@ fn create(config: &Config, options: &Create) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn revoke(config: &Config, access: &Access, id: &str) -> anyhow::Result<()> {
+fn revoke(config: &Config, access: &AccessRecords, id: &str) -> anyhow::Result<()> {
     let registered = access.app(id)?.is_some();
     let configured = config.oauth.clients.contains_key(id);
     let ended = access.remove_app(id)?;

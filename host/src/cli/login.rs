@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use anyhow::{Context, bail};
 use berth::config::Config;
 use berth::store::audit::Event;
-use berth::store::{Access, passphrase};
+use berth::store::{AccessRecords, passphrase};
 
 use super::{access, print};
 
@@ -39,7 +39,7 @@ pub(crate) fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode
 }
 
 /// Asks for a passphrase, on the terminal or as one line of standard input, and sets it.
-pub(crate) fn set(config: &Config, access: &Access) -> anyhow::Result<()> {
+pub(crate) fn set(config: &Config, access: &AccessRecords) -> anyhow::Result<()> {
     let given = if stdin().is_terminal() { typed()? } else { piped()? };
     access.set_passphrase(&passphrase::hash(&given)?, SystemTime::now())?;
     access::record(config, Event::PassphraseSet, "");

@@ -7,7 +7,7 @@ use anyhow::bail;
 use berth::config::Config;
 use berth::principal::{Backends, Scope};
 use berth::store::audit::Event;
-use berth::store::{Access, Family};
+use berth::store::{AccessRecords, Family};
 use serde_json::{Value, json};
 
 use super::{access, print};
@@ -73,7 +73,7 @@ pub(crate) fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode
     Ok(ExitCode::SUCCESS)
 }
 
-fn list(access: &Access, as_json: bool) -> anyhow::Result<()> {
+fn list(access: &AccessRecords, as_json: bool) -> anyhow::Result<()> {
     let families = access.families(SystemTime::now())?;
     if as_json {
         let families: Vec<Value> = families.iter().map(object).collect();
@@ -125,7 +125,7 @@ fn object(family: &Family) -> Value {
     })
 }
 
-fn create(config: &Config, access: &Access, options: &Create) -> anyhow::Result<()> {
+fn create(config: &Config, access: &AccessRecords, options: &Create) -> anyhow::Result<()> {
     let backends = backends(config, &options.backends)?;
     let now = SystemTime::now();
     let token = access.create_token(&options.name, options.scope, &backends, options.expires, now)?;
@@ -162,7 +162,7 @@ fn backends(config: &Config, named: &[String]) -> anyhow::Result<Backends> {
     Ok(Backends::Only(named.iter().cloned().collect()))
 }
 
-fn revoke(config: &Config, access: &Access, id: i64) -> anyhow::Result<()> {
+fn revoke(config: &Config, access: &AccessRecords, id: i64) -> anyhow::Result<()> {
     if !access.revoke_family(id)? {
         bail!("nothing has the id {id}; berth tokens list shows what has access");
     }

@@ -20,7 +20,7 @@ use super::refusal::refuse;
 use super::resource::is_resource;
 use crate::peer::Peer;
 use crate::principal::Principal;
-use crate::store::{self, Access, LocalToken, Secret, Verified};
+use crate::store::{self, AccessRecords, LocalToken, Secret, Verified};
 
 /// Headers that a proxy or tunnel adds. A caller on this machine sends none of them.
 const FORWARDING: [&str; 10] = [
@@ -54,7 +54,7 @@ pub(super) struct BearerCheck {
     token: LocalToken,
     open_on_loopback: bool,
     sessions_may_control: bool,
-    access: Arc<Access>,
+    access: Arc<AccessRecords>,
     turns: Turns,
     proxies: Proxies,
     /// Whether a proxy may run here, as whatever user.
@@ -164,7 +164,7 @@ impl BearerCheck {
             let turn = turn(&self.turns.look).await?;
             // Whoever had the turn before has looked for all who waited.
             if !self.access.is_fresh() {
-                self.ask(turn, Access::look).await?;
+                self.ask(turn, AccessRecords::look).await?;
             }
         }
         let known = self.access.recall(token, now);
@@ -180,7 +180,7 @@ impl BearerCheck {
     async fn ask<T: Send + 'static>(
         &self,
         turn: OwnedSemaphorePermit,
-        question: impl FnOnce(&Access) -> Result<T, store::Error> + Send + 'static,
+        question: impl FnOnce(&AccessRecords) -> Result<T, store::Error> + Send + 'static,
     ) -> Result<T, Refusal> {
         let access = self.access.clone();
         let asked = tokio::task::spawn_blocking(move || {

@@ -7,7 +7,7 @@ use super::host_origin::Names;
 use super::oauth::OAuth;
 use super::tls::Certificate;
 use crate::admission::Admission;
-use crate::store::{Access, LocalToken};
+use crate::store::{AccessRecords, LocalToken};
 
 /// Who is let in, and how much at once.
 #[derive(Clone, Debug)]
@@ -21,7 +21,7 @@ pub struct Door {
     /// By what origins we may be called.
     pub names: Names,
     /// Who may come in besides.
-    pub access: Arc<Access>,
+    pub access: Arc<AccessRecords>,
     /// How an app gets a token.
     pub oauth: OAuth,
     /// Who is believed about a client's address.

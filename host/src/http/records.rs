@@ -10,13 +10,13 @@ use tracing::error;
 
 use crate::admission::Admission;
 use crate::store::audit::Entry;
-use crate::store::{self, Access, Recorder};
+use crate::store::{self, AccessRecords, Recorder};
 
 /// The records, and what a use of them needs. Clones share it.
 #[derive(Clone, Debug)]
 pub(super) struct Records {
     /// Who may come in.
-    access: Arc<Access>,
+    access: Arc<AccessRecords>,
     /// What happens here is recorded.
     recorder: Recorder,
     /// Of refusals, how many are recorded.
@@ -39,7 +39,12 @@ impl Unavailable {
 }
 
 impl Records {
-    pub(super) fn new(access: Arc<Access>, recorder: Recorder, admission: Admission, under_way: TaskTracker) -> Self {
+    pub(super) fn new(
+        access: Arc<AccessRecords>,
+        recorder: Recorder,
+        admission: Admission,
+        under_way: TaskTracker,
+    ) -> Self {
         Self {
             access,
             recorder,
@@ -51,7 +56,7 @@ impl Records {
     /// Does `work` on the records where it may wait for the disk. It is finished before berth ends.
     pub(super) async fn with<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Access) -> Result<T, store::Error> + Send + 'static,
+        work: impl FnOnce(&AccessRecords) -> Result<T, store::Error> + Send + 'static,
     ) -> Result<T, Unavailable> {
         let access = self.access.clone();
         let done = self.under_way.spawn_blocking(move || work(&access)).await;
@@ -65,7 +70,7 @@ impl Records {
     pub(super) async fn recorded<T: Send + 'static>(
         &self,
         address: IpAddr,
-        work: impl FnOnce(&Access) -> Result<(T, Option<Entry>), store::Error> + Send + 'static,
+        work: impl FnOnce(&AccessRecords) -> Result<(T, Option<Entry>), store::Error> + Send + 'static,
     ) -> Result<T, Unavailable> {
         let prepared = self.recorder.prepare().await.map_err(Unavailable::because)?;
         let (recorder, admission) = (self.recorder.clone(), self.admission.clone());

@@ -18,8 +18,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use access::{
-    Access, App, Approval, Family, Issued, Kind, NewApp, Redemption, Refused, Registered, Room, Secret, Verified,
-    passphrase,
+    AccessRecords, App, Approval, Family, Issued, Kind, NewApp, Redemption, Refused, Registered, Room, Secret,
+    Verified, passphrase,
 };
 pub use altered::Altered;
 pub use audit::{Audit, Recorder};
@@ -97,8 +97,8 @@ impl DataDirectory {
     ///
     /// # Errors
     /// If the database or the key for tokens cannot be opened, or was not ours alone.
-    pub fn access(&self) -> Result<Access, Error> {
-        Access::open(&self.database_path(), &self.data.join("token.key"))
+    pub fn access(&self) -> Result<AccessRecords, Error> {
+        AccessRecords::open(&self.database_path(), &self.data.join("token.key"))
     }
 
     /// The record of what was done; with `sync` each entry outlives a power cut. Every process of this user may open it.

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::time::{Duration, SystemTime};
 
 use berth::principal::{Backends, Scope};
-use berth::store::{Access, Approval, DataDirectory, NewApp, Redemption, Room, passphrase};
+use berth::store::{AccessRecords, Approval, DataDirectory, NewApp, Redemption, Room, passphrase};
 use rustix::process::{Flock, FlockOffsetType, FlockType, fcntl_getlk};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
@@ -25,7 +25,7 @@ const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const DAY: Duration = Duration::from_hours(24);
 
 /// The records of `place`, as a server there has them.
-fn records(place: &Place) -> Access {
+fn records(place: &Place) -> AccessRecords {
     let directory = DataDirectory::open(&place.path("data"), &place.path("own-cache")).unwrap();
     directory.access().unwrap()
 }
@@ -59,7 +59,7 @@ async fn set(place: &Place, input: &str) -> Ran {
 }
 
 /// Approves the app `client_id` as the consent page does, and answers its access token.
-fn approve(access: &Access, client_id: &str, scope: Scope) -> String {
+fn approve(access: &AccessRecords, client_id: &str, scope: Scope) -> String {
     let (redirect, challenge) = ("https://app.example/callback", "challenge");
     let approval = Approval {
         client_id: client_id.to_owned(),
@@ -166,7 +166,7 @@ async fn a_lock_on_the_records_keeps_nobody_waiting_who_has_a_token() {
             let health = berth.client.get(format!("{}/health", berth.base)).send().await.unwrap();
             assert_eq!(health.status(), 200);
             // Older than what is kept in mind without a look.
-            tokio::time::sleep(Access::NOTICED_WITHIN / 4).await;
+            tokio::time::sleep(AccessRecords::NOTICED_WITHIN / 4).await;
         }
         let wait = other.execute("UPDATE owner SET since = since", []);
         assert!(wait.is_ok() && !other.is_autocommit(), "the lock was held to the end");

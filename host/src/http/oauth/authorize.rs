@@ -14,7 +14,7 @@ use crate::http::address::Address;
 use crate::http::host_origin::Base;
 use crate::http::owner::pages;
 use crate::http::owner::posted::Posted;
-use crate::store::Access;
+use crate::store::AccessRecords;
 
 /// Puts a request for authorization to the owner, who logs in first.
 pub(super) async fn show(
@@ -41,7 +41,7 @@ pub(super) async fn log_in(
 
 async fn page(oauth: &OAuth, base: &Base, query: &str, headers: &HeaderMap) -> Result<Response, Fault> {
     let asked = request::read(oauth, base, query).await?;
-    if oauth.records.with(Access::passphrase).await?.is_none() {
+    if oauth.records.with(AccessRecords::passphrase).await?.is_none() {
         let why = "berth lets no app in before it can tell who its owner is. Run this on the machine that it runs on, then \
                    connect the app again:";
         return Ok(pages::no_passphrase(base, why));

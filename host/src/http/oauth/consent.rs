@@ -24,7 +24,7 @@ use crate::http::owner::posted::Posted;
 use crate::http::resource;
 use crate::principal::{Backends, Scope};
 use crate::store::audit::{Entry, Event};
-use crate::store::{Access, Approval, Secret};
+use crate::store::{AccessRecords, Approval, Secret};
 
 /// What the owner, logged in by a cookie, is asked.
 pub(super) struct Question<'a> {
@@ -172,7 +172,7 @@ async fn take(
         address,
     });
     let spent = oauth.spent.clone();
-    let settle = move |access: &Access| {
+    let settle = move |access: &AccessRecords| {
         if !spent.spend(shown, now) {
             return Ok((Settled::Stale, None));
         }

@@ -11,7 +11,7 @@ use super::error::{OAuthError, private};
 use super::server::OAuth;
 use crate::http::address::Address;
 use crate::http::parameters::Parameters;
-use crate::store::Access;
+use crate::store::AccessRecords;
 use crate::store::audit::{Entry, Event};
 
 /// Ends all that came of the approval that a token came of, if the token is the app's own. The answer is the same
@@ -25,7 +25,7 @@ pub(super) async fn revoke(
     let parameters = Parameters::of_form(&headers, &body)?;
     let client_id = authenticate(&oauth, &headers, &parameters).await?.id;
     let token = parameters.require("token")?.to_owned();
-    let revoke = move |access: &Access| {
+    let revoke = move |access: &AccessRecords| {
         let ended = access.revoke(&token, &client_id)?;
         Ok((
             (),

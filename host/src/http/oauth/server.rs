@@ -10,7 +10,7 @@ use crate::config;
 use crate::http::owner::form::Spent;
 use crate::http::owner::login::Logins;
 use crate::http::records::Records;
-use crate::store::{Access, Recorder};
+use crate::store::{AccessRecords, Recorder};
 
 /// What every endpoint needs.
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ pub struct OAuth {
 impl OAuth {
     /// `backends` are name and a line about each, as the owner is asked about them.
     pub fn new(
-        access: Arc<Access>,
+        access: Arc<AccessRecords>,
         recorder: Recorder,
         settings: Arc<config::OAuth>,
         backends: Arc<[(String, String)]>,

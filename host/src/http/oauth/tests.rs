@@ -32,7 +32,7 @@ use crate::config::{self, FixedClient};
 use crate::http::address::Address;
 use crate::http::host_origin::Base;
 use crate::principal::{Backends, Scope};
-use crate::store::{Access, Approval, DataDirectory, NewApp, Recorder};
+use crate::store::{AccessRecords, Approval, DataDirectory, NewApp, Recorder};
 
 const BASE: &str = "https://berth.example";
 const RESOURCE: &str = "https://berth.example/mcp";
@@ -48,7 +48,7 @@ const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 struct Server {
     directory: DataDirectory,
     root: TempDir,
-    access: Arc<Access>,
+    access: Arc<AccessRecords>,
     oauth: OAuth,
     router: Router,
     /// By which name it is called.

@@ -23,7 +23,7 @@ use crate::http::parameters::Parameters;
 use crate::http::refusal::too_often;
 use crate::http::resource;
 use crate::store::audit::{Entry, Event};
-use crate::store::{Access, Issued, Redemption, Refused};
+use crate::store::{AccessRecords, Issued, Redemption, Refused};
 
 /// Answers a request for tokens.
 pub(super) async fn token(
@@ -85,7 +85,7 @@ async fn redeem(
     let redirect = parameters.require("redirect_uri")?.to_owned();
     let challenge = challenge(parameters.require("code_verifier")?)?;
     let client_id = client_id.to_owned();
-    let redeem = move |access: &Access| {
+    let redeem = move |access: &AccessRecords| {
         let redemption = Redemption {
             client_id: &client_id,
             redirect: &redirect,
@@ -110,7 +110,7 @@ async fn refresh(
     let token = parameters.require("refresh_token")?.to_owned();
     let scope = parameters.get("scope").map(scope::highest).transpose()?;
     let client_id = client_id.to_owned();
-    let refresh = move |access: &Access| {
+    let refresh = move |access: &AccessRecords| {
         let now = SystemTime::now();
         let issued = access.refresh(&token, &client_id, Some(&resource), scope, address, now)?;
         let entry = entry(access, &issued, Event::TokenRefreshed, &client_id, address, now);
@@ -121,7 +121,7 @@ async fn refresh(
 
 /// What is recorded of tokens for `client_id`; `made` is what happened if there are any.
 fn entry(
-    access: &Access,
+    access: &AccessRecords,
     issued: &Result<Issued, Refused>,
     made: Event,
     client_id: &str,

@@ -21,7 +21,7 @@ use super::posted::Posted;
 use crate::http::host_origin::Base;
 use crate::http::records::{Records, Unavailable};
 use crate::store::audit::{Entry, Event};
-use crate::store::{self, Access, Secret, passphrase};
+use crate::store::{self, AccessRecords, Secret, passphrase};
 
 /// How many passphrases are tried at once: each try takes tens of megabytes and a core, and one after the other, each
 /// waits for what the one before it did to the lock-out.
@@ -239,7 +239,7 @@ impl Tried {
 
 /// Tries a passphrase at `origin` from `address`, unless that is locked out. None is right as long as none is set.
 fn try_passphrase(
-    access: &Access,
+    access: &AccessRecords,
     guess: &str,
     origin: &str,
     address: IpAddr,

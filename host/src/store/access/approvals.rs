@@ -10,7 +10,7 @@ use super::columns::{self, seconds, whole};
 use super::families::{self, FAMILY};
 use super::secret::{Origin, Secret, digest};
 use super::tokens::{self, Issued, Pair, Refused};
-use super::{Access, Error};
+use super::{AccessRecords, Error};
 use crate::principal::{Backends, Scope};
 
 /// How long a code may be redeemed.
@@ -50,7 +50,7 @@ pub struct Redemption<'r> {
     pub resource: Option<&'r str>,
 }
 
-impl Access {
+impl AccessRecords {
     /// Keeps the owner's approval, as a new family, and answers the code for the app: good once, for 60 seconds.
     ///
     /// # Errors

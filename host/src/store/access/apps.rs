@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::columns::{self, List, seconds, time, whole};
 use super::lockout::place;
-use super::{Access, Error};
+use super::{AccessRecords, Error};
 use crate::store::files;
 
 /// How long an app may go without the owner's first approval.
@@ -56,10 +56,10 @@ pub struct App {
     pub last_used: Option<SystemTime>,
 }
 
-impl Access {
+impl AccessRecords {
     /// Registers an app that asked from `address`. One that is never approved is forgotten after a day, or when the others
     /// like it are more than `room` has place for: then the oldest of its own address leaves, or of the address that has
-    /// most. Others stay until [`Access::remove_app`].
+    /// most. Others stay until [`AccessRecords::remove_app`].
     ///
     /// # Errors
     /// If the database cannot be written.

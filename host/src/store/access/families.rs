@@ -10,7 +10,7 @@ use rusqlite::{Row, Transaction, params};
 
 use super::columns::{self, seconds, time, whole};
 use super::secret::Secret;
-use super::{Access, Error, lock, transact};
+use super::{AccessRecords, Error, lock, transact};
 use crate::principal::{Backends, Scope};
 
 /// How long an approval holds.
@@ -72,7 +72,7 @@ pub struct Family {
 #[derive(Debug, Default)]
 pub(super) struct Uses(Mutex<HashMap<i64, i64>>);
 
-impl Access {
+impl AccessRecords {
     /// Makes a personal token that lasts for `expires` and is good for every address of ours.
     ///
     /// # Errors
@@ -131,7 +131,7 @@ impl Access {
         self.change(|change| change.execute("DELETE FROM families", []))
     }
 
-    /// Whether [`Access::note_use`] has nothing to write for this family, as it wrote within the last minute. Never
+    /// Whether [`AccessRecords::note_use`] has nothing to write for this family, as it wrote within the last minute. Never
     /// blocks.
     pub fn is_use_noted(&self, family: i64, now: SystemTime) -> bool {
         self.uses.is_noted(family, seconds(now))

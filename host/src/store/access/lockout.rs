@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use super::columns::seconds;
-use super::{Access, Error};
+use super::{AccessRecords, Error};
 use crate::network::network;
 
 /// Who counts together, and what failing costs them. Times in seconds.
@@ -49,7 +49,7 @@ const KNOWN: i64 = 90 * 24 * 60 * 60;
 /// The most of these; beyond, those that were used longest ago are forgotten.
 const PLACES: u32 = 100;
 
-impl Access {
+impl AccessRecords {
     /// For how long nobody may try to log in from `address`; none: now. Whoever checks passphrases must do it one at a
     /// time, from asking this to telling of the outcome; otherwise many guesses at once all find the door open.
     ///

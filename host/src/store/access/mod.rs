@@ -36,7 +36,7 @@ pub use verify::Verified;
 
 /// The records of who may come in. Secrets are kept as digests only.
 #[derive(Debug)]
-pub struct Access {
+pub struct AccessRecords {
     path: PathBuf,
     /// For changes, which wait for those of other processes.
     writing: Mutex<Connection>,
@@ -47,7 +47,7 @@ pub struct Access {
     uses: families::Uses,
 }
 
-impl Access {
+impl AccessRecords {
     pub(super) fn open(path: &Path, key: &Path) -> Result<Self, Error> {
         Ok(Self {
             path: path.to_owned(),

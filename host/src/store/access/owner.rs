@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension as _, params};
 
 use super::columns::{seconds, time, whole};
 use super::secret::{Digest, Secret, digest};
-use super::{Access, Error};
+use super::{AccessRecords, Error};
 
 /// How long a login lasts.
 const LOGIN: Duration = Duration::from_hours(12);
@@ -14,7 +14,7 @@ const LOGIN: Duration = Duration::from_hours(12);
 /// The most logins at once; beyond, the oldest ends.
 const LOGINS: u32 = 100;
 
-impl Access {
+impl AccessRecords {
     /// The hash of the owner's passphrase, as [`super::passphrase::verify`] takes it; none if none was set yet.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tempfile::TempDir;
 
-use super::{Access, Approval, Issued, Redemption, Refused, Verified};
+use super::{AccessRecords, Approval, Issued, Redemption, Refused, Verified};
 use crate::principal::{Backends, Scope};
 use crate::store::DataDirectory;
 
@@ -26,7 +26,7 @@ const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 /// Records in a directory of their own, gone when dropped.
 struct Place {
     root: TempDir,
-    access: Access,
+    access: AccessRecords,
 }
 
 impl Place {
@@ -37,7 +37,7 @@ impl Place {
     }
 
     /// A second set of eyes on the same file, as another process has.
-    fn again(&self) -> Access {
+    fn again(&self) -> AccessRecords {
         open(&self.root)
     }
 
@@ -50,7 +50,7 @@ impl Place {
     }
 }
 
-fn open(root: &TempDir) -> Access {
+fn open(root: &TempDir) -> AccessRecords {
     let directory = DataDirectory::open(&root.path().join("data"), &root.path().join("cache")).unwrap();
     directory.access().unwrap()
 }
@@ -82,7 +82,7 @@ fn redemption() -> Redemption<'static> {
     }
 }
 
-impl Access {
+impl AccessRecords {
     /// The first tokens of a family that begins at `seconds`.
     fn admitted(&self, seconds: u64) -> Issued {
         let code = self.approve(&approval(), at(seconds)).unwrap();

@@ -12,7 +12,7 @@ use tracing::warn;
 use super::columns::{seconds, whole};
 use super::families;
 use super::secret::{Origin, Secret, digest, named_family};
-use super::{Access, Error};
+use super::{AccessRecords, Error};
 use crate::principal::Scope;
 use crate::store::secret::Key;
 
@@ -64,7 +64,7 @@ pub enum Refused {
     Resource,
 }
 
-impl Access {
+impl AccessRecords {
     /// Exchanges a refresh token for the next pair; `scope` may narrow what the access token may do. The token is spent
     /// by that. For 30 seconds, and as long as its successor was not used, it yields the same pair once more; used
     /// again later, it ends its family, for then two hold it.

@@ -3,9 +3,9 @@
 //! What this process changes is seen at once. Changes of other processes, such as `berth tokens revoke`, are looked for
 //! when the last look is 50 ms old: asking SQLite each time would cost more than everything else here.
 //!
-//! A call asks in three steps, so that nothing on the runtime's threads may block: [`Access::is_fresh`], otherwise
-//! [`Access::look`] where it may block; [`Access::recall`]; and for a token that is not in mind [`Access::verify`] where
-//! it may block.
+//! A call asks in three steps, so that nothing on the runtime's threads may block: [`AccessRecords::is_fresh`], otherwise
+//! [`AccessRecords::look`] where it may block; [`AccessRecords::recall`]; and for a token that is not in mind
+//! [`AccessRecords::verify`] where it may block.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,7 +16,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use super::columns::seconds;
 use super::families::Kind;
 use super::secret::{self, Digest, Secret};
-use super::{Access, Error};
+use super::{AccessRecords, Error};
 use crate::principal::Principal;
 
 /// The most tokens kept in mind.
@@ -32,7 +32,7 @@ pub struct Verified {
     pub principal: Principal,
     /// What it is for, as it was approved; none: whatever address is ours. The caller compares.
     pub resource: Option<String>,
-    /// Its family, for [`Access::note_use`].
+    /// Its family, for [`AccessRecords::note_use`].
     pub family: i64,
 }
 
@@ -57,7 +57,7 @@ struct Token {
     expires: i64,
 }
 
-impl Access {
+impl AccessRecords {
     /// Within which time every process notices what another has changed.
     pub const NOTICED_WITHIN: Duration = Duration::from_millis(50);
 
@@ -87,7 +87,8 @@ impl Access {
         Ok(())
     }
 
-    /// Whom `token` speaks for, if that is in mind from an earlier [`Access::verify`]; none says nothing. Never blocks.
+    /// Whom `token` speaks for, if that is in mind from an earlier [`AccessRecords::verify`]; none says nothing. Never
+    /// blocks.
     pub fn recall(&self, token: &str, now: SystemTime) -> Option<Verified> {
         let digest = well_formed(token)?;
         let found = self.verified.lock();
@@ -131,7 +132,7 @@ impl Cache {
 impl Found {
     fn is_fresh(&self) -> bool {
         self.looked
-            .is_some_and(|looked| looked.elapsed() < Access::NOTICED_WITHIN)
+            .is_some_and(|looked| looked.elapsed() < AccessRecords::NOTICED_WITHIN)
     }
 
     fn forget(&mut self) {

@@ -64,7 +64,7 @@ async fn what_was_done_is_answered_though_the_record_breaks_meanwhile_and_is_rec
         .unwrap();
     let root = server.root.path().to_owned();
     let address = [192, 0, 2, 1].into();
-    let work = move |_: &Access| Ok((Unwritable::new(&root), Some(entry("meanwhile"))));
+    let work = move |_: &AccessRecords| Ok((Unwritable::new(&root), Some(entry("meanwhile"))));
     let unwritable = server.oauth.records.recorded(address, work).await.unwrap();
     let next = server
         .oauth

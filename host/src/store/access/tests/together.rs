@@ -3,13 +3,13 @@
 use std::sync::Barrier;
 use std::thread;
 
-use super::{Access, Place, approval, at, redemption};
+use super::{AccessRecords, Place, approval, at, redemption};
 
 /// What `work` answers for each of `all`, run in as many threads that begin together.
-fn at_once<'a, T: Send>(all: &[&'a Access], work: impl Fn(&'a Access) -> T + Sync) -> Vec<T> {
+fn at_once<'a, T: Send>(all: &[&'a AccessRecords], work: impl Fn(&'a AccessRecords) -> T + Sync) -> Vec<T> {
     let begin = Barrier::new(all.len());
     thread::scope(|scope| {
-        let run = |access: &&'a Access| {
+        let run = |access: &&'a AccessRecords| {
             let (access, begin, work) = (*access, &begin, &work);
             scope.spawn(move || {
                 begin.wait();

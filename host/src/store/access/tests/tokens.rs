@@ -1,6 +1,6 @@
 //! Codes and tokens of apps: what each is good for, how often, and how long.
 
-use super::{APP, Access, HERE, Issued, Place, Redemption, Refused, approval, at, redemption};
+use super::{APP, AccessRecords, HERE, Issued, Place, Redemption, Refused, approval, at, redemption};
 use crate::principal::{Backends, Scope};
 use crate::store::Secret;
 
@@ -196,7 +196,7 @@ fn once_the_successor_was_used_the_old_token_is_theft_at_once() {
 }
 
 /// Renews `times` times, once a second: the last tokens.
-fn renewed_often(access: &Access, mut refresh: Secret, times: u64) -> Issued {
+fn renewed_often(access: &AccessRecords, mut refresh: Secret, times: u64) -> Issued {
     let mut renew = |second| {
         let issued = access.renewed(refresh.reveal(), second).unwrap();
         refresh = issued.refresh.clone();
@@ -364,7 +364,7 @@ fn revoking_either_token_ends_both() {
 }
 
 /// Renews every 20 days for as long as that works; answers the last tokens and when they came.
-fn renewed_to_the_end(access: &Access) -> (crate::store::Issued, u64) {
+fn renewed_to_the_end(access: &AccessRecords) -> (crate::store::Issued, u64) {
     let mut last = (access.admitted(0), 0);
     while let Ok(next) = access.renewed(last.0.refresh.reveal(), last.1 + 20 * DAY) {
         last = (next, last.1 + 20 * DAY);

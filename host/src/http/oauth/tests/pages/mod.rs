@@ -28,7 +28,7 @@ use crate::http::address::Address;
 use crate::http::host_origin::Base;
 use crate::http::oauth::register::UNAPPROVED;
 use crate::http::oauth::{OAuth, router};
-use crate::store::{Access, DataDirectory, NewApp, Recorder};
+use crate::store::{AccessRecords, DataDirectory, NewApp, Recorder};
 
 const PUBLIC: &str = "https://berth.example";
 const LOCAL: &str = "http://localhost:8787";
@@ -43,7 +43,7 @@ type Fields<'a> = Vec<(&'a str, &'a str)>;
 /// An authorization server, with an app that has registered itself.
 struct Site {
     router: Router,
-    access: Arc<Access>,
+    access: Arc<AccessRecords>,
     base: &'static str,
     client: String,
     directory: TempDir,
