@@ -84,7 +84,7 @@ impl Admission {
     }
 
     /// Takes in a TCP connection from `address`, a stranger's until it shows more. With `shared`, strangers of many
-    /// places come from that address, as through a tunnel; `speaks` says that its first byte is there already. Where
+    /// networks come from that address, as through a tunnel; `speaks` says that its first byte is there already. Where
     /// there is no room, another one is told to make some: see `Sockets::admit`.
     pub fn socket(&self, address: IpAddr, shared: bool, speaks: bool) -> Arc<Socket> {
         self.0.sockets.admit(network(address), shared, speaks)

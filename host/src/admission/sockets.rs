@@ -32,13 +32,13 @@ impl Sockets {
     /// one where it has all that it may. The newer half of these is spared, so that whoever has just come has time to
     /// show who it is, however many come at once. Of the older half it is one that has come least far, and of several
     /// any: nobody can tell who is next, or outlast all others by being quick.
-    pub(super) fn admit(self: &Arc<Self>, place: IpAddr, shared: bool, speaks: bool) -> Arc<Socket> {
+    pub(super) fn admit(self: &Arc<Self>, network: IpAddr, shared: bool, speaks: bool) -> Arc<Socket> {
         let each = if shared { STRANGERS_SOCKETS } else { ONE_ADDRESS_SOCKETS };
         let leave = CancellationToken::new();
         let stage = if speaks { Stage::Heard } else { Stage::Silent };
-        let (number, sent_away) = self.strangers().admit(place, each, stage, leave.clone());
-        if let Some(place) = sent_away {
-            self.ledger.note(Kind::Strangers, &place.to_string(), What::Socket);
+        let (number, sent_away) = self.strangers().admit(network, each, stage, leave.clone());
+        if let Some(network) = sent_away {
+            self.ledger.note(Kind::Strangers, &network.to_string(), What::Socket);
         }
         Arc::new(Socket {
             sockets: self.clone(),
@@ -126,7 +126,7 @@ enum Stage {
 
 #[derive(Debug)]
 struct Stranger {
-    place: IpAddr,
+    network: IpAddr,
     stage: Stage,
     leave: CancellationToken,
 }
@@ -138,34 +138,34 @@ struct Strangers {
     last: u64,
     /// In the order in which they came.
     sockets: BTreeMap<u64, Stranger>,
-    places: HashMap<IpAddr, usize>,
+    networks: HashMap<IpAddr, usize>,
 }
 
 impl Strangers {
-    /// Takes one in from `place`, which may have at most `each`; and whose connection was sent away for it.
-    fn admit(&mut self, place: IpAddr, each: usize, stage: Stage, leave: CancellationToken) -> (u64, Option<IpAddr>) {
-        let next = match self.places.get(&place) {
-            Some(own) if *own >= each => self.next_to_leave(|other| other == place),
+    /// Takes one in from `network`, which may have at most `each`; and whose connection was sent away for it.
+    fn admit(&mut self, network: IpAddr, each: usize, stage: Stage, leave: CancellationToken) -> (u64, Option<IpAddr>) {
+        let next = match self.networks.get(&network) {
+            Some(own) if *own >= each => self.next_to_leave(|other| other == network),
             _ if self.sockets.len() < STRANGERS_SOCKETS => None,
             _ => {
-                let most = self.places.values().max();
-                self.next_to_leave(|other| self.places.get(&other) == most)
+                let most = self.networks.values().max();
+                self.next_to_leave(|other| self.networks.get(&other) == most)
             }
         };
         let sent_away = next.and_then(|number| self.leave(number));
         self.last += 1;
-        *self.places.entry(place).or_default() += 1;
-        self.sockets.insert(self.last, Stranger { place, stage, leave });
+        *self.networks.entry(network).or_default() += 1;
+        self.sockets.insert(self.last, Stranger { network, stage, leave });
         let from = sent_away.map(|stranger| {
             stranger.leave.cancel();
-            stranger.place
+            stranger.network
         });
         (self.last, from)
     }
 
-    /// Which of those from some places makes room: of the older half, any of those that have come least far.
+    /// Which of those from some networks makes room: of the older half, any of those that have come least far.
     fn next_to_leave(&self, from: impl Fn(IpAddr) -> bool) -> Option<u64> {
-        let those: Vec<_> = self.sockets.iter().filter(|(_, socket)| from(socket.place)).collect();
+        let those: Vec<_> = self.sockets.iter().filter(|(_, socket)| from(socket.network)).collect();
         let older = &those[..those.len().div_ceil(2)];
         let least = older.iter().map(|(_, socket)| socket.stage).min()?;
         let mut candidates: Vec<u64> = older
@@ -184,10 +184,10 @@ impl Strangers {
 
     fn leave(&mut self, number: u64) -> Option<Stranger> {
         let socket = self.sockets.remove(&number)?;
-        if let Some(own) = self.places.get_mut(&socket.place) {
+        if let Some(own) = self.networks.get_mut(&socket.network) {
             *own -= 1;
             if *own == 0 {
-                self.places.remove(&socket.place);
+                self.networks.remove(&socket.network);
             }
         }
         Some(socket)
@@ -214,12 +214,12 @@ mod tests {
     }
 
     impl House {
-        fn admit(&mut self, place: &str, each: usize) -> (u64, Option<String>) {
+        fn admit(&mut self, network: &str, each: usize) -> (u64, Option<String>) {
             let token = CancellationToken::new();
-            let place = place.parse().unwrap();
-            let (number, sent_away) = self.strangers.admit(place, each, Stage::Silent, token.clone());
+            let network = network.parse().unwrap();
+            let (number, sent_away) = self.strangers.admit(network, each, Stage::Silent, token.clone());
             self.tokens.push((number, token));
-            (number, sent_away.map(|place| place.to_string()))
+            (number, sent_away.map(|network| network.to_string()))
         }
 
         fn sent_away(&self) -> Vec<u64> {
@@ -335,7 +335,7 @@ mod tests {
             house.strangers.leave(number);
             assert!(house.strangers.leave(number).is_none(), "twice is once");
         }
-        assert!(house.strangers.sockets.is_empty() && house.strangers.places.is_empty());
+        assert!(house.strangers.sockets.is_empty() && house.strangers.networks.is_empty());
         assert_eq!(house.sent_away(), Vec::<u64>::new());
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::columns::{self, List, seconds, time, whole};
-use super::lockout::place;
+use super::lockout::network_text;
 use super::{AccessRecords, Error};
 use crate::store::files;
 
@@ -69,7 +69,7 @@ impl AccessRecords {
         self.change(|change| {
             let stale = "DELETE FROM clients WHERE approved = 0 AND created <= ?1";
             change.execute(stale, [created - whole(FIRST_APPROVAL)])?;
-            for leaving in leaving(waiting(change)?, &place(address), room) {
+            for leaving in leaving(waiting(change)?, &network_text(address), room) {
                 change.execute("DELETE FROM clients WHERE id = ?1 AND approved = 0", [leaving])?;
             }
             let redirects = List(app.redirects.clone());
@@ -125,7 +125,7 @@ impl AccessRecords {
 /// An app that was never approved.
 struct Waiting {
     id: String,
-    /// The address that it registered from, in the words of [`place`].
+    /// The address that it registered from, in the words of [`network_text`].
     from: String,
 }
 
@@ -135,7 +135,7 @@ fn waiting(connection: &Connection) -> rusqlite::Result<Vec<Waiting>> {
     let app = |row: &Row<'_>| {
         let (id, address): (_, String) = (row.get("id")?, row.get("address")?);
         // What is no address stands for itself.
-        let from = address.parse().map_or(address, place);
+        let from = address.parse().map_or(address, network_text);
         Ok(Waiting { id, from })
     };
     connection.prepare_cached(all)?.query_map([], app)?.collect()

@@ -43,11 +43,11 @@ const OVERALL: Rule = Rule {
 /// What stands for all addresses in the table.
 const EVERYONE: &str = "";
 
-/// How long a place is known from which the owner logged in, in seconds.
+/// How long a network is known from which the owner logged in, in seconds.
 const KNOWN: i64 = 90 * 24 * 60 * 60;
 
 /// The most of these; beyond, those that were used longest ago are forgotten.
-const PLACES: u32 = 100;
+const NETWORKS: u32 = 100;
 
 impl AccessRecords {
     /// For how long nobody may try to log in from `address`; none: now. Whoever checks passphrases must do it one at a
@@ -60,7 +60,7 @@ impl AccessRecords {
         let latest: Option<i64> = self.read(|connection| {
             let latest = "SELECT max(until) FROM failures WHERE address = ?1 OR (
                               address = ?2 AND NOT EXISTS (SELECT 1 FROM places WHERE address = ?1 AND last > ?3))";
-            let row = params![place(address), EVERYONE, seconds(now) - KNOWN];
+            let row = params![network_text(address), EVERYONE, seconds(now) - KNOWN];
             connection.query_row(latest, row, |row| row.get(0))
         })?;
         let until = UNIX_EPOCH + Duration::from_secs(latest.and_then(|at| u64::try_from(at).ok()).unwrap_or_default());
@@ -75,7 +75,7 @@ impl AccessRecords {
     pub fn login_failed(&self, address: IpAddr, now: SystemTime) -> Result<(), Error> {
         let now = seconds(now);
         self.change(|change| {
-            count(change, &place(address), &ADDRESS, now)?;
+            count(change, &network_text(address), &ADDRESS, now)?;
             count(change, EVERYONE, &OVERALL, now)?;
             let old = "DELETE FROM failures WHERE last <= ?1";
             change.execute(old, [now - ADDRESS.memory]).map(drop)
@@ -99,7 +99,7 @@ impl AccessRecords {
     /// # Errors
     /// If the database cannot be written.
     pub fn login_succeeded(&self, address: IpAddr, now: SystemTime) -> Result<(), Error> {
-        let (address, now) = (place(address), seconds(now));
+        let (address, now) = (network_text(address), seconds(now));
         self.change(|change| {
             change.execute(
                 "REPLACE INTO places (address, last) VALUES (?1, ?2)",
@@ -107,7 +107,7 @@ impl AccessRecords {
             )?;
             let oldest = "DELETE FROM places WHERE address IN
                           (SELECT address FROM places ORDER BY last DESC LIMIT -1 OFFSET ?1)";
-            change.execute(oldest, [PLACES])?;
+            change.execute(oldest, [NETWORKS])?;
             let forget = "DELETE FROM failures WHERE address IN (?1, ?2) OR last <= ?3";
             change
                 .execute(forget, params![address, EVERYONE, now - ADDRESS.memory])
@@ -135,7 +135,7 @@ fn count(change: &Transaction<'_>, address: &str, rule: &Rule, now: i64) -> rusq
 }
 
 /// Who counts as one, as it stands in a table.
-pub(super) fn place(address: IpAddr) -> String {
+pub(super) fn network_text(address: IpAddr) -> String {
     match network(address) {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => {
