@@ -8,13 +8,17 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 
 use super::consent::Question;
-use super::request::{self, Fault};
+use super::request::{self, Asked, Fault};
 use super::server::OAuth;
 use crate::http::address::Address;
 use crate::http::host_origin::Base;
+use crate::http::owner::login::Reason;
 use crate::http::owner::pages;
 use crate::http::owner::posted::Posted;
 use crate::store::AccessRecords;
+
+/// The path that takes the login form.
+pub(super) const LOGIN: &str = "/oauth/login";
 
 /// Puts a request for authorization to the owner, who logs in first.
 pub(super) async fn show(
@@ -47,7 +51,7 @@ async fn page(oauth: &OAuth, base: &Base, query: &str, headers: &HeaderMap) -> R
         return Ok(pages::no_passphrase(base, why));
     }
     match oauth.logins.cookie(headers, base).await? {
-        None => Ok(oauth.logins.ask(base, headers, &asked.app.name, query)?),
+        None => Ok(oauth.logins.ask(base, headers, reason(&asked, query))?),
         Some(cookie) => {
             let question = Question {
                 oauth,
@@ -69,11 +73,20 @@ async fn take(
     headers: &HeaderMap,
     posted: &Posted,
 ) -> Result<Response, Fault> {
-    let onward = request::link(posted.get("query"));
+    let query = posted.get("query");
+    let onward = request::link(query);
     let Some(form) = oauth.logins.sent(base, headers, posted) else {
         return Ok(pages::stale(base, &onward));
     };
-    let asked = request::read(oauth, base, posted.get("query")).await?;
+    let asked = request::read(oauth, base, query).await?;
     let passphrase = posted.get("passphrase");
-    Ok(form.log_in(passphrase, address, &asked.app.name, &onward).await?)
+    Ok(form.log_in(passphrase, address, reason(&asked, query), &onward).await?)
+}
+
+fn reason<'a>(asked: &'a Asked, query: &'a str) -> Reason<'a> {
+    Reason {
+        app: &asked.app.name,
+        action: LOGIN,
+        query,
+    }
 }

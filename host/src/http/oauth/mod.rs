@@ -61,7 +61,7 @@ fn pages(oauth: OAuth) -> Router {
     let log_out = post(login::log_out).with_state(oauth.logins.clone());
     Router::new()
         .route(request::PATH, get(authorize::show))
-        .route("/oauth/login", post(authorize::log_in))
+        .route(authorize::LOGIN, post(authorize::log_in))
         .route("/oauth/logout", log_out)
         .route("/oauth/consent", post(consent::answer))
         .layer(DefaultBodyLimit::max(FORM_LIMIT))

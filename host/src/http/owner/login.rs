@@ -30,6 +30,17 @@ const TRIES_AT_ONCE: usize = 1;
 /// How long a login waits for those before it.
 const TURN: Duration = Duration::from_secs(5);
 
+/// What the owner logs in for.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::http) struct Reason<'a> {
+    /// The name of the app that asks for something.
+    pub(in crate::http) app: &'a str,
+    /// The path that takes the form.
+    pub(in crate::http) action: &'a str,
+    /// The query of the request that is shown next, as the form brings it back.
+    pub(in crate::http) query: &'a str,
+}
+
 /// The owner's logins. Clones share them.
 #[derive(Clone, Debug)]
 pub(in crate::http) struct Logins {
@@ -73,13 +84,12 @@ impl Logins {
         Ok(known.then_some(cookie))
     }
 
-    /// Asks for the passphrase before the request of `app` with this query is shown.
+    /// Asks for the passphrase.
     pub(in crate::http) fn ask(
         &self,
         base: &Base,
         headers: &HeaderMap,
-        app: &str,
-        query: &str,
+        reason: Reason<'_>,
     ) -> Result<Response, Unavailable> {
         let visit = match visit(headers, base) {
             Some(known) => known.to_owned(),
@@ -89,11 +99,10 @@ impl Logins {
         let asked = LoginForm {
             logins: self,
             base,
-            query,
             visit: Cow::Owned(visit),
             now: self.now(),
         };
-        Ok((cookie, asked.page(app, StatusCode::OK, None)).into_response())
+        Ok((cookie, asked.page(reason, StatusCode::OK, None)).into_response())
     }
 
     /// The login form that was sent, if it is one that went to this browser.
@@ -109,7 +118,6 @@ impl Logins {
         Some(LoginForm {
             logins: self,
             base,
-            query,
             visit: Cow::Borrowed(visit),
             now,
         })
@@ -134,11 +142,10 @@ pub(in crate::http) async fn log_out(
     ([(header::SET_COOKIE, Cookie::Login.end(&base))], notice).into_response()
 }
 
-/// A login form in one browser, about what the owner logs in for.
+/// A login form in one browser.
 pub(in crate::http) struct LoginForm<'a> {
     logins: &'a Logins,
     base: &'a Base,
-    query: &'a str,
     visit: Cow<'a, str>,
     now: SystemTime,
 }
@@ -148,26 +155,25 @@ pub(in crate::http) struct LoginForm<'a> {
 #[template(path = "login.html")]
 struct LoginPage<'a> {
     host: &'a str,
-    app: &'a str,
+    reason: Reason<'a>,
     fault: Option<&'a str>,
-    query: &'a str,
     token: &'a str,
 }
 
 impl LoginForm<'_> {
     /// Checks a passphrase from `address`. The right one leads `onward`, with a login of 12 hours; otherwise the form is
-    /// shown again, with the name of the `app` whose request comes next.
+    /// shown again.
     pub(in crate::http) async fn log_in(
         self,
         passphrase: &str,
         address: IpAddr,
-        app: &str,
+        reason: Reason<'_>,
         onward: &str,
     ) -> Result<Response, Unavailable> {
         let Self { logins, base, .. } = self;
         let Ok(Ok(turn)) = timeout(TURN, logins.tries.clone().acquire_owned()).await else {
             return Ok(self.page(
-                app,
+                reason,
                 StatusCode::SERVICE_UNAVAILABLE,
                 Some("Too many logins at once. Try again."),
             ));
@@ -182,9 +188,9 @@ impl LoginForm<'_> {
             Ok((tried, Some(entry)))
         });
         Ok(match tried.await? {
-            Tried::LockedOut(wait) => self.locked_out(app, wait),
+            Tried::LockedOut(wait) => self.locked_out(reason, wait),
             Tried::Wrong => self.page(
-                app,
+                reason,
                 StatusCode::FORBIDDEN,
                 Some("That is not the passphrase. Try again."),
             ),
@@ -198,22 +204,21 @@ impl LoginForm<'_> {
         })
     }
 
-    fn page(&self, app: &str, status: StatusCode, fault: Option<&str>) -> Response {
+    fn page(&self, reason: Reason<'_>, status: StatusCode, fault: Option<&str>) -> Response {
         let page = LoginPage {
             host: pages::host(self.base),
-            app,
+            reason,
             fault,
-            query: self.query,
-            token: &form(&self.visit, self.query).token(self.now),
+            token: &form(&self.visit, reason.query).token(self.now),
         };
         pages::page(status, &page, None)
     }
 
-    fn locked_out(&self, app: &str, wait: Duration) -> Response {
+    fn locked_out(&self, reason: Reason<'_>, wait: Duration) -> Response {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         let wait = humantime::format_duration(Duration::from_secs(seconds));
         let text = format!("Too many wrong passphrases. Wait for {wait}, then try again.");
-        let page = self.page(app, StatusCode::TOO_MANY_REQUESTS, Some(&text));
+        let page = self.page(reason, StatusCode::TOO_MANY_REQUESTS, Some(&text));
         ([(header::RETRY_AFTER, seconds.to_string())], page).into_response()
     }
 }

@@ -7,3 +7,6 @@ pub(super) mod form;
 pub(super) mod login;
 pub(super) mod pages;
 pub(super) mod posted;
+
+#[cfg(test)]
+mod tests;
