@@ -31,10 +31,18 @@ only '\breqwest::' 'only the fetch of documents and the doctor use an HTTP clien
 only 'unsafe( \{|_code, )' 'unsafe stands only where a program is started and where macOS tells of sockets' \
     host/src/machine/child.rs host/src/peer/macos.rs
 
+# What is written is read without a look at the machine; whatever is named there is found by assemble/.
+looked=$(grep -rnE '\bstd::(env|fs|process)\b|\b(rustix|etcetera)::|\.(canonicalize|metadata|symlink_metadata|exists|is_file|is_dir)\(' \
+    host/src/config host/src/config.rs || true)
+if [ -n "$looked" ]; then
+    printf 'config/ must not ask disk or environment:\n%s\n' "$looked" >&2
+    failed=1
+fi
+
 # The host knows no program and no agent; config names them.
 named=$(grep -rnwE 'tmux|codex|gemini|opencode' host/src --include='*.rs' \
     | grep -vE ':[0-9]+: *//' \
-    | grep -vE '^host/src/(store/tests|plugin/bundled\.rs|config/tests|config/.*tests|capability/process/grant/tests)' || true)
+    | grep -vE '^host/src/(store/tests|plugin/bundled\.rs|config/tests|assemble/tests|capability/process/grant/tests)' || true)
 if [ -n "$named" ]; then
     printf 'the host must not name a program or an agent:\n%s\n' "$named" >&2
     failed=1

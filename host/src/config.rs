@@ -1,22 +1,20 @@
-//! The configuration: `config.toml` as checked, plain data. Every error says file, line, key and fix.
+//! The configuration: `config.toml` as it is written, checked as a text, plain data. Nothing here asks the disk or the
+//! environment; `assemble` finds what is named. Every error says file, line, key and fix.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::capability::process::grant::{AgentCommand, Grant};
-use crate::machine::OwnPlace;
+use crate::capability::process::grant::AgentCommand;
 
 mod agents;
 mod audit;
 mod backends;
-mod env_file;
-mod file;
 mod oauth;
-mod places;
 mod programs;
 mod server;
+mod sought;
 mod source;
 mod surroundings;
 #[cfg(test)]
@@ -25,15 +23,15 @@ mod tools;
 mod values;
 
 pub use audit::Audit;
-pub use env_file::EnvFile;
+pub(crate) use backends::marked;
 pub use oauth::parse_redirect;
-pub use server::parse_public_url;
-pub use source::ConfigError;
-pub use surroundings::{Installation, find_program};
+pub use programs::Program;
+pub use server::{User, parse_public_url};
+pub use sought::Sought;
+pub use source::{At, ConfigError};
+pub use surroundings::{Installation, Surroundings};
 pub use values::is_name;
-
-use source::{At, Source};
-use surroundings::Surroundings;
+pub(crate) use values::is_variable;
 
 /// The configuration that the binary carries: it applies where the operator has none.
 pub const SHIPPED: &str = include_str!("../../config.toml");
@@ -41,8 +39,10 @@ pub const SHIPPED: &str = include_str!("../../config.toml");
 /// All that the operator chose.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where it was read from; none: the shipped one.
+    /// Its file; none: the shipped one.
     pub file: Option<PathBuf>,
+    /// Where all of it stands, for errors about what is found later.
+    pub top: At,
     /// The listener and berth's own places.
     pub server: Server,
     /// Which apps may ask for access.
@@ -71,7 +71,7 @@ pub struct Server {
     /// Proxies whose word on a client's address counts.
     pub trusted_proxies: Vec<IpAddr>,
     /// Users of this machine whose proxies may be at these addresses, beside root and this one.
-    pub proxy_users: Vec<u32>,
+    pub proxy_users: Vec<User>,
     /// The header, in small letters, in which such a proxy names the client's address.
     pub client_address: String,
     /// Where the token, the lock and the backends' state are kept. Absolute; need not exist yet.
@@ -156,9 +156,7 @@ pub struct Agent {
     /// Its command, at least two words; `@berth` has been replaced by this binary's path.
     pub command: Vec<String>,
     /// A program that it needs on `PATH`.
-    pub requires: Option<String>,
-    /// Whether `requires` was found when the configuration was loaded; true where it needs none.
-    pub installed: bool,
+    pub requires: Option<Sought>,
     /// Regular expressions by the names that `options` use.
     pub words: BTreeMap<String, String>,
     /// The groups of arguments that may follow `command`, by name.
@@ -178,8 +176,8 @@ pub struct Agent {
 pub struct Question {
     /// The whole command, at least one word; `@berth` has been replaced.
     pub command: Vec<String>,
-    /// Where its program was found when the configuration was loaded.
-    pub program: Option<PathBuf>,
+    /// Its program.
+    pub program: Sought,
 }
 
 /// `[backends.NAME]`: a plugin with a name, settings and grants.
@@ -191,16 +189,16 @@ pub struct Backend {
     pub plugin: PluginSource,
     /// The agents that it may start, the preferred one first; each is in `Config::agents`.
     pub agents: Vec<String>,
-    /// The only directories in which its programs start and its files lie. Absolute, without links, existing.
+    /// The only directories in which its programs start and its files lie. Absolute.
     pub directories: Vec<PathBuf>,
     /// The variables that its programs inherit: names, or a beginning followed by `*`.
     pub env: Vec<String>,
-    /// Further variables that its programs get, such as secrets.
-    pub env_file: Option<EnvFile>,
+    /// A file of further variables that its programs get, such as secrets. Absolute.
+    pub env_file: Option<PathBuf>,
     /// The variables that its plugin may set for a program.
     pub guest_env: Vec<String>,
     /// The programs that it may run, by the name that its plugin uses.
-    pub programs: BTreeMap<String, Grant>,
+    pub programs: BTreeMap<String, Program>,
     /// Own tools of the plugin that only read, though every own tool else counts as control.
     pub read_tools: Vec<String>,
     /// Whether a prompt that asks to trust a directory may be answered by a client.
@@ -239,41 +237,16 @@ pub struct Limits {
 }
 
 impl Config {
-    /// Reads and checks the configuration: `path`, else `berth/config.toml` in the user's configuration directory
-    /// (`$XDG_CONFIG_HOME` or `~/.config`), else the shipped one. The current directory is never looked at.
-    ///
-    /// # Errors
-    /// The first thing that is wrong, with file, line, key and fix. A file that others could have written, or that
-    /// lies in a directory which a backend may write, is refused too.
-    pub fn load(path: Option<&Path>, installation: &Installation<'_>) -> Result<Config, ConfigError> {
-        let around = Surroundings::of_process(*installation)?;
-        match file::choose(path, &around)? {
-            Some(own) => check(&file::read(&own)?, Some(&own), &around),
-            None => check(SHIPPED, None, &around),
-        }
-    }
-
-    /// Checks the configuration `text`; `origin` is the absolute path of its file, for errors and relative paths.
+    /// Reads and checks the configuration `text`; `origin` is the absolute path of its file, for errors and relative paths.
     /// `None` stands for the shipped text, whose relative paths start at the home directory.
     ///
     /// # Errors
-    /// As [`Config::load`], but for the file itself.
-    pub fn parse(text: &str, origin: Option<&Path>, installation: &Installation<'_>) -> Result<Config, ConfigError> {
-        check(text, origin, &Surroundings::of_process(*installation)?)
-    }
-
-    /// What no granted directory may hold: data, cache, and whatever decides what is granted.
-    pub fn own_places(&self) -> Vec<OwnPlace> {
-        places::own(self)
-    }
-
-    /// The commands that `@agent` stands for in the grants of `backend`: those of its agents that are installed.
-    pub fn agent_commands(&self, backend: &Backend) -> Vec<AgentCommand> {
-        let agents = backend.agents.iter().filter_map(|name| self.agents.get(name));
-        agents
-            .filter(|agent| agent.installed)
-            .map(|agent| agent.granted.clone())
-            .collect()
+    /// The first thing that is wrong in the text, with file, line, key and fix.
+    pub fn parse(text: &str, origin: Option<&Path>, around: &Surroundings<'_>) -> Result<Config, ConfigError> {
+        let name = origin.map_or("the shipped config.toml".into(), |file| file.display().to_string());
+        let (sections, top): (Sections, At) = source::read(&name, text)?;
+        let folder = origin.and_then(Path::parent).unwrap_or(&around.home);
+        sections.check(top, origin, around, folder)
     }
 }
 
@@ -296,39 +269,40 @@ struct Sections {
     backends: BTreeMap<String, backends::Section>,
 }
 
-fn check(text: &str, origin: Option<&Path>, around: &Surroundings<'_>) -> Result<Config, ConfigError> {
-    let name = origin.map_or("the shipped config.toml".into(), |file| file.display().to_string());
-    let source = Source::parse(&name, text)?;
-    let sections: Sections = source.read()?;
-    let folder = origin.and_then(Path::parent).unwrap_or(&around.home);
-    let top = source.top();
-
-    let mut agents = BTreeMap::new();
-    for (name, section) in sections.agents {
-        let agent = section.check(&name, &top.key("agents").key(&name), around, folder)?;
-        agents.insert(name, agent);
+impl Sections {
+    fn check(
+        self,
+        top: At,
+        origin: Option<&Path>,
+        around: &Surroundings<'_>,
+        folder: &Path,
+    ) -> Result<Config, ConfigError> {
+        let mut agents = BTreeMap::new();
+        for (name, section) in self.agents {
+            let agent = section.check(&name, &top.key("agents").key(&name), around, folder)?;
+            agents.insert(name, agent);
+        }
+        let mut backends = BTreeMap::new();
+        for (name, section) in self.backends {
+            let backend = section.check(&name, &top.key("backends").key(&name), &agents, around, folder)?;
+            backends.insert(name, backend);
+        }
+        Ok(Config {
+            file: origin.map(Path::to_owned),
+            server: self.server.check(&top.key("server"), around, folder)?,
+            oauth: self.oauth.check(&top.key("oauth"))?,
+            audit: self.audit,
+            tools: self.tools.check(&top.key("tools"))?,
+            default_backend: default_backend(&top, self.default_backend, &backends)?,
+            agents,
+            backends,
+            top,
+        })
     }
-    let mut backends = BTreeMap::new();
-    for (name, section) in sections.backends {
-        let backend = section.check(&name, &top.key("backends").key(&name), &agents, around, folder)?;
-        backends.insert(name, backend);
-    }
-    let config = Config {
-        file: origin.map(Path::to_owned),
-        server: sections.server.check(&top.key("server"), around, folder)?,
-        oauth: sections.oauth.check(&top.key("oauth"))?,
-        audit: sections.audit,
-        tools: sections.tools.check(&top.key("tools"))?,
-        default_backend: default_backend(&top, sections.default_backend, &backends)?,
-        agents,
-        backends,
-    };
-    places::check(&config, &top)?;
-    Ok(config)
 }
 
 fn default_backend(
-    top: &At<'_>,
+    top: &At,
     written: Option<String>,
     backends: &BTreeMap<String, Backend>,
 ) -> Result<String, ConfigError> {

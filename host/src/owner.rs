@@ -12,8 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use self::socket::Reception;
 use crate::admission::Admission;
-use crate::assemble;
-use crate::config::Config;
+use crate::assemble::{self, Setup};
 use crate::desk::Desk;
 use crate::mcp::Server;
 use crate::peer::Peer;
@@ -62,10 +61,10 @@ pub struct Claim {
 impl Claim {
     /// Takes it, before anything else is done that others could see. `purpose` says in an error of another process who
     /// holds it. It may block for a while: the record of an older berth is moved.
-    pub fn take(config: &Config, purpose: &str) -> Result<Self, store::Error> {
-        let data = DataDirectory::open(&config.server.data, &config.server.cache)?;
+    pub fn take(setup: &Setup, purpose: &str) -> Result<Self, store::Error> {
+        let data = DataDirectory::open(&setup.server.data, &setup.server.cache)?;
         let lock = data.lock(purpose)?;
-        let audit = data.audit_of_owner(config.audit.sync, &lock)?;
+        let audit = data.audit_of_owner(setup.audit.sync, &lock)?;
         Ok(Self { data, lock, audit })
     }
 }
@@ -74,24 +73,24 @@ impl Owner {
     /// Starts every backend of `config`; `shutdown` ends what goes on between calls. `base_url` is where a browser would
     /// reach this process.
     pub async fn start(
-        config: &Config,
+        setup: &Setup,
         claim: Claim,
         base_url: String,
         shutdown: &CancellationToken,
     ) -> anyhow::Result<Self> {
         let Claim { data, lock, audit } = claim;
-        let texts = config.audit.texts;
+        let texts = setup.audit.texts;
         let recorder = tokio::task::spawn_blocking(move || Recorder::start(audit, texts)).await??;
-        assemble::write_confs(config, &data)?;
-        assemble::follow_former_sockets(config, &data).await?;
-        let backends = assemble::start_backends(config, &data).await?;
-        let desk = assemble::merge(config, backends, base_url)?;
+        assemble::write_confs(setup, &data)?;
+        assemble::follow_former_sockets(setup, &data).await?;
+        let backends = assemble::start_backends(setup, &data).await?;
+        let desk = assemble::merge(setup, backends, base_url)?;
         let tasks = TaskTracker::new();
-        let max_body = usize::try_from(config.server.max_body)?;
+        let max_body = usize::try_from(setup.server.max_body)?;
         let admission = Admission::new(
-            config.server.max_requests,
+            setup.server.max_requests,
             max_body,
-            &config.server.rates,
+            &setup.server.rates,
             recorder.clone(),
             tasks.clone(),
             shutdown.clone(),
@@ -110,7 +109,7 @@ impl Owner {
             under_way: TaskTracker::new(),
             tasks,
             clients: TaskTracker::new(),
-            sessions_may_control: config.server.sessions_may_control,
+            sessions_may_control: setup.server.sessions_may_control,
             shutdown: shutdown.clone(),
             _lock: lock,
         })
@@ -186,18 +185,18 @@ pub enum Ownership {
 impl Ownership {
     /// Connects to the owner, or becomes it for `purpose` where there is none. Of several that try at once one wins, and
     /// the others find it, or wait for its end where it serves nobody else.
-    pub async fn find(config: &Config, purpose: &str, shutdown: &CancellationToken) -> anyhow::Result<Self> {
-        let socket = DataDirectory::open(&config.server.data, &config.server.cache)?.socket_path();
+    pub async fn find(setup: &Setup, purpose: &str, shutdown: &CancellationToken) -> anyhow::Result<Self> {
+        let socket = DataDirectory::open(&setup.server.data, &setup.server.cache)?.socket_path();
         let began = Instant::now();
         let mut said = false;
         loop {
             if let Ok(stream) = UnixStream::connect(&socket).await {
                 return Ok(Self::Theirs(stream));
             }
-            match Claim::take(config, purpose) {
+            match Claim::take(setup, purpose) {
                 Ok(claim) => {
-                    let base_url = format!("http://{}", config.server.listen);
-                    let owner = Owner::start(config, claim, base_url, shutdown).await?;
+                    let base_url = format!("http://{}", setup.server.listen);
+                    let owner = Owner::start(setup, claim, base_url, shutdown).await?;
                     return Ok(Self::Ours(Box::new(owner)));
                 }
                 Err(error @ store::Error::InUse { .. })

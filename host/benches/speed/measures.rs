@@ -114,8 +114,8 @@ pub(crate) async fn record(place: &Place) -> anyhow::Result<Row> {
             .throughput(&berth.call(NOOP, json!({})), CONNECTIONS, ROUND)
             .await?
     };
-    let config = place.config()?;
-    let data = DataDirectory::open(&config.server.data, &config.server.cache)?;
+    let setup = place.setup()?;
+    let data = DataDirectory::open(&setup.server.data, &setup.server.cache)?;
     let recorder = Recorder::start(data.audit(false)?, false)?;
     let entries = recorded(&recorder).await?;
     Ok(Row {
@@ -278,9 +278,9 @@ pub(crate) async fn memory(place: &Place) -> anyhow::Result<Row> {
 
 /// One call into a plugin: a store, an instance and the call, with no protocol around it.
 pub(crate) async fn plugin_call(place: &Place) -> anyhow::Result<Row> {
-    let config = place.config()?;
-    let data = DataDirectory::open(&config.server.data, &config.server.cache)?;
-    let backends = start_backends(&config, &data).await?;
+    let setup = place.setup()?;
+    let data = DataDirectory::open(&setup.server.data, &setup.server.cache)?;
+    let backends = start_backends(&setup, &data).await?;
     let guest = backends
         .iter()
         .find(|backend| backend.name == GUEST)

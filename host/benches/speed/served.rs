@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, ensure};
-use berth::config::{Config, Installation, SHIPPED};
+use berth::assemble::Setup;
+use berth::config::{Installation, SHIPPED};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use toml::{Table, Value};
@@ -54,13 +55,13 @@ impl Place {
         self.path("data/conf/local-tmux")
     }
 
-    /// The configuration as berth reads it.
-    pub(crate) fn config(&self) -> anyhow::Result<Config> {
+    /// The configuration as berth reads it, with what it names.
+    pub(crate) fn setup(&self) -> anyhow::Result<Setup> {
         let installation = Installation {
             berth: Path::new(BERTH),
             plugins: &["tmux"],
         };
-        Ok(Config::load(Some(&self.path("config.toml")), &installation)?)
+        Ok(Setup::load(Some(&self.path("config.toml")), &installation)?)
     }
 
     /// A token that its owner made for a script.

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::SystemTime;
 
-use berth::config::Config;
+use berth::assemble::Setup;
 use berth::principal::Principal;
 use berth::store::audit::{Entry, Event, Head};
 use berth::store::{self, AccessRecords, DataDirectory};
@@ -11,18 +11,18 @@ use berth::store::{self, AccessRecords, DataDirectory};
 use super::print;
 
 /// Opens the records. Each of those commands comes through here first, before it asks for or changes anything.
-pub(crate) fn open(config: &Config) -> anyhow::Result<AccessRecords> {
-    let data = DataDirectory::open(&config.server.data, &config.server.cache)?;
+pub(crate) fn open(setup: &Setup) -> anyhow::Result<AccessRecords> {
+    let data = DataDirectory::open(&setup.server.data, &setup.server.cache)?;
     // What could not be recorded afterwards is better refused.
-    data.audit(config.audit.sync)?.try_writing()?;
+    data.audit(setup.audit.sync)?.try_writing()?;
     Ok(data.access()?)
 }
 
 /// Records what the operator has done here. It comes before the command says that it is done. What was done is told
 /// even if that begins to fail now, with a note of it.
-pub(crate) fn record(config: &Config, event: Event, detail: &str) {
+pub(crate) fn record(setup: &Setup, event: Event, detail: &str) {
     let entry = Entry::at_door(event, Principal::local().id(), detail);
-    if let Err(error) = append(config, entry) {
+    if let Err(error) = append(setup, entry) {
         let error = anyhow::Error::from(error);
         print::note(&format!(
             "This was done, and could not be recorded: {}",
@@ -31,9 +31,9 @@ pub(crate) fn record(config: &Config, event: Event, detail: &str) {
     }
 }
 
-fn append(config: &Config, entry: Entry) -> Result<Head, store::Error> {
-    let data = DataDirectory::open(&config.server.data, &config.server.cache)?;
-    data.audit(config.audit.sync)?.append(&[entry])
+fn append(setup: &Setup, entry: Entry) -> Result<Head, store::Error> {
+    let data = DataDirectory::open(&setup.server.data, &setup.server.cache)?;
+    data.audit(setup.audit.sync)?.append(&[entry])
 }
 
 /// Waits until a server that runs has seen what was revoked, so that the command's word holds when it is read.

@@ -4,8 +4,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use anyhow::{Context, anyhow, bail};
-use berth::assemble;
-use berth::config::Config;
+use berth::assemble::{self, Setup};
 use berth::machine::replace_this_process;
 use berth::store::DataDirectory;
 use serde_json::{Value, json};
@@ -20,33 +19,33 @@ pub(crate) struct Options {
     name: String,
 }
 
-pub(crate) async fn run(config: &Config, options: Options, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(setup: &Setup, options: Options, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
     if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
         bail!("attach opens a session in a terminal, and this is none; berth call get_logs reads one without");
     }
-    let found = find(config, &options.name, &shutdown).await?;
+    let found = find(setup, &options.name, &shutdown).await?;
     let (backend, id) = found
         .session_id
         .split_once('/')
         .ok_or_else(|| anyhow!("`{}` names no backend", found.session_id))?;
     let joined = found.attach.as_deref().unwrap_or(id);
-    let backend = config.backends.get(backend).ok_or_else(|| {
+    let backend = setup.backends.get(backend).ok_or_else(|| {
         anyhow!("the running berth has a backend `{backend}` that this configuration does not have; give its --config")
     })?;
-    let data = DataDirectory::open(&config.server.data, &config.server.cache)?;
+    let data = DataDirectory::open(&setup.server.data, &setup.server.cache)?;
     for grant in backend.programs.values() {
         if let Some(arguments) = grant.attach_args(joined) {
             let grant = assemble::with_places(grant, &data)?;
             let arguments = grant.fixed.iter().cloned().chain(arguments?);
             // The thread that writes the log ends with this program.
             log::finish();
-            let error = replace_this_process(&grant.path, arguments, assemble::environment(backend), &backend.name);
+            let error = replace_this_process(&grant.path, arguments, backend.environment(), &backend.written.name);
             return Err(error).with_context(|| format!("{} cannot be started", grant.path.display()));
         }
     }
     bail!(
         "no program of backend `{}` has `attach` in its grant, so its sessions cannot be opened here",
-        backend.name
+        backend.written.name
     )
 }
 
@@ -57,9 +56,9 @@ struct Found {
     attach: Option<String>,
 }
 
-async fn find(config: &Config, name: &str, shutdown: &CancellationToken) -> anyhow::Result<Found> {
+async fn find(setup: &Setup, name: &str, shutdown: &CancellationToken) -> anyhow::Result<Found> {
     let arguments = json!({"session_id": name}).as_object().cloned().unwrap_or_default();
-    let connection = Connection::open(config, shutdown).await?;
+    let connection = Connection::open(setup, shutdown).await?;
     let found = connection.client.call("get_session_status", arguments).await;
     connection.close().await;
     let found = found?;

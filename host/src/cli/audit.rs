@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, anyhow, bail};
-use berth::config::Config;
+use berth::assemble::Setup;
 use berth::store::DataDirectory;
 use berth::store::audit::{Audit, Filter, Head, Outcome, Recorded, Removed, View};
 use berth::text;
@@ -84,9 +84,9 @@ struct Show {
     json: bool,
 }
 
-pub(crate) async fn run(config: &Config, options: Options, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
-    let data = DataDirectory::open(&config.server.data, &config.server.cache)?;
-    let audit = data.audit(config.audit.sync)?;
+pub(crate) async fn run(setup: &Setup, options: Options, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
+    let data = DataDirectory::open(&setup.server.data, &setup.server.cache)?;
+    let audit = data.audit(setup.audit.sync)?;
     match options.command {
         Some(Command::Verify { expect }) => {
             let head = audit.verify(expect)?;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use berth::config::Config;
+use berth::assemble::Setup;
 use berth::mcp::{self, Called, Client};
 use berth::owner::{Owner, Ownership};
 use serde_json::{Map, Value, json};
@@ -26,9 +26,9 @@ pub(crate) struct Options {
     json: bool,
 }
 
-pub(crate) async fn run(config: &Config, options: Options, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(setup: &Setup, options: Options, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
     let arguments = read(&options.arguments)?;
-    let connection = Connection::open(config, &shutdown).await?;
+    let connection = Connection::open(setup, &shutdown).await?;
     let called = connection.call(&options.tool, arguments, &shutdown).await;
     connection.close().await;
     let called = called?;
@@ -58,8 +58,8 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) async fn open(config: &Config, shutdown: &CancellationToken) -> anyhow::Result<Self> {
-        let owner = match Ownership::find(config, "call", shutdown).await? {
+    pub(crate) async fn open(setup: &Setup, shutdown: &CancellationToken) -> anyhow::Result<Self> {
+        let owner = match Ownership::find(setup, "call", shutdown).await? {
             Ownership::Ours(owner) => owner,
             Ownership::Theirs(stream) => {
                 return Ok(Self {

@@ -5,8 +5,7 @@ mod text;
 
 use std::process::ExitCode;
 
-use berth::assemble;
-use berth::config::Config;
+use berth::assemble::{self, Setup};
 use berth::desk::Desk;
 use berth::store::DataDirectory;
 
@@ -20,10 +19,10 @@ pub(crate) struct Options {
     json: bool,
 }
 
-pub(crate) async fn run(config: &Config, options: Options) -> anyhow::Result<ExitCode> {
-    let data = DataDirectory::open(&config.server.data, &config.server.cache)?;
-    let desk = prove(config, &data).await?;
-    let findings = Findings::of(config, &desk);
+pub(crate) async fn run(setup: &Setup, options: Options) -> anyhow::Result<ExitCode> {
+    let data = DataDirectory::open(&setup.server.data, &setup.server.cache)?;
+    let desk = prove(setup, &data).await?;
+    let findings = Findings::of(setup, &desk);
     if options.json {
         print::line(&serde_json::to_string_pretty(&findings)?);
     } else {
@@ -33,7 +32,7 @@ pub(crate) async fn run(config: &Config, options: Options) -> anyhow::Result<Exi
 }
 
 /// Starts every backend and merges them, without serving them.
-pub(super) async fn prove(config: &Config, data: &DataDirectory) -> anyhow::Result<Desk> {
-    let backends = assemble::start_backends(config, data).await?;
-    assemble::merge(config, backends, String::new())
+pub(super) async fn prove(setup: &Setup, data: &DataDirectory) -> anyhow::Result<Desk> {
+    let backends = assemble::start_backends(setup, data).await?;
+    assemble::merge(setup, backends, String::new())
 }

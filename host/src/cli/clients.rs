@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use anyhow::{anyhow, bail};
-use berth::config::{self, Config};
+use berth::assemble::Setup;
+use berth::config;
 use berth::principal::{Backends, Scope};
 use berth::store::audit::Event;
 use berth::store::{AccessRecords, Family, Secret};
@@ -34,12 +35,12 @@ pub(crate) struct Create {
     redirects: Vec<String>,
 }
 
-pub(crate) fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode> {
-    let access = access::open(config)?;
+pub(crate) fn run(setup: &Setup, options: &Options) -> anyhow::Result<ExitCode> {
+    let access = access::open(setup)?;
     match options {
-        Options::List => list(config, &access)?,
-        Options::Create(options) => create(config, options)?,
-        Options::Revoke { id } => revoke(config, &access, id)?,
+        Options::List => list(setup, &access)?,
+        Options::Create(options) => create(setup, options)?,
+        Options::Revoke { id } => revoke(setup, &access, id)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -53,13 +54,13 @@ struct Listed {
     backends: Option<Backends>,
 }
 
-fn list(config: &Config, access: &AccessRecords) -> anyhow::Result<()> {
+fn list(setup: &Setup, access: &AccessRecords) -> anyhow::Result<()> {
     let mut apps = BTreeMap::new();
     for app in access.apps()? {
         let listed = Listed::new("registered", app.name, app.last_used);
         apps.insert(app.id, listed);
     }
-    for name in config.oauth.clients.keys() {
+    for name in setup.oauth.clients.keys() {
         apps.insert(name.clone(), Listed::new("configured", name.clone(), None));
     }
     for family in access.families(SystemTime::now())? {
@@ -111,15 +112,15 @@ impl Listed {
     }
 }
 
-fn create(config: &Config, options: &Create) -> anyhow::Result<()> {
+fn create(setup: &Setup, options: &Create) -> anyhow::Result<()> {
     let name = &options.name;
     if !config::is_name(name) {
         bail!("{name:?} is no name: use at most 32 of a-z, 0-9, _ and -, with a letter or digit first");
     }
-    if config.oauth.clients.contains_key(name) {
+    if setup.oauth.clients.contains_key(name) {
         bail!(
             "[oauth.clients.{name}] is there already; take another name, or delete that table from {}",
-            file(config)
+            file(setup)
         );
     }
     for redirect in &options.redirects {
@@ -131,7 +132,7 @@ fn create(config: &Config, options: &Create) -> anyhow::Result<()> {
     let digest: String = secret.digest().iter().map(|byte| format!("{byte:02x}")).collect();
     print::line(&format!("The id is {name}, and the secret, which is shown only now:"));
     print::line(&format!("\n{}\n", secret.reveal()));
-    print::line(&format!("Add this to {}, and start berth again:", file(config)));
+    print::line(&format!("Add this to {}, and start berth again:", file(setup)));
     print::line(&format!(
         "\n[oauth.clients.{name}]\nsecret_sha256 = {digest:?}\nredirects = {:?}",
         options.redirects
@@ -139,20 +140,20 @@ fn create(config: &Config, options: &Create) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn revoke(config: &Config, access: &AccessRecords, id: &str) -> anyhow::Result<()> {
+fn revoke(setup: &Setup, access: &AccessRecords, id: &str) -> anyhow::Result<()> {
     let registered = access.app(id)?.is_some();
-    let configured = config.oauth.clients.contains_key(id);
+    let configured = setup.oauth.clients.contains_key(id);
     let ended = access.remove_app(id)?;
     if !ended && !configured {
         bail!("there is no app {id:?}; berth clients list shows the ids");
     }
-    access::record(config, Event::AppRemoved, id);
+    access::record(setup, Event::AppRemoved, id);
     access::wait_until_heeded();
     print::line(&format!("{} has no access any more.", print::safe(id)));
     if configured {
         print::line(&format!(
             "It may ask you again until you delete [oauth.clients.{id}] from {} and start berth again.",
-            file(config)
+            file(setup)
         ));
     } else if registered {
         print::line("It is forgotten, and must register anew before it can ask you again.");
@@ -163,7 +164,7 @@ fn revoke(config: &Config, access: &AccessRecords, id: &str) -> anyhow::Result<(
 }
 
 /// The file to change.
-fn file(config: &Config) -> String {
-    let file = config.file.as_ref().map(|file| file.display().to_string());
+fn file(setup: &Setup) -> String {
+    let file = setup.file.as_ref().map(|file| file.display().to_string());
     file.unwrap_or_else(|| "~/.config/berth/config.toml".to_owned())
 }

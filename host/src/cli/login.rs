@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use anyhow::{Context, bail};
-use berth::config::Config;
+use berth::assemble::Setup;
 use berth::store::audit::Event;
 use berth::store::{AccessRecords, passphrase};
 
@@ -22,13 +22,13 @@ pub(crate) enum Options {
     Status,
 }
 
-pub(crate) fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode> {
-    let access = access::open(config)?;
+pub(crate) fn run(setup: &Setup, options: &Options) -> anyhow::Result<ExitCode> {
+    let access = access::open(setup)?;
     match options {
         Options::Set => {
-            set(config, &access)?;
+            set(setup, &access)?;
             print::line("The passphrase is set, and whoever was logged in is logged out. Apps keep what was approved.");
-            print::line(&next(config));
+            print::line(&next(setup));
         }
         Options::Status => match access.passphrase_since()? {
             Some(since) => print::line(&format!("The passphrase was set at {}.", access::moment(Some(since)))),
@@ -39,10 +39,10 @@ pub(crate) fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode
 }
 
 /// Asks for a passphrase, on the terminal or as one line of standard input, and sets it.
-pub(crate) fn set(config: &Config, access: &AccessRecords) -> anyhow::Result<()> {
+pub(crate) fn set(setup: &Setup, access: &AccessRecords) -> anyhow::Result<()> {
     let given = if stdin().is_terminal() { typed()? } else { piped()? };
     access.set_passphrase(&passphrase::hash(&given)?, SystemTime::now())?;
-    access::record(config, Event::PassphraseSet, "");
+    access::record(setup, Event::PassphraseSet, "");
     Ok(())
 }
 
@@ -68,8 +68,8 @@ fn piped() -> anyhow::Result<String> {
 }
 
 /// What to do with a passphrase.
-fn next(config: &Config) -> String {
-    match &config.server.public_url {
+fn next(setup: &Setup) -> String {
+    match &setup.server.public_url {
         Some(url) => format!("Next: run berth serve, give your app the address {url}/mcp, and log in when it asks."),
         None => {
             "Next: set public_url under [server] to reach berth from elsewhere, run berth serve, give your app the \

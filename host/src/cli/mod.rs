@@ -23,7 +23,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use berth::config::{Config, Installation};
+use berth::assemble::Setup;
+use berth::config::Installation;
 use berth::machine::{end_programs, make_files_private};
 use berth::peer;
 use berth::plugin::bundled;
@@ -151,14 +152,14 @@ fn run(command: Command, config: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     ended
 }
 
-fn load(path: Option<PathBuf>) -> anyhow::Result<Config> {
+fn load(path: Option<PathBuf>) -> anyhow::Result<Setup> {
     let berth = std::env::current_exe().context("the path of this program cannot be found")?;
     let plugins: Vec<&str> = bundled::ALL.iter().map(|(name, _)| *name).collect();
     let installation = Installation {
         berth: &berth,
         plugins: &plugins,
     };
-    Ok(Config::load(path.as_deref(), &installation)?)
+    Ok(Setup::load(path.as_deref(), &installation)?)
 }
 
 /// Cancelled by Ctrl-C and SIGTERM. A second one ends the process at once.

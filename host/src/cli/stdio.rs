@@ -3,15 +3,15 @@
 use std::process::ExitCode;
 
 use anyhow::bail;
-use berth::config::Config;
+use berth::assemble::Setup;
 use berth::mcp;
 use berth::owner::Ownership;
 use tokio::io::{AsyncWriteExt, stdin, stdout};
 use tokio::net::UnixStream;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) async fn run(config: &Config, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
-    match Ownership::find(config, "stdio", &shutdown).await? {
+pub(crate) async fn run(setup: &Setup, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
+    match Ownership::find(setup, "stdio", &shutdown).await? {
         Ownership::Theirs(stream) => {
             if let Some(ended) = shutdown.run_until_cancelled(relay(stream)).await {
                 ended?;

@@ -2,13 +2,13 @@
 
 use std::process::ExitCode;
 
-use berth::config::Config;
+use berth::assemble::Setup;
 use berth::store::DataDirectory;
 
 use super::print;
 
-pub(crate) fn run(config: &Config) -> anyhow::Result<ExitCode> {
-    let data = DataDirectory::open(&config.server.data, &config.server.cache)?;
+pub(crate) fn run(setup: &Setup) -> anyhow::Result<ExitCode> {
+    let data = DataDirectory::open(&setup.server.data, &setup.server.cache)?;
     print::line(data.local_token()?.reveal());
     Ok(ExitCode::SUCCESS)
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use anyhow::bail;
-use berth::config::Config;
+use berth::assemble::Setup;
 use berth::principal::{Backends, Scope};
 use berth::store::audit::Event;
 use berth::store::{AccessRecords, Family};
@@ -55,15 +55,15 @@ pub(crate) struct Create {
     expires: Duration,
 }
 
-pub(crate) fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode> {
-    let access = access::open(config)?;
+pub(crate) fn run(setup: &Setup, options: &Options) -> anyhow::Result<ExitCode> {
+    let access = access::open(setup)?;
     match options {
         Options::List { json } => list(&access, *json)?,
-        Options::Create(options) => create(config, &access, options)?,
-        Options::Revoke { id: Some(id), .. } => revoke(config, &access, *id)?,
+        Options::Create(options) => create(setup, &access, options)?,
+        Options::Revoke { id: Some(id), .. } => revoke(setup, &access, *id)?,
         Options::Revoke { id: None, .. } => {
             let ended = access.revoke_all()?;
-            access::record(config, Event::Revoked, &format!("all, {ended} in number"));
+            access::record(setup, Event::Revoked, &format!("all, {ended} in number"));
             access::wait_until_heeded();
             print::line(&format!(
                 "Nothing but the local token has access any more; ended: {ended}."
@@ -125,15 +125,15 @@ fn object(family: &Family) -> Value {
     })
 }
 
-fn create(config: &Config, access: &AccessRecords, options: &Create) -> anyhow::Result<()> {
-    let backends = backends(config, &options.backends)?;
+fn create(setup: &Setup, access: &AccessRecords, options: &Create) -> anyhow::Result<()> {
+    let backends = backends(setup, &options.backends)?;
     let now = SystemTime::now();
     let token = access.create_token(&options.name, options.scope, &backends, options.expires, now)?;
     // The token is there, and is shown in any case.
     let made = access.verify(token.reveal(), now).ok().flatten();
     let holder = made.as_ref().map_or(options.name.as_str(), |made| made.principal.id());
     let detail = format!("{holder}: {}, backends: {backends}", options.scope);
-    access::record(config, Event::TokenCreated, &detail);
+    access::record(setup, Event::TokenCreated, &detail);
     print::note(&format!(
         "Token {} with {} on backends: {}, until {}. It is shown only now; a program sends it as Authorization: Bearer TOKEN.",
         options.name,
@@ -148,12 +148,12 @@ fn create(config: &Config, access: &AccessRecords, options: &Create) -> anyhow::
     Ok(())
 }
 
-fn backends(config: &Config, named: &[String]) -> anyhow::Result<Backends> {
+fn backends(setup: &Setup, named: &[String]) -> anyhow::Result<Backends> {
     if named.is_empty() {
         return Ok(Backends::All);
     }
-    if let Some(unknown) = named.iter().find(|name| !config.backends.contains_key(*name)) {
-        let known: Vec<&str> = config.backends.keys().map(String::as_str).collect();
+    if let Some(unknown) = named.iter().find(|name| !setup.backends.contains_key(*name)) {
+        let known: Vec<&str> = setup.backends.keys().map(String::as_str).collect();
         bail!(
             "there is no backend {unknown:?}; name one of the configuration: {}",
             known.join(", ")
@@ -162,11 +162,11 @@ fn backends(config: &Config, named: &[String]) -> anyhow::Result<Backends> {
     Ok(Backends::Only(named.iter().cloned().collect()))
 }
 
-fn revoke(config: &Config, access: &AccessRecords, id: i64) -> anyhow::Result<()> {
+fn revoke(setup: &Setup, access: &AccessRecords, id: i64) -> anyhow::Result<()> {
     if !access.revoke_family(id)? {
         bail!("nothing has the id {id}; berth tokens list shows what has access");
     }
-    access::record(config, Event::Revoked, &format!("#{id}"));
+    access::record(setup, Event::Revoked, &format!("#{id}"));
     access::wait_until_heeded();
     print::line(&format!("{id} has no access any more."));
     Ok(())

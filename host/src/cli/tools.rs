@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use berth::config::Config;
+use berth::assemble::Setup;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -16,8 +16,8 @@ pub(crate) struct Options {
     json: bool,
 }
 
-pub(crate) async fn run(config: &Config, options: Options, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
-    let connection = Connection::open(config, &shutdown).await?;
+pub(crate) async fn run(setup: &Setup, options: Options, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
+    let connection = Connection::open(setup, &shutdown).await?;
     let tools = connection.client.tools().await;
     connection.close().await;
     let tools = tools?;

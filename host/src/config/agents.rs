@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::source::At;
 use super::surroundings::Surroundings;
-use super::{Agent, ConfigError, Question, values};
+use super::{Agent, ConfigError, Question, Sought, values};
 use crate::capability::process::grant::{AgentCommand, BadAgent, Words};
 
 /// The table as it is written.
@@ -31,7 +31,7 @@ impl Section {
     pub(super) fn check(
         self,
         name: &str,
-        at: &At<'_>,
+        at: &At,
         around: &Surroundings<'_>,
         folder: &Path,
     ) -> Result<Agent, ConfigError> {
@@ -45,11 +45,7 @@ impl Section {
         Ok(Agent {
             doctor: doctor.collect::<Result<_, _>>()?,
             command,
-            installed: self
-                .requires
-                .as_deref()
-                .is_none_or(|program| around.find_program(program, folder).is_some()),
-            requires: self.requires,
+            requires: self.requires.map(|program| Sought::new(program, around, folder)),
             words: self.words,
             options: self.options,
             profile: self.profile,
@@ -59,17 +55,12 @@ impl Section {
     }
 }
 
-/// A command that `berth doctor` runs. That its program is missing is for the doctor to say.
-fn question(
-    at: &At<'_>,
-    command: Vec<String>,
-    around: &Surroundings<'_>,
-    folder: &Path,
-) -> Result<Question, ConfigError> {
+/// A command that `berth doctor` runs.
+fn question(at: &At, command: Vec<String>, around: &Surroundings<'_>, folder: &Path) -> Result<Question, ConfigError> {
     let command = with_berth(at, command, around)?;
     match command.first() {
         Some(program) => Ok(Question {
-            program: around.find_program(program, folder),
+            program: Sought::new(program.clone(), around, folder),
             command,
         }),
         None => Err(at.error("it is empty: write a command, like [\"agent\", \"--version\"]")),
@@ -77,7 +68,7 @@ fn question(
 }
 
 /// Compiles the words of the table at `at`.
-pub(super) fn words(at: &At<'_>, written: &BTreeMap<String, String>) -> Result<Words, ConfigError> {
+pub(super) fn words(at: &At, written: &BTreeMap<String, String>) -> Result<Words, ConfigError> {
     let mut words = Words::default();
     for (name, expression) in written {
         words.add(name, expression).map_err(|error| at.key(name).error(error))?;
@@ -86,7 +77,7 @@ pub(super) fn words(at: &At<'_>, written: &BTreeMap<String, String>) -> Result<W
 }
 
 /// Puts this binary's path where the command says `@berth`.
-fn with_berth(at: &At<'_>, command: Vec<String>, around: &Surroundings<'_>) -> Result<Vec<String>, ConfigError> {
+fn with_berth(at: &At, command: Vec<String>, around: &Surroundings<'_>) -> Result<Vec<String>, ConfigError> {
     let berth = around.installation.berth.to_str();
     let replaced = |word: String| match (word.as_str(), berth) {
         ("@berth", Some(berth)) => Ok(berth.to_owned()),
@@ -96,7 +87,7 @@ fn with_berth(at: &At<'_>, command: Vec<String>, around: &Surroundings<'_>) -> R
     command.into_iter().map(replaced).collect()
 }
 
-fn misfit(at: &At<'_>, error: &BadAgent) -> ConfigError {
+fn misfit(at: &At, error: &BadAgent) -> ConfigError {
     match error {
         BadAgent::Option { name, .. } => at.key("options").key(name).error(error),
         BadAgent::ShortCommand | BadAgent::Word(_) => at.key("command").error(error),

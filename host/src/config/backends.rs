@@ -1,17 +1,15 @@
 //! `[backends.NAME]`: a plugin with a name, settings and grants.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
 
 use super::source::At;
 use super::surroundings::Surroundings;
-use super::{Agent, Backend, ConfigError, EnvFile, Limits, PluginSource, file, places, programs, values};
-use crate::capability::process::grant::Grant;
+use super::{Agent, Backend, ConfigError, Limits, PluginSource, Program, programs, values};
 use crate::peer::MARK;
-use crate::shell;
 
 const MIB: u64 = 1 << 20;
 
@@ -76,7 +74,7 @@ impl Section {
     pub(super) fn check(
         self,
         name: &str,
-        at: &At<'_>,
+        at: &At,
         agents: &BTreeMap<String, Agent>,
         around: &Surroundings<'_>,
         folder: &Path,
@@ -88,15 +86,16 @@ impl Section {
         for (index, tool) in self.read_tools.iter().enumerate() {
             values::tool_name(&at.key("read_tools").item(index), tool)?;
         }
+        let resolved = |written: &String| around.resolve(written, folder);
         Ok(Backend {
             name: name.to_owned(),
             plugin: plugin(at, &self.plugin, self.sha256.as_deref(), around, folder)?,
             agents: self.agents,
-            directories: directories(&at.key("directories"), &self.directories, around, folder)?,
+            directories: self.directories.iter().map(resolved).collect(),
             env: self.env,
-            env_file: env_file(&at.key("env_file"), self.env_file.as_deref(), around, folder)?,
+            env_file: self.env_file.as_ref().map(resolved),
             guest_env: self.guest_env,
-            programs: grants(name, &at.key("programs"), self.programs, around, folder)?,
+            programs: programs(name, &at.key("programs"), self.programs, around, folder)?,
             read_tools: self.read_tools,
             remote_trust: self.remote_trust,
             settings: self.settings.into(),
@@ -106,7 +105,7 @@ impl Section {
 }
 
 impl LimitsSection {
-    fn check(self, at: &At<'_>) -> Result<Limits, ConfigError> {
+    fn check(self, at: &At) -> Result<Limits, ConfigError> {
         const SECOND: Duration = Duration::from_secs(1);
         Ok(Limits {
             memory: values::size(&at.key("memory"), self.memory.as_deref(), 64 * MIB, MIB..=1024 * MIB)?,
@@ -123,14 +122,19 @@ impl LimitsSection {
 }
 
 fn plugin(
-    at: &At<'_>,
+    at: &At,
     written: &str,
     sha256: Option<&str>,
     around: &Surroundings<'_>,
     folder: &Path,
 ) -> Result<PluginSource, ConfigError> {
     if written.contains('/') || Path::new(written).extension().is_some_and(|end| end == "wasm") {
-        return plugin_file(at, around.resolve(written, folder), sha256);
+        return Ok(PluginSource::File {
+            path: around.resolve(written, folder),
+            sha256: sha256
+                .map(|digest| values::sha256(&at.key("sha256"), digest))
+                .transpose()?,
+        });
     }
     let bundled = around.installation.plugins;
     if !bundled.contains(&written) {
@@ -147,26 +151,7 @@ fn plugin(
     }
 }
 
-fn plugin_file(at: &At<'_>, path: PathBuf, sha256: Option<&str>) -> Result<PluginSource, ConfigError> {
-    let shown = path.display();
-    let Some(found) = path.metadata().ok().filter(std::fs::Metadata::is_file) else {
-        return Err(at
-            .key("plugin")
-            .error(format!("there is no file {shown}: build it or correct the path")));
-    };
-    // A digest says what must stand there, whoever writes it.
-    if let Some(fault) = file::foreign_writers(&path, &found).filter(|_| sha256.is_none()) {
-        return Err(at
-            .key("plugin")
-            .error(format!("{shown} {fault}, or give the sha256 that it must have")));
-    }
-    let sha256 = sha256
-        .map(|digest| values::sha256(&at.key("sha256"), digest))
-        .transpose()?;
-    Ok(PluginSource::File { path, sha256 })
-}
-
-fn known_agents(at: &At<'_>, names: &[String], agents: &BTreeMap<String, Agent>) -> Result<(), ConfigError> {
+fn known_agents(at: &At, names: &[String], agents: &BTreeMap<String, Agent>) -> Result<(), ConfigError> {
     for (index, name) in names.iter().enumerate() {
         if !agents.contains_key(name) {
             let known = agents.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
@@ -178,41 +163,7 @@ fn known_agents(at: &At<'_>, names: &[String], agents: &BTreeMap<String, Agent>)
     Ok(())
 }
 
-/// The granted directories without links, so that what is checked later is what was granted.
-fn directories(
-    at: &At<'_>,
-    written: &[String],
-    around: &Surroundings<'_>,
-    folder: &Path,
-) -> Result<Vec<PathBuf>, ConfigError> {
-    let resolve = |(index, directory): (usize, &String)| {
-        let path = around.resolve(directory, folder);
-        let at = at.item(index);
-        let shown = path.display();
-        let found = path.canonicalize().map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => at.error(format!(
-                "{shown} does not exist: make it with `mkdir -p {}`",
-                shell::word(&path)
-            )),
-            _ => at.error(format!(
-                "{shown} cannot be used ({error}): correct the path or its permissions"
-            )),
-        })?;
-        match places::fault(&found) {
-            _ if !found.is_dir() => {
-                Err(at.error(format!("{shown} is not a directory: name the directory that holds it")))
-            }
-            Some(fault) => Err(at.error(format!(
-                "{} {fault}: name the directory of your projects",
-                found.display()
-            ))),
-            None => Ok(found),
-        }
-    };
-    written.iter().enumerate().map(resolve).collect()
-}
-
-fn inherited(at: &At<'_>, written: &[String]) -> Result<(), ConfigError> {
+fn inherited(at: &At, written: &[String]) -> Result<(), ConfigError> {
     let usable = |name: &String| values::is_variable(name.strip_suffix('*').unwrap_or(name));
     if let Some(index) = written.iter().position(|name| name == MARK) {
         return Err(at.item(index).error(marked()));
@@ -226,7 +177,7 @@ fn inherited(at: &At<'_>, written: &[String]) -> Result<(), ConfigError> {
     }
 }
 
-fn settable(at: &At<'_>, written: &[String]) -> Result<(), ConfigError> {
+fn settable(at: &At, written: &[String]) -> Result<(), ConfigError> {
     for (index, name) in written.iter().enumerate() {
         let at = at.item(index);
         if !values::is_variable(name) {
@@ -249,41 +200,21 @@ fn covers(pattern: &str, name: &str) -> bool {
     }
 }
 
-fn env_file(
-    at: &At<'_>,
-    written: Option<&str>,
-    around: &Surroundings<'_>,
-    folder: &Path,
-) -> Result<Option<EnvFile>, ConfigError> {
-    let read = |written| EnvFile::read(&around.resolve(written, folder));
-    let file = written.map(read).transpose().map_err(|error| at.error(error))?;
-    let place = file
-        .as_ref()
-        .and_then(|file| Some((&file.path, file.path.canonicalize().ok()?)));
-    if let Some((path, fault)) = place.and_then(|(path, real)| Some((path, places::own_fault(&real)?))) {
-        return Err(at.error(format!("{} {fault}: name a file of your own", path.display())));
-    }
-    let mut variables = file.iter().flat_map(|file| &file.variables);
-    match variables.any(|(name, _)| name == MARK) {
-        true => Err(at.error(marked())),
-        false => Ok(file),
-    }
-}
-
-fn marked() -> String {
+/// What is wrong with setting the mark.
+pub(crate) fn marked() -> String {
     format!("berth itself sets {MARK}, by which it knows what runs in its sessions: remove it")
 }
 
-fn grants(
+fn programs(
     backend: &str,
-    at: &At<'_>,
+    at: &At,
     programs: BTreeMap<String, programs::Section>,
     around: &Surroundings<'_>,
     folder: &Path,
-) -> Result<BTreeMap<String, Grant>, ConfigError> {
+) -> Result<BTreeMap<String, Program>, ConfigError> {
     let check = |(name, section): (String, programs::Section)| {
-        let grant = section.check(backend, &name, &at.key(&name), around, folder)?;
-        Ok((name, grant))
+        let program = section.check(backend, &name, &at.key(&name), around, folder)?;
+        Ok((name, program))
     };
     programs.into_iter().map(check).collect()
 }

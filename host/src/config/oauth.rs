@@ -27,7 +27,7 @@ struct ClientSection {
 
 impl Section {
     /// Checks the table, which stands at `at`.
-    pub(super) fn check(self, at: &At<'_>) -> Result<OAuth, ConfigError> {
+    pub(super) fn check(self, at: &At) -> Result<OAuth, ConfigError> {
         redirects(&at.key("redirects"), &self.redirects)?;
         let client = |(name, section): (String, ClientSection)| {
             let at = at.key("clients").key(&name);
@@ -45,7 +45,7 @@ impl Section {
 }
 
 impl ClientSection {
-    fn check(self, name: &str, at: &At<'_>) -> Result<FixedClient, ConfigError> {
+    fn check(self, name: &str, at: &At) -> Result<FixedClient, ConfigError> {
         values::name(at, name)?;
         redirects(&at.key("redirects"), &self.redirects)?;
         if self.redirects.is_empty() {
@@ -62,7 +62,7 @@ impl ClientSection {
 }
 
 /// Redirects match exactly, so what could never match, or would leak an answer, is an error.
-fn redirects(at: &At<'_>, written: &[String]) -> Result<(), ConfigError> {
+fn redirects(at: &At, written: &[String]) -> Result<(), ConfigError> {
     for (index, text) in written.iter().enumerate() {
         let fault = match parse_redirect(text) {
             Ok(_) if text.contains('*') => Err("holds a *, which stands for nothing else here"),

@@ -8,12 +8,31 @@ use serde::Deserialize;
 
 use super::source::At;
 use super::surroundings::Surroundings;
-use super::{ConfigError, agents, values};
+use super::{ConfigError, Sought, agents, values};
 use crate::capability::process::grant::{CONF_MARKER, Grant, Pattern, SOCKET_MARKER, SocketTerms, Words};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const SECOND: Duration = Duration::from_secs(1);
+
+/// `[backends.NAME.programs.NAME]`: what a program may be asked for, wherever it is found.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// The program.
+    pub sought: Sought,
+    /// Without a path: nobody gets it before there is one.
+    grant: Grant,
+}
+
+impl Program {
+    /// The grant of this program, which was found at the absolute `path`.
+    pub fn at(&self, path: PathBuf) -> Grant {
+        Grant {
+            path,
+            ..self.grant.clone()
+        }
+    }
+}
 
 /// The table as it is written.
 #[derive(Debug, Deserialize)]
@@ -49,23 +68,23 @@ struct SocketSection {
 }
 
 impl Section {
-    /// Checks the grant of `program` for `backend`, which stands at `at`; relative paths start at `folder`.
+    /// Checks the table of `program` for `backend`, which stands at `at`; relative paths start at `folder`.
     pub(super) fn check(
         self,
         backend: &str,
         program: &str,
-        at: &At<'_>,
+        at: &At,
         around: &Surroundings<'_>,
         folder: &Path,
-    ) -> Result<Grant, ConfigError> {
+    ) -> Result<Program, ConfigError> {
         values::name(at, program)?;
         conf_is_named(at, self.conf.as_deref(), &self.fixed)?;
         separator_parts(&at.key("separator"), self.separator.as_deref())?;
         let words = agents::words(&at.key("words"), &self.words)?;
-        Ok(Grant {
+        let grant = Grant {
             backend: backend.to_owned(),
             program: program.to_owned(),
-            path: find(&at.key("path"), self.path.as_deref().unwrap_or(program), around, folder)?,
+            path: PathBuf::new(),
             read: patterns(&at.key("read"), &self.read, &words)?,
             control: patterns(&at.key("control"), &self.control, &words)?,
             attach: attach(&at.key("attach"), self.attach.as_deref(), &words)?,
@@ -82,25 +101,17 @@ impl Section {
             fixed: self.fixed,
             words: self.words,
             separator: self.separator,
+        };
+        let written = self.path.unwrap_or_else(|| program.to_owned());
+        Ok(Program {
+            sought: Sought::new(written, around, folder),
+            grant,
         })
     }
 }
 
-fn find(at: &At<'_>, written: &str, around: &Surroundings<'_>, folder: &Path) -> Result<PathBuf, ConfigError> {
-    around.find_program(written, folder).ok_or_else(|| {
-        let place = if written.contains('/') {
-            "there is no such program"
-        } else {
-            "it is not on PATH"
-        };
-        at.error(format!(
-            "{written:?} cannot be run: {place}; install it, or write its absolute path"
-        ))
-    })
-}
-
 /// A text that no argument names would be written and never read, and the other way round.
-fn conf_is_named(at: &At<'_>, conf: Option<&str>, fixed: &[String]) -> Result<(), ConfigError> {
+fn conf_is_named(at: &At, conf: Option<&str>, fixed: &[String]) -> Result<(), ConfigError> {
     match (conf, fixed.iter().position(|argument| argument == CONF_MARKER)) {
         (Some(_), None) => Err(at
             .key("conf")
@@ -115,7 +126,7 @@ fn conf_is_named(at: &At<'_>, conf: Option<&str>, fixed: &[String]) -> Result<()
 
 /// What is known of the socket; none where `fixed` names none.
 fn socket(
-    at: &At<'_>,
+    at: &At,
     written: Option<SocketSection>,
     fixed: &[String],
     around: &Surroundings<'_>,
@@ -131,7 +142,7 @@ fn socket(
             "{command:?} names no process: write <pid> where the server's process id belongs"
         )));
     }
-    let user = rustix::process::geteuid().as_raw().to_string();
+    let user = around.user.to_string();
     let former = |written: String| around.resolve(&written.replace("<uid>", &user), folder);
     Ok(is_named.then(|| SocketTerms {
         restore: written.restore,
@@ -140,7 +151,7 @@ fn socket(
     }))
 }
 
-fn separator_parts(at: &At<'_>, separator: Option<&str>) -> Result<(), ConfigError> {
+fn separator_parts(at: &At, separator: Option<&str>) -> Result<(), ConfigError> {
     let usable = |text: &str| !text.is_empty() && !text.chars().any(|c| c == '\\' || c.is_control());
     match separator {
         Some(text) if !usable(text) => Err(at.error(format!(
@@ -150,13 +161,13 @@ fn separator_parts(at: &At<'_>, separator: Option<&str>) -> Result<(), ConfigErr
     }
 }
 
-fn patterns(at: &At<'_>, written: &[Vec<String>], words: &Words) -> Result<Vec<Pattern>, ConfigError> {
+fn patterns(at: &At, written: &[Vec<String>], words: &Words) -> Result<Vec<Pattern>, ConfigError> {
     let parse =
         |(index, list): (usize, &Vec<String>)| Pattern::parse(list, words).map_err(|error| at.item(index).error(error));
     written.iter().enumerate().map(parse).collect()
 }
 
-fn attach(at: &At<'_>, written: Option<&[String]>, words: &Words) -> Result<Option<Pattern>, ConfigError> {
+fn attach(at: &At, written: Option<&[String]>, words: &Words) -> Result<Option<Pattern>, ConfigError> {
     written
         .map(|list| Pattern::parse_fillable(list, words))
         .transpose()

@@ -17,9 +17,6 @@ const MIB: u64 = 1 << 20;
 /// The most of anything per minute: enough to switch a bound off in effect, for a bench.
 const MOST_PER_MINUTE: usize = 100_000_000;
 
-/// Where the system lists its users. Users of a directory service are not there, and can be named by number.
-const USERS: &str = "/etc/passwd";
-
 /// The table as it is written.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,10 +43,12 @@ pub(super) struct Section {
 }
 
 /// A user of this machine, as it is written.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(untagged, expecting = "the name of a user, or its number")]
-enum User {
+pub enum User {
+    /// By name.
     Name(String),
+    /// By number.
     Number(u32),
 }
 
@@ -71,7 +70,7 @@ struct RatesSection {
 
 impl Section {
     /// Checks the table, which stands at `at`; relative paths start at `folder`.
-    pub(super) fn check(self, at: &At<'_>, around: &Surroundings<'_>, folder: &Path) -> Result<Server, ConfigError> {
+    pub(super) fn check(self, at: &At, around: &Surroundings<'_>, folder: &Path) -> Result<Server, ConfigError> {
         let place = |written: Option<String>, default: &Path| match written {
             Some(written) => around.resolve(&written, folder),
             None => default.join("berth"),
@@ -96,7 +95,7 @@ impl Section {
             public_url,
             tls,
             trusted_proxies: proxies(&at.key("trusted_proxies"), &self.trusted_proxies)?,
-            proxy_users: users(&at.key("proxy_users"), &self.proxy_users)?,
+            proxy_users: self.proxy_users,
             client_address: header(&at.key("client_address"), self.client_address)?,
             data: place(self.data, &around.data),
             cache: place(self.cache, &around.cache),
@@ -111,7 +110,7 @@ impl Section {
 }
 
 impl RatesSection {
-    fn check(self, at: &At<'_>) -> Result<Rates, ConfigError> {
+    fn check(self, at: &At) -> Result<Rates, ConfigError> {
         let rate = |key, written, default| values::count(&at.key(key), written, default, 1..=MOST_PER_MINUTE);
         Ok(Rates {
             tools: rate("tools", self.tools, 600)?,
@@ -124,7 +123,7 @@ impl RatesSection {
 
 /// The address to listen on. Other machines may reach it only where their way is known to be `public`: its URL is
 /// https, by TLS here or by what stands in front.
-fn listen(at: &At<'_>, written: Option<String>, public: bool) -> Result<SocketAddr, ConfigError> {
+fn listen(at: &At, written: Option<String>, public: bool) -> Result<SocketAddr, ConfigError> {
     let Some(written) = written else {
         return Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, 8787)));
     };
@@ -177,7 +176,7 @@ fn is_spelled(written: &str, origin: &str) -> bool {
     written == origin || written.strip_suffix(port) == Some(origin)
 }
 
-fn public_url(at: &At<'_>, written: &str) -> Result<String, ConfigError> {
+fn public_url(at: &At, written: &str) -> Result<String, ConfigError> {
     parse_public_url(written).map_err(|fault| {
         at.error(format!(
             "{written:?} {fault}: write it like \"https://berth.example.org\""
@@ -185,7 +184,7 @@ fn public_url(at: &At<'_>, written: &str) -> Result<String, ConfigError> {
     })
 }
 
-fn proxies(at: &At<'_>, written: &[String]) -> Result<Vec<IpAddr>, ConfigError> {
+fn proxies(at: &At, written: &[String]) -> Result<Vec<IpAddr>, ConfigError> {
     let address = |(index, text): (usize, &String)| {
         let parsed: Option<IpAddr> = text.parse().ok();
         let one = parsed.filter(|ip| !ip.is_unspecified() && !ip.is_multicast());
@@ -198,30 +197,7 @@ fn proxies(at: &At<'_>, written: &[String]) -> Result<Vec<IpAddr>, ConfigError> 
     written.iter().enumerate().map(address).collect()
 }
 
-fn users(at: &At<'_>, written: &[User]) -> Result<Vec<u32>, ConfigError> {
-    let known = match written.is_empty() {
-        true => String::new(),
-        false => std::fs::read_to_string(USERS).unwrap_or_default(),
-    };
-    let number = |(index, user): (usize, &User)| match user {
-        User::Number(number) => Ok(*number),
-        User::Name(name) => number_of(name, &known).ok_or_else(|| {
-            at.item(index).error(format!(
-                "there is no user {name:?} in {USERS}: correct the name, or write the number that `id -u NAME` prints, \
-                 without quotes"
-            ))
-        }),
-    };
-    written.iter().enumerate().map(number).collect()
-}
-
-/// The number of the user `name` in a list of users: name, a word, number and more, with colons between (passwd(5)).
-fn number_of(name: &str, users: &str) -> Option<u32> {
-    let mut users = users.lines().map(|line| line.split(':'));
-    users.find_map(|mut fields| (fields.next() == Some(name)).then(|| fields.nth(1)?.parse().ok())?)
-}
-
-fn header(at: &At<'_>, written: Option<String>) -> Result<String, ConfigError> {
+fn header(at: &At, written: Option<String>) -> Result<String, ConfigError> {
     let name = written.unwrap_or_else(|| "x-forwarded-for".to_owned());
     const LIKE: &str = "write it like \"x-forwarded-for\" or \"cf-connecting-ip\"";
     let header = http::HeaderName::try_from(&name)
@@ -242,7 +218,7 @@ fn names_an_address(header: &str) -> bool {
     ends.iter().any(|end| header.ends_with(end)) && !header.starts_with("x-berth")
 }
 
-fn url_hosts(at: &At<'_>, written: Option<Vec<String>>) -> Result<Vec<String>, ConfigError> {
+fn url_hosts(at: &At, written: Option<Vec<String>>) -> Result<Vec<String>, ConfigError> {
     let Some(hosts) = written else {
         return Ok(vec!["claude.ai".to_owned(), "claude.com".to_owned()]);
     };
@@ -252,20 +228,5 @@ fn url_hosts(at: &At<'_>, written: Option<Vec<String>>) -> Result<Vec<String>, C
             "{:?} cannot be a host: write its name alone in small letters, like \"example.org\"",
             hosts[index]
         ))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::number_of;
-
-    #[test]
-    fn a_user_is_found_by_the_whole_name_alone() {
-        let users = "# a comment\nroot:x:0:0:root:/root:/bin/sh\ncaddy:x:998:997::/:/bin/false\nbroken\nodd:x:y:0\n";
-        assert_eq!(number_of("caddy", users), Some(998));
-        assert_eq!(number_of("root", users), Some(0));
-        for nobody in ["cad", "caddyx", "x", "", "broken", "odd", "# a comment"] {
-            assert_eq!(number_of(nobody, users), None, "{nobody}");
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! The text of a configuration and where each of its keys stands, so that every error can say file, line and key.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use toml::Spanned;
@@ -22,7 +23,7 @@ pub struct ConfigError {
 
 impl ConfigError {
     /// An error about the file as a whole.
-    pub(super) fn whole(file: impl fmt::Display, message: impl fmt::Display) -> ConfigError {
+    pub(crate) fn whole(file: impl fmt::Display, message: impl fmt::Display) -> ConfigError {
         ConfigError {
             file: file.to_string(),
             line: None,
@@ -32,17 +33,16 @@ impl ConfigError {
     }
 }
 
-/// A parsed text.
-pub(super) struct Source<'t> {
+/// A text that parses, and the name by which the operator knows it.
+struct Source {
     file: String,
-    text: &'t str,
-    root: Spanned<DeTable<'t>>,
+    text: String,
 }
 
-/// A key of a text, whether it stands there or not.
+/// A key of a configuration, whether it stands there or not.
 #[derive(Clone)]
-pub(super) struct At<'s> {
-    source: &'s Source<'s>,
+pub struct At {
+    source: Arc<Source>,
     steps: Vec<Step>,
 }
 
@@ -52,83 +52,69 @@ enum Step {
     Item(usize),
 }
 
-impl<'t> Source<'t> {
-    /// Parses `text`, which came from `file`.
-    pub(super) fn parse(file: &str, text: &'t str) -> Result<Source<'t>, ConfigError> {
-        let syntax = |error: toml::de::Error| {
-            let start = error.span().map(|span| span.start);
-            ConfigError {
-                file: file.to_owned(),
-                line: start.map(|at| line_of(text, at)),
-                key: start.and_then(|at| key_written_at(text, at)),
-                message: with_fix(error.message()),
-            }
-        };
-        let root = DeTable::parse(text).map_err(syntax)?;
-        Ok(Source {
-            file: file.to_owned(),
-            text,
-            root,
-        })
-    }
-
-    /// The text as a `T`, by serde.
-    pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
-        let deserializer = toml::de::Deserializer::from(self.root.clone());
-        T::deserialize(deserializer).map_err(|error| {
-            let start = error.span().map(|span| span.start);
-            let key = start.and_then(|at| deepest(&entries(self.root.get_ref()), at));
-            ConfigError {
-                file: self.file.clone(),
-                line: start.map(|at| line_of(self.text, at)),
-                key: key.map(|steps| written(&steps)),
-                message: with_fix(error.message()),
-            }
-        })
-    }
-
-    /// The top of the text.
-    pub(super) fn top(&'t self) -> At<'t> {
-        At {
-            source: self,
-            steps: Vec::new(),
-        }
-    }
+/// Reads `text`, which came from `file`, as a `T`, by serde; beside it the top of the text.
+pub(super) fn read<T: DeserializeOwned>(file: &str, text: &str) -> Result<(T, At), ConfigError> {
+    let wrong = |error: &toml::de::Error, key: Option<String>| ConfigError {
+        file: file.to_owned(),
+        line: error.span().map(|span| line_of(text, span.start)),
+        key,
+        message: with_fix(error.message()),
+    };
+    let start = |error: &toml::de::Error| error.span().map(|span| span.start);
+    let root =
+        DeTable::parse(text).map_err(|error| wrong(&error, start(&error).and_then(|at| key_written_at(text, at))))?;
+    let value = T::deserialize(toml::de::Deserializer::from(root.clone())).map_err(|error| {
+        let key = start(&error).and_then(|at| deepest(&entries(root.get_ref()), at));
+        wrong(&error, key.map(|steps| written(&steps)))
+    })?;
+    let source = Source {
+        file: file.to_owned(),
+        text: text.to_owned(),
+    };
+    let top = At {
+        source: Arc::new(source),
+        steps: Vec::new(),
+    };
+    Ok((value, top))
 }
 
-impl<'s> At<'s> {
+impl At {
     /// A key of the table that stands here.
-    pub(super) fn key(&self, name: &str) -> At<'s> {
+    pub(crate) fn key(&self, name: &str) -> At {
         self.step(Step::Key(name.to_owned()))
     }
 
     /// An item of the array that stands here, counted from 0.
-    pub(super) fn item(&self, index: usize) -> At<'s> {
+    pub(crate) fn item(&self, index: usize) -> At {
         self.step(Step::Item(index))
     }
 
     /// An error about what stands here. Where nothing does, its line is that of the table it should stand in.
-    pub(super) fn error(&self, message: impl fmt::Display) -> ConfigError {
+    pub(crate) fn error(&self, message: impl fmt::Display) -> ConfigError {
         ConfigError {
             file: self.source.file.clone(),
-            line: Some(line_of(self.source.text, self.offset())),
+            line: Some(line_of(&self.source.text, self.offset())),
             key: (!self.steps.is_empty()).then(|| written(&self.steps)),
             message: message.to_string(),
         }
     }
 
-    fn step(&self, step: Step) -> At<'s> {
+    fn step(&self, step: Step) -> At {
         let mut steps = self.steps.clone();
         steps.push(step);
         At {
-            source: self.source,
+            source: self.source.clone(),
             steps,
         }
     }
 
+    /// It is looked for only when there is an error to tell.
     fn offset(&self) -> usize {
+        let Ok(root) = DeTable::parse(&self.source.text) else {
+            return 0;
+        };
         let mut offset = 0;
-        let mut inside = entries(self.source.root.get_ref());
+        let mut inside = entries(root.get_ref());
         for step in &self.steps {
             let Some(entry) = inside.into_iter().find(|entry| entry.step.is(step)) else {
                 break;
@@ -137,6 +123,13 @@ impl<'s> At<'s> {
             inside = entry.inside();
         }
         offset
+    }
+}
+
+/// Its key; the text is left out.
+impl fmt::Debug for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.source.file, written(&self.steps))
     }
 }
 

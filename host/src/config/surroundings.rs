@@ -1,12 +1,6 @@
-//! What a configuration is read against: this binary, and the user's directories and `PATH`.
+//! What a configuration is read against: this binary, and the user's directories.
 
-use std::ffi::{OsStr, OsString};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-
-use etcetera::BaseStrategy;
-
-use super::ConfigError;
 
 /// What this binary is and brings along.
 #[derive(Debug, Clone, Copy)]
@@ -17,35 +11,24 @@ pub struct Installation<'a> {
     pub plugins: &'a [&'a str],
 }
 
-/// The installation, its user's directories, and the folder that relative paths start at.
-pub(super) struct Surroundings<'a> {
-    pub(super) installation: Installation<'a>,
-    pub(super) home: PathBuf,
+/// The installation, and its user.
+#[derive(Debug, Clone)]
+pub struct Surroundings<'a> {
+    /// The binary that reads the configuration.
+    pub installation: Installation<'a>,
+    /// The user's number, which `<uid>` stands for.
+    pub user: u32,
+    /// What `~` stands for.
+    pub home: PathBuf,
     /// `$XDG_CONFIG_HOME` or `~/.config`, on every system.
-    pub(super) config: PathBuf,
+    pub config: PathBuf,
     /// The system's place for a user's data, such as `~/.local/share`.
-    pub(super) data: PathBuf,
+    pub data: PathBuf,
     /// The system's place for what can be made again, such as `~/.cache`.
-    pub(super) cache: PathBuf,
-    pub(super) search_path: OsString,
+    pub cache: PathBuf,
 }
 
-impl<'a> Surroundings<'a> {
-    /// Those of this process.
-    pub(super) fn of_process(installation: Installation<'a>) -> Result<Surroundings<'a>, ConfigError> {
-        let homeless = |_| ConfigError::whole("environment", "there is no home directory: set HOME");
-        let xdg = etcetera::base_strategy::Xdg::new().map_err(homeless)?;
-        let native = native().map_err(homeless)?;
-        Ok(Surroundings {
-            installation,
-            home: xdg.home_dir().to_owned(),
-            config: xdg.config_dir(),
-            data: native.data_dir(),
-            cache: native.cache_dir(),
-            search_path: std::env::var_os("PATH").unwrap_or_default(),
-        })
-    }
-
+impl Surroundings<'_> {
     /// `written` as an absolute path: `~` is the home directory, and what is relative starts at `folder`.
     pub(super) fn resolve(&self, written: &str, folder: &Path) -> PathBuf {
         match written.strip_prefix('~') {
@@ -55,40 +38,4 @@ impl<'a> Surroundings<'a> {
             _ => folder.join(written).components().collect(),
         }
     }
-
-    /// The absolute path of a program: `written` itself where it has a `/`, else the first one on `PATH`. Entries of
-    /// `PATH` that depend on the current directory are passed over.
-    pub(super) fn find_program(&self, written: &str, folder: &Path) -> Option<PathBuf> {
-        if written.contains('/') {
-            return Some(self.resolve(written, folder)).filter(|path| is_program(path));
-        }
-        first_on(&self.search_path, written)
-    }
-}
-
-/// The absolute path of the first program of this name on this process's `PATH`, but for entries that depend on the
-/// current directory.
-pub fn find_program(name: &str) -> Option<PathBuf> {
-    first_on(&std::env::var_os("PATH")?, name)
-}
-
-fn first_on(search_path: &OsStr, name: &str) -> Option<PathBuf> {
-    std::env::split_paths(search_path)
-        .filter(|entry| entry.is_absolute())
-        .map(|entry| entry.join(name))
-        .find(|path| is_program(path))
-}
-
-fn is_program(path: &Path) -> bool {
-    std::fs::metadata(path).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
-}
-
-#[cfg(target_os = "macos")]
-fn native() -> Result<etcetera::base_strategy::Apple, etcetera::HomeDirError> {
-    etcetera::base_strategy::Apple::new()
-}
-
-#[cfg(not(target_os = "macos"))]
-fn native() -> Result<etcetera::base_strategy::Xdg, etcetera::HomeDirError> {
-    etcetera::base_strategy::Xdg::new()
 }

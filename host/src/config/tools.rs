@@ -27,7 +27,7 @@ struct AliasSection {
 
 impl Section {
     /// Checks the table, which stands at `at`. Whether the tools exist is known only once plugins are loaded.
-    pub(super) fn check(self, at: &At<'_>) -> Result<Tools, ConfigError> {
+    pub(super) fn check(self, at: &At) -> Result<Tools, ConfigError> {
         for (index, name) in self.hide.iter().enumerate() {
             // `backend:tool` hides the own tool of one backend.
             let tool = name.split_once(':').map_or(name.as_str(), |(_, tool)| tool);

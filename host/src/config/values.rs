@@ -13,7 +13,7 @@ use super::source::At;
 
 /// A duration such as `"10s"`, or `default` where none is written.
 pub(super) fn duration(
-    at: &At<'_>,
+    at: &At,
     written: Option<&str>,
     default: Duration,
     allowed: RangeInclusive<Duration>,
@@ -36,7 +36,7 @@ pub(super) fn duration(
 
 /// A size such as `"4 MiB"` in bytes, or `default` where none is written.
 pub(super) fn size(
-    at: &At<'_>,
+    at: &At,
     written: Option<&str>,
     default: u64,
     allowed: RangeInclusive<u64>,
@@ -60,7 +60,7 @@ pub(super) fn size(
 
 /// A count, or `default` where none is written.
 pub(super) fn count(
-    at: &At<'_>,
+    at: &At,
     written: Option<u64>,
     default: usize,
     allowed: RangeInclusive<usize>,
@@ -80,7 +80,7 @@ pub(super) fn count(
 }
 
 /// The name of a backend, an agent or a program.
-pub(super) fn name(at: &At<'_>, name: &str) -> Result<(), ConfigError> {
+pub(super) fn name(at: &At, name: &str) -> Result<(), ConfigError> {
     if is_name(name) {
         return Ok(());
     }
@@ -128,7 +128,7 @@ pub(super) fn is_loopback(url: &Url) -> bool {
 }
 
 /// The names of tools.
-pub(super) fn tool_name(at: &At<'_>, name: &str) -> Result<(), ConfigError> {
+pub(super) fn tool_name(at: &At, name: &str) -> Result<(), ConfigError> {
     let fits = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
     if fits && (1..=64).contains(&name.len()) {
         return Ok(());
@@ -139,7 +139,7 @@ pub(super) fn tool_name(at: &At<'_>, name: &str) -> Result<(), ConfigError> {
 }
 
 /// A SHA-256 in 64 hexadecimal digits.
-pub(super) fn sha256(at: &At<'_>, written: &str) -> Result<[u8; 32], ConfigError> {
+pub(super) fn sha256(at: &At, written: &str) -> Result<[u8; 32], ConfigError> {
     let bad = || at.error("this is no SHA-256: write 64 hexadecimal digits, as `sha256sum FILE` prints them");
     let (digits, rest) = written.as_bytes().as_chunks::<2>();
     if digits.len() != 32 || !rest.is_empty() {
@@ -156,7 +156,7 @@ pub(super) fn sha256(at: &At<'_>, written: &str) -> Result<[u8; 32], ConfigError
 }
 
 /// Whether `name` can be the name of an environment variable.
-pub(super) fn is_variable(name: &str) -> bool {
+pub(crate) fn is_variable(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
@@ -168,7 +168,7 @@ fn hexadecimal(digit: u8) -> Option<u8> {
 }
 
 fn within<T: PartialOrd>(
-    at: &At<'_>,
+    at: &At,
     written: &str,
     value: T,
     allowed: &RangeInclusive<T>,

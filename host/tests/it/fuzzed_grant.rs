@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 
+use berth::assemble::Setup;
 use berth::capability::process::grant::{Access, AgentCommand, CONF_MARKER, Grant, SOCKET_MARKER};
-use berth::config::{Config, Installation};
+use berth::config::Installation;
 use futures::stream::{self, StreamExt};
 use proptest::collection::vec;
 use proptest::sample::{select, subsequence};
@@ -249,9 +250,9 @@ fn granted(place: &Place) -> (Grant, Vec<AgentCommand>) {
         plugins: &["tmux"],
     };
     let file = place.path("config.toml");
-    let config = Config::parse(&place.read("config.toml"), Some(&file), &installation).unwrap();
-    let local = &config.backends["local"];
-    let agents = config.agent_commands(local);
+    let setup = Setup::load(Some(&file), &installation).unwrap();
+    let local = &setup.backends["local"];
+    let agents = setup.agent_commands(local);
     assert_eq!(agents.len(), 2);
     (local.programs["tmux"].clone(), agents)
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, Response, StatusCode, header};
-use berth::config::{Config, Installation};
+use berth::assemble::Setup;
+use berth::config::Installation;
 use berth::desk::{Answer, Caller, ToolError};
 use berth::mcp::{self, Client, Server};
 use berth::owner::{Claim, Owner};
@@ -92,11 +93,11 @@ impl House {
             plugins: &[],
         };
         let file = place.path("config.toml");
-        let config = Config::parse(&place.read("config.toml"), Some(&file), &installation).unwrap();
+        let setup = Setup::load(Some(&file), &installation).unwrap();
         let shutdown = CancellationToken::new();
         let base = "http://localhost".to_owned();
         Self {
-            owner: Owner::start(&config, Claim::take(&config, "test").unwrap(), base, &shutdown)
+            owner: Owner::start(&setup, Claim::take(&setup, "test").unwrap(), base, &shutdown)
                 .await
                 .unwrap(),
             shutdown,

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use berth::assemble::{Granted, Setup};
 use berth::capability::process::grant::{Grant, Pattern};
 use berth::catalog::Tool;
-use berth::config::{self, Config, PluginSource};
+use berth::config::{Agent, Limits, PluginSource};
 use berth::desk::Desk;
 use berth::plugin::Backend;
 use serde::Serialize;
@@ -80,15 +81,15 @@ pub(super) struct ProgramFindings<'a> {
 }
 
 impl<'a> Findings<'a> {
-    /// What `config` comes to, once its backends are started and merged.
-    pub(super) fn of(config: &'a Config, desk: &'a Desk) -> Self {
-        let granted = |backend: &'a Backend| Some((backend, config.backends.get(&backend.name)?));
+    /// What `setup` comes to, once its backends are started and merged.
+    pub(super) fn of(setup: &'a Setup, desk: &'a Desk) -> Self {
+        let known = |backend: &'a Backend| Some((backend, setup.backends.get(&backend.name)?));
         Self {
-            file: config.file.as_deref().map(shown),
+            file: setup.file.as_deref().map(shown),
             backends: desk
                 .backends()
-                .filter_map(granted)
-                .map(|(backend, settings)| BackendFindings::of(config, backend, settings))
+                .filter_map(known)
+                .map(|(backend, granted)| BackendFindings::of(setup, backend, granted))
                 .collect(),
             tools: desk
                 .catalog()
@@ -101,9 +102,10 @@ impl<'a> Findings<'a> {
 }
 
 impl<'a> BackendFindings<'a> {
-    fn of(config: &'a Config, backend: &'a Backend, settings: &'a config::Backend) -> Self {
-        let secrets = settings.env_file.iter().flat_map(|file| &file.variables);
-        let agent = |name: &'a String| Some(AgentFindings::of(name, config.agents.get(name)?));
+    fn of(setup: &'a Setup, backend: &'a Backend, granted: &'a Granted) -> Self {
+        let settings = &granted.written;
+        let secrets = granted.env_file.iter().flat_map(|file| &file.variables);
+        let agents = setup.agents_of(granted);
         Self {
             name: &backend.name,
             plugin: &backend.plugin.origin,
@@ -118,19 +120,21 @@ impl<'a> BackendFindings<'a> {
                 .collect(),
             read_tools: &settings.read_tools,
             remote_trust: settings.remote_trust,
-            directories: settings.directories.iter().map(|directory| shown(directory)).collect(),
+            directories: granted.directories.iter().map(|directory| shown(directory)).collect(),
             environment: &settings.env,
             secrets: secrets.map(|(name, _)| name.as_str()).collect(),
             guest_env: &settings.guest_env,
             limits: LimitFindings::of(&settings.limits),
-            agents: settings.agents.iter().filter_map(agent).collect(),
-            programs: settings.programs.values().map(ProgramFindings::of).collect(),
+            agents: agents
+                .map(|(name, agent)| AgentFindings::of(name, agent, setup.is_installed(name)))
+                .collect(),
+            programs: granted.programs.values().map(ProgramFindings::of).collect(),
         }
     }
 }
 
 impl LimitFindings {
-    fn of(limits: &config::Limits) -> Self {
+    fn of(limits: &Limits) -> Self {
         Self {
             memory: limits.memory,
             calls: limits.calls,
@@ -141,11 +145,11 @@ impl LimitFindings {
 }
 
 impl<'a> AgentFindings<'a> {
-    fn of(name: &'a str, agent: &'a config::Agent) -> Self {
+    fn of(name: &'a str, agent: &'a Agent, installed: bool) -> Self {
         Self {
             name,
-            installed: agent.installed,
-            requires: agent.requires.as_deref(),
+            installed,
+            requires: agent.requires.as_ref().map(|program| program.written.as_str()),
             command: &agent.command,
             options: &agent.options,
             words: &agent.words,

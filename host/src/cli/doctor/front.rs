@@ -4,7 +4,8 @@ use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::time::{Duration, SystemTime};
 
-use berth::config::{Config, Server, Tls};
+use berth::assemble::Setup;
+use berth::config::{Server, Tls};
 use berth::http::Certificate;
 
 use super::finding::Finding;
@@ -18,8 +19,8 @@ const SOON: u32 = 14;
 const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 
 /// The findings, and whether a berth listens already.
-pub(super) async fn examine(config: &Config) -> (Vec<Finding>, bool) {
-    let server = &config.server;
+pub(super) async fn examine(setup: &Setup) -> (Vec<Finding>, bool) {
+    let server = &setup.server;
     let mut findings: Vec<Finding> = server.tls.iter().map(pair).collect();
     findings.extend(addresses(server));
     let (listener, runs) = listener(server).await;

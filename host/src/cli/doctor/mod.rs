@@ -9,7 +9,7 @@ mod public;
 
 use std::process::ExitCode;
 
-use berth::config::Config;
+use berth::assemble::Setup;
 use berth::store::DataDirectory;
 
 use self::finding::{Finding, Mark};
@@ -23,11 +23,11 @@ pub(crate) struct Options {
 }
 
 /// Fails where a finding says that something would.
-pub(crate) async fn run(config: anyhow::Result<Config>, options: Options) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(setup: anyhow::Result<Setup>, options: Options) -> anyhow::Result<ExitCode> {
     // The client of the questions to the public address uses it; where one is set already, that one is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let findings = match config {
-        Ok(config) => examine(&config).await,
+    let findings = match setup {
+        Ok(setup) => examine(&setup).await,
         Err(error) => vec![Finding::error("configuration", &error)],
     };
     if options.json {
@@ -41,21 +41,21 @@ pub(crate) async fn run(config: anyhow::Result<Config>, options: Options) -> any
     })
 }
 
-async fn examine(config: &Config) -> Vec<Finding> {
-    let file = config.file.as_ref().map_or("the shipped one holds".into(), |file| {
+async fn examine(setup: &Setup) -> Vec<Finding> {
+    let file = setup.file.as_ref().map_or("the shipped one holds".into(), |file| {
         format!("{} holds", file.display())
     });
     let mut findings = vec![Finding::ok("configuration", file)];
-    match DataDirectory::open(&config.server.data, &config.server.cache) {
+    match DataDirectory::open(&setup.server.data, &setup.server.cache) {
         Ok(data) => {
-            findings.extend(places::examine(config, &data).await);
-            findings.extend(plugins::examine(config, &data).await);
+            findings.extend(places::examine(setup, &data).await);
+            findings.extend(plugins::examine(setup, &data).await);
         }
         Err(error) => findings.push(Finding::error("data directory", &error.into())),
     }
-    let (front, runs) = front::examine(config).await;
+    let (front, runs) = front::examine(setup).await;
     findings.extend(front);
-    match &config.server.public_url {
+    match &setup.server.public_url {
         Some(base) => findings.extend(public::examine(base, runs).await),
         None => findings.push(clock::plausible()),
     }

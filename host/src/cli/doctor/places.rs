@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use berth::config::Config;
+use berth::assemble::Setup;
 use berth::store::DataDirectory;
 use berth::store::audit::Broken;
 use bytesize::ByteSize;
@@ -14,14 +14,14 @@ use super::finding::Finding;
 const LITTLE: u64 = 200 << 20;
 const TOO_LITTLE: u64 = 20 << 20;
 
-pub(super) async fn examine(config: &Config, data: &DataDirectory) -> Vec<Finding> {
+pub(super) async fn examine(setup: &Setup, data: &DataDirectory) -> Vec<Finding> {
     vec![
         Finding::ok(
             "data directory",
             format!("{} is this user's alone", data.path().display()),
         ),
-        passphrase(config, data),
-        audit(config, data),
+        passphrase(setup, data),
+        audit(setup, data),
         access(data),
         room("disk of data", data.path()),
         room("disk of cache", data.cache()),
@@ -29,10 +29,10 @@ pub(super) async fn examine(config: &Config, data: &DataDirectory) -> Vec<Findin
     ]
 }
 
-fn passphrase(config: &Config, data: &DataDirectory) -> Finding {
+fn passphrase(setup: &Setup, data: &DataDirectory) -> Finding {
     const ABOUT: &str = "passphrase";
     let found = data.access().and_then(|access| access.passphrase());
-    match (found, &config.server.public_url) {
+    match (found, &setup.server.public_url) {
         (Err(error), _) => Finding::error(ABOUT, &error.into()),
         (Ok(Some(_)), _) => Finding::ok(ABOUT, "it is set"),
         (Ok(None), None) => Finding::ok(ABOUT, "none is set, and none is needed without a public address"),
@@ -44,8 +44,8 @@ fn passphrase(config: &Config, data: &DataDirectory) -> Finding {
     }
 }
 
-fn audit(config: &Config, data: &DataDirectory) -> Finding {
-    let audit = match data.audit(config.audit.sync) {
+fn audit(setup: &Setup, data: &DataDirectory) -> Finding {
+    let audit = match data.audit(setup.audit.sync) {
         Ok(audit) => audit,
         Err(error) => return Finding::error("audit", &error.into()),
     };

@@ -4,10 +4,10 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
-use berth::assemble;
+use berth::assemble::{self, Granted, SearchPath, Setup};
 use berth::capability::process::grant::Grant;
 use berth::capability::process::{Former, Server, Trouble};
-use berth::config::{Agent, Backend, Config, PluginSource, Question};
+use berth::config::{Agent, PluginSource, Question};
 use berth::machine::ask;
 use berth::store::DataDirectory;
 use futures::future::join_all;
@@ -20,34 +20,33 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 /// Characters of what it says that are shown.
 const SHOWN: usize = 200;
 
-pub(super) async fn examine(config: &Config, data: &DataDirectory) -> Vec<Finding> {
-    let mut findings = match check::prove(config, data).await {
+pub(super) async fn examine(setup: &Setup, data: &DataDirectory) -> Vec<Finding> {
+    let mut findings = match check::prove(setup, data).await {
         Ok(desk) => desk
             .backends()
-            .filter_map(|backend| Some((backend, config.backends.get(&backend.name)?)))
-            .map(|(backend, settings)| plugin(&backend.name, &backend.plugin.origin, &backend.plugin.digest, settings))
+            .filter_map(|backend| Some((backend, setup.backends.get(&backend.name)?)))
+            .map(|(backend, granted)| plugin(&backend.name, &backend.plugin.origin, &backend.plugin.digest, granted))
             .collect(),
         Err(error) => vec![Finding::error("plugins", &error)],
     };
-    for backend in config.backends.values() {
-        let environment = assemble::environment(backend);
+    for backend in setup.backends.values() {
+        let environment = backend.environment();
         let programs = backend.programs.values().map(|grant| program(grant, &environment));
         findings.extend(join_all(programs).await.into_iter().flatten());
         let sockets = backend.programs.values().map(|grant| socket(grant, data));
         findings.extend(join_all(sockets).await.into_iter().flatten());
-        let known = backend
-            .agents
-            .iter()
-            .filter_map(|name| Some((name, config.agents.get(name)?)));
-        let agents = known.map(|(name, settings)| agent(name, settings, &backend.name, &environment));
+        let agents = setup.agents_of(backend).map(|(name, settings)| {
+            let installed = setup.is_installed(name);
+            agent(name, settings, installed, &backend.written.name, &environment)
+        });
         findings.extend(join_all(agents).await.into_iter().flatten());
     }
     findings
 }
 
-fn plugin(name: &str, origin: &str, digest: &str, settings: &Backend) -> Finding {
+fn plugin(name: &str, origin: &str, digest: &str, granted: &Granted) -> Finding {
     let about = format!("backend {name}");
-    match settings.plugin {
+    match granted.written.plugin {
         PluginSource::File { sha256: None, .. } => Finding::warn(
             &about,
             format!("{origin} starts, but another file in its place would start as well"),
@@ -105,10 +104,16 @@ async fn socket(grant: &Grant, data: &DataDirectory) -> Vec<Finding> {
     [Some(now), before].into_iter().flatten().collect()
 }
 
-async fn agent(name: &str, agent: &Agent, backend: &str, environment: &[(OsString, OsString)]) -> Vec<Finding> {
+async fn agent(
+    name: &str,
+    agent: &Agent,
+    installed: bool,
+    backend: &str,
+    environment: &[(OsString, OsString)],
+) -> Vec<Finding> {
     let about = format!("agent {name} of {backend}");
-    if !agent.installed {
-        let requires = agent.requires.as_deref().unwrap_or(name);
+    if !installed {
+        let requires = agent.requires.as_ref().map_or(name, |program| &program.written);
         return vec![Finding::warn(
             &about,
             format!("it is not installed: {requires} is not on PATH"),
@@ -127,10 +132,13 @@ async fn agent(name: &str, agent: &Agent, backend: &str, environment: &[(OsStrin
 
 async fn put(about: &str, agent: &str, question: &Question, environment: &[(OsString, OsString)]) -> Finding {
     let shown = question.command.join(" ");
-    match (&question.program, question.command.split_first()) {
+    match (
+        SearchPath::of_process().find(&question.program),
+        question.command.split_first(),
+    ) {
         (Some(program), Some((name, arguments))) => {
             let fix = format!("run it on a terminal and do what it asks: {shown}");
-            answer(about, name, program, arguments, environment, &fix).await
+            answer(about, name, &program, arguments, environment, &fix).await
         }
         _ => Finding::fail(
             about,

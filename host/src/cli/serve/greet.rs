@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal, stdout};
 
-use berth::config::Config;
+use berth::assemble::Setup;
 use berth::owner::Owner;
 use berth::shell;
 
@@ -10,32 +10,27 @@ use super::super::print;
 use super::qr;
 
 /// Prints it. `base` is the origin by which this machine calls.
-pub(super) fn greet(config: &Config, owner: &Owner, base: &str) {
+pub(super) fn greet(setup: &Setup, owner: &Owner, base: &str) {
     print::heading(&format!("berth {} listens on {base}/mcp", env!("CARGO_PKG_VERSION")));
-    what_is_served(config, owner);
-    if let Some(url) = &config.server.public_url {
+    what_is_served(setup, owner);
+    if let Some(url) = &setup.server.public_url {
         from_elsewhere(url);
     }
     print::line("\nTo use it from Claude Code on this machine, paste:\n");
-    print::line(&format!("  {}\n", claude_line(config, base)));
+    print::line(&format!("  {}\n", claude_line(setup, base)));
 }
 
-fn what_is_served(config: &Config, owner: &Owner) {
-    let from = config
+fn what_is_served(setup: &Setup, owner: &Owner) {
+    let from = setup
         .file
         .as_ref()
         .map_or("the shipped configuration".into(), |file| file.display().to_string());
     print::line(&format!("Configuration: {from}"));
     for backend in owner.desk.backends() {
-        let agents = config.backends.get(&backend.name).map(|backend| {
-            let installed = |name: &&String| config.agents.get(*name).is_some_and(|agent| agent.installed);
-            backend
-                .agents
-                .iter()
-                .filter(installed)
-                .cloned()
-                .collect::<Vec<_>>()
-                .join(", ")
+        let agents = setup.backends.get(&backend.name).map(|backend| {
+            let names = setup.agents_of(backend).map(|(name, _)| name.as_str());
+            let installed: Vec<&str> = names.filter(|name| setup.is_installed(name)).collect();
+            installed.join(", ")
         });
         print::line(&format!(
             "Backend {}: {}; agents: {}",
@@ -76,17 +71,17 @@ asked for yourself."
 }
 
 /// A line for a shell; the token itself is not in it, so it stays out of this terminal's scrollback.
-fn claude_line(config: &Config, base: &str) -> String {
+fn claude_line(setup: &Setup, base: &str) -> String {
     let berth = std::env::current_exe().map_or("berth".into(), shell::word);
-    let with = config
+    let with = setup
         .file
         .as_ref()
         .map_or(String::new(), |file| format!(" --config {}", shell::word(file)));
-    if config.server.tls.is_some() {
+    if setup.server.tls.is_some() {
         // The certificate is for the public name, not for the one by which this machine would call.
         return format!("claude mcp add berth -- {berth} stdio{with}");
     }
-    if config.server.open_on_loopback {
+    if setup.server.open_on_loopback {
         return format!("claude mcp add --transport http berth {base}/mcp");
     }
     format!(

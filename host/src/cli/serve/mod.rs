@@ -11,7 +11,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
-use berth::config::{Config, parse_public_url};
+use berth::assemble::Setup;
+use berth::config::parse_public_url;
 use berth::http::{self, Certificate, Door, Names, OAuth, Proxies};
 use berth::mcp;
 use berth::owner::{Claim, Owner};
@@ -39,15 +40,15 @@ fn public_url(written: &str) -> Result<String, String> {
     parse_public_url(written).map_err(|fault| format!("it {fault}: write it like https://berth.example.org"))
 }
 
-pub(crate) async fn run(mut config: Config, options: Options) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(mut setup: Setup, options: Options) -> anyhow::Result<ExitCode> {
     // First of all: where another berth has the data directory, nothing of this one is seen from outside.
-    let claim = Claim::take(&config, "serve")?;
-    prepare(&config, &options)?;
+    let claim = Claim::take(&setup, "serve")?;
+    prepare(&setup, &options)?;
     files::allow_many();
     let shutdown = ending()?;
-    let tls = config.server.tls.as_ref();
+    let tls = setup.server.tls.as_ref();
     let certificate = tls.map(Certificate::open).transpose()?.map(Arc::new);
-    let wanted = config.server.listen;
+    let wanted = setup.server.listen;
     let listener = TcpListener::bind(wanted).await.with_context(|| {
         format!("{wanted} cannot be listened on; end what uses it, or set another `listen` in [server]")
     })?;
@@ -56,16 +57,16 @@ pub(crate) async fn run(mut config: Config, options: Options) -> anyhow::Result<
         Some(tunnel) => Some(tunnel.open(address.port(), &shutdown).await?),
         None => None,
     };
-    make_public(&mut config, options.public_url, tunnel.as_ref());
+    make_public(&mut setup, options.public_url, tunnel.as_ref());
 
     let base = local_base(address, certificate.is_some());
-    let reached_by = config.server.public_url.clone().unwrap_or(base.clone());
-    let owner = Owner::start(&config, claim, reached_by, &shutdown).await?;
+    let reached_by = setup.server.public_url.clone().unwrap_or(base.clone());
+    let owner = Owner::start(&setup, claim, reached_by, &shutdown).await?;
     owner.serve_socket()?;
-    greet::greet(&config, &owner, &base);
+    greet::greet(&setup, &owner, &base);
     let served = CancellationToken::new();
     let attended = tunnel.map(|tunnel| tokio::spawn(tunnel.attend(served.clone())));
-    let ended = answer(&config, &owner, listener, certificate, shutdown).await;
+    let ended = answer(&setup, &owner, listener, certificate, shutdown).await;
     served.cancel();
     if let Some(attended) = attended {
         attended.await?;
@@ -77,13 +78,13 @@ pub(crate) async fn run(mut config: Config, options: Options) -> anyhow::Result<
 
 /// Answers requests until `shutdown`.
 async fn answer(
-    config: &Config,
+    setup: &Setup,
     owner: &Owner,
     listener: TcpListener,
     certificate: Option<Arc<Certificate>>,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let settings = &config.server;
+    let settings = &setup.server;
     let names = Names::new(
         listener.local_addr()?.port(),
         certificate.is_some(),
@@ -100,7 +101,7 @@ async fn answer(
     let oauth = OAuth::new(
         access.clone(),
         owner.recorder.clone(),
-        Arc::new(config.oauth.clone()),
+        Arc::new(setup.oauth.clone()),
         backends,
         owner.admission.clone(),
         owner.under_way.clone(),
@@ -114,7 +115,7 @@ async fn answer(
         oauth,
         proxies: Proxies {
             trusted: settings.trusted_proxies.clone(),
-            users: settings.proxy_users.clone(),
+            users: setup.proxy_users.clone(),
             header: settings.client_address.parse()?,
         },
         admission: owner.admission.clone(),
@@ -131,8 +132,8 @@ fn about(backend: &Backend) -> (String, String) {
 }
 
 /// What must hold before anyone can reach this server from elsewhere.
-fn prepare(config: &Config, options: &Options) -> anyhow::Result<()> {
-    let server = &config.server;
+fn prepare(setup: &Setup, options: &Options) -> anyhow::Result<()> {
+    let server = &setup.server;
     let by_option = options.public_url.is_some() || options.tunnel.is_some();
     ensure!(
         !(by_option && server.open_on_loopback),
@@ -147,28 +148,28 @@ fn prepare(config: &Config, options: &Options) -> anyhow::Result<()> {
         ensure!(reaches, "a tunnel leads to 127.0.0.1: listen on that in [server]");
     }
     if by_option || server.public_url.is_some() {
-        ensure_passphrase(config)?;
+        ensure_passphrase(setup)?;
     }
     Ok(())
 }
 
 /// An app from elsewhere gets in with the owner's passphrase only. So the first start asks for one.
-fn ensure_passphrase(config: &Config) -> anyhow::Result<()> {
-    let access = access::open(config)?;
+fn ensure_passphrase(setup: &Setup) -> anyhow::Result<()> {
+    let access = access::open(setup)?;
     if access.passphrase()?.is_some() {
         return Ok(());
     }
-    peer::ensure_outside_sessions(config.server.sessions_may_control)?;
+    peer::ensure_outside_sessions(setup.server.sessions_may_control)?;
     if !stdin().is_terminal() {
         bail!("apps that come from elsewhere are approved with a passphrase, and none is set: run berth login set");
     }
     print::line("berth can now be reached from elsewhere. Choose the passphrase with which you approve apps.");
-    login::set(config, &access)
+    login::set(setup, &access)
 }
 
 /// Notes by what address this run is reached from elsewhere, and who is believed about a client's address.
-fn make_public(config: &mut Config, by_option: Option<String>, tunnel: Option<&Open>) {
-    let server = &mut config.server;
+fn make_public(setup: &mut Setup, by_option: Option<String>, tunnel: Option<&Open>) {
+    let server = &mut setup.server;
     if let Some(tunnel) = tunnel {
         server.public_url = Some(tunnel.url.clone());
         server.trusted_proxies = vec![Ipv4Addr::LOCALHOST.into()];

@@ -5,7 +5,8 @@ use std::fmt;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use berth::config::{find_program, parse_public_url};
+use berth::assemble::SearchPath;
+use berth::config::parse_public_url;
 use berth::machine::Companion;
 use clap::ValueEnum;
 use serde_json::Value;
@@ -45,7 +46,8 @@ impl Tunnel {
     /// Starts the tunnel to `port` on this machine and waits for its address, for at most a minute.
     pub(super) async fn open(self, port: u16, shutdown: &CancellationToken) -> anyhow::Result<Open> {
         let name = self.program();
-        let program = find_program(name)
+        let program = SearchPath::of_process()
+            .first(name)
             .with_context(|| format!("{name} is not on PATH; {} says how to install it", self.home()))?;
         let program = program
             .to_str()

@@ -10,7 +10,7 @@ use regex::Regex;
 
 use super::*;
 use crate::config::SHIPPED;
-use crate::config::tests::Home;
+use crate::config::tests::shipped;
 
 /// The shipped grant of the shipped backend, its agents, and the same as it is written.
 struct Shipped {
@@ -20,12 +20,12 @@ struct Shipped {
 }
 
 static SHIPPED_GRANT: LazyLock<Shipped> = LazyLock::new(|| {
-    let home = Home::new();
-    let config = home.shipped();
+    let config = shipped();
     let backend = &config.backends["local"];
+    let agents = backend.agents.iter().map(|name| config.agents[name].granted.clone());
     Shipped {
-        grant: backend.programs["tmux"].clone(),
-        agents: config.agent_commands(backend),
+        grant: backend.programs["tmux"].at("/usr/bin/tmux".into()),
+        agents: agents.collect(),
         written: SHIPPED.parse().unwrap(),
     }
 });

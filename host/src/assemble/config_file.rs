@@ -1,26 +1,23 @@
 //! The configuration file itself: which one applies, and whether it can be trusted.
 
-use std::fs::Metadata;
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::ConfigError;
-use super::surroundings::Surroundings;
-use crate::shell;
+use super::writers::foreign_writers;
+use crate::config::ConfigError;
 
 /// The largest configuration that is read, in bytes.
 const LARGEST: u64 = 1 << 20;
 
-/// The file that applies: the one asked for, else the user's own where there is one.
-pub(super) fn choose(asked: Option<&Path>, around: &Surroundings<'_>) -> Result<Option<PathBuf>, ConfigError> {
+/// The file that applies: the one asked for, else the user's own in `folder` where there is one.
+pub(super) fn choose(asked: Option<&Path>, folder: &Path) -> Result<Option<PathBuf>, ConfigError> {
     if let Some(path) = asked {
         let absolute = std::path::absolute(path);
         return absolute
             .map(Some)
             .map_err(|error| ConfigError::whole(path.display(), error));
     }
-    let own = around.config.join("berth/config.toml");
+    let own = folder.join("berth/config.toml");
     // A link to nowhere is a mistake to be told, so links are not followed here.
     match own.symlink_metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -50,12 +47,4 @@ pub(super) fn read(path: &Path) -> Result<String, ConfigError> {
         return Err(wrong(format!("it is larger than {LARGEST} bytes: shorten it")));
     }
     Ok(text)
-}
-
-/// Who else could have written the file, and how to fix that. Whoever writes it could grant or run anything.
-pub(super) fn foreign_writers(path: &Path, found: &Metadata) -> Option<String> {
-    if found.uid() != 0 && found.uid() != rustix::process::geteuid().as_raw() {
-        return Some("belongs to another user, who could write anything there: name a copy of your own".to_owned());
-    }
-    (found.mode() & 0o022 != 0).then(|| format!("can be written by others: `chmod go-w {}`", shell::word(path)))
 }

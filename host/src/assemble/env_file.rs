@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
-use super::values;
+use super::system;
+use crate::config::{At, ConfigError, is_variable, marked};
+use crate::peer::MARK;
 use crate::shell;
 
 /// The largest file that is read, in bytes.
@@ -26,7 +28,7 @@ pub struct EnvFile {
 
 /// Why a file is not taken. Never shows a value.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum BadEnvFile {
+enum BadEnvFile {
     #[error("{} is a link: name the file itself", path.display())]
     Link { path: PathBuf },
     #[error(
@@ -51,9 +53,21 @@ pub(super) enum BadEnvFile {
 }
 
 impl EnvFile {
+    /// Reads the file that stands at `at`, which must not lie where the system's own files are.
+    pub(super) fn find(path: &Path, at: &At) -> Result<EnvFile, ConfigError> {
+        let file = EnvFile::read(path).map_err(|error| at.error(error))?;
+        if let Some(fault) = path.canonicalize().ok().and_then(|real| system::own_fault(&real)) {
+            return Err(at.error(format!("{} {fault}: name a file of your own", path.display())));
+        }
+        match file.variables.iter().any(|(name, _)| name == MARK) {
+            true => Err(at.error(marked())),
+            false => Ok(file),
+        }
+    }
+
     /// Reads lines of `NAME=value`; empty lines and those that begin with `#` are passed over. The value is all that
     /// follows the first `=`.
-    pub(super) fn read(path: &Path) -> Result<EnvFile, BadEnvFile> {
+    fn read(path: &Path) -> Result<EnvFile, BadEnvFile> {
         let text = read_private(path)?;
         let variables = parse(&text).map_err(|(line, problem)| BadEnvFile::Line {
             path: path.to_owned(),
@@ -127,7 +141,7 @@ fn parse(text: &str) -> Result<Vec<(String, String)>, (usize, &'static str)> {
 
 fn variable(line: &str) -> Result<(&str, &str), &'static str> {
     let (name, value) = line.split_once('=').ok_or("this is no variable: write NAME=value")?;
-    if !values::is_variable(name) {
+    if !is_variable(name) {
         return Err("what stands before = is no variable's name: write NAME=value, without export or spaces");
     }
     if value.contains('\0') {

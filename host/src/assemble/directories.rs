@@ -1,0 +1,35 @@
+//! The directories that a backend is granted.
+
+use std::path::PathBuf;
+
+use super::system;
+use crate::config::{At, ConfigError};
+use crate::shell;
+
+/// The directories of the list at `at` without links, so that what is checked later is what was granted.
+pub(super) fn find(written: &[PathBuf], at: &At) -> Result<Vec<PathBuf>, ConfigError> {
+    let find = |(index, path): (usize, &PathBuf)| {
+        let at = at.item(index);
+        let shown = path.display();
+        let found = path.canonicalize().map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => at.error(format!(
+                "{shown} does not exist: make it with `mkdir -p {}`",
+                shell::word(path)
+            )),
+            _ => at.error(format!(
+                "{shown} cannot be used ({error}): correct the path or its permissions"
+            )),
+        })?;
+        match system::fault(&found) {
+            _ if !found.is_dir() => {
+                Err(at.error(format!("{shown} is not a directory: name the directory that holds it")))
+            }
+            Some(fault) => Err(at.error(format!(
+                "{} {fault}: name the directory of your projects",
+                found.display()
+            ))),
+            None => Ok(found),
+        }
+    };
+    written.iter().enumerate().map(find).collect()
+}

@@ -1,0 +1,53 @@
+//! What one backend is granted, as found on this machine.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use super::env_file::EnvFile;
+use super::programs::{self, SearchPath};
+use super::{directories, plugin_file};
+use crate::capability::process::grant::Grant;
+use crate::config::{At, Backend, ConfigError};
+
+/// A backend: what is written of it, and what was found of that.
+#[derive(Debug, Clone)]
+pub struct Granted {
+    /// Its table.
+    pub written: Backend,
+    /// The only directories in which its programs start and its files lie. Absolute, without links, existing.
+    pub directories: Vec<PathBuf>,
+    /// Further variables that its programs get, such as secrets.
+    pub env_file: Option<EnvFile>,
+    /// The programs that it may run, by the name that its plugin uses.
+    pub programs: BTreeMap<String, Grant>,
+}
+
+impl Granted {
+    /// Finds what the table at `at` names.
+    pub(super) fn find(written: Backend, at: &At, search: &SearchPath) -> Result<Self, ConfigError> {
+        plugin_file::check(&written.plugin, at)?;
+        let env_file = written.env_file.as_ref();
+        let env_file = env_file.map(|path| EnvFile::find(path, &at.key("env_file")));
+        Ok(Self {
+            directories: directories::find(&written.directories, &at.key("directories"))?,
+            env_file: env_file.transpose()?,
+            programs: programs::grants(&written.programs, &at.key("programs"), search)?,
+            written,
+        })
+    }
+
+    /// What its programs get: the host's own variables that the operator granted, and those of the `env_file`.
+    pub fn environment(&self) -> Vec<(OsString, OsString)> {
+        let granted = |name: &str| {
+            self.written.env.iter().any(|pattern| match pattern.strip_suffix('*') {
+                Some(beginning) => name.starts_with(beginning),
+                None => name == pattern,
+            })
+        };
+        let own = std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(granted));
+        let secret = self.env_file.iter().flat_map(|file| file.variables.iter());
+        own.chain(secret.map(|(name, value)| (name.into(), value.into())))
+            .collect()
+    }
+}

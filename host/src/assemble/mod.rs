@@ -1,0 +1,26 @@
+//! From a configuration to a running whole: what it names is found on this machine, and then its backends are started and
+//! merged.
+
+mod config_file;
+mod data_files;
+mod directories;
+mod env_file;
+mod granted;
+mod own_places;
+mod plugin_file;
+mod programs;
+mod setup;
+mod start;
+mod surroundings;
+mod system;
+#[cfg(test)]
+mod tests;
+mod users;
+mod writers;
+
+pub use data_files::{follow_former_sockets, left_apart, socket, with_places, write_confs};
+pub use env_file::EnvFile;
+pub use granted::Granted;
+pub use programs::SearchPath;
+pub use setup::Setup;
+pub use start::{merge, start_backends};

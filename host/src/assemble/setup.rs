@@ -1,0 +1,103 @@
+//! A configuration together with what it names, as found on this machine.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use super::granted::Granted;
+use super::programs::SearchPath;
+use super::{config_file, own_places, programs, surroundings, users};
+
+use crate::capability::process::grant::AgentCommand;
+use crate::config::{Agent, Audit, Config, ConfigError, Installation, OAuth, SHIPPED, Server, Tools};
+use crate::machine::OwnPlace;
+
+/// All that berth runs by.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// Where it was read from; none: the shipped configuration.
+    pub file: Option<PathBuf>,
+    /// The listener and berth's own places.
+    pub server: Server,
+    /// `proxy_users` of `server`, by number.
+    pub proxy_users: Vec<u32>,
+    /// Which apps may ask for access.
+    pub oauth: OAuth,
+    /// What is recorded of calls.
+    pub audit: Audit,
+    /// What is hidden from clients or added for them.
+    pub tools: Tools,
+    /// The agents that backends may start, by name.
+    pub agents: BTreeMap<String, Agent>,
+    /// The backends by name; there is at least one.
+    pub backends: BTreeMap<String, Granted>,
+    /// The backend that is meant when a call names none; it is one of `backends`.
+    pub default_backend: String,
+    /// The agents whose program was found, or that need none.
+    installed: BTreeSet<String>,
+}
+
+impl Setup {
+    /// Reads the configuration, and finds what it names: `path`, or `berth/config.toml` in the user's configuration
+    /// directory (`$XDG_CONFIG_HOME` or `~/.config`), or the shipped one, whichever of these is there first. The current
+    /// directory is never looked at.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with file, line, key and fix. A file that others could have written, or that
+    /// lies in a directory which a backend may write, is refused too.
+    pub fn load(path: Option<&Path>, installation: &Installation<'_>) -> Result<Self, ConfigError> {
+        let around = surroundings::of_process(*installation)?;
+        let config = match config_file::choose(path, &around.config)? {
+            Some(own) => Config::parse(&config_file::read(&own)?, Some(&own), &around)?,
+            None => Config::parse(SHIPPED, None, &around)?,
+        };
+        Self::find(config, &SearchPath::of_process())
+    }
+
+    /// Finds what `config` names.
+    pub(super) fn find(config: Config, search: &SearchPath) -> Result<Self, ConfigError> {
+        let top = config.top;
+        let mut backends = BTreeMap::new();
+        for (name, written) in config.backends {
+            let found = Granted::find(written, &top.key("backends").key(&name), search)?;
+            backends.insert(name, found);
+        }
+        let installed = |(_, agent): &(&String, &Agent)| programs::is_installed(agent, search);
+        let installed = config.agents.iter().filter(installed);
+        let setup = Self {
+            proxy_users: users::find(&config.server.proxy_users, &top.key("server").key("proxy_users"))?,
+            installed: installed.map(|(name, _)| name.clone()).collect(),
+            file: config.file,
+            server: config.server,
+            oauth: config.oauth,
+            audit: config.audit,
+            tools: config.tools,
+            agents: config.agents,
+            backends,
+            default_backend: config.default_backend,
+        };
+        own_places::check(&setup.server, &setup.backends, &setup.own_places(), &top)?;
+        Ok(setup)
+    }
+
+    /// What no granted directory may hold: data, cache, and whatever decides what is granted.
+    pub fn own_places(&self) -> Vec<OwnPlace> {
+        own_places::own(self.file.as_deref(), &self.server, &self.backends)
+    }
+
+    /// The agents that `backend` may start, the preferred one first, whether they are installed or not.
+    pub fn agents_of<'a>(&'a self, backend: &'a Granted) -> impl Iterator<Item = (&'a String, &'a Agent)> {
+        let names = backend.written.agents.iter();
+        names.filter_map(|name| self.agents.get_key_value(name))
+    }
+
+    /// Whether the program that the agent `name` needs was found.
+    pub fn is_installed(&self, name: &str) -> bool {
+        self.installed.contains(name)
+    }
+
+    /// The commands that `@agent` stands for in the grants of `backend`: those of its agents that are installed.
+    pub fn agent_commands(&self, backend: &Granted) -> Vec<AgentCommand> {
+        let installed = self.agents_of(backend).filter(|(name, _)| self.is_installed(name));
+        installed.map(|(_, agent)| agent.granted.clone()).collect()
+    }
+}
