@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::admission::Rates;
 use crate::capability::process::grant::AgentCommand;
 
 mod agents;
@@ -99,19 +100,6 @@ pub struct Tls {
     pub cert: PathBuf,
     /// Its private key.
     pub key: PathBuf,
-}
-
-/// `[server.rates]`: how often per minute.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rates {
-    /// Requests of one caller to MCP.
-    pub tools: usize,
-    /// Attempts to log in from one address.
-    pub login: usize,
-    /// Registrations of apps from one address.
-    pub register: usize,
-    /// Other requests to the authorization server from one address, and for tokens by one app with a secret.
-    pub token: usize,
 }
 
 /// `[oauth]`: which apps may ask for access besides the well-known ones.

@@ -20,13 +20,12 @@ use tokio_util::task::TaskTracker;
 pub use self::place::Place;
 pub use self::pool::Held;
 use self::pool::{Bounds, ById, Claim, Pool, Rank};
-use self::rates::Rates;
-pub use self::rates::{Act, TooOften};
+use self::rates::Budgets;
+pub use self::rates::{Act, Rates, TooOften};
 use self::sockets::Sockets;
 pub use self::sockets::{Answering, Socket};
 use self::turned_away::Ledger;
 pub use self::turned_away::{Kind, Refusal, What};
-use crate::config;
 use crate::network::network;
 use crate::peer::Peer;
 use crate::principal::Principal;
@@ -44,7 +43,7 @@ struct Rooms {
     work: Arc<Pool<ById>>,
     waits: Arc<Pool<ById>>,
     strangers: Arc<Pool<IpAddr>>,
-    rates: Rates,
+    rates: Budgets,
     ledger: Ledger,
 }
 
@@ -54,7 +53,7 @@ impl Admission {
     pub fn new(
         max_requests: usize,
         max_body: usize,
-        rates: &config::Rates,
+        rates: &Rates,
         recorder: Recorder,
         tasks: TaskTracker,
         ending: CancellationToken,
@@ -78,7 +77,7 @@ impl Admission {
                 others: numbers::STRANGERS_REQUESTS,
                 ..Bounds::shared(numbers::STRANGERS_REQUESTS)
             }),
-            rates: Rates::new(rates),
+            rates: Budgets::new(rates),
             ledger,
         }))
     }

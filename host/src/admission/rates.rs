@@ -10,15 +10,27 @@ use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota, RateLimiter};
 use thiserror::Error;
 
-use crate::config;
 use crate::network::network;
 
 /// Keys that a budget remembers at least, before those whose budget is whole again are forgotten.
 const REMEMBERED: usize = 4_096;
 
+/// `[server.rates]`: how often per minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rates {
+    /// Requests of one caller to MCP.
+    pub tools: usize,
+    /// Attempts to log in from one address.
+    pub login: usize,
+    /// Registrations of apps from one address.
+    pub register: usize,
+    /// Other requests to the authorization server from one address, and for tokens by one app with a secret.
+    pub token: usize,
+}
+
 /// All budgets.
 #[derive(Debug)]
-pub(super) struct Rates {
+pub(super) struct Budgets {
     tools: Budget<String>,
     login: Budget<IpAddr>,
     register: Budget<IpAddr>,
@@ -47,9 +59,9 @@ pub struct TooOften {
     key: &'static str,
 }
 
-impl Rates {
+impl Budgets {
     /// The budgets that the operator set.
-    pub(super) fn new(rates: &config::Rates) -> Self {
+    pub(super) fn new(rates: &Rates) -> Self {
         Self {
             tools: Budget::new(rates.tools, "[server.rates] tools"),
             login: Budget::new(rates.login, "[server.rates] login"),
@@ -129,8 +141,8 @@ mod tests {
 
     use super::*;
 
-    fn rates() -> Rates {
-        Rates::new(&config::Rates {
+    fn rates() -> Budgets {
+        Budgets::new(&Rates {
             tools: 3,
             login: 2,
             register: 1,
@@ -173,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_names_is_forgotten_once_their_budget_is_whole() {
-        let rates = Rates::new(&config::Rates {
+        let rates = Budgets::new(&Rates {
             tools: 100_000_000,
             login: 1,
             register: 1,

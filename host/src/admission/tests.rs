@@ -12,7 +12,7 @@ use crate::store::DataDirectory;
 use crate::store::audit::{Filter, Recorded};
 
 /// Enough for a test.
-pub(crate) const RATES: config::Rates = config::Rates {
+pub(crate) const RATES: Rates = Rates {
     tools: 1000,
     login: 1000,
     register: 1000,
@@ -228,7 +228,7 @@ async fn recorded(root: &TempDir, wanted: impl Fn(&[String]) -> bool) -> Vec<Str
 
 #[tokio::test]
 async fn a_flood_of_one_kind_of_refusals_hides_none_of_another_and_is_told_as_a_count() {
-    const ONCE: config::Rates = config::Rates {
+    const ONCE: Rates = Rates {
         tools: 1,
         login: 1,
         register: 1,

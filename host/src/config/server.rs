@@ -8,7 +8,8 @@ use url::Url;
 
 use super::source::At;
 use super::surroundings::Surroundings;
-use super::{ConfigError, Rates, Server, Tls, values};
+use super::{ConfigError, Server, Tls, values};
+use crate::admission::Rates;
 use crate::admission::numbers::LEAST_REQUESTS;
 
 const KIB: u64 = 1 << 10;

@@ -26,8 +26,8 @@ use tower::ServiceExt as _;
 
 use super::register::UNAPPROVED;
 use super::{OAuth, router};
-use crate::admission::Admission;
 use crate::admission::tests::RATES;
+use crate::admission::{Admission, Rates};
 use crate::config::{self, FixedClient};
 use crate::http::address::Address;
 use crate::http::host_origin::Base;
@@ -67,7 +67,7 @@ impl Server {
         Self::with(RATES)
     }
 
-    fn with(rates: config::Rates) -> Self {
+    fn with(rates: Rates) -> Self {
         let root = TempDir::new().unwrap();
         let directory = DataDirectory::open(&root.path().join("data"), &root.path().join("cache")).unwrap();
         let access = Arc::new(directory.access().unwrap());

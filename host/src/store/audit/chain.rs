@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rusqlite::{Connection, Row, Rows};
 use thiserror::Error;
 
+use super::entry::PRUNED;
 use super::{Entry, Part};
 use crate::store::secret::Key;
 
@@ -23,8 +24,6 @@ const SHOWN: usize = 16;
 
 /// The outcome of an entry that says what is about to be done.
 pub(super) const BEGUN: &str = "begun";
-/// The event of an entry that says what was pruned. As the first entry it stands in the place of the last one that was.
-pub(super) const PRUNED: &str = "pruned";
 
 /// An HMAC-SHA256.
 pub(super) type Mac = [u8; 32];

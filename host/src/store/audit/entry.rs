@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use thiserror::Error;
 
-use super::chain::PRUNED;
+/// The event of an entry that says what was pruned. As the first entry it stands in the place of the last one that was.
+pub(super) const PRUNED: &str = "pruned";
 
 /// What was done or tried, to be recorded. Texts that are too long are cut when they are written.
 #[derive(Clone, Debug)]

@@ -10,6 +10,7 @@ mod moving;
 mod prune;
 mod read;
 mod recorder;
+mod state;
 mod verify;
 mod writer;
 

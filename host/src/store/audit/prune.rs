@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime};
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 use serde::{Deserialize, Serialize};
 
-use super::chain::{Fields, Mac, PRUNED, Tail, milliseconds};
+use super::chain::{Fields, Mac, Tail, milliseconds};
+use super::entry::PRUNED;
 use super::read::moment;
 use super::{Audit, Broken, Entry, Error, Event, Outcome, PATIENCE, Refusal, insert};
 use crate::store::secret::Key;
@@ -42,6 +43,19 @@ pub struct Plan {
 }
 
 impl Audit {
+    /// The first entry, if it says what was pruned.
+    ///
+    /// # Errors
+    /// If SQLite refuses.
+    pub fn pruned(&self) -> Result<Option<Removed>, Error> {
+        let first = "SELECT text FROM audit WHERE event = ?1 AND seq = (SELECT min(seq) FROM audit) AND seq > 1";
+        let text = self
+            .connection
+            .query_row(first, (PRUNED,), |row| row.get::<_, String>(0));
+        let text = text.optional().map_err(Error::database(&self.path))?;
+        Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+    }
+
     /// What a pruning of all that began before `before` would remove: the oldest entries up to the first that began
     /// later, and none of a call of which others must stay. None: nothing.
     ///

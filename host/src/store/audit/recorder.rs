@@ -1,7 +1,6 @@
 //! The record as a server writes it: many callers, who hand what they have to one thread, and wait for its word.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, mpsc};
 use std::time::Instant;
 
 use serde_json::{Map, Value};
@@ -10,16 +9,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::chain::TEXT;
 use super::entry::Part;
+use super::state::State;
 use super::verify::Broken;
 use super::writer::{Asked, Writer};
-use super::{Audit, Entry, Error, Head, PATIENCE};
+use super::{Audit, Entry, Error, PATIENCE};
 use crate::store::lock::Lock;
 use crate::store::secret::Key;
 
 /// Entries that wait for the writer, and calls that were begun. Whoever comes when there are more is refused.
 const QUEUE: usize = 4096;
-/// How many entries lie between two heads in the log.
-const HEADS: i64 = 1000;
 
 /// Writes entries into the record. Clones write into the same one.
 ///
@@ -55,14 +53,6 @@ pub struct Intention {
 #[must_use = "it is there so that what is done can be recorded"]
 pub struct Prepared(OwnedSemaphorePermit);
 
-/// What the writer tells.
-#[derive(Debug)]
-pub(super) struct State {
-    failing: AtomicBool,
-    logged: AtomicBool,
-    head: Mutex<Head>,
-}
-
 impl Recorder {
     /// Says of calls that earlier owners left open that they were cut off, and starts the thread that writes into
     /// `audit`; it ends with the last clone. With `texts`, entries of calls hold their arguments as they are.
@@ -78,11 +68,7 @@ impl Recorder {
         audit.cut_off()?;
         // Whoever sees this held knows that what is open now goes on.
         let lock = Lock::take_within(&audit.lock, "record", PATIENCE)?;
-        let state = Arc::new(State {
-            failing: AtomicBool::new(false),
-            logged: AtomicBool::new(false),
-            head: Mutex::new(audit.head()?),
-        });
+        let state = Arc::new(State::new(audit.head()?));
         let (queue, asked) = mpsc::channel();
         let key = audit.key.clone();
         Writer::start(audit, asked, state.clone(), lock)?;
@@ -100,7 +86,7 @@ impl Recorder {
     /// # Errors
     /// If an entry could not be written, and writing does not work yet.
     pub async fn ready(&self) -> Result<(), Unrecorded> {
-        if self.state.failing.load(Ordering::Acquire) {
+        if self.state.is_failing() {
             drop(self.prepare().await?);
         }
         Ok(())
@@ -171,13 +157,12 @@ impl Recorder {
     /// From now on each call is a line of the program's log, and where the record ends stands there too: now, every 1000
     /// entries, and at the end. Whoever keeps the log elsewhere can tell later whether the record was cut or replaced.
     pub fn log_calls_and_heads(&self) {
-        self.state.logged.store(true, Ordering::Release);
-        self.state.log_head();
+        self.state.begin_logging();
     }
 
     /// Whether calls and heads are logged: they are where a berth serves, and not where a command makes one.
     pub fn is_logged(&self) -> bool {
-        self.state.logged.load(Ordering::Acquire)
+        self.state.is_logged()
     }
 
     /// Tries once more to write what could not be written, logs where the record ends if heads are logged, and ends the
@@ -215,41 +200,4 @@ impl Recorder {
 /// What the writer answered; it is silent only if it has ended.
 fn told(outcome: Result<Option<i64>, oneshot::error::RecvError>) -> Result<i64, Unrecorded> {
     outcome.ok().flatten().ok_or(Unrecorded)
-}
-
-impl State {
-    fn head(&self) -> MutexGuard<'_, Head> {
-        self.head.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn is_failing(&self) -> bool {
-        self.failing.load(Ordering::Acquire)
-    }
-
-    fn log_head(&self) {
-        if self.logged.load(Ordering::Acquire) {
-            tracing::info!("the head of the record is {}", self.head());
-        }
-    }
-
-    /// Takes note of what writing came to, and says in the log what changed.
-    pub(super) fn note(&self, written: Result<Head, &Error>) {
-        let failed = written.is_err();
-        let failed_before = self.failing.swap(failed, Ordering::AcqRel);
-        match written {
-            Err(error) if !failed_before => {
-                tracing::error!("the record of calls cannot be written, so calls are refused until it can: {error}");
-            }
-            Err(_) => {}
-            Ok(head) => {
-                if failed_before {
-                    tracing::info!("the record of calls is written again");
-                }
-                let before = std::mem::replace(&mut *self.head(), head);
-                if before.seq / HEADS != head.seq / HEADS {
-                    self.log_head();
-                }
-            }
-        }
-    }
 }

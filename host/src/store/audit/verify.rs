@@ -1,8 +1,6 @@
 //! Whether the record is still what was written.
 
-use rusqlite::OptionalExtension as _;
-
-use super::chain::{self, COLUMNS, PRUNED, Tail};
+use super::chain::{self, COLUMNS, Tail};
 use super::{Audit, Error, Head};
 use crate::store::altered::Altered;
 use crate::store::database::RECORD;
@@ -128,18 +126,5 @@ impl Audit {
         };
         let before = first.or(middle);
         Ok(before.is_some_and(|before| before.follow(row, &self.key).is_some()))
-    }
-
-    /// The first entry, if it says what was pruned.
-    ///
-    /// # Errors
-    /// If SQLite refuses.
-    pub fn pruned(&self) -> Result<Option<super::Removed>, Error> {
-        let first = "SELECT text FROM audit WHERE event = ?1 AND seq = (SELECT min(seq) FROM audit) AND seq > 1";
-        let text = self
-            .connection
-            .query_row(first, (PRUNED,), |row| row.get::<_, String>(0));
-        let text = text.optional().map_err(Error::database(&self.path))?;
-        Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
     }
 }

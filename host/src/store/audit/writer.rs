@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::entry::Part;
-use super::recorder::State;
+use super::state::State;
 use super::{Audit, Entry, Error, PATIENCE};
 use crate::store::lock::Lock;
 

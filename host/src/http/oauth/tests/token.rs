@@ -195,7 +195,7 @@ async fn a_client_of_the_configuration_shows_its_secret_and_the_verifier() {
 
 #[tokio::test]
 async fn whoever_knows_the_id_of_an_app_uses_up_none_of_its_turns() {
-    let server = Server::with(config::Rates { token: 2, ..RATES });
+    let server = Server::with(Rates { token: 2, ..RATES });
     let (app, code) = (server.registered(), server.code(FIXED));
     let fixed = with(&redemption(FIXED, &code), "client_secret", SECRET);
     for _ in 0..5 {
@@ -348,7 +348,7 @@ async fn nothing_is_given_out_before_the_owner_approves() {
 
 #[tokio::test]
 async fn what_costs_a_stranger_nothing_does_not_fill_the_record() {
-    let server = Server::with(config::Rates {
+    let server = Server::with(Rates {
         token: 1_000_000,
         ..RATES
     });
