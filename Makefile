@@ -34,6 +34,7 @@ check:
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps --quiet
 	sh tests/rules.sh
+	$(CARGO) test --locked --package berth-arrows --quiet
 
 unit:
 	$(CARGO) test --locked --workspace --exclude berth

@@ -1,0 +1,50 @@
+//! The arrows between the rooms of `host/src`: which room may name which.
+
+/// Each room, a file or folder of `host/src`, and the rooms that it may name.
+const ROOMS: &str = "
+    main: cli
+    cli: owner assemble http mcp desk catalog plugin capability contract machine admission config store peer principal text shell
+    owner: assemble mcp desk admission store peer principal
+    assemble: desk catalog watch plugin capability machine config store peer shell
+    http: admission config store peer principal text shell
+    mcp: desk catalog admission store principal text
+    desk: catalog watch plugin capability contract admission store principal text
+    catalog: contract config principal
+    watch: plugin contract
+    plugin: capability contract text
+    capability: contract machine peer text
+    machine: peer
+    contract:
+
+    admission: store peer principal network
+    config: admission capability peer
+    store: principal shell network
+    peer: principal
+    network:
+    principal:
+    text:
+    shell:
+";
+
+/// Arrows that lead the wrong way, by file and the room that it names, with what takes them away.
+pub(crate) const WRONG: &[(&str, &str, &str)] = &[(
+    "capability/process/grant/tests.rs",
+    "config",
+    "stays: it tries the shipped grants where they are judged",
+)];
+
+/// Circles between the files of one folder, as the check tells them, with what takes them away.
+pub(crate) const CIRCLES: &[(&str, &str)] = &[
+    (
+        "desk: deeds, members, settle, words",
+        "what kind of deed it was goes below the words for it",
+    ),
+    ("plugin: engine, listing", "what a call holds goes below the engine"),
+];
+
+/// The rooms, each with those that it may name.
+pub(crate) fn rooms() -> Vec<(&'static str, Vec<&'static str>)> {
+    let rows = ROOMS.lines().filter_map(|line| line.trim().split_once(':'));
+    rows.map(|(room, may)| (room, may.split_whitespace().collect()))
+        .collect()
+}
