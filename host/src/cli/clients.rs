@@ -129,7 +129,7 @@ fn create(setup: &Setup, options: &Create) -> anyhow::Result<()> {
         })?;
     }
     let secret = Secret::random()?;
-    let digest: String = secret.digest().iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = hex::encode(secret.digest());
     print::line(&format!("The id is {name}, and the secret, which is shown only now:"));
     print::line(&format!("\n{}\n", secret.reveal()));
     print::line(&format!("Add this to {}, and start berth again:", file(setup)));

@@ -140,18 +140,9 @@ pub(super) fn tool_name(at: &At, name: &str) -> Result<(), ConfigError> {
 
 /// A SHA-256 in 64 hexadecimal digits.
 pub(super) fn sha256(at: &At, written: &str) -> Result<[u8; 32], ConfigError> {
-    let bad = || at.error("this is no SHA-256: write 64 hexadecimal digits, as `sha256sum FILE` prints them");
-    let (digits, rest) = written.as_bytes().as_chunks::<2>();
-    if digits.len() != 32 || !rest.is_empty() {
-        return Err(bad());
-    }
     let mut digest = [0; 32];
-    for (byte, pair) in digest.iter_mut().zip(digits) {
-        *byte = hexadecimal(pair[0])
-            .zip(hexadecimal(pair[1]))
-            .map(|(high, low)| high << 4 | low)
-            .ok_or_else(bad)?;
-    }
+    hex::decode_to_slice(written, &mut digest)
+        .map_err(|_| at.error("this is not a SHA-256: write 64 hexadecimal digits, as `sha256sum FILE` prints them"))?;
     Ok(digest)
 }
 
@@ -159,12 +150,6 @@ pub(super) fn sha256(at: &At, written: &str) -> Result<[u8; 32], ConfigError> {
 pub(crate) fn is_variable(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-}
-
-fn hexadecimal(digit: u8) -> Option<u8> {
-    char::from(digit)
-        .to_digit(16)
-        .and_then(|value| u8::try_from(value).ok())
 }
 
 fn within<T: PartialOrd>(

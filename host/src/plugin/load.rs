@@ -93,7 +93,7 @@ impl Plugin {
         let origin = path.display().to_string();
         let bytes = read(path.to_owned())?;
         let found = digest(&bytes);
-        match pinned.map(hex) {
+        match pinned.map(hex::encode) {
             Some(pinned) if pinned != found => Err(LoadError::Mismatch { origin, found, pinned }),
             _ => Self::from_bytes(engine, &origin, &bytes),
         }
@@ -151,9 +151,5 @@ fn in_one_line(message: &str) -> String {
 }
 
 pub(crate) fn digest(bytes: &[u8]) -> String {
-    hex(Sha256::digest(bytes))
-}
-
-fn hex(bytes: impl AsRef<[u8]>) -> String {
-    bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(bytes))
 }

@@ -173,7 +173,7 @@ pub(super) fn check_name(name: &str) -> Result<(), Error> {
 pub(super) fn random_hex<const BYTES: usize>() -> Result<String, Error> {
     let mut bytes = [0; BYTES];
     getrandom::fill(&mut bytes).map_err(Error::Random)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex::encode(bytes))
 }
 
 /// Owner, mode and being no link, which every file and directory of ours must satisfy.

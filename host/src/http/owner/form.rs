@@ -52,8 +52,7 @@ impl Form<'_> {
             mac.update(part.as_bytes());
         }
         mac.update(&shown.to_be_bytes());
-        let bytes = mac.finalize().into_bytes();
-        Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+        Some(hex::encode(mac.finalize().into_bytes()))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Secrets that are handed out once and kept as digests: codes, tokens, and the cookie of a login.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -48,7 +48,7 @@ impl Secret {
     /// The one that follows from `origin` for a `purpose`: always the same, and nobody without `key` can tell it.
     pub(super) fn derived(key: &Key, purpose: &str, origin: &str) -> Self {
         let tag = key.tag(&[purpose.as_bytes(), origin.as_bytes()]);
-        Self(PREFIX.to_owned() + &hexadecimal(&tag))
+        Self(PREFIX.to_owned() + &hex::encode(tag))
     }
 
     /// This secret with the family that it belongs to, sealed by `key`: what bears such a seal was made here, and is
@@ -82,7 +82,7 @@ impl Origin {
     fn written(self, key: &Key, secret: &str) -> String {
         let (family, created) = (self.family.to_be_bytes(), self.created.to_be_bytes());
         let tag = key.tag(&[b"family", secret.as_bytes(), &family, &created]);
-        format!("{secret}_{}_{}", self.family, hexadecimal(&tag[..SEAL]))
+        format!("{secret}_{}_{}", self.family, hex::encode(&tag[..SEAL]))
     }
 }
 
@@ -113,12 +113,4 @@ pub(super) type Digest = [u8; 32];
 /// The digest of a secret that someone presents.
 pub(super) fn digest(presented: &str) -> Digest {
     Sha256::digest(presented.as_bytes()).into()
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -139,8 +139,7 @@ pub struct Head {
 
 impl fmt::Display for Head {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}:", self.seq)?;
-        self.seal.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+        write!(formatter, "{}:{}", self.seq, hex::encode(self.seal))
     }
 }
 
@@ -155,13 +154,8 @@ impl FromStr for Head {
     fn from_str(text: &str) -> Result<Self, NoHead> {
         let read = || {
             let (seq, digits) = text.split_once(':')?;
-            if digits.len() != 2 * SHOWN || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-                return None;
-            }
             let mut seal = [0; SHOWN];
-            for (place, byte) in seal.iter_mut().enumerate() {
-                *byte = u8::from_str_radix(digits.get(2 * place..2 * place + 2)?, 16).ok()?;
-            }
+            hex::decode_to_slice(digits, &mut seal).ok()?;
             let seq = seq.parse().ok().filter(|seq| *seq >= 0)?;
             Some(Self { seq, seal })
         };

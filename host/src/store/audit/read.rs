@@ -207,7 +207,7 @@ fn recorded(row: &Row<'_>) -> rusqlite::Result<Recorded> {
         tool: fields.tool.to_owned(),
         backend: fields.backend.to_owned(),
         session: fields.session.to_owned(),
-        arguments: fields.arguments.iter().map(|byte| format!("{byte:02x}")).collect(),
+        arguments: hex::encode(fields.arguments),
         outcome: fields.outcome.to_owned(),
         duration_ms: fields.duration,
         cost_usd: fields.cost,

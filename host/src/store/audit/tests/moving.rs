@@ -18,9 +18,7 @@ fn left_by_an_older_berth() -> TempDir {
     DataDirectory::open(&root.path().join("data"), &root.path().join("cache")).unwrap();
     let old = database::open(&root.path().join("data/berth.db"), true).unwrap();
     for (seq, seal) in (1..).zip(SEALS) {
-        let mac: Vec<u8> = (0..32)
-            .map(|n| u8::from_str_radix(&seal[2 * n..2 * n + 2], 16).unwrap())
-            .collect();
+        let mac = hex::decode(seal).unwrap();
         old.execute(
             "INSERT INTO audit VALUES (?, 1700000000123, 'call', 'app:Claude#7', 'send_message', 'local', ?, ?, 'ok', 15, \
              0.25, '{}', ?)",
