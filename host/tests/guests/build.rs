@@ -13,7 +13,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let root = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../../..");
     for watched in [
         "wit/backend.wit",
-        "plugins/sdk",
+        "plugins/sdk-old",
         "host/tests/guests/misbehaving",
         "host/tests/guests/noop",
         "Cargo.lock",

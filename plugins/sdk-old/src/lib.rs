@@ -1,4 +1,4 @@
-//! What a plugin author depends on: `wit/backend.wit` as Rust.
+//! What the plugins here depend on until they move to `berth-plugin`: `/wit/backend.wit` as Rust.
 //!
 //! Implement [`Backend`] for a type of your own and name it in [`export!`]; the granted capabilities are the modules
 //! [`settings`], [`process`] and [`files`], the records are in [`types`].
