@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
@@ -13,6 +13,7 @@ use crate::capability::Powers;
 use crate::capability::files::Directories;
 use crate::capability::process::grant::{CONF_MARKER, Grant, SOCKET_MARKER};
 use crate::capability::process::{Former, Programs, Socket};
+use crate::capability::store::Keeper;
 use crate::catalog::{Catalog, Offer};
 use crate::config::{self, Config, PluginSource};
 use crate::desk::{Desk, Member};
@@ -94,14 +95,15 @@ async fn start_backend(
         calls: backend.limits.calls,
         deadline: backend.limits.deadline,
     };
-    let powers = powers(config, backend, data)?;
-    let state: PathBuf = data.state_dir(&backend.name)?;
-    Backend::start(engine, plugin, powers, state, limits)
+    let (opened, name) = (data.clone(), backend.name.clone());
+    let kept = tokio::task::spawn_blocking(move || opened.kept(&name)).await??;
+    let powers = powers(config, backend, data, Keeper::new(kept))?;
+    Backend::start(engine, plugin, powers, limits)
         .await
         .map_err(|error| anyhow!("{origin} refuses its configuration: {}", plugin::in_words(error)))
 }
 
-fn powers(config: &Config, backend: &config::Backend, data: &DataDirectory) -> anyhow::Result<Powers> {
+fn powers(config: &Config, backend: &config::Backend, data: &DataDirectory, keeper: Keeper) -> anyhow::Result<Powers> {
     let (mut grants, mut sockets) = (BTreeMap::new(), BTreeMap::new());
     for (name, grant) in &backend.programs {
         grants.insert(name.clone(), with_places(grant, data)?);
@@ -120,7 +122,16 @@ fn powers(config: &Config, backend: &config::Backend, data: &DataDirectory) -> a
             own_children: Arc::new(Semaphore::new(OWN_CALLS)),
         },
         directories: Directories::open(&backend.name, &backend.directories, config.own_places().into())?,
+        keeper,
+        lines: Default::default(),
     })
+}
+
+/// Moves what plugins kept in files to where they keep things now. Only the owner of the data directory does this.
+pub async fn take_over_state(config: &Config, data: &DataDirectory) -> anyhow::Result<()> {
+    let (names, data): (Vec<String>, _) = (config.backends.keys().cloned().collect(), data.clone());
+    let moved = tokio::task::spawn_blocking(move || names.iter().try_for_each(|name| data.take_over_state(name)));
+    Ok(moved.await??)
 }
 
 /// Writes the configuration files of all granted programs. Only the owner of the data directory does this.

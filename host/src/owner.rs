@@ -84,6 +84,7 @@ impl Owner {
         let recorder = tokio::task::spawn_blocking(move || Recorder::start(audit, texts)).await??;
         assemble::write_confs(config, &data)?;
         assemble::follow_former_sockets(config, &data).await?;
+        assemble::take_over_state(config, &data).await?;
         let backends = assemble::start_backends(config, &data).await?;
         let desk = assemble::merge(config, backends, base_url)?;
         let tasks = TaskTracker::new();

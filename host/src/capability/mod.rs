@@ -1,8 +1,11 @@
 //! What a plugin may reach of the outside: one file a capability, and what one backend was granted of each.
 
+mod context;
 pub mod files;
+pub mod log;
 pub mod process;
 mod settings;
+pub mod store;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,6 +28,10 @@ pub struct Powers {
     pub programs: process::Programs,
     /// Directories it may see and start programs in.
     pub directories: files::Directories,
+    /// Where it keeps what lasts.
+    pub keeper: store::Keeper,
+    /// How much it may write to the log.
+    pub lines: log::Lines,
 }
 
 /// Whether a call has begun to act: a program was started that reading alone may not start. It outlives the call, so that
@@ -83,6 +90,9 @@ pub(crate) fn add_to_linker<T: Send + 'static>(
     call: fn(&mut T) -> &mut Call,
 ) -> wasmtime::Result<()> {
     contract::settings::add_to_linker::<T, HasSelf<Call>>(linker, call)?;
+    contract::log::add_to_linker::<T, HasSelf<Call>>(linker, call)?;
+    contract::store::add_to_linker::<T, HasSelf<Call>>(linker, call)?;
+    contract::context::add_to_linker::<T, HasSelf<Call>>(linker, call)?;
     contract::process::add_to_linker::<T, HasSelf<Call>>(linker, call)?;
     contract::files::add_to_linker::<T, HasSelf<Call>>(linker, call)?;
     Ok(())

@@ -9,8 +9,8 @@ use thiserror::Error;
 
 use super::{Mistake, Offer, Tool, View, tools};
 use crate::config::Tools;
-use crate::contract;
 use crate::principal::Scope;
+use crate::session;
 
 /// Bytes of a tool's description.
 const DESCRIPTION: usize = 1_024;
@@ -101,7 +101,7 @@ pub(crate) struct OwnCall<'a> {
 
 struct OwnTool {
     /// Digest of the plugin, and the tool as it described it.
-    source: (String, contract::Tool),
+    source: (String, session::Tool),
     /// What each backend that has it asks of who calls it there.
     backends: BTreeMap<String, Scope>,
     tool: Tool,
@@ -193,7 +193,7 @@ impl OwnTools {
 }
 
 impl OwnTool {
-    fn new(offer: &Offer, source: (String, contract::Tool)) -> Result<Self, CollisionError> {
+    fn new(offer: &Offer, source: (String, session::Tool)) -> Result<Self, CollisionError> {
         let described = &source.1;
         let malformed = |fault: String| CollisionError::Malformed {
             origin: offer.origin.clone(),
@@ -230,6 +230,7 @@ impl OwnTool {
                 read_only: reads,
                 destructive: described.destructive && !reads,
                 idempotent: described.idempotent,
+                open_world: described.open_world,
             },
             backends: [(offer.backend.clone(), scope(offer, described))].into(),
             source,
@@ -246,8 +247,8 @@ impl OwnTool {
 }
 
 /// What a tool asks of who calls it in this backend: both its plugin and the operator must say that it only reads.
-fn scope(offer: &Offer, tool: &contract::Tool) -> Scope {
-    let reads = tool.access == contract::Access::Read && offer.read_tools.contains(&tool.name);
+fn scope(offer: &Offer, tool: &session::Tool) -> Scope {
+    let reads = tool.only_reads && offer.read_tools.contains(&tool.name);
     if reads { Scope::Read } else { Scope::Control }
 }
 

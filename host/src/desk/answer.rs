@@ -5,8 +5,8 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::catalog::Mistake;
-use crate::contract::Error;
 use crate::plugin;
+use crate::session::Error;
 use crate::store::audit::Outcome;
 
 /// What a tool answers: a text for people and the same as data.
@@ -56,9 +56,12 @@ impl ToolError {
     /// What `error` of `backend` means to a caller.
     pub(crate) fn of(backend: &str, error: Error) -> Self {
         match error {
-            Error::Denied(_) | Error::Invalid(_) | Error::Refused(_) | Error::Unsupported => {
-                Self::refused(describe(backend, error))
-            }
+            Error::Denied(_)
+            | Error::Invalid(_)
+            | Error::Refused(_)
+            | Error::Conflict(_)
+            | Error::Limited { .. }
+            | Error::Unsupported => Self::refused(describe(backend, error)),
             _ => Self::new(describe(backend, error)),
         }
     }

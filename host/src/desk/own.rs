@@ -2,12 +2,15 @@
 
 use serde_json::Value;
 
+use uuid::Uuid;
+
 use super::words::bounded;
 use super::{Answer, Caller, Desk, ToolError, answer, structured};
 use crate::capability::Access;
 use crate::catalog::OwnCall;
 use crate::plugin::Failure;
 use crate::principal::Scope;
+use crate::session::{Content, ToolCall};
 use crate::store::audit::Outcome;
 
 pub(super) async fn call_own_tool(desk: &Desk, caller: &Caller, wanted: OwnCall<'_>) -> Result<Answer, ToolError> {
@@ -17,20 +20,25 @@ pub(super) async fn call_own_tool(desk: &Desk, caller: &Caller, wanted: OwnCall<
         Scope::Read => Access::Read,
         Scope::Control => Access::Control,
     };
-    let arguments = Value::Object(wanted.arguments).to_string();
-    let output = member
-        .watched
-        .backend
-        .call_tool(name, &arguments, access)
-        .await
-        .map_err(|Failure { error, acted }| match acted {
-            true => ToolError::new(format!(
-                "{}. It had begun to act before: look at what it did before you repeat the call",
-                answer::describe(member.name(), error)
-            )),
-            false => ToolError::of(member.name(), error),
-        })?;
-    let text = bounded(output.text);
+    let call = ToolCall {
+        id: Uuid::new_v4().to_string(),
+        name: name.to_owned(),
+        arguments: Value::Object(wanted.arguments).to_string(),
+    };
+    let output =
+        member
+            .watched
+            .backend
+            .call_tool(&call, access)
+            .await
+            .map_err(|Failure { error, acted }| match acted {
+                true => ToolError::new(format!(
+                    "{}. It had begun to act before: look at what it did before you repeat the call",
+                    answer::describe(member.name(), error)
+                )),
+                false => ToolError::of(member.name(), error),
+            })?;
+    let text = bounded(text(output.content));
     let outcome = if output.failed { Outcome::Failed } else { Outcome::Done };
     let structured = match output.structured {
         Some(given) => structured::parse(given).await.map(Some),
@@ -58,4 +66,14 @@ pub(super) async fn call_own_tool(desk: &Desk, caller: &Caller, wanted: OwnCall<
             outcome: Outcome::Failed,
         }),
     }
+}
+
+/// All parts of an answer as one text.
+fn text(content: Vec<Content>) -> String {
+    let part = |content| match content {
+        Content::Text(text) => text,
+        Content::Media { media_type, bytes } => format!("[{media_type}, {} bytes]", bytes.len()),
+        Content::Link { url, title } => format!("{title}: {url}"),
+    };
+    content.into_iter().map(part).collect::<Vec<_>>().join("\n")
 }

@@ -4,11 +4,16 @@ use std::collections::BTreeSet;
 use std::fmt::{self, Display, Write};
 
 use super::deeds::Kind;
-use crate::catalog::answers::{Acted, BackendError, Ended, Projects, Prompt, Prompts, Session, Sessions};
-use crate::text::marked;
+use crate::catalog::answers::{
+    Acted, BackendError, Changes, Ended, Options, Projects, Prompt, Prompts, Session, Sessions,
+};
+use crate::session::{Effect, PromptKind};
+use crate::text::{marked, short_line};
 
 /// Characters of log text in one answer: connectors take about 150,000, Claude Code 25,000 tokens.
 const LOG_CHARACTERS: usize = 60_000;
+/// Characters of what stands in a line of a session.
+const PARAGRAPH: usize = 200;
 
 impl Sessions {
     pub(crate) fn text(&self) -> String {
@@ -19,6 +24,9 @@ impl Sessions {
         if self.sessions.is_empty() {
             text.push_str(&none("No sessions.", "there are sessions", &self.errors));
         }
+        if let Some(next) = &self.next {
+            let _ = writeln!(text, "There are more; list_sessions with after = {next:?} goes on.");
+        }
         text
     }
 }
@@ -26,21 +34,34 @@ impl Sessions {
 impl Session {
     /// A few short lines.
     pub(crate) fn text(&self) -> String {
-        let mut text = format!("{} — {}", self.session_id, self.state);
+        let mut text = format!("{} — {}", self.session_id, self.state.name());
         if !self.agent.is_empty() {
             let _ = write!(text, " · {}", self.agent);
         }
-        if !self.directory.is_empty() {
-            let _ = write!(text, "\n  {}", self.directory);
+        if let Some(directory) = &self.directory {
+            let _ = write!(text, "\n  {directory}");
         }
         // A prompt says all that its summary would.
-        if let Some(summary) = self.summary.as_ref().filter(|_| self.prompt.is_none()) {
+        if let Some(summary) = self.summary.as_ref().filter(|_| self.prompts.is_empty()) {
             let _ = write!(text, "\n  {summary}");
+        }
+        if let Some(task) = &self.task {
+            let _ = write!(text, "\n  task: {}", short_line(task, PARAGRAPH));
+        }
+        if let Some(said) = &self.last_output {
+            let _ = write!(text, "\n  said: {}", short_line(said, PARAGRAPH));
+        }
+        if let Some(attention) = &self.attention {
+            let _ = write!(text, "\n  look at it ({}): {}", attention.kind, attention.reason);
+        }
+        for message in &self.queue {
+            let said = short_line(&message.text, PARAGRAPH);
+            let _ = write!(text, "\n  waits to be sent (message_id {}): {said}", message.message_id);
         }
         if let Some(url) = &self.url {
             let _ = write!(text, "\n  {url}");
         }
-        if let Some(prompt) = &self.prompt {
+        for prompt in &self.prompts {
             text.push('\n');
             text.push_str(&prompt.text());
         }
@@ -65,19 +86,105 @@ impl Prompts {
 impl Prompt {
     /// The question and how to answer it.
     pub(crate) fn text(&self) -> String {
-        let mut text = format!("  asks ({}, prompt_id {}):", self.kind, self.prompt_id);
-        if !self.question.is_empty() {
-            let _ = write!(text, "\n{}", marked(&self.question, "    | "));
+        let mut text = format!("  asks ({}, prompt_id {}):", kind(self.kind), self.prompt_id);
+        for foreign in [Some(&self.question), self.detail.as_ref()].into_iter().flatten() {
+            if !foreign.is_empty() {
+                let _ = write!(text, "\n{}", marked(foreign, "    | "));
+            }
         }
         for choice in &self.choices {
-            let _ = write!(text, "\n    {} — {}", choice.key, choice.label);
+            let ticked = if choice.ticked { " (ticked)" } else { "" };
+            let widens = match choice.effect {
+                Effect::Widens => " (allows more than this one request)",
+                _ => "",
+            };
+            let _ = write!(text, "\n    {} — {}{ticked}{widens}", choice.key, choice.label);
         }
         if self.accepts_text {
             text.push_str("\n    or an answer in words");
         }
+        if self.multiple {
+            text.push_str("\n    Several may be taken: name all that shall be ticked.");
+        }
         if self.cut {
             text.push_str("\n    Part of it is not shown here: it can only be declined.");
         }
+        if self.on_terminal_only {
+            text.push_str("\n    It can only be accepted on the operator's terminal.");
+        }
+        if let Some(group) = &self.group {
+            let needed = if self.required { "" } else { ", and may be left out" };
+            let _ = write!(
+                text,
+                "\n    It is answered together with the others of group {group}{needed}."
+            );
+        }
+        if let Some(given) = &self.given {
+            let said = given
+                .choices
+                .iter()
+                .chain(&given.text)
+                .map(|part| short_line(part, PARAGRAPH));
+            let said: Vec<String> = said.chain(given.dismiss.then(|| "dismiss".into())).collect();
+            let _ = write!(text, "\n    Your answer so far: {}", said.join(", "));
+        }
+        text
+    }
+}
+
+fn kind(kind: PromptKind) -> &'static str {
+    match kind {
+        PromptKind::Permission => "permission",
+        PromptKind::Question => "question",
+        PromptKind::Plan => "plan",
+        PromptKind::Trust => "trust",
+        PromptKind::Other => "other",
+    }
+}
+
+impl Options {
+    pub(crate) fn text(&self) -> String {
+        let mut text = self.session_id.clone();
+        if let Some(receipt) = self.receipt {
+            let _ = write!(text, "\nOptions: {receipt}.");
+        }
+        if let Some(note) = &self.note {
+            let _ = write!(text, "\n{note}");
+        }
+        for option in &self.options {
+            let value = option.value.as_deref().unwrap_or("not known");
+            let _ = write!(text, "\n  {} = {value} — {}", option.name, option.about);
+            if !option.values.is_empty() {
+                let _ = write!(text, " ({})", option.values.join(", "));
+            }
+        }
+        if self.options.is_empty() {
+            text.push_str("\n  No options are known.");
+        }
+        text
+    }
+}
+
+impl Changes {
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::new();
+        for file in &self.files {
+            let size = match file.binary {
+                true => "not text".to_owned(),
+                false => format!("+{} -{}", file.added, file.removed),
+            };
+            let _ = writeln!(text, "{} ({size})", file.path);
+        }
+        if self.files.is_empty() {
+            text.push_str("No changes.\n");
+        }
+        if self.cut {
+            text.push_str("The diff of these files is longer than what is shown.\n");
+        }
+        if let Some(next) = &self.next {
+            let _ = writeln!(text, "There are more files; get_changes with after = {next:?} goes on.");
+        }
+        text.push_str(&marked(&self.text, "| "));
         text
     }
 }
@@ -197,6 +304,22 @@ pub(crate) fn bounded(text: String) -> String {
             let left_out = left_out.chars().count();
             format!("[… {left_out} characters before this were left out]\n{kept}")
         }
+    }
+}
+
+/// The beginning of a text, and whether that is not all of it.
+pub(crate) struct Beginning {
+    pub(crate) text: String,
+    pub(crate) is_cut: bool,
+}
+
+/// The beginning of `text`, if it is too long for one answer.
+pub(crate) fn beginning(mut text: String) -> Beginning {
+    let end = text.char_indices().nth(LOG_CHARACTERS).map(|(end, _)| end);
+    text.truncate(end.unwrap_or(text.len()));
+    Beginning {
+        text,
+        is_cut: end.is_some(),
     }
 }
 

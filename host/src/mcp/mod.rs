@@ -317,8 +317,7 @@ fn hints(tool: &catalog::Tool, scope: Scope) -> ToolAnnotations {
         Some(reads),
         Some(tool.destructive && !reads),
         Some(tool.idempotent),
-        // What an agent does is not bounded by this server.
-        Some(!reads),
+        Some(tool.open_world),
     )
 }
 

@@ -1,6 +1,6 @@
 //! A backend at work: each verb of the contract as one call in a fresh store and instance, with every limit on.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -11,16 +11,22 @@ use wasmtime::error::Context as _;
 
 use super::Engine;
 use super::checked::{self, Listed};
-use super::engine::{HANDOVER, Home, State};
+use super::engine::{self, HANDOVER, Home};
+use super::exports::Interface;
 use super::load::Plugin;
 use super::memory::Places;
 use crate::capability::{Access, Acted, Allowance, Powers};
-use crate::contract::{
-    Answer, Delivery, Description, Error, LogPage, LogQuery, NewSession, Project, Session, Timestamp, ToolOutput,
+use crate::contract::types as given;
+use crate::session::{
+    Answered, ChangePage, Delivery, Description, Error, Event, LogPage, LogQuery, Message, NewSession, OptionState,
+    Project, Receipt, Session, State, ToolCall, ToolOutput, TurnPage, TurnQuery, Upkept, Verbs,
 };
 
 /// Calls of the host's own that a backend may have at once beside its callers': its poll and its upkeep.
 pub const OWN_CALLS: usize = 2;
+
+/// Faults of one backend that its log names.
+const FAULTS: usize = 64;
 
 /// A verb that acts, and did not answer as it should.
 #[derive(Debug)]
@@ -56,30 +62,20 @@ pub struct Backend {
     own_calls: Semaphore,
     deadline: Duration,
     orders: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
+    /// Its faults that the log names already.
+    faults: Mutex<BTreeSet<String>>,
 }
 
 impl Backend {
     /// Starts a backend: asks its plugin to describe itself. An error is the plugin's own, for the operator.
-    pub async fn start(
-        engine: &Engine,
-        plugin: Plugin,
-        powers: Powers,
-        state_directory: std::path::PathBuf,
-        limits: Limits,
-    ) -> Result<Self, Error> {
+    pub async fn start(engine: &Engine, plugin: Plugin, powers: Powers, limits: Limits) -> Result<Self, Error> {
         let mut backend = Self {
             name: powers.backend.clone(),
-            description: Description {
-                about: String::new(),
-                version: String::new(),
-                verbs: crate::contract::Verbs::empty(),
-                tools: Vec::new(),
-            },
+            description: Description::default(),
             plugin,
             engine: engine.clone(),
             home: Home {
                 powers: Arc::new(powers),
-                state_directory: Arc::new(state_directory),
                 memory: usize::try_from(limits.memory).unwrap_or(usize::MAX),
                 large: Places::default(),
                 own_large: Places::default(),
@@ -88,6 +84,7 @@ impl Backend {
             own_calls: Semaphore::new(OWN_CALLS),
             deadline: limits.deadline,
             orders: Mutex::default(),
+            faults: Mutex::default(),
         };
         backend.description = backend.describe().await?;
         Ok(backend)
@@ -110,81 +107,195 @@ impl Backend {
         turn.lock_owned().await
     }
 
-    /// All sessions.
-    pub async fn list_sessions(&self) -> Result<Listed<Session>, Error> {
-        self.read("list-sessions", ()).await.map(checked::sessions)
+    /// Whether it can do at all what this part of the contract is for.
+    pub fn has(&self, interface: Interface) -> bool {
+        self.plugin.exports.has(interface)
     }
 
-    /// The same for the host itself: no caller of the backend can hold this up.
+    /// Its sessions in one of `states`; none of these: all.
+    pub async fn list_sessions(&self, states: &[State]) -> Result<Listed<Session>, Error> {
+        self.pages(states, &self.allowance(Access::Read, None, false)).await
+    }
+
+    /// All sessions, for the host itself: no caller of the backend can hold this up.
     pub async fn poll_sessions(&self) -> Result<Listed<Session>, Error> {
-        let given = self.call("list-sessions", (), self.allowance(Access::Read, None, true));
-        given.await.map(checked::sessions)
+        self.pages(&[], &self.allowance(Access::Read, None, true)).await
     }
 
     /// One session.
     pub async fn get_session(&self, id: &str) -> Result<Session, Error> {
-        let given = self.read("get-session", (id,)).await;
-        given.and_then(|session| checked::one_session(session, Some(id)))
+        let asked = self.read::<_, given::Session>((Interface::Backend, "get-session"), (id,));
+        let (session, faults) = checked::one_session(asked.await?.into(), Some(id), self.verbs())?;
+        self.name(&faults);
+        Ok(session)
     }
 
     /// A page of a session's log.
     pub async fn read_log(&self, id: &str, query: &LogQuery) -> Result<LogPage, Error> {
-        self.read("read-log", (id, query)).await.and_then(checked::log)
+        let query = given::LogQuery::from(query);
+        let asked = self.read::<_, given::LogPage>((Interface::Backend, "read-log"), (id, query));
+        checked::log(asked.await?.into())
     }
 
-    /// Starts a session, within `deadline`.
-    pub async fn create_session(&self, request: &NewSession, deadline: Instant) -> Result<Session, Failure> {
-        let check = |session| checked::one_session(session, None);
-        self.act("create-session", (request,), Some(deadline), check).await
+    /// Turns of a session's conversation.
+    pub async fn read_turns(&self, id: &str, query: &TurnQuery) -> Result<TurnPage, Error> {
+        let query = given::TurnQuery::from(query);
+        let asked = self.read::<_, given::TurnPage>((Interface::Transcripts, "read-turns"), (id, query));
+        checked::turns(asked.await?.into())
     }
 
-    /// Types a message into a session.
-    pub async fn send_message(&self, id: &str, message: &str) -> Result<Delivery, Failure> {
-        let check = |delivery| Ok(checked::delivery(delivery));
-        self.act("send-message", (id, message), None, check).await
+    /// What a session changed: at most `limit` files, from where `after` says.
+    pub async fn get_changes(&self, id: &str, after: Option<&str>, limit: u32) -> Result<ChangePage, Error> {
+        let asked = self.read::<_, given::ChangePage>((Interface::Changes, "get-changes"), (id, after, limit));
+        checked::changes(asked.await?.into())
     }
 
-    /// Answers the prompt with the id `prompt`.
-    pub async fn respond(&self, id: &str, prompt: &str, answer: &Answer) -> Result<(), Failure> {
-        self.act("respond", (id, prompt, answer), None, Ok).await
-    }
-
-    /// Stops what a session is doing.
-    pub async fn interrupt(&self, id: &str) -> Result<(), Failure> {
-        self.act("interrupt", (id,), None, Ok).await
-    }
-
-    /// Ends a session.
-    pub async fn terminate(&self, id: &str) -> Result<(), Failure> {
-        self.act("terminate", (id,), None, Ok).await
+    /// The options of a session, as they are.
+    pub async fn list_options(&self, id: &str) -> Result<Vec<OptionState>, Error> {
+        let asked = self.read::<_, Vec<given::OptionState>>((Interface::Options, "list-options"), (id,));
+        let options = asked.await?.into_iter().map(Into::into).collect();
+        Ok(checked::options(options))
     }
 
     /// The projects that sessions may start in.
     pub async fn list_projects(&self) -> Result<Listed<Project>, Error> {
-        self.read("list-projects", ()).await.map(checked::projects)
+        let asked = self.read::<_, given::ProjectPage>((Interface::Projects, "list-projects"), ());
+        let page = asked.await?;
+        let projects = page.projects.into_iter().map(Into::into).collect();
+        let mut listed = checked::projects(projects);
+        self.name(&listed.faults);
+        listed.add_problems(problems(page.problems));
+        Ok(listed)
     }
 
-    /// A tool that only this plugin has. `arguments` is JSON.
-    pub async fn call_tool(&self, name: &str, arguments: &str, access: Access) -> Result<ToolOutput, Failure> {
+    /// Starts a session, within `deadline`.
+    pub async fn create_session(&self, request: &NewSession, deadline: Instant) -> Result<Session, Failure> {
+        let check = |session: given::Session| {
+            let (session, faults) = checked::one_session(session.into(), None, self.verbs())?;
+            self.name(&faults);
+            Ok(session)
+        };
+        let request = given::NewSession::from(request);
+        let create = (Interface::Control, "create-session");
+        self.act(create, (request,), Some(deadline), check).await
+    }
+
+    /// Gives a session a message.
+    pub async fn send_message(&self, id: &str, message: &Message) -> Result<Delivery, Failure> {
+        let message = given::Message::from(message);
+        self.act((Interface::Control, "send-message"), (id, message), None, delivery)
+            .await
+    }
+
+    /// Takes a message back that the backend keeps for later.
+    pub async fn cancel_message(&self, id: &str, message: &str) -> Result<(), Failure> {
+        self.act((Interface::Control, "cancel-message"), (id, message), None, Ok)
+            .await
+    }
+
+    /// Answers one prompt, or those of one group.
+    pub async fn respond(&self, id: &str, answers: &[Answered]) -> Result<Delivery, Failure> {
+        let answers: Vec<given::Answered> = answers.iter().map(Into::into).collect();
+        self.act((Interface::Control, "respond"), (id, answers), None, delivery)
+            .await
+    }
+
+    /// Stops what a session is doing.
+    pub async fn interrupt(&self, id: &str) -> Result<Receipt, Failure> {
+        self.act((Interface::Control, "interrupt"), (id,), None, receipt).await
+    }
+
+    /// Ends a session.
+    pub async fn terminate(&self, id: &str) -> Result<Receipt, Failure> {
+        self.act((Interface::Control, "terminate"), (id,), None, receipt).await
+    }
+
+    /// Sets an option of a session.
+    pub async fn set_option(&self, id: &str, name: &str, value: &str) -> Result<(), Failure> {
+        let set = (Interface::Options, "set-option");
+        self.act(set, (id, name, value), None, Ok).await
+    }
+
+    /// Calls a tool that only this plugin has.
+    pub async fn call_tool(&self, call: &ToolCall, access: Access) -> Result<ToolOutput, Failure> {
         let allowance = self.allowance(access, None, false);
-        self.watched("call-tool", (name, arguments), allowance, checked::output)
+        let check = |output: given::ToolOutput| checked::output(output.into());
+        let call = given::ToolCall::from(call);
+        self.watched((Interface::OwnTools, "call-tool"), (call,), allowance, check)
             .await
     }
 
-    /// Lets the plugin do what is due.
-    pub async fn upkeep(&self) -> Result<Option<Timestamp>, Error> {
-        self.call("upkeep", (), self.allowance(Access::Control, None, true))
-            .await
+    /// Lets the plugin do what is due, and tells it what happened.
+    pub async fn upkeep(&self, events: &[Event]) -> Result<Upkept, Error> {
+        let events: Vec<given::Event> = events.iter().map(Into::into).collect();
+        let allowance = self.allowance(Access::Control, None, true);
+        let asked = self.call::<_, given::Upkept>((Interface::Upkeep, "run"), (events,), allowance);
+        Ok(asked.await?.into())
     }
 
-    /// What the plugin says of itself. This first call looks at all of its functions, and at whether they have the
-    /// contract's types; each later one only at its own.
+    /// What the plugin says of itself.
     async fn describe(&self) -> Result<Description, Error> {
-        let given = self.run(self.allowance(Access::Read, None, true), async |store| {
-            let plugin = self.plugin.linked.instantiate_async(&mut *store).await?;
-            plugin.berth_backend_session_backend().call_describe(store).await
-        });
-        given.await.map_err(checked::error).and_then(checked::description)
+        let allowance = self.allowance(Access::Read, None, true);
+        let asked = self.call::<_, given::Description>((Interface::Backend, "describe"), (), allowance);
+        checked::description(asked.await?.into(), |interface| self.has(interface))
+    }
+
+    /// The sessions of all pages, up to as many as a list may have.
+    async fn pages(&self, states: &[State], terms: &Allowance) -> Result<Listed<Session>, Error> {
+        let wanted: Vec<given::State> = states.iter().map(|state| (*state).into()).collect();
+        let mut pages = checked::Pages::default();
+        loop {
+            let query = given::SessionQuery {
+                states: wanted.clone(),
+                limit: pages.room(),
+                after: pages.next().map(str::to_owned),
+            };
+            let list = (Interface::Backend, "list-sessions");
+            let page: given::SessionPage = match self.call(list, (query,), terms.clone()).await {
+                Ok(page) => page,
+                Err(error) if pages.are_none() => return Err(error),
+                Err(error) => {
+                    pages.end(&error);
+                    break;
+                }
+            };
+            let sessions = page.sessions.into_iter().map(Session::from);
+            let is_wanted = |session: &Session| states.is_empty() || states.contains(&session.state);
+            let sessions = sessions.filter(is_wanted).collect();
+            if !pages.add(sessions, problems(page.problems), page.next) {
+                break;
+            }
+        }
+        let (listed, faults) = pages.into_list(self.verbs());
+        self.name(&faults);
+        Ok(listed)
+    }
+
+    /// What can be done with sessions of this backend at all.
+    fn verbs(&self) -> Verbs {
+        let control = self.has(Interface::Control);
+        Verbs {
+            send: control,
+            attach: control,
+            cancel_message: control,
+            respond: control,
+            interrupt: control,
+            terminate: control,
+            set_option: self.has(Interface::Options),
+        }
+    }
+
+    /// Names faults of the plugin in the log, each once.
+    fn name(&self, faults: &[String]) {
+        if faults.is_empty() {
+            return;
+        }
+        let mut named = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        for fault in faults {
+            if named.len() < FAULTS && named.insert(fault.clone()) {
+                tracing::warn!(backend = self.name, plugin = self.plugin.origin, "{fault}");
+            }
+        }
     }
 
     /// The terms of a call that begins now; without `deadline` it has as long as this backend's calls have.
@@ -197,72 +308,75 @@ impl Backend {
         }
     }
 
-    async fn read<A, T>(&self, verb: &str, arguments: A) -> Result<T, Error>
+    async fn read<A, T>(&self, function: Function, arguments: A) -> Result<T, Error>
     where
         A: ComponentNamedList + Lower + Send + Sync,
         T: ComponentType + Lift + Send + Sync + 'static,
     {
-        self.call(verb, arguments, self.allowance(Access::Read, None, false))
-            .await
+        let allowance = self.allowance(Access::Read, None, false);
+        self.call(function, arguments, allowance).await
     }
 
-    async fn act<A, T>(
+    async fn act<A, T, U>(
         &self,
-        verb: &str,
+        function: Function,
         arguments: A,
         deadline: Option<Instant>,
-        check: impl FnOnce(T) -> Result<T, Error>,
-    ) -> Result<T, Failure>
+        check: impl FnOnce(T) -> Result<U, Error>,
+    ) -> Result<U, Failure>
     where
         A: ComponentNamedList + Lower + Send + Sync,
         T: ComponentType + Lift + Send + Sync + 'static,
     {
         let allowance = self.allowance(Access::Control, deadline, false);
-        self.watched(verb, arguments, allowance, check).await
+        self.watched(function, arguments, allowance, check).await
     }
 
     /// A call of which it counts whether it had begun to act when it failed, or when its answer did not pass `check`.
-    async fn watched<A, T>(
+    async fn watched<A, T, U>(
         &self,
-        verb: &str,
+        function: Function,
         arguments: A,
         allowance: Allowance,
-        check: impl FnOnce(T) -> Result<T, Error>,
-    ) -> Result<T, Failure>
+        check: impl FnOnce(T) -> Result<U, Error>,
+    ) -> Result<U, Failure>
     where
         A: ComponentNamedList + Lower + Send + Sync,
         T: ComponentType + Lift + Send + Sync + 'static,
     {
         let acted = allowance.acted.clone();
-        let answered = self.call(verb, arguments, allowance).await.and_then(check);
+        let answered = self.call(function, arguments, allowance).await.and_then(check);
         answered.map_err(|error| Failure {
             error,
             acted: acted.is_set(),
         })
     }
 
-    /// One call of the function `verb` of the contract.
-    async fn call<A, T>(&self, verb: &str, arguments: A, allowance: Allowance) -> Result<T, Error>
+    /// One call of a function of the contract. One that the plugin does not export is one that it does not support.
+    async fn call<A, T>(&self, (interface, name): Function, arguments: A, allowance: Allowance) -> Result<T, Error>
     where
         A: ComponentNamedList + Lower + Send + Sync,
         T: ComponentType + Lift + Send + Sync + 'static,
     {
+        let Some(interface) = self.plugin.exports.get(interface) else {
+            return Err(Error::Unsupported);
+        };
         let given = self.run(allowance, async |store| {
-            let Plugin { linked, verbs, .. } = &self.plugin;
-            let instance = linked.instance_pre().instantiate_async(&mut *store).await?;
-            let verb = instance.get_export_index(&mut *store, Some(verbs), verb);
-            let verb = verb.context("the plugin lacks a function of the contract")?;
-            let verb = instance.get_typed_func::<A, (Result<T, Error>,)>(&mut *store, verb)?;
-            Ok(verb.call_async(store, arguments).await?.0)
+            let instance = self.plugin.linked.instantiate_async(&mut *store).await?;
+            let function = instance.get_export_index(&mut *store, Some(interface), name);
+            let function = function.context("the plugin lacks a function of the contract")?;
+            let function = instance.get_typed_func::<A, (Result<T, given::Error>,)>(&mut *store, function)?;
+            let (answer,) = function.call_async(store, arguments).await?;
+            Ok(answer.map_err(|error| checked::error(error.into())))
         });
-        given.await.map_err(checked::error)
+        given.await
     }
 
     /// Runs `body` in a store of its own. Whatever goes wrong inside it is an error that names why, and ends with it.
     async fn run<T>(
         &self,
         allowance: Allowance,
-        body: impl AsyncFnOnce(&mut Store<State>) -> wasmtime::Result<Result<T, Error>>,
+        body: impl AsyncFnOnce(&mut Store<engine::State>) -> wasmtime::Result<Result<T, Error>>,
     ) -> Result<T, Error> {
         let (began, deadline) = (Instant::now(), allowance.deadline);
         let places = match allowance.own {
@@ -285,8 +399,9 @@ impl Backend {
         })
     }
 
-    /// Why a call ended without an answer, for caller and log.
-    fn stopped(&self, store: &Store<State>, cause: &wasmtime::Error) -> Error {
+    /// Why a call ended without an answer, for caller and log: with what the guest said last, since that tells what
+    /// went wrong where the engine only sees that something did.
+    fn stopped(&self, store: &Store<engine::State>, cause: &wasmtime::Error) -> Error {
         let why = if store.data().memory.exceeded {
             format!("it asked for more memory than its limit of {} bytes", self.home.memory)
         } else {
@@ -296,11 +411,35 @@ impl Backend {
                 cause => cause,
             }
         };
+        let said = store.data().said.in_one_line();
+        let said = said.map(|said| format!("; it said last: {said}")).unwrap_or_default();
         tracing::warn!(
             backend = self.name,
             plugin = self.plugin.origin,
-            "call ended: {cause:#}"
+            "the plugin was stopped: {why}{said}"
         );
-        Error::Failed(format!("the plugin of backend `{}` was stopped: {why}", self.name))
+        Error::Failed(format!(
+            "the plugin of backend `{}` was stopped: {why}{said}",
+            self.name
+        ))
     }
+}
+
+/// A function of the contract: its interface, and its name there.
+type Function = (Interface, &'static str);
+
+fn delivery(given: given::Delivery) -> Result<Delivery, Error> {
+    Ok(checked::delivery(given.into()))
+}
+
+fn receipt(given: given::Receipt) -> Result<Receipt, Error> {
+    Ok(given.into())
+}
+
+/// What a backend could not look at, as berth's own errors.
+fn problems(given: Vec<(String, given::Error)>) -> Vec<(String, Error)> {
+    given
+        .into_iter()
+        .map(|(what, why)| (what, checked::error(why.into())))
+        .collect()
 }

@@ -5,34 +5,36 @@
 
 use std::collections::HashMap;
 
-use crate::contract::{Choice, Delivery, Description, Error, LogPage, Project, Prompt, Session, ToolOutput};
+use super::exports::Interface;
+use super::words::in_words;
+use crate::session::{
+    ChangePage, Choice, Content, Creation, Delivery, Description, Error, LogPage, OptionState, Project, Prompt,
+    Session, State, ToolOutput, TurnPage, Verbs,
+};
 use crate::text;
 
-/// Sessions of one list.
-const SESSIONS: usize = 1_000;
-/// Projects of one list.
-const PROJECTS: usize = 2_000;
+/// Entries of one list: sessions, projects, choices, facts and the like.
+const LIST: usize = 1_000;
+/// Pages by which one list of sessions is asked for.
+const PAGES: usize = 64;
 /// Bytes of all texts of one list.
-const LIST: usize = 2 << 20;
+const BYTES: usize = 2 << 20;
 /// Bytes of an id of a session or prompt, or of a key of a choice.
 const ID: usize = 128;
-/// Characters of a name, of an agent, a branch or a fact's name too.
-const NAME: usize = 256;
-/// Characters of a line that says more: a summary, a fact, a label.
-const LINE: usize = 1_000;
+/// Characters of a line.
+const LINE: usize = 500;
 /// Characters of a path.
 const PATH: usize = 4_096;
 /// Bytes of an address, and of a log's cursor.
 const ADDRESS: usize = 2_048;
-/// Facts of one session.
+/// Bytes of a text that may have several lines.
+const TEXT: usize = 64 << 10;
+/// Facts of one record.
 const FACTS: usize = 32;
-/// Characters of a question, and of a choice's description.
-const QUESTION: usize = 16_000;
-const DESCRIPTION: usize = 4_000;
-/// Choices of one prompt.
+/// Choices of one prompt, prompts of one session, and messages that it keeps.
 const CHOICES: usize = 64;
-/// Bytes of one page of a log.
-const LOG: usize = 4 << 20;
+/// Bytes of one page of a log, and of a diff.
+const PAGE: usize = 4 << 20;
 /// Bytes of the data of an own tool's answer.
 const STRUCTURED: usize = 256 << 10;
 /// Own tools of one plugin.
@@ -68,18 +70,91 @@ impl<T> Listed<T> {
         listed
     }
 
+    /// What its backend says could not be looked at.
+    pub(super) fn add_problems(&mut self, problems: Vec<(String, Error)>) {
+        for (what, why) in problems {
+            let (what, why) = (text::short_line(&what, LINE), in_words(why));
+            self.fault(format!("{what}: {why}"));
+        }
+    }
+
     fn fault(&mut self, fault: String) {
         if self.faults.len() < FAULTS {
             self.faults.push(fault);
         } else if self.faults.len() == FAULTS {
-            self.faults.push("its plugin has more faults of this kind".into());
+            self.faults.push("there is more that is not told".into());
         }
     }
 }
 
-/// Sessions whose ids can be told apart. One that has another fault stays, without what is wrong.
-pub(super) fn sessions(mut given: Vec<Session>) -> Listed<Session> {
-    let mut listed = Listed::first(&mut given, SESSIONS, "sessions");
+/// The pages of one list of sessions, as they come.
+#[derive(Default)]
+pub(super) struct Pages {
+    sessions: Vec<Session>,
+    problems: Vec<(String, Error)>,
+    next: Option<String>,
+    pages: usize,
+    /// Why not all was listed.
+    ended: Option<String>,
+}
+
+impl Pages {
+    /// How many sessions there is room for.
+    pub(super) fn room(&self) -> u32 {
+        u32::try_from(LIST - self.sessions.len().min(LIST)).unwrap_or(0)
+    }
+
+    /// Where the next page begins; none: at the beginning.
+    pub(super) fn next(&self) -> Option<&str> {
+        self.next.as_deref()
+    }
+
+    /// No page came yet.
+    pub(super) fn are_none(&self) -> bool {
+        self.pages == 0
+    }
+
+    /// The next page could not be had.
+    pub(super) fn end(&mut self, why: &Error) {
+        let why = in_words(why.clone());
+        self.ended = Some(format!("only part of its sessions is known: {why}"));
+    }
+
+    /// Adds a page; whether a further one is to be asked for.
+    pub(super) fn add(&mut self, sessions: Vec<Session>, problems: Vec<(String, Error)>, next: Option<String>) -> bool {
+        self.pages += 1;
+        self.sessions.extend(sessions);
+        self.problems.extend(problems);
+        let Some(next) = next else { return false };
+        if self.sessions.len() >= LIST {
+            self.ended = Some(format!(
+                "it has more than {LIST} sessions; only the first {LIST} are shown"
+            ));
+        } else if self.pages >= PAGES {
+            self.ended = Some(format!(
+                "its plugin lists its sessions in more than {PAGES} pages; the rest is left out"
+            ));
+        } else if !is_cursor(&next) || self.next.as_ref() == Some(&next) {
+            self.ended = Some("its plugin's list of sessions goes on where it was; the rest is left out".into());
+        }
+        self.next = Some(next);
+        self.ended.is_none()
+    }
+
+    /// All of it, and the faults of the plugin among what is wrong with it.
+    pub(super) fn into_list(self, possible: Verbs) -> (Listed<Session>, Vec<String>) {
+        let mut listed = sessions(self.sessions, possible);
+        let faults = listed.faults.clone();
+        self.ended.into_iter().for_each(|why| listed.fault(why));
+        listed.add_problems(self.problems);
+        (listed, faults)
+    }
+}
+
+/// Sessions whose ids can be told apart, with what is `possible` at all. One that has another fault stays, without what
+/// is wrong.
+fn sessions(mut given: Vec<Session>, possible: Verbs) -> Listed<Session> {
+    let mut listed = Listed::first(&mut given, LIST, "sessions");
     let mut times = HashMap::new();
     for session in &given {
         *times.entry(session.id.clone()).or_insert(0_usize) += 1;
@@ -98,12 +173,14 @@ pub(super) fn sessions(mut given: Vec<Session>) -> Listed<Session> {
                 continue;
             }
         }
-        match session(one) {
+        match session(one, possible) {
             Err(fault) => listed.fault(format!("its plugin {fault}; that session is left out")),
             Ok((session, faults)) => {
                 bytes += size(&session);
-                if bytes > LIST {
-                    listed.fault(format!("its plugin lists more than {LIST} bytes; the rest is left out"));
+                if bytes > BYTES {
+                    listed.fault(format!(
+                        "its plugin lists more than {BYTES} bytes; the rest is left out"
+                    ));
                     break;
                 }
                 faults.into_iter().for_each(|fault| listed.fault(fault));
@@ -114,8 +191,8 @@ pub(super) fn sessions(mut given: Vec<Session>) -> Listed<Session> {
     listed
 }
 
-/// The session that was asked for as `id`, or any for none.
-pub(super) fn one_session(given: Session, id: Option<&str>) -> Result<Session, Error> {
+/// The session that was asked for as `id`, or any for none, and the plugin's faults in it.
+pub(super) fn one_session(given: Session, id: Option<&str>, possible: Verbs) -> Result<(Session, Vec<String>), Error> {
     if let Some(id) = id.filter(|id| *id != given.id) {
         return Err(Error::Failed(format!(
             "the plugin was asked for session `{}` and answered with `{}`",
@@ -123,64 +200,119 @@ pub(super) fn one_session(given: Session, id: Option<&str>) -> Result<Session, E
             named(&given.id)
         )));
     }
-    match session(given) {
-        Ok((session, _)) => Ok(session),
-        Err(fault) => Err(Error::Failed(format!("the plugin {fault}"))),
-    }
+    session(given, possible).map_err(|fault| Error::Failed(format!("the plugin {fault}")))
 }
 
 /// One session, and the faults that it stays in spite of. An error says why its id cannot be used.
-fn session(mut given: Session) -> Result<(Session, Vec<String>), String> {
+fn session(mut given: Session, possible: Verbs) -> Result<(Session, Vec<String>), String> {
     check_id("session", &given.id)?;
     let mut faults = Vec::new();
     let mut cut = Cut::default();
-    cut.line("name", &mut given.name, NAME);
-    cut.line("agent", &mut given.agent, NAME);
-    cut.line("directory", &mut given.directory, PATH);
-    if let Some(summary) = &mut given.summary {
-        cut.line("summary", summary, LINE);
-    }
+    cut.line("name", &mut given.name, LINE);
+    cut.line("agent", &mut given.agent, LINE);
+    cut.optional("directory", &mut given.directory, PATH);
+    cut.optional("project", &mut given.project, LINE);
+    cut.optional("summary", &mut given.summary, LINE);
+    cut.text("task", &mut given.task);
+    cut.text("last-output", &mut given.last_output);
     if given.url.as_ref().is_some_and(|url| url.len() > ADDRESS) {
         given.url = None;
-        cut.0.push("address");
+        cut.0.push("url");
     }
-    if given.facts.len() > FACTS {
-        given.facts.truncate(FACTS);
-        cut.0.push("facts");
+    if let Some(attention) = &mut given.attention {
+        cut.line("attention", &mut attention.kind, LINE);
+        cut.line("attention", &mut attention.reason, LINE);
     }
-    for (name, fact) in &mut given.facts {
-        cut.line("facts", name, NAME);
-        cut.line("facts", fact, LINE);
+    cut.facts(&mut given.facts);
+    cut.list("queue", &mut given.queue, CHOICES);
+    given.queue.retain_mut(|message| {
+        let mut text = Some(std::mem::take(&mut message.text));
+        cut.text("queue", &mut text);
+        message.text = text.unwrap_or_default();
+        check_id("queued message", &message.id)
+            .map_err(|fault| faults.push(fault))
+            .is_ok()
+    });
+    if given
+        .parent
+        .as_ref()
+        .is_some_and(|parent| check_id("parent", parent).is_err())
+    {
+        given.parent = None;
+        faults.push("gives a parent an id that cannot be one".into());
     }
-    if let Some(asked) = given.prompt.take() {
-        match prompt(asked) {
-            Ok(asked) => given.prompt = Some(asked),
-            Err(fault) => {
-                given.summary = Some(format!("It asks something that cannot be shown: its plugin {fault}"));
-                faults.push(format!(
-                    "session `{}`: its plugin {fault}; its question cannot be shown",
-                    given.id
-                ));
-            }
+    given.can = both(given.can, possible);
+    prompts(&mut given, &mut cut, &mut faults);
+    if !cut.0.is_empty() {
+        faults.push(format!("gives what is too long, and is cut: {}", cut.0.join(", ")));
+    }
+    let id = &given.id;
+    let faults = faults
+        .into_iter()
+        .map(|fault| format!("session `{id}`: its plugin {fault}"));
+    let faults = faults.collect();
+    Ok((given, faults))
+}
+
+/// The prompts that can be answered, and a state that goes with them: `waiting` with prompts, and only then.
+fn prompts(given: &mut Session, cut: &mut Cut, faults: &mut Vec<String>) {
+    let asked = std::mem::take(&mut given.prompts);
+    let ids: Vec<String> = asked.iter().map(|prompt| prompt.id.clone()).collect();
+    let (was_asking, mut hidden) = (!asked.is_empty(), None);
+    if asked.len() > CHOICES {
+        cut.0.push("prompts");
+    }
+    for one in asked.into_iter().take(CHOICES) {
+        let times = ids.iter().filter(|id| **id == one.id).count();
+        let checked = match times {
+            1 => prompt(one),
+            _ => Err(format!("gives several prompts the id `{}`", named(&one.id))),
+        };
+        match checked {
+            Ok(prompt) => given.prompts.push(prompt),
+            Err(fault) => hidden = Some(fault),
         }
     }
-    if !cut.0.is_empty() {
-        let cut = cut.0.join(", ");
-        faults.push(format!("session `{}`: too long, and cut: {cut}", given.id));
+    if let Some(fault) = hidden {
+        if given.prompts.is_empty() && !given.state.is_end() {
+            given.summary = Some(format!("It asks something that cannot be shown: its plugin {fault}"));
+        }
+        faults.push(format!("{fault}; its question cannot be shown"));
     }
-    Ok((given, faults))
+    match given.state {
+        State::Waiting if !was_asking => {
+            faults.push("says that it waits for an answer, and gives no prompt; its state is not known".into());
+            given.state = State::Unknown;
+        }
+        State::Waiting => {}
+        state if state.is_end() && was_asking => {
+            faults.push("gives a session that has ended prompts; they are left out".into());
+            given.prompts.clear();
+        }
+        _ if was_asking => {
+            faults.push("gives prompts and does not say that it waits for an answer; it counts as waiting".into());
+            given.state = State::Waiting;
+        }
+        _ => {}
+    }
 }
 
 /// A prompt of which too much is cut: then it can only be declined. An error says what makes it impossible to answer.
 fn prompt(mut given: Prompt) -> Result<Prompt, String> {
     check_id("prompt", &given.id)?;
-    let mut cut = Cut::default();
-    let question = text::clean(&given.question);
-    given.question = text::shortened(&question, QUESTION).into_owned();
-    if given.question != question || given.choices.len() > CHOICES {
-        cut.0.push("question");
+    if let Some(group) = &given.group {
+        check_id("group", group)?;
     }
-    given.choices.truncate(CHOICES);
+    let mut cut = Cut::default();
+    let mut question = Some(std::mem::take(&mut given.question));
+    cut.text("question", &mut question);
+    given.question = question.unwrap_or_default();
+    cut.text("detail", &mut given.detail);
+    cut.list("choices", &mut given.choices, CHOICES);
+    cut.facts(&mut given.facts);
+    if given.text_schema.as_ref().is_some_and(|schema| schema.len() > TEXT) {
+        return Err("gives a prompt a schema that is too long".into());
+    }
     let mut keys: Vec<&str> = Vec::with_capacity(given.choices.len());
     for Choice { key, .. } in &given.choices {
         check_id("choice", key)?;
@@ -191,26 +323,40 @@ fn prompt(mut given: Prompt) -> Result<Prompt, String> {
     }
     for choice in &mut given.choices {
         cut.line("label", &mut choice.label, LINE);
-        if let Some(description) = &mut choice.description {
-            cut.line("description", description, DESCRIPTION);
-        }
+        cut.text("description", &mut choice.description);
     }
     given.cut |= !cut.0.is_empty();
     Ok(given)
 }
 
+fn both(one: Verbs, other: Verbs) -> Verbs {
+    Verbs {
+        send: one.send && other.send,
+        attach: one.attach && other.attach,
+        cancel_message: one.cancel_message && other.cancel_message,
+        respond: one.respond && other.respond,
+        interrupt: one.interrupt && other.interrupt,
+        terminate: one.terminate && other.terminate,
+        set_option: one.set_option && other.set_option,
+    }
+}
+
 /// Projects that a session can start in.
 pub(super) fn projects(mut given: Vec<Project>) -> Listed<Project> {
-    let mut listed = Listed::first(&mut given, PROJECTS, "projects");
+    let mut listed = Listed::first(&mut given, LIST, "projects");
     let mut bytes = 0;
     for mut project in given {
         let mut cut = Cut::default();
         let directory = project.directory.clone();
-        cut.line("name", &mut project.name, NAME);
+        cut.line("name", &mut project.name, LINE);
         cut.line("directory", &mut project.directory, PATH);
-        if let Some(branch) = &mut project.branch {
-            cut.line("branch", branch, NAME);
-        }
+        cut.optional("branch", &mut project.branch, LINE);
+        cut.list("agents", &mut project.agents, CHOICES);
+        project
+            .agents
+            .iter_mut()
+            .for_each(|agent| cut.line("agents", agent, LINE));
+        cut.facts(&mut project.facts);
         // A path that had to be changed leads elsewhere.
         if project.directory != directory {
             let name = &project.name;
@@ -227,8 +373,10 @@ pub(super) fn projects(mut given: Vec<Project>) -> Listed<Project> {
             ));
         }
         bytes += project.name.len() + project.directory.len() + project.branch.as_ref().map_or(0, String::len);
-        if bytes > LIST {
-            listed.fault(format!("its plugin lists more than {LIST} bytes; the rest is left out"));
+        if bytes > BYTES {
+            listed.fault(format!(
+                "its plugin lists more than {BYTES} bytes; the rest is left out"
+            ));
             break;
         }
         listed.items.push(project);
@@ -238,9 +386,9 @@ pub(super) fn projects(mut given: Vec<Project>) -> Listed<Project> {
 
 /// A page of a log with a cursor that can be given again.
 pub(super) fn log(page: LogPage) -> Result<LogPage, Error> {
-    if page.text.len() > LOG {
+    if page.text.len() > PAGE {
         return Err(Error::Failed(format!(
-            "its plugin answered with {} bytes of log, and {LOG} are taken: ask for fewer lines",
+            "its plugin answered with {} bytes of log, and {PAGE} are taken: ask for fewer lines",
             page.text.len()
         )));
     }
@@ -250,6 +398,62 @@ pub(super) fn log(page: LogPage) -> Result<LogPage, Error> {
         ));
     }
     Ok(page)
+}
+
+/// Turns whose ids can be given again.
+pub(super) fn turns(mut page: TurnPage) -> Result<TurnPage, Error> {
+    let mut cut = Cut::default();
+    cut.list("turns", &mut page.turns, LIST);
+    page.more |= !cut.0.is_empty();
+    for turn in &mut page.turns {
+        check_id("turn", &turn.id).map_err(|fault| Error::Failed(format!("its plugin {fault}")))?;
+        let mut text = Some(std::mem::take(&mut turn.text));
+        cut.text("text", &mut text);
+        turn.text = text.unwrap_or_default();
+        cut.optional("tool", &mut turn.tool, LINE);
+        cut.facts(&mut turn.facts);
+    }
+    Ok(page)
+}
+
+/// A page of changes; a cursor that cannot be given again is none, and the page then says that it is cut.
+pub(super) fn changes(mut page: ChangePage) -> Result<ChangePage, Error> {
+    if page.text.len() > PAGE {
+        return Err(Error::Failed(format!(
+            "its plugin answered with {} bytes of changes, and {PAGE} are taken",
+            page.text.len()
+        )));
+    }
+    let mut cut = Cut::default();
+    cut.list("files", &mut page.files, LIST);
+    page.files
+        .iter_mut()
+        .for_each(|file| cut.line("path", &mut file.path, PATH));
+    cut.optional("base", &mut page.base, LINE);
+    cut.optional("head", &mut page.head, LINE);
+    if page.next.as_ref().is_some_and(|next| !is_cursor(next)) {
+        page.next = None;
+        cut.0.push("next");
+    }
+    page.cut |= !cut.0.is_empty();
+    Ok(page)
+}
+
+/// The options of a session.
+pub(super) fn options(mut given: Vec<OptionState>) -> Vec<OptionState> {
+    let mut cut = Cut::default();
+    cut.list("options", &mut given, CHOICES);
+    for option in &mut given {
+        cut.line("name", &mut option.name, LINE);
+        cut.line("about", &mut option.about, LINE);
+        cut.list("values", &mut option.values, LIST);
+        option
+            .values
+            .iter_mut()
+            .for_each(|value| cut.line("values", value, LINE));
+        cut.optional("value", &mut option.value, LINE);
+    }
+    given
 }
 
 /// What became of a message; a cursor that cannot be given again is none, for the message is delivered.
@@ -262,7 +466,21 @@ pub(super) fn delivery(given: Delivery) -> Delivery {
 
 /// What an own tool answered, with no more data than its caller can take.
 pub(super) fn output(given: ToolOutput) -> Result<ToolOutput, Error> {
-    match given.structured.as_ref().map_or(0, String::len) {
+    if given.content.len() > LIST {
+        return Err(Error::Failed(format!(
+            "its plugin answered in {} parts, and {LIST} are taken",
+            given.content.len()
+        )));
+    }
+    if let Some(id) = &given.session {
+        check_id("session", id).map_err(|fault| Error::Failed(format!("its plugin {fault}")))?;
+    }
+    let media = |content: &Content| match content {
+        Content::Media { bytes, .. } => bytes.len(),
+        Content::Text(_) | Content::Link { .. } => 0,
+    };
+    let bytes = given.structured.as_ref().map_or(0, String::len) + given.content.iter().map(media).sum::<usize>();
+    match bytes {
         bytes if bytes > STRUCTURED => Err(Error::Failed(format!(
             "its plugin answered with {bytes} bytes of data, and {STRUCTURED} are taken: ask for less at once"
         ))),
@@ -270,16 +488,38 @@ pub(super) fn output(given: ToolOutput) -> Result<ToolOutput, Error> {
     }
 }
 
-/// What a plugin says of itself.
-pub(super) fn description(mut given: Description) -> Result<Description, Error> {
+/// What a plugin says of itself, which has what `exports` says: it promises nothing that it does not have.
+pub(super) fn description(mut given: Description, exports: impl Fn(Interface) -> bool) -> Result<Description, Error> {
     if given.tools.len() > TOOLS {
         return Err(Error::Failed(format!(
             "the plugin describes {} tools, and {TOOLS} are taken",
             given.tools.len()
         )));
     }
-    given.about = text::short_line(&given.about, LINE);
-    given.version = text::short_line(&given.version, NAME);
+    let promised = [
+        (!given.tools.is_empty(), Interface::OwnTools, "tools"),
+        (given.creation != Creation::default(), Interface::Control, "`creation`"),
+    ];
+    for (promises, interface, what) in promised {
+        if promises && !exports(interface) {
+            return Err(Error::Failed(format!(
+                "the plugin describes {what} and does not export `{}`",
+                interface.name()
+            )));
+        }
+    }
+    let mut cut = Cut::default();
+    cut.line("about", &mut given.about, LINE);
+    cut.line("version", &mut given.version, LINE);
+    cut.list("options", &mut given.options, LIST);
+    for option in &mut given.options {
+        cut.line("options", &mut option.name, LINE);
+        cut.line("options", &mut option.about, LINE);
+        cut.list("options", &mut option.values, LIST);
+    }
+    cut.list("views", &mut given.views, CHOICES);
+    given.views.iter_mut().for_each(|view| cut.line("views", view, LINE));
+    cut.facts(&mut given.facts);
     Ok(given)
 }
 
@@ -291,8 +531,19 @@ pub(super) fn error(given: Error) -> Error {
         Error::Invalid(why) => Error::Invalid(line(why)),
         Error::Refused(why) => Error::Refused(line(why)),
         Error::Denied(why) => Error::Denied(line(why)),
+        Error::Unavailable(why) => Error::Unavailable(line(why)),
+        Error::Unauthenticated(why) => Error::Unauthenticated(line(why)),
+        Error::Conflict(why) => Error::Conflict(line(why)),
+        Error::Limited { which, until } => Error::Limited {
+            which: line(which),
+            until,
+        },
         Error::TimedOut(why) => Error::TimedOut(line(why)),
         Error::Failed(why) => Error::Failed(line(why)),
+        Error::Other { kind, what } => Error::Other {
+            kind: text::short_line(&kind, LINE),
+            what: line(what),
+        },
         Error::Unsupported | Error::Busy => given,
     }
 }
@@ -306,7 +557,42 @@ impl Cut {
     fn line(&mut self, name: &'static str, field: &mut String, most: usize) {
         let line = text::one_line(field);
         *field = text::shortened(&line, most).into_owned();
-        if *field != line && !self.0.contains(&name) {
+        self.note(name, *field != line);
+    }
+
+    fn optional(&mut self, name: &'static str, field: &mut Option<String>, most: usize) {
+        if let Some(field) = field {
+            self.line(name, field, most);
+        }
+    }
+
+    /// Cleans a text of several lines and bounds it.
+    fn text(&mut self, name: &'static str, field: &mut Option<String>) {
+        let Some(text) = field else { return };
+        *text = text::clean(text);
+        let end = text.floor_char_boundary(TEXT);
+        self.note(name, end < text.len());
+        if end < text.len() {
+            text.truncate(end);
+            text.push('…');
+        }
+    }
+
+    fn list<T>(&mut self, name: &'static str, list: &mut Vec<T>, most: usize) {
+        self.note(name, list.len() > most);
+        list.truncate(most);
+    }
+
+    fn facts(&mut self, facts: &mut Vec<(String, String)>) {
+        self.list("facts", facts, FACTS);
+        for (name, fact) in facts {
+            self.line("facts", name, LINE);
+            self.line("facts", fact, LINE);
+        }
+    }
+
+    fn note(&mut self, name: &'static str, is_cut: bool) {
+        if is_cut && !self.0.contains(&name) {
             self.0.push(name);
         }
     }
@@ -333,19 +619,38 @@ fn is_cursor(cursor: &str) -> bool {
     cursor.len() <= ADDRESS && text::one_line(cursor) == cursor
 }
 
+/// Bytes of all texts of a session.
 fn size(session: &Session) -> usize {
     let optional = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-    let facts: usize = session.facts.iter().map(|(name, fact)| name.len() + fact.len()).sum();
-    let prompt = session.prompt.as_ref().map_or(0, |prompt| {
-        let choice = |choice: &Choice| choice.key.len() + choice.label.len() + optional(&choice.description);
-        prompt.id.len() + prompt.question.len() + prompt.choices.iter().map(choice).sum::<usize>()
-    });
-    let lines = [&session.id, &session.name, &session.agent, &session.directory];
-    lines.into_iter().map(String::len).sum::<usize>()
-        + optional(&session.summary)
-        + optional(&session.url)
-        + facts
-        + prompt
+    let pairs = |facts: &[(String, String)]| facts.iter().map(|(name, fact)| name.len() + fact.len()).sum::<usize>();
+    let choice = |choice: &Choice| choice.key.len() + choice.label.len() + optional(&choice.description);
+    let prompt = |prompt: &Prompt| {
+        let choices = prompt.choices.iter().map(choice).sum::<usize>();
+        let texts = [&prompt.detail, &prompt.text_schema, &prompt.group].map(optional);
+        prompt.id.len() + prompt.question.len() + texts.iter().sum::<usize>() + choices + pairs(&prompt.facts)
+    };
+    let attention = session.attention.as_ref();
+    let queued = session
+        .queue
+        .iter()
+        .map(|message| message.id.len() + message.text.len());
+    let texts = [
+        &session.directory,
+        &session.project,
+        &session.parent,
+        &session.summary,
+        &session.task,
+        &session.last_output,
+        &session.url,
+    ];
+    session.id.len()
+        + session.name.len()
+        + session.agent.len()
+        + texts.map(optional).iter().sum::<usize>()
+        + attention.map_or(0, |attention| attention.kind.len() + attention.reason.len())
+        + queued.sum::<usize>()
+        + session.prompts.iter().map(prompt).sum::<usize>()
+        + pairs(&session.facts)
 }
 
 #[cfg(test)]

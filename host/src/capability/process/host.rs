@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::grant::{Access, Grant};
 use crate::capability::Call;
-use crate::contract::Error;
 use crate::contract::process::{Command, Host, Output};
+use crate::contract::types::Error;
 use crate::machine::{self, Ended, Start};
 
 /// Programs that one call may start in all.
@@ -20,8 +20,9 @@ const STDIN_BYTES: usize = 1 << 20;
 impl Host for Call {
     async fn run(&mut self, commands: Vec<Command>) -> wasmtime::Result<Vec<Result<Output, Error>>> {
         if commands.len() > COMMANDS_PER_RUN || self.started + commands.len() > STARTS_PER_CALL {
-            let refusal = Error::Denied(format!(
-                "one call may start {STARTS_PER_CALL} programs, {COMMANDS_PER_RUN} at a time"
+            let refusal = Error::Limited((
+                format!("one call may start {STARTS_PER_CALL} programs, {COMMANDS_PER_RUN} at a time"),
+                None,
             ));
             return Ok(commands.iter().map(|_| Err(refusal.clone())).collect());
         }
@@ -128,11 +129,13 @@ fn outcome(program: &str, ended: std::io::Result<Ended>) -> Result<Output, Error
     match ended {
         Ok(Ended::Finished(machine::Output {
             status,
+            signal,
             stdout,
             stderr,
             truncated,
         })) => Ok(Output {
             status,
+            signal,
             stdout,
             stderr,
             truncated,

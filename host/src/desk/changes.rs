@@ -1,0 +1,35 @@
+//! What a session changed in its checkout.
+
+use super::{Answer, Caller, Desk, ToolError, find, words};
+use crate::catalog::answers::{ChangedFile, Changes};
+use crate::catalog::arguments::GetChanges;
+use crate::session;
+
+/// Files of one answer.
+const FILES: u32 = 100;
+
+pub(super) async fn get_changes(desk: &Desk, caller: &Caller, wanted: GetChanges) -> Result<Answer, ToolError> {
+    let (member, session) = find::readable(desk.reach(caller), &wanted.session_id).await?;
+    let backend = &member.watched.backend;
+    let page = backend.get_changes(&session.id, wanted.after.as_deref(), FILES).await;
+    let page = page.map_err(|error| ToolError::of(member.name(), error))?;
+    let text = words::beginning(page.text);
+    let changes = Changes {
+        base: page.base,
+        head: page.head,
+        files: page.files.into_iter().map(file).collect(),
+        cut: page.cut || text.is_cut,
+        text: text.text,
+        next: page.next,
+    };
+    Ok(Answer::of(changes.text(), &changes))
+}
+
+fn file(file: session::ChangedFile) -> ChangedFile {
+    ChangedFile {
+        path: file.path,
+        added: file.added,
+        removed: file.removed,
+        binary: file.binary,
+    }
+}
