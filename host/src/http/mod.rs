@@ -2,15 +2,15 @@
 //!
 //! A request meets, in this order: the names by which it may call us (`host_origin`), the answers for everyone
 //! (`/health`, a page for browsers, and the authorization server `oauth`, which strangers may ask only so often),
-//! the token (`bearer`), how often its caller may ask (`rates`), the media types (`accept`), and the bounds on how
+//! the token (`bearer`), how often its caller may ask (`rates`), the media types (`media_types`), and the bounds on how
 //! much and how long (`bounds`, by `admission`). The token stands before the bounds, so that strangers take no places of
 //! callers.
 
-mod accept;
 mod address;
 mod bearer;
 mod bounds;
 mod host_origin;
+mod media_types;
 mod oauth;
 mod peer;
 mod rates;
@@ -170,7 +170,7 @@ impl Front {
             self.admission.asked_too_often(caller.id());
             return Err(refusal);
         }
-        accept::settle(&mut request).map_or(Ok(()), Err)?;
+        media_types::settle(&mut request).map_or(Ok(()), Err)?;
         let resource = bearer::resource(request.uri());
         let step_up = caller.may_ask_for_more().then(StepUp::default);
         if let Some(step_up) = &step_up {
@@ -223,7 +223,7 @@ async fn unknown_path() -> Response {
 
 /// A person who opens our address in a browser is told what this is, instead of being asked for a token.
 fn asks_for_page(request: &Request) -> bool {
-    request.method() == Method::GET && request.uri().path() == "/" && accept::names(request.headers(), "text/html")
+    request.method() == Method::GET && request.uri().path() == "/" && media_types::names(request.headers(), "text/html")
 }
 
 fn page() -> Response {

@@ -6,10 +6,11 @@
 use berth_agents::{Observation, State as Seen, Submission, Way};
 use berth_plugin::types::{Delivery, Error, Receipt, State};
 
+use crate::clock::pause;
 use crate::look::{self, Look};
 use crate::sessions::{self, Found};
 use crate::setup::{Entry, Setup};
-use crate::tmux::{Reply, Tmux, literal, pause, words};
+use crate::tmux::{Reply, Tmux, literal, words};
 use crate::{create, log};
 
 const POLL_MS: u64 = 50;

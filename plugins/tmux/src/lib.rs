@@ -4,18 +4,21 @@
 //! again to see what became of them. What it knows of each agent comes from `berth_agents`.
 
 mod answers;
+mod clock;
 mod create;
 mod delivery;
 mod digest;
 mod drafts;
-mod endings;
+mod interrupt;
 mod log;
 mod look;
 mod panes;
 mod projects;
 mod prompts;
+mod respond;
 mod sessions;
 mod setup;
+mod terminate;
 mod tmux;
 mod typing;
 
@@ -59,15 +62,15 @@ impl berth_plugin::Backend for Plugin {
     }
 
     fn respond(id: String, prompt: String, answer: Answer) -> Result<(), Error> {
-        prompts::respond(&Setup::of_host()?, &id, &prompt, answer)
+        respond::respond(&Setup::of_host()?, &id, &prompt, answer)
     }
 
     fn interrupt(id: String) -> Result<(), Error> {
-        endings::interrupt(&Setup::of_host()?, &id)
+        interrupt::interrupt(&Setup::of_host()?, &id)
     }
 
     fn terminate(id: String) -> Result<(), Error> {
-        endings::terminate(&Setup::of_host()?, &id)
+        terminate::terminate(&Setup::of_host()?, &id)
     }
 
     fn list_projects() -> Result<Vec<Project>, Error> {

@@ -1,12 +1,12 @@
 //! Sessions: which there are, which agent runs in each, and what each is doing.
 
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use berth_agents::{Observation, State as Seen};
 use berth_plugin::types::{Error, Evidence, Session, State, Timestamp};
 
 use crate::answers::Given;
+use crate::clock::now;
 use crate::drafts;
 use crate::look::{self, Look};
 use crate::panes::{self, End, Pane};
@@ -105,12 +105,6 @@ pub(crate) fn forget_ended(setup: &Setup) -> Result<Option<Timestamp>, Error> {
         .and_then(|()| drafts::tidy(Path::new(STATE)))
         .map_err(|error| Error::Failed(format!("could not tidy /state: {error}")))?;
     Ok(Some(now() + UPKEEP_MS))
-}
-
-/// Milliseconds since the epoch.
-pub(crate) fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn all(setup: &Setup) -> Result<Vec<Found<'_>>, Error> {

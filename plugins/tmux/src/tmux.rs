@@ -1,6 +1,5 @@
 //! Running tmux: one command or a chain of them, and what its errors mean.
 
-use std::time::Duration;
 
 use berth_plugin::process::{self, Command, Output};
 use berth_plugin::types::Error;
@@ -140,11 +139,6 @@ pub(crate) fn literal(text: &str) -> String {
         Some(rest) => format!("{rest}\\;"),
         None => text.to_owned(),
     }
-}
-
-/// Waits; every wait of this plugin is bounded by its caller.
-pub(crate) fn pause(milliseconds: u64) {
-    std::thread::sleep(Duration::from_millis(milliseconds));
 }
 
 fn start_by_host(command: Command) -> Result<Output, Error> {

@@ -10,9 +10,9 @@ use std::path::PathBuf;
 
 use berth_plugin::types::Error;
 
+use crate::clock::now;
 use crate::digest;
 use crate::drafts;
-use crate::sessions::now;
 
 /// Bytes of a note that are read: more than a message may have.
 const LONGEST: u64 = 1 << 20;

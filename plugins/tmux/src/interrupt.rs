@@ -1,17 +1,15 @@
-//! Interrupting what an agent does, and ending its session.
+//! Interrupting what an agent does.
 
 use berth_plugin::types::{Error, State};
 
+use crate::clock::pause;
 use crate::look;
 use crate::sessions::{self, Found};
 use crate::setup::{Entry, Setup};
-use crate::tmux::pause;
 
 const POLL_MS: u64 = 100;
 /// How long an agent may take to stop, in milliseconds.
 const STOPPED_MS: u64 = 4000;
-/// How long a session may take to end, in milliseconds.
-const ENDED_MS: u64 = 2000;
 
 /// Interrupts a busy agent. The key is pressed once: a second one does something else in an idle agent.
 pub(crate) fn interrupt(setup: &Setup, id: &str) -> Result<(), Error> {
@@ -48,24 +46,4 @@ fn is_busy(setup: &Setup, found: &Found, entry: &Entry) -> Result<bool, Error> {
             .order(&[&["send-keys", "-X", "-t", &found.pane.id, "cancel"]])?;
     }
     Ok(found.state(entry, &entry.agent.observe(&look.screen)) == State::Busy)
-}
-
-/// Ends a session and everything in it.
-pub(crate) fn terminate(setup: &Setup, id: &str) -> Result<(), Error> {
-    let found = sessions::find(setup, id)?;
-    setup.tmux.order(&[&["kill-session", "-t", &found.pane.session]])?;
-    for _ in 0..ENDED_MS / POLL_MS {
-        match sessions::find(setup, id) {
-            Err(Error::NotFound(_)) => {
-                setup.answers.forget(id);
-                setup.typing.end(id);
-                return Ok(());
-            }
-            Err(error) => return Err(error),
-            Ok(_) => pause(POLL_MS),
-        }
-    }
-    Err(Error::Failed(
-        "the session was told to end but is still there: look again with list_sessions".to_owned(),
-    ))
 }
