@@ -86,6 +86,12 @@ impl Agent {
         self.profile.clear.as_deref()
     }
 
+    /// Whether its prompts can be closed without an answer.
+    #[must_use]
+    pub fn can_dismiss(&self) -> bool {
+        self.profile.dismiss.is_some()
+    }
+
     /// The key that interrupts the agent while it is busy.
     #[must_use]
     pub fn interrupt_key(&self) -> &str {
@@ -176,6 +182,9 @@ pub(crate) struct Profile {
     /// Labels that grant nothing and go no further.
     #[serde(default)]
     pub(crate) declines: Pattern,
+    /// Labels that allow what is asked for, this once.
+    #[serde(default)]
+    pub(crate) accepts: Pattern,
     /// The label of the choice that takes text.
     #[serde(default)]
     pub(crate) free_text: Pattern,
