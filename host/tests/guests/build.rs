@@ -12,8 +12,7 @@ const GUESTS: &[(&str, &str)] = &[("berth-guest-misbehaving", "MISBEHAVING"), ("
 fn main() -> Result<(), Box<dyn Error>> {
     let root = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../../..");
     for watched in [
-        "wit/backend.wit",
-        "plugins/sdk-old",
+        "plugins/sdk",
         "host/tests/guests/misbehaving",
         "host/tests/guests/noop",
         "Cargo.lock",
