@@ -27,6 +27,11 @@ pub(crate) fn interrupt(setup: &Setup, id: &str) -> Result<Receipt> {
                     .to_owned(),
             ));
         }
+        State::Starting => {
+            return Err(Error::Refused(
+                "it is still starting, so no key was pressed: try again in a few seconds".to_owned(),
+            ));
+        }
         _ => {
             return Err(Error::Refused(
                 "its screen is not recognised, so no key was pressed: look at it with get_logs (view = \"screen\")"

@@ -253,8 +253,7 @@ fn can(state: State) -> Verbs {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
-    use berth_plugin::Backend as _;
-    use berth_plugin::store;
+    use berth_plugin::{Backend as _, LogQuery, store};
 
     use super::*;
     use crate::Plugin;
@@ -370,6 +369,23 @@ mod tests {
         let ended = listed(&fake);
         assert_eq!((ended.state, ended.can), (State::Done, Verbs::TERMINATE));
         assert!(ended.prompts.is_empty());
+    }
+
+    #[test]
+    fn what_only_looks_needs_only_what_is_granted_to_calls_that_may_only_read() {
+        let fake = Fake::new();
+        fake.asks(MENU);
+        fake.host.read_only();
+        assert_eq!(Plugin::list_sessions(everything()).unwrap().sessions.len(), 1);
+        assert_eq!(Plugin::get_session("app").unwrap().prompts.len(), 1);
+        for view in ["scrollback", "screen"] {
+            let query = LogQuery {
+                view: Some(view.to_owned()),
+                lines: 9,
+                after: Some("1-00000000".to_owned()),
+            };
+            Plugin::read_log("app", query).unwrap();
+        }
     }
 
     #[test]
