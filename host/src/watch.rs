@@ -14,8 +14,13 @@ use uuid::Uuid;
 use crate::plugin::{Backend, Interface, Listed, in_words};
 use crate::session::{Error, Event, Session, Timestamp};
 
+/// The shortest time between two looks at a backend that itself says when something changed.
+const BETWEEN_CHANGES: Duration = Duration::from_millis(100);
 /// When `upkeep` is tried again after an error.
 const RETRY: Duration = Duration::from_secs(60);
+/// The shortest and the longest time between two calls of it that a plugin may ask for.
+const SOONEST: Duration = Duration::from_secs(1);
+const LATEST: Duration = Duration::from_hours(24);
 /// Events of one call of `upkeep`.
 const EVENTS: usize = 64;
 /// Calls that fail with an event before that is dropped.
@@ -73,17 +78,16 @@ impl Watched {
 
     async fn poll_for_all(&self) {
         let poll = self.backend.description.poll;
-        let pause = || async move {
-            match poll {
-                Some(poll) => tokio::time::sleep(poll).await,
-                None => std::future::pending().await,
-            }
-        };
+        let pause = poll.unwrap_or(BETWEEN_CHANGES);
+        let mut next = Instant::now();
         loop {
             tokio::select! {
                 () = self.wanted.notified() => {}
-                () = pause(), if self.snapshots.receiver_count() > 0 => {}
+                () = tokio::time::sleep_until(next), if poll.is_some() && self.snapshots.receiver_count() > 0 => {}
             }
+            // Whoever comes to wait does not make the looks more frequent for that.
+            tokio::time::sleep_until(next).await;
+            next = Instant::now() + pause;
             self.poll().await;
         }
     }
@@ -198,12 +202,11 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::try_from(since.as_millis()).unwrap_or(Timestamp::MAX)
 }
 
-/// The time from now to `at`; a plugin that asks for the past is called again, but not at once.
+/// The time from now to `at`; a plugin that asks for the past is called again, but not at once, and one that asks for a
+/// far future a little earlier.
 fn until(at: Timestamp) -> Duration {
-    let at = UNIX_EPOCH + Duration::from_millis(at);
-    at.duration_since(SystemTime::now())
-        .unwrap_or_default()
-        .max(Duration::from_secs(1))
+    let left = Duration::from_millis(at.saturating_sub(now()));
+    left.clamp(SOONEST, LATEST)
 }
 
 #[cfg(test)]

@@ -34,19 +34,33 @@ pub struct Powers {
     pub lines: log::Lines,
 }
 
-/// Whether a call has begun to act: a program was started that reading alone may not start. It outlives the call, so that
-/// one which was cut off can be told from one that did nothing.
+/// What a call has begun to do. It outlives the call, so that one which was cut off can be told from one that did nothing.
 #[derive(Clone, Debug, Default)]
-pub struct Acted(Arc<AtomicBool>);
+pub struct Acted(Arc<Begun>);
+
+#[derive(Debug, Default)]
+struct Begun {
+    programs: AtomicBool,
+    store: AtomicBool,
+}
 
 impl Acted {
-    /// Whether it has.
-    pub fn is_set(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+    /// Whether a program was started that reading alone may not start.
+    pub fn ran(&self) -> bool {
+        self.0.programs.load(Ordering::Acquire)
     }
 
-    fn set(&self) {
-        self.0.store(true, Ordering::Release);
+    /// Whether its store was changed: what it kept there may be done later.
+    pub fn kept(&self) -> bool {
+        self.0.store.load(Ordering::Acquire)
+    }
+
+    fn set_ran(&self) {
+        self.0.programs.store(true, Ordering::Release);
+    }
+
+    fn set_kept(&self) {
+        self.0.store.store(true, Ordering::Release);
     }
 }
 

@@ -45,13 +45,13 @@ pub(crate) struct Session {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) last_output: Option<String>,
     /// What it waits for a person to answer, oldest first.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) prompts: Vec<Prompt>,
     /// Why a person should look although it asks nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) attention: Option<Attention>,
     /// Messages that wait for it, in the order in which they will be sent.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) queue: Vec<Queued>,
     /// What can be done with it now: send, attach, cancel_message, respond, interrupt, terminate, set_option.
     pub(crate) can: Vec<&'static str>,
@@ -65,7 +65,7 @@ pub(crate) struct Session {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) active_at: Option<String>,
     /// Whatever else its backend says of it, such as branch, model or cost.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) facts: BTreeMap<String, String>,
 }
 
@@ -139,7 +139,7 @@ pub(crate) struct Prompt {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) expires_at: Option<String>,
     /// Whatever else its backend says of it.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) facts: BTreeMap<String, String>,
 }
 
@@ -350,10 +350,10 @@ pub(crate) struct Project {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) branch: Option<String>,
     /// Agents that can start there; none: those of the backend.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) agents: Vec<String>,
     /// Whatever else its backend says of it.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) facts: BTreeMap<String, String>,
 }
 
@@ -372,7 +372,7 @@ pub(crate) struct Backend {
     /// Views of a session's log, the usual one first.
     pub(crate) views: Vec<String>,
     /// Options that a new session takes.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) options: Vec<NewOption>,
 }
 

@@ -1,7 +1,7 @@
 //! Schemas of the shared tools, made from their records: plain ones, since clients differ in what they understand.
 
 use schemars::JsonSchema;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// The schema of `T` as one object, without references, formats of numbers, and types that may also be null: what may be
 /// left out is left out.
@@ -59,7 +59,8 @@ fn plain(schema: &mut Value) {
 
 /// A type that may also be null is that type: whoever has nothing to say leaves the field out.
 fn without_null(fields: &mut Map<String, Value>) {
-    if fields.get("default").is_some_and(Value::is_null) {
+    let says_nothing = |value: &Value| value.is_null() || *value == Value::Array(Vec::new()) || *value == json!({});
+    if fields.get("default").is_some_and(says_nothing) {
         fields.remove("default");
     }
     if let Some(Value::Array(types)) = fields.get_mut("type") {

@@ -9,8 +9,8 @@ use crate::catalog::answers::{Acted, Backend, Logs, NewOption, Project, Projects
 use crate::catalog::arguments::{
     CheckPrompts, GetLogs, GetSessionStatus, ListProjects, ListSessions, MAX_LINES, MAX_SESSIONS, MAX_WAIT,
 };
-use crate::plugin::Interface;
-use crate::session::{self, LogQuery};
+use crate::plugin::{Interface, Listed};
+use crate::session::{self, Error, LogQuery};
 use crate::watch::now;
 
 pub(super) async fn list_sessions(desk: &Desk, caller: &Caller, wanted: ListSessions) -> Result<Answer, ToolError> {
@@ -93,7 +93,7 @@ pub(super) async fn get_logs(desk: &Desk, caller: &Caller, wanted: GetLogs) -> R
         text: words::bounded(text),
         ..logs
     };
-    Ok(Answer::of(logs.text.clone(), &logs))
+    Ok(Answer::of(logs.text(), &logs))
 }
 
 async fn log(member: &Member, id: &str, wanted: &GetLogs) -> Result<Logs, ToolError> {
@@ -138,7 +138,7 @@ pub(super) async fn list_projects(desk: &Desk, caller: &Caller, wanted: ListProj
     let able = members
         .iter()
         .filter(|member| member.watched.backend.has(Interface::Projects));
-    let asked = able.map(|member| (member.name(), member.watched.backend.list_projects()));
+    let asked = able.map(|member| (member.name(), projects_of(member)));
     let (projects, errors) = find::all_of(asked).await;
     let default = desk.reach(caller).view.default();
     let projects = Projects {
@@ -147,6 +147,14 @@ pub(super) async fn list_projects(desk: &Desk, caller: &Caller, wanted: ListProj
         projects: projects.into_iter().map(of_project).collect(),
     };
     Ok(Answer::of(projects.text(), &projects))
+}
+
+/// The projects of a backend. That it does not support them is the same as not exporting them.
+async fn projects_of(member: &Member) -> Result<Listed<session::Project>, Error> {
+    match member.watched.backend.list_projects().await {
+        Err(Error::Unsupported) => Ok(Listed::default()),
+        listed => listed,
+    }
 }
 
 fn of_backend(member: &Member, default: Option<&str>) -> Backend {

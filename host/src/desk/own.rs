@@ -12,6 +12,10 @@ use crate::plugin::Failure;
 use crate::principal::Scope;
 use crate::session::{Content, ToolCall};
 use crate::store::audit::Outcome;
+use crate::text::short_line;
+
+/// Characters of a media type, a title or an address that stands in the text.
+const NAME: usize = 127;
 
 pub(super) async fn call_own_tool(desk: &Desk, caller: &Caller, wanted: OwnCall<'_>) -> Result<Answer, ToolError> {
     let member = desk.reach(caller).member(Some(wanted.backend))?;
@@ -38,11 +42,14 @@ pub(super) async fn call_own_tool(desk: &Desk, caller: &Caller, wanted: OwnCall<
                 )),
                 false => ToolError::of(member.name(), error),
             })?;
-    let text = bounded(text(output.content));
+    let (text, further) = apart(output.content);
+    let text = bounded(text);
     let outcome = if output.failed { Outcome::Failed } else { Outcome::Done };
-    let structured = match output.structured {
-        Some(given) => structured::parse(given).await.map(Some),
-        None => Ok(None),
+    let structured = match (output.structured, wanted.output) {
+        (Some(given), schema) => structured::parse(given, schema).await.map(Some),
+        // A call that failed says so in words.
+        (None, Some(_)) if !output.failed => Err("no data, and its own schema promises some".to_owned()),
+        (None, _) => Ok(None),
     };
     let fault = match structured {
         Ok(structured) => {
@@ -50,6 +57,7 @@ pub(super) async fn call_own_tool(desk: &Desk, caller: &Caller, wanted: OwnCall<
             return Ok(Answer {
                 text,
                 structured,
+                further,
                 outcome,
             });
         }
@@ -63,17 +71,42 @@ pub(super) async fn call_own_tool(desk: &Desk, caller: &Caller, wanted: OwnCall<
                 "It was carried out, so do not repeat the call, but {fault}.\n{text}"
             )),
             structured: None,
+            further,
             outcome: Outcome::Failed,
         }),
     }
 }
 
-/// All parts of an answer as one text.
-fn text(content: Vec<Content>) -> String {
-    let part = |content| match content {
-        Content::Text(text) => text,
-        Content::Media { media_type, bytes } => format!("[{media_type}, {} bytes]", bytes.len()),
-        Content::Link { url, title } => format!("{title}: {url}"),
+/// The words of an answer as one text, and apart from them what clients can show. What they cannot is named in the text.
+fn apart(content: Vec<Content>) -> (String, Vec<Content>) {
+    let (mut words, mut further) = (Vec::new(), Vec::new());
+    for part in content {
+        match part {
+            Content::Text(text) => words.push(text),
+            Content::Media { ref media_type, .. } if is_media_type(media_type) => further.push(part),
+            Content::Media { media_type, bytes } => {
+                words.push(format!("[{} bytes of {}]", bytes.len(), short_line(&media_type, NAME)));
+            }
+            Content::Link { ref url, .. } if is_address(url) => further.push(part),
+            Content::Link { url, title } => {
+                words.push(format!("[{}: {}]", short_line(&title, NAME), short_line(&url, NAME)));
+            }
+        }
+    }
+    (words.join("\n"), further)
+}
+
+fn is_media_type(text: &str) -> bool {
+    let is_token = |part: &str| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte);
+        (1..=NAME).contains(&part.len()) && part.bytes().all(plain)
     };
-    content.into_iter().map(part).collect::<Vec<_>>().join("\n")
+    text.split_once('/')
+        .is_some_and(|(kind, name)| is_token(kind) && is_token(name))
+}
+
+/// Whether it is one that a person may be led to.
+fn is_address(text: &str) -> bool {
+    let parsed: Result<http::Uri, _> = text.parse();
+    parsed.is_ok_and(|uri| uri.host().is_some() && matches!(uri.scheme_str(), Some("https" | "http")))
 }

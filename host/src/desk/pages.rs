@@ -87,7 +87,7 @@ pub(super) fn read(cursor: &str) -> Result<Place, ToolError> {
 /// Whether it has not ended, or not long before `now`. Of one without a time nobody knows.
 pub(super) fn is_recent(session: &Session, now: Timestamp) -> bool {
     let ended = session.since.or(session.active_at).or(session.created_at);
-    !session.state.is_end() || ended.is_none_or(|at| at + RECENT >= now)
+    !session.state.is_end() || ended.is_none_or(|at| at.saturating_add(RECENT) >= now)
 }
 
 #[cfg(test)]

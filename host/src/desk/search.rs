@@ -121,6 +121,7 @@ fn as_json(record: &impl Serialize) -> Result<Answer, ToolError> {
     Ok(Answer {
         text: None,
         structured: Some(structured),
+        further: Vec::new(),
         outcome: Outcome::Done,
     })
 }

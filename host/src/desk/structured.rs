@@ -1,6 +1,10 @@
 //! The data of an own tool's answer: JSON whose size says little of what it becomes, so its values are counted first.
 
+use std::sync::Arc;
+
 use serde_json::Value;
+
+use crate::catalog::Schema;
 
 /// Values of one answer. Each takes some 30 bytes here and more where it is written again, however few it was sent as.
 const VALUES: usize = 32 << 10;
@@ -9,18 +13,25 @@ const DEPTH: usize = 64;
 /// Bytes that are parsed at once; more is work for a thread that nobody waits for.
 const AT_ONCE: usize = 16 << 10;
 
-/// The data in `text`. An error says what it is instead.
-pub(super) async fn parse(text: String) -> Result<Value, String> {
+/// The data in `text`, which fits `schema`. An error says what it is instead.
+pub(super) async fn parse(text: String, schema: Option<Arc<Schema>>) -> Result<Value, String> {
     if text.len() <= AT_ONCE {
-        return read(&text);
+        return read(&text, schema.as_deref());
     }
-    let reading = tokio::task::spawn_blocking(move || read(&text));
+    let reading = tokio::task::spawn_blocking(move || read(&text, schema.as_deref()));
     reading.await.unwrap_or_else(|error| Err(error.to_string()))
 }
 
-fn read(text: &str) -> Result<Value, String> {
+fn read(text: &str, schema: Option<&Schema>) -> Result<Value, String> {
     within_bounds(text)?;
-    serde_json::from_str(text).map_err(|error| format!("broken JSON: {error}"))
+    let data = serde_json::from_str(text).map_err(|error| format!("broken JSON: {error}"))?;
+    if !Value::is_object(&data) {
+        return Err("data that is not a JSON object".into());
+    }
+    match schema.and_then(|schema| schema.fault(&data)) {
+        Some(fault) => Err(format!("data that does not fit its own schema: {fault}")),
+        None => Ok(data),
+    }
 }
 
 /// Whether JSON has no more values than it may, names of fields included, nor deeper ones. Of what is not JSON it says
@@ -66,12 +77,12 @@ mod tests {
     #[tokio::test]
     async fn data_is_read_whether_it_is_small_or_large() {
         for data in [
-            json!(null),
+            json!({}),
             json!({"a": [1, "x,[{\"\\"]}),
-            json!(["x".repeat(AT_ONCE)]),
-            json!(vec![7; 30_000]),
+            json!({"a": "x".repeat(AT_ONCE)}),
+            json!({"a": vec![7; 30_000]}),
         ] {
-            assert_eq!(parse(data.to_string()).await.unwrap(), data);
+            assert_eq!(parse(data.to_string(), None).await.unwrap(), data);
         }
     }
 
@@ -93,16 +104,29 @@ mod tests {
             ("{".to_owned(), "broken JSON"),
             ("\"[[[".to_owned(), "broken JSON"),
         ] {
-            let error = parse(text).await.unwrap_err();
+            let error = parse(text, None).await.unwrap_err();
             assert!(error.contains(fault), "{error}");
         }
         for text in [
-            format!("\"{}\"", "[,".repeat(VALUES)),
-            format!("[{}[]]", "[],".repeat(VALUES - 2)),
-            format!("[{}12345]", "12345, ".repeat(VALUES - 2)),
+            format!("{{\"a\":\"{}\"}}", "[,".repeat(VALUES)),
+            format!("{{\"a\":[{}[]]}}", "[],".repeat(VALUES - 4)),
+            format!("{{\"a\":[{}12345]}}", "12345, ".repeat(VALUES - 4)),
             format!("{{{}\"a\":\"b\"}}", "\"a\":\"b\",".repeat(VALUES / 2 - 2)),
         ] {
-            assert!(parse(text).await.is_ok());
+            assert!(parse(text, None).await.is_ok());
+        }
+    }
+
+    #[tokio::test]
+    async fn data_that_is_no_object_is_none_whatever_it_is() {
+        for data in ["[]", "null", "1", "\"x\""] {
+            assert!(
+                parse(data.into(), None)
+                    .await
+                    .unwrap_err()
+                    .contains("not a JSON object"),
+                "{data}"
+            );
         }
     }
 }

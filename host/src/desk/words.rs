@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Write};
 
 use super::deeds::Kind;
 use crate::catalog::answers::{
-    Acted, BackendError, Changes, Ended, Options, Projects, Prompt, Prompts, Session, Sessions,
+    Acted, BackendError, Changes, Ended, Logs, Options, Projects, Prompt, Prompts, Session, Sessions,
 };
 use crate::session::{Effect, PromptKind};
 use crate::text::{marked, short_line};
@@ -165,6 +165,13 @@ impl Options {
     }
 }
 
+impl Logs {
+    pub(crate) fn text(&self) -> String {
+        let gone = if self.gap { "[Earlier output is gone.]\n" } else { "" };
+        format!("{gone}{}", self.text)
+    }
+}
+
 impl Changes {
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
@@ -173,7 +180,7 @@ impl Changes {
                 true => "not text".to_owned(),
                 false => format!("+{} -{}", file.added, file.removed),
             };
-            let _ = writeln!(text, "{} ({size})", file.path);
+            let _ = writeln!(text, "  {} ({size})", file.path);
         }
         if self.files.is_empty() {
             text.push_str("No changes.\n");

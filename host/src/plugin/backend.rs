@@ -346,9 +346,13 @@ impl Backend {
     {
         let acted = allowance.acted.clone();
         let answered = self.call(function, arguments, allowance).await.and_then(check);
-        answered.map_err(|error| Failure {
-            error,
-            acted: acted.is_set(),
+        answered.map_err(|error| {
+            // What it keeps may be done later, unless it says that it was not done.
+            let unclear = matches!(error, Error::TimedOut(_) | Error::Failed(_));
+            Failure {
+                acted: acted.ran() || (unclear && acted.kept()),
+                error,
+            }
         })
     }
 

@@ -9,7 +9,7 @@ use super::exports::Interface;
 use super::words::in_words;
 use crate::session::{
     ChangePage, Choice, Content, Creation, Delivery, Description, Error, LogPage, OptionState, Project, Prompt,
-    Session, State, ToolOutput, TurnPage, Verbs,
+    Session, State, Timestamp, ToolOutput, TurnPage, Verbs,
 };
 use crate::text;
 
@@ -37,10 +37,14 @@ const CHOICES: usize = 64;
 const PAGE: usize = 4 << 20;
 /// Bytes of the data of an own tool's answer.
 const STRUCTURED: usize = 256 << 10;
+/// Bytes of pictures and the like in it.
+const MEDIA: usize = 2 << 20;
 /// Own tools of one plugin.
 const TOOLS: usize = 128;
 /// Characters of an error.
 const ERROR: usize = 2_000;
+/// Milliseconds past which no time is told: some languages have only doubles.
+const LATEST: Timestamp = 1 << 53;
 /// Faults of one list that are named one by one.
 const FAULTS: usize = 8;
 
@@ -51,6 +55,15 @@ pub struct Listed<T> {
     pub items: Vec<T>,
     /// The plugin's faults, each a line that says what is left out or cut, and why.
     pub faults: Vec<String>,
+}
+
+impl<T> Default for Listed<T> {
+    fn default() -> Self {
+        Self {
+            items: Vec::new(),
+            faults: Vec::new(),
+        }
+    }
 }
 
 impl<T> Listed<T> {
@@ -219,19 +232,34 @@ fn session(mut given: Session, possible: Verbs) -> Result<(Session, Vec<String>)
         given.url = None;
         cut.0.push("url");
     }
+    for time in [&mut given.since, &mut given.created_at, &mut given.active_at] {
+        cut.time(time);
+    }
     if let Some(attention) = &mut given.attention {
+        cut.time(&mut attention.since);
+        cut.time(&mut attention.until);
         cut.line("attention", &mut attention.kind, LINE);
         cut.line("attention", &mut attention.reason, LINE);
     }
     cut.facts(&mut given.facts);
     cut.list("queue", &mut given.queue, CHOICES);
+    let mut queued: Vec<String> = Vec::new();
     given.queue.retain_mut(|message| {
         let mut text = Some(std::mem::take(&mut message.text));
         cut.text("queue", &mut text);
         message.text = text.unwrap_or_default();
-        check_id("queued message", &message.id)
-            .map_err(|fault| faults.push(fault))
-            .is_ok()
+        message.at = message.at.min(LATEST);
+        match check_id("queued message", &message.id) {
+            Err(fault) => faults.push(fault),
+            Ok(()) if queued.contains(&message.id) => {
+                faults.push(format!("gives several queued messages the id `{}`", message.id));
+            }
+            Ok(()) => {
+                queued.push(message.id.clone());
+                return true;
+            }
+        }
+        false
     });
     if given
         .parent
@@ -310,6 +338,9 @@ fn prompt(mut given: Prompt) -> Result<Prompt, String> {
     cut.text("detail", &mut given.detail);
     cut.list("choices", &mut given.choices, CHOICES);
     cut.facts(&mut given.facts);
+    for time in [&mut given.asked_at, &mut given.expires_at] {
+        *time = time.filter(|time| *time < LATEST);
+    }
     if given.text_schema.as_ref().is_some_and(|schema| schema.len() > TEXT) {
         return Err("gives a prompt a schema that is too long".into());
     }
@@ -453,7 +484,18 @@ pub(super) fn options(mut given: Vec<OptionState>) -> Vec<OptionState> {
             .for_each(|value| cut.line("values", value, LINE));
         cut.optional("value", &mut option.value, LINE);
     }
+    let mut names = Vec::new();
+    given.retain(|option| is_new(&mut names, &option.name));
     given
+}
+
+/// Whether `name` is one, and not among the `known` ones, to which it is then added.
+fn is_new(known: &mut Vec<String>, name: &str) -> bool {
+    let is_new = !name.is_empty() && !known.iter().any(|known| known == name);
+    if is_new {
+        known.push(name.to_owned());
+    }
+    is_new
 }
 
 /// What became of a message; a cursor that cannot be given again is none, for the message is delivered.
@@ -479,13 +521,19 @@ pub(super) fn output(given: ToolOutput) -> Result<ToolOutput, Error> {
         Content::Media { bytes, .. } => bytes.len(),
         Content::Text(_) | Content::Link { .. } => 0,
     };
-    let bytes = given.structured.as_ref().map_or(0, String::len) + given.content.iter().map(media).sum::<usize>();
-    match bytes {
-        bytes if bytes > STRUCTURED => Err(Error::Failed(format!(
-            "its plugin answered with {bytes} bytes of data, and {STRUCTURED} are taken: ask for less at once"
-        ))),
-        _ => Ok(given),
+    let media: usize = given.content.iter().map(media).sum();
+    let structured = given.structured.as_ref().map_or(0, String::len);
+    for (bytes, most, what) in [
+        (structured, STRUCTURED, "data"),
+        (media, MEDIA, "pictures and other files"),
+    ] {
+        if bytes > most {
+            return Err(Error::Failed(format!(
+                "its plugin answered with {bytes} bytes of {what}, and {most} are taken: ask for less at once"
+            )));
+        }
     }
+    Ok(given)
 }
 
 /// What a plugin says of itself, which has what `exports` says: it promises nothing that it does not have.
@@ -515,10 +563,20 @@ pub(super) fn description(mut given: Description, exports: impl Fn(Interface) ->
     for option in &mut given.options {
         cut.line("options", &mut option.name, LINE);
         cut.line("options", &mut option.about, LINE);
+        cut.optional("options", &mut option.agent, LINE);
+        cut.optional("options", &mut option.initial, LINE);
         cut.list("options", &mut option.values, LIST);
+        option
+            .values
+            .iter_mut()
+            .for_each(|value| cut.line("options", value, LINE));
     }
+    given.options.retain(|option| !option.name.is_empty());
     cut.list("views", &mut given.views, CHOICES);
-    given.views.iter_mut().for_each(|view| cut.line("views", view, LINE));
+    let mut views = Vec::new();
+    given
+        .views
+        .retain(|view| text::one_line(view) == *view && is_new(&mut views, view));
     cut.facts(&mut given.facts);
     Ok(given)
 }
@@ -576,6 +634,12 @@ impl Cut {
             text.truncate(end);
             text.push('…');
         }
+    }
+
+    /// A time that nobody can tell is none.
+    fn time(&mut self, time: &mut Option<Timestamp>) {
+        self.note("times", time.is_some_and(|time| time >= LATEST));
+        *time = time.filter(|time| *time < LATEST);
     }
 
     fn list<T>(&mut self, name: &'static str, list: &mut Vec<T>, most: usize) {

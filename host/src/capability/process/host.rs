@@ -44,7 +44,7 @@ impl Call {
         let grant = self.allowed(&command)?;
         if let Some(socket) = programs.sockets.get(&command.program) {
             let looked = socket.look().await;
-            looked.map_err(|trouble| Error::Failed(format!("`{}` was not run: {trouble}", command.program)))?;
+            looked.map_err(|trouble| Error::Unavailable(format!("`{}` was not run: {trouble}", command.program)))?;
         }
         let directory = match &command.directory {
             Some(path) => Some(self.powers.directories.open_start(path).await?),
@@ -65,7 +65,7 @@ impl Call {
             })?
             .map_err(|_| Error::Failed("the host is shutting down".into()))?;
         if grant.allows(Access::Read, &command.args, &programs.agents).is_err() {
-            self.allowance.acted.set();
+            self.allowance.acted.set_ran();
         }
         let ended = machine::run(Start {
             backend: &self.powers.backend,

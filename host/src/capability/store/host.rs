@@ -14,15 +14,15 @@ impl Host for Call {
     }
 
     async fn put(&mut self, key: String, value: Vec<u8>, expect: Option<u64>) -> wasmtime::Result<Result<u64, Error>> {
-        Ok(self
-            .powers
-            .keeper
-            .with(move |kept| kept.put(&key, &value, expect))
-            .await)
+        self.allowance.acted.set_kept();
+        let put = self.powers.keeper.with(move |kept| kept.put(&key, &value, expect));
+        Ok(put.await)
     }
 
     async fn remove(&mut self, key: String, expect: Option<u64>) -> wasmtime::Result<Result<(), Error>> {
-        Ok(self.powers.keeper.with(move |kept| kept.remove(&key, expect)).await)
+        self.allowance.acted.set_kept();
+        let removed = self.powers.keeper.with(move |kept| kept.remove(&key, expect));
+        Ok(removed.await)
     }
 
     async fn keys(
