@@ -12,6 +12,7 @@ pub mod desk;
 pub mod http;
 pub mod machine;
 pub mod mcp;
+mod network;
 pub mod owner;
 pub mod peer;
 pub mod plugin;

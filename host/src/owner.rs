@@ -37,7 +37,7 @@ pub struct Owner {
     pub data: DataDirectory,
     /// Where what is done is recorded.
     pub recorder: Recorder,
-    /// Who may hold what at once.
+    /// Who may hold what at once, and how often ask.
     pub admission: Admission,
     /// What has begun, whether somebody waits for it or not: calls, and changes of who may come in.
     pub under_way: TaskTracker,
@@ -89,7 +89,14 @@ impl Owner {
         let desk = assemble::merge(config, backends, base_url)?;
         let tasks = TaskTracker::new();
         let max_body = usize::try_from(config.server.max_body)?;
-        let admission = Admission::new(config.server.max_requests, max_body, recorder.clone(), tasks.clone());
+        let admission = Admission::new(
+            config.server.max_requests,
+            max_body,
+            &config.server.rates,
+            recorder.clone(),
+            tasks.clone(),
+            shutdown.clone(),
+        );
         desk.watch(&tasks, shutdown);
         let ending = shutdown.clone();
         Ok(Self {

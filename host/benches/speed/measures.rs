@@ -294,7 +294,7 @@ pub(crate) async fn plugin_call(place: &Place) -> anyhow::Result<Row> {
     let mut times = Times::default();
     for _ in 0..PLUGIN_CALLS {
         let began = Instant::now();
-        let output = guest.call_tool(&call, Access::Read).await;
+        let output = guest.call_tool(&call, Access::Read, None).await;
         times.add(began.elapsed().as_secs_f64() * 1e6);
         ensure!(output.is_ok(), "the test plugin answered {output:?}");
     }

@@ -1,4 +1,4 @@
-//! Who may hold what of berth at once: a socket, room for a body, a place at work, a wait.
+//! Who may hold what of berth at once, and how often ask: a socket, room for a body, a place at work, a wait, a turn.
 //!
 //! Each has a bound per caller beside the one for all, whatever carries the call: a caller can use up only its own. What
 //! only reads has half of everything, so it never shuts out what acts, and the operator has places that no app can
@@ -7,21 +7,27 @@
 pub mod numbers;
 mod place;
 mod pool;
+mod rates;
 mod sockets;
 mod turned_away;
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use self::place::Place;
 pub use self::pool::Held;
 use self::pool::{Bounds, ById, Claim, Pool, Rank};
+use self::rates::Rates;
+pub use self::rates::{Act, TooOften};
 use self::sockets::Sockets;
 pub use self::sockets::{Answering, Socket};
 use self::turned_away::Ledger;
-pub use self::turned_away::{Refusal, What};
+pub use self::turned_away::{Kind, Refusal, What};
+use crate::config;
+use crate::network::network;
 use crate::peer::Peer;
 use crate::principal::Principal;
 use crate::store::Recorder;
@@ -38,14 +44,22 @@ struct Rooms {
     work: Arc<Pool<ById>>,
     waits: Arc<Pool<ById>>,
     strangers: Arc<Pool<IpAddr>>,
+    rates: Rates,
     ledger: Ledger,
 }
 
 impl Admission {
     /// `max_requests` bounds what is at work at once, and `max_body` is the longest body, in bytes. Who is turned away
-    /// stands in `recorder`, written by tasks of `tasks`.
-    pub fn new(max_requests: usize, max_body: usize, recorder: Recorder, tasks: TaskTracker) -> Self {
-        let ledger = Ledger::new(recorder, tasks);
+    /// stands in `recorder`, written by tasks of `tasks`, which end soon after `ending`.
+    pub fn new(
+        max_requests: usize,
+        max_body: usize,
+        rates: &config::Rates,
+        recorder: Recorder,
+        tasks: TaskTracker,
+        ending: CancellationToken,
+    ) -> Self {
+        let ledger = Ledger::new(recorder, tasks, ending);
         Self(Arc::new(Rooms {
             sockets: Sockets::new(ledger.clone()),
             local_sockets: Pool::new(Bounds {
@@ -60,16 +74,20 @@ impl Admission {
                 each: numbers::ONE_CALLERS_WAITS,
                 ..Bounds::shared(numbers::WAITS)
             }),
-            strangers: Pool::new(Bounds::shared(numbers::STRANGERS_REQUESTS)),
+            strangers: Pool::new(Bounds {
+                others: numbers::STRANGERS_REQUESTS,
+                ..Bounds::shared(numbers::STRANGERS_REQUESTS)
+            }),
+            rates: Rates::new(rates),
             ledger,
         }))
     }
 
     /// Takes in a TCP connection from `address`, a stranger's until it shows more. With `shared`, strangers of many
-    /// places come from that address, as through a tunnel. Where there is no room, the oldest idle connection of the
-    /// address that has most is told to make some.
-    pub fn socket(&self, address: IpAddr, shared: bool) -> Arc<Socket> {
-        self.0.sockets.admit(place(address), shared)
+    /// places come from that address, as through a tunnel; `speaks` says that its first byte is there already. Where
+    /// there is no room, another one is told to make some: see `Sockets::admit`.
+    pub fn socket(&self, address: IpAddr, shared: bool, speaks: bool) -> Arc<Socket> {
+        self.0.sockets.admit(network(address), shared, speaks)
     }
 
     /// A connection to the unix socket by `peer`, for as long as what this answers is kept.
@@ -86,7 +104,7 @@ impl Admission {
         self.0.local_sockets.try_enter(claim).map_err(|full| {
             let who = Principal::local();
             let who = if rank == Rank::Reads { who.only_reading() } else { who };
-            self.0.ledger.refuse(who.id(), What::Socket, full)
+            self.0.ledger.refuse(Kind::Callers, who.id(), What::Socket, full)
         })
     }
 
@@ -98,7 +116,7 @@ impl Admission {
         let mut claim = Claim::of(caller);
         claim.amount = length.max(numbers::LEAST_OF_A_BODY);
         let entered = self.0.bodies.enter(claim, numbers::PATIENCE).await;
-        entered.map_err(|full| self.0.ledger.refuse(caller.id(), What::Body, full))
+        entered.map_err(|full| self.0.ledger.refuse(Kind::Callers, caller.id(), What::Body, full))
     }
 
     /// A place at work for a call of `caller`.
@@ -107,7 +125,7 @@ impl Admission {
     /// If there is none within 2 seconds.
     pub async fn place(&self, caller: &Principal) -> Result<Place, Refusal> {
         let entered = self.0.work.enter(Claim::of(caller), numbers::PATIENCE).await;
-        let refused = |full| self.0.ledger.refuse(caller.id(), What::Place, full);
+        let refused = |full| self.0.ledger.refuse(Kind::Callers, caller.id(), What::Place, full);
         let work = entered.map_err(refused)?;
         Ok(Place::new(self.0.clone(), caller.clone(), work))
     }
@@ -117,23 +135,49 @@ impl Admission {
     /// # Errors
     /// If there is none within 2 seconds.
     pub async fn strangers_place(&self, address: IpAddr) -> Result<Held<IpAddr>, Refusal> {
-        let claim = Claim::one(place(address), Rank::Acts);
+        let network = network(address);
+        let claim = Claim::one(network, Rank::Acts);
         let entered = self.0.strangers.enter(claim, numbers::PATIENCE).await;
-        let who = || address.to_canonical().to_string();
-        entered.map_err(|full| self.0.ledger.refuse(&who(), What::Place, full))
+        let refused = |full| {
+            self.0
+                .ledger
+                .refuse(Kind::Strangers, &network.to_string(), What::Place, full)
+        };
+        entered.map_err(refused)
     }
 
-    /// Notes in the record that `who`, a caller or an address, asked too often.
-    pub fn asked_too_often(&self, who: &str) {
-        self.0.ledger.note(who, What::Turn);
+    /// Counts a request to MCP by `caller`, whatever carries it.
+    ///
+    /// # Errors
+    /// If it asks too often.
+    pub fn turn(&self, caller: &Principal) -> Result<(), TooOften> {
+        let turn = self.0.rates.tool(caller.id());
+        turn.inspect_err(|_| self.0.ledger.note(Kind::Callers, caller.id(), What::Turn))
     }
-}
 
-/// What counts as one place to come from: an IPv4 address, or an IPv6 network of 64 bits, which one customer has alone.
-pub fn place(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.into(),
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
+    /// Counts what a stranger at `address` does.
+    ///
+    /// # Errors
+    /// If it is done too often.
+    pub fn strangers_turn(&self, act: Act, address: IpAddr) -> Result<(), TooOften> {
+        let who = || network(address).to_string();
+        let turn = self.0.rates.act(act, address);
+        turn.inspect_err(|_| self.0.ledger.note(Kind::Strangers, &who(), What::Turn))
+    }
+
+    /// Counts a request for tokens by the app `client_id`, which has shown its secret.
+    ///
+    /// # Errors
+    /// If it asks too often.
+    pub fn apps_turn(&self, client_id: &str) -> Result<(), TooOften> {
+        let turn = self.0.rates.app(client_id);
+        turn.inspect_err(|_| self.0.ledger.note(Kind::Callers, client_id, What::Turn))
+    }
+
+    /// Whether a refusal that a stranger at `address` can cause at will has an entry of its own in the record. One that
+    /// has none is counted, and told of with others.
+    pub fn records_try(&self, address: IpAddr) -> bool {
+        self.0.ledger.records(Kind::Tries, &network(address).to_string())
     }
 }
 

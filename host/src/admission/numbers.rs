@@ -1,6 +1,6 @@
 //! Every number of admission, and why it is as it is. `docs/security.md` has them in a table.
 //!
-//! Files: 512 sockets of HTTP and 256 of the unix socket, with what backends and the database hold, stay below
+//! Files: [`SOCKETS`] of HTTP and 256 of the unix socket, with what backends and the database hold, stay below
 //! [`OPEN_FILES`], to which the server raises its own limit at the start.
 
 use std::time::Duration;
@@ -16,6 +16,15 @@ pub const ONE_ADDRESS_SOCKETS: usize = 64;
 /// TCP connections on which a valid token was shown. What finds no room here is answered all the same, as a stranger's
 /// connection that may have to make room.
 pub const CALLERS_SOCKETS: usize = 256;
+/// TCP connections that are open at all: all of these, and some that were told to make room and have not gone yet. While
+/// there are more, no further one is accepted.
+pub const SOCKETS: usize = STRANGERS_SOCKETS + CALLERS_SOCKETS + 64;
+/// TCP connections that the kernel keeps until they are accepted. It would drop what comes in a larger crowd, and a client
+/// tries again only after a second; usual are 128.
+pub const BACKLOG: i32 = 1024;
+/// TCP connections that were accepted and have not had a turn yet to be read. While there are as many, no further one is
+/// accepted: so each has been read, if it has said anything, long before it may have to make room.
+pub const NEWCOMERS: usize = 32;
 /// Connections to the unix socket. Each `berth stdio` holds one as long as its client runs; a hundred agents have one each.
 pub const LOCAL_SOCKETS: usize = 256;
 /// Connections to the unix socket that are being told that there is no room.
@@ -54,7 +63,8 @@ pub const WAITS: usize = 128;
 /// Waits of one caller.
 pub const ONE_CALLERS_WAITS: usize = 32;
 
-/// Requests of strangers at work: what they ask is small, and answered at once.
+/// Requests of strangers at work: what they ask is small, and answered at once. None of these places is the operator's,
+/// who is no stranger.
 pub const STRANGERS_REQUESTS: usize = 16;
 
 /// Apps that registered and were never approved. Each is some 200 bytes of the database.
@@ -63,7 +73,9 @@ pub const UNAPPROVED_APPS: usize = 1000;
 /// hundred further registrations take, ten minutes at least, to approve the one just made.
 pub const ONE_ADDRESS_UNAPPROVED_APPS: usize = 100;
 
-/// Entries of the record for those who were turned away, in a minute.
+/// Entries of the record for refusals of one kind, in a minute. There are three kinds, so that a flood of one hides none
+/// of another: those of callers; those of strangers who want a connection, a place or a turn; and those of strangers'
+/// passphrases and tokens. A million entries are 150 MB, so all three at their bound fill some 40 MB a day.
 pub const RECORDED: usize = 60;
 /// Of these, for one caller or address.
 pub const ONE_CALLERS_RECORDED: usize = 6;

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Rooms;
 use super::pool::{ById, Claim, Held};
-use super::turned_away::{Refusal, What};
+use super::turned_away::{Kind, Refusal, What};
 use crate::principal::Principal;
 
 /// A call's place at work, or among those that wait. Clones are the same place: it is held until the last of them is
@@ -47,7 +47,7 @@ impl Place {
         let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
         if !held.waits {
             let entered = rooms.waits.try_enter(Claim::of(caller));
-            let refused = |full| rooms.ledger.refuse(caller.id(), What::Wait, full);
+            let refused = |full| rooms.ledger.refuse(Kind::Callers, caller.id(), What::Wait, full);
             *held = Standing {
                 waits: true,
                 _held: entered.map_err(refused)?,

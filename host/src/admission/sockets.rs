@@ -1,6 +1,6 @@
 //! TCP connections: a stranger's until a token was shown on it, and a caller's from then on.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::numbers::{CALLERS_SOCKETS, ONE_ADDRESS_SOCKETS, STRANGERS_SOCKETS};
 use super::pool::{Bounds, ById, Claim, Held, Pool};
-use super::turned_away::{Ledger, What};
+use super::turned_away::{Kind, Ledger, What};
 use crate::principal::Principal;
 
 /// All TCP connections.
@@ -28,13 +28,17 @@ impl Sockets {
         })
     }
 
-    /// See [`Admission::socket`](super::Admission::socket).
-    pub(super) fn admit(self: &Arc<Self>, place: IpAddr, shared: bool) -> Arc<Socket> {
+    /// See [`Admission::socket`](super::Admission::socket). Who makes room is of the address that has most, or of this
+    /// one where it has all that it may. The newer half of these is spared, so that whoever has just come has time to
+    /// show who it is, however many come at once. Of the older half it is one that has come least far, and of several
+    /// any: nobody can tell who is next, or outlast all others by being quick.
+    pub(super) fn admit(self: &Arc<Self>, place: IpAddr, shared: bool, speaks: bool) -> Arc<Socket> {
         let each = if shared { STRANGERS_SOCKETS } else { ONE_ADDRESS_SOCKETS };
         let leave = CancellationToken::new();
-        let (number, sent_away) = self.strangers().admit(place, each, leave.clone());
+        let stage = if speaks { Stage::Heard } else { Stage::Silent };
+        let (number, sent_away) = self.strangers().admit(place, each, stage, leave.clone());
         if let Some(place) = sent_away {
-            self.ledger.note(&place.to_string(), What::Socket);
+            self.ledger.note(Kind::Strangers, &place.to_string(), What::Socket);
         }
         Arc::new(Socket {
             sockets: self.clone(),
@@ -83,7 +87,8 @@ impl Socket {
         }
     }
 
-    /// A request is answered, for as long as what this answers is kept: a stranger's connection then makes room last.
+    /// A whole head of a request has come, which is judged and answered for as long as what this answers is kept: a
+    /// stranger's connection then makes room last.
     pub fn answering(self: &Arc<Self>) -> Option<Answering> {
         let strange = self.callers.get().is_none();
         strange.then(|| {
@@ -123,65 +128,57 @@ enum Stage {
 struct Stranger {
     place: IpAddr,
     stage: Stage,
-    /// Orders by when it reached its stage.
-    since: u64,
     leave: CancellationToken,
 }
 
 /// The connections of strangers, by number.
 #[derive(Debug, Default)]
 struct Strangers {
-    /// Counts all that happens.
-    clock: u64,
-    sockets: HashMap<u64, Stranger>,
+    /// The number of the last one.
+    last: u64,
+    /// In the order in which they came.
+    sockets: BTreeMap<u64, Stranger>,
     places: HashMap<IpAddr, usize>,
 }
 
 impl Strangers {
     /// Takes one in from `place`, which may have at most `each`; and whose connection was sent away for it.
-    fn admit(&mut self, place: IpAddr, each: usize, leave: CancellationToken) -> (u64, Option<IpAddr>) {
-        let most = match self.places.get(&place) {
-            Some(own) if *own >= each => Some(place),
+    fn admit(&mut self, place: IpAddr, each: usize, stage: Stage, leave: CancellationToken) -> (u64, Option<IpAddr>) {
+        let next = match self.places.get(&place) {
+            Some(own) if *own >= each => self.next_to_leave(|other| other == place),
             _ if self.sockets.len() < STRANGERS_SOCKETS => None,
-            _ => self.crowded(),
+            _ => {
+                let most = self.places.values().max();
+                self.next_to_leave(|other| self.places.get(&other) == most)
+            }
         };
-        let sent_away = most.and_then(|place| self.send_away(place));
-        self.clock += 1;
+        let sent_away = next.and_then(|number| self.leave(number));
+        self.last += 1;
         *self.places.entry(place).or_default() += 1;
-        let stranger = Stranger {
-            place,
-            stage: Stage::Silent,
-            since: self.clock,
-            leave,
-        };
-        self.sockets.insert(self.clock, stranger);
-        (self.clock, sent_away)
+        self.sockets.insert(self.last, Stranger { place, stage, leave });
+        let from = sent_away.map(|stranger| {
+            stranger.leave.cancel();
+            stranger.place
+        });
+        (self.last, from)
     }
 
-    /// The place that has most; of several, the one whose connection is the first to make room.
-    fn crowded(&self) -> Option<IpAddr> {
-        let most = self.places.values().max()?;
-        let of_these = self
-            .sockets
-            .values()
-            .filter(|socket| self.places.get(&socket.place) == Some(most));
-        of_these
-            .min_by_key(|socket| (socket.stage, socket.since))
-            .map(|socket| socket.place)
-    }
-
-    fn send_away(&mut self, place: IpAddr) -> Option<IpAddr> {
-        let own = self.sockets.iter().filter(|(_, socket)| socket.place == place);
-        let (number, _) = own.min_by_key(|(_, socket)| (socket.stage, socket.since))?;
-        let socket = self.leave(*number)?;
-        socket.leave.cancel();
-        Some(place)
+    /// Which of those from some places makes room: of the older half, any of those that have come least far.
+    fn next_to_leave(&self, from: impl Fn(IpAddr) -> bool) -> Option<u64> {
+        let those: Vec<_> = self.sockets.iter().filter(|(_, socket)| from(socket.place)).collect();
+        let older = &those[..those.len().div_ceil(2)];
+        let least = older.iter().map(|(_, socket)| socket.stage).min()?;
+        let mut candidates: Vec<u64> = older
+            .iter()
+            .filter(|(_, socket)| socket.stage == least)
+            .map(|(number, _)| **number)
+            .collect();
+        Some(candidates.swap_remove(any_below(candidates.len())))
     }
 
     fn reach(&mut self, number: u64, stage: Stage) {
-        self.clock += 1;
         if let Some(socket) = self.sockets.get_mut(&number) {
-            (socket.stage, socket.since) = (stage, self.clock);
+            socket.stage = stage;
         }
     }
 
@@ -195,6 +192,12 @@ impl Strangers {
         }
         Some(socket)
     }
+}
+
+/// A number below `count` that nobody can foresee; 0 if the system gives none.
+fn any_below(count: usize) -> usize {
+    let random = getrandom::u64().unwrap_or_default();
+    usize::try_from(random % (count.max(1) as u64)).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -213,7 +216,8 @@ mod tests {
     impl House {
         fn admit(&mut self, place: &str, each: usize) -> (u64, Option<String>) {
             let token = CancellationToken::new();
-            let (number, sent_away) = self.strangers.admit(place.parse().unwrap(), each, token.clone());
+            let place = place.parse().unwrap();
+            let (number, sent_away) = self.strangers.admit(place, each, Stage::Silent, token.clone());
             self.tokens.push((number, token));
             (number, sent_away.map(|place| place.to_string()))
         }
@@ -222,6 +226,16 @@ mod tests {
             let sent = self.tokens.iter().filter(|(_, token)| token.is_cancelled());
             sent.map(|(number, _)| *number).collect()
         }
+
+        /// Whether this one is still there.
+        fn holds(&self, number: u64) -> bool {
+            self.strangers.sockets.contains_key(&number)
+        }
+    }
+
+    /// Numbers the address of a stranger.
+    fn address(number: usize) -> String {
+        format!("10.0.{}.{}", number / 256, number % 256)
     }
 
     #[test]
@@ -232,7 +246,7 @@ mod tests {
         house.admit("192.0.2.2", 2);
         assert_eq!(house.admit("192.0.2.2", 2).1.as_deref(), Some("192.0.2.2"));
         assert_eq!(house.sent_away(), [first]);
-        assert!(house.strangers.sockets.contains_key(&other));
+        assert!(house.holds(other));
     }
 
     #[test]
@@ -242,46 +256,75 @@ mod tests {
         while house.strangers.sockets.len() < STRANGERS_SOCKETS {
             house.admit("127.0.0.1", STRANGERS_SOCKETS);
         }
-        assert_eq!(
-            house.admit("192.0.2.9", ONE_ADDRESS_SOCKETS).1.as_deref(),
-            Some("127.0.0.1")
-        );
-        assert_eq!(
-            house.admit("127.0.0.1", STRANGERS_SOCKETS).1.as_deref(),
-            Some("127.0.0.1")
-        );
+        for from in ["192.0.2.9", "127.0.0.1", "127.0.0.1"] {
+            assert_eq!(house.admit(from, STRANGERS_SOCKETS).1.as_deref(), Some("127.0.0.1"));
+        }
         assert_eq!(house.strangers.sockets.len(), STRANGERS_SOCKETS);
-        assert!(house.strangers.sockets.contains_key(&honest));
+        assert!(house.holds(honest));
     }
 
     #[test]
-    fn of_addresses_that_have_as_many_the_oldest_makes_room() {
+    fn of_addresses_that_have_as_many_those_who_have_just_come_are_spared() {
         let mut house = House::default();
-        for number in 0..STRANGERS_SOCKETS {
-            house.admit(&format!("10.0.{}.{}", number / 256, number % 256), ONE_ADDRESS_SOCKETS);
+        for number in 0..STRANGERS_SOCKETS + STRANGERS_SOCKETS / 2 {
+            house.admit(&address(number), ONE_ADDRESS_SOCKETS);
         }
-        assert_eq!(
-            house.admit("192.0.2.1", ONE_ADDRESS_SOCKETS).1.as_deref(),
-            Some("10.0.0.0")
+        let newer = u64::try_from(STRANGERS_SOCKETS / 2).unwrap();
+        let sent_away = house.sent_away();
+        assert_eq!(sent_away.len(), STRANGERS_SOCKETS / 2);
+        assert!(
+            (house.strangers.last - newer + 1..=house.strangers.last).all(|number| house.holds(number)),
+            "{sent_away:?}"
         );
-        assert_eq!(
-            house.admit("192.0.2.2", ONE_ADDRESS_SOCKETS).1.as_deref(),
-            Some("10.0.0.1")
-        );
+    }
+
+    /// However the others that come look: each of them is at the stage that is given, and stays there.
+    #[test]
+    fn whoever_has_just_come_has_time_whatever_those_after_it_do() {
+        for stage in [Stage::Silent, Stage::Heard, Stage::Answering] {
+            let mut house = House::default();
+            let flood = |house: &mut House, count: usize| {
+                for _ in 0..count {
+                    let number = house.admit("127.0.0.1", STRANGERS_SOCKETS).0;
+                    house.strangers.reach(number, stage);
+                }
+            };
+            flood(&mut house, 3 * STRANGERS_SOCKETS);
+            let honest = house.admit("127.0.0.1", STRANGERS_SOCKETS).0;
+            flood(&mut house, STRANGERS_SOCKETS / 2 - 1);
+            assert!(house.holds(honest), "{stage:?}");
+        }
+    }
+
+    #[test]
+    fn nobody_can_tell_who_is_next() {
+        let next = || {
+            let mut house = House::default();
+            (0..=STRANGERS_SOCKETS).for_each(|_| drop(house.admit("127.0.0.1", STRANGERS_SOCKETS)));
+            house.sent_away()
+        };
+        let first = next();
+        assert_eq!(first.len(), 1);
+        // Of 128 that may be next, it is the same one 64 times in a row less often than anybody could ever see.
+        assert!((0..64).any(|_| next() != first));
     }
 
     #[test]
     fn silent_ones_make_room_before_idle_ones_and_those_before_what_is_answered() {
         let mut house = House::default();
-        let [answered, idle, silent] = [(); 3].map(|()| house.admit("192.0.2.1", 3).0);
-        house.strangers.reach(answered, Stage::Answering);
-        house.strangers.reach(idle, Stage::Heard);
-        let newcomer = house.admit("192.0.2.1", 3).0;
-        house.strangers.reach(newcomer, Stage::Heard);
-        let further = house.admit("192.0.2.1", 3).0;
-        house.strangers.reach(further, Stage::Heard);
-        house.admit("192.0.2.1", 3);
-        assert_eq!(house.sent_away(), [idle, silent, newcomer]);
+        let stages = [Stage::Answering, Stage::Heard, Stage::Silent];
+        for stage in stages.into_iter().chain(stages) {
+            let number = house.admit("192.0.2.1", 6).0;
+            house.strangers.reach(number, stage);
+        }
+        // Each newcomer makes the older half begin one later.
+        let mut in_turn = Vec::new();
+        for _ in 0..5 {
+            in_turn.extend(house.strangers.next_to_leave(|_| true));
+            house.admit("192.0.2.1", 6);
+        }
+        assert_eq!(in_turn, [3, 2, 5, 6, 7], "silent, idle, idle, silent, and a newcomer");
+        assert_eq!(house.sent_away(), [2, 3, 5, 6, 7]);
     }
 
     #[test]

@@ -1,21 +1,37 @@
 //! Who gets a place, a wait, room for a body, and who does not.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::ops::ControlFlow;
+use std::time::Duration;
+
 use tempfile::TempDir;
 
 use super::*;
 use crate::principal::{Backends, Scope};
 use crate::store::DataDirectory;
+use crate::store::audit::{Filter, Recorded};
+
+/// Enough for a test.
+pub(crate) const RATES: config::Rates = config::Rates {
+    tools: 1000,
+    login: 1000,
+    register: 1000,
+    token: 1000,
+};
 
 /// With so many places, and a record of its own.
 pub(crate) async fn admission(max_requests: usize) -> (TempDir, Admission) {
+    let (root, recorder) = record();
+    let (tasks, ending) = (TaskTracker::new(), CancellationToken::new());
+    let admission = Admission::new(max_requests, 1 << 20, &RATES, recorder, tasks, ending);
+    (root, admission)
+}
+
+fn record() -> (TempDir, Recorder) {
     let root = TempDir::new().unwrap();
     let data = DataDirectory::open(&root.path().join("data"), &root.path().join("cache")).unwrap();
     let recorder = Recorder::start(data.audit(false).unwrap(), false).unwrap();
-    (
-        root,
-        Admission::new(max_requests, 1 << 20, recorder, TaskTracker::new()),
-    )
+    (root, recorder)
 }
 
 fn app(name: &str, scope: Scope) -> Principal {
@@ -161,15 +177,15 @@ async fn what_runs_in_a_session_leaves_half_of_the_unix_socket_to_the_operator()
 async fn a_connection_becomes_its_callers_and_others_stay_strangers() {
     let (_root, admission) = admission(16).await;
     let address = "127.0.0.1".parse().unwrap();
-    let operators = admission.socket(address, true);
+    let operators = admission.socket(address, true, false);
     operators.show(&Principal::local());
     assert!(operators.answering().is_none());
     let reader = app("reader", Scope::Read);
-    let sockets: Vec<_> = (0..200).map(|_| admission.socket(address, true)).collect();
+    let sockets: Vec<_> = (0..200).map(|_| admission.socket(address, true, false)).collect();
     sockets.iter().for_each(|socket| socket.show(&reader));
     let strange = sockets.iter().filter(|socket| socket.answering().is_some()).count();
     assert_eq!(strange, 200 - numbers::CALLERS_SOCKETS / 2);
-    let newcomers: Vec<_> = (0..1000).map(|_| admission.socket(address, true)).collect();
+    let newcomers: Vec<_> = (0..1000).map(|_| admission.socket(address, true, false)).collect();
     assert!(futures::poll!(Box::pin(operators.must_leave())).is_pending());
     let left = newcomers
         .iter()
@@ -177,12 +193,95 @@ async fn a_connection_becomes_its_callers_and_others_stay_strangers() {
     assert!(left.count() >= 1000 - numbers::STRANGERS_SOCKETS);
 }
 
-#[test]
-fn neighbours_in_one_ipv6_network_are_one_place() {
-    let [one, other, far] =
-        ["2001:db8::1", "2001:db8::ffff:1", "2001:db8:0:1::1"].map(|text| place(text.parse().unwrap()));
-    assert_eq!(one, other);
-    assert_ne!(one, far);
-    let four: IpAddr = "192.0.2.1".parse().unwrap();
-    assert_eq!((place(four), place("::ffff:192.0.2.1".parse().unwrap())), (four, four));
+#[tokio::test(start_paused = true)]
+async fn strangers_get_every_place_that_is_theirs() {
+    let (_root, admission) = admission(16).await;
+    let mut held = Vec::new();
+    for address in ["192.0.2.1", "192.0.2.2", "192.0.2.3"] {
+        while let Ok(place) = admission.strangers_place(address.parse().unwrap()).await {
+            held.push(place);
+        }
+    }
+    assert_eq!(held.len(), numbers::STRANGERS_REQUESTS);
+}
+
+/// Waits until the record holds what is `wanted`, and answers its entries as `principal: text`.
+async fn recorded(root: &TempDir, wanted: impl Fn(&[String]) -> bool) -> Vec<String> {
+    let data = DataDirectory::open(&root.path().join("data"), &root.path().join("cache")).unwrap();
+    let audit = data.audit(false).unwrap();
+    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    loop {
+        let view = audit.view().unwrap();
+        let mut entries = Vec::new();
+        let note = |entry: Recorded| {
+            entries.push(format!("{}: {}", entry.principal, entry.text));
+            ControlFlow::Continue(())
+        };
+        view.visit(&Filter::default(), 1..=view.end, note).unwrap();
+        if wanted(&entries) {
+            return entries;
+        }
+        assert!(std::time::Instant::now() < deadline, "{entries:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_flood_of_one_kind_of_refusals_hides_none_of_another_and_is_told_as_a_count() {
+    const ONCE: config::Rates = config::Rates {
+        tools: 1,
+        login: 1,
+        register: 1,
+        token: 1,
+    };
+    let (root, recorder) = record();
+    let (tasks, ending) = (TaskTracker::new(), CancellationToken::new());
+    let admission = Admission::new(16, 1 << 20, &ONCE, recorder, tasks.clone(), ending.clone());
+    let address = |number: u32| IpAddr::from(std::net::Ipv4Addr::from_bits(0xC000_0200 + number));
+    let mut tries = 0;
+    for number in 0..200 {
+        for _ in 0..3 {
+            let _ = admission.strangers_turn(Act::Register, address(number));
+        }
+        tries += usize::from(admission.records_try(address(number)));
+    }
+    assert_eq!(tries, numbers::RECORDED);
+    let caller = app("one", Scope::Control);
+    for _ in 0..=10 {
+        let _ = admission.turn(&caller);
+    }
+    let other = app("other", Scope::Control);
+    admission.turn(&other).unwrap();
+    admission.turn(&other).unwrap_err();
+    ending.cancel();
+    let all = recorded(&root, |entries| entries.len() >= 60 + 6 + 1 + 3).await;
+    let of = |who: &str| all.iter().filter(|entry| entry.starts_with(who)).count();
+    assert_eq!(of("192.0.2."), numbers::RECORDED, "{all:?}");
+    assert_eq!((of("app:one"), of("app:other")), (numbers::ONE_CALLERS_RECORDED, 1));
+    for counted in [
+        "strangers: 340 more were turned away",
+        "strangers: 140 more passphrases and tokens were refused",
+        "callers: 4 more were turned away",
+    ] {
+        assert_eq!(of(counted), 1, "{counted}: {all:?}");
+    }
+    assert_eq!(all.len(), 60 + 6 + 1 + 3);
+    tasks.close();
+    tasks.wait().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_count_is_told_at_the_end_of_its_minute_though_nothing_else_happens() {
+    let (root, admission) = admission(4).await;
+    let reader = app("reader", Scope::Read);
+    let held = fill(&admission, &reader).await;
+    for _ in 0..10 {
+        admission.place(&reader).await.unwrap_err();
+    }
+    let told = |entries: &[String]| entries.iter().any(|entry| entry.starts_with("callers: "));
+    let all = recorded(&root, told).await;
+    assert!(
+        !held.is_empty() && all.last().unwrap().contains("5 more were turned away"),
+        "{all:?}"
+    );
 }

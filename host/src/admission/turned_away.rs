@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::numbers::{ONE_CALLERS_RECORDED, RECORDED};
@@ -79,47 +81,113 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// Writes into the record who was turned away. Clones share the budget.
+/// Whose refusals share a budget of entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Of callers, by the id of each.
+    Callers,
+    /// Of strangers who want a connection, a place or a turn, by their address.
+    Strangers,
+    /// Of strangers' passphrases and tokens, by their address: what they show may be known to many.
+    Tries,
+}
+
+impl Kind {
+    const ALL: [Self; 3] = [Self::Callers, Self::Strangers, Self::Tries];
+
+    /// Who is refused, as the entry says that tells how many were.
+    fn whose(self) -> &'static str {
+        match self {
+            Self::Callers => "callers",
+            Self::Strangers | Self::Tries => "strangers",
+        }
+    }
+
+    /// What is said of `more` refusals.
+    fn told(self, more: usize) -> String {
+        let what = match self {
+            Self::Callers | Self::Strangers => "were turned away",
+            Self::Tries => "passphrases and tokens were refused",
+        };
+        format!("{more} more {what} within a minute, which are not recorded singly")
+    }
+}
+
+/// Says what of refusals is recorded, and writes who was turned away. Clones share the budgets.
+///
+/// Of each [`Kind`] so many a minute have an entry each. How many more there were is said at the end of the minute.
 #[derive(Clone, Debug)]
 pub(super) struct Ledger {
     recorder: Recorder,
     tasks: TaskTracker,
-    budget: Arc<Mutex<Budget>>,
+    ending: CancellationToken,
+    /// In the order of [`Kind::ALL`].
+    budgets: Arc<[Mutex<Budget>; Kind::ALL.len()]>,
 }
 
 impl Ledger {
-    pub(super) fn new(recorder: Recorder, tasks: TaskTracker) -> Self {
-        let budget = Arc::new(Mutex::new(Budget::new(Instant::now())));
+    /// Writes by tasks of `tasks`, which end soon after `ending`.
+    pub(super) fn new(recorder: Recorder, tasks: TaskTracker, ending: CancellationToken) -> Self {
+        let budgets = Kind::ALL.map(|_| Mutex::new(Budget::new(Instant::now())));
         Self {
             recorder,
             tasks,
-            budget,
+            ending,
+            budgets: Arc::new(budgets),
         }
     }
 
     /// The refusal, noted.
-    pub(super) fn refuse(&self, who: &str, what: What, full: Full) -> Refusal {
-        self.note(who, what);
+    pub(super) fn refuse(&self, kind: Kind, who: &str, what: What, full: Full) -> Refusal {
+        self.note(kind, who, what);
         Refusal { what, full }
     }
 
     /// Records that `who` was turned away, unless that was recorded often enough lately. Nobody waits for it.
-    pub(super) fn note(&self, who: &str, what: What) {
-        let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(unrecorded) = budget.spend(who, Instant::now()) else {
-            return;
-        };
-        drop(budget);
-        let detail = match unrecorded {
-            0 => what.to_string(),
-            more => format!("{what}; {more} more were turned away before, which are not recorded"),
-        };
+    pub(super) fn note(&self, kind: Kind, who: &str, what: What) {
+        if self.records(kind, who) {
+            self.write(who, what.to_string());
+        }
+    }
+
+    /// Whether one more refusal of `who` has an entry of its own. One that has none is counted.
+    pub(super) fn records(&self, kind: Kind, who: &str) -> bool {
+        let mut budget = self.budget(kind);
+        match budget.spend(who, Instant::now()) {
+            Spent::Entry => true,
+            Spent::Counted => false,
+            Spent::FirstCounted => {
+                let ends = budget.began + MINUTE;
+                drop(budget);
+                self.tell_at(ends, kind);
+                false
+            }
+        }
+    }
+
+    /// Says at `ends` how many refusals had no entry until then.
+    fn tell_at(&self, ends: Instant, kind: Kind) {
+        let ledger = self.clone();
+        self.tasks.spawn(async move {
+            ledger.ending.run_until_cancelled(sleep_until(ends)).await;
+            let more = std::mem::take(&mut ledger.budget(kind).counted);
+            ledger.write(kind.whose(), kind.told(more));
+        });
+    }
+
+    fn write(&self, who: &str, detail: String) {
         let entry = Entry::at_door(Event::TurnedAway, who, detail);
         let recorder = self.recorder.clone();
         self.tasks.spawn(async move {
             // What cannot be written is kept, and the log tells of it.
             let _ = recorder.record(entry).await;
         });
+    }
+
+    fn budget(&self, kind: Kind) -> MutexGuard<'_, Budget> {
+        self.budgets[kind as usize]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -129,7 +197,19 @@ struct Budget {
     began: Instant,
     spent: usize,
     each: HashMap<String, usize>,
-    unrecorded: usize,
+    /// Refusals without an entry that nobody was told of yet.
+    counted: usize,
+}
+
+/// What becomes of a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spent {
+    /// It has an entry.
+    Entry,
+    /// It is counted, as others are.
+    Counted,
+    /// It is counted, and somebody must tell of it.
+    FirstCounted,
 }
 
 impl Budget {
@@ -138,24 +218,27 @@ impl Budget {
             began,
             spent: 0,
             each: HashMap::new(),
-            unrecorded: 0,
+            counted: 0,
         }
     }
 
-    /// Whether a refusal of `who` is recorded; then how many before it were not.
-    fn spend(&mut self, who: &str, now: Instant) -> Option<usize> {
+    fn spend(&mut self, who: &str, now: Instant) -> Spent {
         if now.duration_since(self.began) >= MINUTE {
             (self.began, self.spent) = (now, 0);
             self.each.clear();
         }
         let own = self.each.get(who).copied().unwrap_or_default();
         if self.spent >= RECORDED || own >= ONE_CALLERS_RECORDED {
-            self.unrecorded += 1;
-            return None;
+            self.counted += 1;
+            return if self.counted == 1 {
+                Spent::FirstCounted
+            } else {
+                Spent::Counted
+            };
         }
         self.spent += 1;
         self.each.insert(who.to_owned(), own + 1);
-        Some(std::mem::take(&mut self.unrecorded))
+        Spent::Entry
     }
 }
 
@@ -164,20 +247,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn so_many_refusals_a_minute_are_recorded_of_one_and_of_all_and_the_rest_is_counted() {
+    fn so_many_refusals_a_minute_have_an_entry_of_one_and_of_all_and_the_rest_is_counted() {
         let began = Instant::now();
         let mut budget = Budget::new(began);
-        let recorded = |budget: &mut Budget, who: &str, at| (0..100).filter_map(|_| budget.spend(who, at)).count();
-        assert_eq!(recorded(&mut budget, "one", began), ONE_CALLERS_RECORDED);
-        assert_eq!(budget.spend("other", began), Some(100 - ONE_CALLERS_RECORDED));
-        let all: usize = (0..100).map(|who| recorded(&mut budget, &who.to_string(), began)).sum();
-        assert_eq!(all, RECORDED - ONE_CALLERS_RECORDED - 1);
+        let entries = |budget: &mut Budget, who: &str, at| {
+            let spent = (0..100).filter(|_| budget.spend(who, at) == Spent::Entry);
+            spent.count()
+        };
+        assert_eq!(entries(&mut budget, "one", began), ONE_CALLERS_RECORDED);
+        assert_eq!(budget.counted, 100 - ONE_CALLERS_RECORDED);
+        let others: usize = (0..100).map(|who| entries(&mut budget, &who.to_string(), began)).sum();
+        assert_eq!(others, RECORDED - ONE_CALLERS_RECORDED);
         assert!(budget.each.len() <= RECORDED, "what is remembered is bounded too");
-        assert!(
-            budget
-                .spend("one", began + MINUTE)
-                .is_some_and(|unrecorded| unrecorded > 0)
-        );
+        assert_eq!(budget.counted, 101 * 100 - RECORDED);
+        assert_eq!(budget.spend("one", began + MINUTE), Spent::Entry);
+    }
+
+    #[test]
+    fn whoever_is_counted_first_is_told_of_again_after_the_count_was_taken() {
+        let began = Instant::now();
+        let mut budget = Budget::new(began);
+        (0..ONE_CALLERS_RECORDED).for_each(|_| assert_eq!(budget.spend("one", began), Spent::Entry));
+        for _ in 0..2 {
+            assert_eq!(budget.spend("one", began), Spent::FirstCounted);
+            assert_eq!(budget.spend("one", began), Spent::Counted);
+            budget.counted = 0;
+        }
     }
 
     #[test]

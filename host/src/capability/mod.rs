@@ -1,4 +1,4 @@
-//! What a plugin may reach of the outside: one file a capability, and what one backend was granted of each.
+//! What a plugin may reach of the outside: one room a capability, and what one backend was granted of each.
 
 mod context;
 pub mod files;

@@ -20,7 +20,7 @@ pub use self::own::CollisionError;
 pub use self::tools::Tool;
 
 pub(crate) use self::backends::View;
-pub(crate) use self::own::{OwnCall, Schema};
+pub(crate) use self::own::OwnCall;
 pub(crate) use self::request::Request;
 
 use self::aliases::Aliases;

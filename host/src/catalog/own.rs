@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
-pub(crate) use self::schema::Schema;
+use self::schema::Schema;
 
 use super::schema::takes;
 use super::{Mistake, Offer, Tool, View, tools};

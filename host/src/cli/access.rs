@@ -3,28 +3,37 @@
 use std::thread;
 use std::time::SystemTime;
 
-use anyhow::Context as _;
 use berth::config::Config;
 use berth::principal::Principal;
-use berth::store::audit::{Entry, Event};
-use berth::store::{Access, DataDirectory};
+use berth::store::audit::{Entry, Event, Head};
+use berth::store::{self, Access, DataDirectory};
+
+use super::print;
 
 /// Opens the records. Each of those commands comes through here first, before it asks for or changes anything.
 pub(crate) fn open(config: &Config) -> anyhow::Result<Access> {
     let data = DataDirectory::open(&config.server.data, &config.server.cache)?;
     // What could not be recorded afterwards is better refused.
-    data.audit(config.audit.sync)?.head()?;
+    data.audit(config.audit.sync)?.try_writing()?;
     Ok(data.access()?)
 }
 
-/// Records what the operator has done here. It comes before the command says that it is done.
-pub(crate) fn record(config: &Config, event: Event, detail: &str) -> anyhow::Result<()> {
-    let data = DataDirectory::open(&config.server.data, &config.server.cache)?;
-    let mut audit = data.audit(config.audit.sync)?;
+/// Records what the operator has done here. It comes before the command says that it is done. What was done is told
+/// even if that begins to fail now, with a note of it.
+pub(crate) fn record(config: &Config, event: Event, detail: &str) {
     let entry = Entry::at_door(event, Principal::local().id(), detail);
-    let recorded = audit.append(&[entry]);
-    recorded.context("it was done, but could not be recorded")?;
-    Ok(())
+    if let Err(error) = append(config, entry) {
+        let error = anyhow::Error::from(error);
+        print::note(&format!(
+            "This was done, and could not be recorded: {}",
+            print::causes(&error)
+        ));
+    }
+}
+
+fn append(config: &Config, entry: Entry) -> Result<Head, store::Error> {
+    let data = DataDirectory::open(&config.server.data, &config.server.cache)?;
+    data.audit(config.audit.sync)?.append(&[entry])
 }
 
 /// Waits until a server that runs has seen what was revoked, so that the command's word holds when it is read.

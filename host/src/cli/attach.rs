@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::call::Connection;
+use super::log;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -37,6 +38,8 @@ pub(crate) async fn run(config: &Config, options: Options, shutdown: Cancellatio
         if let Some(arguments) = grant.attach_args(joined) {
             let grant = assemble::with_places(grant, &data)?;
             let arguments = grant.fixed.iter().cloned().chain(arguments?);
+            // The thread that writes the log ends with this program.
+            log::finish();
             let error = replace_this_process(&grant.path, arguments, assemble::environment(backend), &backend.name);
             return Err(error).with_context(|| format!("{} cannot be started", grant.path.display()));
         }

@@ -146,7 +146,7 @@ fn revoke(config: &Config, access: &Access, id: &str) -> anyhow::Result<()> {
     if !ended && !configured {
         bail!("there is no app {id:?}; berth clients list shows the ids");
     }
-    access::record(config, Event::AppRemoved, id)?;
+    access::record(config, Event::AppRemoved, id);
     access::wait_until_heeded();
     print::line(&format!("{} has no access any more.", print::safe(id)));
     if configured {

@@ -42,7 +42,8 @@ pub(crate) fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode
 pub(crate) fn set(config: &Config, access: &Access) -> anyhow::Result<()> {
     let given = if stdin().is_terminal() { typed()? } else { piped()? };
     access.set_passphrase(&passphrase::hash(&given)?, SystemTime::now())?;
-    access::record(config, Event::PassphraseSet, "")
+    access::record(config, Event::PassphraseSet, "");
+    Ok(())
 }
 
 fn typed() -> anyhow::Result<String> {

@@ -3,6 +3,7 @@
 mod access;
 mod attach;
 mod audit;
+mod beside;
 mod call;
 mod check;
 mod clients;
@@ -87,6 +88,8 @@ enum Command {
     Plugin(PluginCommand),
     #[command(name = "demo-agent")]
     DemoAgent(berth_demo_agent::Options),
+    #[command(name = beside::NAME, hide = true)]
+    Beside(beside::Options),
 }
 
 #[derive(Subcommand)]
@@ -106,6 +109,7 @@ pub(crate) fn main() -> ExitCode {
             log::start().and_then(|()| run(command, arguments.config))
         }
     };
+    log::finish();
     ended.unwrap_or_else(|error| {
         print::error(&error);
         ExitCode::FAILURE
@@ -140,6 +144,7 @@ fn run(command: Command, config: Option<PathBuf>) -> anyhow::Result<ExitCode> {
             Command::Audit(options) => audit::run(&load()?, options, ending()?).await,
             Command::Plugin(PluginCommand::Inspect(options)) => inspect::run(options).await,
             Command::DemoAgent(options) => berth_demo_agent::run(options),
+            Command::Beside(options) => beside::run(options).await,
         }
     });
     runtime.shutdown_timeout(LAST_WORK);
@@ -199,7 +204,7 @@ impl Signals {
 
 /// Ends the process without waiting for anything, but leaves no program behind that it has started.
 fn end_at_once(name: &str, number: i32) -> ! {
-    // Nothing below may hold it up: who reads the log may have stopped reading.
+    // Nothing below may hold it up, and what runs at the exit may.
     let at_the_latest = || {
         std::thread::sleep(LAST_WORDS);
         let _ = kill_process(getpid(), Signal::KILL);
@@ -207,6 +212,7 @@ fn end_at_once(name: &str, number: i32) -> ! {
     let _ = std::thread::Builder::new().name("end".into()).spawn(at_the_latest);
     end_programs();
     tracing::warn!("{name} came again: berth ends at once, and what was under way is cut off");
+    log::finish();
     // What shells answer for a process that a signal has ended.
     std::process::exit(128 + number)
 }

@@ -1,9 +1,10 @@
 //! What a session changed in its checkout.
 
-use super::{Answer, Caller, Desk, ToolError, find, words};
+use super::{Answer, Caller, Desk, ToolError, find};
 use crate::catalog::answers::{ChangedFile, Changes};
 use crate::catalog::arguments::GetChanges;
 use crate::session;
+use crate::text::beginning;
 
 /// Files of one answer.
 const FILES: u32 = 100;
@@ -13,13 +14,13 @@ pub(super) async fn get_changes(desk: &Desk, caller: &Caller, wanted: GetChanges
     let backend = &member.watched.backend;
     let page = backend.get_changes(&session.id, wanted.after.as_deref(), FILES).await;
     let page = page.map_err(|error| ToolError::of(member.name(), error))?;
-    let text = words::beginning(page.text);
+    let (text, is_cut) = beginning(page.text);
     let changes = Changes {
         base: page.base,
         head: page.head,
         files: page.files.into_iter().map(file).collect(),
-        cut: page.cut || text.is_cut,
-        text: text.text,
+        cut: page.cut || is_cut,
+        text,
         next: page.next,
     };
     Ok(Answer::of(changes.text(), &changes))

@@ -72,7 +72,9 @@ async fn perhaps_started(desk: &Desk, caller: &Caller, member: &Member, moment: 
     let backend = member.name();
     let listed = soon(caller, member.watched.backend.list_sessions(&[])).await;
     let is_new = |session: &Session| session.created_at.is_some_and(|at| at / 1000 >= moment / 1000);
-    let new = listed.and_then(Result::ok).map(|mut listed| {
+    // Of a list that lacks some, nobody can tell what is not new, nor which is the only one.
+    let whole = listed.and_then(Result::ok).filter(|listed| listed.faults.is_empty());
+    let new = whole.map(|mut listed| {
         listed.items.retain(is_new);
         listed.items
     });

@@ -57,6 +57,8 @@ pub(crate) enum Kind {
     Message,
     /// A prompt was answered.
     Answer,
+    /// An own tool of a plugin was called.
+    Tool,
     /// A session was interrupted, or messages that waited for it were dropped.
     Interrupt,
     /// One message that waited was taken back.
@@ -87,6 +89,7 @@ impl Kind {
             Self::Start => "Start",
             Self::Message => "Message",
             Self::Answer => "Answer",
+            Self::Tool => "Tool",
             Self::Interrupt => "Interrupt",
             Self::Cancel => "Cancel",
         };
@@ -166,7 +169,9 @@ impl Deed<'_> {
             }
             Effect::Perhaps(why) => {
                 self.receipt = Receipt::Unconfirmed;
-                self.notes.push(format!("{UNCONFIRMED} ({why}.)"));
+                self.notes.push(format!(
+                    "It may have been typed: look with get_logs before you send it again. ({why}.)"
+                ));
             }
         }
     }
@@ -207,9 +212,10 @@ impl Deed<'_> {
             Some(session) => self.shown_after(caller, showing, session),
             None => self.seen_after(caller, showing).await,
         };
-        let (text, next) = page.map_or((None, self.after), |page| {
-            (Some(words::for_phone(&page.text)), Some(page.next))
-        });
+        let (text, next) = match page {
+            Some(page) => (Some(words::of_log(page.text, true).await), Some(page.next)),
+            None => (None, self.after),
+        };
         let acted = Acted {
             session,
             receipt: Some(self.receipt.name()),
@@ -221,13 +227,13 @@ impl Deed<'_> {
         Answer::of(acted.text(Some(self.kind)), &acted)
     }
 
-    /// The record of `session` in the answer to a deed. To who answered a prompt, the next one does not count as shown by
+    /// The record of `session` in the answer to a deed. To whoever answered a prompt, the next one does not count as shown by
     /// that: a repeated call must not answer it.
     fn shown_after(&self, caller: &Caller, showing: &Showing, session: session::Session) -> Session {
         let backend = self.member.name();
         match self.kind {
             Kind::Answer | Kind::Interrupt | Kind::Cancel => showing.session(backend, session),
-            Kind::Start | Kind::Message => showing.show(caller, backend, session),
+            Kind::Start | Kind::Message | Kind::Tool => showing.show(caller, backend, session),
         }
     }
 

@@ -84,13 +84,8 @@ pub(super) async fn get_logs(desk: &Desk, caller: &Caller, wanted: GetLogs) -> R
             log(member, &session.id, &wanted).await?
         }
     };
-    let text = if wanted.mobile_format {
-        words::for_phone(&logs.text)
-    } else {
-        logs.text
-    };
     let logs = Logs {
-        text: words::bounded(text),
+        text: words::of_log(logs.text, wanted.mobile_format).await,
         ..logs
     };
     Ok(Answer::of(logs.text(), &logs))

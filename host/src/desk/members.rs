@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::ToolError;
-use super::words::bounded;
+use super::words::of_log;
 use crate::catalog::View;
 use crate::session::{LogPage, LogQuery, Session};
 use crate::watch::Watched;
@@ -52,7 +52,7 @@ impl Member {
         };
         let page = self.watched.backend.read_log(id, &query).await.ok()?;
         Some(LogPage {
-            text: bounded(page.text),
+            text: of_log(page.text, false).await,
             ..page
         })
     }

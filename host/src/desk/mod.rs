@@ -24,7 +24,6 @@ mod senders;
 mod settle;
 mod showing;
 mod stop;
-mod structured;
 mod transcript;
 mod words;
 

@@ -1,21 +1,19 @@
 //! Calls of the tools that only one plugin has.
 
-use serde_json::Value;
+use std::sync::Arc;
 
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::words::bounded;
-use super::{Answer, Caller, Desk, ToolError, answer, structured};
+use super::deeds::{Effect, Kind, Receipt, effect};
+use super::{Answer, Caller, Desk, ToolError};
 use crate::capability::Access;
 use crate::catalog::OwnCall;
-use crate::plugin::Failure;
+use crate::plugin::{Output, Promise};
 use crate::principal::Scope;
-use crate::session::{Content, ToolCall};
+use crate::session::ToolCall;
 use crate::store::audit::Outcome;
-use crate::text::short_line;
-
-/// Characters of a media type, a title or an address that stands in the text.
-const NAME: usize = 127;
+use crate::text::marked;
 
 pub(super) async fn call_own_tool(desk: &Desk, caller: &Caller, wanted: OwnCall<'_>) -> Result<Answer, ToolError> {
     let member = desk.reach(caller).member(Some(wanted.backend))?;
@@ -29,84 +27,77 @@ pub(super) async fn call_own_tool(desk: &Desk, caller: &Caller, wanted: OwnCall<
         name: name.to_owned(),
         arguments: Value::Object(wanted.arguments).to_string(),
     };
-    let output =
-        member
-            .watched
-            .backend
-            .call_tool(&call, access)
-            .await
-            .map_err(|Failure { error, acted }| match acted {
-                true => ToolError::new(format!(
-                    "{}. It had begun to act before: look at what it did before you repeat the call",
-                    answer::describe(member.name(), error)
-                )),
-                false => ToolError::of(member.name(), error),
-            })?;
-    let (text, further) = apart(output.content);
-    let text = bounded(text);
-    let outcome = if output.failed { Outcome::Failed } else { Outcome::Done };
-    let structured = match (output.structured, wanted.output) {
-        (Some(given), schema) => structured::parse(given, schema).await.map(Some),
-        // A call that failed says so in words.
-        (None, Some(_)) if !output.failed => Err("no data, and its own schema promises some".to_owned()),
-        (None, _) => Ok(None),
+    let promise = wanted
+        .output
+        .map(|schema| -> Promise { Arc::new(move |data| schema.fault(data)) });
+    let report = Report {
+        promised: promise.is_some(),
+        access,
     };
-    let fault = match structured {
-        Ok(structured) => {
-            let text = Some(text);
-            return Ok(Answer {
-                text,
-                structured,
-                further,
-                outcome,
-            });
-        }
-        Err(fault) => format!("`{name}` of backend `{}` answered with {fault}", member.name()),
-    };
-    match access {
-        Access::Read => Err(ToolError::new(fault)),
-        // Without its data an answer cannot count as one that succeeded, but what was done must not be repeated.
-        Access::Control => Ok(Answer {
-            text: Some(format!(
-                "It was carried out, so do not repeat the call, but {fault}.\n{text}"
-            )),
-            structured: None,
-            further,
-            outcome: Outcome::Failed,
-        }),
+    let answered = member.watched.backend.call_tool(&call, access, promise).await;
+    match effect(member.name(), answered)? {
+        Effect::Done(output) => report.on(output, &format!("`{name}` of backend `{}`", member.name())),
+        Effect::Perhaps(why) => Ok(report.perhaps(&why)),
     }
 }
 
-/// The words of an answer as one text, and apart from them what clients can show. What they cannot is named in the text.
-fn apart(content: Vec<Content>) -> (String, Vec<Content>) {
-    let (mut words, mut further) = (Vec::new(), Vec::new());
-    for part in content {
-        match part {
-            Content::Text(text) => words.push(text),
-            Content::Media { ref media_type, .. } if is_media_type(media_type) => further.push(part),
-            Content::Media { media_type, bytes } => {
-                words.push(format!("[{} bytes of {}]", bytes.len(), short_line(&media_type, NAME)));
+/// What is told of a call, whatever came of it. Once the plugin had begun to act that is no error.
+struct Report {
+    /// Its data are told by a schema of the plugin's, so ours cannot stand there.
+    promised: bool,
+    access: Access,
+}
+
+impl Report {
+    /// It ended; `tool` says in words whose answer this is.
+    fn on(&self, output: Output, tool: &str) -> Result<Answer, ToolError> {
+        let outcome = if output.failed { Outcome::Failed } else { Outcome::Done };
+        let fault = match output.structured {
+            Ok(structured) => {
+                return Ok(Answer {
+                    text: Some(output.text),
+                    structured,
+                    further: output.further,
+                    outcome,
+                });
             }
-            Content::Link { ref url, .. } if is_address(url) => further.push(part),
-            Content::Link { url, title } => {
-                words.push(format!("[{}: {}]", short_line(&title, NAME), short_line(&url, NAME)));
-            }
+            Err(fault) => format!("{tool} answered with {fault}"),
+        };
+        if self.access == Access::Read {
+            return Err(ToolError::new(fault));
+        }
+        let note = format!("It was carried out, but its answer cannot be shown: {fault}.");
+        let Answer { text, structured, .. } = self.told(Receipt::Confirmed, &note);
+        let text = text.unwrap_or_default();
+        Ok(Answer {
+            text: Some(match output.text.is_empty() {
+                true => text,
+                false => format!("{text}\nIt said:\n{}", marked(&output.text, "| ")),
+            }),
+            structured,
+            further: output.further,
+            // What started nothing that acts has changed nothing outside of its plugin.
+            outcome: if output.acted { outcome } else { Outcome::Failed },
+        })
+    }
+
+    /// It had begun to act, and did not come to its end.
+    fn perhaps(&self, why: &str) -> Answer {
+        let note = format!(
+            "It had begun to act, so it may have been carried out, but its answer cannot be shown: {why}. Look at what it \
+             did before you repeat the call."
+        );
+        self.told(Receipt::Unconfirmed, &note)
+    }
+
+    fn told(&self, receipt: Receipt, note: &str) -> Answer {
+        let receipt = receipt.name();
+        let line = Kind::Tool.line(receipt).unwrap_or_default();
+        Answer {
+            text: Some(format!("{line}\n{note}")),
+            structured: (!self.promised).then(|| json!({"receipt": receipt, "note": note})),
+            further: Vec::new(),
+            outcome: Outcome::Done,
         }
     }
-    (words.join("\n"), further)
-}
-
-fn is_media_type(text: &str) -> bool {
-    let is_token = |part: &str| {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte);
-        (1..=NAME).contains(&part.len()) && part.bytes().all(plain)
-    };
-    text.split_once('/')
-        .is_some_and(|(kind, name)| is_token(kind) && is_token(name))
-}
-
-/// Whether it is one that a person may be led to.
-fn is_address(text: &str) -> bool {
-    let parsed: Result<http::Uri, _> = text.parse();
-    parsed.is_ok_and(|uri| uri.host().is_some() && matches!(uri.scheme_str(), Some("https" | "http")))
 }

@@ -71,7 +71,7 @@ pub(super) async fn fetch(desk: &Desk, caller: &Caller, wanted: Fetch) -> Result
         after: None,
     };
     let log = match backend.read_log(&id, &query).await {
-        Ok(page) => words::bounded(words::for_phone(&page.text)),
+        Ok(page) => words::of_log(page.text, true).await,
         Err(Error::Unsupported) => String::new(),
         Err(error) => return Err(ToolError::of(member.name(), error)),
     };

@@ -27,16 +27,20 @@ pub(super) async fn interrupt_session(
     let done = async {
         let _turn = turn_of(caller, member, id).await?;
         match member.watched.backend.interrupt(id).await {
-            // Dropping what waits was wish enough where the session itself is at rest.
+            // To drop what waits was all that could be done where the session itself is at rest.
             Err(Failure {
-                error: Error::Refused(_),
+                error: Error::Refused(why),
                 ..
-            }) if dropped => Ok(Effect::Done(session::Receipt::Confirmed)),
-            answered => effect(member.name(), answered),
+            }) if dropped => Ok((Effect::Done(session::Receipt::Confirmed), Some(why))),
+            answered => effect(member.name(), answered).map(|effect| (effect, None)),
         }
     };
     match done.await {
-        Ok(effect) => deed.came_to(effect),
+        Ok((effect, why)) => {
+            deed.came_to(effect);
+            deed.notes
+                .extend(why.map(|why| format!("The session itself was not interrupted: {why}.")));
+        }
         Err(error) if dropped => deed.doubt(&error.to_string()),
         Err(error) => return Err(error),
     }

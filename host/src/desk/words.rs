@@ -8,10 +8,10 @@ use crate::catalog::answers::{
     Acted, BackendError, Changes, Ended, Logs, Options, Projects, Prompt, Prompts, Session, Sessions,
 };
 use crate::session::{Effect, PromptKind};
-use crate::text::{marked, short_line};
+use crate::text::{clean_marked, ending, marked, short_line};
 
-/// Characters of log text in one answer: connectors take about 150,000, Claude Code 25,000 tokens.
-const LOG_CHARACTERS: usize = 60_000;
+/// Bytes of a log that are made fit for an answer at once; more is work for a thread that nobody waits for.
+const AT_ONCE: usize = 64 << 10;
 /// Characters of what stands in a line of a session.
 const PARAGRAPH: usize = 200;
 
@@ -34,6 +34,10 @@ impl Sessions {
 impl Session {
     /// A few short lines.
     pub(crate) fn text(&self) -> String {
+        // Which one was started is not always known.
+        if self.session_id.is_empty() {
+            return String::new();
+        }
         let mut text = format!("{} — {}", self.session_id, self.state.name());
         if !self.agent.is_empty() {
             let _ = write!(text, " · {}", self.agent);
@@ -89,7 +93,7 @@ impl Prompt {
         let mut text = format!("  asks ({}, prompt_id {}):", kind(self.kind), self.prompt_id);
         for foreign in [Some(&self.question), self.detail.as_ref()].into_iter().flatten() {
             if !foreign.is_empty() {
-                let _ = write!(text, "\n{}", marked(foreign, "    | "));
+                let _ = write!(text, "\n{}", clean_marked(foreign, "    | "));
             }
         }
         for choice in &self.choices {
@@ -286,7 +290,7 @@ fn none(none: &str, whether: &str, errors: &[BackendError]) -> String {
 }
 
 /// `text` for a small screen: no rules, no trailing blanks, no runs of empty lines.
-pub(crate) fn for_phone(text: &str) -> String {
+fn for_phone(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     let mut blank = true;
     for line in text.lines().map(str::trim_end) {
@@ -302,31 +306,16 @@ pub(crate) fn for_phone(text: &str) -> String {
     folded
 }
 
-/// The end of `text`, if it is too long for one answer.
-pub(crate) fn bounded(text: String) -> String {
-    match text.char_indices().rev().nth(LOG_CHARACTERS - 1) {
-        None | Some((0, _)) => text,
-        Some((from, _)) => {
-            let (left_out, kept) = text.split_at(from);
-            let left_out = left_out.chars().count();
-            format!("[… {left_out} characters before this were left out]\n{kept}")
-        }
-    }
-}
-
-/// The beginning of a text, and whether that is not all of it.
-pub(crate) struct Beginning {
-    pub(crate) text: String,
-    pub(crate) is_cut: bool,
-}
-
-/// The beginning of `text`, if it is too long for one answer.
-pub(crate) fn beginning(mut text: String) -> Beginning {
-    let end = text.char_indices().nth(LOG_CHARACTERS).map(|(end, _)| end);
-    text.truncate(end.unwrap_or(text.len()));
-    Beginning {
-        text,
-        is_cut: end.is_some(),
+/// What one answer shows of a log: its end, and `folded` for a small screen.
+pub(crate) async fn of_log(text: String, folded: bool) -> String {
+    let is_large = text.len() > AT_ONCE;
+    let shown = move || ending(if folded { for_phone(&text) } else { text });
+    match is_large {
+        false => shown(),
+        true => match tokio::task::spawn_blocking(shown).await {
+            Ok(shown) => shown,
+            Err(fault) => format!("[what it printed cannot be shown: {fault}]"),
+        },
     }
 }
 
@@ -334,12 +323,16 @@ pub(crate) fn beginning(mut text: String) -> Beginning {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_text_that_is_too_long_says_how_much_of_it_is_missing() {
-        let whole = "ü".repeat(LOG_CHARACTERS);
-        assert_eq!(bounded(whole.clone()), whole);
-        assert_eq!(bounded(String::new()), "");
-        let cut = bounded(format!("abc{whole}"));
-        assert_eq!(cut, format!("[… 3 characters before this were left out]\n{whole}"));
+    #[tokio::test]
+    async fn a_log_is_shown_alike_whether_it_is_small_or_large() {
+        for lines in [10, 10_000] {
+            let log = format!("{}last  ", "line\n\n\n----------\n".repeat(lines));
+            let shown = of_log(log.clone(), true).await;
+            assert!(
+                shown.ends_with("line\n\nline\n\nlast") && !shown.contains("---"),
+                "{lines}"
+            );
+            assert!(of_log(log, false).await.ends_with("----------\nlast  "), "{lines}");
+        }
     }
 }

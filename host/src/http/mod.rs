@@ -2,7 +2,7 @@
 //!
 //! A request meets, in this order: the names by which it may call us (`host_origin`), the answers for everyone
 //! (`/health`, a page for browsers, and the authorization server `oauth`, which strangers may ask only so often),
-//! the token (`bearer`), how often its caller may ask (`rates`), the media types (`media_types`), and the bounds on how
+//! the token (`bearer`), how often its caller may ask (`admission`), the media types (`media_types`), and the bounds on how
 //! much and how long (`bounds`, by `admission`). The token stands before the bounds, so that strangers take no places of
 //! callers.
 
@@ -13,7 +13,6 @@ mod host_origin;
 mod media_types;
 mod oauth;
 mod peer;
-mod rates;
 mod refusal;
 mod serve;
 mod tls;
@@ -32,7 +31,8 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::admission::Admission;
+use crate::admission::numbers::BACKLOG;
+use crate::admission::{Act, Admission, Socket};
 use crate::principal::StepUp;
 use crate::store::{Access, LocalToken};
 pub use address::Proxies;
@@ -41,9 +41,7 @@ use bounds::Bounds;
 pub use host_origin::{Base, Names};
 pub use oauth::OAuth;
 use peer::Connection;
-use rates::Act;
-pub use rates::Rates;
-use refusal::refuse;
+use refusal::{refuse, too_often};
 use serve::Entrance;
 pub use tls::{Certificate, Error as CertificateError};
 
@@ -65,11 +63,9 @@ pub struct Door {
     pub access: Arc<Access>,
     /// How an app gets a token.
     pub oauth: OAuth,
-    /// How often whoever may ask for what.
-    pub rates: Arc<Rates>,
     /// Who is believed about a client's address.
     pub proxies: Proxies,
-    /// Who may hold what at once. Whoever finds no room waits for 2 seconds, then gets 503.
+    /// Who may hold what at once, and how often ask. Whoever finds no room waits for 2 seconds, then gets 503.
     pub admission: Admission,
     /// The longest request body, in bytes.
     pub max_body: usize,
@@ -93,6 +89,7 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let address = listener.local_addr().context("the listening socket has no address")?;
     ensure_protected(address, door.names.are_public())?;
+    rustix::net::listen(&listener, BACKLOG).context("the listening socket takes no longer line")?;
     let entrance = Entrance {
         certificate: door.certificate.clone(),
         admission: door.admission.clone(),
@@ -116,7 +113,6 @@ fn router(mcp: MethodRouter, door: Door) -> Router {
     let front = Arc::new(Front {
         gate: Gate::new(&door),
         names: door.names,
-        rates: door.rates,
         proxies: door.proxies,
         bounds: Bounds::new(door.admission.clone(), door.max_body),
         admission: door.admission,
@@ -135,7 +131,6 @@ fn router(mcp: MethodRouter, door: Door) -> Router {
 struct Front {
     names: Names,
     gate: Gate,
-    rates: Arc<Rates>,
     proxies: Proxies,
     bounds: Bounds,
     admission: Admission,
@@ -161,15 +156,14 @@ impl Front {
         if oauth::answers(path) {
             return self.answer_stranger(request, next).await;
         }
+        let connection = request.extensions().get::<Connection>().cloned();
+        let socket = connection.as_ref().map(Connection::socket);
+        let _answering = socket.and_then(Socket::answering);
         let caller = self.gate.admit(&mut request, name).await?;
-        let _answering = request.extensions().get().and_then(|connection: &Connection| {
-            connection.socket().show(&caller);
-            connection.socket().answering()
-        });
-        if let Some(refusal) = self.rates.tool(caller.id()) {
-            self.admission.asked_too_often(caller.id());
-            return Err(refusal);
+        if let Some(socket) = socket {
+            socket.show(&caller);
         }
+        self.admission.turn(&caller).map_err(too_often)?;
         media_types::settle(&mut request).map_or(Ok(()), Err)?;
         let resource = bearer::resource(request.uri());
         let step_up = caller.may_ask_for_more().then(StepUp::default);
@@ -193,10 +187,8 @@ impl Front {
             }
             None => (Ipv4Addr::UNSPECIFIED.into(), None),
         };
-        if let Some(refusal) = self.rates.act(act(&request), address) {
-            self.admission.asked_too_often(&address.to_string());
-            return Err(refusal);
-        }
+        let turn = self.admission.strangers_turn(act(&request), address);
+        turn.map_err(too_often)?;
         request.extensions_mut().insert(oauth::Address(address));
         Ok(self.bounds.hold_stranger(request, address, next).await)
     }

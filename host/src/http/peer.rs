@@ -120,7 +120,7 @@ mod tests {
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (server, theirs) = listener.accept().unwrap();
         let (_root, admission) = crate::admission::tests::admission(4).await;
-        let socket = admission.socket(theirs.ip(), true);
+        let socket = admission.socket(theirs.ip(), true, false);
         let connection = Connection::new(server.local_addr().unwrap(), theirs, socket);
         assert_eq!(connection.peer().await, Peer::Operator);
         drop(client);

@@ -1,7 +1,8 @@
 //! The accept loop: connections with bounds, and a clean end.
 
 use std::convert::Infallible;
-use std::io::ErrorKind;
+use std::future::pending;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -14,9 +15,11 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::net::RecvFlags;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::{sleep, timeout};
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
@@ -27,7 +30,7 @@ use super::peer::{Connection, is_here};
 use super::refusal::refuse;
 use super::tls::{Certificate, Client};
 use crate::admission::Admission;
-use crate::admission::numbers::{FIRST_BYTE, HEAD};
+use crate::admission::numbers::{FIRST_BYTE, HEAD, NEWCOMERS, SOCKETS};
 
 /// How long a client may leave an answer unread before its connection is given up: it holds a place of few.
 const UNREAD_TIMEOUT: Duration = Duration::from_secs(20);
@@ -51,17 +54,19 @@ pub(super) struct Entrance {
 }
 
 /// Answers connections until `shutdown`; then takes no more, lets requests under way finish for at most [`GRACE`] and
-/// drops what is left. Every connection is accepted: where there are too many, others make room.
+/// drops what is left. Every connection is accepted: where there are too many, others make room. While those have not
+/// gone, further ones wait in the kernel's line, so that no crowd takes more files than there are.
 pub(super) async fn serve(listener: TcpListener, entrance: Arc<Entrance>, shutdown: CancellationToken) {
     let mut connections = JoinSet::new();
+    let newcomers = Arc::new(Semaphore::new(NEWCOMERS));
     loop {
         tokio::select! {
             () = shutdown.cancelled() => break,
             Some(_) = connections.join_next() => {}
-            accepted = listener.accept() => match accepted {
-                Ok((stream, theirs)) => {
+            accepted = accept(&listener, &newcomers), if connections.len() < SOCKETS => match accepted {
+                Ok((stream, theirs, newcomer)) => {
                     if let Some(connection) = entrance.admit(&stream, theirs) {
-                        connections.spawn(attend(stream, connection, entrance.clone(), shutdown.clone()));
+                        connections.spawn(attend(stream, connection, newcomer, entrance.clone(), shutdown.clone()));
                     }
                 }
                 Err(error) => pause(error).await,
@@ -77,27 +82,60 @@ pub(super) async fn serve(listener: TcpListener, entrance: Arc<Entrance>, shutdo
     connections.shutdown().await;
 }
 
+/// The next connection, once there is room among the newcomers.
+async fn accept(
+    listener: &TcpListener,
+    newcomers: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let newcomer = newcomers.clone().acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, theirs) = listener.accept().await?;
+    Ok((stream, theirs, newcomer))
+}
+
 impl Entrance {
     /// The connection with what it holds; none if the client is gone already.
     fn admit(&self, stream: &TcpStream, theirs: SocketAddr) -> Option<Connection> {
         stream.set_nodelay(true).ok()?;
         let ours = stream.local_addr().ok()?;
         let shared = is_here(ours, theirs) || self.proxies.trusts(theirs.ip());
-        Some(Connection::new(
-            ours,
-            theirs,
-            self.admission.socket(theirs.ip(), shared),
-        ))
+        let socket = self.admission.socket(theirs.ip(), shared, speaks(stream));
+        Some(Connection::new(ours, theirs, socket))
     }
 }
 
+/// Whether what the client says first is here already, as the kernel knows before the runtime does.
+fn speaks(stream: &TcpStream) -> bool {
+    // The stream never blocks.
+    let read = rustix::net::recv(stream, &mut [0_u8; 1], RecvFlags::PEEK);
+    read.is_ok_and(|(_, count)| count > 0)
+}
+
 /// One connection, to its end or until it must make room for another.
-async fn attend(stream: TcpStream, connection: Connection, entrance: Arc<Entrance>, shutdown: CancellationToken) {
+async fn attend(
+    stream: TcpStream,
+    connection: Connection,
+    newcomer: OwnedSemaphorePermit,
+    entrance: Arc<Entrance>,
+    shutdown: CancellationToken,
+) {
     let socket = connection.socket().clone();
     tokio::select! {
+        // Read first, in each of its turns.
+        biased;
         () = receive(stream, connection, &entrance, shutdown) => {}
         () = socket.must_leave() => tracing::debug!("a connection made room for another"),
+        () = settle(newcomer) => {}
     }
+}
+
+/// Lets the runtime learn what the kernel has for a connection, and read that; from then on it is no newcomer.
+async fn settle(newcomer: OwnedSemaphorePermit) {
+    // The first turn asks for what has come, and the runtime looks for that before it gives the next one.
+    for _ in 0..2 {
+        yield_now().await;
+    }
+    drop(newcomer);
+    pending().await
 }
 
 async fn receive(stream: TcpStream, connection: Connection, entrance: &Entrance, shutdown: CancellationToken) {
@@ -173,7 +211,7 @@ fn answer_with(
 
 /// A client that gave up before it was accepted costs nothing. Anything else, such as too many open files, may well
 /// last: trying again at once would only burn time.
-async fn pause(error: std::io::Error) {
+async fn pause(error: io::Error) {
     let gone = [
         ErrorKind::ConnectionAborted,
         ErrorKind::ConnectionReset,

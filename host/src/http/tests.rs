@@ -20,19 +20,11 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{Door, Names, OAuth, Proxies, Rates, ensure_protected, run};
+use super::{Door, Names, OAuth, Proxies, ensure_protected, run};
+use crate::admission::tests::RATES;
 use crate::admission::{Admission, numbers};
-use crate::config;
 use crate::principal::Principal;
 use crate::store::{DataDirectory, Recorder};
-
-/// Enough for a test.
-pub(super) const RATES: config::Rates = config::Rates {
-    tools: 1000,
-    login: 1000,
-    register: 1000,
-    token: 1000,
-};
 
 /// A running door. The echo answers `hold` when it is released, `forever` never, and never ends its answer to `stream`.
 struct Server {
@@ -65,24 +57,25 @@ impl Server {
         let token = data.local_token().unwrap();
         let text = token.reveal().to_owned();
         let access = Arc::new(data.access().unwrap());
-        let rates = Arc::new(Rates::new(&RATES));
         let recorder = Recorder::start(data.audit(false).unwrap(), false).unwrap();
+        let shutdown = CancellationToken::new();
+        let tasks = TaskTracker::new();
+        let admission = Admission::new(max_requests, 1024, &RATES, recorder.clone(), tasks, shutdown.clone());
         let mut door = Door {
             token,
             open_on_loopback: false,
             sessions_may_control: false,
             names: Names::new(port, false, Some("https://berth.example")),
-            admission: Admission::new(max_requests, 1024, recorder.clone(), TaskTracker::new()),
+            admission: admission.clone(),
             oauth: OAuth::new(
                 access.clone(),
                 recorder,
                 Arc::default(),
                 [].into(),
-                rates.clone(),
-                tokio_util::task::TaskTracker::new(),
+                admission,
+                TaskTracker::new(),
             ),
             access,
-            rates,
             proxies: Proxies {
                 trusted: Vec::new(),
                 users: Vec::new(),
@@ -93,8 +86,7 @@ impl Server {
         };
         adjust(&mut door);
         let (held, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-        let (shutdown, mcp) = (CancellationToken::new(), any(echo));
-        let mcp = mcp.layer(Extension((held.clone(), release.clone())));
+        let mcp = any(echo).layer(Extension((held.clone(), release.clone())));
         let running = tokio::spawn(run(listener, mcp, door, shutdown.clone()));
         Self {
             port,

@@ -99,10 +99,10 @@ pub fn replace_this_process(
         .exec()
 }
 
-/// `program` with what the operator has in their own environment, and nothing on standard input.
+/// `program` with what the operator has in their own environment. Its standard input ends with this process.
 pub(super) fn beside(program: &Path, args: &[&str]) -> Command {
     let mut command = alone(program, None);
-    command.args(args).stdin(Stdio::null());
+    command.args(args);
     command
 }
 
@@ -118,19 +118,31 @@ fn command(start: Start<'_>) -> (Vec<u8>, Command) {
     (start.stdin, command)
 }
 
-/// `program` in a process group of its own, in `directory` or else the root directory, behind three pipes.
-// The host's one place that starts programs; a directory can only be entered by descriptor, and the umask only be set,
-// between fork and exec.
-#[allow(unsafe_code, clippy::disallowed_methods, reason = "see above")]
-fn alone(program: &Path, directory: Option<OwnedFd>) -> Command {
-    let mut command = Command::new(program);
+/// `program` in the process group of this process, with its outputs and nothing on standard input.
+pub(super) fn within(program: &Path, args: &[OsString]) -> Command {
+    let mut command = started(program, None);
+    command.args(args).stdin(Stdio::null());
     command
-        .current_dir("/")
+}
+
+/// `program` in a process group of its own, in `directory` or else the root directory, behind three pipes.
+fn alone(program: &Path, directory: Option<OwnedFd>) -> Command {
+    let mut command = started(program, directory);
+    command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)
         .kill_on_drop(true);
+    command
+}
+
+// The host's one place that starts programs; a directory can only be entered by descriptor, and the umask only be set,
+// between fork and exec.
+#[allow(unsafe_code, clippy::disallowed_methods, reason = "see above")]
+fn started(program: &Path, directory: Option<OwnedFd>) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir("/");
     // SAFETY: the closure makes a few system calls that are async-signal-safe and touches no memory of the parent's.
     unsafe {
         command.pre_exec(move || {

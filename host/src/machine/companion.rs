@@ -1,15 +1,21 @@
 //! A program that runs beside berth for its operator, such as a tunnel, and ends with it.
 
+use std::ffi::OsString;
 use std::io;
+use std::os::fd::AsFd as _;
 use std::path::Path;
+use std::process::ExitStatus;
 use std::time::Duration;
 
+use rustix::process::Signal;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
-use tokio::process::Child;
+use tokio::net::unix::pipe;
+use tokio::process::{Child, ChildStdin};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::child::{Group, beside};
+use super::child::{Group, beside, within};
 
 /// How long it may take to end when it is asked to.
 const LEAVE: Duration = Duration::from_secs(2);
@@ -21,12 +27,15 @@ const LINES: usize = 64;
 /// A running program. When this is dropped, all that is left in its process group is killed.
 pub struct Companion {
     child: Child,
+    /// Ends with this process, however that ends: so [`accompany`] knows.
+    _stdin: Option<ChildStdin>,
     group: Group,
     lines: mpsc::Receiver<String>,
 }
 
 impl Companion {
-    /// Starts `program`, an absolute path, with this process's environment.
+    /// Starts `program`, an absolute path, with this process's environment. Only what ends when its standard input does, as
+    /// [`accompany`], ends with this process even if that is killed.
     ///
     /// # Errors
     /// What the system says if it cannot be started.
@@ -36,7 +45,12 @@ impl Companion {
         let (sender, lines) = mpsc::channel(LINES);
         tokio::spawn(read(child.stdout.take(), sender.clone()));
         tokio::spawn(read(child.stderr.take(), sender));
-        Ok(Self { child, group, lines })
+        Ok(Self {
+            _stdin: child.stdin.take(),
+            child,
+            group,
+            lines,
+        })
     }
 
     /// The next line that it prints on either output; none when it prints no more, since it has ended. A call that is
@@ -51,6 +65,35 @@ impl Companion {
         // What it ends with is its own affair.
         let _ = timeout(LEAVE, self.child.wait()).await;
     }
+}
+
+/// Runs `program` to its end, in a process that was started as a [`Companion`] and does nothing else: it ends the program,
+/// with all that it started, when standard input ends. Then whoever started it is gone, and nobody else would.
+///
+/// # Errors
+/// What the system says if it cannot be started or waited for.
+pub async fn accompany(program: &Path, args: &[OsString]) -> io::Result<ExitStatus> {
+    // Whoever is not the first of a group of its own would end others with it.
+    let _ = rustix::process::setpgid(None, None);
+    // What asks the group to end is for the program, whose end ends this one.
+    let _asked = signal(SignalKind::terminate())?;
+    let mut starter = pipe::Receiver::from_owned_fd(io::stdin().as_fd().try_clone_to_owned()?)?;
+    let mut child = { within(program, args) }.spawn()?;
+    tokio::select! {
+        ended = child.wait() => ended,
+        () = gone(&mut starter) => {
+            let ours = rustix::process::getpgrp();
+            let _ = rustix::process::kill_process_group(ours, Signal::TERM);
+            let _ = timeout(LEAVE, child.wait()).await;
+            rustix::process::kill_process_group(ours, Signal::KILL)?;
+            std::future::pending().await
+        }
+    }
+}
+
+/// Waits for the end of a pipe.
+async fn gone(pipe: &mut pipe::Receiver) {
+    while let Ok(1..) = pipe.read(&mut [0; 64]).await {}
 }
 
 /// Hands on what `pipe` says, line by line, until it ends or nobody listens.

@@ -6,6 +6,7 @@
 mod client;
 mod finishing;
 mod lines;
+mod paced;
 mod schema;
 mod turns;
 
@@ -31,13 +32,14 @@ use rmcp::transport::async_rw::AsyncRwTransport;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use rmcp::{ErrorData, ServiceExt};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use self::client::{Called, Client};
 use self::finishing::Finishing;
+use self::paced::Paced;
 use self::turns::InTurn;
 use crate::admission::{Admission, Place, Refusal};
 use crate::catalog::{self, Catalog};
@@ -54,6 +56,8 @@ const LIST_TTL: u64 = 60_000;
 const LAST_CALLS: Duration = Duration::from_secs(4);
 /// How long their answers may still be written then.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
+/// Bytes of an answer that are cleaned at once; more is work for a thread that nobody waits for.
+const AT_ONCE: usize = 64 << 10;
 /// What a model should know first; clients read the first 512 characters.
 const INSTRUCTIONS: &str = "berth is a remote control for coding-agent sessions. list_sessions shows them; create_session \
     starts one; send_message talks to its agent; get_logs reads what it printed; check_prompts and respond_to_prompt \
@@ -214,6 +218,10 @@ impl ServerHandler for Server {
             .and_then(|parts| parts.extensions.get::<StepUp>())
             .filter(|_| self.catalog.lacks(&caller.principal, &request.name).is_some())
             .cloned();
+        let promises = self
+            .catalog
+            .tool(&request.name)
+            .is_some_and(|tool| tool.output.is_some());
         let (desk, recorder) = (self.desk.clone(), self.recorder.clone());
         let call = async move {
             let arguments = request.arguments.unwrap_or_default();
@@ -227,7 +235,7 @@ impl ServerHandler for Server {
                 if let (Err(error), Some(step_up)) = (&answer, lacking) {
                     step_up.note(clean(&error.to_string()));
                 }
-                Ok(result(answer).into())
+                cleaned(answer, promises).await.map(Into::into)
             }
             Err(_) => Err(ErrorData::internal_error(
                 "the call ended by a fault in berth; its log says where",
@@ -261,7 +269,8 @@ pub fn http_service(server: Server, max_body: usize, hosts: Vec<String>, origins
     })
 }
 
-/// Serves one client over a stream of JSON lines, until it ends, or shortly after `shutdown`: what waits is answered.
+/// Serves one client over a stream of JSON lines, until it ends, or shortly after `shutdown`: what waits is answered. It
+/// may ask as often as a caller over HTTP.
 pub async fn serve_stream<R, W>(
     mut server: Server,
     read: R,
@@ -276,7 +285,7 @@ where
     server.answering = answering.clone();
     let (read, write) = lines::bounded(read, write);
     let stream = InTurn::new(AsyncRwTransport::new_server(read, write));
-    let Some(started) = shutdown.run_until_cancelled(server.serve(stream)).await else {
+    let Some(started) = shutdown.run_until_cancelled(Paced(server).serve(stream)).await else {
         return Ok(());
     };
     let serving = started?;
@@ -326,8 +335,40 @@ fn hints(tool: &catalog::Tool, scope: Scope) -> ToolAnnotations {
     )
 }
 
-/// The one place where answers leave: every string is cleaned here.
-fn result(answer: Result<Answer, ToolError>) -> CallToolResult {
+/// [`result`], without keeping a thread that runs tasks from its work.
+async fn cleaned(answer: Result<Answer, ToolError>, promises: bool) -> Result<CallToolResult, ErrorData> {
+    let size = answer.as_ref().map_or(0, |answer| {
+        let further = answer.further.iter().map(|part| match part {
+            Content::Text(text) => text.len(),
+            Content::Link { url, title } => url.len() + title.len(),
+            Content::Media { bytes, .. } => bytes.len(),
+        });
+        answer.text.as_ref().map_or(0, String::len)
+            + answer.structured.as_ref().map_or(0, size)
+            + further.sum::<usize>()
+    });
+    if size <= AT_ONCE {
+        return Ok(result(answer, promises));
+    }
+    let cleaning = tokio::task::spawn_blocking(move || result(answer, promises));
+    cleaning
+        .await
+        .map_err(|fault| ErrorData::internal_error(fault.to_string(), None))
+}
+
+/// Bytes of all texts in `value`.
+fn size(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(size).sum(),
+        Value::Object(fields) => fields.iter().map(|(name, value)| name.len() + size(value)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    }
+}
+
+/// The one place where answers leave: every string is cleaned here. `promises`: the tool has an output schema, so MCP lets
+/// a client take an answer without data for broken, and drop its text, unless it counts as an error.
+fn result(answer: Result<Answer, ToolError>, promises: bool) -> CallToolResult {
     match answer {
         Ok(answer) => {
             let structured = answer.structured.map(clean_json);
@@ -339,7 +380,7 @@ fn result(answer: Result<Answer, ToolError>) -> CallToolResult {
             let further = answer.further.into_iter().map(block);
             let blocks = iter::once(ContentBlock::text(text)).chain(further).collect();
             let mut result = match answer.outcome {
-                Outcome::Done => CallToolResult::success(blocks),
+                Outcome::Done if structured.is_some() || !promises => CallToolResult::success(blocks),
                 _ => CallToolResult::error(blocks),
             };
             result.structured_content = structured;

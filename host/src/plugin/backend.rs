@@ -10,7 +10,7 @@ use wasmtime::component::{ComponentNamedList, ComponentType, Lift, Lower};
 use wasmtime::error::Context as _;
 
 use super::Engine;
-use super::checked::{self, Listed};
+use super::checked::{self, Listed, Output, Page, Promise, Weighed};
 use super::engine::{self, HANDOVER, Home};
 use super::exports::Interface;
 use super::load::Plugin;
@@ -19,7 +19,7 @@ use crate::capability::{Access, Acted, Allowance, Powers};
 use crate::contract::types as given;
 use crate::session::{
     Answered, ChangePage, Delivery, Description, Error, Event, LogPage, LogQuery, Message, NewSession, OptionState,
-    Project, Receipt, Session, State, ToolCall, ToolOutput, TurnPage, TurnQuery, Upkept, Verbs,
+    Project, Receipt, Session, State, ToolCall, TurnPage, TurnQuery, Upkept, Verbs,
 };
 
 /// Calls of the host's own that a backend may have at once beside its callers': its poll and its upkeep.
@@ -35,6 +35,13 @@ pub struct Failure {
     pub error: Error,
     /// It had begun to act before, so what came of it is not known. Where a plugin says that it refused, it undid that.
     pub acted: bool,
+}
+
+impl Failure {
+    /// For a verb that only reads.
+    fn into_error(self) -> Error {
+        self.error
+    }
 }
 
 /// What one backend's calls may use.
@@ -124,151 +131,166 @@ impl Backend {
 
     /// One session.
     pub async fn get_session(&self, id: &str) -> Result<Session, Error> {
-        let asked = self.read::<_, given::Session>((Interface::Backend, "get-session"), (id,));
-        let (session, faults) = checked::one_session(asked.await?.into(), Some(id), self.verbs())?;
-        self.name(&faults);
-        Ok(session)
+        let (wanted, possible) = (id.to_owned(), self.verbs());
+        let check = move |given| checked::one_session(given, Some(&wanted), possible);
+        let asked = self.read::<_, given::Session, _, _>((Interface::Backend, "get-session"), (id,), check);
+        asked.await.map(|found| self.without_faults(found))
     }
 
     /// A page of a session's log.
     pub async fn read_log(&self, id: &str, query: &LogQuery) -> Result<LogPage, Error> {
         let query = given::LogQuery::from(query);
-        let asked = self.read::<_, given::LogPage>((Interface::Backend, "read-log"), (id, query));
-        checked::log(asked.await?.into())
+        let read = (Interface::Backend, "read-log");
+        self.read::<_, given::LogPage, _, _>(read, (id, query), checked::log)
+            .await
     }
 
     /// Turns of a session's conversation.
     pub async fn read_turns(&self, id: &str, query: &TurnQuery) -> Result<TurnPage, Error> {
         let query = given::TurnQuery::from(query);
-        let asked = self.read::<_, given::TurnPage>((Interface::Transcripts, "read-turns"), (id, query));
-        checked::turns(asked.await?.into())
+        let read = (Interface::Transcripts, "read-turns");
+        self.read::<_, given::TurnPage, _, _>(read, (id, query), checked::turns)
+            .await
     }
 
     /// What a session changed: at most `limit` files, from where `after` says.
     pub async fn get_changes(&self, id: &str, after: Option<&str>, limit: u32) -> Result<ChangePage, Error> {
-        let asked = self.read::<_, given::ChangePage>((Interface::Changes, "get-changes"), (id, after, limit));
-        checked::changes(asked.await?.into())
+        let get = (Interface::Changes, "get-changes");
+        self.read::<_, given::ChangePage, _, _>(get, (id, after, limit), checked::changes)
+            .await
     }
 
     /// The options of a session, as they are.
     pub async fn list_options(&self, id: &str) -> Result<Vec<OptionState>, Error> {
-        let asked = self.read::<_, Vec<given::OptionState>>((Interface::Options, "list-options"), (id,));
-        let options = asked.await?.into_iter().map(Into::into).collect();
-        Ok(checked::options(options))
+        let check = |given: Page<OptionState>| Ok(checked::options(given.items));
+        let list = (Interface::Options, "list-options");
+        self.read::<_, Vec<given::OptionState>, _, _>(list, (id,), check).await
     }
 
     /// The projects that sessions may start in.
     pub async fn list_projects(&self) -> Result<Listed<Project>, Error> {
-        let asked = self.read::<_, given::ProjectPage>((Interface::Projects, "list-projects"), ());
-        let page = asked.await?;
-        let projects = page.projects.into_iter().map(Into::into).collect();
-        let mut listed = checked::projects(projects);
-        self.name(&listed.faults);
-        listed.add_problems(problems(page.problems));
-        Ok(listed)
+        let check = |given| Ok(checked::projects(given));
+        let asked = self.read::<_, given::ProjectPage, _, _>((Interface::Projects, "list-projects"), (), check);
+        asked.await.map(|found| self.without_faults(found))
     }
 
     /// Starts a session, within `deadline`.
     pub async fn create_session(&self, request: &NewSession, deadline: Instant) -> Result<Session, Failure> {
-        let check = |session: given::Session| {
-            let (session, faults) = checked::one_session(session.into(), None, self.verbs())?;
-            self.name(&faults);
-            Ok(session)
-        };
+        let possible = self.verbs();
+        let check = move |given| checked::one_session(given, None, possible);
         let request = given::NewSession::from(request);
         let create = (Interface::Control, "create-session");
-        self.act(create, (request,), Some(deadline), check).await
+        let asked = self.act::<_, given::Session, _, _>(create, (request,), Some(deadline), check);
+        asked.await.map(|started| self.without_faults(started))
     }
 
     /// Gives a session a message.
     pub async fn send_message(&self, id: &str, message: &Message) -> Result<Delivery, Failure> {
         let message = given::Message::from(message);
-        self.act((Interface::Control, "send-message"), (id, message), None, delivery)
+        let send = (Interface::Control, "send-message");
+        self.act::<_, given::Delivery, _, _>(send, (id, message), None, |given| Ok(checked::delivery(given)))
             .await
     }
 
     /// Takes a message back that the backend keeps for later.
     pub async fn cancel_message(&self, id: &str, message: &str) -> Result<(), Failure> {
-        self.act((Interface::Control, "cancel-message"), (id, message), None, Ok)
-            .await
+        let cancel = (Interface::Control, "cancel-message");
+        self.act::<_, (), (), _>(cancel, (id, message), None, Ok).await
     }
 
     /// Answers one prompt, or those of one group.
     pub async fn respond(&self, id: &str, answers: &[Answered]) -> Result<Delivery, Failure> {
         let answers: Vec<given::Answered> = answers.iter().map(Into::into).collect();
-        self.act((Interface::Control, "respond"), (id, answers), None, delivery)
+        let respond = (Interface::Control, "respond");
+        self.act::<_, given::Delivery, _, _>(respond, (id, answers), None, |given| Ok(checked::delivery(given)))
             .await
     }
 
     /// Stops what a session is doing.
     pub async fn interrupt(&self, id: &str) -> Result<Receipt, Failure> {
-        self.act((Interface::Control, "interrupt"), (id,), None, receipt).await
+        let interrupt = (Interface::Control, "interrupt");
+        self.act::<_, given::Receipt, Receipt, _>(interrupt, (id,), None, Ok)
+            .await
     }
 
     /// Ends a session.
     pub async fn terminate(&self, id: &str) -> Result<Receipt, Failure> {
-        self.act((Interface::Control, "terminate"), (id,), None, receipt).await
+        let terminate = (Interface::Control, "terminate");
+        self.act::<_, given::Receipt, Receipt, _>(terminate, (id,), None, Ok)
+            .await
     }
 
     /// Sets an option of a session.
     pub async fn set_option(&self, id: &str, name: &str, value: &str) -> Result<(), Failure> {
         let set = (Interface::Options, "set-option");
-        self.act(set, (id, name, value), None, Ok).await
+        self.act::<_, (), (), _>(set, (id, name, value), None, Ok).await
     }
 
-    /// Calls a tool that only this plugin has.
-    pub async fn call_tool(&self, call: &ToolCall, access: Access) -> Result<ToolOutput, Failure> {
+    /// Calls a tool that only this plugin has. What it promised of its data is held against that.
+    pub async fn call_tool(
+        &self,
+        call: &ToolCall,
+        access: Access,
+        promise: Option<Promise>,
+    ) -> Result<Output, Failure> {
         let allowance = self.allowance(access, None, false);
-        let check = |output: given::ToolOutput| checked::output(output.into());
+        let acted = allowance.acted.clone();
+        let check = move |given| checked::output(given, promise.as_ref());
         let call = given::ToolCall::from(call);
-        self.watched((Interface::OwnTools, "call-tool"), (call,), allowance, check)
-            .await
+        let asked =
+            self.call::<_, given::ToolOutput, _, _>((Interface::OwnTools, "call-tool"), (call,), allowance, check);
+        asked.await.map(|output| Output {
+            acted: acted.ran(),
+            ..output
+        })
     }
 
     /// Lets the plugin do what is due, and tells it what happened.
     pub async fn upkeep(&self, events: &[Event]) -> Result<Upkept, Error> {
         let events: Vec<given::Event> = events.iter().map(Into::into).collect();
         let allowance = self.allowance(Access::Control, None, true);
-        let asked = self.call::<_, given::Upkept>((Interface::Upkeep, "run"), (events,), allowance);
-        Ok(asked.await?.into())
+        let asked = self.call::<_, given::Upkept, Upkept, _>((Interface::Upkeep, "run"), (events,), allowance, Ok);
+        asked.await.map_err(Failure::into_error)
     }
 
     /// What the plugin says of itself.
     async fn describe(&self) -> Result<Description, Error> {
         let allowance = self.allowance(Access::Read, None, true);
-        let asked = self.call::<_, given::Description>((Interface::Backend, "describe"), (), allowance);
-        checked::description(asked.await?.into(), |interface| self.has(interface))
+        let exports = self.plugin.exports.clone();
+        let check = move |given| checked::description(given, |interface| exports.has(interface));
+        let asked = self.call::<_, given::Description, _, _>((Interface::Backend, "describe"), (), allowance, check);
+        asked.await.map_err(Failure::into_error)
     }
 
     /// The sessions of all pages, up to as many as a list may have.
     async fn pages(&self, states: &[State], terms: &Allowance) -> Result<Listed<Session>, Error> {
-        let wanted: Vec<given::State> = states.iter().map(|state| (*state).into()).collect();
+        let asked: Vec<given::State> = states.iter().map(|state| (*state).into()).collect();
+        let possible = self.verbs();
         let mut pages = checked::Pages::default();
         loop {
             let query = given::SessionQuery {
-                states: wanted.clone(),
-                limit: pages.room(),
+                states: asked.clone(),
+                limit: pages.limit(),
                 after: pages.next().map(str::to_owned),
             };
+            let (wanted, room) = (states.to_vec(), pages.room());
+            let check = move |page: Page<Session>| Ok(checked::part(page, &wanted, possible, room));
             let list = (Interface::Backend, "list-sessions");
-            let page: given::SessionPage = match self.call(list, (query,), terms.clone()).await {
-                Ok(page) => page,
-                Err(error) if pages.are_none() => return Err(error),
-                Err(error) => {
+            let page = self.call::<_, given::SessionPage, _, _>(list, (query,), terms.clone(), check);
+            match page.await {
+                Ok(part) => {
+                    if !pages.add(part) {
+                        break;
+                    }
+                }
+                Err(Failure { error, .. }) if pages.are_none() => return Err(error),
+                Err(Failure { error, .. }) => {
                     pages.end(&error);
                     break;
                 }
-            };
-            let sessions = page.sessions.into_iter().map(Session::from);
-            let is_wanted = |session: &Session| states.is_empty() || states.contains(&session.state);
-            let sessions = sessions.filter(is_wanted).collect();
-            if !pages.add(sessions, problems(page.problems), page.next) {
-                break;
             }
         }
-        let (listed, faults) = pages.into_list(self.verbs());
-        self.name(&faults);
-        Ok(listed)
+        Ok(self.without_faults(pages.into_list()))
     }
 
     /// What can be done with sessions of this backend at all.
@@ -285,17 +307,15 @@ impl Backend {
         }
     }
 
-    /// Names faults of the plugin in the log, each once.
-    fn name(&self, faults: &[String]) {
-        if faults.is_empty() {
-            return;
-        }
+    /// What a plugin gave, once its faults are named in the log, each once.
+    fn without_faults<T>(&self, (given, faults): (T, Vec<String>)) -> T {
         let mut named = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
         for fault in faults {
             if named.len() < FAULTS && named.insert(fault.clone()) {
                 tracing::warn!(backend = self.name, plugin = self.plugin.origin, "{fault}");
             }
         }
+        given
     }
 
     /// The terms of a call that begins now; without `deadline` it has as long as this backend's calls have.
@@ -308,72 +328,87 @@ impl Backend {
         }
     }
 
-    async fn read<A, T>(&self, function: Function, arguments: A) -> Result<T, Error>
+    async fn read<A, G, T, U>(
+        &self,
+        function: Function,
+        arguments: A,
+        check: impl FnOnce(T) -> Result<U, Error> + Send + 'static,
+    ) -> Result<U, Error>
     where
         A: ComponentNamedList + Lower + Send + Sync,
-        T: ComponentType + Lift + Send + Sync + 'static,
+        G: Into<T> + ComponentType + Lift + Send + Sync + 'static,
+        T: Weighed + Send + 'static,
+        U: Send + 'static,
     {
         let allowance = self.allowance(Access::Read, None, false);
-        self.call(function, arguments, allowance).await
+        let asked = self.call::<A, G, T, U>(function, arguments, allowance, check);
+        asked.await.map_err(Failure::into_error)
     }
 
-    async fn act<A, T, U>(
+    async fn act<A, G, T, U>(
         &self,
         function: Function,
         arguments: A,
         deadline: Option<Instant>,
-        check: impl FnOnce(T) -> Result<U, Error>,
+        check: impl FnOnce(T) -> Result<U, Error> + Send + 'static,
     ) -> Result<U, Failure>
     where
         A: ComponentNamedList + Lower + Send + Sync,
-        T: ComponentType + Lift + Send + Sync + 'static,
+        G: Into<T> + ComponentType + Lift + Send + Sync + 'static,
+        T: Weighed + Send + 'static,
+        U: Send + 'static,
     {
         let allowance = self.allowance(Access::Control, deadline, false);
-        self.watched(function, arguments, allowance, check).await
+        self.call::<A, G, T, U>(function, arguments, allowance, check).await
     }
 
-    /// A call of which it counts whether it had begun to act when it failed, or when its answer did not pass `check`.
-    async fn watched<A, T, U>(
+    /// One call of a function of the contract, which answers with a `G`, and what `check` makes of that as a record of
+    /// berth's own. It holds its place until then, so that no more large answers are here at once than large calls may be.
+    /// A function that the plugin does not export is one that it does not support.
+    async fn call<A, G, T, U>(
         &self,
-        function: Function,
+        (interface, name): Function,
         arguments: A,
         allowance: Allowance,
-        check: impl FnOnce(T) -> Result<U, Error>,
+        check: impl FnOnce(T) -> Result<U, Error> + Send + 'static,
     ) -> Result<U, Failure>
     where
         A: ComponentNamedList + Lower + Send + Sync,
-        T: ComponentType + Lift + Send + Sync + 'static,
-    {
-        let acted = allowance.acted.clone();
-        let answered = self.call(function, arguments, allowance).await.and_then(check);
-        answered.map_err(|error| {
-            // What it keeps may be done later, unless it says that it was not done.
-            let unclear = matches!(error, Error::TimedOut(_) | Error::Failed(_));
-            Failure {
-                acted: acted.ran() || (unclear && acted.kept()),
-                error,
-            }
-        })
-    }
-
-    /// One call of a function of the contract. One that the plugin does not export is one that it does not support.
-    async fn call<A, T>(&self, (interface, name): Function, arguments: A, allowance: Allowance) -> Result<T, Error>
-    where
-        A: ComponentNamedList + Lower + Send + Sync,
-        T: ComponentType + Lift + Send + Sync + 'static,
+        G: Into<T> + ComponentType + Lift + Send + Sync + 'static,
+        T: Weighed + Send + 'static,
+        U: Send + 'static,
     {
         let Some(interface) = self.plugin.exports.get(interface) else {
-            return Err(Error::Unsupported);
+            return Err(Failure {
+                error: Error::Unsupported,
+                acted: false,
+            });
         };
+        let (acted, access) = (allowance.acted.clone(), allowance.access);
         let given = self.run(allowance, async |store| {
             let instance = self.plugin.linked.instantiate_async(&mut *store).await?;
             let function = instance.get_export_index(&mut *store, Some(interface), name);
             let function = function.context("the plugin lacks a function of the contract")?;
-            let function = instance.get_typed_func::<A, (Result<T, given::Error>,)>(&mut *store, function)?;
-            let (answer,) = function.call_async(store, arguments).await?;
-            Ok(answer.map_err(|error| checked::error(error.into())))
+            let function = instance.get_typed_func::<A, (Result<G, given::Error>,)>(&mut *store, function)?;
+            Ok(match function.call_async(store, arguments).await?.0 {
+                Ok(answer) => Ok(checked::apart_if_large(answer.into(), check).await),
+                Err(error) => Err(error.into()),
+            })
         });
-        given.await
+        let (error, acted) = match given.await {
+            Ok(Ok(answer)) => return Ok(answer),
+            // Its plugin says that it is done.
+            Ok(Err(unusable)) => (unusable, access == Access::Control),
+            Err(error) => {
+                // What it keeps may be done later, unless it says that it was not done.
+                let unclear = matches!(error, Error::TimedOut(_) | Error::Failed(_));
+                (error, acted.ran() || (unclear && acted.kept()))
+            }
+        };
+        Err(Failure {
+            error: checked::error(error),
+            acted,
+        })
     }
 
     /// Runs `body` in a store of its own. Whatever goes wrong inside it is an error that names why, and ends with it.
@@ -431,19 +466,3 @@ impl Backend {
 
 /// A function of the contract: its interface, and its name there.
 type Function = (Interface, &'static str);
-
-fn delivery(given: given::Delivery) -> Result<Delivery, Error> {
-    Ok(checked::delivery(given.into()))
-}
-
-fn receipt(given: given::Receipt) -> Result<Receipt, Error> {
-    Ok(given.into())
-}
-
-/// What a backend could not look at, as berth's own errors.
-fn problems(given: Vec<(String, given::Error)>) -> Vec<(String, Error)> {
-    given
-        .into_iter()
-        .map(|(what, why)| (what, checked::error(why.into())))
-        .collect()
-}

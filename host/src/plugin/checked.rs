@@ -3,22 +3,29 @@
 //! Text that stands in a line comes out of here as one clean line. What is too much is cut where a cut shows, left out
 //! and named, or refused: never dropped in silence.
 
-use std::collections::HashMap;
+mod output;
+mod pages;
+mod structured;
+mod weight;
 
+pub(super) use self::output::output;
+pub use self::output::{Output, Promise};
+pub(super) use self::pages::{Page, Pages, part};
+pub(super) use self::weight::Weighed;
 use super::exports::Interface;
 use super::words::in_words;
 use crate::session::{
-    ChangePage, Choice, Content, Creation, Delivery, Description, Error, LogPage, OptionState, Project, Prompt,
-    Session, State, Timestamp, ToolOutput, TurnPage, Verbs,
+    ChangePage, Choice, Creation, Delivery, Description, Error, LogPage, OptionState, Project, Prompt, Session, State,
+    Timestamp, TurnPage, Verbs,
 };
-use crate::text;
+use crate::text::{self, Short};
 
 /// Entries of one list: sessions, projects, choices, facts and the like.
 const LIST: usize = 1_000;
-/// Pages by which one list of sessions is asked for.
-const PAGES: usize = 64;
 /// Bytes of all texts of one list.
 const BYTES: usize = 2 << 20;
+/// Bytes of them that are looked at: what they lose is as much as what stays, and no more.
+const LOOKED_AT: usize = 2 * BYTES;
 /// Bytes of an id of a session or prompt, or of a key of a choice.
 const ID: usize = 128;
 /// Characters of a line.
@@ -35,10 +42,6 @@ const FACTS: usize = 32;
 const CHOICES: usize = 64;
 /// Bytes of one page of a log, and of a diff.
 const PAGE: usize = 4 << 20;
-/// Bytes of the data of an own tool's answer.
-const STRUCTURED: usize = 256 << 10;
-/// Bytes of pictures and the like in it.
-const MEDIA: usize = 2 << 20;
 /// Own tools of one plugin.
 const TOOLS: usize = 128;
 /// Characters of an error.
@@ -47,6 +50,27 @@ const ERROR: usize = 2_000;
 const LATEST: Timestamp = 1 << 53;
 /// Faults of one list that are named one by one.
 const FAULTS: usize = 8;
+
+/// Bytes that are checked at once; more is work for a thread that nobody waits for.
+const AT_ONCE: usize = 32 << 10;
+
+/// What `check` makes of what a plugin answered. However large that is, the threads that run tasks stay free.
+pub(super) async fn apart_if_large<T, U>(
+    given: T,
+    check: impl FnOnce(T) -> Result<U, Error> + Send + 'static,
+) -> Result<U, Error>
+where
+    T: Weighed + Send + 'static,
+    U: Send + 'static,
+{
+    if given.weight() <= AT_ONCE {
+        return check(given);
+    }
+    let checking = tokio::task::spawn_blocking(move || check(given));
+    checking
+        .await
+        .unwrap_or_else(|fault| Err(Error::Failed(fault.to_string())))
+}
 
 /// A list as far as it can be used, and what is wrong with the rest.
 #[derive(Debug, Clone)]
@@ -83,12 +107,10 @@ impl<T> Listed<T> {
         listed
     }
 
-    /// What its backend says could not be looked at.
-    pub(super) fn add_problems(&mut self, problems: Vec<(String, Error)>) {
-        for (what, why) in problems {
-            let (what, why) = (text::short_line(&what, LINE), in_words(why));
-            self.fault(format!("{what}: {why}"));
-        }
+    fn too_large(&mut self) {
+        self.fault(format!(
+            "its plugin lists more than {BYTES} bytes; the rest is left out"
+        ));
     }
 
     fn fault(&mut self, fault: String) {
@@ -100,108 +122,13 @@ impl<T> Listed<T> {
     }
 }
 
-/// The pages of one list of sessions, as they come.
-#[derive(Default)]
-pub(super) struct Pages {
-    sessions: Vec<Session>,
-    problems: Vec<(String, Error)>,
-    next: Option<String>,
-    pages: usize,
-    /// Why not all was listed.
-    ended: Option<String>,
-}
-
-impl Pages {
-    /// How many sessions there is room for.
-    pub(super) fn room(&self) -> u32 {
-        u32::try_from(LIST - self.sessions.len().min(LIST)).unwrap_or(0)
-    }
-
-    /// Where the next page begins; none: at the beginning.
-    pub(super) fn next(&self) -> Option<&str> {
-        self.next.as_deref()
-    }
-
-    /// No page came yet.
-    pub(super) fn are_none(&self) -> bool {
-        self.pages == 0
-    }
-
-    /// The next page could not be had.
-    pub(super) fn end(&mut self, why: &Error) {
-        let why = in_words(why.clone());
-        self.ended = Some(format!("only part of its sessions is known: {why}"));
-    }
-
-    /// Adds a page; whether a further one is to be asked for.
-    pub(super) fn add(&mut self, sessions: Vec<Session>, problems: Vec<(String, Error)>, next: Option<String>) -> bool {
-        self.pages += 1;
-        self.sessions.extend(sessions);
-        self.problems.extend(problems);
-        let Some(next) = next else { return false };
-        if self.sessions.len() >= LIST {
-            self.ended = Some(format!(
-                "it has more than {LIST} sessions; only the first {LIST} are shown"
-            ));
-        } else if self.pages >= PAGES {
-            self.ended = Some(format!(
-                "its plugin lists its sessions in more than {PAGES} pages; the rest is left out"
-            ));
-        } else if !is_cursor(&next) || self.next.as_ref() == Some(&next) {
-            self.ended = Some("its plugin's list of sessions goes on where it was; the rest is left out".into());
-        }
-        self.next = Some(next);
-        self.ended.is_none()
-    }
-
-    /// All of it, and the faults of the plugin among what is wrong with it.
-    pub(super) fn into_list(self, possible: Verbs) -> (Listed<Session>, Vec<String>) {
-        let mut listed = sessions(self.sessions, possible);
-        let faults = listed.faults.clone();
-        self.ended.into_iter().for_each(|why| listed.fault(why));
-        listed.add_problems(self.problems);
-        (listed, faults)
-    }
-}
-
-/// Sessions whose ids can be told apart, with what is `possible` at all. One that has another fault stays, without what
-/// is wrong.
-fn sessions(mut given: Vec<Session>, possible: Verbs) -> Listed<Session> {
-    let mut listed = Listed::first(&mut given, LIST, "sessions");
-    let mut times = HashMap::new();
-    for session in &given {
-        *times.entry(session.id.clone()).or_insert(0_usize) += 1;
-    }
-    let mut bytes = 0;
-    for one in given {
-        // Of several with one id nobody can say which is meant.
-        match times.get_mut(&one.id).map(std::mem::take) {
-            Some(1) => {}
-            Some(0) => continue,
-            _ => {
-                let id = named(&one.id);
-                listed.fault(format!(
-                    "its plugin gives several sessions the id `{id}`; they are left out"
-                ));
-                continue;
-            }
-        }
-        match session(one, possible) {
-            Err(fault) => listed.fault(format!("its plugin {fault}; that session is left out")),
-            Ok((session, faults)) => {
-                bytes += size(&session);
-                if bytes > BYTES {
-                    listed.fault(format!(
-                        "its plugin lists more than {BYTES} bytes; the rest is left out"
-                    ));
-                    break;
-                }
-                faults.into_iter().for_each(|fault| listed.fault(fault));
-                listed.items.push(session);
-            }
-        }
-    }
-    listed
+/// What a backend says could not be looked at, a line each.
+fn told(problems: Vec<(String, Error)>) -> impl Iterator<Item = String> {
+    // Further ones are not told.
+    problems.into_iter().take(FAULTS + 1).map(|(what, why)| {
+        let (what, why) = (text::short_line(&what, LINE), in_words(error(why)));
+        format!("{what}: {why}")
+    })
 }
 
 /// The session that was asked for as `id`, or any for none, and the plugin's faults in it.
@@ -213,24 +140,28 @@ pub(super) fn one_session(given: Session, id: Option<&str>, possible: Verbs) -> 
             named(&given.id)
         )));
     }
-    session(given, possible).map_err(|fault| Error::Failed(format!("the plugin {fault}")))
+    match session(given, possible, LOOKED_AT) {
+        Ok((session, faults, _)) => Ok((session, faults)),
+        Err(fault) => Err(Error::Failed(format!("the plugin {fault}"))),
+    }
 }
 
-/// One session, and the faults that it stays in spite of. An error says why its id cannot be used.
-fn session(mut given: Session, possible: Verbs) -> Result<(Session, Vec<String>), String> {
+/// One session, the faults that it stays in spite of, and how many bytes of it were looked at, of which there may be
+/// `most`. An error says why its id cannot be used.
+fn session(mut given: Session, possible: Verbs, most: usize) -> Result<(Session, Vec<String>, usize), String> {
     check_id("session", &given.id)?;
     let mut faults = Vec::new();
-    let mut cut = Cut::default();
+    let mut cut = Cut::of_at_most(most);
     cut.line("name", &mut given.name, LINE);
     cut.line("agent", &mut given.agent, LINE);
     cut.optional("directory", &mut given.directory, PATH);
     cut.optional("project", &mut given.project, LINE);
     cut.optional("summary", &mut given.summary, LINE);
-    cut.text("task", &mut given.task);
-    cut.text("last-output", &mut given.last_output);
+    cut.optional_text("task", &mut given.task);
+    cut.optional_text("last-output", &mut given.last_output);
     if given.url.as_ref().is_some_and(|url| url.len() > ADDRESS) {
         given.url = None;
-        cut.0.push("url");
+        cut.note("url", true);
     }
     for time in [&mut given.since, &mut given.created_at, &mut given.active_at] {
         cut.time(time);
@@ -245,9 +176,7 @@ fn session(mut given: Session, possible: Verbs) -> Result<(Session, Vec<String>)
     cut.list("queue", &mut given.queue, CHOICES);
     let mut queued: Vec<String> = Vec::new();
     given.queue.retain_mut(|message| {
-        let mut text = Some(std::mem::take(&mut message.text));
-        cut.text("queue", &mut text);
-        message.text = text.unwrap_or_default();
+        cut.text("queue", &mut message.text);
         message.at = message.at.min(LATEST);
         match check_id("queued message", &message.id) {
             Err(fault) => faults.push(fault),
@@ -271,15 +200,15 @@ fn session(mut given: Session, possible: Verbs) -> Result<(Session, Vec<String>)
     }
     given.can = both(given.can, possible);
     prompts(&mut given, &mut cut, &mut faults);
-    if !cut.0.is_empty() {
-        faults.push(format!("gives what is too long, and is cut: {}", cut.0.join(", ")));
+    if cut.is_any() {
+        faults.push(format!("gives what is too long, and is cut: {}", cut.names.join(", ")));
     }
     let id = &given.id;
     let faults = faults
         .into_iter()
         .map(|fault| format!("session `{id}`: its plugin {fault}"));
     let faults = faults.collect();
-    Ok((given, faults))
+    Ok((given, faults, most - cut.left))
 }
 
 /// The prompts that can be answered, and a state that goes with them: `waiting` with prompts, and only then.
@@ -287,13 +216,11 @@ fn prompts(given: &mut Session, cut: &mut Cut, faults: &mut Vec<String>) {
     let asked = std::mem::take(&mut given.prompts);
     let ids: Vec<String> = asked.iter().map(|prompt| prompt.id.clone()).collect();
     let (was_asking, mut hidden) = (!asked.is_empty(), None);
-    if asked.len() > CHOICES {
-        cut.0.push("prompts");
-    }
+    cut.note("prompts", asked.len() > CHOICES);
     for one in asked.into_iter().take(CHOICES) {
         let times = ids.iter().filter(|id| **id == one.id).count();
         let checked = match times {
-            1 => prompt(one),
+            1 => prompt(one, &mut cut.left),
             _ => Err(format!("gives several prompts the id `{}`", named(&one.id))),
         };
         match checked {
@@ -325,17 +252,16 @@ fn prompts(given: &mut Session, cut: &mut Cut, faults: &mut Vec<String>) {
     }
 }
 
-/// A prompt of which too much is cut: then it can only be declined. An error says what makes it impossible to answer.
-fn prompt(mut given: Prompt) -> Result<Prompt, String> {
+/// A prompt of which too much is cut: then it can only be declined. Of its bytes `left` are looked at, which are fewer then.
+/// An error says what makes it impossible to answer.
+fn prompt(mut given: Prompt, left: &mut usize) -> Result<Prompt, String> {
     check_id("prompt", &given.id)?;
     if let Some(group) = &given.group {
         check_id("group", group)?;
     }
-    let mut cut = Cut::default();
-    let mut question = Some(std::mem::take(&mut given.question));
-    cut.text("question", &mut question);
-    given.question = question.unwrap_or_default();
-    cut.text("detail", &mut given.detail);
+    let mut cut = Cut::of_at_most(*left);
+    cut.text("question", &mut given.question);
+    cut.optional_text("detail", &mut given.detail);
     cut.list("choices", &mut given.choices, CHOICES);
     cut.facts(&mut given.facts);
     for time in [&mut given.asked_at, &mut given.expires_at] {
@@ -354,9 +280,10 @@ fn prompt(mut given: Prompt) -> Result<Prompt, String> {
     }
     for choice in &mut given.choices {
         cut.line("label", &mut choice.label, LINE);
-        cut.text("description", &mut choice.description);
+        cut.optional_text("description", &mut choice.description);
     }
-    given.cut |= !cut.0.is_empty();
+    given.cut |= cut.is_any();
+    *left = cut.left;
     Ok(given)
 }
 
@@ -372,13 +299,21 @@ fn both(one: Verbs, other: Verbs) -> Verbs {
     }
 }
 
-/// Projects that a session can start in.
-pub(super) fn projects(mut given: Vec<Project>) -> Listed<Project> {
+/// Projects that a session can start in, and the faults of the plugin among what is wrong with them.
+pub(super) fn projects(given: Page<Project>) -> (Listed<Project>, Vec<String>) {
+    let mut listed = listed_projects(given.items);
+    let faults = listed.faults.clone();
+    told(given.problems).for_each(|problem| listed.fault(problem));
+    (listed, faults)
+}
+
+fn listed_projects(mut given: Vec<Project>) -> Listed<Project> {
     let mut listed = Listed::first(&mut given, LIST, "projects");
-    let mut bytes = 0;
+    let (mut bytes, mut left) = (0, LOOKED_AT);
     for mut project in given {
-        let mut cut = Cut::default();
-        let directory = project.directory.clone();
+        let mut cut = Cut::of_at_most(left);
+        // A longer one is cut below.
+        let directory = (project.directory.len() <= 4 * PATH).then(|| project.directory.clone());
         cut.line("name", &mut project.name, LINE);
         cut.line("directory", &mut project.directory, PATH);
         cut.optional("branch", &mut project.branch, LINE);
@@ -388,27 +323,26 @@ pub(super) fn projects(mut given: Vec<Project>) -> Listed<Project> {
             .iter_mut()
             .for_each(|agent| cut.line("agents", agent, LINE));
         cut.facts(&mut project.facts);
+        bytes += project.weight();
+        left = cut.left;
+        if bytes > BYTES || left == 0 {
+            listed.too_large();
+            break;
+        }
         // A path that had to be changed leads elsewhere.
-        if project.directory != directory {
+        if directory.as_ref() != Some(&project.directory) {
             let name = &project.name;
             listed.fault(format!(
                 "project `{name}` is left out: its directory is too long or holds what cannot be shown"
             ));
             continue;
         }
-        if !cut.0.is_empty() {
+        if cut.is_any() {
             listed.fault(format!(
                 "project `{}`: too long, and cut: {}",
                 project.name,
-                cut.0.join(", ")
+                cut.names.join(", ")
             ));
-        }
-        bytes += project.name.len() + project.directory.len() + project.branch.as_ref().map_or(0, String::len);
-        if bytes > BYTES {
-            listed.fault(format!(
-                "its plugin lists more than {BYTES} bytes; the rest is left out"
-            ));
-            break;
         }
         listed.items.push(project);
     }
@@ -433,14 +367,12 @@ pub(super) fn log(page: LogPage) -> Result<LogPage, Error> {
 
 /// Turns whose ids can be given again.
 pub(super) fn turns(mut page: TurnPage) -> Result<TurnPage, Error> {
-    let mut cut = Cut::default();
+    let mut cut = Cut::of_at_most(LOOKED_AT);
     cut.list("turns", &mut page.turns, LIST);
-    page.more |= !cut.0.is_empty();
+    page.more |= cut.is_any();
     for turn in &mut page.turns {
         check_id("turn", &turn.id).map_err(|fault| Error::Failed(format!("its plugin {fault}")))?;
-        let mut text = Some(std::mem::take(&mut turn.text));
-        cut.text("text", &mut text);
-        turn.text = text.unwrap_or_default();
+        cut.text("text", &mut turn.text);
         cut.optional("tool", &mut turn.tool, LINE);
         cut.facts(&mut turn.facts);
     }
@@ -455,7 +387,7 @@ pub(super) fn changes(mut page: ChangePage) -> Result<ChangePage, Error> {
             page.text.len()
         )));
     }
-    let mut cut = Cut::default();
+    let mut cut = Cut::of_at_most(LOOKED_AT);
     cut.list("files", &mut page.files, LIST);
     page.files
         .iter_mut()
@@ -464,15 +396,15 @@ pub(super) fn changes(mut page: ChangePage) -> Result<ChangePage, Error> {
     cut.optional("head", &mut page.head, LINE);
     if page.next.as_ref().is_some_and(|next| !is_cursor(next)) {
         page.next = None;
-        cut.0.push("next");
+        cut.note("next", true);
     }
-    page.cut |= !cut.0.is_empty();
+    page.cut |= cut.is_any();
     Ok(page)
 }
 
 /// The options of a session.
 pub(super) fn options(mut given: Vec<OptionState>) -> Vec<OptionState> {
-    let mut cut = Cut::default();
+    let mut cut = Cut::of_at_most(LOOKED_AT);
     cut.list("options", &mut given, CHOICES);
     for option in &mut given {
         cut.line("name", &mut option.name, LINE);
@@ -506,42 +438,19 @@ pub(super) fn delivery(given: Delivery) -> Delivery {
     }
 }
 
-/// What an own tool answered, with no more data than its caller can take.
-pub(super) fn output(given: ToolOutput) -> Result<ToolOutput, Error> {
-    if given.content.len() > LIST {
-        return Err(Error::Failed(format!(
-            "its plugin answered in {} parts, and {LIST} are taken",
-            given.content.len()
-        )));
-    }
-    if let Some(id) = &given.session {
-        check_id("session", id).map_err(|fault| Error::Failed(format!("its plugin {fault}")))?;
-    }
-    let media = |content: &Content| match content {
-        Content::Media { bytes, .. } => bytes.len(),
-        Content::Text(_) | Content::Link { .. } => 0,
-    };
-    let media: usize = given.content.iter().map(media).sum();
-    let structured = given.structured.as_ref().map_or(0, String::len);
-    for (bytes, most, what) in [
-        (structured, STRUCTURED, "data"),
-        (media, MEDIA, "pictures and other files"),
-    ] {
-        if bytes > most {
-            return Err(Error::Failed(format!(
-                "its plugin answered with {bytes} bytes of {what}, and {most} are taken: ask for less at once"
-            )));
-        }
-    }
-    Ok(given)
-}
-
 /// What a plugin says of itself, which has what `exports` says: it promises nothing that it does not have.
 pub(super) fn description(mut given: Description, exports: impl Fn(Interface) -> bool) -> Result<Description, Error> {
     if given.tools.len() > TOOLS {
         return Err(Error::Failed(format!(
             "the plugin describes {} tools, and {TOOLS} are taken",
             given.tools.len()
+        )));
+    }
+    if let Some(tool) = given.tools.iter().find(|tool| tool.name.len() > LINE) {
+        return Err(Error::Failed(format!(
+            "the plugin describes a tool whose name has {} bytes, and {LINE} are taken: it begins with `{}`",
+            tool.name.len(),
+            named(&tool.name)
         )));
     }
     let promised = [
@@ -556,7 +465,7 @@ pub(super) fn description(mut given: Description, exports: impl Fn(Interface) ->
             )));
         }
     }
-    let mut cut = Cut::default();
+    let mut cut = Cut::of_at_most(LOOKED_AT);
     cut.line("about", &mut given.about, LINE);
     cut.line("version", &mut given.version, LINE);
     cut.list("options", &mut given.options, LIST);
@@ -576,7 +485,7 @@ pub(super) fn description(mut given: Description, exports: impl Fn(Interface) ->
     let mut views = Vec::new();
     given
         .views
-        .retain(|view| text::one_line(view) == *view && is_new(&mut views, view));
+        .retain(|view| view.len() <= 4 * LINE && text::one_line(view) == *view && is_new(&mut views, view));
     cut.facts(&mut given.facts);
     Ok(given)
 }
@@ -606,16 +515,29 @@ pub(super) fn error(given: Error) -> Error {
     }
 }
 
-/// The names of what was cut.
-#[derive(Default)]
-struct Cut(Vec<&'static str>);
+/// What was cut of several fields, of which a bounded part is looked at.
+struct Cut {
+    /// The names of those that are not all there.
+    names: Vec<&'static str>,
+    /// Bytes that may still be looked at.
+    left: usize,
+}
 
 impl Cut {
+    fn of_at_most(left: usize) -> Self {
+        Self {
+            names: Vec::new(),
+            left,
+        }
+    }
+
+    fn is_any(&self) -> bool {
+        !self.names.is_empty()
+    }
+
     /// Makes one line of `field`, of at most `most` characters.
     fn line(&mut self, name: &'static str, field: &mut String, most: usize) {
-        let line = text::one_line(field);
-        *field = text::shortened(&line, most).into_owned();
-        self.note(name, *field != line);
+        self.field(name, field, most, text::one_line);
     }
 
     fn optional(&mut self, name: &'static str, field: &mut Option<String>, most: usize) {
@@ -625,15 +547,36 @@ impl Cut {
     }
 
     /// Cleans a text of several lines and bounds it.
-    fn text(&mut self, name: &'static str, field: &mut Option<String>) {
-        let Some(text) = field else { return };
-        *text = text::clean(text);
-        let end = text.floor_char_boundary(TEXT);
-        self.note(name, end < text.len());
-        if end < text.len() {
-            text.truncate(end);
+    fn text(&mut self, name: &'static str, field: &mut String) {
+        self.field(name, field, TEXT, text::clean);
+        let end = field.floor_char_boundary(TEXT);
+        self.note(name, end < field.len());
+        if end < field.len() {
+            field.truncate(end);
+            field.push('…');
+        }
+    }
+
+    fn optional_text(&mut self, name: &'static str, field: &mut Option<String>) {
+        if let Some(field) = field {
+            self.text(name, field);
+        }
+    }
+
+    fn field(&mut self, name: &'static str, field: &mut String, most: usize, cleaned: fn(&str) -> String) {
+        let within = &field[..field.floor_char_boundary(self.left)];
+        let ends_early = within.len() < field.len();
+        let Short {
+            mut text,
+            is_cut,
+            looked_at,
+        } = text::short(within, most, cleaned);
+        if ends_early && !is_cut {
             text.push('…');
         }
+        *field = text;
+        self.left -= looked_at;
+        self.note(name, is_cut || ends_early);
     }
 
     /// A time that nobody can tell is none.
@@ -656,8 +599,8 @@ impl Cut {
     }
 
     fn note(&mut self, name: &'static str, is_cut: bool) {
-        if is_cut && !self.0.contains(&name) {
-            self.0.push(name);
+        if is_cut && !self.names.contains(&name) {
+            self.names.push(name);
         }
     }
 }
@@ -676,45 +619,11 @@ fn check_id(what: &str, id: &str) -> Result<(), String> {
 
 /// A foreign id as an error names it.
 fn named(id: &str) -> String {
-    text::shortened(id, ID).escape_debug().to_string()
+    text::escaped(id, ID)
 }
 
 fn is_cursor(cursor: &str) -> bool {
     cursor.len() <= ADDRESS && text::one_line(cursor) == cursor
-}
-
-/// Bytes of all texts of a session.
-fn size(session: &Session) -> usize {
-    let optional = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-    let pairs = |facts: &[(String, String)]| facts.iter().map(|(name, fact)| name.len() + fact.len()).sum::<usize>();
-    let choice = |choice: &Choice| choice.key.len() + choice.label.len() + optional(&choice.description);
-    let prompt = |prompt: &Prompt| {
-        let choices = prompt.choices.iter().map(choice).sum::<usize>();
-        let texts = [&prompt.detail, &prompt.text_schema, &prompt.group].map(optional);
-        prompt.id.len() + prompt.question.len() + texts.iter().sum::<usize>() + choices + pairs(&prompt.facts)
-    };
-    let attention = session.attention.as_ref();
-    let queued = session
-        .queue
-        .iter()
-        .map(|message| message.id.len() + message.text.len());
-    let texts = [
-        &session.directory,
-        &session.project,
-        &session.parent,
-        &session.summary,
-        &session.task,
-        &session.last_output,
-        &session.url,
-    ];
-    session.id.len()
-        + session.name.len()
-        + session.agent.len()
-        + texts.map(optional).iter().sum::<usize>()
-        + attention.map_or(0, |attention| attention.kind.len() + attention.reason.len())
-        + queued.sum::<usize>()
-        + session.prompts.iter().map(prompt).sum::<usize>()
-        + pairs(&session.facts)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::checked::Page;
 use crate::contract::types as given;
 use crate::session as own;
 
@@ -64,6 +65,40 @@ same_fields!(OptionSpec: name, about, agent, values, initial);
 same_fields!(OptionState: name, about, values, value);
 same_fields!(ToolOutput: structured, failed, session, facts; all content);
 same_fields!(Upkept: next, changed);
+
+impl From<given::SessionPage> for Page<own::Session> {
+    fn from(given: given::SessionPage) -> Self {
+        Self {
+            items: given.sessions.into_iter().map(Into::into).collect(),
+            problems: problems(given.problems),
+            next: given.next,
+        }
+    }
+}
+
+impl From<given::ProjectPage> for Page<own::Project> {
+    fn from(given: given::ProjectPage) -> Self {
+        Self {
+            items: given.projects.into_iter().map(Into::into).collect(),
+            problems: problems(given.problems),
+            next: None,
+        }
+    }
+}
+
+impl From<Vec<given::OptionState>> for Page<own::OptionState> {
+    fn from(given: Vec<given::OptionState>) -> Self {
+        Self {
+            items: given.into_iter().map(Into::into).collect(),
+            problems: Vec::new(),
+            next: None,
+        }
+    }
+}
+
+fn problems(given: Vec<(String, given::Error)>) -> Vec<(String, own::Error)> {
+    given.into_iter().map(|(what, why)| (what, why.into())).collect()
+}
 
 impl From<given::Session> for own::Session {
     fn from(given: given::Session) -> Self {

@@ -66,6 +66,13 @@ impl LastLines {
     }
 }
 
+/// The beginning of what was written, in one line.
+fn kept(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(KEPT)]);
+    // Escaped: a guest must not be able to write to the operator's terminal.
+    text.trim_end().escape_debug().to_string()
+}
+
 impl IsTerminal for GuestLog {
     fn is_terminal(&self) -> bool {
         false
@@ -80,12 +87,10 @@ impl StdoutStream for GuestLog {
 
 impl AsyncWrite for GuestLog {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let text = String::from_utf8_lossy(&bytes[..bytes.len().min(KEPT)]);
         if let Some(last) = &self.last {
             last.add(bytes);
         }
-        // Escaped: a guest must not be able to write to the operator's terminal.
-        tracing::debug!(backend = &*self.backend, "plugin: {}", text.trim_end().escape_debug());
+        tracing::debug!(backend = &*self.backend, "plugin: {}", kept(bytes));
         Poll::Ready(Ok(bytes.len()))
     }
 
@@ -120,5 +125,18 @@ mod tests {
         );
         last.add(&vec![b'x'; 3 * LAST]);
         assert_eq!(last.in_one_line().unwrap(), "x".repeat(CHARACTERS));
+    }
+
+    #[test]
+    fn of_a_write_of_any_length_one_bounded_line_is_kept() {
+        assert_eq!(kept(b"one\ntwo\x1b[31m\xff\n"), "one\\ntwo\\u{1b}[31m\u{fffd}");
+        for hostile in ["\n", "\u{202e}", "\u{1b}", "x"] {
+            let line = kept(hostile.repeat(5_000_000).as_bytes());
+            assert!(
+                line.len() <= KEPT * 8 && !line.contains(['\n', '\u{1b}', '\u{202e}']),
+                "{}",
+                line.len()
+            );
+        }
     }
 }

@@ -1,6 +1,5 @@
 //! The SQLite files of the data directory: private, and brought to the present schema whenever they are opened.
 
-use std::fs::OpenOptions;
 use std::path::Path;
 use std::time::Duration;
 
@@ -68,10 +67,7 @@ pub(super) fn open(path: &Path, layout: &Layout, sync: bool) -> Result<Connectio
 /// undoes what we write, or a view that shows something else.
 pub(super) fn connect(path: &Path, layout: &Layout, sync: bool) -> Result<Connection, Error> {
     // SQLite gives its own further files the mode of this one.
-    files::open(
-        path,
-        OpenOptions::new().read(true).write(true).create(true).truncate(false),
-    )?;
+    files::present(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connected = Connection::open_with_flags(path, flags).and_then(|connection| {
         connection.busy_timeout(PATIENCE)?;

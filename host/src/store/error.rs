@@ -143,6 +143,12 @@ pub enum Error {
         /// The number.
         seq: i64,
     },
+    /// Another file, or none, is where the record was opened.
+    #[error("the record {path:?} was moved away or replaced while berth writes it; put it back, or restart berth")]
+    Replaced {
+        /// Where it was.
+        path: PathBuf,
+    },
     /// SQLite took an entry of the record and did not keep it.
     #[error("the record {path:?} does not keep what is written to it: its schema was changed; run: berth audit verify")]
     Unkept {

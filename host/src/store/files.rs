@@ -94,6 +94,33 @@ pub(super) fn open(path: &Path, options: &mut OpenOptions) -> Result<File, Error
     }
 }
 
+/// Sees to it that there is a file of ours at `path`, an empty one if there was none, refusing what [`open`] refuses. One
+/// that is there is not opened: with the first descriptor that is closed, a process loses every lock that it has on the
+/// file (fcntl(2)), and SQLite has some.
+pub(super) fn present(path: &Path) -> Result<(), Error> {
+    let look = || fs::symlink_metadata(path);
+    let found = match look() {
+        Err(missing) if missing.kind() == ErrorKind::NotFound => create(path, "").map(|_| look())?,
+        found => found,
+    };
+    let metadata = found.map_err(Error::io("look at", path))?;
+    check(path, &metadata)?;
+    if metadata.is_file() {
+        Ok(())
+    } else {
+        Err(Error::Kind {
+            path: path.to_owned(),
+            expected: "a file",
+        })
+    }
+}
+
+/// Which file is at `path`: its device and inode.
+pub(super) fn identity(path: &Path) -> Result<(u64, u64), Error> {
+    let found = fs::symlink_metadata(path).map_err(Error::io("look at", path))?;
+    Ok((found.dev(), found.ino()))
+}
+
 /// Puts a file with this text at `path`, in one step and whether or not there is one.
 pub(super) fn replace(path: &Path, text: &str) -> Result<(), Error> {
     let draft = write_draft(path, text)?;

@@ -11,6 +11,12 @@ use serde_json::{Map, Value};
 
 pub use self::typed::{Typed, typed};
 
+/// Bytes of a text that are looked at for each character of it that may be shown: cleaning what is shown nowhere must cost
+/// no more than that, however long it is. The largest characters have four, and as many may be taken out between them.
+const LOOKED_AT: usize = 8;
+/// Characters of a text of any length in one answer: connectors take about 150,000, Claude Code 25,000 tokens.
+const ANSWER: usize = 60_000;
+
 /// `text` without terminal escapes, control characters (but newline and tab), and characters that hide or reorder text.
 ///
 /// Those go by their Unicode properties. Joiners stay between letters and in emoji, a run of combining marks is
@@ -54,7 +60,59 @@ pub(crate) fn one_line(text: &str) -> String {
 
 /// The same, and at most `most` characters; what is longer ends in `…`.
 pub(crate) fn short_line(text: &str, most: usize) -> String {
-    shortened(&one_line(text), most).into_owned()
+    short(text, most, one_line).text
+}
+
+/// A beginning of a text, made fit to be shown.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Short {
+    pub(crate) text: String,
+    /// It is not all: it ends in `…`.
+    pub(crate) is_cut: bool,
+    /// Bytes of the text that were looked at.
+    pub(crate) looked_at: usize,
+}
+
+/// As much of `text` as is at most `most` characters once it was `cleaned`. What is far longer is cut before that, so this
+/// takes no longer for a text of any length.
+pub(crate) fn short(text: &str, most: usize, cleaned: impl FnOnce(&str) -> String) -> Short {
+    let looked_at = text.floor_char_boundary(most.saturating_mul(LOOKED_AT));
+    let mut cleaned = cleaned(&text[..looked_at]);
+    let is_cut = looked_at < text.len() || cleaned.chars().nth(most).is_some();
+    if is_cut {
+        let kept = cleaned.char_indices().nth(most.saturating_sub(1));
+        cleaned.truncate(kept.map_or(cleaned.len(), |(at, _)| at));
+        cleaned.push('…');
+    }
+    Short {
+        text: cleaned,
+        is_cut,
+        looked_at,
+    }
+}
+
+/// A foreign name within words of ours: at most `most` characters of it, and nothing that needs cleaning.
+pub(crate) fn escaped(text: &str, most: usize) -> String {
+    shortened(text, most).escape_debug().to_string()
+}
+
+/// The end of `text`, if it is too long for one answer, and how much was before that. It may take milliseconds.
+pub(crate) fn ending(text: String) -> String {
+    match text.char_indices().rev().nth(ANSWER - 1) {
+        None | Some((0, _)) => text,
+        Some((from, _)) => {
+            let (left_out, kept) = text.split_at(from);
+            let left_out = left_out.chars().count();
+            format!("[… {left_out} characters before this were left out]\n{kept}")
+        }
+    }
+}
+
+/// The beginning of `text`, if it is too long for one answer, and whether that is not all of it.
+pub(crate) fn beginning(mut text: String) -> (String, bool) {
+    let end = text.char_indices().nth(ANSWER).map(|(end, _)| end);
+    text.truncate(end.unwrap_or(text.len()));
+    (text, end.is_some())
 }
 
 /// The first `most` characters of `text`; where that is not all, the last of them is `…`.
@@ -67,7 +125,11 @@ pub(crate) fn shortened(text: &str, most: usize) -> Cow<'_, str> {
 
 /// Foreign lines below words of ours: clean, and each begins with `mark`, so that none looks like a line of ours.
 pub(crate) fn marked(text: &str, mark: &str) -> String {
-    let text = clean(text);
+    clean_marked(&clean(text), mark)
+}
+
+/// The same of what is clean.
+pub(crate) fn clean_marked(text: &str, mark: &str) -> String {
     let lines: Vec<String> = text.lines().map(|line| format!("{mark}{line}")).collect();
     lines.join("\n")
 }
@@ -130,6 +192,64 @@ mod tests {
         assert_eq!(short_line("größer", 6), "größer");
         assert_eq!(short_line("größere", 6), "größe…");
         assert_eq!(shortened("", 0), "");
+    }
+
+    #[test]
+    fn a_text_of_any_length_is_looked_at_as_far_as_it_may_be_shown_and_says_that_it_is_cut() {
+        let hidden = "\u{200b}".repeat(5_000_000);
+        for text in [
+            "x".repeat(15_000_000),
+            "日".repeat(5_000_000),
+            hidden.clone(),
+            format!("{hidden}x"),
+            "\u{1b}[31m".repeat(3_000_000),
+            "\u{1b}]0;".to_owned() + &"x".repeat(15_000_000),
+            "a\u{301}".repeat(5_000_000),
+            " ".repeat(15_000_000),
+            "\r\n".repeat(7_000_000),
+        ] {
+            for most in [1, 256, 16_000] {
+                let mut given = 0;
+                let shown = short(&text, most, |beginning| {
+                    given = beginning.len();
+                    one_line(beginning)
+                });
+                assert!(given <= most * LOOKED_AT && shown.looked_at == given, "{given}");
+                assert!(shown.is_cut && shown.text.ends_with('…') && shown.text.chars().count() <= most);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_cut_by_a_character_shows_it_and_what_fits_is_whole() {
+        let line = |text: &str, most| {
+            let Short { text, is_cut, .. } = short(text, most, one_line);
+            (text, is_cut)
+        };
+        assert_eq!(line("größer", 6), ("größer".to_owned(), false));
+        assert_eq!(line("größere", 6), ("größe…".to_owned(), true));
+        assert_eq!(line("\u{1b}[31mred\u{1b}[0m", 3), ("red".to_owned(), false));
+        // The four are there and the rest was not looked at.
+        assert_eq!(
+            line(&format!("abcd{}", "\u{200b}".repeat(99)), 4),
+            ("abc…".to_owned(), true)
+        );
+        assert_eq!(line("", 0), (String::new(), false));
+    }
+
+    #[test]
+    fn a_text_that_is_too_long_says_how_much_of_it_is_missing() {
+        let whole = "ü".repeat(ANSWER);
+        assert_eq!(ending(whole.clone()), whole);
+        assert_eq!(ending(String::new()), "");
+        let cut = ending(format!("abc{whole}"));
+        assert_eq!(cut, format!("[… 3 characters before this were left out]\n{whole}"));
+    }
+
+    #[test]
+    fn a_name_within_our_words_is_escaped_and_bounded() {
+        assert_eq!(escaped("a\nb\u{1b}", 9), "a\\nb\\u{1b}");
+        assert!(escaped(&"\u{202e}".repeat(5_000_000), 128).len() < 2_000);
     }
 
     #[test]

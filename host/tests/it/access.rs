@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use berth::principal::{Backends, Scope};
 use berth::store::{Access, Approval, DataDirectory, NewClient, Redemption, Room, passphrase};
+use rustix::process::{Flock, FlockOffsetType, FlockType, fcntl_getlk};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
@@ -170,6 +171,33 @@ async fn a_lock_on_the_records_keeps_nobody_waiting_who_has_a_token() {
         let wait = other.execute("UPDATE owner SET since = since", []);
         assert!(wait.is_ok() && !other.is_autocommit(), "the lock was held to the end");
         other.execute_batch("ROLLBACK").unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_server_holds_the_lock_by_which_others_know_that_a_database_is_in_use() {
+    let place = Place::with_server(CONFIG, "public_url = \"https://berth.example\"");
+    done(&place, &["tokens", "create", "first"]).await;
+    assert!(set(&place, "a passphrase of some length\n").await.success);
+    let berth = Berth::serve(&place).await;
+    assert!(place.run(&["call", "list_sessions"]).await.success);
+    for file in ["data/berth.db", "data/audit.db"] {
+        // Where nobody has it, the next program that opens the database and closes it takes the log away, which the server
+        // would go on to write into. <https://sqlite.org/fileformat2.html>, "The Lock-Byte Page": the shared bytes.
+        let shared = Flock {
+            start: 0x4000_0002,
+            length: 510,
+            pid: None,
+            typ: FlockType::WriteLock,
+            offset_type: FlockOffsetType::Set,
+        };
+        let opened = std::fs::File::open(place.path(file)).unwrap();
+        let holder = fcntl_getlk(&opened, &shared).unwrap().and_then(|lock| lock.pid);
+        assert_eq!(
+            holder.map(|pid| pid.as_raw_pid().unsigned_abs()),
+            Some(berth.id()),
+            "{file}"
+        );
     }
 }
 

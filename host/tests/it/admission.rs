@@ -2,13 +2,16 @@
 //! them shuts out the operator.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use berth::store::DataDirectory;
 use futures::future::join_all;
 use reqwest::header;
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
@@ -149,6 +152,73 @@ async fn slow_bodies_of_one_who_reads_keep_nobody_from_acting() {
     }
 }
 
+/// Connects again and again from a thread of its own, as fast as it can, until it is dropped. So many stay open.
+struct Flood {
+    ended: Arc<AtomicBool>,
+    thread: Option<std::thread::JoinHandle<usize>>,
+}
+
+impl Flood {
+    fn start(berth: &Berth, says: &str) -> Self {
+        let ended = Arc::new(AtomicBool::new(false));
+        let (address, until) = (address(berth).to_owned(), ended.clone());
+        let says = says.replace("HERE", &address);
+        let thread = std::thread::spawn(move || {
+            let mut open = std::collections::VecDeque::new();
+            let mut made = 0;
+            while !until.load(Ordering::Relaxed) {
+                let Ok(mut stream) = std::net::TcpStream::connect(&address) else {
+                    continue;
+                };
+                // It may have made room for another already. Ports are given back at once, or there would be none.
+                let _ = std::io::Write::write_all(&mut stream, says.as_bytes());
+                let _ = rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO));
+                open.push_back(stream);
+                made += 1;
+                if open.len() > MANY {
+                    open.pop_front();
+                }
+            }
+            made
+        });
+        Self {
+            ended,
+            thread: Some(thread),
+        }
+    }
+
+    /// Ends it, and answers how many connections it made.
+    fn end(mut self) -> usize {
+        self.ended.store(true, Ordering::Relaxed);
+        self.thread.take().unwrap().join().unwrap()
+    }
+}
+
+impl Drop for Flood {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test]
+async fn whoever_connects_without_end_keeps_no_new_connection_out() {
+    let (_place, berth) = house(BACKENDS, "").await;
+    for says in [
+        "",
+        "G",
+        "GET /mcp HTTP/1.1\r\nHost: HERE\r\n",
+        "GET /mcp HTTP/1.1\r\nHost: HERE\r\n\r\n",
+        "POST /oauth/token HTTP/1.1\r\nHost: HERE\r\nContent-Length: 9\r\n\r\n{",
+    ] {
+        let flood = Flood::start(&berth, says);
+        for _ in 0..40 {
+            answers(&berth).await;
+        }
+        let made = flood.end();
+        assert!(made > MANY, "{made} connections are no flood: {says:?}");
+    }
+}
+
 /// Has `count` calls of the holder of `token` wait; they go on in the background.
 fn wait_with(berth: &Berth, token: &str, count: usize) -> Vec<tokio::task::JoinHandle<reqwest::Response>> {
     let arguments = json!({"session_id": "one/calm-1", "wait_seconds": 50});
@@ -201,8 +271,49 @@ async fn waits_of_those_who_read_leave_places_and_waits_to_the_operator() {
     waiting.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
+#[tokio::test]
+async fn all_of_them_together_keep_the_operator_from_nothing() {
+    let (place, berth) = house(RESTLESS, "").await;
+    let token = token(&place, "sessions:read").await;
+    let mut waiting = wait_with(&berth, &token, 64);
+    until("the refusal of half of the waits", async || {
+        (waiting.iter().filter(|call| call.is_finished()).count() == 32).then_some(())
+    })
+    .await;
+    waiting.retain(|call| !call.is_finished());
+    let slow_body = format!(
+        "POST /mcp HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n\
+         Content-Length: 99\r\n\r\n{{",
+        address(&berth)
+    );
+    let mut slow = Vec::new();
+    for _ in 0..64 {
+        let mut stream = TcpStream::connect(address(&berth)).await.unwrap();
+        stream.write_all(slow_body.as_bytes()).await.unwrap();
+        slow.push(stream);
+    }
+    let mut strangers = Vec::new();
+    for _ in 0..MANY {
+        let mut stream = TcpStream::connect(address(&berth)).await.unwrap();
+        // It may have made room for another already.
+        let _ = stream.write_all(b"GET /health HTTP/1.1\r\n").await;
+        strangers.push(stream);
+    }
+    answers(&berth).await;
+    let status = "{\"session_id\": \"one/calm-1\"}";
+    let ran = place.run(&["call", "get_session_status", status]).await;
+    assert!(ran.success, "{}", ran.stderr);
+    assert!(strangers.iter().any(holds), "strangers are still there");
+    assert!(slow.iter().all(holds), "all bodies are still on their way");
+    assert!(
+        waiting.len() == 32 && waiting.iter().all(|call| !call.is_finished()),
+        "all waits go on"
+    );
+    waiting.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
 /// A client of the unix socket that has said hello.
-struct Local(BufReader<UnixStream>);
+struct Local<S = UnixStream>(BufReader<S>);
 
 impl Local {
     async fn connect(place: &Place) -> UnixStream {
@@ -210,7 +321,13 @@ impl Local {
     }
 
     async fn greet(place: &Place) -> Self {
-        let mut local = Self(BufReader::new(Self::connect(place).await));
+        Self::greet_over(Self::connect(place).await).await
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Local<S> {
+    async fn greet_over(stream: S) -> Self {
+        let mut local = Self(BufReader::new(stream));
         let hello = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
             "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "0"}
         }});
@@ -232,7 +349,8 @@ impl Local {
 
 #[tokio::test]
 async fn the_unix_socket_bears_idle_clients_and_many_at_work() {
-    let (place, _berth) = house(BACKENDS, "").await;
+    // As often as in the shipped configuration.
+    let (place, _berth) = house(BACKENDS, "rates = { tools = 600 }").await;
     let silent = join_all((0..64).map(|_| Local::connect(&place))).await;
     let mut stdio = Vec::new();
     for _ in 0..100 {
@@ -260,6 +378,71 @@ async fn the_unix_socket_bears_idle_clients_and_many_at_work() {
             .await;
         called(&answer).done();
     }
+}
+
+/// Asks `count` times for a session's status, and answers how often it was told, and the words of the last refusal.
+async fn ask_often(client: &mut Local<impl AsyncRead + AsyncWrite + Unpin>, count: u32) -> (usize, String) {
+    let (mut told, mut refused) = (0, String::new());
+    for id in 1..=count {
+        let status = call(id, "get_session_status", &json!({"session_id": "one/calm-1"}));
+        match called(&client.ask(&status).await) {
+            answer if answer.failed => refused = answer.text,
+            _ => told += 1,
+        }
+    }
+    (told, refused)
+}
+
+#[tokio::test]
+async fn a_process_in_a_session_asks_over_the_socket_only_so_often_and_leaves_the_operators_turns_alone() {
+    let (place, berth) = house(BACKENDS, "rates = { tools = 30 }").await;
+    let config = place.name("config.toml");
+    let mut command = place.command(&["stdio", "--config", &config]);
+    command.env(berth::peer::MARK, "one");
+    let mut stdio = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let relayed = tokio::io::join(stdio.stdout.take().unwrap(), stdio.stdin.take().unwrap());
+    let mut session = Local::greet_over(relayed).await;
+    let (told, refused) = ask_often(&mut session, 120).await;
+    assert!(
+        refused.contains("try again in ") && refused.contains(" s ([server.rates] tools"),
+        "{refused}"
+    );
+    let ping = json!({"jsonrpc": "2.0", "id": 200, "method": "tools/list"});
+    let error = session.ask(&ping).await["error"]["message"].to_string();
+    assert!(error.contains("try again in "), "every request counts: {error}");
+    let entries = place
+        .run(&["audit", "--json", "--principal", "local in a session"])
+        .await
+        .stdout;
+    let calls = entries
+        .lines()
+        .filter(|line| line.contains("\"event\":\"call\""))
+        .count();
+    assert_eq!(calls, told, "a refusal has no entry of a call");
+    let ran = place
+        .run(&["call", "get_session_status", "{\"session_id\": \"one/calm-1\"}"])
+        .await;
+    assert!(ran.success, "{}", ran.stderr);
+    answers(&berth).await;
+    let entries = turned_away(&place).await;
+    let of_session = |entry: &&Value| entry["principal"] == "local in a session";
+    assert!(
+        (1..=6).contains(&entries.iter().filter(of_session).count()),
+        "{entries:?}"
+    );
+}
+
+#[tokio::test]
+async fn whatever_carries_a_callers_requests_they_count_together() {
+    let (place, berth) = house(BACKENDS, "rates = { tools = 30 }").await;
+    let (_, refused) = ask_often(&mut Local::greet(&place).await, 120).await;
+    assert!(refused.contains("too often"), "{refused}");
+    let complaint = place.complaint(&["call", "list_sessions"]).await;
+    assert!(complaint.contains("too often; try again in "), "{complaint}");
+    let request = berth.request(&call(1, "list_sessions", &json!({})));
+    let response = request.send().await.unwrap();
+    assert_eq!(response.status(), 429);
+    assert!(response.headers().contains_key(header::RETRY_AFTER));
 }
 
 #[tokio::test]

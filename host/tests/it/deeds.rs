@@ -14,7 +14,7 @@ use crate::record;
 
 /// tmux, but: commands with the words of the file `stuck` hang for as long as there is one, each with a line in `hanging`; what
 /// runs has one in `ran`. A file `armed` becomes it once a command with the words of `trigger` was carried out, which then may
-/// hang itself.
+/// hang itself. With a file `sever` the socket is gone instead once that command was carried out; it becomes `severed`.
 const WRAPPER: &str = r#"#!/bin/sh
 place=${0%/bin/*}
 has() { [ -e "$place/$1" ] && printf '%s' "$all" | grep -qF -f "$place/$1"; }
@@ -26,6 +26,10 @@ fi
 echo "$6" >> "$place/ran"
 tmux "$@"
 status=$?
+if [ -e "$place/sever" ] && has trigger; then
+    mv "$place/data/sockets/local/tmux" "$place/severed"
+    rm "$place/sever"
+fi
 if [ -e "$place/armed" ] && has trigger; then
     mv "$place/armed" "$place/stuck"
     while has stuck; do sleep 0.05; done
@@ -51,6 +55,8 @@ enum Trouble {
     EndingUnseen,
     /// The session ends while the call waits.
     SessionGone,
+    /// The tmux server cannot be reached any more, though it lives.
+    SocketGone,
     /// The caller hangs up while the call waits.
     CallerGone,
     /// Another process holds the record when the outcome is to be written.
@@ -62,12 +68,13 @@ enum Trouble {
 }
 
 impl Trouble {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::LooksHang,
         Self::BackendTimesOut,
         Self::Ending,
         Self::EndingUnseen,
         Self::SessionGone,
+        Self::SocketGone,
         Self::CallerGone,
         Self::OutcomeUnrecorded,
         Self::IntentionUnrecorded,
@@ -200,6 +207,9 @@ impl What {
         match (self, trouble) {
             (Self::CreateToSend, Trouble::OutcomeUnrecorded) => &["submitted"],
             (Self::CreateToSend, _) => &["not_sent"],
+            // The start itself was seen; what comes after it cannot be.
+            (Self::Create, Trouble::SocketGone) => &["confirmed"],
+            (_, Trouble::SocketGone) => &["unconfirmed"],
             (Self::Send | Self::CreateAndSend, _) => &["submitted", "unconfirmed"],
             (Self::Create | Self::Respond | Self::Interrupt | Self::Terminate, _) => &["confirmed", "unconfirmed"],
         }
@@ -222,6 +232,13 @@ fn call(berth: &Berth, tool: &str, arguments: &Value) -> JoinHandle<reqwest::Res
 /// Does it, with `trouble` afterwards: the answer, if its caller waited for it.
 async fn done_with(demo: &mut Demo, what: What, arguments: &Value, trouble: Trouble) -> Option<Called> {
     demo.place.write("trigger", what.trigger(), 0o600);
+    if trouble == Trouble::SocketGone {
+        demo.place.write("sever", "", 0o600);
+        let answer = message(call(&demo.berth, what.tool(), arguments).await.unwrap().unwrap()).await;
+        let socket = demo.place.path("data/sockets/local/tmux");
+        std::fs::rename(demo.place.path("severed"), socket).expect("it was not severed");
+        return Some(called(&answer));
+    }
     demo.place.write("armed", trouble.stuck(what), 0o600);
     let asked = call(&demo.berth, what.tool(), arguments);
     until("the deed", async || {
@@ -232,6 +249,7 @@ async fn done_with(demo: &mut Demo, what: What, arguments: &Value, trouble: Trou
     let mut held = None;
     match trouble {
         Trouble::LooksHang | Trouble::BackendTimesOut | Trouble::IntentionUnrecorded => {}
+        Trouble::SocketGone => unreachable!("it has a way of its own"),
         Trouble::Ending | Trouble::EndingUnseen => terminate(&demo.berth),
         Trouble::SessionGone => {
             for name in sessions(demo) {
@@ -365,6 +383,29 @@ async fn an_interrupt_has_its_receipt_whatever_happens_after_it() {
 #[tokio::test]
 async fn an_end_has_its_receipt_whatever_happens_after_it() {
     told_whatever_happens(What::Terminate).await;
+}
+
+#[tokio::test]
+async fn a_start_that_a_plugin_broke_off_is_no_error_and_names_what_is_new() {
+    for (new, id, said) in [
+        (0, "", "so you can try again"),
+        (1, "local/new-1", "local/new-1 is new"),
+        (2, "", "local/new-1, local/new-2"),
+    ] {
+        let place = Place::new(&format!(
+            "[backends.local]\nplugin = \"./misbehaving.wasm\"\nsettings = {{ create = {new}, tools = [] }}\n\
+             [backends.local.programs.sh]\npath = \"/bin/sh\"\ncontrol = [[\"-c\", \"true\"]]\n"
+        ));
+        let berth = Berth::serve(&place).await;
+        let answer = berth.call("create_session", json!({})).await.done();
+        let told = &answer.structured;
+        assert_eq!(told["session"]["session_id"], id, "{answer:?}");
+        assert_eq!(told["receipt"], "unconfirmed", "{answer:?}");
+        let note = told["note"].as_str().unwrap();
+        assert!(note.contains("may have been started") && note.contains(said), "{note}");
+        assert!(answer.text.contains(note), "{answer:?}");
+        assert_eq!(recorded(&place, "create_session").await[0]["outcome"], "ok");
+    }
 }
 
 #[tokio::test]

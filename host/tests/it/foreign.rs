@@ -316,6 +316,45 @@ async fn what_a_backend_that_fails_may_have_is_never_told_as_none() {
 }
 
 #[tokio::test]
+async fn what_could_not_be_looked_at_is_an_error_and_neither_a_project_nor_none() {
+    let place = beside_well("projects = \"unknown\"");
+    let berth = Berth::serve(&place).await;
+    let listed = berth.call("list_projects", json!({})).await.done();
+    assert_eq!(errors(&listed), ["/other: it cannot be read"]);
+    assert!(
+        listed.text.starts_with("Backend bad: /other: it cannot be read\n"),
+        "{}",
+        listed.text
+    );
+    let projects = listed.structured["projects"].as_array().unwrap();
+    assert_eq!(projects.len(), 1, "{projects:?}");
+    assert_eq!(projects[0]["directory"], "/plain");
+
+    let place = alone("projects = \"all-unknown\"");
+    let berth = Berth::serve(&place).await;
+    let listed = berth.call("list_projects", json!({})).await.done();
+    assert_eq!(
+        errors(&listed),
+        ["/one: it cannot be read", "/other: it cannot be read"]
+    );
+    assert_eq!(listed.structured["projects"], json!([]));
+    assert!(
+        listed
+            .text
+            .starts_with("Backend bad: /one: it cannot be read\nBackend bad: /other"),
+        "{}",
+        listed.text
+    );
+    assert!(
+        listed
+            .text
+            .ends_with("It is not known whether there are projects in bad.\n"),
+        "{}",
+        listed.text
+    );
+}
+
+#[tokio::test]
 async fn where_everything_answered_none_is_told_as_none() {
     let place = alone("list = \"none\"\nprojects = \"none\"");
     let berth = Berth::serve(&place).await;

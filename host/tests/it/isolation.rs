@@ -204,12 +204,118 @@ async fn sixteen_answers_of_fifteen_megabytes_at_once_leave_berth_small_and_answ
         assert!(error.contains("262144 are taken"), "{error}");
     }
     #[cfg(target_os = "linux")]
-    {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", berth.id())).unwrap();
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        let peak: usize = peak.trim().strip_suffix(" kB").unwrap().parse().unwrap();
-        assert!(peak < 300 << 10, "{peak} kB at its largest");
+    assert!(peak(&berth) < 300 << 10, "{} kB at its largest", peak(&berth));
+}
+
+/// What a backend answers 15 MB of, by its setting, and what asks for it.
+const FLOODS: [(&str, &str, &str); 29] = [
+    ("list", "flood-id", "list_sessions"),
+    ("list", "flood-name", "list_sessions"),
+    ("list", "flood-agent", "list_sessions"),
+    ("list", "flood-directory", "list_sessions"),
+    ("list", "flood-project", "list_sessions"),
+    ("list", "flood-parent", "list_sessions"),
+    ("list", "flood-summary", "list_sessions"),
+    ("list", "flood-task", "list_sessions"),
+    ("list", "flood-output", "list_sessions"),
+    ("list", "flood-attention", "list_sessions"),
+    ("list", "flood-queue", "list_sessions"),
+    ("list", "flood-url", "list_sessions"),
+    ("list", "flood-fact", "list_sessions"),
+    ("list", "flood-facts", "list_sessions"),
+    ("list", "flood-prompt", "check_prompts"),
+    ("list", "flood-question", "check_prompts"),
+    ("list", "flood-detail", "check_prompts"),
+    ("list", "flood-key", "check_prompts"),
+    ("list", "flood-label", "check_prompts"),
+    ("list", "flood-description", "check_prompts"),
+    ("list", "flood-choices", "check_prompts"),
+    ("list", "flood-error", "list_sessions"),
+    ("projects", "flood", "list_projects"),
+    ("projects", "flood-error", "list_projects"),
+    ("log", "flood", "get_logs"),
+    ("log", "too-long", "get_logs"),
+    ("log", "flood-next", "get_logs"),
+    ("deed", "flood-error", "send_message"),
+    ("deed", "flood-error", "interrupt_session"),
+];
+
+#[tokio::test]
+async fn fifteen_megabytes_of_hostile_text_in_any_field_sixteen_at_once_leave_berth_small_and_answering() {
+    let mut config = String::from("default_backend = \"own\"\n[backends.own]\nplugin = \"./misbehaving.wasm\"\n");
+    config += "settings = { describe = \"flood\", tools = [\"flood\"] }\n";
+    for (number, (setting, value, _)) in FLOODS.iter().enumerate() {
+        config += &format!(
+            "[backends.b{number}]\nplugin = \"./misbehaving.wasm\"\nlimits.calls = 4\n\
+             settings = {{ {setting} = \"{value}\", tools = [] }}\n"
+        );
     }
+    let place = Place::new(&config);
+    let berth = Berth::serve(&place).await;
+    #[cfg(target_os = "linux")]
+    let before = peak(&berth);
+    let mut healths = 0;
+    let healthy = async {
+        loop {
+            let health = berth.client.get(format!("{}/health", berth.base)).send().await.unwrap();
+            assert!(health.status().is_success());
+            healths += 1;
+        }
+    };
+    let calls = async {
+        for (number, (_, value, tool)) in FLOODS.iter().enumerate() {
+            let arguments = match *tool {
+                "list_sessions" | "check_prompts" | "list_projects" => json!({"backend": format!("b{number}")}),
+                "send_message" => json!({"session_id": format!("b{number}/calm-1"), "message": "hello"}),
+                _ => json!({"session_id": format!("b{number}/calm-1")}),
+            };
+            let asked = (0..16).map(|_| berth.call(tool, arguments.clone()));
+            for answer in futures::future::join_all(asked).await {
+                let size = answer.text.len() + answer.structured.to_string().len();
+                assert!(size < 200_000, "{tool} {value}: {size}");
+                assert!(!answer.text.contains('\u{200b}'), "{tool} {value}");
+                let said = format!("{}{}", answer.text, answer.structured);
+                let told = [
+                    "too long",
+                    "gives a",
+                    "gives what is too long",
+                    "…",
+                    "not shown here",
+                    "left out",
+                    "bytes of log",
+                    "cursor",
+                ];
+                assert!(told.iter().any(|told| said.contains(told)), "{tool} {value}: {said}");
+            }
+        }
+        for how in ["text", "error", "program", "path", "print"] {
+            let asked = (0..16).map(|_| berth.call("flood", json!({"as": how})));
+            for answer in futures::future::join_all(asked).await {
+                let size = answer.text.len() + answer.structured.to_string().len();
+                assert!(size < 200_000 && !answer.text.contains('\u{200b}'), "{how}: {size}");
+            }
+        }
+    };
+    tokio::select! {
+        () = calls => {}
+        () = healthy => unreachable!("it asks for ever"),
+    }
+    assert!(healths > 1, "it was asked for its health once only");
+    // Four large calls at once, each with all of its memory and an answer.
+    #[cfg(target_os = "linux")]
+    assert!(
+        peak(&berth) - before < (4 * (64 + 16)) << 10,
+        "{before} kB, then {} kB",
+        peak(&berth)
+    );
+}
+
+/// kB of memory that berth has had at most.
+#[cfg(target_os = "linux")]
+fn peak(berth: &Berth) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", berth.id())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    peak.trim().strip_suffix(" kB").unwrap().parse().unwrap()
 }
 
 #[tokio::test]

@@ -199,6 +199,118 @@ async fn hiding_what_is_no_tool_stops_the_start() {
     }
 }
 
+/// A backend whose first tool runs a program and then does what its arguments say; one that promises an object, and one
+/// for which it only reads.
+fn acting(output_schema: &str, more: &str) -> Place {
+    Place::new(&format!(
+        "[backends.one]\nplugin = \"./misbehaving.wasm\"\ndirectories = [\"projects\"]\nlimits.deadline = \"1s\"\n{more}\n\
+         [backends.one.settings]\ntools = [\"act\"]\n{output_schema}\n\
+         [backends.one.programs.sh]\npath = \"/bin/sh\"\nread = [[\"-c\", \"true\"]]\ncontrol = [[\"-c\", \"@text\"]]\n"
+    ))
+}
+
+const PROMISES: &str = "tool = { output_schema = '{\"type\": \"object\", \"required\": [\"n\"]}' }";
+
+#[tokio::test]
+async fn what_an_own_tool_did_is_never_answered_as_an_error() {
+    let confirmed = "Tool: confirmed.\nIt was carried out, but its answer cannot be shown: ";
+    let unconfirmed = "Tool: unconfirmed.\nIt had begun to act, so it may have been carried out, but its answer cannot be \
+                       shown: ";
+    for (schema, then, begins, why) in [
+        ("", "broken", confirmed, "broken JSON"),
+        ("", "large", confirmed, "bytes of data, and 262144 are taken"),
+        ("", "many", confirmed, "more than 32768 values"),
+        ("", "deep", confirmed, "more than 64 deep"),
+        ("", "list", confirmed, "data that is not a JSON object"),
+        ("", "text", confirmed, "data that is not a JSON object"),
+        (PROMISES, "object", confirmed, "data that does not fit its own schema: "),
+        (PROMISES, "none", confirmed, "no data, and its own schema promises some"),
+        (PROMISES, "broken", confirmed, "broken JSON"),
+        ("", "trap", unconfirmed, "was stopped"),
+        ("", "hang", unconfirmed, "did not answer within"),
+        ("", "huge", unconfirmed, "handed over more than"),
+        ("", "fail", unconfirmed, "it broke"),
+        (PROMISES, "trap", unconfirmed, "was stopped"),
+    ] {
+        let place = acting(schema, "");
+        let berth = Berth::serve(&place).await;
+        let command = json!({"program": "sh", "args": ["-c", "echo did >> did"], "directory": place.name("projects")});
+        let called = berth.call("act", json!({"command": command, "then": then})).await;
+        assert_eq!(place.read("projects/did"), "did\n", "{then}");
+        assert!(
+            called.text.starts_with(begins) && called.text.contains(why),
+            "{then}: {}",
+            called.text
+        );
+        if begins == confirmed && then != "none" {
+            assert!(
+                called.text.ends_with("\nIt said:\n| what it says\n| itself"),
+                "{then}: {}",
+                called.text
+            );
+        }
+        // MCP lets clients drop an answer that lacks promised data, unless it counts as an error.
+        assert_eq!(called.failed, !schema.is_empty(), "{then}");
+        match schema {
+            "" => {
+                let receipt = if begins == confirmed {
+                    "confirmed"
+                } else {
+                    "unconfirmed"
+                };
+                assert_eq!(called.structured["receipt"], receipt, "{then}");
+                assert!(called.structured["note"].as_str().unwrap().contains(why), "{then}");
+            }
+            _ => assert_eq!(called.structured, Value::Null, "{then}"),
+        }
+        let record = place.run(&["audit", "--json"]).await.stdout;
+        let last: Value = serde_json::from_str(record.lines().last().unwrap()).unwrap();
+        assert_eq!(
+            (&last["tool"], &last["outcome"]),
+            (&json!("act"), &json!("ok")),
+            "{then}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_own_tool_that_did_nothing_answers_with_an_error_and_a_good_answer_is_as_it_was() {
+    let place = acting("", "");
+    let berth = Berth::serve(&place).await;
+    let act = async |script: &str, then: &str| {
+        let command = json!({"program": "sh", "args": ["-c", script]});
+        berth.call("act", json!({"command": command, "then": then})).await
+    };
+    for (then, why) in [
+        ("trap", "was stopped"),
+        ("hang", "did not answer within"),
+        ("fail", "it broke"),
+        ("refuse", "it was undone"),
+    ] {
+        let error = act("true", then).await.error();
+        assert!(error.contains(why) && !error.contains("carried out"), "{then}: {error}");
+    }
+    let undone = act("echo did", "refuse").await.error();
+    assert_eq!(undone, "it was undone");
+    let answered = act("echo did", "object").await.done();
+    assert_eq!(
+        (answered.text.as_str(), &answered.structured),
+        ("what it says\nitself", &json!({}))
+    );
+
+    let place = acting("", "read_tools = [\"act\"]");
+    let berth = Berth::serve(&place).await;
+    let command = json!({"program": "sh", "args": ["-c", "true"]});
+    let error = berth
+        .call("act", json!({"command": command, "then": "broken"}))
+        .await
+        .error();
+    assert!(
+        error.starts_with("`act` of backend `one` answered with broken JSON"),
+        "{error}"
+    );
+}
+
 #[tokio::test]
 async fn an_alias_can_stand_for_a_hidden_tool() {
     let place = Place::new(&format!(
@@ -386,7 +498,7 @@ async fn data_that_does_not_fit_the_tools_own_schema_is_the_plugins_fault_and_no
             failed.failed && failed.text.contains("`structured` of backend `one`") && failed.text.contains(says),
             "{text}: {failed:?}"
         );
-        assert!(failed.text.contains("do not repeat the call"), "{}", failed.text);
+        assert!(failed.text.contains("It was carried out, but"), "{}", failed.text);
         assert!(!failed.text.contains("SECRET"), "{}", failed.text);
     }
     let failed = berth.call("structured", json!({"failed": true})).await;

@@ -222,6 +222,36 @@ async fn a_second_signal_ends_berth_at_once_and_the_tunnel_with_it() {
 }
 
 #[tokio::test]
+async fn a_tunnel_ends_with_a_berth_that_is_killed_whatever_it_does() {
+    for ((program, prints, _), does) in TUNNELS.into_iter().zip([
+        "exec sleep 600",
+        "sleep 600 & sleep 600; sleep 600",
+        "trap '' TERM\nsleep 600 & sleep 600; sleep 600",
+    ]) {
+        let place = owned("");
+        let life = place.life().await;
+        put(&place, program, &format!("{prints}\n{does}"));
+        let mut served = Served::start(&place, &["--tunnel", program]);
+        served.greeting().await;
+        served.signal(Signal::KILL);
+        assert!(!served.succeeds().await);
+        life.ended().await;
+    }
+}
+
+#[tokio::test]
+async fn a_tunnel_without_an_address_ends_with_a_berth_that_is_killed() {
+    let place = owned("");
+    let life = place.life().await;
+    put(&place, "ngrok", "echo 'connecting' >&2\nexec sleep 600");
+    let mut served = Served::start(&place, &["--tunnel", "ngrok"]);
+    served.log_until("connecting").await;
+    served.signal(Signal::KILL);
+    assert!(!served.succeeds().await);
+    life.ended().await;
+}
+
+#[tokio::test]
 async fn where_another_berth_has_the_data_directory_no_tunnel_is_opened() {
     let place = owned("");
     let started = place.name("started");

@@ -140,7 +140,7 @@ impl Writing<'_> {
             return Ok(());
         }
         let left = typing::cut_off(&self.found.id).ok_or_else(draft)?;
-        match self.clear(&left)? {
+        match self.clear(&left).map_err(nothing_typed)? {
             Cleared::Emptied | Cleared::WasEmpty => {
                 typing::seen_empty(&self.found.id);
                 Ok(())

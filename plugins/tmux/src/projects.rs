@@ -14,13 +14,18 @@ pub(crate) fn list() -> ProjectPage {
     for root in files::roots() {
         match below(&root) {
             Ok(found) => page.projects.extend(found),
-            Err(error) => page.problems.push((root, error)),
+            Err(error) => page.problems.push((unknown(&root), error)),
         }
     }
     add_branches(&mut page.projects);
     page.projects
         .sort_by(|a, b| (&a.name, &a.directory).cmp(&(&b.name, &b.directory)));
     page
+}
+
+/// What is told of a granted directory that could not be looked at, before why.
+fn unknown(root: &str) -> String {
+    format!("the projects in {root} are not known")
 }
 
 fn below(root: &str) -> Result<Vec<Project>> {
@@ -156,7 +161,7 @@ mod tests {
         std::fs::remove_dir(host.directory()).unwrap();
         let page = list();
         assert_eq!(page.projects, []);
-        assert!(matches!(page.problems.as_slice(), [(what, Error::NotFound(_))] if *what == root));
+        assert!(matches!(page.problems.as_slice(), [(what, Error::NotFound(_))] if *what == unknown(&root)));
     }
 
     #[test]

@@ -7,6 +7,10 @@ use std::sync::Arc;
 
 use crate::contract::types::Error;
 use crate::machine::{Opened, OwnPlace, Root, is_own};
+use crate::text;
+
+/// Characters of a path from a guest that an error says.
+const NAMED: usize = 4_096;
 
 /// The granted directories of one backend. Each call uses them as they are then.
 #[derive(Debug)]
@@ -82,7 +86,7 @@ impl Directories {
             .ok_or_else(|| {
                 Error::Denied(format!(
                     "`{}` lies outside the granted directories; `directories` in [backends.{}] would grant it",
-                    path.escape_debug(),
+                    text::escaped(path, NAMED),
                     self.backend
                 ))
             })
@@ -92,7 +96,7 @@ impl Directories {
 /// What a guest learns of a path that could not be read. A way out of the grant reads as a denial, as does one into what
 /// is the system's own.
 fn unreadable(path: &str, error: &io::Error) -> Error {
-    let path = path.escape_debug();
+    let path = text::escaped(path, NAMED);
     match error.kind() {
         io::ErrorKind::NotFound => Error::NotFound(format!("`{path}` does not exist")),
         _ if is_own(error) => Error::Denied(format!("`{path}` {error}")),

@@ -7,6 +7,7 @@ use crate::capability::Call;
 use crate::contract::process::{Command, Host, Output};
 use crate::contract::types::Error;
 use crate::machine::{self, Ended, Start};
+use crate::text;
 
 /// Programs that one call may start in all.
 const STARTS_PER_CALL: usize = 256;
@@ -16,6 +17,8 @@ const OUTPUT_PER_CALL: u64 = 32 << 20;
 const COMMANDS_PER_RUN: usize = 64;
 /// Bytes that a guest may give a program on standard input.
 const STDIN_BYTES: usize = 1 << 20;
+/// Characters of a name from a guest that an error says.
+const NAMED: usize = 128;
 
 impl Host for Call {
     async fn run(&mut self, commands: Vec<Command>) -> wasmtime::Result<Vec<Result<Output, Error>>> {
@@ -44,7 +47,14 @@ impl Call {
         let grant = self.allowed(&command)?;
         if let Some(socket) = programs.sockets.get(&command.program) {
             let looked = socket.look().await;
-            looked.map_err(|trouble| Error::Unavailable(format!("`{}` was not run: {trouble}", command.program)))?;
+            looked.map_err(|trouble| {
+                let why = format!("`{}` was not run: {trouble}", command.program);
+                // Once the call has acted, this would say that nothing was done.
+                match self.allowance.acted.ran() {
+                    true => Error::Failed(why),
+                    false => Error::Unavailable(why),
+                }
+            })?;
         }
         let directory = match &command.directory {
             Some(path) => Some(self.powers.directories.open_start(path).await?),
@@ -87,10 +97,9 @@ impl Call {
         let backend = &self.powers.backend;
         let programs = &self.powers.programs;
         let grant = programs.grants.get(&command.program).ok_or_else(|| {
+            let program = text::escaped(&command.program, NAMED);
             Error::Denied(format!(
-                "program `{}` is not granted; [backends.{backend}.programs.{}] would grant it",
-                command.program.escape_debug(),
-                command.program.escape_debug()
+                "program `{program}` is not granted; [backends.{backend}.programs.{program}] would grant it"
             ))
         })?;
         grant
@@ -105,7 +114,7 @@ impl Call {
         if let Some((name, _)) = command.env.iter().find(|(name, _)| !programs.guest_env.contains(name)) {
             return Err(Error::Denied(format!(
                 "environment variable `{}` is not granted; `guest_env` in [backends.{backend}] would grant it",
-                name.escape_debug()
+                text::escaped(name, NAMED)
             )));
         }
         if command.stdin.len() > STDIN_BYTES {

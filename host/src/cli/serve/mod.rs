@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
 use berth::config::{Config, parse_public_url};
-use berth::http::{self, Certificate, Door, Names, OAuth, Proxies, Rates};
+use berth::http::{self, Certificate, Door, Names, OAuth, Proxies};
 use berth::mcp;
 use berth::owner::{Claim, Owner};
 use berth::peer;
@@ -97,13 +97,12 @@ async fn answer(
         examined => examined?,
     }
     let backends = owner.desk.backends().map(about).collect();
-    let rates = Arc::new(Rates::new(&settings.rates));
     let oauth = OAuth::new(
         access.clone(),
         owner.recorder.clone(),
         Arc::new(config.oauth.clone()),
         backends,
-        rates.clone(),
+        owner.admission.clone(),
         owner.under_way.clone(),
     );
     let door = Door {
@@ -113,7 +112,6 @@ async fn answer(
         names: names.clone(),
         access,
         oauth,
-        rates,
         proxies: Proxies {
             trusted: settings.trusted_proxies.clone(),
             users: settings.proxy_users.clone(),

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::super::print;
+use super::super::{beside, print};
 
 /// How long it may take until a tunnel has its address.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -47,10 +47,18 @@ impl Tunnel {
         let name = self.program();
         let program = find_program(name)
             .with_context(|| format!("{name} is not on PATH; {} says how to install it", self.home()))?;
-        let arguments = self.arguments(port);
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let companion = Companion::start(&program, &arguments)
-            .with_context(|| format!("{} cannot be started", program.display()))?;
+        let program = program
+            .to_str()
+            .with_context(|| format!("the path of {name}, {}, is not UTF-8", program.display()))?;
+        let given = self.arguments(port);
+        let arguments: Vec<&str> = [beside::NAME, program]
+            .into_iter()
+            .chain(given.iter().map(String::as_str))
+            .collect();
+        // By way of berth itself: a tunnel that outlives its berth, killed as it may be, would lead to whoever listens
+        // here next.
+        let berth = std::env::current_exe().context("the path of this program cannot be found")?;
+        let companion = Companion::start(&berth, &arguments).with_context(|| format!("{program} cannot be started"))?;
         self.wait(companion, shutdown).await
     }
 

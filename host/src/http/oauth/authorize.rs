@@ -4,7 +4,6 @@
 //! that nobody vouched for would make this server a help to phishers. After that every fault goes back to the app.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use axum::Extension;
 use axum::extract::{RawQuery, State};
@@ -65,12 +64,12 @@ pub(super) async fn show(
 }
 
 async fn page(pages: &Pages, base: &Base, query: &str, headers: &HeaderMap) -> Result<Response, Fault> {
-    let now = SystemTime::now();
     let asked = read(&pages.oauth, base, query).await?;
     if pages.oauth.records(Access::passphrase).await?.is_none() {
         return Ok(pages::no_passphrase(base));
     }
-    match pages.login(headers, base, now).await? {
+    let now = pages.clock.now();
+    match pages.login(headers, base).await? {
         None => Ok(login::ask(base, headers, &asked.client, query, now)?),
         Some(cookie) => {
             let question = Question {

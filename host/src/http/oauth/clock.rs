@@ -1,11 +1,11 @@
-//! The clock of lock-outs, which nobody can set.
+//! The clock of lock-outs and of forms, which nobody can set.
 
 use std::time::SystemTime;
 
 use tokio::time::Instant;
 
 /// The system's time when this was made, and what has passed since by a clock that only goes forward: a system's clock
-/// that jumps locks nobody out for long, and lets nobody in early.
+/// that jumps locks nobody out for long, lets nobody in early, and neither ends a form nor keeps it valid.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock {
     began: SystemTime,

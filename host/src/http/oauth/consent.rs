@@ -18,8 +18,8 @@ use super::form::Form;
 use super::pages::{self, BackendChoice, ConsentPage, Pages, Posted};
 use super::{Address, Base, metadata, redirect};
 use crate::principal::{Backends, Scope};
-use crate::store::Approval;
 use crate::store::audit::{Entry, Event};
+use crate::store::{Access, Approval, Secret};
 
 /// What the owner, logged in by a cookie, is asked.
 pub(super) struct Question<'a> {
@@ -28,6 +28,7 @@ pub(super) struct Question<'a> {
     pub(super) asked: &'a Asked,
     pub(super) query: &'a str,
     pub(super) cookie: &'a str,
+    /// The time by the clock of forms.
     pub(super) now: SystemTime,
 }
 
@@ -92,8 +93,8 @@ async fn take(
     headers: &HeaderMap,
     posted: &Posted,
 ) -> Result<Response, Fault> {
-    let (query, now) = (posted.get("query"), SystemTime::now());
-    let Some(cookie) = pages.login(headers, base, now).await? else {
+    let (query, now) = (posted.get("query"), pages.clock.now());
+    let Some(cookie) = pages.login(headers, base).await? else {
         return Ok(pages::stale(base, query));
     };
     let Some(shown) = form(cookie, query).shown(posted.get("token"), now) else {
@@ -114,34 +115,52 @@ async fn take(
         cookie,
         now,
     };
-    match allowed {
-        Err(missing) => Ok(question.page(&choice, Some(missing))),
-        Ok(_) if !pages.spent.spend(shown, now) => Ok(pages::stale(base, query)),
-        Ok(None) => {
-            let declined = Entry::at_door(Event::Declined, "owner", of(&asked.client, address));
-            pages.oauth.recorded(|_| Ok(((), Some(declined)))).await?;
-            Ok(asked.way_back.with_error(&denied()))
+    let allowed = match allowed {
+        Ok(allowed) => allowed,
+        Err(missing) => return Ok(question.page(&choice, Some(missing))),
+    };
+    let about = of(&asked.client, address);
+    let (event, detail) = match &allowed {
+        Some((scope, backends)) => (Event::Approved, format!("{about}: {scope}, backends: {backends}")),
+        None => (Event::Declined, about),
+    };
+    let entry = Entry::at_door(event, "owner", detail);
+    let approval = allowed.map(|(scope, backends)| Approval {
+        client_id: asked.client.id.clone(),
+        client_name: asked.client.name.clone(),
+        redirect: asked.way_back.redirect.to_string(),
+        challenge: asked.challenge.clone(),
+        scope,
+        backends,
+        resource: metadata::canonical(base),
+        address,
+    });
+    let spent = pages.spent.clone();
+    let settle = move |access: &Access| {
+        if !spent.spend(shown, now) {
+            return Ok((Settled::Stale, None));
         }
-        Ok(Some((scope, backends))) => {
-            let approved = format!("{}: {scope}, backends: {backends}", of(&asked.client, address));
-            let approved = Entry::at_door(Event::Approved, "owner", approved);
-            let approval = Approval {
-                client_id: asked.client.id.clone(),
-                client_name: asked.client.name.clone(),
-                redirect: asked.way_back.redirect.to_string(),
-                challenge: asked.challenge,
-                scope,
-                backends,
-                resource: metadata::canonical(base),
-                address,
-            };
-            let code = pages
-                .oauth
-                .recorded(move |access| access.approve(&approval, now).map(|code| (code, Some(approved))))
-                .await?;
-            Ok(asked.way_back.with_code(code.reveal()))
-        }
-    }
+        let settled = match approval {
+            // A code is redeemed by the system's clock, which any process shares.
+            Some(approval) => Settled::Allowed(access.approve(&approval, SystemTime::now())?),
+            None => Settled::Declined,
+        };
+        Ok((settled, Some(entry)))
+    };
+    Ok(match pages.oauth.recorded(address, settle).await? {
+        Settled::Stale => pages::stale(base, query),
+        Settled::Declined => asked.way_back.with_error(&denied()),
+        Settled::Allowed(code) => asked.way_back.with_code(code.reveal()),
+    })
+}
+
+/// What became of an answer.
+enum Settled {
+    /// The form was answered before.
+    Stale,
+    Declined,
+    /// With this code for the app.
+    Allowed(Secret),
 }
 
 /// What the owner chose, or is proposed.

@@ -24,7 +24,7 @@ use crate::store::{self, Access, Secret, passphrase};
 /// How long a login waits for those before it.
 const TURN: Duration = Duration::from_secs(5);
 
-/// Asks for the passphrase before `client`'s request is shown.
+/// Asks for the passphrase before `client`'s request is shown. `now` is the time by the clock of forms.
 pub(super) fn ask(
     base: &Base,
     headers: &HeaderMap,
@@ -84,7 +84,7 @@ async fn attempt(
     headers: &HeaderMap,
     posted: &Posted,
 ) -> Result<Response, Fault> {
-    let (query, now) = (posted.get("query"), SystemTime::now());
+    let (query, now) = (posted.get("query"), pages.clock.now());
     let Some(visit) = visit(headers, base).filter(|visit| form(visit, query).shown(posted.get("token"), now).is_some())
     else {
         return Ok(pages::stale(base, query));
@@ -104,7 +104,7 @@ async fn attempt(
         ));
     };
     let (guess, origin, clock) = (posted.get("passphrase").to_owned(), base.0.clone(), pages.clock);
-    let tried = pages.oauth.recorded(move |access| {
+    let tried = pages.oauth.recorded(address, move |access| {
         // The turn lasts until the outcome is counted, even if the browser goes away meanwhile: no burst of tries gets
         // past the lock-out or fills the memory.
         let _turn = turn;
@@ -159,6 +159,7 @@ fn try_passphrase(
     let known = access.passphrase()?;
     if known.is_some_and(|known| passphrase::verify(guess, &known)) {
         access.login_succeeded(address, now)?;
+        // Its end is compared with the system's clock, also by what runs later.
         return access.log_in(origin, SystemTime::now()).map(Tried::Right);
     }
     tracing::warn!(%address, "a login failed");

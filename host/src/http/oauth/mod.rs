@@ -30,7 +30,8 @@ use axum::Router;
 use axum::routing::{get, post};
 use tokio_util::task::TaskTracker;
 
-use super::{Base, Rates};
+use super::Base;
+use crate::admission::Admission;
 use crate::config;
 use crate::store::audit::Entry;
 use crate::store::{self, Access, Recorder};
@@ -44,15 +45,15 @@ pub struct OAuth {
     /// Who may come in.
     access: Arc<Access>,
     /// What happens here is recorded.
+    recorder: Recorder,
     /// What whoever ends berth waits for.
     under_way: TaskTracker,
-    recorder: Recorder,
     /// Further redirects, and clients with secrets.
     settings: Arc<config::OAuth>,
     /// Name and a line about each backend, as the owner is asked about them.
     backends: Arc<[(String, String)]>,
-    /// How often an app may ask for tokens.
-    rates: Arc<Rates>,
+    /// How often an app may ask for tokens, and what of refusals is recorded.
+    admission: Admission,
     /// Of apps that have one.
     documents: Arc<Documents>,
 }
@@ -64,16 +65,16 @@ impl OAuth {
         recorder: Recorder,
         settings: Arc<config::OAuth>,
         backends: Arc<[(String, String)]>,
-        rates: Arc<Rates>,
+        admission: Admission,
         under_way: TaskTracker,
     ) -> Self {
         Self {
             access,
-            under_way,
             recorder,
+            under_way,
             settings,
             backends,
-            rates,
+            admission,
             documents: Arc::default(),
         }
     }
@@ -88,21 +89,27 @@ impl OAuth {
         done.map_err(OAuthError::internal)?.map_err(OAuthError::internal)
     }
 
-    /// The same for `work` that is to be recorded. Its entry is written before anyone hears of the outcome, and also if
-    /// nobody waits for it any more; of refusals that cost strangers nothing only so many are. While nothing can be recorded, nothing is done.
+    /// The same for `work` that somebody at `address` asks for, and that is to be recorded. Its entry is written before
+    /// anyone hears of the outcome, and also if nobody waits for it any more; of refusals that cost strangers nothing only
+    /// so many are. Where nothing can be recorded, nothing is done. What was done is answered even if that begins then:
+    /// its entry is written as soon as one can be.
     async fn recorded<T: Send + 'static>(
         &self,
+        address: IpAddr,
         work: impl FnOnce(&Access) -> Result<(T, Option<Entry>), store::Error> + Send + 'static,
     ) -> Result<T, OAuthError> {
-        self.recorder.ready().await.map_err(OAuthError::internal)?;
-        let (recorder, rates) = (self.recorder.clone(), self.rates.clone());
+        let prepared = self.recorder.prepare().await.map_err(OAuthError::internal)?;
+        let (recorder, admission) = (self.recorder.clone(), self.admission.clone());
         let done = self.records(move |access| {
             let (outcome, entry) = work(access)?;
-            let entry = entry.filter(|entry| !entry.event.is_free() || rates.records_free_refusal());
-            let recorded = entry.map_or(Ok(()), |entry| recorder.record_here(entry).map(drop));
-            Ok(recorded.map(|()| outcome))
+            let entry = entry.filter(|entry| !entry.event.is_free() || admission.records_try(address));
+            if let Some(entry) = entry {
+                // The log tells of it, and the entry is kept.
+                let _ = recorder.record_here(prepared, entry);
+            }
+            Ok(outcome)
         });
-        done.await?.map_err(OAuthError::internal)
+        done.await
     }
 }
 

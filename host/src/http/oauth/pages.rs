@@ -42,25 +42,22 @@ pub(super) struct Pages {
     /// The authorization server that they are the face of.
     pub(super) oauth: OAuth,
     /// Consents that were answered.
-    pub(super) spent: Spent,
+    pub(super) spent: Arc<Spent>,
     /// Turns for trying a passphrase.
     pub(super) tries: Arc<Semaphore>,
-    /// When a passphrase may be tried again.
+    /// By which forms expire, and a passphrase may be tried again.
     pub(super) clock: Clock,
 }
 
 impl Pages {
     /// The cookie by which the owner is logged in, if that is who sent this.
-    pub(super) async fn login<'a>(
-        &self,
-        headers: &'a HeaderMap,
-        base: &Base,
-        now: SystemTime,
-    ) -> Result<Option<&'a str>, OAuthError> {
+    pub(super) async fn login<'a>(&self, headers: &'a HeaderMap, base: &Base) -> Result<Option<&'a str>, OAuthError> {
         let Some(cookie) = Cookie::Login.read(headers, base) else {
             return Ok(None);
         };
         let (origin, secret) = (base.0.clone(), cookie.to_owned());
+        // Logins outlive this process, so they end by the system's clock.
+        let now = SystemTime::now();
         let known = self
             .oauth
             .records(move |access| access.is_logged_in(&origin, &secret, now))
@@ -97,7 +94,7 @@ impl FromRequest<Arc<Pages>> for Posted {
 pub(super) fn router(oauth: OAuth) -> Router {
     let pages = Pages {
         oauth,
-        spent: Spent::default(),
+        spent: Arc::default(),
         tries: Arc::new(Semaphore::new(TRIES_AT_ONCE)),
         clock: Clock::start(),
     };

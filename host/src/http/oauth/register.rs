@@ -58,7 +58,7 @@ pub(super) async fn register(
     };
     let wanted = client.clone();
     let registered = oauth
-        .recorded(move |access| {
+        .recorded(address, move |access| {
             let registered = access.register(&wanted, address, UNAPPROVED, SystemTime::now())?;
             let entry = entry(&registered, &wanted, address);
             Ok((registered, Some(entry)))

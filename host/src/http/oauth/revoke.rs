@@ -1,15 +1,15 @@
 //! `POST /oauth/revoke`: an app gives a token back (RFC 7009).
 
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde_json::json;
 
-use super::OAuth;
 use super::authenticate::authenticate;
 use super::error::{OAuthError, private};
 use super::parameters::Parameters;
+use super::{Address, OAuth};
 use crate::store::Access;
 use crate::store::audit::{Entry, Event};
 
@@ -17,6 +17,7 @@ use crate::store::audit::{Entry, Event};
 /// whether or not there was such a token, so that nobody can try tokens here (RFC 7009, 2.2).
 pub(super) async fn revoke(
     State(oauth): State<OAuth>,
+    Extension(Address(address)): Extension<Address>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, OAuthError> {
@@ -30,6 +31,6 @@ pub(super) async fn revoke(
             ended.then(|| Entry::at_door(Event::Revoked, client_id, "by the app")),
         ))
     };
-    oauth.recorded(revoke).await?;
+    oauth.recorded(address, revoke).await?;
     Ok(private(StatusCode::OK, &json!({})))
 }

@@ -6,6 +6,7 @@ mod refresh;
 mod register;
 mod revoke;
 mod token;
+mod unrecorded;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,13 +19,15 @@ use axum::http::{HeaderMap, StatusCode, header};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
 use super::register::UNAPPROVED;
 use super::{Address, Base, OAuth, router};
+use crate::admission::Admission;
+use crate::admission::tests::RATES;
 use crate::config::{self, FixedClient};
-use crate::http::Rates;
-use crate::http::tests::RATES;
 use crate::principal::{Backends, Scope};
 use crate::store::{Access, Approval, DataDirectory, NewClient, Recorder};
 
@@ -41,8 +44,9 @@ const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 /// An authorization server of its own.
 struct Server {
     directory: DataDirectory,
-    _root: TempDir,
+    root: TempDir,
     access: Arc<Access>,
+    oauth: OAuth,
     router: Router,
     /// By which name it is called.
     base: &'static str,
@@ -74,20 +78,22 @@ impl Server {
             clients: BTreeMap::from([(FIXED.to_owned(), fixed)]),
         };
         let backends: Arc<[_]> = Arc::new([]);
-        let rates = Arc::new(Rates::new(&rates));
-        let oauth = OAuth::new(
-            access.clone(),
-            recorder,
-            Arc::new(settings),
-            backends,
-            rates,
-            tokio_util::task::TaskTracker::new(),
+        let tasks = TaskTracker::new();
+        let admission = Admission::new(
+            16,
+            1024,
+            &rates,
+            recorder.clone(),
+            tasks.clone(),
+            CancellationToken::new(),
         );
+        let oauth = OAuth::new(access.clone(), recorder, Arc::new(settings), backends, admission, tasks);
         Self {
             directory,
-            _root: root,
+            root,
             access,
-            router: router(oauth),
+            router: router(oauth.clone()),
+            oauth,
             base: BASE,
         }
     }

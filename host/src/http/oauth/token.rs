@@ -17,8 +17,9 @@ use super::authenticate::authenticate;
 use super::error::{OAuthError, private};
 use super::parameters::Parameters;
 use super::{Address, Base, OAuth, metadata, scope};
+use crate::http::refusal::too_often;
 use crate::store::audit::{Entry, Event};
-use crate::store::{self, Access, Issued, Redemption, Refused};
+use crate::store::{Access, Issued, Redemption, Refused};
 
 /// Answers a request for tokens.
 pub(super) async fn token(
@@ -31,8 +32,10 @@ pub(super) async fn token(
     let parameters = Parameters::of_form(&headers, &body)?;
     let app = authenticate(&oauth, &headers, &parameters).await?;
     // An app without a secret is counted by its address alone: strangers know its id, and could use up its turns.
-    if let Some(refusal) = app.by_secret.then(|| oauth.rates.app(&app.id)).flatten() {
-        return Ok(refusal);
+    if app.by_secret
+        && let Err(refusal) = oauth.admission.apps_turn(&app.id)
+    {
+        return Ok(too_often(refusal));
     }
     let client_id = app.id;
     let resource = resource(&base, &parameters)?;
@@ -87,10 +90,10 @@ async fn redeem(
         };
         let now = SystemTime::now();
         let issued = access.redeem(&code, &redemption, now)?;
-        let entry = entry(access, &issued, Event::TokenIssued, &client_id, address, now)?;
+        let entry = entry(access, &issued, Event::TokenIssued, &client_id, address, now);
         Ok((issued, Some(entry)))
     };
-    oauth.recorded(redeem).await
+    oauth.recorded(address, redeem).await
 }
 
 async fn refresh(
@@ -106,10 +109,10 @@ async fn refresh(
     let refresh = move |access: &Access| {
         let now = SystemTime::now();
         let issued = access.refresh(&token, &client_id, Some(&resource), scope, address, now)?;
-        let entry = entry(access, &issued, Event::TokenRefreshed, &client_id, address, now)?;
+        let entry = entry(access, &issued, Event::TokenRefreshed, &client_id, address, now);
         Ok((issued, Some(entry)))
     };
-    oauth.recorded(refresh).await
+    oauth.recorded(address, refresh).await
 }
 
 /// What is recorded of tokens for `client_id`; `made` is what happened if there are any.
@@ -120,20 +123,20 @@ fn entry(
     client_id: &str,
     address: IpAddr,
     now: SystemTime,
-) -> Result<Entry, store::Error> {
+) -> Entry {
     let address = address.to_canonical();
     let event = match issued {
         Ok(issued) => {
-            let holder = access.verify(issued.access.reveal(), now)?;
-            // By the name that its calls will have.
+            // By the name that its calls will have, if that can be had: the tokens are there in any case.
+            let holder = access.verify(issued.access.reveal(), now).ok().flatten();
             let holder = holder.map_or_else(|| client_id.to_owned(), |holder| holder.principal.id().to_owned());
             let detail = format!("{}, to {client_id} at {address}", issued.scope);
-            return Ok(Entry::at_door(made, holder, detail));
+            return Entry::at_door(made, holder, detail);
         }
         Err(Refused::Reused) => Event::TokenReused,
         Err(_) => Event::TokenRefused,
     };
-    Ok(Entry::at_door(event, client_id, format!("from {address}")))
+    Entry::at_door(event, client_id, format!("from {address}"))
 }
 
 /// The S256 challenge of a verifier: 43 to 128 characters that need no encoding (RFC 7636, 4.1 and 4.2).

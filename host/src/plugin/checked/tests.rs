@@ -1,7 +1,9 @@
 #![allow(clippy::unwrap_used)]
 
+use std::sync::Arc;
+
 use super::*;
-use crate::session::{Attention, Effect, Evidence, PromptKind, QueuedMessage, Receipt};
+use crate::session::{Attention, Content, Effect, Evidence, PromptKind, QueuedMessage, Receipt, Tool, ToolOutput};
 
 fn session(id: &str) -> Session {
     Session {
@@ -58,7 +60,34 @@ fn asking(id: &str, keys: &[&str]) -> Prompt {
 
 /// A list of one page, of a backend that can do everything.
 fn sessions(given: Vec<Session>) -> Listed<Session> {
-    super::sessions(given, Verbs::ALL)
+    listed(given, Verbs::ALL)
+}
+
+fn listed(given: Vec<Session>, possible: Verbs) -> Listed<Session> {
+    let mut pages = Pages::default();
+    pages.add(part(page(given, Vec::new(), None), &[], possible, pages.room()));
+    pages.into_list().0
+}
+
+fn page(items: Vec<Session>, problems: Vec<(String, Error)>, next: Option<&str>) -> Page<Session> {
+    Page {
+        items,
+        problems,
+        next: next.map(str::to_owned),
+    }
+}
+
+fn projects(given: Vec<Project>) -> Listed<Project> {
+    super::projects(Page {
+        items: given,
+        problems: Vec::new(),
+        next: None,
+    })
+    .0
+}
+
+fn prompt(given: Prompt) -> Result<Prompt, String> {
+    super::prompt(given, &mut LOOKED_AT.clone())
 }
 
 fn waiting(id: &str, prompts: Vec<Prompt>) -> Session {
@@ -252,7 +281,7 @@ fn prompts_of_one_id_are_left_out_and_named_and_others_stay() {
 #[test]
 fn what_the_backend_cannot_do_at_all_no_session_of_it_can() {
     let none = Verbs::default();
-    let shown = &super::sessions(vec![session("one")], none).items[0];
+    let shown = &listed(vec![session("one")], none).items[0];
     assert_eq!(shown.can, none);
 }
 
@@ -283,21 +312,24 @@ fn other_ids_are_held_to_the_same_form() {
 
 #[test]
 fn pages_are_followed_to_their_end_and_no_further() {
-    let page = |from: usize| (from..from + 400).map(|number| session(&number.to_string())).collect();
+    let some = |from: usize| (from..from + 400).map(|number| session(&number.to_string())).collect();
+    let add = |pages: &mut Pages, from: usize, problems: Vec<(String, Error)>, next: Option<&str>| {
+        pages.add(part(page(some(from), problems, next), &[], Verbs::ALL, pages.room()))
+    };
     let mut pages = Pages::default();
-    assert!(pages.add(page(0), Vec::new(), Some("a".into())));
-    assert_eq!((pages.next(), pages.room()), (Some("a"), 600));
+    assert!(add(&mut pages, 0, Vec::new(), Some("a")));
+    assert_eq!((pages.next(), pages.limit()), (Some("a"), 600));
     let problem = ("pane %7".to_owned(), Error::Failed("it is gone".into()));
-    assert!(!pages.add(page(400), vec![problem], None));
-    let (listed, faults) = pages.into_list(Verbs::ALL);
+    assert!(!add(&mut pages, 400, vec![problem], None));
+    let (listed, faults) = pages.into_list();
     assert_eq!((listed.items.len(), faults), (800, Vec::new()));
     assert_eq!(listed.faults, ["pane %7: it is gone"]);
 
     let mut pages = Pages::default();
-    assert!(pages.add(page(0), Vec::new(), Some("a".into())));
-    assert!(pages.add(page(400), Vec::new(), Some("b".into())));
-    assert!(!pages.add(page(800), Vec::new(), Some("c".into())));
-    let (listed, _) = pages.into_list(Verbs::ALL);
+    assert!(add(&mut pages, 0, Vec::new(), Some("a")));
+    assert!(add(&mut pages, 400, Vec::new(), Some("b")));
+    assert!(!add(&mut pages, 800, Vec::new(), Some("c")));
+    let (listed, _) = pages.into_list();
     assert_eq!(listed.items.len(), LIST);
     assert!(
         listed
@@ -307,9 +339,46 @@ fn pages_are_followed_to_their_end_and_no_further() {
     );
 
     let mut pages = Pages::default();
-    assert!(pages.add(page(0), Vec::new(), Some("a".into())));
-    assert!(!pages.add(Vec::new(), Vec::new(), Some("a".into())));
-    assert!(pages.into_list(Verbs::ALL).0.faults[0].contains("goes on where it was"));
+    assert!(add(&mut pages, 0, Vec::new(), Some("a")));
+    assert!(!add(&mut pages, 400, Vec::new(), Some("a")));
+    assert!(pages.into_list().0.faults[0].contains("goes on where it was"));
+}
+
+#[test]
+fn what_is_on_several_pages_is_one_list() {
+    let mut pages = Pages::default();
+    for (ids, next) in [(["twin", "one"], Some("a")), (["two", "twin"], None)] {
+        let given = page(ids.map(session).to_vec(), Vec::new(), next);
+        pages.add(part(given, &[], Verbs::ALL, pages.room()));
+    }
+    let (listed, faults) = pages.into_list();
+    assert_eq!(ids(&listed), ["one", "two"]);
+    assert_eq!(
+        faults,
+        ["its plugin gives several sessions the id `twin`; they are left out"]
+    );
+
+    let large = |number: usize| Session {
+        facts: vec![("f".into(), "x".repeat(LINE)); FACTS],
+        ..session(&number.to_string())
+    };
+    let mut pages = Pages::default();
+    let mut number = 0;
+    while pages.add(part(
+        page(
+            (number..number + 40).map(large).collect(),
+            Vec::new(),
+            Some(&number.to_string()),
+        ),
+        &[],
+        Verbs::ALL,
+        pages.room(),
+    )) {
+        number += 40;
+    }
+    let (listed, faults) = pages.into_list();
+    assert!((60..200).contains(&listed.items.len()), "{}", listed.items.len());
+    assert!(faults[0].contains("the rest is left out"), "{faults:?}");
 }
 
 #[test]
@@ -409,4 +478,300 @@ fn the_words_of_an_error_are_one_line() {
     let given = Error::Failed(format!("why\nBackend other did not answer{}", "x".repeat(9_000)));
     let Error::Failed(why) = error(given) else { panic!() };
     assert!(why.starts_with("why Backend") && why.chars().count() == ERROR, "{why}");
+}
+
+/// Some 15 MB of text that is costly to clean.
+fn floods() -> Vec<String> {
+    [
+        "\u{200b}",
+        "\u{1b}[31m",
+        "日",
+        "a\u{301}\u{301}",
+        "\u{1b}]0;",
+        "\n",
+        "x",
+    ]
+    .map(|part| part.repeat((15 << 20) / part.len()))
+    .into()
+}
+
+#[test]
+fn a_session_of_any_size_is_looked_at_as_far_as_it_may_be_shown_and_says_what_is_cut() {
+    type Put = fn(&mut Session, String);
+    let fields: [(&str, usize, Put); 15] = [
+        ("name", LINE, |session, text| session.name = text),
+        ("agent", LINE, |session, text| session.agent = text),
+        ("directory", PATH, |session, text| session.directory = Some(text)),
+        ("project", LINE, |session, text| session.project = Some(text)),
+        ("summary", LINE, |session, text| session.summary = Some(text)),
+        ("task", TEXT, |session, text| session.task = Some(text)),
+        ("last-output", TEXT, |session, text| session.last_output = Some(text)),
+        ("url", ADDRESS, |session, text| session.url = Some(text)),
+        ("facts", LINE, |session, text| {
+            session.facts = vec![(text, String::new())]
+        }),
+        ("facts", LINE, |session, text| {
+            session.facts = vec![(String::new(), text)]
+        }),
+        ("queue", TEXT, |session, text| {
+            session.queue = vec![QueuedMessage {
+                id: "m".into(),
+                text,
+                at: 0,
+            }]
+        }),
+        ("", TEXT, |session, text| session.prompts[0].question = text),
+        ("", TEXT, |session, text| session.prompts[0].detail = Some(text)),
+        ("", LINE, |session, text| session.prompts[0].choices[0].label = text),
+        ("", TEXT, |session, text| {
+            session.prompts[0].choices[0].description = Some(text)
+        }),
+    ];
+    for flood in floods() {
+        for (name, most, put) in fields {
+            let mut given = waiting("one", vec![asking("p", &["1", "2"])]);
+            put(&mut given, flood.clone());
+            let (shown, faults, looked_at) = super::session(given, Verbs::ALL, LOOKED_AT).unwrap();
+            assert!(looked_at <= 8 * most + 200, "{name}: {looked_at}");
+            assert!(shown.weight() <= 4 * most + 500, "{name}: {}", shown.weight());
+            match name {
+                "" => assert!(shown.prompts[0].cut),
+                name => assert_eq!(
+                    faults,
+                    [format!(
+                        "session `one`: its plugin gives what is too long, and is cut: {name}"
+                    )]
+                ),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_session_that_is_large_in_all_its_fields_is_looked_at_no_further_than_a_list() {
+    let long = || "x".repeat(LOOKED_AT / 20);
+    let described = |key: usize| Choice {
+        key: key.to_string(),
+        label: "label".into(),
+        description: Some(long()),
+        effect: Effect::Declines,
+        ticked: false,
+    };
+    let mut asked = asking("p", &[]);
+    asked.choices = (0..CHOICES).map(described).collect();
+    let mut given = waiting("one", vec![asked]);
+    given.facts = vec![("fact".into(), "value".into())];
+    given.task = Some(long());
+    let (shown, _, looked_at) = super::session(given, Verbs::ALL, LOOKED_AT).unwrap();
+    assert!((LOOKED_AT / 2..=LOOKED_AT).contains(&looked_at), "{looked_at}");
+    let asked = &shown.prompts[0];
+    assert!(asked.cut && asked.choices.len() == CHOICES);
+    assert_eq!(asked.choices.last().unwrap().description.as_deref(), Some("…"));
+}
+
+#[test]
+fn ids_of_any_size_cost_nothing_and_are_named_in_few_words() {
+    for flood in floods() {
+        let listed = sessions(vec![session(&flood), session("one"), session(&flood)]);
+        assert_eq!(ids(&listed), ["one"]);
+        assert_eq!(listed.faults.len(), 2);
+        assert!(
+            listed
+                .faults
+                .iter()
+                .all(|fault| fault.len() < 3_000 && fault.contains("gives a session the id"))
+        );
+        for prompt in [asking(&flood, &["1"]), asking("p", &["1", &flood])] {
+            let asked = waiting("one", vec![prompt]);
+            let (shown, faults, _) = super::session(asked, Verbs::ALL, LOOKED_AT).unwrap();
+            assert!(shown.prompts.is_empty() && faults[0].len() < 3_000);
+        }
+    }
+}
+
+#[test]
+fn a_list_is_looked_at_as_far_as_it_may_be_shown() {
+    // Each loses all that it says.
+    let hidden = |most: usize| "\u{200b}".repeat(most * 2);
+    let hostile = |number: usize| Session {
+        name: hidden(LINE),
+        directory: Some(hidden(PATH)),
+        summary: Some(hidden(LINE)),
+        facts: vec![(hidden(LINE), hidden(LINE)); FACTS],
+        ..session(&number.to_string())
+    };
+    let listed = sessions((0..50).map(hostile).collect());
+    assert!((10..30).contains(&listed.items.len()), "{}", listed.items.len());
+    assert!(listed.faults.iter().any(|fault| fault.contains("the rest is left out")));
+    let project = Project {
+        name: hidden(LINE),
+        directory: format!("/{}", hidden(PATH)),
+        branch: Some(hidden(LINE)),
+        agents: vec![hidden(LINE)],
+        facts: Vec::new(),
+    };
+    let listed = projects(vec![project; 500]);
+    assert!(listed.items.is_empty() && listed.faults.len() <= FAULTS + 1);
+}
+
+#[test]
+fn projects_errors_and_descriptions_of_any_size_become_few_words() {
+    for flood in floods() {
+        let project = |name: &str, directory: &str, branch: Option<&str>| Project {
+            name: name.into(),
+            directory: directory.into(),
+            branch: branch.map(str::to_owned),
+            agents: Vec::new(),
+            facts: Vec::new(),
+        };
+        let (listed, faults) = super::projects(Page {
+            items: vec![
+                project(&flood, "/p", None),
+                project("path", &flood, None),
+                project("branch", "/p", Some(&flood)),
+            ],
+            problems: vec![(flood.clone(), Error::Failed(flood.clone()))],
+            next: None,
+        });
+        assert_eq!((listed.items.len(), listed.faults.len(), faults.len()), (2, 4, 3));
+        assert!(listed.items.weight() < 10_000);
+        assert!(listed.faults.iter().all(|fault| fault.len() < 4 * (ERROR + LINE) + 100));
+        for given in [
+            Error::NotFound(flood.clone()),
+            Error::Invalid(flood.clone()),
+            Error::Refused(flood.clone()),
+            Error::Denied(flood.clone()),
+            Error::Unavailable(flood.clone()),
+            Error::Unauthenticated(flood.clone()),
+            Error::Conflict(flood.clone()),
+            Error::Limited {
+                which: flood.clone(),
+                until: None,
+            },
+            Error::TimedOut(flood.clone()),
+            Error::Failed(flood.clone()),
+            Error::Other {
+                kind: "kind".into(),
+                what: flood.clone(),
+            },
+        ] {
+            let words = in_words(error(given));
+            assert!(
+                words.contains('…') && words.chars().count() < ERROR + 50,
+                "{}",
+                words.len()
+            );
+        }
+        let described = Description {
+            about: flood.clone(),
+            version: flood.clone(),
+            views: vec![flood.clone(), "screen".into()],
+            facts: vec![(flood.clone(), flood.clone())],
+            ..Description::default()
+        };
+        let described = description(described, |_| true).unwrap();
+        assert!(described.weight() < 20 * LINE, "{}", described.weight());
+        assert_eq!(described.views, ["screen"]);
+        let tool = Tool {
+            name: flood.clone(),
+            title: String::new(),
+            description: String::new(),
+            input_schema: "{}".into(),
+            output_schema: None,
+            only_reads: false,
+            destructive: false,
+            idempotent: false,
+            open_world: false,
+        };
+        let tools = Description {
+            tools: vec![tool],
+            ..Description::default()
+        };
+        let Err(Error::Failed(why)) = description(tools, |_| true) else {
+            panic!("a tool has such a name");
+        };
+        assert!(why.len() < 3_000 && why.contains("whose name has"), "{why}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_large_is_checked_on_a_thread_that_nobody_waits_for() {
+    let here = std::thread::current().id();
+    let elsewhere = move |_| Ok(std::thread::current().id() != here);
+    for (count, length, apart) in [
+        (1, 10, false),
+        (100, 100, false),
+        (1, AT_ONCE + 1, true),
+        (AT_ONCE, 0, true),
+    ] {
+        let given = vec!["x".repeat(length); count];
+        assert_eq!(
+            apart_if_large(given, elsewhere).await.unwrap(),
+            apart,
+            "{count} of {length}"
+        );
+    }
+}
+
+#[test]
+fn of_an_own_tools_answer_its_end_and_what_is_wrong_with_its_data_are_told() {
+    let given = |structured: &str| ToolOutput {
+        content: vec![Content::Text("日".repeat(5 << 20))],
+        structured: Some(structured.to_owned()),
+        failed: false,
+        session: None,
+        facts: Vec::new(),
+    };
+    let empty: Promise = Arc::new(|data| (*data != serde_json::json!({})).then(|| "it is not empty".into()));
+    let large = "[".repeat(15 << 20);
+    for (data, fault) in [
+        ("{", "broken JSON"),
+        (&large, "bytes of data, and 262144 are taken"),
+        (&"[".repeat(65), "more than 64 deep"),
+        ("[1]", "data that is not a JSON object"),
+        ("{\"a\":1}", "data that does not fit its own schema: it is not empty"),
+    ] {
+        let told = output(given(data), Some(&empty)).unwrap();
+        assert!(told.structured.unwrap_err().contains(fault), "{fault}");
+        assert!(
+            told.text
+                .starts_with("[… 5182880 characters before this were left out]")
+        );
+    }
+    assert!(output(given("{}"), Some(&empty)).unwrap().structured.is_ok());
+    assert!(output(given("{\"a\":1}"), None).unwrap().structured.is_ok());
+    for (failed, owes) in [(true, false), (false, true)] {
+        let own = ToolOutput {
+            failed,
+            structured: None,
+            ..given("")
+        };
+        let told = output(own, Some(&empty)).unwrap().structured;
+        assert_eq!(told.is_err(), owes, "what failed owes nothing");
+    }
+}
+
+#[test]
+fn what_a_tool_links_to_is_short_or_only_named() {
+    let long = "x".repeat(5 << 20);
+    let link = |url: &str, title: &str| Content::Link {
+        url: url.into(),
+        title: title.into(),
+    };
+    let given = ToolOutput {
+        content: vec![
+            link("https://example.com/a", &long),
+            link(&format!("https://example.com/{long}"), "title"),
+        ],
+        structured: None,
+        failed: false,
+        session: None,
+        facts: Vec::new(),
+    };
+    let told = output(given, None).unwrap();
+    assert!(told.text.starts_with("[title: https://example.com/x") && told.text.len() < 300);
+    let [Content::Link { url, title }] = told.further.as_slice() else {
+        panic!("{:?}", told.further.len());
+    };
+    assert!(url == "https://example.com/a" && title.len() < 200);
 }

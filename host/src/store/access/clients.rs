@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::columns::{self, List, seconds, time, whole};
-use super::lockout::network;
+use super::lockout::place;
 use super::{Access, Error};
 use crate::store::files;
 
@@ -75,7 +75,7 @@ impl Access {
         self.change(|change| {
             let stale = "DELETE FROM clients WHERE approved = 0 AND created <= ?1";
             change.execute(stale, [created - whole(FIRST_APPROVAL)])?;
-            for leaving in leaving(waiting(change)?, &network(address), room) {
+            for leaving in leaving(waiting(change)?, &place(address), room) {
                 change.execute("DELETE FROM clients WHERE id = ?1 AND approved = 0", [leaving])?;
             }
             let redirects = List(client.redirects.clone());
@@ -131,7 +131,7 @@ impl Access {
 /// An app that was never approved.
 struct Waiting {
     id: String,
-    /// The address that it registered from, in the words of [`network`].
+    /// The address that it registered from, in the words of [`place`].
     from: String,
 }
 
@@ -141,7 +141,7 @@ fn waiting(connection: &Connection) -> rusqlite::Result<Vec<Waiting>> {
     let app = |row: &Row<'_>| {
         let (id, address): (_, String) = (row.get("id")?, row.get("address")?);
         // What is no address stands for itself.
-        let from = address.parse().map_or(address, network);
+        let from = address.parse().map_or(address, place);
         Ok(Waiting { id, from })
     };
     connection.prepare_cached(all)?.query_map([], app)?.collect()

@@ -16,6 +16,7 @@ use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use super::columns::seconds;
 use super::{Access, Error};
+use crate::network::network;
 
 /// Who counts together, and what failing costs them. Times in seconds.
 struct Rule {
@@ -59,7 +60,7 @@ impl Access {
         let latest: Option<i64> = self.read(|connection| {
             let latest = "SELECT max(until) FROM failures WHERE address = ?1 OR (
                               address = ?2 AND NOT EXISTS (SELECT 1 FROM places WHERE address = ?1 AND last > ?3))";
-            let row = params![network(address), EVERYONE, seconds(now) - KNOWN];
+            let row = params![place(address), EVERYONE, seconds(now) - KNOWN];
             connection.query_row(latest, row, |row| row.get(0))
         })?;
         let until = UNIX_EPOCH + Duration::from_secs(latest.and_then(|at| u64::try_from(at).ok()).unwrap_or_default());
@@ -74,7 +75,7 @@ impl Access {
     pub fn login_failed(&self, address: IpAddr, now: SystemTime) -> Result<(), Error> {
         let now = seconds(now);
         self.change(|change| {
-            count(change, &network(address), &ADDRESS, now)?;
+            count(change, &place(address), &ADDRESS, now)?;
             count(change, EVERYONE, &OVERALL, now)?;
             let old = "DELETE FROM failures WHERE last <= ?1";
             change.execute(old, [now - ADDRESS.memory]).map(drop)
@@ -98,7 +99,7 @@ impl Access {
     /// # Errors
     /// If the database cannot be written.
     pub fn login_succeeded(&self, address: IpAddr, now: SystemTime) -> Result<(), Error> {
-        let (address, now) = (network(address), seconds(now));
+        let (address, now) = (place(address), seconds(now));
         self.change(|change| {
             change.execute(
                 "REPLACE INTO places (address, last) VALUES (?1, ?2)",
@@ -133,9 +134,9 @@ fn count(change: &Transaction<'_>, address: &str, rule: &Rule, now: i64) -> rusq
         .map(drop)
 }
 
-/// Who counts as one: a v4 address; of v6 the 64 bits that a single customer gets.
-pub(super) fn network(address: IpAddr) -> String {
-    match address.to_canonical() {
+/// Who counts as one, as it stands in a table.
+pub(super) fn place(address: IpAddr) -> String {
+    match network(address) {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();

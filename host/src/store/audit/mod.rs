@@ -28,7 +28,7 @@ pub use verify::Broken;
 use super::database::{self, PATIENCE, RECORD};
 use super::lock::Lock;
 use super::secret::Key;
-use super::{DataDirectory, Error};
+use super::{DataDirectory, Error, files};
 use chain::{Fields, Tail};
 use entry::Part;
 
@@ -36,6 +36,8 @@ use entry::Part;
 #[derive(Debug)]
 pub struct Audit {
     path: PathBuf,
+    /// Which file was there when it was opened.
+    file: (u64, u64),
     /// Held by the one recorder.
     lock: PathBuf,
     connection: Connection,
@@ -51,6 +53,7 @@ impl Audit {
         let mut connection = database::connect(&path, &RECORD, sync)?;
         moving::bring_over(data, &mut connection, &path, &key, owner)?;
         Ok(Self {
+            file: files::identity(&path)?,
             path,
             lock: data.data.join("audit.lock"),
             connection,
@@ -62,11 +65,19 @@ impl Audit {
     /// system, so they outlive this process.
     ///
     /// # Errors
-    /// If SQLite refuses, such as on a full disk, another process keeps it waiting for 5 seconds, or the end of the
-    /// record is not what berth wrote.
+    /// If SQLite refuses, such as on a full disk, another process keeps it waiting for 5 seconds, the end of the record is
+    /// not what berth wrote, or its file was moved away.
     pub fn append(&mut self, entries: &[Entry]) -> Result<Head, Error> {
         let written = self.write(entries.iter().map(|entry| (entry, Part::Whole)), PATIENCE)?;
         Ok(written.tail.head())
+    }
+
+    /// Makes sure that an entry can be written, by writing one and taking it back.
+    ///
+    /// # Errors
+    /// As [`Audit::append`] has them.
+    pub fn try_writing(&mut self) -> Result<(), Error> {
+        self.write([], PATIENCE).map(drop)
     }
 
     /// Where the record ends.
@@ -96,6 +107,11 @@ impl Audit {
         rows: impl IntoIterator<Item = (&'e Entry, Part)>,
         patience: Duration,
     ) -> Result<Written, Error> {
+        // What is written to a file that was moved away is written where nobody looks.
+        if files::identity(&self.path).ok() != Some(self.file) {
+            let path = self.path.clone();
+            return Err(Error::Replaced { path });
+        }
         let written = self
             .connection
             .busy_timeout(patience)
@@ -227,4 +243,4 @@ fn changes_one(connection: &Connection, sql: &str, seq: i64) -> Result<(), Refus
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -50,6 +50,11 @@ pub struct Intention {
     place: OwnedSemaphorePermit,
 }
 
+/// That an entry can be written, as far as that can be told before, with room for it.
+#[derive(Debug)]
+#[must_use = "it is there so that what is done can be recorded"]
+pub struct Prepared(OwnedSemaphorePermit);
+
 /// What the writer tells.
 #[derive(Debug)]
 pub(super) struct State {
@@ -96,9 +101,20 @@ impl Recorder {
     /// If an entry could not be written, and writing does not work yet.
     pub async fn ready(&self) -> Result<(), Unrecorded> {
         if self.state.failing.load(Ordering::Acquire) {
-            told(self.ask(None, &self.place()?)?.await)?;
+            drop(self.prepare().await?);
         }
         Ok(())
+    }
+
+    /// Makes sure that an entry can be written, by writing one and taking it back. For what may change something and is
+    /// known only afterwards.
+    ///
+    /// # Errors
+    /// If it could not be written: nothing may be done then.
+    pub async fn prepare(&self) -> Result<Prepared, Unrecorded> {
+        let place = self.place()?;
+        told(self.ask(None, &place)?.await)?;
+        Ok(Prepared(place))
     }
 
     /// Writes that `entry` is about to be done, and gives its number. When this returns, it has been handed to the
@@ -130,15 +146,14 @@ impl Recorder {
         told(self.ask(Some((entry, Part::Whole)), &place)?.await)
     }
 
-    /// Like [`Recorder::record`], for a thread that may wait.
+    /// Writes `entry`, which was prepared for, on a thread that may wait.
     ///
     /// # Errors
     /// If it could not be written. It is kept then, and written as soon as that works again.
     ///
     /// # Panics
     /// On a thread that runs tasks.
-    pub fn record_here(&self, entry: Entry) -> Result<i64, Unrecorded> {
-        let place = self.place()?;
+    pub fn record_here(&self, Prepared(place): Prepared, entry: Entry) -> Result<i64, Unrecorded> {
         told(self.ask(Some((entry, Part::Whole)), &place)?.blocking_recv())
     }
 

@@ -3,7 +3,7 @@
 
 mod moving;
 mod pruning;
-mod recorder;
+pub(crate) mod recorder;
 mod tampering;
 
 use std::ops::ControlFlow;

@@ -51,10 +51,11 @@ async fn what_many_record_at_once_is_there_when_they_are_told_so() {
 }
 
 /// Keeps everybody from writing one more entry, until it is dropped.
-struct Unwritable(Connection);
+pub(crate) struct Unwritable(Connection);
 
 impl Unwritable {
-    fn new(root: &Path) -> Self {
+    /// For a record below `root` that has an entry.
+    pub(crate) fn new(root: &Path) -> Self {
         let file = tampering(root);
         let last: i64 = file
             .query_row("SELECT max(seq) FROM audit", (), |row| row.get(0))
@@ -212,4 +213,24 @@ async fn of_two_recorders_one_is_refused() {
     let _one = Recorder::start(opened(root.path()), false).unwrap();
     let other = Recorder::start(opened(root.path()), false);
     assert!(matches!(other, Err(Error::InUse { .. })), "{other:?}");
+}
+
+#[tokio::test]
+async fn while_the_file_of_the_record_is_elsewhere_nothing_is_recorded_and_none_is_lost() {
+    let root = TempDir::new().unwrap();
+    let recorder = Recorder::start(opened(root.path()), false).unwrap();
+    recorder.record(call("before")).await.unwrap();
+    let begun = recorder.intend(&call("begun")).await.unwrap();
+    let (here, elsewhere) = (root.path().join("data/audit.db"), root.path().join("audit.db"));
+    std::fs::rename(&here, &elsewhere).unwrap();
+    assert_eq!(recorder.conclude(begun, call("begun")).await, Err(Unrecorded));
+    assert!(recorder.intend(&call("refused")).await.is_err());
+    // Another one in its place is not it.
+    std::fs::copy(&elsewhere, &here).unwrap();
+    assert!(recorder.intend(&call("refused")).await.is_err());
+    std::fs::rename(&elsewhere, &here).unwrap();
+    recorder.record(call("after")).await.unwrap();
+    recorder.finish().await;
+    let found = all(&opened(root.path()), &Filter::default());
+    assert_eq!(sessions(&found), ["before", "begun", "after"]);
 }

@@ -3,8 +3,9 @@
 //! Its settings make it misbehave where a test cannot call a tool. Each is a word:
 //!
 //! - `describe`, `list`, `log`, `projects`, `options`, `turns`, `changes`, `upkeep` and `deed` (what changes a session):
-//!   `fail`, `trap`, `hang`, or `forge-error` for an error that looks like a row. Each has further words of its own, in
-//!   `describe` below, `lists.rs`, `others.rs` and `sessions.rs`.
+//!   `fail`, `trap`, `hang`, `forge-error` for an error that looks like a row, or `flood-error` for one of 15 MB. Each has
+//!   further words of its own, in `describe` below, `lists.rs`, `others.rs` and `sessions.rs`.
+//! - `create` is how many sessions are new after a start that was broken off; only with it a start breaks off.
 //! - Without `projects`, `options`, `turns` or `changes` those are not supported.
 //! - `tools` is the list of misdeeds that it offers (all where it is left out), `tool` replaces fields of the first.
 
@@ -38,8 +39,11 @@ impl Backend for Misbehaving {
         let mut description = Description::new("a plugin for tests", env!("CARGO_PKG_VERSION"));
         description.tools = tools();
         description.poll_ms = setting("poll_ms").as_u64().and_then(|pause| pause.try_into().ok());
-        if how == "creates" {
+        if how == "creates" || !setting("create").is_null() {
             description.creation = Creation::CREATE;
+        }
+        if how == "flood" {
+            description.about = sessions::flood();
         }
         if how == "forge" {
             description.about.push_str(FORGED);
@@ -162,6 +166,7 @@ fn behave(name: &str) -> Result<String> {
     match how.as_str() {
         "fail" => Err(Error::Failed("it fails because its settings say so".into())),
         "forge-error" => Err(Error::Failed("why\nwell/forged-1 — idle\u{2028}\u{1b}]0;".into())),
+        "flood-error" => Err(Error::Failed(sessions::flood())),
         "trap" => panic!("as its settings say"),
         "hang" => misdeeds::hang(),
         _ => Ok(how),

@@ -2,7 +2,7 @@
 
 use berth_plugin::{Attention, Choice, Effect, Error, Prompt, Session, SessionPage, SessionQuery, State, Verbs};
 
-use crate::sessions::{all, prompt, session};
+use crate::sessions::{all, flood, prompt, session, started};
 
 /// A row of another backend, if a text could make one.
 pub(crate) const FORGED: &str =
@@ -18,6 +18,7 @@ pub(crate) const FORGED: &str =
 /// - `ids`: other ids than those of sessions that cannot be used; `numbers`: times that no double holds
 /// - `crowd`: 5,000 sessions in pages; `overfull`: 1,500 on one page; `endless`: pages without an end; `stuck`: pages that
 ///   go on from nowhere
+/// - `flood-` and a field: a session whose field has 15 MB
 /// - `problems`: the usual sessions and what could not be looked at; `only-problems`; `many-problems`
 pub(crate) fn page(how: &str, query: &SessionQuery) -> SessionPage {
     let problem = |what: &str| (what.to_owned(), Error::TimedOut(format!("after 5 s{FORGED}")));
@@ -74,7 +75,10 @@ fn listed(how: &str) -> Vec<Session> {
         "crowd" => crowd(5_000),
         "verbose" => vec![session("calm-1", State::Idle), verbose()],
         "none" => Vec::new(),
-        _ => all(),
+        _ => match how.strip_prefix("flood-") {
+            Some(field) => vec![session("calm-1", State::Idle), flooding(field)],
+            None => [started(), all()].concat(),
+        },
     }
 }
 
@@ -205,4 +209,40 @@ fn verbose() -> Session {
         .collect();
     verbose.can |= Verbs::all();
     verbose
+}
+
+/// A session whose `field` is a flood.
+fn flooding(field: &str) -> Session {
+    let mut flooding = asking("flood-1", [prompt("prompt-1")]);
+    let asked = &mut flooding.prompts[0];
+    match field {
+        "id" => flooding.id = flood(),
+        "name" => flooding.name = flood(),
+        "agent" => flooding.agent = flood(),
+        "directory" => flooding.directory = Some(flood()),
+        "project" => flooding.project = Some(flood()),
+        "parent" => flooding.parent = Some(flood()),
+        "summary" => flooding.summary = Some(flood()),
+        "task" => flooding.task = Some(flood()),
+        "output" => flooding.last_output = Some(flood()),
+        "attention" => flooding.attention = Some(Attention::new(flood(), "")),
+        "queue" => flooding = flooding.queued("queued-1", flood(), 0),
+        "url" => flooding.url = Some(flood()),
+        "fact" => flooding.facts = vec![("fact".into(), flood())],
+        "facts" => flooding.facts = vec![("\u{200b}".into(), "\u{200b}".into()); 200_000],
+        "prompt" => asked.id = flood(),
+        "prompts" => flooding.prompts = vec![prompt("prompt-1"); 20_000],
+        "question" => asked.question = flood(),
+        "detail" => asked.detail = Some(flood()),
+        "key" => asked.choices[1].key = flood(),
+        "label" => asked.choices[1].label = flood(),
+        "description" => asked.choices[1].description = Some(flood()),
+        "choices" => {
+            asked.choices = (0..100_000)
+                .map(|number: u32| Choice::new(number.to_string(), "\u{200b}".repeat(20), Effect::Accepts))
+                .collect();
+        }
+        _ => panic!("no field {field}"),
+    }
+    flooding
 }

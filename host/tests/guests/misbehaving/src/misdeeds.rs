@@ -50,6 +50,8 @@ pub(crate) const ALL: &[(&str, Misdeed)] = &[
     ("list_files", list_files),
     ("run", run),
     ("run_often", run_often),
+    ("act", act),
+    ("flood", flood),
 ];
 
 /// Works for ever.
@@ -298,6 +300,51 @@ fn run_often(arguments: &Value) -> Result<ToolOutput> {
         last = process::run(std::slice::from_ref(&command));
     }
     answered(json!({"outcomes": outcomes(last)}))
+}
+
+/// Runs `command`, and then answers as `then` says.
+fn act(arguments: &Value) -> Result<ToolOutput> {
+    process::run(&[command(&arguments["command"])]);
+    let structured = match arguments["then"].as_str().expect("a text") {
+        "broken" => "{".to_owned(),
+        "large" => format!("\"{}\"", "x".repeat(300 << 10)),
+        "many" => format!("[{}0]", "0,".repeat(40_000)),
+        "deep" => "[".repeat(100) + &"]".repeat(100),
+        "list" => "[1]".to_owned(),
+        "text" => "\"text\"".to_owned(),
+        "object" => "{}".to_owned(),
+        "trap" => panic!("a misdeed"),
+        "hang" => hang(),
+        "huge" => "x".repeat(20 << 20),
+        "fail" => return Err(Error::Failed("it broke".into())),
+        "refuse" => return Err(Error::Refused("it was undone".into())),
+        _ => return said("no data"),
+    };
+    said_with("what it says\nitself", structured)
+}
+
+/// Answers 15 MB of hostile text, as an error where `as` is `error`.
+fn flood(arguments: &Value) -> Result<ToolOutput> {
+    match string(arguments, "as").as_str() {
+        "error" => Err(Error::Failed(sessions::flood())),
+        "program" => answered(json!({"outcomes": outcomes(process::run(&[Command {
+            program: sessions::flood(),
+            ..command(&json!({"program": ""}))
+        }]))})),
+        "path" => {
+            files::entries(&sessions::flood(), &[]).map_err(known)?;
+            said("listed")
+        }
+        "print" => {
+            println!("{}", sessions::flood());
+            #[expect(clippy::print_stderr, reason = "it misbehaves")]
+            {
+                eprintln!("{}", sessions::flood());
+            }
+            said("printed")
+        }
+        _ => said(sessions::flood()),
+    }
 }
 
 #[derive(Deserialize)]

@@ -10,24 +10,31 @@ use crate::lists::FORGED;
 use crate::sessions;
 
 /// What `id` printed; `huge`: more than a page has; `gap`: something before it is gone; `stuck`: there is always more, and
-/// the cursor stays.
+/// the cursor stays; `flood`: a megabyte of which nothing is to be shown, `too-long`: 15 of them, `flood-next`: such a cursor.
 pub(crate) fn log(how: &str, id: &str) -> LogPage {
     let text = match how {
         "huge" => "line\n".repeat(200_000),
         "forge" => FORGED.to_owned(),
+        "flood" => "\u{200b}".repeat(1 << 20),
+        "too-long" => sessions::flood(),
         _ => format!("{id} says hello"),
     };
     LogPage {
         text,
-        next: "1".into(),
+        next: match how {
+            "flood-next" => sessions::flood(),
+            _ => "1".into(),
+        },
         more: how == "stuck",
         gap: how == "gap",
     }
 }
 
-/// Some projects; `none`; `problems`: some, and what could not be looked at; `crowd`: 5,000.
+/// Some projects; `none`; `problems`: some, and what could not be looked at; `unknown`: one, and
+/// a directory that could not be read, `all-unknown`: two of these and none; `crowd`: 5,000; `flood`: 15 MB.
 pub(crate) fn projects(how: &str) -> ProjectPage {
     let problem = || Error::Denied(format!("not granted{FORGED}"));
+    let unreadable = || Error::Failed("it cannot be read".into());
     match how {
         "none" => ProjectPage::of(Vec::new()),
         "crowd" => ProjectPage::of(
@@ -35,7 +42,23 @@ pub(crate) fn projects(how: &str) -> ProjectPage {
                 .map(|number| Project::new(format!("p{number}"), "/p"))
                 .collect(),
         ),
-        "only-problems" => ProjectPage::of(Vec::new()).problem("/root", problem()),
+        "unknown" => ProjectPage::of(vec![Project::new("plain", "/plain")]).problem("/other", unreadable()),
+        "all-unknown" => ProjectPage::of(Vec::new())
+            .problem("/one", unreadable())
+            .problem("/other", unreadable()),
+        "flood" => {
+            let hidden = || "\u{200b}".repeat(1 << 20);
+            ProjectPage::of(vec![
+                Project::new("plain", "/plain"),
+                Project::new(hidden(), "/name"),
+                Project::new("path", hidden()),
+                Project {
+                    branch: Some(hidden()),
+                    ..Project::new("branch", "/branch")
+                },
+            ])
+            .problem(hidden(), Error::Failed(hidden()))
+        }
         _ => {
             let page = ProjectPage::of(vec![
                 Project::new("plain", "/plain"),

@@ -4,12 +4,14 @@
 //! `typed` answers it.
 
 use berth_plugin::{
-    Answered, Choice, Delivery, Effect, Error, Evidence, Message, NewSession, Prompt, PromptKind, Receipt, Result,
-    Session, State, Verbs, store,
+    Answered, Choice, Command, Delivery, Effect, Error, Evidence, Message, NewSession, Prompt, PromptKind, Receipt,
+    Result, Session, State, Verbs, store, time,
 };
 
 /// Where what is typed is kept.
 pub(crate) const TYPED: &str = "typed";
+/// Where it is kept when a start was broken off.
+const STARTED: &str = "started";
 
 /// The sessions.
 pub(crate) fn all() -> Vec<Session> {
@@ -45,13 +47,40 @@ pub(crate) fn prompt(id: &str) -> Prompt {
     .choice(Choice::new("2", "No", Effect::Declines))
 }
 
-/// Makes no session, or where `describe` is `creates`, answers one of the usual ones.
+/// Makes no session, or where `describe` is `creates`, answers one of the usual ones, or breaks off where `create` is set.
 pub(crate) fn create(request: &NewSession) -> Result<Session> {
+    if !crate::setting("create").is_null() {
+        break_off();
+    }
     if crate::setting("describe") != "creates" {
         return Err(Error::Unsupported);
     }
     note("created", &request.id)?;
     find("calm-1")
+}
+
+/// Begins to start a session, and breaks off before it says which.
+fn break_off() -> ! {
+    store::put(STARTED, &time::now()).expect("the store takes it");
+    let command = Command::new("sh", ["-c", "true"]);
+    command.run().expect("it is granted");
+    panic!("as its settings say");
+}
+
+/// As many sessions as `create` says that are new once a start was broken off.
+pub(crate) fn started() -> Vec<Session> {
+    let Ok(Some(begun)) = store::get::<u64>(STARTED) else {
+        return Vec::new();
+    };
+    let count = crate::setting("create").as_u64().unwrap_or_default();
+    (1..=count)
+        .map(|number| session(&format!("new-{number}"), State::Idle).created_at(begun))
+        .collect()
+}
+
+/// 15 MB of text of which nothing is to be shown.
+pub(crate) fn flood() -> String {
+    "\u{200b}".repeat(5 << 20)
 }
 
 /// Types a message, where the session can take one. `how` it ends: `busy`, `refused`, `timed-out` once it was typed,

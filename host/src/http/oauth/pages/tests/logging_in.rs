@@ -1,16 +1,18 @@
 //! The owner's login, and those who try.
 
+use std::time::Duration;
+
 use super::*;
 
 /// A browser that was shown the login form.
-struct Visit {
+pub(super) struct Visit {
     query: String,
     cookie: String,
     token: String,
 }
 
 impl Visit {
-    async fn of(site: &Site) -> Self {
+    pub(super) async fn of(site: &Site) -> Self {
         let query = site.query(&[]);
         let page = site.authorize(&query, "").await;
         Self {
@@ -20,7 +22,7 @@ impl Visit {
         }
     }
 
-    async fn try_with(&self, site: &Site, passphrase: &str) -> Answer {
+    pub(super) async fn try_with(&self, site: &Site, passphrase: &str) -> Answer {
         let fields = [
             ("query", self.query.as_str()),
             ("token", &self.token),
@@ -130,6 +132,27 @@ async fn a_form_that_is_not_ours_logs_nobody_in() {
     ] {
         answer.assert_page(StatusCode::FORBIDDEN);
         assert!(answer.cookies().is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn forms_expire_by_the_clock_that_nobody_can_set() {
+    let site = Site::new();
+    let visit = Visit::of(&site).await;
+    let (query, cookie) = (site.query(&[]), site.logged_in());
+    let token = site.authorize(&query, &cookie).await.hidden("token");
+    // The system's clock stands all the while, compared with this one.
+    tokio::time::advance(Duration::from_mins(14)).await;
+    let wrong = visit.try_with(&site, "wrong").await;
+    assert!(wrong.body.contains("That is not the passphrase"), "{}", wrong.body);
+    tokio::time::advance(Duration::from_mins(2)).await;
+    let fields = [("query", query.as_str()), ("token", &token), ("answer", "deny")];
+    for answer in [
+        visit.try_with(&site, PASSPHRASE).await,
+        site.post("/oauth/consent", &cookie, &fields).await,
+    ] {
+        answer.assert_page(StatusCode::FORBIDDEN);
+        assert!(answer.body.contains("This form has expired"), "{}", answer.body);
     }
 }
 

@@ -5,6 +5,7 @@
 mod asking;
 mod consenting;
 mod logging_in;
+mod unrecorded;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -15,14 +16,16 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::{Extension, Router};
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 use url::Url;
 use url::form_urlencoded::Serializer;
 
-use crate::http::Rates;
+use crate::admission::Admission;
+use crate::admission::tests::RATES;
 use crate::http::oauth::register::UNAPPROVED;
 use crate::http::oauth::{Address, Base, OAuth};
-use crate::http::tests::RATES;
 use crate::store::{Access, DataDirectory, NewClient, Recorder};
 
 const PUBLIC: &str = "https://berth.example";
@@ -41,7 +44,7 @@ struct Site {
     access: Arc<Access>,
     base: &'static str,
     client: String,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 struct Answer {
@@ -77,14 +80,22 @@ impl Site {
         let registered = access.register(&app, ADDRESS, UNAPPROVED, SystemTime::now()).unwrap();
         let backends = [("local", "agents on this machine"), ("cabin", "")];
         let backends = backends.map(|(name, about)| (name.to_owned(), about.to_owned()));
-        let rates = Arc::new(Rates::new(&RATES));
+        let tasks = TaskTracker::new();
+        let admission = Admission::new(
+            16,
+            1024,
+            &RATES,
+            recorder.clone(),
+            tasks.clone(),
+            CancellationToken::new(),
+        );
         let oauth = OAuth::new(
             access.clone(),
             recorder,
             Arc::default(),
             backends.into(),
-            rates,
-            tokio_util::task::TaskTracker::new(),
+            admission,
+            tasks,
         );
         let router = super::router(oauth)
             .layer(Extension(Base(base.into())))
@@ -94,7 +105,7 @@ impl Site {
             access,
             base,
             client: registered.id,
-            _directory: directory,
+            directory,
         }
     }
 

@@ -1,36 +1,28 @@
 //! The data of an own tool's answer: JSON whose size says little of what it becomes, so its values are counted first.
 
-use std::sync::Arc;
-
 use serde_json::Value;
 
-use crate::catalog::Schema;
-
+/// Bytes of one answer.
+const BYTES: usize = 256 << 10;
 /// Values of one answer. Each takes some 30 bytes here and more where it is written again, however few it was sent as.
 const VALUES: usize = 32 << 10;
 /// How deep they may lie in each other.
 const DEPTH: usize = 64;
-/// Bytes that are parsed at once; more is work for a thread that nobody waits for.
-const AT_ONCE: usize = 16 << 10;
 
-/// The data in `text`, which fits `schema`. An error says what it is instead.
-pub(super) async fn parse(text: String, schema: Option<Arc<Schema>>) -> Result<Value, String> {
-    if text.len() <= AT_ONCE {
-        return read(&text, schema.as_deref());
+/// The data in `given`, if there is any. An error says what is there instead. It may take milliseconds.
+pub(super) fn parse(given: Option<&str>) -> Result<Option<Value>, String> {
+    let Some(text) = given else { return Ok(None) };
+    if text.len() > BYTES {
+        return Err(format!(
+            "{} bytes of data, and {BYTES} are taken: ask for less at once",
+            text.len()
+        ));
     }
-    let reading = tokio::task::spawn_blocking(move || read(&text, schema.as_deref()));
-    reading.await.unwrap_or_else(|error| Err(error.to_string()))
-}
-
-fn read(text: &str, schema: Option<&Schema>) -> Result<Value, String> {
     within_bounds(text)?;
-    let data = serde_json::from_str(text).map_err(|error| format!("broken JSON: {error}"))?;
-    if !Value::is_object(&data) {
-        return Err("data that is not a JSON object".into());
-    }
-    match schema.and_then(|schema| schema.fault(&data)) {
-        Some(fault) => Err(format!("data that does not fit its own schema: {fault}")),
-        None => Ok(data),
+    match serde_json::from_str(text) {
+        Ok(data @ Value::Object(_)) => Ok(Some(data)),
+        Ok(_) => Err("data that is not a JSON object".into()),
+        Err(error) => Err(format!("broken JSON: {error}")),
     }
 }
 
@@ -74,20 +66,24 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    #[tokio::test]
-    async fn data_is_read_whether_it_is_small_or_large() {
+    fn read(text: &str) -> Result<Value, String> {
+        parse(Some(text)).map(Option::unwrap)
+    }
+
+    #[test]
+    fn data_is_read_whether_it_is_small_or_large() {
         for data in [
             json!({}),
             json!({"a": [1, "x,[{\"\\"]}),
-            json!({"a": "x".repeat(AT_ONCE)}),
+            json!({"a": "x".repeat(16 << 10)}),
             json!({"a": vec![7; 30_000]}),
         ] {
-            assert_eq!(parse(data.to_string(), None).await.unwrap(), data);
+            assert_eq!(read(&data.to_string()).unwrap(), data);
         }
     }
 
-    #[tokio::test]
-    async fn many_values_and_deep_ones_are_refused_before_they_become_memory() {
+    #[test]
+    fn many_values_and_deep_ones_are_refused_before_they_become_memory() {
         for (text, fault) in [
             (format!("[{}[]]", "[],".repeat(VALUES)), "more than 32768 values"),
             (
@@ -100,11 +96,11 @@ mod tests {
                 "more than 64 deep",
             ),
             ("[".repeat(100_000), "more than 64 deep"),
-            ("{\"a\":".repeat(100_000), "more than 64 deep"),
+            ("{\"a\":".repeat(40_000), "more than 64 deep"),
             ("{".to_owned(), "broken JSON"),
             ("\"[[[".to_owned(), "broken JSON"),
         ] {
-            let error = parse(text, None).await.unwrap_err();
+            let error = read(&text).unwrap_err();
             assert!(error.contains(fault), "{error}");
         }
         for text in [
@@ -113,20 +109,22 @@ mod tests {
             format!("{{\"a\":[{}12345]}}", "12345, ".repeat(VALUES - 4)),
             format!("{{{}\"a\":\"b\"}}", "\"a\":\"b\",".repeat(VALUES / 2 - 2)),
         ] {
-            assert!(parse(text, None).await.is_ok());
+            assert!(read(&text).is_ok());
         }
     }
 
-    #[tokio::test]
-    async fn data_that_is_no_object_is_none_whatever_it_is() {
+    #[test]
+    fn data_that_is_no_object_is_none_whatever_it_is() {
         for data in ["[]", "null", "1", "\"x\""] {
-            assert!(
-                parse(data.into(), None)
-                    .await
-                    .unwrap_err()
-                    .contains("not a JSON object"),
-                "{data}"
-            );
+            assert!(read(data).unwrap_err().contains("not a JSON object"), "{data}");
         }
+    }
+
+    #[test]
+    fn too_many_bytes_are_refused_whatever_they_are() {
+        for text in [" ".repeat(BYTES + 1), "[".repeat(15 << 20)] {
+            assert!(read(&text).unwrap_err().contains("262144 are taken"));
+        }
+        assert_eq!(parse(None), Ok(None));
     }
 }

@@ -1,84 +1,82 @@
-//! How often: each caller, each address and each app has a budget per minute.
+//! How often: each caller, each address and each app has a budget per minute, whatever carries the requests.
 
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::Response;
 use governor::clock::{Clock as _, DefaultClock};
 use governor::state::keyed::DefaultKeyedStateStore;
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use governor::{Quota, RateLimiter};
+use thiserror::Error;
 
-use super::refusal::refuse;
-use crate::admission::place;
 use crate::config;
+use crate::network::network;
 
 /// Keys that a budget remembers at least, before those whose budget is whole again are forgotten.
 const REMEMBERED: usize = 4_096;
 
-/// How many refusals that cost strangers nothing are recorded in a minute, of all together. The record is never cut, so
-/// they could otherwise fill the disk with them.
-const FREE_REFUSALS: NonZeroU32 = NonZeroU32::MIN.saturating_add(59);
-
 /// All budgets.
 #[derive(Debug)]
-pub struct Rates {
+pub(super) struct Rates {
     tools: Budget<String>,
     login: Budget<IpAddr>,
     register: Budget<IpAddr>,
     token: Budget<IpAddr>,
     app: Budget<String>,
-    free_refusals: DefaultDirectRateLimiter,
 }
 
 /// What an address may do only so often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Act {
+pub enum Act {
+    /// To give the passphrase.
     LogIn,
+    /// To make an app known.
     Register,
     /// Anything else of the authorization server.
     Token,
 }
 
+/// Somebody asks too often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("too often; try again in {seconds} s ({key} sets how often per minute)")]
+pub struct TooOften {
+    /// When one more request is taken: in so many seconds.
+    pub seconds: u64,
+    /// The key of the configuration.
+    key: &'static str,
+}
+
 impl Rates {
     /// The budgets that the operator set.
-    pub fn new(rates: &config::Rates) -> Self {
+    pub(super) fn new(rates: &config::Rates) -> Self {
         Self {
             tools: Budget::new(rates.tools, "[server.rates] tools"),
             login: Budget::new(rates.login, "[server.rates] login"),
             register: Budget::new(rates.register, "[server.rates] register"),
             token: Budget::new(rates.token, "[server.rates] token"),
             app: Budget::new(rates.token, "[server.rates] token"),
-            free_refusals: RateLimiter::direct(Quota::per_minute(FREE_REFUSALS)),
         }
     }
 
-    /// The refusal of a request to MCP by the caller known as `principal`, if it asks too often.
-    pub(super) fn tool(&self, principal: &str) -> Option<Response> {
+    /// Counts a request to MCP by the caller known as `principal`.
+    pub(super) fn tool(&self, principal: &str) -> Result<(), TooOften> {
         self.tools.spend(principal)
     }
 
-    /// The refusal of what somebody at `address` does, if it is done too often.
-    pub(super) fn act(&self, act: Act, address: IpAddr) -> Option<Response> {
+    /// Counts what somebody at `address` does.
+    pub(super) fn act(&self, act: Act, address: IpAddr) -> Result<(), TooOften> {
         let budget = match act {
             Act::LogIn => &self.login,
             Act::Register => &self.register,
             Act::Token => &self.token,
         };
-        budget.spend(&place(address))
+        budget.spend(&network(address))
     }
 
-    /// The refusal of a request for tokens by the app `client_id`, which has shown its secret, if it asks too often.
-    pub(super) fn app(&self, client_id: &str) -> Option<Response> {
+    /// Counts a request for tokens by the app `client_id`, which has shown its secret.
+    pub(super) fn app(&self, client_id: &str) -> Result<(), TooOften> {
         self.app.spend(client_id)
-    }
-
-    /// Whether one more refusal that cost a stranger nothing is to be recorded.
-    pub(super) fn records_free_refusal(&self) -> bool {
-        self.free_refusals.check().is_ok()
     }
 }
 
@@ -104,15 +102,17 @@ impl<K: Hash + Eq + Clone> Budget<K> {
         }
     }
 
-    fn spend<Q>(&self, key: &Q) -> Option<Response>
+    fn spend<Q>(&self, key: &Q) -> Result<(), TooOften>
     where
         Q: ToOwned<Owned = K> + ?Sized,
     {
         if self.limiter.len() > self.full.load(Ordering::Relaxed) {
             self.forget();
         }
-        let refused = self.limiter.check_key(&key.to_owned()).err()?;
-        Some(self.refuse(refused.wait_time_from(DefaultClock::default().now())))
+        self.limiter.check_key(&key.to_owned()).map_err(|refused| TooOften {
+            seconds: refused.wait_time_from(DefaultClock::default().now()).as_secs() + 1,
+            key: self.key,
+        })
     }
 
     /// Looks through all keys, so the next time is when there are twice as many as stay now.
@@ -120,21 +120,6 @@ impl<K: Hash + Eq + Clone> Budget<K> {
         self.limiter.retain_recent();
         self.full
             .store(REMEMBERED.max(2 * self.limiter.len()), Ordering::Relaxed);
-    }
-
-    fn refuse(&self, wait: Duration) -> Response {
-        let seconds = wait.as_secs() + 1;
-        let mut response = refuse(
-            StatusCode::TOO_MANY_REQUESTS,
-            &format!(
-                "too often; try again in {seconds} s ({} sets how often per minute)",
-                self.key
-            ),
-        );
-        response
-            .headers_mut()
-            .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        response
     }
 }
 
@@ -156,35 +141,34 @@ mod tests {
     #[test]
     fn each_caller_has_a_budget_of_its_own_and_hears_when_to_come_again() {
         let rates = rates();
-        assert!((0..3).all(|_| rates.tool("one").is_none()));
-        let refused = rates.tool("one").unwrap();
-        assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
-        let seconds: u64 = refused.headers()[header::RETRY_AFTER]
-            .to_str()
-            .unwrap()
-            .parse()
-            .unwrap();
-        assert!((1..=21).contains(&seconds), "{seconds}");
-        assert!(rates.tool("other").is_none());
+        assert!((0..3).all(|_| rates.tool("one").is_ok()));
+        let refused = rates.tool("one").unwrap_err();
+        assert!((1..=21).contains(&refused.seconds), "{refused}");
+        let told = refused.to_string();
+        assert!(
+            told.contains(&format!("try again in {} s", refused.seconds)) && told.contains("[server.rates] tools"),
+            "{told}"
+        );
+        assert!(rates.tool("other").is_ok());
     }
 
     #[test]
     fn each_act_has_a_budget_of_its_own() {
         let rates = rates();
         let address = "192.0.2.1".parse().unwrap();
-        assert!(rates.act(Act::Register, address).is_none());
-        assert!(rates.act(Act::Register, address).is_some());
-        assert!(rates.act(Act::LogIn, address).is_none());
-        assert!(rates.act(Act::Token, address).is_none());
-        assert!((0..2).all(|_| rates.app("app").is_none()));
-        assert!(rates.app("app").is_some());
+        assert!(rates.act(Act::Register, address).is_ok());
+        assert!(rates.act(Act::Register, address).is_err());
+        assert!(rates.act(Act::LogIn, address).is_ok());
+        assert!(rates.act(Act::Token, address).is_ok());
+        assert!((0..2).all(|_| rates.app("app").is_ok()));
+        assert!(rates.app("app").is_err());
     }
 
     #[test]
     fn a_network_cannot_get_round_by_changing_its_address() {
         let rates = rates();
-        assert!(rates.act(Act::Register, "2001:db8::1".parse().unwrap()).is_none());
-        assert!(rates.act(Act::Register, "2001:db8::2".parse().unwrap()).is_some());
+        assert!(rates.act(Act::Register, "2001:db8::1".parse().unwrap()).is_ok());
+        assert!(rates.act(Act::Register, "2001:db8::2".parse().unwrap()).is_err());
     }
 
     #[test]
@@ -196,7 +180,7 @@ mod tests {
             token: 1,
         });
         for number in 0..3 * REMEMBERED {
-            assert!(rates.tool(&number.to_string()).is_none());
+            assert!(rates.tool(&number.to_string()).is_ok());
         }
         assert!(
             rates.tools.limiter.len() <= REMEMBERED + 1,

@@ -1,0 +1,31 @@
+//! `berth beside`: what berth starts a program with that is to end with it. Nobody else calls it.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use berth::machine::accompany;
+
+/// Its name.
+pub(crate) const NAME: &str = "beside";
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// The program, by an absolute path
+    program: PathBuf,
+    /// Its arguments
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<OsString>,
+}
+
+pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
+    let Options { program, arguments } = options;
+    let ended = accompany(&program, &arguments).await;
+    let ended = ended.with_context(|| format!("{} cannot be run", program.display()))?;
+    Ok(if ended.success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
