@@ -13,7 +13,7 @@ const BUNDLED: &[(&str, &str)] = &[("berth-tmux", "tmux")];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("..");
-    for watched in ["wit", "plugins", "Cargo.toml", LOCK] {
+    for watched in ["plugins", "Cargo.toml", LOCK] {
         println!("cargo::rerun-if-changed={}", root.join(watched).display());
     }
     if !has_target()? {

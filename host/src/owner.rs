@@ -83,6 +83,7 @@ impl Owner {
         let recorder = tokio::task::spawn_blocking(move || Recorder::start(audit, texts)).await??;
         assemble::write_confs(setup, &data)?;
         assemble::follow_former_sockets(setup, &data).await?;
+        assemble::take_over_state(setup, &data).await?;
         let backends = assemble::start_backends(setup, &data).await?;
         let desk = assemble::merge(setup, backends, base_url)?;
         let tasks = TaskTracker::new();

@@ -1,5 +1,7 @@
-//! What happens between calls: one loop per backend, which polls sessions once for all who wait and calls `upkeep`.
+//! What happens between calls: for each backend, one task that looks at its sessions once for all who wait, and one that
+//! calls `upkeep` with what happened.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,14 +9,22 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
-use crate::contract::{Error, Session, Timestamp};
-use crate::plugin::{Backend, Listed, in_words};
+use crate::plugin::{Backend, Interface, Listed, in_words};
+use crate::session::{Error, Event, Session, Timestamp};
 
-/// How often sessions are listed while somebody waits for one.
-const POLL: Duration = Duration::from_millis(300);
+/// The shortest time between two looks at a backend that itself says when something changed.
+const BETWEEN_CHANGES: Duration = Duration::from_millis(100);
 /// When `upkeep` is tried again after an error.
 const RETRY: Duration = Duration::from_secs(60);
+/// The shortest and the longest time between two calls of it that a plugin may ask for.
+const SOONEST: Duration = Duration::from_secs(1);
+const LATEST: Duration = Duration::from_hours(24);
+/// Events of one call of `upkeep`.
+const EVENTS: usize = 64;
+/// Calls that fail with an event before that is dropped.
+const ATTEMPTS: u32 = 3;
 
 /// All sessions of a backend as one look saw them.
 pub struct Snapshot {
@@ -48,7 +58,9 @@ impl Watched {
         let (first, second) = (shutdown.clone(), shutdown.clone());
         // Apart, so that a slow upkeep holds up nobody who waits.
         tasks.spawn(async move { first.run_until_cancelled(polling.poll_for_all()).await });
-        tasks.spawn(async move { keeping.keep_up(&second).await });
+        if self.backend.has(Interface::Upkeep) {
+            tasks.spawn(async move { keeping.keep_up(&second).await });
+        }
     }
 
     /// The snapshots to come, for as long as the receiver lives.
@@ -59,21 +71,37 @@ impl Watched {
         receiver
     }
 
+    /// Whether it is looked at only when it says that something changed.
+    pub(crate) fn tells_of_changes(&self) -> bool {
+        self.backend.description.poll.is_none()
+    }
+
     async fn poll_for_all(&self) {
+        let poll = self.backend.description.poll;
+        let pause = poll.unwrap_or(BETWEEN_CHANGES);
+        let mut next = Instant::now();
         loop {
             tokio::select! {
                 () = self.wanted.notified() => {}
-                () = tokio::time::sleep(POLL), if self.snapshots.receiver_count() > 0 => {}
+                () = tokio::time::sleep_until(next), if poll.is_some() && self.snapshots.receiver_count() > 0 => {}
             }
+            // Whoever comes to wait does not make the looks more frequent for that.
+            tokio::time::sleep_until(next).await;
+            next = Instant::now() + pause;
             self.poll().await;
         }
     }
 
     /// Ends between two rounds only: what one has begun to do is finished.
     async fn keep_up(&self, shutdown: &CancellationToken) {
+        let mut events = Events::default();
+        events.add("start");
         let mut due = Some(Instant::now());
         while shutdown.run_until_cancelled(at(due)).await.is_some() {
-            due = self.upkeep().await;
+            match self.upkeep(&mut events).await {
+                Some(next) => due = next,
+                None => return,
+            }
         }
     }
 
@@ -84,16 +112,80 @@ impl Watched {
             .send_replace(Some(Arc::new(Snapshot { begun, sessions })));
     }
 
-    /// When to call it next.
-    async fn upkeep(&self) -> Option<Instant> {
-        match self.backend.upkeep().await {
-            Ok(next) => next.map(|at| Instant::now() + until(at)),
+    /// When to call it next, if ever. None: it has no upkeep.
+    async fn upkeep(&self, events: &mut Events) -> Option<Option<Instant>> {
+        match self.backend.upkeep(&events.first()).await {
+            Ok(upkept) => {
+                events.succeeded();
+                if !upkept.changed.is_empty() && self.snapshots.receiver_count() > 0 {
+                    self.wanted.notify_one();
+                }
+                let next = upkept.next.map(|at| Instant::now() + until(at));
+                Some(if events.first().is_empty() {
+                    next
+                } else {
+                    Some(Instant::now())
+                })
+            }
+            Err(Error::Unsupported) => None,
             Err(error) => {
                 let why = in_words(error);
                 tracing::warn!(backend = self.backend.name, "upkeep failed: {why}");
-                Some(Instant::now() + RETRY)
+                for event in events.failed() {
+                    let (kind, about) = (event.kind, event.about);
+                    tracing::warn!(
+                        backend = self.backend.name,
+                        "the event `{kind}` {about:?} is dropped: upkeep failed with it {ATTEMPTS} times"
+                    );
+                }
+                Some(Some(Instant::now() + RETRY))
             }
         }
+    }
+}
+
+/// What happened for a backend and has not reached it yet, in order.
+#[derive(Default)]
+struct Events {
+    waiting: VecDeque<(Event, u32)>,
+}
+
+impl Events {
+    fn add(&mut self, kind: &str) {
+        let event = Event {
+            id: Uuid::new_v4().to_string(),
+            kind: kind.to_owned(),
+            about: String::new(),
+            at: now(),
+            body: String::new(),
+        };
+        self.waiting.push_back((event, 0));
+    }
+
+    /// Those of the next call.
+    fn first(&self) -> Vec<Event> {
+        self.waiting
+            .iter()
+            .take(EVENTS)
+            .map(|(event, _)| event.clone())
+            .collect()
+    }
+
+    /// A call with them succeeded.
+    fn succeeded(&mut self) {
+        self.waiting.drain(..self.waiting.len().min(EVENTS));
+    }
+
+    /// A call with them failed. Those with which it did so for the last time are dropped, and answered.
+    fn failed(&mut self) -> Vec<Event> {
+        self.waiting
+            .iter_mut()
+            .take(EVENTS)
+            .for_each(|(_, failures)| *failures += 1);
+        let is_last = |(_, failures): &(Event, u32)| *failures >= ATTEMPTS;
+        let (dropped, kept): (VecDeque<_>, VecDeque<_>) = self.waiting.drain(..).partition(is_last);
+        self.waiting = kept;
+        dropped.into_iter().map(|(event, _)| event).collect()
     }
 }
 
@@ -104,16 +196,45 @@ async fn at(due: Option<Instant>) {
     }
 }
 
-/// Now, as the contract tells time.
+/// Now, as the records tell time.
 pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::try_from(since.as_millis()).unwrap_or(Timestamp::MAX)
 }
 
-/// The time from now to `at`; a plugin that asks for the past is called again, but not at once.
+/// The time from now to `at`; a plugin that asks for the past is called again, but not at once, and one that asks for a
+/// far future a little earlier.
 fn until(at: Timestamp) -> Duration {
-    let at = UNIX_EPOCH + Duration::from_millis(at);
-    at.duration_since(SystemTime::now())
-        .unwrap_or_default()
-        .max(Duration::from_secs(1))
+    let left = Duration::from_millis(at.saturating_sub(now()));
+    left.clamp(SOONEST, LATEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_come_in_order_and_again_until_a_call_with_them_succeeds() {
+        let mut events = Events::default();
+        (0..EVENTS + 1).for_each(|n| events.add(&n.to_string()));
+        let first = events.first();
+        assert_eq!((first.len(), &*first[0].kind), (EVENTS, "0"));
+        assert!(events.failed().is_empty());
+        assert_eq!(events.first(), first);
+        events.succeeded();
+        let rest = events.first();
+        assert_eq!((rest.len(), &*rest[0].kind), (1, "64"));
+    }
+
+    #[test]
+    fn an_event_with_which_three_calls_failed_is_dropped_and_told() {
+        let mut events = Events::default();
+        events.add("start");
+        assert!(events.failed().is_empty() && events.failed().is_empty());
+        events.add("later");
+        let dropped = events.failed();
+        assert_eq!((dropped.len(), &*dropped[0].kind), (1, "start"));
+        assert_eq!(events.first().len(), 1);
+        assert_eq!(events.first()[0].kind, "later");
+    }
 }

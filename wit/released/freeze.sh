@@ -5,17 +5,17 @@
 set -eu
 name=${1:?a name is missing, such as rc-1}
 cd "$(dirname "$0")/../.."
-released=wit/released folder=wit/released/$name
+contract=plugins/sdk/wit/backend.wit released=wit/released folder=wit/released/$name
 if [ -e "$folder" ]; then
     printf '%s is there already, and what is frozen does not change\n' "$folder" >&2
     exit 1
 fi
 
 cargo build --locked --quiet --profile plugin --target wasm32-wasip2 --target-dir target/frozen --package berth-guest-noop
-sh host/tests/guests/build.sh javascript wit/backend.wit target/frozen/javascript.wasm
+sh host/tests/guests/build.sh javascript "$contract" target/frozen/javascript.wasm
 
 mkdir "$folder"
-cp wit/backend.wit "$folder"
+cp "$contract" "$folder"
 cp target/frozen/wasm32-wasip2/plugin/berth_guest_noop.wasm "$folder/rust.wasm"
 cp target/frozen/javascript.wasm "$folder/javascript.wasm"
 

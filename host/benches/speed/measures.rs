@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use berth::assemble::start_backends;
 use berth::capability::Access;
+use berth::session::ToolCall;
 use berth::store::audit::{Entry, Event, Outcome};
 use berth::store::{DataDirectory, Recorder};
 use serde_json::{Value, json};
@@ -285,10 +286,15 @@ pub(crate) async fn plugin_call(place: &Place) -> anyhow::Result<Row> {
         .iter()
         .find(|backend| backend.name == GUEST)
         .context("the test plugin did not start")?;
+    let call = ToolCall {
+        id: "call".into(),
+        name: NOOP.into(),
+        arguments: "{}".into(),
+    };
     let mut times = Times::default();
     for _ in 0..PLUGIN_CALLS {
         let began = Instant::now();
-        let output = guest.call_tool(NOOP, "{}", Access::Read, None).await;
+        let output = guest.call_tool(&call, Access::Read, None).await;
         times.add(began.elapsed().as_secs_f64() * 1e6);
         ensure!(output.is_ok(), "the test plugin answered {output:?}");
     }

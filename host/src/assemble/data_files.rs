@@ -11,6 +11,13 @@ use crate::capability::process::{Former, Socket};
 use crate::shell;
 use crate::store::DataDirectory;
 
+/// Moves what plugins kept in files to where they keep things now. Only the owner of the data directory does this.
+pub async fn take_over_state(setup: &Setup, data: &DataDirectory) -> anyhow::Result<()> {
+    let (names, data): (Vec<String>, _) = (setup.backends.keys().cloned().collect(), data.clone());
+    let moved = tokio::task::spawn_blocking(move || names.iter().try_for_each(|name| data.take_over_state(name)));
+    Ok(moved.await??)
+}
+
 /// Writes the configuration files of all granted programs. Only the owner of the data directory does this.
 pub fn write_confs(setup: &Setup, data: &DataDirectory) -> anyhow::Result<()> {
     for grant in setup.backends.values().flat_map(|backend| backend.programs.values()) {

@@ -18,7 +18,7 @@ mod tests;
 mod users;
 mod writers;
 
-pub use data_files::{follow_former_sockets, left_apart, socket, with_places, write_confs};
+pub use data_files::{follow_former_sockets, left_apart, socket, take_over_state, with_places, write_confs};
 pub use env_file::EnvFile;
 pub use granted::Granted;
 pub use programs::SearchPath;

@@ -1,7 +1,6 @@
 //! From what was found to backends that run, and the desk where calls of them are done.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
@@ -13,6 +12,7 @@ use super::{Granted, Setup};
 use crate::capability::Powers;
 use crate::capability::files::Directories;
 use crate::capability::process::Programs;
+use crate::capability::store::Keeper;
 use crate::catalog::{Catalog, Offer};
 use crate::config::PluginSource;
 use crate::desk::{Desk, Member};
@@ -95,14 +95,15 @@ async fn start_backend(
         calls: backend.written.limits.calls,
         deadline: backend.written.limits.deadline,
     };
-    let powers = powers(setup, backend, data)?;
-    let state: PathBuf = data.state_dir(&backend.written.name)?;
-    Backend::start(engine, plugin, powers, state, limits)
+    let (opened, name) = (data.clone(), backend.written.name.clone());
+    let kept = tokio::task::spawn_blocking(move || opened.kept(&name)).await??;
+    let powers = powers(setup, backend, data, Keeper::new(kept))?;
+    Backend::start(engine, plugin, powers, limits)
         .await
         .map_err(|error| anyhow!("{origin} refuses its configuration: {}", plugin::in_words(error)))
 }
 
-fn powers(setup: &Setup, backend: &Granted, data: &DataDirectory) -> anyhow::Result<Powers> {
+fn powers(setup: &Setup, backend: &Granted, data: &DataDirectory, keeper: Keeper) -> anyhow::Result<Powers> {
     let (mut grants, mut sockets) = (BTreeMap::new(), BTreeMap::new());
     for (name, grant) in &backend.programs {
         grants.insert(name.clone(), with_places(grant, data)?);
@@ -121,6 +122,8 @@ fn powers(setup: &Setup, backend: &Granted, data: &DataDirectory) -> anyhow::Res
             own_children: Arc::new(Semaphore::new(OWN_CALLS)),
         },
         directories: Directories::open(&backend.written.name, &backend.directories, setup.own_places().into())?,
+        keeper,
+        lines: Default::default(),
     })
 }
 

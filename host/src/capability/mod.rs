@@ -1,8 +1,11 @@
 //! What a plugin may reach of the outside: one room a capability, and what one backend was granted of each.
 
+mod context;
 pub mod files;
+pub mod log;
 pub mod process;
 mod settings;
+pub mod store;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,21 +28,39 @@ pub struct Powers {
     pub programs: process::Programs,
     /// Directories it may see and start programs in.
     pub directories: files::Directories,
+    /// Where it keeps what lasts.
+    pub keeper: store::Keeper,
+    /// How much it may write to the log.
+    pub lines: log::Lines,
 }
 
-/// Whether a call has begun to act: a program was started that reading alone may not start. It outlives the call, so that
-/// one which was cut off can be told from one that did nothing.
+/// What a call has begun to do. It outlives the call, so that one which was cut off can be told from one that did nothing.
 #[derive(Clone, Debug, Default)]
-pub struct Acted(Arc<AtomicBool>);
+pub struct Acted(Arc<Begun>);
+
+#[derive(Debug, Default)]
+struct Begun {
+    programs: AtomicBool,
+    store: AtomicBool,
+}
 
 impl Acted {
-    /// Whether it has.
-    pub fn is_set(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+    /// Whether a program was started that reading alone may not start.
+    pub fn ran(&self) -> bool {
+        self.0.programs.load(Ordering::Acquire)
     }
 
-    fn set(&self) {
-        self.0.store(true, Ordering::Release);
+    /// Whether its store was changed: what it kept there may be done later.
+    pub fn kept(&self) -> bool {
+        self.0.store.load(Ordering::Acquire)
+    }
+
+    fn set_ran(&self) {
+        self.0.programs.store(true, Ordering::Release);
+    }
+
+    fn set_kept(&self) {
+        self.0.store.store(true, Ordering::Release);
     }
 }
 
@@ -83,6 +104,9 @@ pub(crate) fn add_to_linker<T: Send + 'static>(
     call: fn(&mut T) -> &mut Call,
 ) -> wasmtime::Result<()> {
     contract::settings::add_to_linker::<T, HasSelf<Call>>(linker, call)?;
+    contract::log::add_to_linker::<T, HasSelf<Call>>(linker, call)?;
+    contract::store::add_to_linker::<T, HasSelf<Call>>(linker, call)?;
+    contract::context::add_to_linker::<T, HasSelf<Call>>(linker, call)?;
     contract::process::add_to_linker::<T, HasSelf<Call>>(linker, call)?;
     contract::files::add_to_linker::<T, HasSelf<Call>>(linker, call)?;
     Ok(())

@@ -6,44 +6,73 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::Mistake;
+use super::{Mistake, schema};
+use crate::session::State;
 
 /// The longest that a call waits for a session, in seconds: connectors cut calls near 60.
 pub(crate) const MAX_WAIT: u32 = 50;
+/// The most sessions of one answer.
+pub(crate) const MAX_SESSIONS: u32 = 500;
+/// The most lines that a log is read by.
+pub(crate) const MAX_LINES: u32 = 5_000;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListSessions {
-    /// Only this backend.
+    /// Only this backend. All, if left out.
     pub(crate) backend: Option<String>,
-    /// Only sessions in this state, such as `waiting` or `idle`.
-    pub(crate) state: Option<String>,
+    /// Only sessions in this state. If left out: all that have not ended, and those that ended in the last 24 hours.
+    pub(crate) state: Option<State>,
+    /// How many sessions one answer holds. 50, if left out.
+    #[serde(default = "fifty")]
+    #[schemars(range(min = 1, max = 500))]
+    pub(crate) limit: u32,
+    /// The `next` of an earlier answer, to go on behind it.
+    pub(crate) after: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CreateSession {
-    /// Where to start it; the operator's default if left out.
+    /// Where to start it. The operator's default, if left out.
     pub(crate) backend: Option<String>,
-    /// A name to know it by.
+    /// A name to know it by. The backend finds one, if left out.
     pub(crate) name: Option<String>,
     /// A project of `list_projects` to start in.
     pub(crate) project: Option<String>,
     /// A directory to start in, instead of a project.
     pub(crate) working_dir: Option<String>,
-    /// The agent to start, such as `claude`; the backend's first if left out.
+    /// The agent to start, such as `claude`. The backend's first, if left out.
     pub(crate) agent: Option<String>,
     /// A first message, sent once the agent is ready for it.
     pub(crate) message: Option<String>,
+    /// What goes with the message, such as a screenshot: at most 8, and 512 KiB in all.
+    pub(crate) attachments: Option<Vec<Attachment>>,
     /// The agent's own id of a conversation to continue.
     pub(crate) resume: Option<String>,
-    /// Work in a git worktree of its own, where the backend can.
+    /// Continue a copy of that conversation, so that the original stays as it is. `false`, if left out.
+    pub(crate) fork: Option<bool>,
+    /// Work in a git worktree of its own. The backend decides, if left out.
     pub(crate) worktree: Option<bool>,
-    /// Options of the agent or backend, such as `{"model": "opus"}`.
+    /// Options that the backend declares in `list_projects`, such as `{"model": "opus"}`. None, if left out.
     pub(crate) options: Option<BTreeMap<String, String>>,
-    /// Seconds to wait for the answer to `message`, or for the agent to be ready.
-    #[schemars(range(max = 50))]
+    /// Seconds to wait for the answer to `message`, or for the agent to be ready. 0, if left out.
+    #[schemars(range(min = 0, max = 50))]
     pub(crate) wait_seconds: Option<u32>,
+}
+
+/// What goes with a message: `text`, or other bytes as `data`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Attachment {
+    /// A file name.
+    pub(crate) name: String,
+    /// What it is, such as `image/png`.
+    pub(crate) media_type: String,
+    /// Its text. Give either this or `data`.
+    pub(crate) text: Option<String>,
+    /// Its bytes in base64. Give either this or `text`.
+    pub(crate) data: Option<String>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -53,8 +82,10 @@ pub(crate) struct SendMessage {
     pub(crate) session_id: String,
     /// The text to send. It is typed as it is, and submitted.
     pub(crate) message: String,
-    /// Seconds to wait for what comes of it, and for a session that is at work to take it.
-    #[schemars(range(max = 50))]
+    /// What goes with the message, such as a screenshot: at most 8, and 512 KiB in all.
+    pub(crate) attachments: Option<Vec<Attachment>>,
+    /// Seconds to wait for what comes of it, and for a session that is at work to take it. 0, if left out.
+    #[schemars(range(min = 0, max = 50))]
     pub(crate) wait_seconds: Option<u32>,
 }
 
@@ -63,25 +94,20 @@ pub(crate) struct SendMessage {
 pub(crate) struct GetLogs {
     /// The session's id, or a name or prefix that only it has.
     pub(crate) session_id: String,
-    /// How many lines.
+    /// How many lines, or turns of a transcript. 50, if left out.
     #[serde(default = "fifty")]
     #[schemars(range(min = 1, max = 5000))]
     pub(crate) lines: u32,
-    /// `scrollback` (the default), `screen`, or `transcript` where the backend has one.
-    pub(crate) view: Option<LogView>,
+    /// What to read: `transcript` where the backend has one, or one of its views (see `list_projects`), such as
+    /// `screen`. Its usual view, if left out.
+    pub(crate) view: Option<String>,
     /// Only what came after this cursor, the `next` of an earlier answer.
     pub(crate) after: Option<String>,
-    /// Fold rules, trailing blanks and repeated empty lines away.
+    /// Only turns from this time on, such as `2026-01-31T08:00:00Z`; for the transcript alone.
+    pub(crate) since: Option<String>,
+    /// Fold rules, trailing blanks and repeated empty lines away. `true`, if left out.
     #[serde(default = "yes")]
     pub(crate) mobile_format: bool,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum LogView {
-    Screen,
-    Scrollback,
-    Transcript,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -89,8 +115,8 @@ pub(crate) enum LogView {
 pub(crate) struct GetSessionStatus {
     /// The session's id, or a name or prefix that only it has.
     pub(crate) session_id: String,
-    /// Seconds to wait until it is no longer at work.
-    #[schemars(range(max = 50))]
+    /// Seconds to wait until it is no longer at work. 0, if left out.
+    #[schemars(range(min = 0, max = 50))]
     pub(crate) wait_seconds: Option<u32>,
 }
 
@@ -99,9 +125,11 @@ pub(crate) struct GetSessionStatus {
 pub(crate) struct InterruptSession {
     /// The whole id of the session, `backend/id`.
     pub(crate) session_id: String,
-    /// Also drop messages that wait for the session to take them.
+    /// Also drop the messages that wait for the session to take them. `false`, if left out.
     #[serde(default)]
     pub(crate) queued: bool,
+    /// Only cancel the waiting message with this id, and let the session work on.
+    pub(crate) message_id: Option<String>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -114,7 +142,7 @@ pub(crate) struct TerminateSession {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CheckPrompts {
-    /// Only this backend.
+    /// Only this backend. All, if left out.
     pub(crate) backend: Option<String>,
 }
 
@@ -125,25 +153,47 @@ pub(crate) struct RespondToPrompt {
     pub(crate) session_id: String,
     /// A choice's key or label, `yes` or `no` where the menu has them, `dismiss`, or text where it takes text.
     /// Several choices, where several may be taken, are separated by commas.
-    pub(crate) response: String,
-    /// The prompt that this answers; the one last shown to you if left out.
+    pub(crate) response: Option<String>,
+    /// Instead of `response`: the keys of all choices that shall be taken.
+    pub(crate) choices: Option<Vec<String>>,
+    /// Words, with `choices` or alone, where the prompt takes text.
+    pub(crate) text: Option<String>,
+    /// The prompt that this answers. The one last shown to you, if left out.
     pub(crate) prompt_id: Option<String>,
-    /// Seconds to wait for what comes of it.
-    #[schemars(range(max = 50))]
+    /// Seconds to wait for what comes of it. 0, if left out.
+    #[schemars(range(min = 0, max = 50))]
     pub(crate) wait_seconds: Option<u32>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+pub(crate) struct SetSession {
+    /// The whole id of the session, `backend/id`.
+    pub(crate) session_id: String,
+    /// Options and their new values, such as `{"model": "opus"}`. An empty object changes nothing and shows them.
+    pub(crate) options: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GetChanges {
+    /// The session's id, or a name or prefix that only it has.
+    pub(crate) session_id: String,
+    /// The `next` of an earlier answer, to go on behind it.
+    pub(crate) after: Option<String>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct ListProjects {
-    /// Only this backend.
+    /// Only this backend. All, if left out.
     pub(crate) backend: Option<String>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Search {
-    /// Words to look for in names, directories, agents, states and questions of sessions.
+    /// Words to look for in names, directories, agents, states, tasks and questions of sessions.
     pub(crate) query: String,
 }
 
@@ -167,34 +217,10 @@ pub(crate) fn read<T: for<'de> Deserialize<'de> + JsonSchema>(
     tool: &str,
     given: Map<String, Value>,
 ) -> Result<T, Mistake> {
-    T::deserialize(Value::Object(given))
-        .map_err(|error| Mistake::new(format!("{tool}: {error}. It takes: {}", takes(&schema::<T>()))))
-}
-
-/// The input schema of `T`, as one object without references.
-pub(crate) fn schema<T: JsonSchema>() -> Map<String, Value> {
-    let settings = schemars::generate::SchemaSettings::draft2020_12().with(|settings| {
-        settings.inline_subschemas = true;
-        settings.meta_schema = None;
-    });
-    let mut schema = settings.into_generator().into_root_schema_for::<T>();
-    schema.remove("title");
-    schema.remove("description");
-    schema.as_object().cloned().unwrap_or_default()
-}
-
-/// The names of a schema's properties, `?` after those that may be left out.
-pub(crate) fn takes(schema: &Map<String, Value>) -> String {
-    let required: Vec<&str> = match schema.get("required") {
-        Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
-        _ => Vec::new(),
-    };
-    let Some(Value::Object(properties)) = schema.get("properties") else {
-        return "nothing".into();
-    };
-    let name = |name: &String| match required.contains(&name.as_str()) {
-        true => name.clone(),
-        false => format!("{name}?"),
-    };
-    properties.keys().map(name).collect::<Vec<_>>().join(", ")
+    T::deserialize(Value::Object(given)).map_err(|error| {
+        Mistake::new(format!(
+            "{tool}: {error}. It takes: {}",
+            schema::takes(&schema::of::<T>())
+        ))
+    })
 }

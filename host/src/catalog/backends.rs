@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::Mistake;
-use crate::contract;
 use crate::principal::Principal;
+use crate::session;
 
 /// What one backend brings to the merge.
 #[derive(Debug, Clone)]
@@ -16,7 +16,7 @@ pub struct Offer {
     /// Digest of its plugin: backends of one plugin share its own tools.
     pub digest: String,
     /// Its own tools, as the plugin described them.
-    pub tools: Vec<contract::Tool>,
+    pub tools: Vec<session::Tool>,
     /// Own tools of which the operator says that they only read.
     pub read_tools: Vec<String>,
 }

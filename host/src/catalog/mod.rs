@@ -7,6 +7,7 @@ pub(crate) mod arguments;
 mod backends;
 mod own;
 mod request;
+mod schema;
 mod tools;
 
 use std::collections::BTreeMap;

@@ -1,21 +1,24 @@
 //! Tools that only one plugin has: what plugins add to the shared tools.
 
 mod names;
+mod schema;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
+use self::schema::Schema;
+
+use super::schema::takes;
 use super::{Mistake, Offer, Tool, View, tools};
 use crate::config::Tools;
-use crate::contract;
 use crate::principal::Scope;
+use crate::session;
 
 /// Bytes of a tool's description.
 const DESCRIPTION: usize = 1_024;
-/// Bytes of a tool's schema.
-const SCHEMA: usize = 64 << 10;
 /// What is wrong with other names: MCP lets a client refuse them.
 pub(super) const NAME_FAULT: &str = "has a name that is not 1 to 64 letters, digits, _ or -";
 
@@ -95,17 +98,19 @@ pub(crate) struct OwnCall<'a> {
     pub(crate) backend: &'a str,
     /// What it asks of who calls it there.
     pub(crate) scope: Scope,
-    /// JSON Schema of its data.
-    pub(crate) output: Option<&'a Map<String, Value>>,
-    /// Its arguments but for `backend`.
+    /// Its arguments but for `backend`, which fit its input schema.
     pub(crate) arguments: Map<String, Value>,
+    /// What its data must fit.
+    pub(crate) output: Option<Arc<Schema>>,
 }
 
 struct OwnTool {
     /// Digest of the plugin, and the tool as it described it.
-    source: (String, contract::Tool),
+    source: (String, session::Tool),
     /// What each backend that has it asks of who calls it there.
     backends: BTreeMap<String, Scope>,
+    input: Schema,
+    output: Option<Arc<Schema>>,
     tool: Tool,
 }
 
@@ -185,18 +190,28 @@ impl OwnTools {
             .get_key_value(name)
             .ok_or_else(|| Mistake::new(format!("there is no tool `{name}`")))?;
         let backend = own.backend(name, given.remove("backend"), view)?;
+        let given = Value::Object(given);
+        if let Some(fault) = own.input.fault(&given) {
+            return Err(Mistake::new(format!(
+                "{name}: {fault}. It takes: {}",
+                takes(&own.tool.input)
+            )));
+        }
+        let Value::Object(given) = given else {
+            return Err(Mistake::new(format!("{name}: its arguments are not an object")));
+        };
         Ok(OwnCall {
             tool,
             backend,
             scope: own.backends.get(backend).copied().unwrap_or(Scope::Control),
-            output: own.tool.output.as_ref(),
             arguments: given,
+            output: own.output.clone(),
         })
     }
 }
 
 impl OwnTool {
-    fn new(offer: &Offer, source: (String, contract::Tool)) -> Result<Self, CollisionError> {
+    fn new(offer: &Offer, source: (String, session::Tool)) -> Result<Self, CollisionError> {
         let described = &source.1;
         let malformed = |fault: String| CollisionError::Malformed {
             origin: offer.origin.clone(),
@@ -215,26 +230,25 @@ impl OwnTool {
                 "has a title or description of more than {DESCRIPTION} bytes"
             )));
         }
-        let input = with_backend(schema(&described.input_schema).map_err(malformed)?).map_err(malformed)?;
-        let output = described
-            .output_schema
-            .as_deref()
-            .map(schema)
-            .transpose()
-            .map_err(malformed)?;
+        let input = Schema::read(&described.input_schema).map_err(malformed)?;
+        let output = described.output_schema.as_deref().map(Schema::read);
+        let output = output.transpose().map_err(malformed)?;
         let reads = scope(offer, described) == Scope::Read;
         Ok(Self {
             tool: Tool {
                 name: described.name.clone(),
                 title: described.title.clone(),
                 description: described.description.clone(),
-                input,
-                output,
+                input: with_backend(input.fields.clone()).map_err(malformed)?,
+                output: output.as_ref().map(|output| output.fields.clone()),
                 read_only: reads,
                 destructive: described.destructive && !reads,
                 idempotent: described.idempotent,
+                open_world: described.open_world,
             },
             backends: [(offer.backend.clone(), scope(offer, described))].into(),
+            input,
+            output: output.map(Arc::new),
             source,
         })
     }
@@ -249,25 +263,14 @@ impl OwnTool {
 }
 
 /// What a tool asks of who calls it in this backend: both its plugin and the operator must say that it only reads.
-fn scope(offer: &Offer, tool: &contract::Tool) -> Scope {
-    let reads = tool.access == contract::Access::Read && offer.read_tools.contains(&tool.name);
+fn scope(offer: &Offer, tool: &session::Tool) -> Scope {
+    let reads = tool.only_reads && offer.read_tools.contains(&tool.name);
     if reads { Scope::Read } else { Scope::Control }
 }
 
 pub(super) fn is_name(name: &str) -> bool {
     let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
     (1..=64).contains(&name.len()) && name.bytes().all(fits)
-}
-
-fn schema(text: &str) -> Result<Map<String, Value>, String> {
-    if text.len() > SCHEMA {
-        return Err(format!("has a schema of more than {SCHEMA} bytes"));
-    }
-    match serde_json::from_str(text) {
-        Ok(Value::Object(schema)) => Ok(schema),
-        Ok(_) => Err("has a schema that is no JSON object".into()),
-        Err(error) => Err(format!("has a schema that is no JSON: {error}")),
-    }
 }
 
 /// Every own tool takes `backend`, whether one backend has it or ten: so another one changes no schema.

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::arguments::{
-    self, CheckPrompts, CreateSession, Fetch, GetLogs, GetSessionStatus, InterruptSession, ListProjects, ListSessions,
-    RespondToPrompt, Search, SendMessage, TerminateSession,
+    self, CheckPrompts, CreateSession, Fetch, GetChanges, GetLogs, GetSessionStatus, InterruptSession, ListProjects,
+    ListSessions, RespondToPrompt, Search, SendMessage, SetSession, TerminateSession,
 };
 use super::{Mistake, OwnCall};
 
@@ -20,6 +20,8 @@ pub(crate) enum Request<'a> {
     TerminateSession(TerminateSession),
     CheckPrompts(CheckPrompts),
     RespondToPrompt(RespondToPrompt),
+    SetSession(SetSession),
+    GetChanges(GetChanges),
     ListProjects(ListProjects),
     Search(Search),
     Fetch(Fetch),
@@ -40,6 +42,8 @@ impl Request<'_> {
             "terminate_session" => Self::TerminateSession(read(name, given)?),
             "check_prompts" => Self::CheckPrompts(read(name, given)?),
             "respond_to_prompt" => Self::RespondToPrompt(read(name, given)?),
+            "set_session" => Self::SetSession(read(name, given)?),
+            "get_changes" => Self::GetChanges(read(name, given)?),
             "list_projects" => Self::ListProjects(read(name, given)?),
             "search" => Self::Search(read(name, given)?),
             "fetch" => Self::Fetch(read(name, given)?),

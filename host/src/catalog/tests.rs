@@ -5,19 +5,20 @@
 use serde_json::json;
 
 use super::*;
-use crate::contract::{self, Access};
 use crate::principal::Backends as Known;
+use crate::session;
 
-fn tool(name: &str) -> contract::Tool {
-    contract::Tool {
+fn tool(name: &str) -> session::Tool {
+    session::Tool {
         name: name.into(),
         title: name.into(),
         description: String::new(),
         input_schema: "{}".into(),
         output_schema: None,
-        access: Access::Read,
+        only_reads: true,
         destructive: true,
         idempotent: false,
+        open_world: false,
     }
 }
 
@@ -52,7 +53,7 @@ fn mistake(catalog: &Catalog, principal: &Principal, name: &str, given: Value) -
 fn the_shared_tools_are_the_same_for_any_backends() {
     let names = |catalog: &Catalog| -> Vec<String> { catalog.tools().iter().map(|tool| tool.name.clone()).collect() };
     let none = names(&merged(Vec::new()));
-    assert_eq!(none.len(), 12);
+    assert_eq!(none.len(), 14);
     assert_eq!(
         names(&merged(vec![offer("one", "a", &[]), offer("two", "b", &[])])),
         none

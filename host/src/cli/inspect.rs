@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use berth::contract::Tool;
 use berth::plugin::Engine;
 use berth::plugin::inspect::{Inspection, inspect};
+use berth::session::Tool;
 use serde_json::{Value, json};
 
 use super::print;
@@ -29,32 +29,13 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         .canonicalize()
         .with_context(|| format!("{}", options.file.display()))?;
     let engine = Engine::new(1, MEMORY, None)?;
-    let scratch = Scratch::make()?;
-    let found = inspect(&engine, &file, &scratch.0).await?;
+    let found = inspect(&engine, &file).await?;
     if options.json {
         print::line(&serde_json::to_string_pretty(&as_json(&file, &found))?);
     } else {
         show(&file, &found);
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// An empty `/state` for the call, gone afterwards.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn make() -> anyhow::Result<Self> {
-        let path = std::env::temp_dir().join(format!("berth-inspect-{}", std::process::id()));
-        std::fs::create_dir(&path).with_context(|| format!("{} cannot be made", path.display()))?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // What is left in the system's own temporary directory goes with it.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }
 
 fn as_json(file: &Path, found: &Inspection) -> Value {

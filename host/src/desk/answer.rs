@@ -5,8 +5,8 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::catalog::Mistake;
-use crate::contract::Error;
 use crate::plugin;
+use crate::session::{Content, Error};
 use crate::store::audit::Outcome;
 
 /// What a tool answers: a text for people and the same as data.
@@ -16,6 +16,8 @@ pub struct Answer {
     pub text: Option<String>,
     /// What the tool's output schema describes.
     pub structured: Option<Value>,
+    /// Pictures, sounds and links of an own tool, beside the text.
+    pub further: Vec<Content>,
     /// Whether it did what it was asked. An own tool may say that it failed, and a refusal may show more than why.
     pub outcome: Outcome,
 }
@@ -26,6 +28,7 @@ impl Answer {
         Self {
             text: Some(text),
             structured: serde_json::to_value(structured).ok(),
+            further: Vec::new(),
             outcome: Outcome::Done,
         }
     }
@@ -56,9 +59,12 @@ impl ToolError {
     /// What `error` of `backend` means to a caller.
     pub(crate) fn of(backend: &str, error: Error) -> Self {
         match error {
-            Error::Denied(_) | Error::Invalid(_) | Error::Refused(_) | Error::Unsupported => {
-                Self::refused(describe(backend, error))
-            }
+            Error::Denied(_)
+            | Error::Invalid(_)
+            | Error::Refused(_)
+            | Error::Conflict(_)
+            | Error::Limited { .. }
+            | Error::Unsupported => Self::refused(describe(backend, error)),
             _ => Self::new(describe(backend, error)),
         }
     }

@@ -1,5 +1,9 @@
 //! Who calls, and what ends their wait.
 
+use std::pin::pin;
+use std::task::Poll;
+
+use futures::poll;
 use tokio_util::sync::CancellationToken;
 
 use super::ToolError;
@@ -36,6 +40,17 @@ impl Caller {
     pub(crate) fn enter_wait(&self) -> Result<(), ToolError> {
         let entered = self.place.wait();
         entered.map_err(|refusal| ToolError::refused(format!("nothing was done: {refusal}")))
+    }
+
+    /// What `turn` gives, at once where it can. Otherwise the call holds no place at work from now on, and waits unless
+    /// the caller goes or berth ends before.
+    pub(crate) async fn take_turn<T>(&self, turn: impl Future<Output = T>) -> Result<T, ToolError> {
+        let mut turn = pin!(turn);
+        if let Poll::Ready(taken) = poll!(&mut turn) {
+            return Ok(taken);
+        }
+        self.enter_wait()?;
+        Ok(self.while_there(turn).await?)
     }
 
     /// The outcome of `wait`, unless the caller goes or berth ends before.

@@ -2,15 +2,17 @@
 
 use std::time::{Duration, Instant};
 
-use super::deeds::{Deed, Effect, Kind, Receipt, effect, soon};
-use super::deliver::{deliver, message};
+use super::deeds::{Deed, Effect, effect, soon};
+use super::deliver::{deliver, message, words};
+use super::receipt::{Kind, Receipt};
 use super::settle::{Rest, settled};
-use super::{Answer, Caller, Desk, Member, ToolError, look, showing};
+use super::{Answer, Caller, Desk, Member, ToolError, attachments, look};
 use crate::catalog::answers::{self, Acted};
 use crate::catalog::arguments::CreateSession;
-use crate::contract::{NewSession, Session, State, Timestamp, Verbs};
+use crate::session::{Creation, Message, NewSession, Session, State, Timestamp};
 use crate::text::Typed;
 use crate::watch::now;
+use uuid::Uuid;
 
 /// How long starting a session may take, its first message included.
 const CREATE: Duration = Duration::from_secs(60);
@@ -23,18 +25,26 @@ pub(super) async fn create_session(desk: &Desk, caller: &Caller, wanted: CreateS
     let began = Instant::now();
     let wait = look::wait(wanted.wait_seconds)?;
     let member = desk.reach(caller).member(wanted.backend.as_deref())?;
-    let sends_itself = member.watched.backend.description.verbs.contains(Verbs::FIRST_MESSAGE);
-    let message = wanted.message.as_deref().map(message).transpose()?;
-    let (text, removed) = message.map(|Typed { text, removed }| (text, removed)).unzip();
-    let first = text.clone().filter(|_| !sends_itself);
-    let wanted = CreateSession {
-        message: text,
-        ..wanted
+    let creation = member.watched.backend.description.creation;
+    possible(member, creation, &wanted)?;
+    let typed = wanted.message.as_deref().map(words).transpose()?;
+    let (text, removed) = typed.map(|Typed { text, removed }| (text, removed)).unzip();
+    let attached = attachments::read(wanted.attachments.clone())?;
+    let message = match text {
+        None if !attached.is_empty() => {
+            return Err(ToolError::refused("attachments go with a `message`; give one"));
+        }
+        text => text.map(|text| message(text, attached)),
+    };
+    let (given, first) = match creation.first_message {
+        true => (message, None),
+        false => (None, message),
     };
     if first.is_some() || !wait.is_zero() {
         caller.enter_wait()?;
     }
-    let request = request(wanted, sends_itself);
+    let message_id = given.as_ref().map(|message| message.id.clone());
+    let request = request(wanted, given);
     // Ready at once, unless nothing may be begun any more.
     caller.while_there(std::future::ready(())).await?;
     let before = now();
@@ -47,6 +57,7 @@ pub(super) async fn create_session(desk: &Desk, caller: &Caller, wanted: CreateS
     if session.state == State::Unknown {
         deed.doubt(session.summary.as_deref().unwrap_or("its state is not known"));
     }
+    deed.message_id = message_id;
     deed.notes.extend(removed.flatten());
     if let Some(message) = &first {
         let until = began + READY.max(wait);
@@ -60,8 +71,8 @@ pub(super) async fn create_session(desk: &Desk, caller: &Caller, wanted: CreateS
 /// new, or none, and in words what to look at.
 async fn perhaps_started(desk: &Desk, caller: &Caller, member: &Member, moment: Timestamp, why: &str) -> Answer {
     let backend = member.name();
-    let listed = soon(caller, member.watched.backend.list_sessions()).await;
-    let is_new = |session: &Session| session.created_at / 1000 >= moment / 1000;
+    let listed = soon(caller, member.watched.backend.list_sessions(&[])).await;
+    let is_new = |session: &Session| session.created_at.is_some_and(|at| at / 1000 >= moment / 1000);
     // Of a list that lacks some, nobody can tell what is not new, nor which is the only one.
     let whole = listed.and_then(Result::ok).filter(|listed| listed.faults.is_empty());
     let new = whole.map(|mut listed| {
@@ -86,19 +97,19 @@ async fn perhaps_started(desk: &Desk, caller: &Caller, member: &Member, moment: 
         _ => answers::Session::unseen(backend, String::new()),
     };
     let acted = Acted {
-        session,
         receipt: Some(Receipt::Unconfirmed.name()),
-        text: None,
-        next: None,
-        note: Some(format!(
-            "A session may have been started, and its backend did not say which: {why}; {advice}."
-        )),
+        ..Acted::seen(
+            session,
+            Some(format!(
+                "A session may have been started, and its backend did not say which: {why}; {advice}."
+            )),
+        )
     };
     Answer::of(acted.text(Some(Kind::Start)), &acted)
 }
 
 /// Sends a new session its first message once it is ready. The session is there whatever comes of it.
-async fn first_message(desk: &Desk, caller: &Caller, deed: &mut Deed<'_>, message: &str, until: Instant) {
+async fn first_message(desk: &Desk, caller: &Caller, deed: &mut Deed<'_>, message: &Message, until: Instant) {
     deed.kind = Kind::Message;
     let why = match ready(caller, deed, until).await {
         Ok(State::Idle) => match deliver(&desk.senders, caller, deed, message, until).await {
@@ -106,7 +117,7 @@ async fn first_message(desk: &Desk, caller: &Caller, deed: &mut Deed<'_>, messag
             Err(error) => error.to_string(),
         },
         Ok(State::Waiting) => "the session asks something first".to_owned(),
-        Ok(state) => format!("the session is {}", showing::state(state)),
+        Ok(state) => format!("the session is {}", state.name()),
         Err(why) => why,
     };
     deed.receipt = Receipt::NotSent;
@@ -127,14 +138,48 @@ async fn ready(caller: &Caller, deed: &Deed<'_>, until: Instant) -> Result<State
     session.map(|session| session.state).map_err(|error| error.to_string())
 }
 
-fn request(wanted: CreateSession, sends_itself: bool) -> NewSession {
+/// Whether the backend takes all parts of `wanted`.
+fn possible(member: &Member, creation: Creation, wanted: &CreateSession) -> Result<(), ToolError> {
+    let asked = [
+        (true, creation.create, "start sessions"),
+        (
+            wanted.resume.is_some(),
+            creation.resume,
+            "continue a conversation (`resume`)",
+        ),
+        (
+            wanted.fork == Some(true),
+            creation.fork,
+            "continue a copy of a conversation (`fork`)",
+        ),
+        (
+            wanted.worktree == Some(true),
+            creation.worktree,
+            "work in a worktree of its own (`worktree`)",
+        ),
+    ];
+    match asked.iter().find(|(asked, can, _)| *asked && !can) {
+        Some((_, _, what)) => Err(ToolError::refused(format!(
+            "backend `{}` cannot {what}; list_projects shows what each backend can",
+            member.name()
+        ))),
+        None if wanted.fork == Some(true) && wanted.resume.is_none() => {
+            Err(ToolError::refused("`fork` needs `resume`: the conversation to copy"))
+        }
+        None => Ok(()),
+    }
+}
+
+fn request(wanted: CreateSession, message: Option<Message>) -> NewSession {
     NewSession {
+        id: Uuid::new_v4().to_string(),
         name: wanted.name,
         project: wanted.project,
         directory: wanted.working_dir,
         agent: wanted.agent,
-        message: wanted.message.filter(|_| sends_itself),
+        message,
         resume: wanted.resume,
+        fork: wanted.fork.unwrap_or(false),
         worktree: wanted.worktree,
         options: wanted.options.unwrap_or_default().into_iter().collect(),
     }

@@ -6,16 +6,19 @@
 
 use std::time::{Duration, Instant};
 
+use super::receipt::{Kind, Receipt};
 use super::settle::{self, Rest};
 use super::showing::Showing;
 use super::{Answer, Caller, Member, ToolError, answer, words};
 use crate::catalog::answers::{Acted, Session};
-use crate::contract::{self, Error};
 use crate::plugin::Failure;
+use crate::session::{self, Error};
 
 /// What to do about a message of which the agent was not seen to take it.
 const UNCONFIRMED: &str =
     "It was typed, but the agent was not seen to take it: look with get_logs before you send it again.";
+/// What to do about a message that waits.
+const QUEUED: &str = "It waits behind others; interrupt_session with its message_id takes it back.";
 /// How long a look after a deed may take.
 const LOOK: Duration = Duration::from_secs(5);
 /// How long it may still take once berth ends: two of them, and the outcome is recorded before the time to finish is over.
@@ -32,73 +35,17 @@ pub(crate) enum Effect<T> {
 /// What `answered`, the answer of a verb that acts on `backend`, came to.
 ///
 /// # Errors
-/// Nothing was done: the verb had not begun to act, or the plugin says `refused` or `busy`, and thereby that it undid what
-/// it had begun.
+/// Nothing was done: the verb had not begun to act, or the plugin says `refused`, `busy` or `conflict`, and thereby that
+/// it undid what it had begun.
 pub(crate) fn effect<T>(backend: &str, answered: Result<T, Failure>) -> Result<Effect<T>, ToolError> {
     match answered {
         Ok(answer) => Ok(Effect::Done(answer)),
         Err(Failure {
-            error: error @ (Error::Refused(_) | Error::Busy),
+            error: error @ (Error::Refused(_) | Error::Busy | Error::Conflict(_)),
             ..
         }) => Err(ToolError::of(backend, error)),
         Err(Failure { error, acted: false }) => Err(ToolError::of(backend, error)),
         Err(Failure { error, acted: true }) => Ok(Effect::Perhaps(answer::describe(backend, error))),
-    }
-}
-
-/// What kind of deed it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// A session was started.
-    Start,
-    /// A message was typed, or was to be, into a new session too.
-    Message,
-    /// A prompt was answered.
-    Answer,
-    /// An own tool of a plugin was called.
-    Tool,
-    /// A session was interrupted, or messages that waited for it were dropped.
-    Interrupt,
-}
-
-/// What became of it, as callers are told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Receipt {
-    /// The agent was seen to take the message.
-    Submitted,
-    /// It was seen to take effect.
-    Confirmed,
-    /// It was done, or perhaps done, and was not seen to take effect.
-    Unconfirmed,
-    /// The session was started; its first message was not typed.
-    NotSent,
-}
-
-impl Kind {
-    /// What a person is told of its receipt, in a line of its own.
-    pub(crate) fn line(self, receipt: &str) -> Option<String> {
-        let what = match self {
-            // There is the session to see.
-            Self::Start if receipt == Receipt::Confirmed.name() => return None,
-            Self::Start => "Start",
-            Self::Message => "Message",
-            Self::Answer => "Answer",
-            Self::Tool => "Tool",
-            Self::Interrupt => "Interrupt",
-        };
-        Some(format!("{what}: {}.", receipt.replace('_', " ")))
-    }
-}
-
-impl Receipt {
-    /// Its name in answers.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Submitted => "submitted",
-            Self::Confirmed => "confirmed",
-            Self::Unconfirmed => "unconfirmed",
-            Self::NotSent => "not_sent",
-        }
     }
 }
 
@@ -108,12 +55,14 @@ pub(crate) struct Deed<'a> {
     pub(crate) id: String,
     pub(crate) kind: Kind,
     pub(crate) receipt: Receipt,
+    /// The message that was sent.
+    pub(crate) message_id: Option<String>,
     /// The log's cursor just before it.
     pub(crate) after: Option<String>,
     /// What to mind.
     pub(crate) notes: Vec<String>,
     /// The session as it was seen last, where it was.
-    pub(crate) session: Option<contract::Session>,
+    pub(crate) session: Option<session::Session>,
 }
 
 impl<'a> Deed<'a> {
@@ -124,6 +73,7 @@ impl<'a> Deed<'a> {
             id: id.to_owned(),
             kind,
             receipt,
+            message_id: None,
             after: None,
             notes: Vec::new(),
             session: None,
@@ -141,16 +91,19 @@ impl<'a> Deed<'a> {
 
 impl Deed<'_> {
     /// Notes what became of a message.
-    pub(crate) fn delivered(&mut self, effect: Effect<contract::Delivery>) {
+    pub(crate) fn delivered(&mut self, effect: Effect<session::Delivery>) {
         match effect {
             Effect::Done(delivery) => {
                 self.after = delivery.after;
                 self.receipt = match delivery.receipt {
-                    contract::Receipt::Submitted => Receipt::Submitted,
-                    contract::Receipt::Unconfirmed => Receipt::Unconfirmed,
+                    session::Receipt::Confirmed => Receipt::Submitted,
+                    session::Receipt::Queued => Receipt::Queued,
+                    session::Receipt::Unconfirmed => Receipt::Unconfirmed,
                 };
-                if self.receipt == Receipt::Unconfirmed {
-                    self.notes.push(UNCONFIRMED.into());
+                match self.receipt {
+                    Receipt::Unconfirmed => self.note(UNCONFIRMED),
+                    Receipt::Queued => self.note(QUEUED),
+                    _ => {}
                 }
             }
             Effect::Perhaps(why) => {
@@ -159,6 +112,16 @@ impl Deed<'_> {
                     "It may have been typed: look with get_logs before you send it again. ({why}.)"
                 ));
             }
+        }
+    }
+
+    /// Notes what became of an answer or an interrupt.
+    pub(crate) fn came_to(&mut self, effect: Effect<session::Receipt>) {
+        match effect {
+            Effect::Done(session::Receipt::Confirmed) => {}
+            Effect::Done(session::Receipt::Queued) => self.receipt = Receipt::Queued,
+            Effect::Done(session::Receipt::Unconfirmed) => self.doubt("its backend did not see what came of it"),
+            Effect::Perhaps(why) => self.doubt(&why),
         }
     }
 
@@ -195,6 +158,7 @@ impl Deed<'_> {
         let acted = Acted {
             session,
             receipt: Some(self.receipt.name()),
+            message_id: self.message_id,
             text,
             next,
             note: (!self.notes.is_empty()).then(|| self.notes.join(" ")),
@@ -204,11 +168,11 @@ impl Deed<'_> {
 
     /// The record of `session` in the answer to a deed. To whoever answered a prompt, the next one does not count as shown by
     /// that: a repeated call must not answer it.
-    fn shown_after(&self, caller: &Caller, showing: &Showing, session: contract::Session) -> Session {
+    fn shown_after(&self, caller: &Caller, showing: &Showing, session: session::Session) -> Session {
         let backend = self.member.name();
         match self.kind {
-            Kind::Answer | Kind::Interrupt => showing.session(backend, session),
-            Kind::Start | Kind::Message | Kind::Tool => showing.show(caller, backend, session),
+            Kind::Answer | Kind::Interrupt | Kind::Cancel => showing.session(backend, session),
+            Kind::Start | Kind::Message => showing.show(caller, backend, session),
         }
     }
 
@@ -276,7 +240,7 @@ mod tests {
     #[test]
     fn a_refusal_says_that_nothing_was_done() {
         let why = || "why".to_owned();
-        for error in [Error::Refused(why()), Error::Busy] {
+        for error in [Error::Refused(why()), Error::Conflict(why()), Error::Busy] {
             assert_eq!(came(error.clone(), true), None, "{error:?}");
         }
     }

@@ -3,15 +3,18 @@
 use std::time::{Duration, Instant};
 
 use tokio::sync::OwnedMutexGuard;
+use uuid::Uuid;
 
-use super::deeds::{Deed, Kind, Receipt, effect};
+use super::deeds::{Deed, effect};
+use super::receipt::{Kind, Receipt};
 use super::senders::{Dropped, Senders};
 use super::settle::{Rest, settled};
-use super::{Answer, Caller, Desk, Member, ToolError, look};
+use super::{Answer, Caller, Desk, Member, ToolError, attachments, look};
 use crate::catalog::arguments::SendMessage;
-use crate::contract::Error;
 use crate::plugin::Failure;
+use crate::session::{Attachment, Error, Message, QueuedMessage};
 use crate::text::{Typed, typed};
+use crate::watch::now;
 
 /// How long a message waits for those before it, where the caller gave no time.
 const OTHERS: Duration = Duration::from_secs(30);
@@ -20,7 +23,8 @@ const MESSAGE: usize = 256 << 10;
 
 pub(super) async fn send_message(desk: &Desk, caller: &Caller, wanted: SendMessage) -> Result<Answer, ToolError> {
     let (member, id) = desk.reach(caller).whole_id(&wanted.session_id)?;
-    let Typed { text, removed } = message(&wanted.message)?;
+    let Typed { text, removed } = words(&wanted.message)?;
+    let message = message(text, attachments::read(wanted.attachments)?);
     let wait = look::wait(wanted.wait_seconds)?;
     let end = Instant::now() + wait;
     if !wait.is_zero() {
@@ -28,7 +32,7 @@ pub(super) async fn send_message(desk: &Desk, caller: &Caller, wanted: SendMessa
     }
     let mut deed = Deed::new(member, id, Kind::Message, Receipt::Unconfirmed);
     deed.notes.extend(removed);
-    deliver(&desk.senders, caller, &mut deed, &text, end).await?;
+    deliver(&desk.senders, caller, &mut deed, &message, end).await?;
     Ok(deed.report(caller, &desk.showing, end).await)
 }
 
@@ -41,20 +45,31 @@ pub(super) async fn deliver(
     senders: &Senders,
     caller: &Caller,
     deed: &mut Deed<'_>,
-    message: &str,
+    message: &Message,
     until: Instant,
 ) -> Result<(), ToolError> {
     let (member, id) = (deed.member, deed.id.clone());
     let line = senders.line(&format!("{}/{id}", member.name()));
-    let mut place = line.enter();
+    deed.message_id = Some(message.id.clone());
+    let mut place = line.enter(QueuedMessage {
+        id: message.id.clone(),
+        text: message.text.clone(),
+        at: now(),
+    });
     let deadline = until.max(Instant::now() + OTHERS);
     let turn = tokio::time::timeout_at(deadline.into(), line.turn.lock());
     let _turn = place
-        .unless_dropped(caller.while_there(turn))
+        .unless_dropped(caller.take_turn(turn))
         .await??
         .map_err(|_| ToolError::new("other messages to this session still wait; nothing was typed"))?;
     loop {
         let turn = place.unless_dropped(turn_of(caller, member, &id)).await??;
+        if !message.attachments.is_empty() {
+            let session = place
+                .unless_dropped(caller.while_there(member.session(&id)))
+                .await???;
+            takes_attachments(member, session.can.attach)?;
+        }
         place.begin();
         let typed = member.watched.backend.send_message(&id, message).await;
         drop(turn);
@@ -74,13 +89,13 @@ pub(super) async fn deliver(
     }
 }
 
-/// The session's turn, while the caller waits for it.
+/// The turn of who acts on the session.
 pub(super) async fn turn_of(caller: &Caller, member: &Member, id: &str) -> Result<OwnedMutexGuard<()>, ToolError> {
-    Ok(caller.while_there(member.watched.backend.order(id)).await?)
+    caller.take_turn(member.watched.backend.order(id)).await
 }
 
 /// What of a message is typed.
-pub(super) fn message(given: &str) -> Result<Typed, ToolError> {
+pub(super) fn words(given: &str) -> Result<Typed, ToolError> {
     if given.len() > MESSAGE {
         return Err(ToolError::refused(format!(
             "a message may have at most {MESSAGE} bytes, this has {}; put it in a file and name that",
@@ -88,6 +103,26 @@ pub(super) fn message(given: &str) -> Result<Typed, ToolError> {
         )));
     }
     Ok(typed(given))
+}
+
+/// A message with an id of its own, by which its backend knows it again.
+pub(super) fn message(text: String, attachments: Vec<Attachment>) -> Message {
+    Message {
+        id: Uuid::new_v4().to_string(),
+        text,
+        attachments,
+    }
+}
+
+fn takes_attachments(member: &Member, takes: bool) -> Result<(), ToolError> {
+    match takes {
+        true => Ok(()),
+        false => Err(ToolError::refused(format!(
+            "sessions of backend `{}` such as this take no attachments; nothing was typed. Put it in a file where the \
+             session works, and name that",
+            member.name()
+        ))),
+    }
 }
 
 impl From<Dropped> for ToolError {

@@ -7,24 +7,20 @@ use futures::future::join_all;
 use super::members::Reach;
 use super::{Member, ToolError, answer};
 use crate::catalog::answers::BackendError;
-use crate::contract::{Error, Session};
 use crate::plugin::Listed;
+use crate::session::{Error, Session, State};
 
 /// How long a fan-out waits for its slowest backend.
 const FAN_OUT: Duration = Duration::from_secs(15);
 /// Sessions that an error names.
 const CANDIDATES: usize = 10;
 
-/// Lists what all of `members` have, asked at once. One that fails or hangs is an error, and so is each fault of a list
-/// that could be used in part.
-pub(super) async fn list_all<T>(
-    members: &[&Member],
-    list: impl AsyncFn(&Member) -> Result<Listed<T>, Error>,
+/// What backends list, `asked` at once, each with its name. One that fails or hangs is an error, and so is each fault of a
+/// list that could be used in part.
+pub(super) async fn all_of<'a, T>(
+    asked: impl Iterator<Item = (&'a str, impl Future<Output = Result<Listed<T>, Error>>)>,
 ) -> (Vec<(String, T)>, Vec<BackendError>) {
-    let asked = join_all(members.iter().map(async |member| {
-        let answer = tokio::time::timeout(FAN_OUT, list(member)).await;
-        (member.name(), answer)
-    }));
+    let asked = join_all(asked.map(async |(backend, list)| (backend, tokio::time::timeout(FAN_OUT, list).await)));
     let (mut items, mut errors) = (Vec::new(), Vec::new());
     for (backend, answer) in asked.await {
         let mut fail = |error, in_part| {
@@ -50,12 +46,15 @@ pub(super) async fn list_all<T>(
 pub(super) async fn all_sessions(
     reach: Reach<'_>,
     backend: Option<&str>,
+    states: &[State],
 ) -> Result<(Vec<(String, Session)>, Vec<BackendError>), ToolError> {
-    Ok(sessions_of(&reach.some(backend)?).await)
+    Ok(sessions_of(&reach.some(backend)?, states).await)
 }
 
-async fn sessions_of(members: &[&Member]) -> (Vec<(String, Session)>, Vec<BackendError>) {
-    list_all(members, async |member| member.watched.backend.list_sessions().await).await
+/// Those in one of `states`; none of these: all.
+async fn sessions_of<'a>(members: &[&'a Member], states: &'a [State]) -> (Vec<(String, Session)>, Vec<BackendError>) {
+    let list = |member: &&'a Member| (member.name(), member.watched.backend.list_sessions(states));
+    all_of(members.iter().map(list)).await
 }
 
 /// A session named for reading: by its whole id, which is asked for directly, or by less, which is looked up.
@@ -75,7 +74,7 @@ pub(super) async fn any_id<'a>(reach: Reach<'a>, given: &str) -> Result<(&'a Mem
         Some((backend, id)) if reach.view.holds(backend) => (reach.some(Some(backend))?, id),
         _ => (reach.some(None)?, given),
     };
-    let (sessions, errors) = sessions_of(&members).await;
+    let (sessions, errors) = sessions_of(&members, &[]).await;
     let (backend, id) = pick(given, wanted, &sessions, &errors)?;
     Ok((reach.member(Some(&backend))?, id))
 }

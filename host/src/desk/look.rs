@@ -2,48 +2,40 @@
 
 use std::time::{Duration, Instant};
 
+use super::pages::{self, Page};
 use super::settle::{self, Rest};
-use super::{Answer, Caller, Desk, Member, ToolError, find, showing, words};
-use crate::catalog::answers::{Acted, Backend, Logs, Project, Projects, Prompts, Sessions};
+use super::{Answer, Caller, Desk, Member, ToolError, find, transcript, words};
+use crate::catalog::answers::{Acted, Backend, Logs, NewOption, Project, Projects, Prompts, Sessions};
 use crate::catalog::arguments::{
-    CheckPrompts, GetLogs, GetSessionStatus, ListProjects, ListSessions, LogView, MAX_WAIT,
+    CheckPrompts, GetLogs, GetSessionStatus, ListProjects, ListSessions, MAX_LINES, MAX_SESSIONS, MAX_WAIT,
 };
-use crate::contract::{self, LogQuery, Verbs, View};
-
-/// The most lines that a log is read by.
-const MAX_LINES: u32 = 5_000;
+use crate::plugin::{Interface, Listed};
+use crate::session::{self, Error, LogQuery};
+use crate::watch::now;
 
 pub(super) async fn list_sessions(desk: &Desk, caller: &Caller, wanted: ListSessions) -> Result<Answer, ToolError> {
-    if let Some(state) = wanted
-        .state
-        .as_deref()
-        .filter(|state| !showing::states().any(|known| known == *state))
-    {
-        let (state, known) = (state.escape_debug(), showing::states().collect::<Vec<_>>().join(", "));
-        return Err(ToolError::refused(format!(
-            "there is no state `{state}`; there are: {known}"
-        )));
+    within("limit", wanted.limit, MAX_SESSIONS)?;
+    let after = wanted.after.as_deref().map(pages::read).transpose()?;
+    let states = Vec::from_iter(wanted.state);
+    let (mut sessions, errors) = find::all_sessions(desk.reach(caller), wanted.backend.as_deref(), &states).await?;
+    if wanted.state.is_none() {
+        let now = now();
+        sessions.retain(|(_, session)| pages::is_recent(session, now));
     }
-    let (mut sessions, errors) = find::all_sessions(desk.reach(caller), wanted.backend.as_deref()).await?;
-    sessions.retain(|(_, session)| {
-        wanted
-            .state
-            .as_deref()
-            .is_none_or(|state| state == showing::state(session.state))
-    });
+    let Page { sessions, next } = pages::of(sessions, wanted.limit, after.as_ref());
     let sessions = sessions
         .into_iter()
-        .map(|(backend, session)| desk.showing.show(caller, &backend, session))
+        .map(|(backend, session)| desk.show(caller, &backend, session))
         .collect();
-    let sessions = Sessions { errors, sessions };
+    let sessions = Sessions { errors, sessions, next };
     Ok(Answer::of(sessions.text(), &sessions))
 }
 
 pub(super) async fn check_prompts(desk: &Desk, caller: &Caller, wanted: CheckPrompts) -> Result<Answer, ToolError> {
-    let (sessions, errors) = find::all_sessions(desk.reach(caller), wanted.backend.as_deref()).await?;
+    let (sessions, errors) = find::all_sessions(desk.reach(caller), wanted.backend.as_deref(), &[]).await?;
     let prompts = sessions
         .into_iter()
-        .filter_map(|(backend, session)| desk.showing.show(caller, &backend, session).prompt)
+        .flat_map(|(backend, session)| desk.showing.show(caller, &backend, session).prompts)
         .collect();
     let prompts = Prompts { errors, prompts };
     Ok(Answer::of(prompts.text(), &prompts))
@@ -73,55 +65,76 @@ pub(super) async fn get_session_status(
             }
         }
     }
-    let acted = Acted {
-        session: desk.showing.show(caller, member.name(), session),
-        receipt: None,
-        text: None,
-        next: None,
-        note,
-    };
+    let acted = Acted::seen(desk.show(caller, member.name(), session), note);
     Ok(Answer::of(acted.text(None), &acted))
 }
 
 pub(super) async fn get_logs(desk: &Desk, caller: &Caller, wanted: GetLogs) -> Result<Answer, ToolError> {
-    if !(1..=MAX_LINES).contains(&wanted.lines) {
-        return Err(ToolError::refused(format!(
-            "lines must be from 1 to {MAX_LINES}, not {}",
-            wanted.lines
-        )));
-    }
+    within("lines", wanted.lines, MAX_LINES)?;
     let (member, session) = find::readable(desk.reach(caller), &wanted.session_id).await?;
-    let query = LogQuery {
-        view: match wanted.view.unwrap_or(LogView::Scrollback) {
-            LogView::Screen => View::Screen,
-            LogView::Scrollback => View::Scrollback,
-            LogView::Transcript => View::Transcript,
-        },
-        lines: wanted.lines,
-        after: wanted.after,
+    let logs = match wanted.view.as_deref() {
+        Some(transcript::VIEW) if transcript::is_kept(member) => transcript::read(member, &session.id, &wanted).await?,
+        view => {
+            has_view(member, view)?;
+            if wanted.since.is_some() {
+                return Err(ToolError::refused(
+                    "`since` is for the view `transcript` alone; `after` takes the `next` of an earlier answer",
+                ));
+            }
+            log(member, &session.id, &wanted).await?
+        }
     };
-    let page = member
-        .watched
-        .backend
-        .read_log(&session.id, &query)
-        .await
-        .map_err(|error| ToolError::of(member.name(), error))?;
     let logs = Logs {
-        text: words::of_log(page.text, wanted.mobile_format).await,
-        next: page.next,
-        more: page.more,
+        text: words::of_log(logs.text, wanted.mobile_format).await,
+        ..logs
     };
-    Ok(Answer::of(logs.text.clone(), &logs))
+    Ok(Answer::of(logs.text(), &logs))
+}
+
+async fn log(member: &Member, id: &str, wanted: &GetLogs) -> Result<Logs, ToolError> {
+    let query = LogQuery {
+        view: wanted.view.clone(),
+        lines: wanted.lines,
+        after: wanted.after.clone(),
+    };
+    let page = member.watched.backend.read_log(id, &query).await;
+    let page = page.map_err(|error| ToolError::of(member.name(), error))?;
+    Ok(Logs {
+        text: page.text,
+        next: Some(page.next),
+        more: page.more,
+        gap: page.gap,
+    })
+}
+
+/// Whether the backend shows logs in this view.
+fn has_view(member: &Member, view: Option<&str>) -> Result<(), ToolError> {
+    let views = views(member);
+    match view {
+        Some(view) if !views.iter().any(|known| known == view) => Err(ToolError::refused(format!(
+            "sessions of backend `{}` have no view `{}`; there are: {}",
+            member.name(),
+            view.escape_debug(),
+            views.join(", ")
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// The views that sessions of the backend have, the usual one first.
+fn views(member: &Member) -> Vec<String> {
+    let described = member.watched.backend.description.views.iter().cloned();
+    let transcript = transcript::is_kept(member).then(|| transcript::VIEW.to_owned());
+    described.chain(transcript).collect()
 }
 
 pub(super) async fn list_projects(desk: &Desk, caller: &Caller, wanted: ListProjects) -> Result<Answer, ToolError> {
     let members = desk.reach(caller).some(wanted.backend.as_deref())?;
-    let able: Vec<&Member> = members
+    let able = members
         .iter()
-        .copied()
-        .filter(|member| member.watched.backend.description.verbs.contains(Verbs::PROJECTS))
-        .collect();
-    let (projects, errors) = find::list_all(&able, async |member| member.watched.backend.list_projects().await).await;
+        .filter(|member| member.watched.backend.has(Interface::Projects));
+    let asked = able.map(|member| (member.name(), projects_of(member)));
+    let (projects, errors) = find::all_of(asked).await;
     let default = desk.reach(caller).view.default();
     let projects = Projects {
         errors,
@@ -131,42 +144,80 @@ pub(super) async fn list_projects(desk: &Desk, caller: &Caller, wanted: ListProj
     Ok(Answer::of(projects.text(), &projects))
 }
 
+/// The projects of a backend. That it does not support them is the same as not exporting them.
+async fn projects_of(member: &Member) -> Result<Listed<session::Project>, Error> {
+    match member.watched.backend.list_projects().await {
+        Err(Error::Unsupported) => Ok(Listed::default()),
+        listed => listed,
+    }
+}
+
 fn of_backend(member: &Member, default: Option<&str>) -> Backend {
     let description = &member.watched.backend.description;
+    let option = |option: &session::OptionSpec| NewOption {
+        name: option.name.clone(),
+        about: option.about.clone(),
+        agent: option.agent.clone(),
+        values: option.values.clone(),
+        initial: option.initial.clone(),
+    };
     Backend {
         name: member.name().to_owned(),
         about: description.about.clone(),
         default: default == Some(member.name()),
-        verbs: verbs(description.verbs),
+        verbs: verbs(member),
         agents: member.agents.clone(),
+        views: views(member),
+        options: description.options.iter().map(option).collect(),
     }
 }
 
-fn of_project((backend, project): (String, contract::Project)) -> Project {
+fn of_project((backend, project): (String, session::Project)) -> Project {
     Project {
         backend,
         name: project.name,
         directory: project.directory,
         branch: project.branch,
+        agents: project.agents,
+        facts: project.facts.into_iter().collect(),
     }
 }
 
-/// The names of verbs.
-fn verbs(verbs: Verbs) -> Vec<&'static str> {
+/// The names of what a backend can do at all.
+fn verbs(member: &Member) -> Vec<&'static str> {
+    let backend = &member.watched.backend;
+    let creation = backend.description.creation;
+    let control = backend.has(Interface::Control);
     let names = [
-        (Verbs::CREATE, "create"),
-        (Verbs::FIRST_MESSAGE, "first-message"),
-        (Verbs::SEND, "send"),
-        (Verbs::INTERRUPT, "interrupt"),
-        (Verbs::TERMINATE, "terminate"),
-        (Verbs::RESPOND, "respond"),
-        (Verbs::PROJECTS, "projects"),
+        (creation.create, "create"),
+        (creation.first_message, "first-message"),
+        (creation.resume, "resume"),
+        (creation.fork, "fork"),
+        (creation.worktree, "worktree"),
+        (control, "send"),
+        (control, "interrupt"),
+        (control, "terminate"),
+        (control, "respond"),
+        (backend.has(Interface::Options), "set"),
+        (backend.has(Interface::Transcripts), "transcript"),
+        (backend.has(Interface::Changes), "changes"),
+        (backend.has(Interface::Projects), "projects"),
     ];
     names
         .into_iter()
-        .filter(|(verb, _)| verbs.contains(*verb))
+        .filter(|(possible, _)| *possible)
         .map(|(_, name)| name)
         .collect()
+}
+
+/// Whether a number that is called `name` is from 1 to `most`.
+fn within(name: &str, number: u32, most: u32) -> Result<(), ToolError> {
+    match (1..=most).contains(&number) {
+        true => Ok(()),
+        false => Err(ToolError::refused(format!(
+            "{name} must be from 1 to {most}, not {number}"
+        ))),
+    }
 }
 
 /// `wait_seconds` as a time.

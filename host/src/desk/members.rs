@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::ToolError;
 use super::words::of_log;
 use crate::catalog::View;
-use crate::contract::{LogPage, LogQuery, Session, View as LogView};
+use crate::session::{LogPage, LogQuery, Session};
 use crate::watch::Watched;
 
 /// Lines of new output in an answer.
@@ -36,7 +36,7 @@ impl Member {
     /// Where the session's log ends now, if that can be read.
     pub(crate) async fn cursor(&self, id: &str) -> Option<String> {
         let query = LogQuery {
-            view: LogView::Scrollback,
+            view: None,
             lines: 1,
             after: None,
         };
@@ -46,7 +46,7 @@ impl Member {
     /// What the session printed since `after`, if that can be read.
     pub(crate) async fn output_since(&self, id: &str, after: Option<&str>) -> Option<LogPage> {
         let query = LogQuery {
-            view: LogView::Scrollback,
+            view: None,
             lines: LINES,
             after: Some(after?.to_owned()),
         };

@@ -2,16 +2,22 @@
 //! answer. It knows no protocol; what a call means it asks the [`Catalog`].
 
 mod answer;
+mod attachments;
 mod caller;
+mod changes;
 mod create;
 mod deeds;
 mod deliver;
 mod find;
+mod groups;
 mod log_line;
 mod look;
 mod members;
+mod options;
 mod own;
+mod pages;
 mod prompts;
+mod receipt;
 mod recording;
 mod respond;
 mod search;
@@ -19,6 +25,7 @@ mod senders;
 mod settle;
 mod showing;
 mod stop;
+mod transcript;
 mod words;
 
 use std::sync::Arc;
@@ -36,8 +43,9 @@ pub(crate) use self::caller::Left;
 use self::members::{Members, Reach};
 use self::senders::Senders;
 use self::showing::Showing;
-use crate::catalog::{Catalog, Request};
+use crate::catalog::{Catalog, Request, answers};
 use crate::plugin::Backend;
+use crate::session;
 
 /// Where calls are done. It holds what outlives a call: the backends, the messages that wait, and who was shown which
 /// prompt.
@@ -84,6 +92,14 @@ impl Desk {
         self.members.within(self.catalog.view(&caller.principal))
     }
 
+    /// A session as the caller is shown it, with the messages that its backend keeps and then those that wait here.
+    fn show(&self, caller: &Caller, backend: &str, session: session::Session) -> answers::Session {
+        let mut session = self.showing.show(caller, backend, session);
+        let waiting = self.senders.waiting(&session.session_id);
+        session.queue.extend(waiting.into_iter().map(showing::queued));
+        session
+    }
+
     /// Calls a tool, with nobody looking on: see [`Desk::call`].
     async fn answer(&self, caller: &Caller, name: &str, given: Map<String, Value>) -> Result<Answer, ToolError> {
         // Each in a place of its own: together they would make every call's future as large as the largest.
@@ -97,6 +113,8 @@ impl Desk {
             Request::TerminateSession(wanted) => Box::pin(stop::terminate_session(self, caller, wanted)).await,
             Request::CheckPrompts(wanted) => Box::pin(look::check_prompts(self, caller, wanted)).await,
             Request::RespondToPrompt(wanted) => Box::pin(respond::respond_to_prompt(self, caller, wanted)).await,
+            Request::SetSession(wanted) => Box::pin(options::set_session(self, caller, wanted)).await,
+            Request::GetChanges(wanted) => Box::pin(changes::get_changes(self, caller, wanted)).await,
             Request::ListProjects(wanted) => Box::pin(look::list_projects(self, caller, wanted)).await,
             Request::Search(wanted) => Box::pin(search::search(self, caller, wanted)).await,
             Request::Fetch(wanted) => Box::pin(search::fetch(self, caller, wanted)).await,

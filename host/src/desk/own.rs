@@ -1,31 +1,41 @@
 //! Calls of the tools that only one plugin has.
 
-use serde_json::{Value, json};
+use std::sync::Arc;
 
-use super::deeds::{Effect, Kind, Receipt, effect};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::deeds::{Effect, effect};
+use super::receipt::{Receipt, line};
 use super::{Answer, Caller, Desk, ToolError};
 use crate::capability::Access;
 use crate::catalog::OwnCall;
 use crate::plugin::{Output, Promise};
 use crate::principal::Scope;
+use crate::session::ToolCall;
 use crate::store::audit::Outcome;
 use crate::text::marked;
 
 pub(super) async fn call_own_tool(desk: &Desk, caller: &Caller, wanted: OwnCall<'_>) -> Result<Answer, ToolError> {
     let member = desk.reach(caller).member(Some(wanted.backend))?;
     let name = wanted.tool;
-    let arguments = Value::Object(wanted.arguments).to_string();
     let access = match wanted.scope {
         Scope::Read => Access::Read,
         Scope::Control => Access::Control,
     };
-    let promise = wanted.output.map(Promise::of);
-    let backend = &member.watched.backend;
-    let answered = backend.call_tool(name, &arguments, access, promise.clone()).await;
+    let call = ToolCall {
+        id: Uuid::new_v4().to_string(),
+        name: name.to_owned(),
+        arguments: Value::Object(wanted.arguments).to_string(),
+    };
+    let promise = wanted
+        .output
+        .map(|schema| -> Promise { Arc::new(move |data| schema.fault(data)) });
     let report = Report {
         promised: promise.is_some(),
         access,
     };
+    let answered = member.watched.backend.call_tool(&call, access, promise).await;
     match effect(member.name(), answered)? {
         Effect::Done(output) => report.on(output, &format!("`{name}` of backend `{}`", member.name())),
         Effect::Perhaps(why) => Ok(report.perhaps(&why)),
@@ -48,6 +58,7 @@ impl Report {
                 return Ok(Answer {
                     text: Some(output.text),
                     structured,
+                    further: output.further,
                     outcome,
                 });
             }
@@ -56,8 +67,15 @@ impl Report {
         if self.access == Access::Read {
             return Err(ToolError::new(fault));
         }
-        let note = format!("It was carried out, but its answer cannot be shown: {fault}.");
-        let Answer { text, structured, .. } = self.told(Receipt::Confirmed, &note);
+        let (receipt, came_to) = match output.failed {
+            false => (Receipt::Confirmed, "It was carried out, but"),
+            true => (
+                Receipt::Unconfirmed,
+                "It failed, perhaps after it had done something, and",
+            ),
+        };
+        let note = format!("{came_to} its answer cannot be shown: {fault}.");
+        let Answer { text, structured, .. } = self.told(receipt, &note);
         let text = text.unwrap_or_default();
         Ok(Answer {
             text: Some(match output.text.is_empty() {
@@ -65,8 +83,8 @@ impl Report {
                 false => format!("{text}\nIt said:\n{}", marked(&output.text, "| ")),
             }),
             structured,
-            // What started nothing that acts has changed nothing outside of its plugin.
-            outcome: if output.acted { outcome } else { Outcome::Failed },
+            further: output.further,
+            outcome,
         })
     }
 
@@ -81,10 +99,11 @@ impl Report {
 
     fn told(&self, receipt: Receipt, note: &str) -> Answer {
         let receipt = receipt.name();
-        let line = Kind::Tool.line(receipt).unwrap_or_default();
+        let line = line("Tool", receipt);
         Answer {
             text: Some(format!("{line}\n{note}")),
             structured: (!self.promised).then(|| json!({"receipt": receipt, "note": note})),
+            further: Vec::new(),
             outcome: Outcome::Done,
         }
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use super::Caller;
-use crate::contract::{Answer, Choice, Prompt, PromptKind};
+use crate::session::{Answer, Choice, Effect, Prompt, PromptKind, Reply};
 
 /// Sessions of which it is remembered what one caller did last. Past this all of that is forgotten, and the caller must
 /// look again: nobody can make that happen to another.
@@ -19,8 +19,8 @@ pub(super) struct Shown(Mutex<HashMap<String, HashMap<String, Last>>>);
 /// What a caller did last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Last {
-    /// It was shown the prompt with this id.
-    Shown(String),
+    /// It was shown the prompts with these ids.
+    Shown(Vec<String>),
     /// It answered one. A bare answer then counts for nothing until it has looked again: a client that repeats its
     /// call must not answer the question that follows.
     Answered,
@@ -46,8 +46,16 @@ impl Shown {
     }
 }
 
+/// How a caller answers: by `response`, or by `choices` and `text`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Response {
+    pub(super) response: Option<String>,
+    pub(super) choices: Vec<String>,
+    pub(super) text: Option<String>,
+}
+
 /// What `response` means to `prompt`, or why it may not be given.
-pub(super) fn read(prompt: &Prompt, response: &str, remote_trust: bool) -> Result<Answer, String> {
+pub(super) fn read(prompt: &Prompt, response: &Response, remote_trust: bool) -> Result<Answer, String> {
     if prompt.kind == PromptKind::Trust && !remote_trust {
         return Err(
             "a question of trust is answered on the operator's terminal (berth attach), unless the backend has \
@@ -55,46 +63,100 @@ pub(super) fn read(prompt: &Prompt, response: &str, remote_trust: bool) -> Resul
                 .into(),
         );
     }
-    let answer = meaning(prompt, response.trim())?;
+    let answer = meaning(prompt, response)?;
     if prompt.cut && !declines(prompt, &answer) {
         return Err(
             "part of the question is off the screen, so it can only be declined from here; berth attach shows all"
                 .into(),
         );
     }
+    if prompt.on_terminal_only && !declines(prompt, &answer) {
+        return Err(
+            "it can only be accepted on the operator's terminal (berth attach); from here it can be declined or dismissed"
+                .into(),
+        );
+    }
     Ok(answer)
 }
 
-/// Whether an answer is meant for `prompt`: it names it, or it names none and this is the one that was `last` shown.
-pub(super) fn is_meant(prompt: &Prompt, named: Option<&str>, last: Option<&Last>) -> Result<(), &'static str> {
-    match (named, last) {
-        (Some(named), _) if named == prompt.id => Ok(()),
-        (Some(_), _) => Err("the prompt that it is meant for is gone, and this is another"),
-        (None, Some(Last::Shown(last))) if *last == prompt.id => Ok(()),
-        (None, Some(Last::Answered)) => {
+/// The one of `prompts` that an answer is meant for: the one that it names, or where it names none, the one that was
+/// `last` shown, if there is no other.
+pub(super) fn meant<'a>(
+    prompts: &'a [Prompt],
+    named: Option<&str>,
+    last: Option<&Last>,
+) -> Result<&'a Prompt, &'static str> {
+    match (named, prompts, last) {
+        (Some(named), _, _) => prompts
+            .iter()
+            .find(|prompt| prompt.id == named)
+            .ok_or("the prompt that it is meant for is gone, and this is another"),
+        (None, [only], Some(Last::Shown(last))) if last.contains(&only.id) => Ok(only),
+        (None, _, Some(Last::Answered)) => {
             Err("you have answered one since you last looked; to answer this one, give its prompt_id")
         }
-        (None, _) => Err("you were not shown this prompt before"),
+        (None, [_, _, ..], _) => Err("it asks several questions; say by prompt_id which one this answers"),
+        (None, _, _) => Err("you were not shown this prompt before"),
     }
 }
 
-fn meaning(prompt: &Prompt, response: &str) -> Result<Answer, String> {
-    if response.eq_ignore_ascii_case("dismiss") {
+fn meaning(prompt: &Prompt, given: &Response) -> Result<Answer, String> {
+    let parts = !given.choices.is_empty() || given.text.is_some();
+    match &given.response {
+        Some(_) if parts => Err("give either `response`, or `choices` and `text`".into()),
+        Some(response) => meaning_of_words(prompt, response.trim()),
+        None if parts => meaning_of_parts(prompt, given),
+        None => Err("the response is empty".into()),
+    }
+}
+
+fn meaning_of_words(prompt: &Prompt, response: &str) -> Result<Answer, String> {
+    let dismisses = response.eq_ignore_ascii_case("dismiss");
+    if dismisses && prompt.dismissible {
         return Ok(Answer::Dismiss);
     }
     if let Some(choice) = choice(prompt, response)? {
-        return Ok(Answer::Choices(vec![choice.key.clone()]));
+        return Ok(chosen(vec![choice.key.clone()]));
     }
     if prompt.multiple
         && let Some(keys) = several(prompt, response)?
     {
-        return Ok(Answer::Choices(keys));
+        return Ok(chosen(keys));
     }
     match response {
         "" => Err("the response is empty".into()),
-        text if prompt.accepts_text => Ok(Answer::Text(text.to_owned())),
+        _ if dismisses => Err("it cannot be closed without an answer".into()),
+        text if prompt.accepts_text => Ok(Answer::Reply(Reply {
+            choices: Vec::new(),
+            text: Some(text.to_owned()),
+        })),
         _ => Err("that is none of the choices".into()),
     }
+}
+
+fn meaning_of_parts(prompt: &Prompt, given: &Response) -> Result<Answer, String> {
+    let mut keys: Vec<String> = Vec::new();
+    for named in &given.choices {
+        match choice(prompt, named.trim())? {
+            Some(choice) if !keys.contains(&choice.key) => keys.push(choice.key.clone()),
+            Some(_) => {}
+            None => return Err(format!("`{}` is none of the choices", named.escape_debug())),
+        }
+    }
+    if keys.len() > 1 && !prompt.multiple {
+        return Err("only one of its choices can be taken".into());
+    }
+    match &given.text {
+        Some(_) if !prompt.accepts_text => Err("it takes no words".into()),
+        text => Ok(Answer::Reply(Reply {
+            choices: keys,
+            text: text.clone(),
+        })),
+    }
+}
+
+fn chosen(choices: Vec<String>) -> Answer {
+    Answer::Reply(Reply { choices, text: None })
 }
 
 /// The choice that `response` names: by key, by label, or as the one that says yes or no.
@@ -138,19 +200,15 @@ fn several(prompt: &Prompt, response: &str) -> Result<Option<Vec<String>>, Strin
     Ok(Some(keys))
 }
 
+/// Whether an answer allows nothing.
 fn declines(prompt: &Prompt, answer: &Answer) -> bool {
+    let is_no = |key: &String| {
+        let mut choices = prompt.choices.iter();
+        choices.any(|choice| choice.key == *key && choice.effect == Effect::Declines)
+    };
     match answer {
         Answer::Dismiss => true,
-        Answer::Text(_) => false,
-        Answer::Choices(keys) => {
-            !keys.is_empty()
-                && keys.iter().all(|key| {
-                    prompt
-                        .choices
-                        .iter()
-                        .any(|choice| choice.key == *key && choice.declines)
-                })
-        }
+        Answer::Reply(reply) => !reply.choices.is_empty() && reply.choices.iter().all(is_no),
     }
 }
 
@@ -160,12 +218,13 @@ mod tests {
 
     use super::*;
 
-    fn choice(key: &str, label: &str, declines: bool) -> Choice {
+    fn choice(key: &str, label: &str, effect: Effect) -> Choice {
         Choice {
             key: key.into(),
             label: label.into(),
             description: None,
-            declines,
+            effect,
+            ticked: false,
         }
     }
 
@@ -175,20 +234,45 @@ mod tests {
             kind: PromptKind::Permission,
             question: "Do you want to proceed?".into(),
             choices: vec![
-                choice("1", "Yes", false),
-                choice("2", "Yes, and switch to auto mode", false),
-                choice("3", "Yes, and always allow this", false),
-                choice("4", "No, and say what to do instead", true),
+                choice("1", "Yes", Effect::Accepts),
+                choice("2", "Yes, and switch to auto mode", Effect::Widens),
+                choice("3", "Yes, and always allow this", Effect::Widens),
+                choice("4", "No, and say what to do instead", Effect::Declines),
             ],
+            detail: None,
             multiple: false,
             accepts_text: false,
+            text_schema: None,
+            dismissible: true,
             cut: false,
+            on_terminal_only: false,
+            group: None,
+            required: true,
             asked_at: None,
+            expires_at: None,
+            facts: Vec::new(),
         }
     }
 
     fn keys(keys: &[&str]) -> Answer {
-        Answer::Choices(keys.iter().map(ToString::to_string).collect())
+        chosen(keys.iter().map(ToString::to_string).collect())
+    }
+
+    fn read(prompt: &Prompt, response: &str, remote_trust: bool) -> Result<Answer, String> {
+        let response = Response {
+            response: Some(response.to_owned()),
+            ..Response::default()
+        };
+        super::read(prompt, &response, remote_trust)
+    }
+
+    fn in_parts(prompt: &Prompt, choices: &[&str], text: Option<&str>) -> Result<Answer, String> {
+        let response = Response {
+            response: None,
+            choices: choices.iter().map(ToString::to_string).collect(),
+            text: text.map(str::to_owned),
+        };
+        super::read(prompt, &response, false)
     }
 
     #[test]
@@ -222,8 +306,9 @@ mod tests {
 
     #[test]
     fn an_answer_without_an_id_is_meant_for_the_prompt_that_was_looked_at_and_for_none_after_an_answer() {
-        let shown = |id: &str| Last::Shown(id.to_owned());
-        for (named, last, meant) in [
+        let shown = |id: &str| Last::Shown(vec![id.to_owned()]);
+        let prompts = [permission()];
+        for (named, last, is_meant) in [
             (Some("p1"), None, true),
             (Some("p1"), Some(Last::Answered), true),
             (Some("p0"), Some(shown("p1")), false),
@@ -232,12 +317,73 @@ mod tests {
             (None, Some(Last::Answered), false),
             (None, None, false),
         ] {
-            assert_eq!(
-                is_meant(&permission(), named, last.as_ref()).is_ok(),
-                meant,
-                "{named:?} {last:?}"
+            let found = meant(&prompts, named, last.as_ref());
+            assert_eq!(found.is_ok(), is_meant, "{named:?} {last:?}");
+        }
+    }
+
+    #[test]
+    fn of_several_questions_an_answer_must_name_its_own() {
+        let mut other = permission();
+        other.id = "p2".into();
+        let prompts = [permission(), other];
+        let last = Last::Shown(vec!["p1".into(), "p2".into()]);
+        assert!(meant(&prompts, None, Some(&last)).unwrap_err().contains("prompt_id"));
+        assert_eq!(meant(&prompts, Some("p2"), Some(&last)).unwrap().id, "p2");
+    }
+
+    #[test]
+    fn choices_and_words_are_given_together_only_where_the_prompt_takes_both() {
+        let mut prompt = permission();
+        assert_eq!(in_parts(&prompt, &["4"], None).unwrap(), keys(&["4"]));
+        assert_eq!(in_parts(&prompt, &["yes"], None).unwrap(), keys(&["1"]));
+        for (choices, text) in [
+            (&["9"][..], None),
+            (&["1", "2"], None),
+            (&[], Some("why")),
+            (&["4"], Some("why")),
+            (&[], None),
+        ] {
+            assert!(in_parts(&prompt, choices, text).is_err(), "{choices:?} {text:?}");
+        }
+        prompt.accepts_text = true;
+        let both = in_parts(&prompt, &["4"], Some("why")).unwrap();
+        let reply = Reply {
+            choices: vec!["4".into()],
+            text: Some("why".into()),
+        };
+        assert_eq!(both, Answer::Reply(reply));
+        let twice = Response {
+            response: Some("4".into()),
+            choices: vec!["4".into()],
+            text: None,
+        };
+        assert!(super::read(&prompt, &twice, false).unwrap_err().contains("either"));
+    }
+
+    #[test]
+    fn what_cannot_be_closed_is_not_dismissed() {
+        let mut prompt = permission();
+        prompt.dismissible = false;
+        assert!(
+            read(&prompt, "dismiss", false)
+                .unwrap_err()
+                .contains("cannot be closed")
+        );
+    }
+
+    #[test]
+    fn what_only_the_terminal_may_accept_can_be_declined_or_dismissed_from_afar() {
+        let mut prompt = permission();
+        (prompt.on_terminal_only, prompt.accepts_text) = (true, true);
+        for accepting in ["yes", "1", "2", "go ahead"] {
+            assert!(
+                read(&prompt, accepting, true).unwrap_err().contains("berth attach"),
+                "{accepting}"
             );
         }
+        assert_eq!(read(&prompt, "no", false).unwrap(), keys(&["4"]));
+        assert_eq!(read(&prompt, "dismiss", false).unwrap(), Answer::Dismiss);
     }
 
     #[test]
@@ -253,7 +399,10 @@ mod tests {
         prompt.accepts_text = true;
         assert_eq!(
             read(&prompt, "go ahead", false).unwrap(),
-            Answer::Text("go ahead".into())
+            Answer::Reply(Reply {
+                choices: Vec::new(),
+                text: Some("go ahead".into())
+            })
         );
     }
 

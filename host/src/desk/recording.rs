@@ -162,6 +162,7 @@ mod tests {
             &Answer {
                 text: None,
                 structured,
+                further: Vec::new(),
                 outcome,
             },
         );
@@ -192,6 +193,7 @@ mod tests {
         Answer {
             text: text.map(str::to_owned),
             structured,
+            further: Vec::new(),
             outcome: Outcome::Done,
         }
     }

@@ -2,13 +2,14 @@
 
 use std::time::Instant;
 
-use super::deeds::{Deed, Effect, Kind, Receipt, effect};
+use super::deeds::{Deed, Effect, effect};
 use super::deliver::turn_of;
-use super::prompts::{self, Last};
-use super::{Answer, Caller, Desk, ToolError, look};
-use crate::catalog::answers::{self, Acted};
+use super::prompts::{self, Last, Response};
+use super::receipt::{Kind, Receipt};
+use super::{Answer, Caller, Desk, Member, ToolError, groups, look};
+use crate::catalog::answers::Acted;
 use crate::catalog::arguments::RespondToPrompt;
-use crate::contract::Session;
+use crate::session::{self, Answered, Session, State};
 use crate::store::audit::Outcome;
 use crate::text::{Typed, typed};
 
@@ -24,53 +25,97 @@ pub(super) async fn respond_to_prompt(
         caller.enter_wait()?;
     }
     let mut deed = Deed::new(member, id, Kind::Answer, Receipt::Confirmed);
-    let Typed { text, removed } = typed(&wanted.response);
-    deed.notes.extend(removed);
+    let response = Response {
+        response: wanted.response.map(|text| as_typed(&text, &mut deed)),
+        choices: wanted.choices.unwrap_or_default(),
+        text: wanted.text.map(|text| as_typed(&text, &mut deed)),
+    };
     {
         let _turn = turn_of(caller, member, id).await?;
         let session = caller.while_there(member.session(id)).await??;
-        let Some(prompt) = session.prompt.clone() else {
+        if session.prompts.is_empty() {
             return Err(ToolError::refused(format!(
                 "{} waits for no answer now; nothing was typed",
                 wanted.session_id
             )));
-        };
+        }
         let shown = &desk.showing.shown;
         let last = shown.last(caller, &wanted.session_id);
-        let response = prompts::is_meant(&prompt, wanted.prompt_id.as_deref(), last.as_ref())
+        let meant = prompts::meant(&session.prompts, wanted.prompt_id.as_deref(), last.as_ref())
             .map_err(str::to_owned)
-            .and_then(|()| prompts::read(&prompt, &text, member.remote_trust));
-        let response = match response {
-            Ok(response) => response,
-            Err(why) => return Ok(refused(desk.showing.session(member.name(), session), &why)),
+            .and_then(|prompt| Ok((prompt, prompts::read(prompt, &response, member.remote_trust)?)));
+        let (prompt, answer) = match meant {
+            Ok(meant) => meant,
+            Err(why) => return Ok(refused(desk, caller, member, session, &why)),
+        };
+        let together = groups::of(&session.prompts, prompt);
+        let kept = desk
+            .showing
+            .groups
+            .keep(caller, &wanted.session_id, &together, prompt, answer);
+        let answers = match kept {
+            Ok(answers) => answers,
+            Err(missing) => return Ok(incomplete(desk, caller, member, session.clone(), missing)),
         };
         if !wait.is_zero() {
             deed.after = caller.while_there(member.cursor(id)).await?;
         }
         shown.note(caller, &wanted.session_id, Last::Answered);
-        let answered = member.watched.backend.respond(id, &prompt.id, &response).await;
-        if let Effect::Perhaps(why) = effect(member.name(), answered)? {
-            deed.doubt(&why);
+        let answered = member.watched.backend.respond(id, &answers).await;
+        desk.showing.groups.forget(caller, &wanted.session_id, prompt);
+        match effect(member.name(), answered)? {
+            Effect::Done(delivery) => deed.answered(delivery),
+            Effect::Perhaps(why) => deed.doubt(&why),
         }
-        deed.session = Some(Session {
-            prompt: None,
-            ..session
-        });
+        deed.session = Some(without(session, &answers));
     }
     Ok(deed.report(caller, &desk.showing, end).await)
 }
 
+/// What of the caller's words is typed; what is not is a note.
+fn as_typed(given: &str, deed: &mut Deed<'_>) -> String {
+    let Typed { text, removed } = typed(given);
+    deed.notes.extend(removed);
+    text
+}
+
+/// The session without the prompts that were answered.
+fn without(mut session: Session, answers: &[Answered]) -> Session {
+    session
+        .prompts
+        .retain(|prompt| !answers.iter().any(|answered| answered.prompt == prompt.id));
+    if session.prompts.is_empty() && session.state == State::Waiting {
+        session.state = State::Unknown;
+    }
+    session
+}
+
 /// A response that was not given, with the session as it is: what it asks stands in its own field.
-fn refused(session: answers::Session, why: &str) -> Answer {
-    let acted = Acted {
-        session,
-        receipt: None,
-        text: None,
-        next: None,
-        note: Some(format!("Refused: {why}. Nothing was typed.")),
-    };
+fn refused(desk: &Desk, caller: &Caller, member: &Member, session: Session, why: &str) -> Answer {
+    let session = desk.showing.session_for(caller, member.name(), session);
+    let acted = Acted::seen(session, Some(format!("Refused: {why}. Nothing was typed.")));
     Answer {
         outcome: Outcome::Refused,
         ..Answer::of(acted.text(None), &acted)
+    }
+}
+
+/// An answer that is kept until its group is complete.
+fn incomplete(desk: &Desk, caller: &Caller, member: &Member, session: Session, missing: usize) -> Answer {
+    let session = desk.showing.session_for(caller, member.name(), session);
+    let questions = if missing == 1 { "question" } else { "questions" };
+    let note = format!(
+        "Your answer is kept, and nothing was given to the session yet: {missing} further {questions} of the same group \
+         must be answered first, each by its prompt_id. An answer can be changed until then."
+    );
+    let acted = Acted::seen(session, Some(note));
+    Answer::of(acted.text(None), &acted)
+}
+
+impl Deed<'_> {
+    /// Notes what became of an answer.
+    fn answered(&mut self, delivery: session::Delivery) {
+        self.after = self.after.take().or(delivery.after);
+        self.came_to(Effect::Done(delivery.receipt));
     }
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{Answer, Caller, Desk, ToolError, find, words};
 use crate::catalog::answers::{BackendError, Session};
 use crate::catalog::arguments::{Fetch, Search};
-use crate::contract::{self, LogQuery, View};
+use crate::session::{Error, LogQuery};
 use crate::store::audit::Outcome;
 use crate::text::marked;
 
@@ -39,7 +39,7 @@ struct Fetched {
 }
 
 pub(super) async fn search(desk: &Desk, caller: &Caller, wanted: Search) -> Result<Answer, ToolError> {
-    let (sessions, errors) = find::all_sessions(desk.reach(caller), None).await?;
+    let (sessions, errors) = find::all_sessions(desk.reach(caller), None, &[]).await?;
     let words: Vec<String> = wanted.query.split_whitespace().map(str::to_lowercase).collect();
     let results: Vec<Hit> = sessions
         .into_iter()
@@ -66,13 +66,13 @@ pub(super) async fn fetch(desk: &Desk, caller: &Caller, wanted: Fetch) -> Result
     let backend = &member.watched.backend;
     let session = desk.showing.session(member.name(), member.session(&id).await?);
     let query = LogQuery {
-        view: View::Scrollback,
+        view: None,
         lines: LINES,
         after: None,
     };
     let log = match backend.read_log(&id, &query).await {
         Ok(page) => words::of_log(page.text, true).await,
-        Err(contract::Error::Unsupported) => String::new(),
+        Err(Error::Unsupported) => String::new(),
         Err(error) => return Err(ToolError::of(member.name(), error)),
     };
     as_json(&Fetched {
@@ -82,8 +82,8 @@ pub(super) async fn fetch(desk: &Desk, caller: &Caller, wanted: Fetch) -> Result
         metadata: [
             ("backend", session.backend.clone()),
             ("agent", session.agent.clone()),
-            ("state", session.state.to_owned()),
-            ("directory", session.directory.clone()),
+            ("state", session.state.name().to_owned()),
+            ("directory", session.directory.clone().unwrap_or_default()),
         ]
         .into(),
         id: session.session_id,
@@ -91,21 +91,25 @@ pub(super) async fn fetch(desk: &Desk, caller: &Caller, wanted: Fetch) -> Result
 }
 
 fn title(session: &Session) -> String {
-    format!("{} ({}, {})", session.name, session.agent, session.state)
+    format!("{} ({}, {})", session.name, session.agent, session.state.name())
 }
 
 fn holds_all(session: &Session, words: &[String]) -> bool {
-    let question = session.prompt.as_ref().map(|prompt| prompt.question.as_str());
+    let questions = session.prompts.iter().map(|prompt| prompt.question.as_str());
     let text = [
         &*session.session_id,
         &session.name,
         &session.agent,
-        &session.directory,
-        session.state,
+        session.state.name(),
     ]
     .into_iter()
-    .chain(session.summary.as_deref())
-    .chain(question)
+    .chain(
+        [&session.directory, &session.project, &session.summary, &session.task]
+            .into_iter()
+            .flatten()
+            .map(String::as_str),
+    )
+    .chain(questions)
     .collect::<Vec<_>>()
     .join("\n")
     .to_lowercase();
@@ -117,6 +121,7 @@ fn as_json(record: &impl Serialize) -> Result<Answer, ToolError> {
     Ok(Answer {
         text: None,
         structured: Some(structured),
+        further: Vec::new(),
         outcome: Outcome::Done,
     })
 }

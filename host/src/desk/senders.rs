@@ -1,23 +1,29 @@
-//! The messages that wait for a session: in the order of asking, and all dropped at once where somebody wants that.
+//! The messages that wait for a session: in the order of asking, each with its id, and dropped where somebody wants that.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::session::QueuedMessage;
 
 /// For each session, the messages that wait for it.
 #[derive(Default)]
 pub(crate) struct Senders(Mutex<HashMap<String, Weak<Line>>>);
 
 /// Those who wait to send to one session.
+#[derive(Default)]
 pub(crate) struct Line {
     /// Whoever has it is the next to type.
     pub(crate) turn: tokio::sync::Mutex<()>,
-    /// How many wait, without the one whose message is being typed.
-    waiting: AtomicUsize,
-    /// Changes when all who wait are sent away.
-    dropped: watch::Sender<()>,
+    messages: Mutex<Vec<Entry>>,
+}
+
+struct Entry {
+    message: QueuedMessage,
+    /// It is being typed now, and waits again only if that does not succeed.
+    typing: bool,
+    dropped: CancellationToken,
 }
 
 /// The message was dropped before it was typed.
@@ -32,78 +38,100 @@ impl Senders {
         if let Some(line) = lines.get(session_id).and_then(Weak::upgrade) {
             return line;
         }
-        let line = Arc::new(Line {
-            turn: tokio::sync::Mutex::default(),
-            waiting: AtomicUsize::new(0),
-            dropped: watch::Sender::new(()),
-        });
+        let line = Arc::default();
         lines.insert(session_id.to_owned(), Arc::downgrade(&line));
         line
     }
 
-    /// Drops the messages that wait for this session; whether there were any.
-    pub(crate) fn drop_waiting(&self, session_id: &str) -> bool {
-        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(line) = lines.get(session_id).and_then(Weak::upgrade) else {
+    /// Drops the messages that wait for this session, or only the one with the id `message`; whether there were any.
+    pub(crate) fn drop_waiting(&self, session_id: &str, message: Option<&str>) -> bool {
+        let Some(line) = self.find(session_id) else {
             return false;
         };
-        line.dropped.send_replace(());
-        line.waiting.load(Ordering::Relaxed) > 0
+        let messages = line.messages();
+        let meant = messages
+            .iter()
+            .filter(|entry| message.is_none_or(|id| entry.message.id == id));
+        let dropped: Vec<&Entry> = meant.inspect(|entry| entry.dropped.cancel()).collect();
+        dropped.iter().any(|entry| !entry.typing)
+    }
+
+    /// The messages that wait for this session, in their order.
+    pub(crate) fn waiting(&self, session_id: &str) -> Vec<QueuedMessage> {
+        let Some(line) = self.find(session_id) else {
+            return Vec::new();
+        };
+        let messages = line.messages();
+        let waiting = messages
+            .iter()
+            .filter(|entry| !entry.typing && !entry.dropped.is_cancelled());
+        waiting.map(|entry| entry.message.clone()).collect()
+    }
+
+    fn find(&self, session_id: &str) -> Option<Arc<Line>> {
+        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.get(session_id).and_then(Weak::upgrade)
     }
 }
 
 impl Line {
     /// Joins the line with one message.
-    pub(crate) fn enter(&self) -> InLine<'_> {
+    pub(crate) fn enter(&self, message: QueuedMessage) -> InLine<'_> {
+        let (dropped, id) = (CancellationToken::new(), message.id.clone());
+        self.messages().push(Entry {
+            message,
+            typing: false,
+            dropped: dropped.clone(),
+        });
         InLine {
             line: self,
-            dropped: self.dropped.subscribe(),
-            counted: Some(Counted::in_line(self)),
+            id,
+            dropped,
         }
+    }
+
+    fn messages(&self) -> MutexGuard<'_, Vec<Entry>> {
+        self.messages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// One message that waits in a line.
+/// One message that waits in a line, until this is dropped.
 pub(crate) struct InLine<'a> {
     line: &'a Line,
-    dropped: watch::Receiver<()>,
-    counted: Option<Counted<'a>>,
+    id: String,
+    dropped: CancellationToken,
 }
 
 impl InLine<'_> {
     /// It is being typed: it waits no longer and cannot be dropped.
     pub(crate) fn begin(&mut self) {
-        self.counted = None;
+        self.set_typing(true);
     }
 
     /// It was not typed and waits again; had it been dropped meanwhile, that counts now.
     pub(crate) fn wait_again(&mut self) {
-        self.counted = Some(Counted::in_line(self.line));
+        self.set_typing(false);
     }
 
     /// The outcome of `wait`, unless the message is dropped before.
     pub(crate) async fn unless_dropped<T>(&mut self, wait: impl Future<Output = T>) -> Result<T, Dropped> {
         tokio::select! {
             biased;
-            _ = self.dropped.changed() => Err(Dropped),
+            () = self.dropped.cancelled() => Err(Dropped),
             outcome = wait => Ok(outcome),
         }
     }
-}
 
-/// Counts as waiting for as long as it lives, however that ends.
-struct Counted<'a>(&'a Line);
-
-impl<'a> Counted<'a> {
-    fn in_line(line: &'a Line) -> Self {
-        line.waiting.fetch_add(1, Ordering::Relaxed);
-        Self(line)
+    fn set_typing(&self, typing: bool) {
+        let mut messages = self.line.messages();
+        let own = messages.iter_mut().filter(|entry| entry.message.id == self.id);
+        own.for_each(|entry| entry.typing = typing);
     }
 }
 
-impl Drop for Counted<'_> {
+impl Drop for InLine<'_> {
     fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.line.messages().retain(|entry| entry.message.id != self.id);
     }
 }
 
@@ -115,25 +143,47 @@ mod tests {
 
     use super::*;
 
+    fn message(id: &str) -> QueuedMessage {
+        QueuedMessage {
+            id: id.into(),
+            text: "text".into(),
+            at: 0,
+        }
+    }
+
+    #[tokio::test]
+    async fn one_message_is_dropped_by_its_id_and_the_others_wait_on() {
+        let senders = Senders::default();
+        let line = senders.line("a");
+        let (mut first, mut second) = (line.enter(message("1")), line.enter(message("2")));
+        assert!(!senders.drop_waiting("a", Some("3")));
+        assert!(senders.drop_waiting("a", Some("1")));
+        assert_eq!(first.unless_dropped(std::future::pending::<()>()).await, Err(Dropped));
+        assert_eq!(second.unless_dropped(std::future::ready(())).await, Ok(()));
+        assert_eq!(senders.waiting("a"), [message("2")]);
+        second.begin();
+        assert!(senders.waiting("a").is_empty());
+    }
+
     #[tokio::test]
     async fn who_waits_is_dropped_and_who_types_is_not() {
         let senders = Senders::default();
         let line = senders.line("a");
-        assert!(!senders.drop_waiting("a") && !senders.drop_waiting("b"));
-        let mut waiting = line.enter();
-        assert!(senders.drop_waiting("a"));
+        assert!(!senders.drop_waiting("a", None) && !senders.drop_waiting("b", None));
+        let mut waiting = line.enter(message("1"));
+        assert!(senders.drop_waiting("a", None));
         assert_eq!(waiting.unless_dropped(std::future::pending::<()>()).await, Err(Dropped));
         drop(waiting);
-        assert!(!senders.drop_waiting("a"));
+        assert!(!senders.drop_waiting("a", None));
     }
 
     #[tokio::test]
     async fn a_message_that_was_dropped_while_it_could_not_be_typed_is_not_typed_later() {
         let senders = Senders::default();
         let line = senders.line("a");
-        let mut waiting = line.enter();
+        let mut waiting = line.enter(message("1"));
         waiting.begin();
-        assert!(!senders.drop_waiting("a"));
+        assert!(!senders.drop_waiting("a", None));
         waiting.wait_again();
         assert_eq!(waiting.unless_dropped(std::future::ready(())).await, Err(Dropped));
     }
@@ -143,10 +193,10 @@ mod tests {
         let senders = Senders::default();
         let line = senders.line("a");
         let panicked = catch_unwind(AssertUnwindSafe(|| {
-            let _waiting = line.enter();
+            let _waiting = line.enter(message("1"));
             panic!("while it waits");
         }));
         assert!(panicked.is_err());
-        assert!(!senders.drop_waiting("a"), "one is counted that has gone");
+        assert!(!senders.drop_waiting("a", None), "one is counted that has gone");
     }
 }

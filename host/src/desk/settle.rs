@@ -1,14 +1,14 @@
 //! `wait_seconds`: waiting for a session to come to rest, on the one poll that all waiters of a backend share.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Caller, Left, Member, answer};
-use crate::contract::{Session, State};
+use crate::session::{Session, State};
 
 /// Looks that must agree before a session counts as at rest: one alone may fall into a gap between two steps.
 const LOOKS: u32 = 2;
-/// Looks after which a session that prints nothing, or is not understood, is taken as at rest all the same.
-const LOOKS_IN_SILENCE: u32 = 12;
+/// How long a session that prints nothing, or is not understood, must look so before it is taken as at rest all the same.
+const SILENCE: Duration = Duration::from_millis(3_300);
 
 /// What waiting for a session came to.
 #[derive(Debug)]
@@ -52,7 +52,9 @@ pub(super) async fn settled(
 ) -> Rest {
     let began = tokio::time::Instant::now();
     let mut snapshots = member.watched.snapshots();
-    let (mut calm, mut moved) = (0, after.is_none());
+    // Who says of itself that something changed is taken at its word.
+    let looks = if member.watched.tells_of_changes() { 1 } else { LOOKS };
+    let (mut calm, mut calm_since, mut moved) = (0, began, after.is_none());
     let mut unseen = Some(format!("no look at backend `{}` ended in time", member.name()));
     let mut at_rest = None;
     loop {
@@ -90,9 +92,12 @@ pub(super) async fn settled(
             (calm, moved, at_rest) = (0, true, None);
             continue;
         }
+        if calm == 0 {
+            calm_since = snapshot.begun;
+        }
         calm += 1;
         at_rest = Some(Box::new(session.clone()));
-        if calm >= LOOKS && !moved {
+        if calm >= looks && !moved {
             let page = tokio::time::timeout_at(deadline.into(), member.output_since(id, after));
             match caller.while_there(page).await {
                 Err(left) => return Rest::Left(left),
@@ -100,7 +105,8 @@ pub(super) async fn settled(
             }
         }
         let clear = moved && session.state != State::Unknown;
-        if calm >= if clear { LOOKS } else { LOOKS_IN_SILENCE } {
+        let silent = snapshot.begun - calm_since >= SILENCE;
+        if calm >= looks && (clear || silent) {
             return Rest::Settled(Box::new(session.clone()));
         }
     }

@@ -3,15 +3,20 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, UNIX_EPOCH};
 
+use serde_json::Value;
+
 use super::Caller;
+use super::groups::Groups;
 use super::prompts::{Last, Shown};
-use crate::catalog::answers::{Choice, Prompt, Session};
-use crate::contract;
+use crate::catalog::answers::{Attention, Choice, Given, Prompt, Queued, Session};
+use crate::session::{self, Evidence, State};
 
 /// Makes the records that callers are shown, and remembers which prompts those were.
 pub(crate) struct Showing {
     /// Who was shown which prompt.
     pub(super) shown: Shown,
+    /// Who has answered which questions of a group.
+    pub(super) groups: Groups,
     /// The hosts that a session's own address may name.
     url_hosts: Vec<String>,
     /// Where a browser would reach this server.
@@ -22,21 +27,35 @@ impl Showing {
     pub(super) fn new(url_hosts: Vec<String>, base_url: String) -> Self {
         Self {
             shown: Shown::default(),
+            groups: Groups::default(),
             url_hosts,
             base_url,
         }
     }
 
     /// The record of `session` of `backend`.
-    pub(super) fn session(&self, backend: &str, given: contract::Session) -> Session {
+    pub(super) fn session(&self, backend: &str, given: session::Session) -> Session {
         session(backend, given, &self.url_hosts)
     }
 
-    /// The same for a caller who is shown it: a prompt in it is then one that they have seen.
-    pub(super) fn show(&self, caller: &Caller, backend: &str, session: contract::Session) -> Session {
-        let session = self.session(backend, session);
-        if let Some(prompt) = &session.prompt {
-            let last = Last::Shown(prompt.prompt_id.clone());
+    /// The same for a caller: with the answers that it has given and that are kept.
+    pub(super) fn session_for(&self, caller: &Caller, backend: &str, session: session::Session) -> Session {
+        let session_id = format!("{backend}/{}", session.id);
+        let given = |prompt| self.groups.given(caller, &session_id, prompt).map(given);
+        let given: Vec<Option<Given>> = session.prompts.iter().map(given).collect();
+        let mut shown = self.session(backend, session);
+        for (prompt, given) in shown.prompts.iter_mut().zip(given) {
+            prompt.given = given;
+        }
+        shown
+    }
+
+    /// The same for a caller who is shown it: prompts in it are then ones that they have seen.
+    pub(super) fn show(&self, caller: &Caller, backend: &str, session: session::Session) -> Session {
+        let session = self.session_for(caller, backend, session);
+        if !session.prompts.is_empty() {
+            let ids = session.prompts.iter().map(|prompt| prompt.prompt_id.clone());
+            let last = Last::Shown(ids.collect());
             self.shown.note(caller, &session.session_id, last);
         }
         session
@@ -59,12 +78,19 @@ impl Session {
             backend: backend.to_owned(),
             name: String::new(),
             agent: String::new(),
-            directory: String::new(),
-            state: state(contract::State::Unknown),
-            evidence: evidence(contract::Evidence::Process),
+            directory: None,
+            project: None,
+            parent: None,
+            state: State::Unknown,
+            evidence: Evidence::Process,
             since: None,
             summary: None,
-            prompt: None,
+            task: None,
+            last_output: None,
+            prompts: Vec::new(),
+            attention: None,
+            queue: Vec::new(),
+            can: Vec::new(),
             url: None,
             created_at: None,
             active_at: None,
@@ -74,100 +100,95 @@ impl Session {
 }
 
 /// The record of `session` of `backend`. Its address is kept only if it is https on one of `url_hosts`.
-pub(crate) fn session(backend: &str, session: contract::Session, url_hosts: &[String]) -> Session {
+pub(crate) fn session(backend: &str, session: session::Session, url_hosts: &[String]) -> Session {
     let session_id = format!("{backend}/{}", session.id);
+    let prompts = session.prompts.into_iter().map(|given| prompt(&session_id, given));
     Session {
-        prompt: session.prompt.map(|given| prompt(&session_id, given)),
+        prompts: prompts.collect(),
         session_id,
         backend: backend.to_owned(),
         name: session.name,
         agent: session.agent,
         directory: session.directory,
-        state: state(session.state),
-        evidence: evidence(session.evidence),
+        project: session.project,
+        parent: session.parent.map(|parent| format!("{backend}/{parent}")),
+        state: session.state,
+        evidence: session.evidence,
         since: session.since.map(time),
         summary: session.summary,
+        task: session.task,
+        last_output: session.last_output,
+        attention: session.attention.map(|attention| Attention {
+            kind: attention.kind,
+            reason: attention.reason,
+            since: attention.since.map(time),
+            until: attention.until.map(time),
+        }),
+        queue: session.queue.into_iter().map(queued).collect(),
+        can: session.can.names(),
         url: session.url.filter(|url| is_on(url, url_hosts)),
-        created_at: Some(time(session.created_at)),
+        created_at: session.created_at.map(time),
         active_at: session.active_at.map(time),
         facts: session.facts.into_iter().collect(),
     }
 }
 
 /// The record of a prompt of the session `session_id`.
-pub(crate) fn prompt(session_id: &str, prompt: contract::Prompt) -> Prompt {
-    use contract::PromptKind;
+pub(crate) fn prompt(session_id: &str, prompt: session::Prompt) -> Prompt {
+    let choice = |choice: session::Choice| Choice {
+        key: choice.key,
+        label: choice.label,
+        description: choice.description,
+        effect: choice.effect,
+        ticked: choice.ticked,
+    };
     Prompt {
         prompt_id: prompt.id,
         session_id: session_id.to_owned(),
-        kind: match prompt.kind {
-            PromptKind::Permission => "permission",
-            PromptKind::Question => "question",
-            PromptKind::Trust => "trust",
-            PromptKind::Other => "other",
-        },
+        kind: prompt.kind,
         question: prompt.question,
-        choices: prompt
-            .choices
-            .into_iter()
-            .map(|choice| Choice {
-                key: choice.key,
-                label: choice.label,
-                description: choice.description,
-                declines: choice.declines,
-            })
-            .collect(),
+        detail: prompt.detail,
+        choices: prompt.choices.into_iter().map(choice).collect(),
         multiple: prompt.multiple,
         accepts_text: prompt.accepts_text,
+        text_schema: prompt.text_schema.and_then(|schema| object(&schema)),
+        dismissible: prompt.dismissible,
         cut: prompt.cut,
+        on_terminal_only: prompt.on_terminal_only,
+        group: prompt.group,
+        required: prompt.required,
+        given: None,
         asked_at: prompt.asked_at.map(time),
+        expires_at: prompt.expires_at.map(time),
+        facts: prompt.facts.into_iter().collect(),
     }
 }
 
-/// The name of a state.
-pub(crate) fn state(state: contract::State) -> &'static str {
-    use contract::State;
-    match state {
-        State::Queued => "queued",
-        State::Starting => "starting",
-        State::Busy => "busy",
-        State::Idle => "idle",
-        State::Waiting => "waiting",
-        State::Done => "done",
-        State::Failed => "failed",
-        State::Cancelled => "cancelled",
-        State::Interrupted => "interrupted",
-        State::Unknown => "unknown",
+pub(super) fn queued(message: session::QueuedMessage) -> Queued {
+    Queued {
+        message_id: message.id,
+        text: message.text,
+        at: time(message.at),
     }
 }
 
-/// Every state, as `list_sessions` takes them.
-pub(crate) fn states() -> impl Iterator<Item = &'static str> {
-    use contract::State;
-    let all = [
-        State::Queued,
-        State::Starting,
-        State::Busy,
-        State::Idle,
-        State::Waiting,
-        State::Done,
-        State::Failed,
-        State::Cancelled,
-        State::Interrupted,
-        State::Unknown,
-    ];
-    all.into_iter().map(state)
+fn given(answer: session::Answer) -> Given {
+    match answer {
+        session::Answer::Dismiss => Given {
+            choices: Vec::new(),
+            text: None,
+            dismiss: true,
+        },
+        session::Answer::Reply(reply) => Given {
+            choices: reply.choices,
+            text: reply.text,
+            dismiss: false,
+        },
+    }
 }
 
-fn evidence(evidence: contract::Evidence) -> &'static str {
-    use contract::Evidence;
-    match evidence {
-        Evidence::Hook => "hook",
-        Evidence::Agent => "agent",
-        Evidence::Transcript => "transcript",
-        Evidence::Screen => "screen",
-        Evidence::Process => "process",
-    }
+fn object(text: &str) -> Option<serde_json::Map<String, Value>> {
+    serde_json::from_str(text).ok()
 }
 
 fn is_on(url: &str, hosts: &[String]) -> bool {
@@ -180,7 +201,8 @@ fn is_on(url: &str, hosts: &[String]) -> bool {
     })
 }
 
-fn time(at: contract::Timestamp) -> String {
+/// A time as callers are told it.
+pub(super) fn time(at: session::Timestamp) -> String {
     // Years past 9999 have no RFC 3339 form; a plugin that says so means nothing by it.
     let at = UNIX_EPOCH + Duration::from_millis(at.min(253_402_300_799_000));
     humantime::format_rfc3339_seconds(at).to_string()

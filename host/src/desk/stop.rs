@@ -1,22 +1,26 @@
-//! Interrupting what a session is doing, and ending it.
+//! Interrupting what a session is doing, taking back a message that waits for it, and ending it.
 
 use std::time::Instant;
 
-use super::deeds::{Deed, Effect, Kind, Receipt, effect};
+use super::deeds::{Deed, Effect, effect};
 use super::deliver::turn_of;
+use super::receipt::{Kind, Receipt};
 use super::{Answer, Caller, Desk, ToolError};
 use crate::catalog::answers::Ended;
 use crate::catalog::arguments::{InterruptSession, TerminateSession};
-use crate::contract::Error;
 use crate::plugin::Failure;
+use crate::session::{self, Error};
 
 pub(super) async fn interrupt_session(
     desk: &Desk,
     caller: &Caller,
     wanted: InterruptSession,
 ) -> Result<Answer, ToolError> {
+    if let Some(message) = &wanted.message_id {
+        return cancel_message(desk, caller, &wanted.session_id, message).await;
+    }
     let (member, id) = desk.reach(caller).whole_id(&wanted.session_id)?;
-    let dropped = wanted.queued && desk.senders.drop_waiting(&wanted.session_id);
+    let dropped = wanted.queued && desk.senders.drop_waiting(&wanted.session_id, None);
     let mut deed = Deed::new(member, id, Kind::Interrupt, Receipt::Confirmed);
     if dropped {
         deed.notes.push("Messages that waited for it were dropped.".into());
@@ -28,17 +32,45 @@ pub(super) async fn interrupt_session(
             Err(Failure {
                 error: Error::Refused(why),
                 ..
-            }) if dropped => Ok(Effect::Done(Some(why))),
-            answered => effect(member.name(), answered.map(|()| None)),
+            }) if dropped => Ok((Effect::Done(session::Receipt::Confirmed), Some(why))),
+            answered => effect(member.name(), answered).map(|effect| (effect, None)),
         }
     };
     match done.await {
-        Ok(Effect::Done(why)) => deed
-            .notes
-            .extend(why.map(|why| format!("The session itself was not interrupted: {why}."))),
-        Ok(Effect::Perhaps(why)) => deed.doubt(&why),
+        Ok((effect, why)) => {
+            deed.came_to(effect);
+            deed.notes
+                .extend(why.map(|why| format!("The session itself was not interrupted: {why}.")));
+        }
         Err(error) if dropped => deed.doubt(&error.to_string()),
         Err(error) => return Err(error),
+    }
+    Ok(deed.report(caller, &desk.showing, Instant::now()).await)
+}
+
+/// Takes back one message: one that waits here, or one that the backend keeps.
+async fn cancel_message(desk: &Desk, caller: &Caller, session_id: &str, message: &str) -> Result<Answer, ToolError> {
+    let (member, id) = desk.reach(caller).whole_id(session_id)?;
+    let mut deed = Deed::new(member, id, Kind::Cancel, Receipt::Confirmed);
+    deed.message_id = Some(message.to_owned());
+    if !desk.senders.drop_waiting(session_id, Some(message)) {
+        let _turn = turn_of(caller, member, id).await?;
+        let cancelled = member.watched.backend.cancel_message(id, message).await;
+        match cancelled {
+            Err(Failure {
+                error: Error::Unsupported | Error::NotFound(_),
+                ..
+            }) => {
+                return Err(ToolError::refused(format!(
+                    "no message `{}` waits for {session_id}: it was typed already, or there never was one",
+                    message.escape_debug()
+                )));
+            }
+            answered => match effect(member.name(), answered)? {
+                Effect::Done(()) => {}
+                Effect::Perhaps(why) => deed.doubt(&why),
+            },
+        }
     }
     Ok(deed.report(caller, &desk.showing, Instant::now()).await)
 }
@@ -49,13 +81,14 @@ pub(super) async fn terminate_session(
     wanted: TerminateSession,
 ) -> Result<Answer, ToolError> {
     let (member, id) = desk.reach(caller).whole_id(&wanted.session_id)?;
-    let dropped = desk.senders.drop_waiting(&wanted.session_id);
+    let dropped = desk.senders.drop_waiting(&wanted.session_id, None);
     let done = async {
         let _turn = turn_of(caller, member, id).await?;
         effect(member.name(), member.watched.backend.terminate(id).await)
     };
     let doubt = match done.await {
-        Ok(Effect::Done(())) => None,
+        Ok(Effect::Done(session::Receipt::Confirmed)) => None,
+        Ok(Effect::Done(_)) => Some("its backend did not see it end".to_owned()),
         Ok(Effect::Perhaps(why)) => Some(why),
         Err(error) if dropped => Some(format!("messages that waited for it were dropped, then: {error}")),
         Err(error) => return Err(error),

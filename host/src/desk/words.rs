@@ -3,12 +3,17 @@
 use std::collections::BTreeSet;
 use std::fmt::{self, Display, Write};
 
-use super::deeds::Kind;
-use crate::catalog::answers::{Acted, BackendError, Ended, Projects, Prompt, Prompts, Session, Sessions};
-use crate::text::{clean_marked, ending, marked};
+use super::receipt::Kind;
+use crate::catalog::answers::{
+    Acted, BackendError, Changes, Ended, Logs, Options, Projects, Prompt, Prompts, Session, Sessions,
+};
+use crate::session::{Effect, PromptKind};
+use crate::text::{clean_marked, ending, marked, short_line};
 
 /// Bytes of a log that are made fit for an answer at once; more is work for a thread that nobody waits for.
 const AT_ONCE: usize = 64 << 10;
+/// Characters of what stands in a line of a session.
+const PARAGRAPH: usize = 200;
 
 impl Sessions {
     pub(crate) fn text(&self) -> String {
@@ -18,6 +23,9 @@ impl Sessions {
         }
         if self.sessions.is_empty() {
             text.push_str(&none("No sessions.", "there are sessions", &self.errors));
+        }
+        if let Some(next) = &self.next {
+            let _ = writeln!(text, "There are more; list_sessions with after = {next:?} goes on.");
         }
         text
     }
@@ -30,21 +38,34 @@ impl Session {
         if self.session_id.is_empty() {
             return String::new();
         }
-        let mut text = format!("{} — {}", self.session_id, self.state);
+        let mut text = format!("{} — {}", self.session_id, self.state.name());
         if !self.agent.is_empty() {
             let _ = write!(text, " · {}", self.agent);
         }
-        if !self.directory.is_empty() {
-            let _ = write!(text, "\n  {}", self.directory);
+        if let Some(directory) = &self.directory {
+            let _ = write!(text, "\n  {directory}");
         }
         // A prompt says all that its summary would.
-        if let Some(summary) = self.summary.as_ref().filter(|_| self.prompt.is_none()) {
+        if let Some(summary) = self.summary.as_ref().filter(|_| self.prompts.is_empty()) {
             let _ = write!(text, "\n  {summary}");
+        }
+        if let Some(task) = &self.task {
+            let _ = write!(text, "\n  task: {}", short_line(task, PARAGRAPH));
+        }
+        if let Some(said) = &self.last_output {
+            let _ = write!(text, "\n  said: {}", short_line(said, PARAGRAPH));
+        }
+        if let Some(attention) = &self.attention {
+            let _ = write!(text, "\n  look at it ({}): {}", attention.kind, attention.reason);
+        }
+        for message in &self.queue {
+            let said = short_line(&message.text, PARAGRAPH);
+            let _ = write!(text, "\n  waits to be sent (message_id {}): {said}", message.message_id);
         }
         if let Some(url) = &self.url {
             let _ = write!(text, "\n  {url}");
         }
-        if let Some(prompt) = &self.prompt {
+        for prompt in &self.prompts {
             text.push('\n');
             text.push_str(&prompt.text());
         }
@@ -69,19 +90,112 @@ impl Prompts {
 impl Prompt {
     /// The question and how to answer it.
     pub(crate) fn text(&self) -> String {
-        let mut text = format!("  asks ({}, prompt_id {}):", self.kind, self.prompt_id);
-        if !self.question.is_empty() {
-            let _ = write!(text, "\n{}", clean_marked(&self.question, "    | "));
+        let mut text = format!("  asks ({}, prompt_id {}):", kind(self.kind), self.prompt_id);
+        for foreign in [Some(&self.question), self.detail.as_ref()].into_iter().flatten() {
+            if !foreign.is_empty() {
+                let _ = write!(text, "\n{}", clean_marked(foreign, "    | "));
+            }
         }
         for choice in &self.choices {
-            let _ = write!(text, "\n    {} — {}", choice.key, choice.label);
+            let ticked = if choice.ticked { " (ticked)" } else { "" };
+            let widens = match choice.effect {
+                Effect::Widens => " (allows more than this one request)",
+                _ => "",
+            };
+            let _ = write!(text, "\n    {} — {}{ticked}{widens}", choice.key, choice.label);
         }
         if self.accepts_text {
             text.push_str("\n    or an answer in words");
         }
+        if self.multiple {
+            text.push_str("\n    Several may be taken: name all that shall be ticked.");
+        }
         if self.cut {
             text.push_str("\n    Part of it is not shown here: it can only be declined.");
         }
+        if self.on_terminal_only {
+            text.push_str("\n    It can only be accepted on the operator's terminal.");
+        }
+        if let Some(group) = &self.group {
+            let needed = if self.required { "" } else { ", and may be left out" };
+            let _ = write!(
+                text,
+                "\n    It is answered together with the others of group {group}{needed}."
+            );
+        }
+        if let Some(given) = &self.given {
+            let said = given
+                .choices
+                .iter()
+                .chain(&given.text)
+                .map(|part| short_line(part, PARAGRAPH));
+            let said: Vec<String> = said.chain(given.dismiss.then(|| "dismiss".into())).collect();
+            let _ = write!(text, "\n    Your answer so far: {}", said.join(", "));
+        }
+        text
+    }
+}
+
+fn kind(kind: PromptKind) -> &'static str {
+    match kind {
+        PromptKind::Permission => "permission",
+        PromptKind::Question => "question",
+        PromptKind::Plan => "plan",
+        PromptKind::Trust => "trust",
+        PromptKind::Other => "other",
+    }
+}
+
+impl Options {
+    pub(crate) fn text(&self) -> String {
+        let mut text = self.session_id.clone();
+        if let Some(receipt) = self.receipt {
+            let _ = write!(text, "\nOptions: {receipt}.");
+        }
+        if let Some(note) = &self.note {
+            let _ = write!(text, "\n{note}");
+        }
+        for option in &self.options {
+            let value = option.value.as_deref().unwrap_or("not known");
+            let _ = write!(text, "\n  {} = {value} — {}", option.name, option.about);
+            if !option.values.is_empty() {
+                let _ = write!(text, " ({})", option.values.join(", "));
+            }
+        }
+        if self.options.is_empty() {
+            text.push_str("\n  No options are known.");
+        }
+        text
+    }
+}
+
+impl Logs {
+    pub(crate) fn text(&self) -> String {
+        let gone = if self.gap { "[Earlier output is gone.]\n" } else { "" };
+        format!("{gone}{}", self.text)
+    }
+}
+
+impl Changes {
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::new();
+        for file in &self.files {
+            let size = match file.binary {
+                true => "not text".to_owned(),
+                false => format!("+{} -{}", file.added, file.removed),
+            };
+            let _ = writeln!(text, "  {} ({size})", file.path);
+        }
+        if self.files.is_empty() {
+            text.push_str("No changes.\n");
+        }
+        if self.cut {
+            text.push_str("The diff of these files is longer than what is shown.\n");
+        }
+        if let Some(next) = &self.next {
+            let _ = writeln!(text, "There are more files; get_changes with after = {next:?} goes on.");
+        }
+        text.push_str(&marked(&self.text, "| "));
         text
     }
 }

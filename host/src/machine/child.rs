@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
@@ -42,6 +42,8 @@ pub(crate) struct Start<'a> {
 pub(crate) struct Output {
     /// None where a signal ended it.
     pub(crate) status: Option<i32>,
+    /// The number of that signal.
+    pub(crate) signal: Option<i32>,
     pub(crate) stdout: Vec<u8>,
     pub(crate) stderr: Vec<u8>,
     /// It printed more than was kept, and was ended for that.
@@ -198,8 +200,10 @@ async fn finish(child: &mut Child, group: &Group, input: Vec<u8>, cap: u64) -> i
         capture(stdout, &room, group, &exited),
         capture(stderr, &room, group, &exited)
     );
+    let status = status?;
     Ok(Output {
-        status: status?.code(),
+        status: status.code(),
+        signal: status.signal(),
         truncated: room.overrun.into_inner(),
         stdout,
         stderr,

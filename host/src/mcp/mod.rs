@@ -10,18 +10,22 @@ mod paced;
 mod schema;
 mod turns;
 
+use std::iter;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::Request;
 use axum::routing::MethodRouter;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use futures::FutureExt as _;
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, DiscoverResult, ErrorCode,
     GetPromptRequestParams, GetPromptResponse, Implementation, ListToolsResult, PaginatedRequestParams,
-    ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
+    ReadResourceRequestParams, ReadResourceResponse, Resource, ResourceContents, ServerCapabilities, ServerConfig,
+    Tool, ToolAnnotations,
 };
 use rmcp::service::{RequestContext, RoleServer};
 use rmcp::transport::async_rw::AsyncRwTransport;
@@ -41,6 +45,7 @@ use crate::admission::{Admission, Place, Refusal};
 use crate::catalog::{self, Catalog};
 use crate::desk::{Answer, Caller, Desk, ToolError};
 use crate::principal::{Principal, Scope, StepUp};
+use crate::session::Content;
 use crate::store::Recorder;
 use crate::store::audit::Outcome;
 use crate::text::{clean, clean_json, clean_object};
@@ -326,15 +331,21 @@ fn hints(tool: &catalog::Tool, scope: Scope) -> ToolAnnotations {
         Some(reads),
         Some(tool.destructive && !reads),
         Some(tool.idempotent),
-        // What an agent does is not bounded by this server.
-        Some(!reads),
+        Some(tool.open_world),
     )
 }
 
 /// [`result`], without keeping a thread that runs tasks from its work.
 async fn cleaned(answer: Result<Answer, ToolError>, promises: bool) -> Result<CallToolResult, ErrorData> {
     let size = answer.as_ref().map_or(0, |answer| {
-        answer.text.as_ref().map_or(0, String::len) + answer.structured.as_ref().map_or(0, size)
+        let further = answer.further.iter().map(|part| match part {
+            Content::Text(text) => text.len(),
+            Content::Link { url, title } => url.len() + title.len(),
+            Content::Media { bytes, .. } => bytes.len(),
+        });
+        answer.text.as_ref().map_or(0, String::len)
+            + answer.structured.as_ref().map_or(0, size)
+            + further.sum::<usize>()
     });
     if size <= AT_ONCE {
         return Ok(result(answer, promises));
@@ -366,15 +377,33 @@ fn result(answer: Result<Answer, ToolError>, promises: bool) -> CallToolResult {
                 (None, Some(structured)) => structured.to_string(),
                 (None, None) => String::new(),
             };
+            let further = answer.further.into_iter().map(block);
+            let blocks = iter::once(ContentBlock::text(text)).chain(further).collect();
             let mut result = match answer.outcome {
-                Outcome::Done if structured.is_some() || !promises => {
-                    CallToolResult::success(vec![ContentBlock::text(text)])
-                }
-                _ => CallToolResult::error(vec![ContentBlock::text(text)]),
+                Outcome::Done if structured.is_some() || !promises => CallToolResult::success(blocks),
+                _ => CallToolResult::error(blocks),
             };
             result.structured_content = structured;
             result
         }
         Err(error) => CallToolResult::error(vec![ContentBlock::text(clean(&error.to_string()))]),
+    }
+}
+
+/// What a client shows beside the text. Bytes that are neither a picture nor a sound are a file without an address.
+fn block(content: Content) -> ContentBlock {
+    match content {
+        Content::Text(text) => ContentBlock::text(clean(&text)),
+        Content::Link { url, title } => ContentBlock::resource_link(Resource::new(clean(&url), clean(&title))),
+        Content::Media { media_type, bytes } => {
+            let data = BASE64.encode(bytes);
+            match media_type.split_once('/') {
+                Some(("image", _)) => ContentBlock::image(data, media_type),
+                Some(("audio", _)) => ContentBlock::audio(data, media_type),
+                _ => {
+                    ContentBlock::resource(ResourceContents::blob(data, "berth:attachment").with_mime_type(media_type))
+                }
+            }
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! A backend at work: each verb of the contract as one call in a fresh store and instance, with every limit on.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -10,25 +10,30 @@ use wasmtime::component::{ComponentNamedList, ComponentType, Lift, Lower};
 use wasmtime::error::Context as _;
 
 use super::Engine;
-use super::checked::{self, Listed, Output, Promise, Weighed};
-use super::engine::{HANDOVER, Home, State};
+use super::checked::{self, Listed, Output, Page, Promise, Weighed};
+use super::engine::{self, HANDOVER, Home};
+use super::exports::Interface;
 use super::load::Plugin;
 use super::memory::Places;
 use crate::capability::{Access, Acted, Allowance, Powers};
-use crate::contract::{
-    Answer, Delivery, Description, Error, LogPage, LogQuery, NewSession, Project, Session, Timestamp, ToolOutput,
+use crate::contract::types as given;
+use crate::session::{
+    Answered, ChangePage, Delivery, Description, Error, Event, LogPage, LogQuery, Message, NewSession, OptionState,
+    Project, Receipt, Session, State, ToolCall, TurnPage, TurnQuery, Upkept, Verbs,
 };
 
 /// Calls of the host's own that a backend may have at once beside its callers': its poll and its upkeep.
 pub const OWN_CALLS: usize = 2;
+
+/// Faults of one backend that its log names.
+const FAULTS: usize = 64;
 
 /// A verb that acts, and did not answer as it should.
 #[derive(Debug)]
 pub struct Failure {
     /// Why.
     pub error: Error,
-    /// It had begun to act before, or had done it and answered with what cannot be used: what came of it is not known.
-    /// Where a plugin says that it refused, it undid that.
+    /// It had begun to act before, so what came of it is not known. Where a plugin says that it refused, it undid that.
     pub acted: bool,
 }
 
@@ -64,30 +69,20 @@ pub struct Backend {
     own_calls: Semaphore,
     deadline: Duration,
     orders: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
+    /// Its faults that the log names already.
+    faults: Mutex<BTreeSet<String>>,
 }
 
 impl Backend {
     /// Starts a backend: asks its plugin to describe itself. An error is the plugin's own, for the operator.
-    pub async fn start(
-        engine: &Engine,
-        plugin: Plugin,
-        powers: Powers,
-        state_directory: std::path::PathBuf,
-        limits: Limits,
-    ) -> Result<Self, Error> {
+    pub async fn start(engine: &Engine, plugin: Plugin, powers: Powers, limits: Limits) -> Result<Self, Error> {
         let mut backend = Self {
             name: powers.backend.clone(),
-            description: Description {
-                about: String::new(),
-                version: String::new(),
-                verbs: crate::contract::Verbs::empty(),
-                tools: Vec::new(),
-            },
+            description: Description::default(),
             plugin,
             engine: engine.clone(),
             home: Home {
                 powers: Arc::new(powers),
-                state_directory: Arc::new(state_directory),
                 memory: usize::try_from(limits.memory).unwrap_or(usize::MAX),
                 large: Places::default(),
                 own_large: Places::default(),
@@ -96,6 +91,7 @@ impl Backend {
             own_calls: Semaphore::new(OWN_CALLS),
             deadline: limits.deadline,
             orders: Mutex::default(),
+            faults: Mutex::default(),
         };
         backend.description = backend.describe().await?;
         Ok(backend)
@@ -118,97 +114,203 @@ impl Backend {
         turn.lock_owned().await
     }
 
-    /// All sessions.
-    pub async fn list_sessions(&self) -> Result<Listed<Session>, Error> {
-        self.read("list-sessions", (), |given| Ok(checked::sessions(given)))
-            .await
+    /// Whether it can do at all what this part of the contract is for.
+    pub fn has(&self, interface: Interface) -> bool {
+        self.plugin.exports.has(interface)
     }
 
-    /// The same for the host itself: no caller of the backend can hold this up.
+    /// Its sessions in one of `states`; none of these: all.
+    pub async fn list_sessions(&self, states: &[State]) -> Result<Listed<Session>, Error> {
+        self.pages(states, &self.allowance(Access::Read, None, false)).await
+    }
+
+    /// All sessions, for the host itself: no caller of the backend can hold this up.
     pub async fn poll_sessions(&self) -> Result<Listed<Session>, Error> {
-        let allowance = self.allowance(Access::Read, None, true);
-        let given = self.call("list-sessions", (), allowance, |given| Ok(checked::sessions(given)));
-        given.await.map_err(Failure::into_error)
+        self.pages(&[], &self.allowance(Access::Read, None, true)).await
     }
 
     /// One session.
     pub async fn get_session(&self, id: &str) -> Result<Session, Error> {
-        let wanted = id.to_owned();
-        let check = move |given| checked::one_session(given, Some(&wanted));
-        self.read("get-session", (id,), check).await
+        let (wanted, possible) = (id.to_owned(), self.verbs());
+        let check = move |given| checked::one_session(given, Some(&wanted), possible);
+        let asked = self.read::<_, given::Session, _, _>((Interface::Backend, "get-session"), (id,), check);
+        asked.await.map(|found| self.without_faults(found))
     }
 
     /// A page of a session's log.
     pub async fn read_log(&self, id: &str, query: &LogQuery) -> Result<LogPage, Error> {
-        self.read("read-log", (id, query), checked::log).await
+        let query = given::LogQuery::from(query);
+        let read = (Interface::Backend, "read-log");
+        self.read::<_, given::LogPage, _, _>(read, (id, query), checked::log)
+            .await
     }
 
-    /// Starts a session, within `deadline`.
-    pub async fn create_session(&self, request: &NewSession, deadline: Instant) -> Result<Session, Failure> {
-        let check = |session| checked::one_session(session, None);
-        self.act("create-session", (request,), Some(deadline), check).await
+    /// Turns of a session's conversation.
+    pub async fn read_turns(&self, id: &str, query: &TurnQuery) -> Result<TurnPage, Error> {
+        let query = given::TurnQuery::from(query);
+        let read = (Interface::Transcripts, "read-turns");
+        self.read::<_, given::TurnPage, _, _>(read, (id, query), checked::turns)
+            .await
     }
 
-    /// Types a message into a session.
-    pub async fn send_message(&self, id: &str, message: &str) -> Result<Delivery, Failure> {
-        let check = |delivery| Ok(checked::delivery(delivery));
-        self.act("send-message", (id, message), None, check).await
+    /// What a session changed: at most `limit` files, from where `after` says.
+    pub async fn get_changes(&self, id: &str, after: Option<&str>, limit: u32) -> Result<ChangePage, Error> {
+        let get = (Interface::Changes, "get-changes");
+        self.read::<_, given::ChangePage, _, _>(get, (id, after, limit), checked::changes)
+            .await
     }
 
-    /// Answers the prompt with the id `prompt`.
-    pub async fn respond(&self, id: &str, prompt: &str, answer: &Answer) -> Result<(), Failure> {
-        self.act("respond", (id, prompt, answer), None, Ok::<(), _>).await
-    }
-
-    /// Stops what a session is doing.
-    pub async fn interrupt(&self, id: &str) -> Result<(), Failure> {
-        self.act("interrupt", (id,), None, Ok::<(), _>).await
-    }
-
-    /// Ends a session.
-    pub async fn terminate(&self, id: &str) -> Result<(), Failure> {
-        self.act("terminate", (id,), None, Ok::<(), _>).await
+    /// The options of a session, as they are.
+    pub async fn list_options(&self, id: &str) -> Result<Vec<OptionState>, Error> {
+        let check = |given: Page<OptionState>| Ok(checked::options(given.items));
+        let list = (Interface::Options, "list-options");
+        self.read::<_, Vec<given::OptionState>, _, _>(list, (id,), check).await
     }
 
     /// The projects that sessions may start in.
     pub async fn list_projects(&self) -> Result<Listed<Project>, Error> {
-        self.read("list-projects", (), |given| Ok(checked::projects(given)))
+        let check = |given| Ok(checked::projects(given));
+        let asked = self.read::<_, given::ProjectPage, _, _>((Interface::Projects, "list-projects"), (), check);
+        asked.await.map(|found| self.without_faults(found))
+    }
+
+    /// Starts a session, within `deadline`.
+    pub async fn create_session(&self, request: &NewSession, deadline: Instant) -> Result<Session, Failure> {
+        let possible = self.verbs();
+        let check = move |given| checked::one_session(given, None, possible);
+        let request = given::NewSession::from(request);
+        let create = (Interface::Control, "create-session");
+        let asked = self.act::<_, given::Session, _, _>(create, (request,), Some(deadline), check);
+        asked.await.map(|started| self.without_faults(started))
+    }
+
+    /// Gives a session a message.
+    pub async fn send_message(&self, id: &str, message: &Message) -> Result<Delivery, Failure> {
+        let message = given::Message::from(message);
+        let send = (Interface::Control, "send-message");
+        self.act::<_, given::Delivery, _, _>(send, (id, message), None, |given| Ok(checked::delivery(given)))
             .await
     }
 
-    /// A tool that only this plugin has. `arguments` is JSON. What it promised of its data is held against that.
+    /// Takes a message back that the backend keeps for later.
+    pub async fn cancel_message(&self, id: &str, message: &str) -> Result<(), Failure> {
+        let cancel = (Interface::Control, "cancel-message");
+        self.act::<_, (), (), _>(cancel, (id, message), None, Ok).await
+    }
+
+    /// Answers one prompt, or those of one group.
+    pub async fn respond(&self, id: &str, answers: &[Answered]) -> Result<Delivery, Failure> {
+        let answers: Vec<given::Answered> = answers.iter().map(Into::into).collect();
+        let respond = (Interface::Control, "respond");
+        self.act::<_, given::Delivery, _, _>(respond, (id, answers), None, |given| Ok(checked::delivery(given)))
+            .await
+    }
+
+    /// Stops what a session is doing.
+    pub async fn interrupt(&self, id: &str) -> Result<Receipt, Failure> {
+        let interrupt = (Interface::Control, "interrupt");
+        self.act::<_, given::Receipt, Receipt, _>(interrupt, (id,), None, Ok)
+            .await
+    }
+
+    /// Ends a session.
+    pub async fn terminate(&self, id: &str) -> Result<Receipt, Failure> {
+        let terminate = (Interface::Control, "terminate");
+        self.act::<_, given::Receipt, Receipt, _>(terminate, (id,), None, Ok)
+            .await
+    }
+
+    /// Sets an option of a session.
+    pub async fn set_option(&self, id: &str, name: &str, value: &str) -> Result<(), Failure> {
+        let set = (Interface::Options, "set-option");
+        self.act::<_, (), (), _>(set, (id, name, value), None, Ok).await
+    }
+
+    /// Calls a tool that only this plugin has. What it promised of its data is held against that.
     pub async fn call_tool(
         &self,
-        name: &str,
-        arguments: &str,
+        call: &ToolCall,
         access: Access,
         promise: Option<Promise>,
     ) -> Result<Output, Failure> {
         let allowance = self.allowance(access, None, false);
-        let acted = allowance.acted.clone();
-        let check = move |given: ToolOutput| Ok(checked::output(given, promise.as_ref()));
-        let given = self.call("call-tool", (name, arguments), allowance, check).await;
-        given.map(|output| Output {
-            acted: acted.is_set(),
-            ..output
-        })
+        let check = move |given| checked::output(given, promise.as_ref());
+        let call = given::ToolCall::from(call);
+        self.call::<_, given::ToolOutput, _, _>((Interface::OwnTools, "call-tool"), (call,), allowance, check)
+            .await
     }
 
-    /// Lets the plugin do what is due.
-    pub async fn upkeep(&self) -> Result<Option<Timestamp>, Error> {
+    /// Lets the plugin do what is due, and tells it what happened.
+    pub async fn upkeep(&self, events: &[Event]) -> Result<Upkept, Error> {
+        let events: Vec<given::Event> = events.iter().map(Into::into).collect();
         let allowance = self.allowance(Access::Control, None, true);
-        let given = self.call("upkeep", (), allowance, Ok::<Option<Timestamp>, _>);
-        given.await.map_err(Failure::into_error)
+        let asked = self.call::<_, given::Upkept, Upkept, _>((Interface::Upkeep, "run"), (events,), allowance, Ok);
+        asked.await.map_err(Failure::into_error)
     }
 
-    /// What the plugin says of itself. This first call looks at all of its functions, and at whether they have the
-    /// contract's types; each later one only at its own.
+    /// What the plugin says of itself.
     async fn describe(&self) -> Result<Description, Error> {
-        let given = self.run(self.allowance(Access::Read, None, true), async |store| {
-            let plugin = self.plugin.linked.instantiate_async(&mut *store).await?;
-            plugin.berth_backend_session_backend().call_describe(store).await
-        });
-        given.await.map_err(checked::error).and_then(checked::description)
+        let allowance = self.allowance(Access::Read, None, true);
+        let exports = self.plugin.exports.clone();
+        let check = move |given| checked::description(given, |interface| exports.has(interface));
+        let asked = self.call::<_, given::Description, _, _>((Interface::Backend, "describe"), (), allowance, check);
+        asked.await.map_err(Failure::into_error)
+    }
+
+    /// The sessions of all pages, up to as many as a list may have.
+    async fn pages(&self, states: &[State], terms: &Allowance) -> Result<Listed<Session>, Error> {
+        let asked: Vec<given::State> = states.iter().map(|state| (*state).into()).collect();
+        let possible = self.verbs();
+        let mut pages = checked::Pages::default();
+        loop {
+            let query = given::SessionQuery {
+                states: asked.clone(),
+                limit: pages.limit(),
+                after: pages.next().map(str::to_owned),
+            };
+            let (wanted, room) = (states.to_vec(), pages.room());
+            let check = move |page: Page<Session>| Ok(checked::part(page, &wanted, possible, room));
+            let list = (Interface::Backend, "list-sessions");
+            let page = self.call::<_, given::SessionPage, _, _>(list, (query,), terms.clone(), check);
+            match page.await {
+                Ok(part) => {
+                    if !pages.add(part) {
+                        break;
+                    }
+                }
+                Err(Failure { error, .. }) if pages.are_none() => return Err(error),
+                Err(Failure { error, .. }) => {
+                    pages.end(&error);
+                    break;
+                }
+            }
+        }
+        Ok(self.without_faults(pages.into_list()))
+    }
+
+    /// What can be done with sessions of this backend at all.
+    fn verbs(&self) -> Verbs {
+        let control = self.has(Interface::Control);
+        Verbs {
+            send: control,
+            attach: control,
+            cancel_message: control,
+            respond: control,
+            interrupt: control,
+            terminate: control,
+            set_option: self.has(Interface::Options),
+        }
+    }
+
+    /// What a plugin gave, once its faults are named in the log, each once.
+    fn without_faults<T>(&self, (given, faults): (T, Vec<String>)) -> T {
+        let mut named = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        for fault in faults {
+            if named.len() < FAULTS && named.insert(fault.clone()) {
+                tracing::warn!(backend = self.name, plugin = self.plugin.origin, "{fault}");
+            }
+        }
+        given
     }
 
     /// The terms of a call that begins now; without `deadline` it has as long as this backend's calls have.
@@ -221,69 +323,82 @@ impl Backend {
         }
     }
 
-    async fn read<A, T, U>(
+    async fn read<A, G, T, U>(
         &self,
-        verb: &str,
+        function: Function,
         arguments: A,
         check: impl FnOnce(T) -> Result<U, Error> + Send + 'static,
     ) -> Result<U, Error>
     where
         A: ComponentNamedList + Lower + Send + Sync,
-        T: Weighed + ComponentType + Lift + Send + Sync + 'static,
+        G: Into<T> + ComponentType + Lift + Send + Sync + 'static,
+        T: Weighed + Send + 'static,
         U: Send + 'static,
     {
         let allowance = self.allowance(Access::Read, None, false);
-        let given = self.call(verb, arguments, allowance, check);
-        given.await.map_err(Failure::into_error)
+        let asked = self.call::<A, G, T, U>(function, arguments, allowance, check);
+        asked.await.map_err(Failure::into_error)
     }
 
-    async fn act<A, T, U>(
+    async fn act<A, G, T, U>(
         &self,
-        verb: &str,
+        function: Function,
         arguments: A,
         deadline: Option<Instant>,
         check: impl FnOnce(T) -> Result<U, Error> + Send + 'static,
     ) -> Result<U, Failure>
     where
         A: ComponentNamedList + Lower + Send + Sync,
-        T: Weighed + ComponentType + Lift + Send + Sync + 'static,
+        G: Into<T> + ComponentType + Lift + Send + Sync + 'static,
+        T: Weighed + Send + 'static,
         U: Send + 'static,
     {
         let allowance = self.allowance(Access::Control, deadline, false);
-        self.call(verb, arguments, allowance, check).await
+        self.call::<A, G, T, U>(function, arguments, allowance, check).await
     }
 
-    /// One call of the function `verb` of the contract, and what `check` makes of its answer. It holds its place until
-    /// then, so that no more large answers are here at once than large calls may be.
-    async fn call<A, T, U>(
+    /// One call of a function of the contract, which answers with a `G`, and what `check` makes of that as a record of
+    /// berth's own. It holds its place until then, so that no more large answers are here at once than large calls may be.
+    /// A function that the plugin does not export is one that it does not support.
+    async fn call<A, G, T, U>(
         &self,
-        verb: &str,
+        (interface, name): Function,
         arguments: A,
         allowance: Allowance,
         check: impl FnOnce(T) -> Result<U, Error> + Send + 'static,
     ) -> Result<U, Failure>
     where
         A: ComponentNamedList + Lower + Send + Sync,
-        T: Weighed + ComponentType + Lift + Send + Sync + 'static,
+        G: Into<T> + ComponentType + Lift + Send + Sync + 'static,
+        T: Weighed + Send + 'static,
         U: Send + 'static,
     {
+        let Some(interface) = self.plugin.exports.get(interface) else {
+            return Err(Failure {
+                error: Error::Unsupported,
+                acted: false,
+            });
+        };
         let (acted, access) = (allowance.acted.clone(), allowance.access);
         let given = self.run(allowance, async |store| {
-            let Plugin { linked, verbs, .. } = &self.plugin;
-            let instance = linked.instance_pre().instantiate_async(&mut *store).await?;
-            let verb = instance.get_export_index(&mut *store, Some(verbs), verb);
-            let verb = verb.context("the plugin lacks a function of the contract")?;
-            let verb = instance.get_typed_func::<A, (Result<T, Error>,)>(&mut *store, verb)?;
-            Ok(match verb.call_async(store, arguments).await?.0 {
-                Ok(answer) => Ok(checked::apart_if_large(answer, check).await),
-                Err(error) => Err(error),
+            let instance = self.plugin.linked.instantiate_async(&mut *store).await?;
+            let function = instance.get_export_index(&mut *store, Some(interface), name);
+            let function = function.context("the plugin lacks a function of the contract")?;
+            let function = instance.get_typed_func::<A, (Result<G, given::Error>,)>(&mut *store, function)?;
+            Ok(match function.call_async(store, arguments).await?.0 {
+                Ok(answer) => Ok(checked::apart_if_large(answer.into(), check).await),
+                Err(error) => Err(error.into()),
             })
         });
         let (error, acted) = match given.await {
             Ok(Ok(answer)) => return Ok(answer),
             // Its plugin says that it is done.
             Ok(Err(unusable)) => (unusable, access == Access::Control),
-            Err(error) => (error, acted.is_set()),
+            Err(error) => {
+                // What it keeps may be done later, unless it says that it was not done.
+                let unclear = matches!(error, Error::TimedOut(_) | Error::Failed(_));
+                (error, acted.ran() || (unclear && acted.kept()))
+            }
         };
         Err(Failure {
             error: checked::error(error),
@@ -295,7 +410,7 @@ impl Backend {
     async fn run<T>(
         &self,
         allowance: Allowance,
-        body: impl AsyncFnOnce(&mut Store<State>) -> wasmtime::Result<Result<T, Error>>,
+        body: impl AsyncFnOnce(&mut Store<engine::State>) -> wasmtime::Result<Result<T, Error>>,
     ) -> Result<T, Error> {
         let (began, deadline) = (Instant::now(), allowance.deadline);
         let places = match allowance.own {
@@ -318,8 +433,9 @@ impl Backend {
         })
     }
 
-    /// Why a call ended without an answer, for caller and log.
-    fn stopped(&self, store: &Store<State>, cause: &wasmtime::Error) -> Error {
+    /// Why a call ended without an answer, for caller and log: with what the guest said last, since that tells what
+    /// went wrong where the engine only sees that something did.
+    fn stopped(&self, store: &Store<engine::State>, cause: &wasmtime::Error) -> Error {
         let why = if store.data().memory.exceeded {
             format!("it asked for more memory than its limit of {} bytes", self.home.memory)
         } else {
@@ -329,11 +445,19 @@ impl Backend {
                 cause => cause,
             }
         };
+        let said = store.data().said.in_one_line();
+        let said = said.map(|said| format!("; it said last: {said}")).unwrap_or_default();
         tracing::warn!(
             backend = self.name,
             plugin = self.plugin.origin,
-            "call ended: {cause:#}"
+            "the plugin was stopped: {why}{said}"
         );
-        Error::Failed(format!("the plugin of backend `{}` was stopped: {why}", self.name))
+        Error::Failed(format!(
+            "the plugin of backend `{}` was stopped: {why}{said}",
+            self.name
+        ))
     }
 }
+
+/// A function of the contract: its interface, and its name there.
+type Function = (Interface, &'static str);

@@ -1,17 +1,16 @@
 //! The one wasmtime engine: pooling allocator, compile cache, epochs, and what is linked into every plugin.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use wasmtime::component::{Linker, ResourceTable};
 use wasmtime::{Cache, CacheConfig, Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
-use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::fits::Contract;
-use super::listing;
-use super::log::GuestLog;
+use super::log::{GuestLog, LastLines};
 use super::memory::{MemoryLimit, Places, TABLE_ELEMENTS};
 use crate::capability::{self, Allowance, Call, Powers};
 use crate::contract;
@@ -56,7 +55,6 @@ impl Engine {
         let inner = wasmtime::Engine::new(&config)?;
         let mut linker = Linker::new(&inner);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-        listing::bound(&mut linker)?;
         capability::add_to_linker(&mut linker, |state: &mut State| &mut state.call)?;
         Ok(Self {
             ticker: Arc::new(Ticker::start(inner.clone())?),
@@ -72,6 +70,7 @@ impl Engine {
         let state = State {
             call: Call::new(home.powers.clone(), allowance),
             wasi: None,
+            said: LastLines::default(),
             resources: resources(),
             memory: MemoryLimit::new(home.memory, large.clone()),
             home: home.clone(),
@@ -117,7 +116,6 @@ fn pool(instances: u32, memory: u64) -> anyhow::Result<PoolingAllocationConfig> 
 #[derive(Clone)]
 pub(crate) struct Home {
     pub(crate) powers: Arc<Powers>,
-    pub(crate) state_directory: Arc<PathBuf>,
     pub(crate) memory: usize,
     pub(crate) large: Places,
     /// The same for calls that the host makes for itself.
@@ -128,18 +126,20 @@ pub(crate) struct Home {
 pub(crate) struct State {
     call: Call,
     wasi: Option<WasiCtx>,
+    /// What the guest said last on standard error.
+    pub(crate) said: LastLines,
     resources: ResourceTable,
     pub(crate) memory: MemoryLimit,
     home: Home,
 }
 
 impl WasiView for State {
-    /// WASI with nothing in it: no environment, no arguments, no network; only `/state`. It is made when a guest
-    /// first asks for it, because most calls never do and making it costs as much as the rest of a call.
+    /// WASI with nothing in it: no environment, no arguments, no network, no files. It is made when a guest first asks
+    /// for it, because most calls never do and making it costs as much as the rest of a call.
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let home = &self.home;
+        let (backend, said) = (&self.home.powers.backend, &self.said);
         WasiCtxView {
-            ctx: self.wasi.get_or_insert_with(|| sealed_wasi(home)),
+            ctx: self.wasi.get_or_insert_with(|| sealed_wasi(backend, said)),
             table: &mut self.resources,
         }
     }
@@ -152,20 +152,13 @@ fn resources() -> ResourceTable {
     resources
 }
 
-fn sealed_wasi(home: &Home) -> WasiCtx {
+fn sealed_wasi(backend: &str, said: &LastLines) -> WasiCtx {
     let mut wasi = WasiCtx::builder();
-    let log = GuestLog::new(&home.powers.backend);
-    wasi.stdout(log.clone())
-        .stderr(log)
+    wasi.stdout(GuestLog::new(backend))
+        .stderr(GuestLog::new(backend).keeping(said.clone()))
         .allow_tcp(false)
         .allow_udp(false)
         .allow_ip_name_lookup(false);
-    if let Err(error) = wasi.preopened_dir(home.state_directory.as_ref(), "/state", FsPerms::ReadWrite) {
-        tracing::error!(
-            backend = home.powers.backend,
-            "the state directory cannot be opened: {error:#}"
-        );
-    }
     wasi.build()
 }
 

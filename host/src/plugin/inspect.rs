@@ -11,7 +11,8 @@ use super::{Backend, Engine, Limits, in_words};
 use crate::capability::Powers;
 use crate::capability::files::Directories;
 use crate::capability::process::Programs;
-use crate::contract::{Description, Error};
+use crate::capability::store::Keeper;
+use crate::session::{Description, Error};
 
 /// What a component that no backend uses yet is called.
 const NAME: &str = "inspect";
@@ -28,12 +29,11 @@ pub struct Inspection {
     pub description: Result<Description, String>,
 }
 
-/// Loads the component in `file` and asks it to describe itself, with no powers at all. `scratch` is an empty directory,
-/// its `/state`.
+/// Loads the component in `file` and asks it to describe itself, with no powers at all.
 ///
 /// # Errors
-/// The file cannot be read, or is no component that this berth could load.
-pub async fn inspect(engine: &Engine, file: &Path, scratch: &Path) -> Result<Inspection, LoadError> {
+/// The file cannot be read, or is not a component that this berth could load.
+pub async fn inspect(engine: &Engine, file: &Path) -> Result<Inspection, LoadError> {
     let origin = file.display().to_string();
     let bytes = load::read(file.to_owned())?;
     let component = load::compile(engine, &origin, &bytes)?;
@@ -42,7 +42,7 @@ pub async fn inspect(engine: &Engine, file: &Path, scratch: &Path) -> Result<Ins
     let exports = shape.exports(&engine.inner).map(|(name, _)| name.to_owned()).collect();
     let digest = load::digest(&bytes);
     let plugin = Plugin::link(engine, &origin, digest.clone(), &component)?;
-    let description = describe(engine, plugin, scratch).await;
+    let description = describe(engine, plugin).await;
     Ok(Inspection {
         digest,
         imports,
@@ -51,7 +51,7 @@ pub async fn inspect(engine: &Engine, file: &Path, scratch: &Path) -> Result<Ins
     })
 }
 
-async fn describe(engine: &Engine, plugin: Plugin, scratch: &Path) -> Result<Description, Error> {
+async fn describe(engine: &Engine, plugin: Plugin) -> Result<Description, Error> {
     let powerless = Powers {
         backend: NAME.into(),
         settings: r#"{"settings":{},"agents":[],"host":null}"#.into(),
@@ -65,12 +65,14 @@ async fn describe(engine: &Engine, plugin: Plugin, scratch: &Path) -> Result<Des
             own_children: Arc::new(Semaphore::new(0)),
         },
         directories: Directories::open(NAME, &[], [].into()).map_err(|error| Error::Failed(error.to_string()))?,
+        keeper: Keeper::none(),
+        lines: Default::default(),
     };
     let limits = Limits {
         memory: 64 << 20,
         calls: 1,
         deadline: Duration::from_secs(5),
     };
-    let backend = Backend::start(engine, plugin, powerless, scratch.to_owned(), limits).await?;
+    let backend = Backend::start(engine, plugin, powerless, limits).await?;
     Ok(backend.description)
 }

@@ -4,15 +4,12 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 use thiserror::Error;
-use wasmtime::component::{Component, ComponentExportIndex};
+use wasmtime::component::{Component, InstancePre};
 
 use super::Engine;
 use super::bundled;
 use super::engine::State;
-use crate::contract::BackendPre;
-
-/// The interface that a plugin must export.
-pub(crate) const EXPORT: &str = "berth:backend/session-backend@0.1.0";
+use super::exports::Exports;
 
 /// Why a plugin could not be loaded. `origin` is the file, or `bundled plugin NAME`.
 #[derive(Debug, Error)]
@@ -37,8 +34,8 @@ pub enum LoadError {
         /// The digest in config, in hex.
         pinned: String,
     },
-    /// No WebAssembly component.
-    #[error("{origin} is no WebAssembly component: {cause}; build it for the target wasm32-wasip2")]
+    /// Not a WebAssembly component.
+    #[error("{origin} is not a WebAssembly component: {cause}; build it for the target wasm32-wasip2")]
     NotAComponent {
         /// The file.
         origin: String,
@@ -48,7 +45,7 @@ pub enum LoadError {
     /// A component for another contract, or for none.
     #[error(
         "{origin} does not fit the contract: {cause}; use the berth that it was built for, or rebuild it against this one's \
-         wit/backend.wit"
+         plugins/sdk/wit/backend.wit"
     )]
     Mismatched {
         /// The file.
@@ -76,9 +73,9 @@ pub struct Plugin {
     pub origin: String,
     /// SHA-256 of the component, in hex: two backends of one plugin have the same.
     pub digest: String,
-    pub(crate) linked: BackendPre<State>,
+    pub(crate) linked: InstancePre<State>,
     /// Where its functions are.
-    pub(crate) verbs: ComponentExportIndex,
+    pub(crate) exports: Exports,
 }
 
 impl Plugin {
@@ -118,13 +115,12 @@ impl Plugin {
         if !faults.is_empty() {
             return Err(mismatched(faults.join("; ")));
         }
-        let verbs = component.get_export_index(None, EXPORT);
-        let linked = engine.linker.instantiate_pre(component).and_then(BackendPre::new);
+        let linked = engine.linker.instantiate_pre(component);
         Ok(Self {
             origin: origin.to_owned(),
             digest,
             linked: linked.map_err(|cause| mismatched(format!("{cause:#}")))?,
-            verbs: verbs.ok_or_else(|| mismatched(format!("it does not export `{EXPORT}`")))?,
+            exports: Exports::of(component),
         })
     }
 }

@@ -45,11 +45,19 @@ pub(super) const RECORD: Layout = Layout {
     afterwards: "the next start begins a new record",
 };
 
-/// Opens the database of who may come in at `path`, making it first if there is none. What is committed outlives this
+/// What one backend keeps: a file each in `stores`.
+pub(super) const KEPT: Layout = Layout {
+    steps: &[include_str!("schema/kept/1-entries.sql")],
+    shrinks: false,
+    moved: None,
+    afterwards: "the next start makes a new one, and the backend has forgotten what it kept",
+};
+
+/// Opens the database of this layout at `path`, making it first if there is none. What is committed outlives this
 /// process; with `sync` also a power cut.
-pub(super) fn open(path: &Path, sync: bool) -> Result<Connection, Error> {
-    let mut connection = connect(path, &ACCESS, sync)?;
-    upgrade(&mut connection, path, &ACCESS, |_| Ok(()))?;
+pub(super) fn open(path: &Path, layout: &Layout, sync: bool) -> Result<Connection, Error> {
+    let mut connection = connect(path, layout, sync)?;
+    upgrade(&mut connection, path, layout, |_| Ok(()))?;
     Ok(connection)
 }
 

@@ -9,6 +9,7 @@ pub mod audit;
 mod database;
 mod error;
 mod files;
+mod kept;
 mod lock;
 mod secret;
 mod suitable;
@@ -24,6 +25,7 @@ pub use access::{
 pub use altered::Altered;
 pub use audit::{Audit, Recorder};
 pub use error::Error;
+pub use kept::{Kept, Unkept};
 pub use lock::Lock;
 pub use token::LocalToken;
 
@@ -127,13 +129,30 @@ impl DataDirectory {
         self.data.join("berth.sock")
     }
 
-    /// The private directory of one backend, made on demand.
+    /// What the backend keeps from call to call, in a file that is made on demand.
     ///
     /// # Errors
-    /// If `backend` cannot be a file name, or the directory is not safely ours.
-    pub fn state_dir(&self, backend: &str) -> Result<PathBuf, Error> {
-        self.place("state", backend)
-            .and_then(|path| files::own_directory(&path).map(|()| path))
+    /// If `backend` cannot be a file name, or the file is not safely ours or not as berth makes it.
+    pub fn kept(&self, backend: &str) -> Result<Kept, Error> {
+        let path = self.place("stores", backend)?;
+        Kept::open(&path.with_file_name(format!("{backend}.db")))
+    }
+
+    /// Moves what the plugin of `backend` kept in files of its own, as it did for an older berth, to where it is kept
+    /// now. Only the owner of the directory does this.
+    ///
+    /// # Errors
+    /// If the files cannot be read, or what is kept cannot be written.
+    pub fn take_over_state(&self, backend: &str) -> Result<(), Error> {
+        files::check_name(backend)?;
+        let former = self.data.join("state").join(backend);
+        match former.try_exists() {
+            Ok(true) => {
+                files::own_directory(&former)?;
+                self.kept(backend)?.take_over(&former)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Writes `text` as the configuration file `name` for a granted program and answers its path. Whoever reads the

@@ -15,7 +15,9 @@ use super::{Error, files};
 const MARKS: [&str; 5] = ["berth.db", "berth.sock", "audit.db", "token.key", "audit.key"];
 
 /// What else berth makes there. Others use such names too, so there must be nothing else.
-const FURTHER: [&str; 7] = ["lock", "token", "state", "conf", "sockets", "cache", "compiled"];
+const FURTHER: [&str; 8] = [
+    "lock", "token", "state", "stores", "conf", "sockets", "cache", "compiled",
+];
 
 /// Refuses `path` where it exists and is something else's.
 pub(super) fn check(path: &Path) -> Result<(), Error> {

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -85,12 +85,12 @@ fn refuses_links_in_place_of_its_files() {
 fn refuses_links_that_appear_after_the_start() {
     let (root, directory) = fresh();
     let target = root.path().join("target");
-    for name in ["lock", "token", "state", "conf"] {
+    for name in ["lock", "token", "stores", "conf"] {
         symlink(&target, directory.path().join(name)).unwrap();
     }
     assert!(matches!(directory.lock("test"), Err(Error::Link { .. })));
     assert!(directory.local_token().is_err());
-    assert!(directory.state_dir("local").is_err());
+    assert!(directory.kept("local").is_err());
     assert!(directory.write_conf("local.conf", "text").is_err());
     assert!(!target.exists());
 }
@@ -104,11 +104,25 @@ fn refuses_a_link_two_levels_down() {
 }
 
 #[test]
-fn leaves_what_a_guest_keeps_in_its_state_alone() {
+fn what_a_backend_kept_in_files_is_taken_over_into_its_store() {
     let (root, directory) = fresh();
-    let state = directory.state_dir("local").unwrap();
-    symlink("nowhere", state.join("link")).unwrap();
+    let former = directory.path().join("state/local");
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&former)
+        .unwrap();
+    std::fs::write(former.join("note"), b"kept").unwrap();
+    symlink("nowhere", former.join("link")).unwrap();
     assert!(opened(root.path()).is_ok());
+    directory.take_over_state("local").unwrap();
+    directory.take_over_state("local").unwrap();
+    directory.take_over_state("never-there").unwrap();
+    assert_eq!(
+        directory.kept("local").unwrap().get("note").unwrap().unwrap().0,
+        b"kept"
+    );
+    assert!(!former.exists());
 }
 
 #[test]
@@ -305,11 +319,13 @@ fn drafts_that_a_process_has_left_are_cleared_away_after_an_hour() {
 }
 
 #[test]
-fn state_directories_are_private_and_made_once() {
+fn what_backends_keep_is_private_and_apart() {
     let (_root, directory) = fresh();
-    let path = directory.state_dir("local").unwrap();
-    assert_eq!(directory.state_dir("local").unwrap(), path);
-    assert_eq!(mode(&path), 0o700);
+    let longest = "x".repeat(64);
+    directory.kept("local").unwrap().put("a", b"1", None).unwrap();
+    assert_eq!(directory.kept(&longest).unwrap().get("a").unwrap(), None);
+    assert_eq!(mode(&directory.path().join("stores")), 0o700);
+    assert_eq!(mode(&directory.path().join("stores/local.db")), 0o600);
 }
 
 #[test]
@@ -328,7 +344,7 @@ fn refuses_names_that_lead_elsewhere() {
         "ü",
         &"x".repeat(65),
     ] {
-        assert!(matches!(directory.state_dir(name), Err(Error::Name { .. })), "{name:?}");
+        assert!(matches!(directory.kept(name), Err(Error::Name { .. })), "{name:?}");
         assert!(
             matches!(directory.write_conf(name, ""), Err(Error::Name { .. })),
             "{name:?}"

@@ -15,7 +15,7 @@ pub use self::typed::{Typed, typed};
 /// no more than that, however long it is. The largest characters have four, and as many may be taken out between them.
 const LOOKED_AT: usize = 8;
 /// Characters of a text of any length in one answer: connectors take about 150,000, Claude Code 25,000 tokens.
-const ENDING: usize = 60_000;
+const ANSWER: usize = 60_000;
 
 /// `text` without terminal escapes, control characters (but newline and tab), and characters that hide or reorder text.
 ///
@@ -98,7 +98,7 @@ pub(crate) fn escaped(text: &str, most: usize) -> String {
 
 /// The end of `text`, if it is too long for one answer, and how much was before that. It may take milliseconds.
 pub(crate) fn ending(text: String) -> String {
-    match text.char_indices().rev().nth(ENDING - 1) {
+    match text.char_indices().rev().nth(ANSWER - 1) {
         None | Some((0, _)) => text,
         Some((from, _)) => {
             let (left_out, kept) = text.split_at(from);
@@ -106,6 +106,13 @@ pub(crate) fn ending(text: String) -> String {
             format!("[… {left_out} characters before this were left out]\n{kept}")
         }
     }
+}
+
+/// The beginning of `text`, if it is too long for one answer, and whether that is not all of it.
+pub(crate) fn beginning(mut text: String) -> (String, bool) {
+    let end = text.char_indices().nth(ANSWER).map(|(end, _)| end);
+    text.truncate(end.unwrap_or(text.len()));
+    (text, end.is_some())
 }
 
 /// The first `most` characters of `text`; where that is not all, the last of them is `…`.
@@ -232,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_text_that_is_too_long_says_how_much_of_it_is_missing() {
-        let whole = "ü".repeat(ENDING);
+        let whole = "ü".repeat(ANSWER);
         assert_eq!(ending(whole.clone()), whole);
         assert_eq!(ending(String::new()), "");
         let cut = ending(format!("abc{whole}"));

@@ -12,7 +12,6 @@ const GUESTS: &[(&str, &str)] = &[("berth-guest-misbehaving", "MISBEHAVING"), ("
 fn main() -> Result<(), Box<dyn Error>> {
     let root = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../../..");
     for watched in [
-        "wit/backend.wit",
         "plugins/sdk",
         "host/tests/guests/misbehaving",
         "host/tests/guests/noop",

@@ -24,7 +24,7 @@ use crate::oauth::{BACKENDS, PUBLIC, serve};
 const RESTLESS: &str = r#"
 [backends.one]
 plugin = "misbehaving.wasm"
-settings.list = "hang"
+settings.list = "twins"
 "#;
 
 /// Connections of one who wants all.

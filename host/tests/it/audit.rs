@@ -172,7 +172,7 @@ async fn with_sync_it_is_recorded_as_well() {
 
 #[tokio::test]
 async fn a_caller_that_goes_away_is_recorded_too() {
-    let place = Place::new(&TWO.replacen("tools = ", "list = \"hang\"\ntools = ", 1));
+    let place = Place::new(&TWO.replacen("tools = ", "list = \"twins\"\ntools = ", 1));
     let berth = Berth::serve(&place).await;
     let arguments = json!({"session_id": "local/calm-1", "wait_seconds": 20});
     let deadline = Instant::now() + PATIENCE;

@@ -18,11 +18,7 @@ async fn refused(calls: &[(&str, Value, &str)]) {
         let error = berth.call(tool, arguments.clone()).await.error();
         assert!(error.contains(says), "{tool} {arguments}: {error}");
     }
-    assert!(
-        !place.path("data/state/local/typed").exists(),
-        "{}",
-        place.read("data/state/local/typed")
-    );
+    assert_eq!(place.kept("local", "typed"), None);
 }
 
 #[tokio::test]
@@ -45,7 +41,7 @@ async fn wrong_and_missing_arguments_are_refused_with_those_that_the_tool_takes(
         (
             "send_message",
             json!({}),
-            "missing field `session_id`. It takes: message, session_id, wait_seconds?",
+            "missing field `session_id`. It takes: attachments?, message, session_id, wait_seconds?",
         ),
         (
             "send_message",
@@ -71,7 +67,7 @@ async fn wrong_and_missing_arguments_are_refused_with_those_that_the_tool_takes(
         (
             "list_sessions",
             json!({"state": "asleep"}),
-            "there is no state `asleep`; there are: queued, starting",
+            "unknown variant `asleep`, expected one of `queued`, `starting`",
         ),
         (
             "get_logs",
@@ -86,7 +82,7 @@ async fn wrong_and_missing_arguments_are_refused_with_those_that_the_tool_takes(
         (
             "get_logs",
             json!({"session_id": "calm-1", "view": "smell"}),
-            "unknown variant `smell`",
+            "have no view `smell`; there are: transcript",
         ),
     ])
     .await;
@@ -207,7 +203,7 @@ async fn a_verb_that_the_backend_lacks_is_refused() {
     refused(&[(
         "create_session",
         json!({}),
-        "backend `local` cannot do this; list_projects shows what each backend can",
+        "backend `local` cannot start sessions; list_projects shows what each backend can",
     )])
     .await;
 }
@@ -288,7 +284,7 @@ async fn what_is_right_is_typed() {
         )
         .await
         .done();
-    let typed = place.read("data/state/local/typed");
+    let typed: String = serde_json::from_slice(&place.kept("local", "typed").unwrap()).unwrap();
     assert_eq!(typed.lines().count(), 2, "{typed}");
     assert!(typed.starts_with("calm-1: hello\nasks-1: "), "{typed}");
 }

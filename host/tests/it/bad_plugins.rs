@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 use crate::berth::Place;
 
-const CONTRACT: &str = include_str!("../../../wit/backend.wit");
+const CONTRACT: &str = include_str!("../../../plugins/sdk/wit/backend.wit");
 const ONE: &str = "[backends.local]\nplugin = \"./one.wasm\"\n";
 
 /// What `berth check` says of a backend whose plugin is `bytes`.
@@ -26,7 +26,7 @@ fn hex(bytes: &[u8]) -> String {
 async fn a_file_that_is_no_webassembly_is_refused() {
     for bytes in [&b"hello"[..], b"", b"\0asm", b"\x7fELF\x02\x01\x01"] {
         let complaint = complaint(bytes).await;
-        assert!(complaint.contains("is no WebAssembly component"), "{complaint}");
+        assert!(complaint.contains("is not a WebAssembly component"), "{complaint}");
         assert!(complaint.contains("wasm32-wasip2"), "{complaint}");
     }
 }
@@ -34,13 +34,13 @@ async fn a_file_that_is_no_webassembly_is_refused() {
 #[tokio::test]
 async fn the_text_format_is_refused() {
     let complaint = complaint("(component)").await;
-    assert!(complaint.contains("is no WebAssembly component"), "{complaint}");
+    assert!(complaint.contains("is not a WebAssembly component"), "{complaint}");
 }
 
 #[tokio::test]
 async fn a_core_module_is_refused() {
     let complaint = complaint(wat::parse_str("(module)").unwrap()).await;
-    assert!(complaint.contains("is no WebAssembly component"), "{complaint}");
+    assert!(complaint.contains("is not a WebAssembly component"), "{complaint}");
     assert!(complaint.contains("wasm32-wasip2"), "{complaint}");
 }
 
@@ -48,7 +48,7 @@ async fn a_core_module_is_refused() {
 async fn half_a_component_is_refused() {
     let whole = std::fs::read(berth_guests::MISBEHAVING).unwrap();
     let complaint = complaint(&whole[..whole.len() / 2]).await;
-    assert!(complaint.contains("is no WebAssembly component"), "{complaint}");
+    assert!(complaint.contains("is not a WebAssembly component"), "{complaint}");
 }
 
 #[tokio::test]
@@ -161,5 +161,5 @@ async fn inspecting_a_bad_file_says_what_is_wrong() {
     let place = Place::new(ONE);
     place.write("one.wasm", "hello", 0o644);
     let complaint = place.complaint(&["plugin", "inspect", &place.name("one.wasm")]).await;
-    assert!(complaint.contains("is no WebAssembly component"), "{complaint}");
+    assert!(complaint.contains("is not a WebAssembly component"), "{complaint}");
 }

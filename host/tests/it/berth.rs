@@ -92,6 +92,27 @@ impl Place {
         fs::read_to_string(self.path(name)).unwrap()
     }
 
+    /// What the backend keeps under `key`.
+    pub(crate) fn kept(&self, backend: &str, key: &str) -> Option<Vec<u8>> {
+        let select = "SELECT value FROM entry WHERE key = ?1";
+        self.store(backend).query_row(select, [key], |row| row.get(0)).ok()
+    }
+
+    /// Puts `value` where the backend keeps `key`, as somebody would who damages it; none: removes what is there.
+    pub(crate) fn keep(&self, backend: &str, key: &str, value: Option<&[u8]>) {
+        let store = self.store(backend);
+        store.execute("DELETE FROM entry WHERE key = ?1", [key]).unwrap();
+        store.execute("UPDATE total SET version = version + 1", []).unwrap();
+        if let Some(value) = value {
+            let insert = "INSERT INTO entry (key, value, version) SELECT ?1, ?2, version FROM total";
+            store.execute(insert, rusqlite::params![key, value]).unwrap();
+        }
+    }
+
+    fn store(&self, backend: &str) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.path(&format!("data/stores/{backend}.db"))).unwrap()
+    }
+
     /// berth with `args`, not started yet.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_berth"));

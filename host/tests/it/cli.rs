@@ -120,7 +120,7 @@ async fn check_shows_what_each_backend_may_do() {
 async fn check_prints_the_same_as_json() {
     let place = Place::new(LOCAL);
     let found = json_of(&place.run(&["check", "--json"]).await.stdout);
-    assert_eq!(found["tools"].as_array().unwrap().len(), 13);
+    assert_eq!(found["tools"].as_array().unwrap().len(), 15);
     let backend = &found["backends"][0];
     assert_eq!(backend["name"], "local");
     assert_eq!(backend["directories"], json!([place.name("projects")]));
@@ -204,7 +204,7 @@ async fn tools_lists_what_clients_see() {
         .lines()
         .map(|line| line.split('\t').next().unwrap())
         .collect();
-    assert_eq!(names.len(), 13);
+    assert_eq!(names.len(), 15);
     assert!(
         ran.stdout.contains("list_sessions\treads\t") && ran.stdout.contains("create_session\tacts\t"),
         "{}",
@@ -284,7 +284,7 @@ async fn inspecting_a_file_that_is_no_component_prints_one_line() {
         let complaint = place.complaint(&["plugin", "inspect", &file]).await;
         assert_eq!(complaint.lines().count(), 1, "{complaint}");
         assert!(
-            complaint.starts_with(&format!("berth: {file} is no WebAssembly component: ")),
+            complaint.starts_with(&format!("berth: {file} is not a WebAssembly component: ")),
             "{complaint}"
         );
         assert!(

@@ -5,19 +5,15 @@ use serde_json::{Value, json};
 use crate::demo::Demo;
 
 /// What may stand where the record of answers was.
-fn damages() -> Vec<(&'static str, Option<Vec<u8>>)> {
+fn damages() -> Vec<(&'static str, Vec<u8>)> {
     vec![
-        ("empty", Some(Vec::new())),
-        ("no JSON", Some(b"{".to_vec())),
-        ("cut off", Some(br#"{"count":1,"la"#.to_vec())),
-        ("another type", Some(b"[]".to_vec())),
-        (
-            "another version",
-            Some(br#"{"version":2,"count":1,"last":[]}"#.to_vec()),
-        ),
-        ("zeros", Some(vec![0; 4096])),
-        ("huge", Some(vec![b' '; 10 << 20])),
-        ("a directory", None),
+        ("empty", Vec::new()),
+        ("no JSON", b"{".to_vec()),
+        ("cut off", br#"{"count":1,"la"#.to_vec()),
+        ("another type", b"[]".to_vec()),
+        ("another version", br#"{"version":2,"count":1,"last":[]}"#.to_vec()),
+        ("zeros", vec![0; 4096]),
+        ("huge", vec![b' '; 10 << 20]),
     ]
 }
 
@@ -26,21 +22,14 @@ async fn a_damaged_record_is_its_sessions_fault_alone_and_never_told_as_nothing(
     let demo = Demo::start().await;
     let (asking, calm) = (demo.create("asking").await, demo.create("calm").await);
     let asked = demo.send(&asking, "run touch x").await.done();
-    let prompt = asked.structured["session"]["prompt"]["prompt_id"].clone();
-    let record = demo
-        .place
-        .path("data/state/local")
-        .join(format!("answers-{}", asking.strip_prefix("local/").unwrap()));
+    let prompt = asked.structured["session"]["prompts"][0]["prompt_id"].clone();
+    let record = format!("answers-{}", asking.strip_prefix("local/").unwrap());
     for (damage, contents) in damages() {
-        match contents {
-            Some(contents) => std::fs::write(&record, contents).unwrap(),
-            None => {
-                std::fs::remove_file(&record).unwrap();
-                std::fs::create_dir(&record).unwrap();
-            }
-        }
+        demo.place.keep("local", &record, Some(&contents));
         let listed = demo.call("list_sessions", json!({})).await.done();
-        assert_eq!(listed.structured["errors"], json!([]), "{damage}");
+        let errors = listed.structured["errors"].as_array().unwrap();
+        let told = errors[0]["error"].as_str().unwrap();
+        assert!(errors.len() == 1 && told.contains("is damaged"), "{damage}: {told}");
         let session = |id: &str| {
             let sessions = listed.structured["sessions"].as_array().unwrap();
             sessions
@@ -54,7 +43,7 @@ async fn a_damaged_record_is_its_sessions_fault_alone_and_never_told_as_nothing(
         assert_eq!(damaged["state"], "waiting", "{damage}");
         let problem = damaged["facts"]["problem"].as_str().unwrap();
         assert!(
-            problem.contains("is damaged") && problem.contains("remove answers-"),
+            problem.contains("is damaged") && problem.contains("berth attach"),
             "{damage}: {problem}"
         );
 
@@ -65,10 +54,14 @@ async fn a_damaged_record_is_its_sessions_fault_alone_and_never_told_as_nothing(
             (&shown["session_id"], &shown["cut"], &shown["choices"]),
             (&json!(asking), &json!(true), &json!([]))
         );
-        let question = shown["question"].as_str().unwrap();
+        let (question, detail) = (
+            shown["question"].as_str().unwrap(),
+            shown["detail"].as_str().unwrap_or_default(),
+        );
+        let asked = format!("{question}\n{detail}");
         assert!(
-            question.starts_with(problem) && question.contains("touch x"),
-            "{damage}: {question}"
+            question.starts_with(problem) && asked.contains("touch x"),
+            "{damage}: {asked}"
         );
 
         for (id, response) in [
@@ -84,8 +77,8 @@ async fn a_damaged_record_is_its_sessions_fault_alone_and_never_told_as_nothing(
     let sent = demo.send(&calm, "say hello").await.done();
     assert_eq!(sent.structured["receipt"], "submitted");
 
-    // The way out that is named leads out.
-    std::fs::remove_dir(&record).unwrap();
+    // Without the damage everything is as it was.
+    demo.place.keep("local", &record, None);
     let prompts = demo.call("check_prompts", json!({})).await.done();
     let shown: &Value = &prompts.structured["prompts"][0];
     assert_eq!(shown["prompt_id"], prompt);

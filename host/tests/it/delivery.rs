@@ -139,7 +139,7 @@ async fn at_twins(demo: &Demo) -> (String, String) {
 
 #[track_caller]
 fn prompt_id(called: &Called) -> String {
-    let id = called.structured["session"]["prompt"]["prompt_id"].as_str();
+    let id = called.structured["session"]["prompts"][0]["prompt_id"].as_str();
     id.unwrap_or_else(|| panic!("no prompt: {called:?}")).to_owned()
 }
 

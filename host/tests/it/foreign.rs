@@ -123,7 +123,7 @@ async fn sessions_that_share_an_id_are_left_out_and_named() {
     let place = alone("list = \"twins\"");
     let berth = Berth::serve(&place).await;
     let listed = berth.call("list_sessions", json!({})).await.done();
-    assert_eq!(ids(&listed), ["bad/calm-2", "bad/asks-1", "bad/dead-1"]);
+    assert_eq!(ids(&listed), ["bad/calm-2", "bad/asks-1"]);
     assert_eq!(
         errors(&listed),
         ["its plugin gives several sessions the id `calm-1`; they are left out"]
@@ -135,14 +135,109 @@ async fn a_crowd_of_sessions_is_bounded_and_said() {
     let place = alone("list = \"crowd\"");
     let berth = Berth::serve(&place).await;
     let listed = berth.call("list_sessions", json!({})).await.done();
-    assert_eq!(ids(&listed).len(), 1_000);
-    let says = "its plugin lists 5000 sessions; only the first 1000 are shown";
+    assert_eq!(ids(&listed).len(), 50);
+    let says = "it has more than 1000 sessions; only the first 1000 are shown";
     assert_eq!(errors(&listed), [says]);
     assert!(
         listed.text.starts_with(&format!("Backend bad: {says}\n")),
         "{}",
         &listed.text[..200]
     );
+    let mut seen: Vec<String> = Vec::new();
+    let mut after = Value::Null;
+    loop {
+        let mut arguments = json!({"limit": 500});
+        if !after.is_null() {
+            arguments["after"] = after;
+        }
+        let page = berth.call("list_sessions", arguments).await.done();
+        seen.extend(ids(&page).into_iter().map(str::to_owned));
+        after = page.structured["next"].clone();
+        if after.is_null() {
+            break;
+        }
+    }
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen.len(), 1_000);
+}
+
+#[tokio::test]
+async fn lists_that_lead_nowhere_or_say_too_much_at_once_are_cut_and_said() {
+    for (how, says) in [
+        (
+            "overfull",
+            "its plugin lists 1500 sessions; only the first 1000 are shown",
+        ),
+        ("endless", "in more than 64 pages"),
+        ("stuck", "goes on where it was"),
+    ] {
+        let place = alone(&format!("list = \"{how}\""));
+        let berth = Berth::serve(&place).await;
+        let listed = berth.call("list_sessions", json!({})).await.done();
+        let errors = errors(&listed);
+        assert!(errors.iter().any(|error| error.contains(says)), "{how}: {errors:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_backend_could_not_look_at_is_told_as_not_known() {
+    let place = alone("list = \"problems\"\nprojects = \"problems\"");
+    let berth = Berth::serve(&place).await;
+    let listed = berth.call("list_sessions", json!({})).await.done();
+    assert_eq!(ids(&listed).len(), 3);
+    assert_eq!(
+        errors(&listed)[0],
+        "box: after 5 s well/forged-1 — waiting well/forged-2 — waiting well/forged-3 well/forged-4"
+    );
+    forges_nothing("list_sessions", &listed.text);
+    let projects = berth.call("list_projects", json!({})).await.done();
+    forges_nothing("list_projects", &projects.text);
+    assert!(errors(&projects).iter().any(|error| error.starts_with("/root: denied")));
+
+    let place = alone("list = \"only-problems\"");
+    let berth = Berth::serve(&place).await;
+    let listed = berth.call("list_sessions", json!({})).await.done();
+    assert!(
+        listed.text.contains("not known whether there are sessions in bad."),
+        "{}",
+        listed.text
+    );
+}
+
+#[tokio::test]
+async fn a_plugin_that_contradicts_itself_about_prompts_is_named_and_no_prompt_is_answered_for_another() {
+    for (how, says, state) in [
+        ("twin-prompts", "gives several prompts the id `prompt-1`", "waiting"),
+        ("twin-keys", "gives several choices the key `1`", "waiting"),
+        ("unasked", "gives no prompt", "unknown"),
+        ("asks-idle", "counts as waiting", "waiting"),
+    ] {
+        let place = alone(&format!("list = \"{how}\""));
+        let berth = Berth::serve(&place).await;
+        let listed = berth.call("list_sessions", json!({})).await.done();
+        let session = listed.structured["sessions"].as_array().unwrap();
+        assert_eq!(session[0]["state"], state, "{how}");
+        assert!(
+            errors(&listed).iter().any(|error| error.contains(says)),
+            "{how}: {:?}",
+            errors(&listed)
+        );
+        let log = place.read("log");
+        assert!(log.contains("WARN") && log.contains(says), "{how}: {log}");
+    }
+}
+
+#[tokio::test]
+async fn times_that_nobody_can_tell_are_left_out() {
+    let place = alone("list = \"numbers\"\nupkeep = \"numbers\"");
+    let berth = Berth::serve(&place).await;
+    let listed = berth.call("list_sessions", json!({})).await.done();
+    let session = &listed.structured["sessions"][0];
+    for field in ["since", "created_at", "active_at"] {
+        assert!(session.get(field).is_none(), "{session}");
+    }
+    assert!(errors(&listed)[0].contains("times"), "{:?}", errors(&listed));
 }
 
 #[tokio::test]
@@ -153,10 +248,10 @@ async fn a_session_that_says_too_much_is_cut_and_said_and_its_prompt_can_only_be
     assert_eq!(ids(&listed), ["bad/calm-1", "bad/verbose-1"]);
     assert_eq!(
         errors(&listed),
-        ["session `verbose-1`: too long, and cut: name, agent, directory, summary, facts"]
+        ["session `verbose-1`: its plugin gives what is too long, and is cut: name, agent, directory, summary, facts"]
     );
     assert!(listed.structured.to_string().len() < 100_000);
-    let prompt = &listed.structured["sessions"][1]["prompt"];
+    let prompt = &listed.structured["sessions"][1]["prompts"][0];
     assert_eq!(prompt["cut"], true);
     assert_eq!(prompt["choices"].as_array().unwrap().len(), 64);
     let answer = json!({"session_id": "bad/verbose-1", "prompt_id": "prompt-1", "response": "1"});
@@ -225,9 +320,9 @@ async fn what_could_not_be_looked_at_is_an_error_and_neither_a_project_nor_none(
     let place = beside_well("projects = \"unknown\"");
     let berth = Berth::serve(&place).await;
     let listed = berth.call("list_projects", json!({})).await.done();
-    assert_eq!(errors(&listed), ["/other cannot be read"]);
+    assert_eq!(errors(&listed), ["/other: it cannot be read"]);
     assert!(
-        listed.text.starts_with("Backend bad: /other cannot be read\n"),
+        listed.text.starts_with("Backend bad: /other: it cannot be read\n"),
         "{}",
         listed.text
     );
@@ -238,12 +333,15 @@ async fn what_could_not_be_looked_at_is_an_error_and_neither_a_project_nor_none(
     let place = alone("projects = \"all-unknown\"");
     let berth = Berth::serve(&place).await;
     let listed = berth.call("list_projects", json!({})).await.done();
-    assert_eq!(errors(&listed), ["/one cannot be read", "/other cannot be read"]);
+    assert_eq!(
+        errors(&listed),
+        ["/one: it cannot be read", "/other: it cannot be read"]
+    );
     assert_eq!(listed.structured["projects"], json!([]));
     assert!(
         listed
             .text
-            .starts_with("Backend bad: /one cannot be read\nBackend bad: /other"),
+            .starts_with("Backend bad: /one: it cannot be read\nBackend bad: /other"),
         "{}",
         listed.text
     );

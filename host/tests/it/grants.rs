@@ -62,10 +62,10 @@ async fn a_granted_program_runs_and_gives_status_and_output() {
     .await;
     assert_eq!(
         ran,
-        json!({"status": 3, "stdout": "in", "stderr": "err\n", "truncated": false})
+        json!({"status": 3, "signal": null, "stdout": "in", "stderr": "err\n", "truncated": false})
     );
     let killed = outcome(&berth, json!({"program": "sh", "args": ["-c", "kill -9 $$"]})).await;
-    assert_eq!(killed["status"], Value::Null);
+    assert_eq!((&killed["status"], &killed["signal"]), (&Value::Null, &json!(9)));
 }
 
 #[tokio::test]
@@ -324,13 +324,13 @@ async fn a_call_may_not_start_programs_without_end() {
     let command = json!({"program": "sh", "args": ["-c", "true"]});
     let often = |times: usize| berth.call("run_often", json!({"times": times, "command": command}));
     assert_eq!(often(10).await.done().structured["outcomes"][0]["status"], 0);
-    let denied = often(257).await.done();
-    let why = words(&denied.structured["outcomes"][0], "denied");
+    let limited = often(257).await.done();
+    let why = words(&limited.structured["outcomes"][0], "limited");
     assert!(why.contains("one call may start 256 programs, 64 at a time"), "{why}");
     let at_once = outcomes(&berth, json!(vec![command; 65])).await;
     assert_eq!(at_once.len(), 65);
-    for denied in &at_once {
-        words(denied, "denied");
+    for limited in &at_once {
+        words(limited, "limited");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Plugins that misbehave: each misdeed ends with an error that names why, and everybody else goes on.
 
 use std::net::TcpListener;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -90,10 +90,22 @@ async fn an_endless_allocation_ends_at_the_limit() {
 }
 
 #[tokio::test]
-async fn a_trap_ends_its_own_call_only() {
-    let error = error_of("trap", json!({})).await;
+async fn a_trap_ends_its_own_call_only_and_its_last_words_are_told_without_frames() {
+    let place = Place::new(BAD_AND_WELL);
+    let berth = Berth::serve(&place).await;
+    let error = misdeed(&berth, "trap", json!({})).await.error();
     assert!(error.contains("the plugin of backend `bad` was stopped"), "{error}");
     assert!(error.contains("unreachable"), "{error}");
+    let log = place.read("log");
+    let records: Vec<&str> = log.lines().filter(|line| line.contains("a misdeed")).collect();
+    assert!(records.len() == 1 && records[0].contains("WARN"), "{log}");
+    for told in [&*error, &log] {
+        assert!(told.contains("it said last: ") && told.contains("a misdeed"), "{told}");
+        assert!(
+            !told.contains("wasm backtrace") && !told.contains("<unknown>!"),
+            "{told}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -164,9 +176,9 @@ async fn data_is_bounded_by_what_it_becomes() {
     );
     assert!(text.len() < 61_000);
     let large = misdeed(&berth, "many_values", json!({"bytes": 60 << 10})).await.done();
-    assert!(large.structured.as_array().unwrap().len() > 20_000);
+    assert!(large.structured["values"].as_array().unwrap().len() > 20_000);
     let deep = misdeed(&berth, "deep_values", json!({"depth": 60})).await.done();
-    assert!(deep.structured.is_array());
+    assert!(deep.structured["deep"].is_array());
 }
 
 #[tokio::test]
@@ -196,17 +208,24 @@ async fn sixteen_answers_of_fifteen_megabytes_at_once_leave_berth_small_and_answ
 }
 
 /// What a backend answers 15 MB of, by its setting, and what asks for it.
-const FLOODS: [(&str, &str, &str); 22] = [
+const FLOODS: [(&str, &str, &str); 29] = [
     ("list", "flood-id", "list_sessions"),
     ("list", "flood-name", "list_sessions"),
     ("list", "flood-agent", "list_sessions"),
     ("list", "flood-directory", "list_sessions"),
+    ("list", "flood-project", "list_sessions"),
+    ("list", "flood-parent", "list_sessions"),
     ("list", "flood-summary", "list_sessions"),
+    ("list", "flood-task", "list_sessions"),
+    ("list", "flood-output", "list_sessions"),
+    ("list", "flood-attention", "list_sessions"),
+    ("list", "flood-queue", "list_sessions"),
     ("list", "flood-url", "list_sessions"),
     ("list", "flood-fact", "list_sessions"),
     ("list", "flood-facts", "list_sessions"),
     ("list", "flood-prompt", "check_prompts"),
     ("list", "flood-question", "check_prompts"),
+    ("list", "flood-detail", "check_prompts"),
     ("list", "flood-key", "check_prompts"),
     ("list", "flood-label", "check_prompts"),
     ("list", "flood-description", "check_prompts"),
@@ -217,14 +236,14 @@ const FLOODS: [(&str, &str, &str); 22] = [
     ("log", "flood", "get_logs"),
     ("log", "too-long", "get_logs"),
     ("log", "flood-next", "get_logs"),
-    ("acts", "flood-error", "send_message"),
-    ("acts", "flood-error", "interrupt_session"),
+    ("deed", "flood-error", "send_message"),
+    ("deed", "flood-error", "interrupt_session"),
 ];
 
 #[tokio::test]
 async fn fifteen_megabytes_of_hostile_text_in_any_field_sixteen_at_once_leave_berth_small_and_answering() {
     let mut config = String::from("default_backend = \"own\"\n[backends.own]\nplugin = \"./misbehaving.wasm\"\n");
-    config += "settings = { about = \"flood\", tools = [\"flood\"] }\n";
+    config += "settings = { describe = \"flood\", tools = [\"flood\"] }\n";
     for (number, (setting, value, _)) in FLOODS.iter().enumerate() {
         config += &format!(
             "[backends.b{number}]\nplugin = \"./misbehaving.wasm\"\nlimits.calls = 4\n\
@@ -259,6 +278,7 @@ async fn fifteen_megabytes_of_hostile_text_in_any_field_sixteen_at_once_leave_be
                 let told = [
                     "too long",
                     "gives a",
+                    "gives what is too long",
                     "…",
                     "not shown here",
                     "left out",
@@ -299,20 +319,6 @@ fn peak(berth: &Berth) -> usize {
 }
 
 #[tokio::test]
-async fn a_state_directory_with_too_many_entries_is_refused_and_not_read() {
-    let place = Place::new("[backends.bad]\nplugin = \"./misbehaving.wasm\"\n");
-    let berth = Berth::serve(&place).await;
-    for number in 0..10_000 {
-        place.write(&format!("data/state/bad/{number}"), "", 0o600);
-    }
-    let listed = berth.call("list_state", json!({})).await.done();
-    assert_eq!(listed.text, "10000");
-    place.write("data/state/bad/one-more", "", 0o600);
-    let error = berth.call("list_state", json!({})).await.error();
-    assert!(error.contains("too large"), "{error}");
-}
-
-#[tokio::test]
 async fn a_slow_host_call_ends_with_the_call_and_leaves_no_process() {
     let place = Place::new(BAD_AND_WELL);
     let berth = Berth::serve(&place).await;
@@ -337,22 +343,19 @@ async fn a_plugin_sees_no_environment_and_no_arguments() {
 }
 
 #[tokio::test]
-async fn a_plugin_opens_no_file_outside_its_state() {
+async fn a_plugin_opens_no_file_by_wasi() {
     let place = Place::new(BAD_AND_WELL);
     let berth = Berth::serve(&place).await;
     place.write("secret", "secret", 0o644);
-    symlink(place.path("secret"), place.path("data/state/bad/link")).unwrap();
-    symlink(place.path(""), place.path("data/state/bad/folder")).unwrap();
     for path in [
         "/etc/passwd",
         "etc/passwd",
         "/",
+        ".",
         &place.name("secret"),
+        "/state",
         "/state/../../../secret",
-        "/state/../../etc/passwd",
         "/state/../well",
-        "/state/link",
-        "/state/folder/secret",
     ] {
         let opened = misdeed(&berth, "open_file", json!({"path": path})).await.done();
         assert!(opened.structured["error"].is_string(), "{path}: {opened:?}");
@@ -360,13 +363,154 @@ async fn a_plugin_opens_no_file_outside_its_state() {
 }
 
 #[tokio::test]
-async fn a_plugin_remembers_what_it_wrote_to_its_state_and_no_other_backend_sees_it() {
+async fn a_plugin_remembers_what_it_put_into_its_store_and_no_other_backend_sees_it() {
     let place = Place::new(BAD_AND_WELL);
     let berth = Berth::serve(&place).await;
     let remember = |backend, text| berth.call("remember", json!({"backend": backend, "text": text}));
     assert_eq!(remember("bad", "one").await.done().text, "one\n");
     assert_eq!(remember("bad", "two").await.done().text, "one\ntwo\n");
     assert_eq!(remember("well", "three").await.done().text, "three\n");
+    let keys = berth.call("list_state", json!({"backend": "bad"})).await.done();
+    assert_eq!(keys.text, "1");
+    let message = json!({"session_id": "well/calm-1", "message": "hello"});
+    berth.call("send_message", message).await.done();
+    let typed = |backend: &str| berth.call("typed", json!({"backend": backend}));
+    assert_eq!(typed("well").await.done().text, "calm-1: hello\n");
+    assert_eq!(typed("bad").await.done().text, "");
+}
+
+#[tokio::test]
+async fn sixteen_calls_that_count_up_at_once_lose_no_step() {
+    let place = Place::new("[backends.bad]\nplugin = \"./misbehaving.wasm\"\n");
+    let berth = Berth::serve(&place).await;
+    let count = || async { berth.call("store_count", json!({"key": "n", "times": 5})).await.done() };
+    futures::future::join_all((0..16).map(|_| count())).await;
+    let counted = berth.call("store_get", json!({"key": "n"})).await.done();
+    assert_eq!(counted.structured["done"]["text"], "80");
+}
+
+#[tokio::test]
+async fn a_store_is_bounded_and_says_by_which_limit_and_who_was_quicker() {
+    let place = Place::new("[backends.bad]\nplugin = \"./misbehaving.wasm\"\n");
+    let berth = Berth::serve(&place).await;
+    let long = "k".repeat(257);
+    for (key, bytes, says) in [
+        ("", 1, "1 to 256 bytes"),
+        (long.as_str(), 1, "1 to 256 bytes"),
+        ("a", (1 << 20) + 1, "at most 1048576 bytes"),
+    ] {
+        let put = berth
+            .call("store_put", json!({"key": key, "bytes": bytes}))
+            .await
+            .done();
+        assert!(put.structured["invalid"].as_str().unwrap().contains(says), "{put:?}");
+    }
+    let first = berth
+        .call("store_put", json!({"key": "a", "text": "1", "expect": 0}))
+        .await
+        .done();
+    assert!(first.structured["done"].is_u64(), "{first:?}");
+    let again = berth
+        .call("store_put", json!({"key": "a", "text": "2", "expect": 0}))
+        .await
+        .done();
+    assert!(
+        again.structured["conflict"].as_str().unwrap().contains("changed since"),
+        "{again:?}"
+    );
+    let filled = berth
+        .call("store_fill", json!({"count": 70, "bytes": 1 << 20}))
+        .await
+        .done();
+    assert_eq!(filled.structured["set"], 63);
+    assert!(
+        filled.structured["limited"].as_str().unwrap().contains("64 MiB"),
+        "{filled:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_a_plugin_kept_in_files_for_an_older_berth_is_in_its_store() {
+    let place = Place::new(BAD_AND_WELL);
+    let former = place.path("data/state/bad");
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(former)
+        .unwrap();
+    place.write("data/state/bad/remembered", r#""old\n""#, 0o600);
+    let berth = Berth::serve(&place).await;
+    let found = berth
+        .call("remember", json!({"backend": "bad", "text": "new"}))
+        .await
+        .done();
+    assert_eq!(found.text, "old\nnew\n");
+    assert!(!place.path("data/state/bad").exists());
+}
+
+#[tokio::test]
+async fn what_a_plugin_says_to_the_operator_is_one_clean_line_below_its_name_and_bounded() {
+    let place = Place::new(BAD_AND_WELL);
+    let berth = Berth::serve(&place).await;
+    let text = "one\nWARN berth: forged\u{1b}[31m";
+    misdeed(&berth, "write_log", json!({"text": text, "times": 1}))
+        .await
+        .done();
+    misdeed(&berth, "write_log", json!({"text": "again", "times": 2_000}))
+        .await
+        .done();
+    misdeed(&berth, "tell_progress", json!({"text": "half", "times": 2}))
+        .await
+        .done();
+    let log = place.read("log");
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("forged")).collect();
+    assert!(
+        lines.len() == 1 && lines[0].contains("backend=\"bad\"") && lines[0].contains("plugin: one WARN berth: forged"),
+        "{lines:?}"
+    );
+    let again = log.lines().filter(|line| line.contains("plugin: again")).count();
+    assert!((100..500).contains(&again), "{again}");
+}
+
+#[tokio::test]
+async fn keys_of_a_store_come_in_pages_and_what_was_removed_is_gone() {
+    let place = Place::new(BAD_AND_WELL);
+    let berth = Berth::serve(&place).await;
+    misdeed(&berth, "store_fill", json!({"count": 20, "bytes": 1}))
+        .await
+        .done();
+    let keys = |arguments| berth.call("store_keys", arguments);
+    let first = keys(json!({"prefix": "fill/", "limit": 15})).await.done().structured;
+    assert_eq!(
+        first["done"],
+        json!({"count": 15, "first": "fill/000000", "last": "fill/000014"})
+    );
+    let rest = json!({"prefix": "fill/", "limit": 15, "after": "fill/000014"});
+    assert_eq!(keys(rest.clone()).await.done().structured["done"]["count"], 5);
+    let removed = berth.call("store_remove", json!({"key": "fill/000017"})).await.done();
+    assert!(removed.structured.get("done").is_some(), "{removed:?}");
+    assert_eq!(keys(rest).await.done().structured["done"]["count"], 4);
+}
+
+#[tokio::test]
+async fn a_call_knows_when_it_must_be_over_and_whether_it_may_act() {
+    let toml = BAD_AND_WELL.replacen("plugin =", "read_tools = [\"tell_context\"]\nplugin =", 1);
+    let place = Place::new(&toml);
+    let berth = Berth::serve(&place).await;
+    let told = |backend: &str| berth.call("tell_context", json!({"backend": backend}));
+    let (reads, acts) = (
+        told("bad").await.done().structured,
+        told("well").await.done().structured,
+    );
+    assert_eq!((&reads["may_act"], &acts["may_act"]), (&json!(false), &json!(true)));
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap();
+    let left = acts["deadline"]
+        .as_u64()
+        .unwrap()
+        .abs_diff(now.as_millis().try_into().unwrap());
+    assert!(left < 60_000, "{left}");
 }
 
 #[tokio::test]
@@ -411,7 +555,11 @@ async fn sessions_with_hostile_text_are_shown_without_it() {
     ] {
         assert_eq!(session[field], expected);
     }
-    assert_eq!(session["prompt"]["question"], "question");
+    assert_eq!(session["prompts"][0]["question"], "question");
+    assert_eq!(session["prompts"][0]["detail"], "detail");
+    for (field, expected) in [("task", "task"), ("last_output", "output"), ("project", "project")] {
+        assert_eq!(session[field], expected);
+    }
     assert_eq!(session["facts"], json!({"fact": "value"}));
     assert_eq!(
         session["url"],
@@ -447,7 +595,7 @@ async fn a_backend_whose_list_fails_is_one_line_of_errors() {
             .iter()
             .map(|s| &s["session_id"])
             .collect();
-        assert_eq!(ids, ["well/calm-1", "well/calm-2", "well/asks-1", "well/dead-1"]);
+        assert_eq!(ids, ["well/calm-1", "well/calm-2", "well/asks-1"]);
         let errors = listed.structured["errors"].as_array().unwrap();
         assert_eq!(errors.len(), 1);
         assert_eq!(errors[0]["backend"], "bad");

@@ -16,6 +16,7 @@ mod damaged;
 mod deeds;
 mod delivery;
 mod demo;
+mod desk;
 mod doctor;
 mod door;
 mod endings;

@@ -45,7 +45,7 @@ async fn two_backends_of_one_plugin_share_its_tools() {
     let place = Place::new(TWINS);
     let berth = Berth::serve(&place).await;
     let names = names(&berth).await;
-    assert_eq!(names.len(), 14);
+    assert_eq!(names.len(), 16);
     assert!(names.is_sorted());
     let remember = tool(&berth, "remember").await;
     assert_eq!(remember["inputSchema"]["properties"]["backend"]["type"], "string");
@@ -138,12 +138,9 @@ async fn a_tool_that_no_client_would_take_stops_the_start() {
             format!("input_schema = '{{\"x\": \"{}\"}}'", long.repeat(40)),
             "more than 65536 bytes",
         ),
-        ("input_schema = '{'".to_owned(), "no JSON"),
-        ("input_schema = '[]'".to_owned(), "no JSON object"),
-        (
-            "input_schema = '{\"properties\": []}'".to_owned(),
-            "properties are no object",
-        ),
+        ("input_schema = '{'".to_owned(), "not JSON"),
+        ("input_schema = '[]'".to_owned(), "not a JSON object"),
+        ("input_schema = '{\"properties\": []}'".to_owned(), "not valid"),
         (
             "input_schema = '{\"properties\": {\"backend\": {}}}'".to_owned(),
             "berth adds itself",
@@ -212,7 +209,7 @@ fn acting(output_schema: &str, more: &str) -> Place {
     ))
 }
 
-const PROMISES: &str = "tool = { output_schema = '{\"type\": \"object\"}' }";
+const PROMISES: &str = "tool = { output_schema = '{\"type\": \"object\", \"required\": [\"n\"]}' }";
 
 #[tokio::test]
 async fn what_an_own_tool_did_is_never_answered_as_an_error() {
@@ -224,19 +221,10 @@ async fn what_an_own_tool_did_is_never_answered_as_an_error() {
         ("", "large", confirmed, "bytes of data, and 262144 are taken"),
         ("", "many", confirmed, "more than 32768 values"),
         ("", "deep", confirmed, "more than 64 deep"),
-        (
-            PROMISES,
-            "list",
-            confirmed,
-            "data of the type array, and its output schema promises object",
-        ),
-        (
-            PROMISES,
-            "text",
-            confirmed,
-            "data of the type string, and its output schema promises object",
-        ),
-        (PROMISES, "none", confirmed, "no data, which its output schema promises"),
+        ("", "list", confirmed, "data that is not a JSON object"),
+        ("", "text", confirmed, "data that is not a JSON object"),
+        (PROMISES, "object", confirmed, "data that does not fit its own schema: "),
+        (PROMISES, "none", confirmed, "no data, and its own schema promises some"),
         (PROMISES, "broken", confirmed, "broken JSON"),
         ("", "trap", unconfirmed, "was stopped"),
         ("", "hang", unconfirmed, "did not answer within"),
@@ -354,7 +342,7 @@ async fn a_hidden_tool_is_neither_shown_nor_called() {
     let place = Place::new(&format!("{TWINS}\n[tools]\nhide = [\"noop\", \"terminate_session\"]\n"));
     let berth = Berth::serve(&place).await;
     let names = names(&berth).await;
-    assert_eq!(names.len(), 12);
+    assert_eq!(names.len(), 14);
     for hidden in ["noop", "terminate_session"] {
         assert!(!names.iter().any(|name| name == hidden));
         let error = berth.call(hidden, json!({})).await.error();
@@ -443,4 +431,138 @@ async fn a_tool_reads_only_where_every_backend_that_has_it_says_so() {
     let place = Place::new(&config);
     let berth = Berth::serve(&place).await;
     assert_eq!(tool(&berth, "noop").await["annotations"]["readOnlyHint"], false);
+}
+
+/// A backend with one own tool, of which some fields are as in `tool`.
+fn one_tool(name: &str, tool: &Value) -> Place {
+    let fields = tool.as_object().unwrap().iter();
+    let fields: Vec<String> = fields.map(|(key, value)| format!("{key} = {value}")).collect();
+    Place::new(&format!(
+        "[backends.one]\nplugin = \"./misbehaving.wasm\"\n[backends.one.settings]\ntools = [\"{name}\"]\n\
+         [backends.one.settings.tool]\n{}\n",
+        fields.join("\n")
+    ))
+}
+
+#[tokio::test]
+async fn arguments_that_do_not_fit_the_tools_own_schema_do_not_reach_it() {
+    let schema = json!({
+        "type": "object",
+        "properties": {"text": {"type": "string", "pattern": "^[a-z]+$"}},
+        "required": ["text"],
+        "additionalProperties": false,
+    });
+    let place = one_tool("remember", &json!({"input_schema": schema.to_string()}));
+    let berth = Berth::serve(&place).await;
+    for (arguments, says) in [
+        (json!({}), "\"text\" is a required property"),
+        (json!({"text": 7}), "at /text: "),
+        (json!({"text": "A"}), "at /text: "),
+        (json!({"text": "a", "other": 1}), "other"),
+    ] {
+        let error = berth.call("remember", arguments.clone()).await.error();
+        assert!(
+            error.starts_with("remember: ") && error.contains(says) && error.ends_with("It takes: backend?, text"),
+            "{arguments}: {error}"
+        );
+    }
+    assert_eq!(place.kept("one", "remembered"), None);
+    let said = berth
+        .call("remember", json!({"text": "a", "backend": "one"}))
+        .await
+        .done();
+    assert_eq!(said.text, "a\n");
+}
+
+#[tokio::test]
+async fn data_that_does_not_fit_the_tools_own_schema_is_the_plugins_fault_and_nothing_is_to_be_repeated() {
+    let schema = json!({"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]});
+    let place = one_tool("structured", &json!({"output_schema": schema.to_string()}));
+    let berth = Berth::serve(&place).await;
+    let answered = berth.call("structured", json!({"text": "{\"n\": 1}"})).await.done();
+    assert_eq!(answered.structured, json!({"n": 1}));
+    for (text, says) in [
+        (json!("{\"n\": \"SECRET\"}"), "does not fit its own schema: at /n: "),
+        (json!("{}"), "does not fit its own schema: "),
+        (json!("[1]"), "not a JSON object"),
+        (json!("7"), "not a JSON object"),
+        (Value::Null, "no data, and its own schema promises some"),
+    ] {
+        let arguments = if text.is_null() {
+            json!({})
+        } else {
+            json!({"text": text})
+        };
+        let failed = berth.call("structured", arguments).await;
+        assert!(
+            failed.failed && failed.text.contains("`structured` of backend `one`") && failed.text.contains(says),
+            "{text}: {failed:?}"
+        );
+        assert!(failed.text.contains("It was carried out, but"), "{}", failed.text);
+        assert!(!failed.text.contains("SECRET"), "{}", failed.text);
+    }
+    let failed = berth.call("structured", json!({"failed": true})).await;
+    assert!(failed.failed && failed.text == "see the data", "{failed:?}");
+    let session = json!({"text": "{\"n\": 1}", "session": "a/b"});
+    let error = berth.call("structured", session).await.error();
+    assert!(error.contains("gives a session the id `a/b`"), "{error}");
+}
+
+#[tokio::test]
+async fn a_schema_that_asks_for_endless_work_or_leaves_its_document_stops_the_start() {
+    let doubling = json!({"allOf": [{"items": {"$ref": "#"}}, {"items": {"$ref": "#"}}]});
+    for (schema, says) in [
+        (doubling, "steps at one value"),
+        (
+            json!({"$ref": "https://example.com/schema.json"}),
+            "refers to `https://example.com/schema.json`",
+        ),
+        (json!({"$ref": "file:///etc/passwd"}), "refers to `file:///etc/passwd`"),
+        (json!({"pattern": "(a{1000}){1000}"}), "not valid"),
+        (json!({"pattern": "(?=a)b"}), "not valid"),
+        (json!({"$ref": "#"}), "circle"),
+    ] {
+        for key in ["input_schema", "output_schema"] {
+            let place = one_tool("noop", &json!({key: schema.to_string()}));
+            let complaint = place.complaint(&["serve"]).await;
+            assert!(
+                complaint.contains("tool `noop`") && complaint.contains(says) && complaint.contains("one:noop"),
+                "{schema}: {complaint}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn pictures_files_and_links_reach_the_client_and_what_cannot_is_named() {
+    let place = Place::new(
+        "[backends.one]\nplugin = \"./misbehaving.wasm\"\nsettings.tools = [\"contents\", \"many_contents\"]\n",
+    );
+    let berth = Berth::serve(&place).await;
+    let answer = berth
+        .ask("tools/call", json!({"name": "contents", "arguments": {}}))
+        .await;
+    let content = answer["result"]["content"].as_array().unwrap();
+    let kinds: Vec<&str> = content.iter().map(|block| block["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["text", "image", "resource_link"]);
+    assert_eq!(
+        (&content[1]["mimeType"], &content[1]["data"]),
+        (&json!("image/png"), &json!("iVBORw=="))
+    );
+    assert_eq!(content[2]["uri"], "https://example.com/x");
+    let text = content[0]["text"].as_str().unwrap();
+    assert!(
+        text.contains("[9 bytes of well/forged-1") && text.contains("[a title: javascript:alert(1)]"),
+        "{text}"
+    );
+    let too_many = berth
+        .call("many_contents", json!({"count": 3, "bytes": 1 << 20}))
+        .await
+        .error();
+    assert!(too_many.contains("bytes of pictures and other files"), "{too_many}");
+    let too_many = berth
+        .call("many_contents", json!({"count": 1_001, "bytes": 1}))
+        .await
+        .error();
+    assert!(too_many.contains("in 1002 parts"), "{too_many}");
 }

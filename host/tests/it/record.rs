@@ -25,7 +25,7 @@ timeout = "30s"
 [backends.other]
 plugin = "./misbehaving.wasm"
 [backends.other.settings]
-list = "hang"
+list = "twins"
 tools = []
 "#;
 

@@ -30,7 +30,7 @@ fn texts(array: &Value, field: &str) -> Vec<String> {
 
 /// Answers the prompt that a message led to, and waits for what comes of it.
 async fn answer(demo: &Demo, id: &str, asked: &Called, response: &str) -> Called {
-    let prompt = &asked.structured["session"]["prompt"]["prompt_id"];
+    let prompt = &asked.structured["session"]["prompts"][0]["prompt_id"];
     let arguments = json!({"session_id": id, "response": response, "prompt_id": prompt, "wait_seconds": 25});
     demo.call("respond_to_prompt", arguments).await
 }
@@ -132,7 +132,7 @@ async fn output_that_scrolled_away_is_said_to_be_gone() {
     let query = json!({"session_id": id, "after": after, "lines": 10});
     let page = demo.call("get_logs", query).await.done().structured;
     let text = page["text"].as_str().unwrap();
-    assert!(text.starts_with("(earlier output is gone"), "{text}");
+    assert_eq!(page["gap"], true);
     assert!(text.ends_with("● line 10000"), "{text}");
     let long = json!({"session_id": id, "lines": 5000});
     let text = demo.call("get_logs", long).await.done().text;
@@ -172,7 +172,7 @@ async fn each_kind_of_question_is_seen_and_answered() {
         let asked = demo.send(&id, message).await.done();
         assert_eq!(asked.structured["session"]["state"], "waiting", "{message}");
         let open = demo.call("check_prompts", json!({})).await.done().structured;
-        assert_eq!(open["prompts"], json!([asked.structured["session"]["prompt"]]));
+        assert_eq!(open["prompts"], asked.structured["session"]["prompts"]);
         assert_eq!(open["prompts"][0]["kind"], kind);
         assert_eq!(open["prompts"][0]["session_id"], *id);
         for wrong in ["perhaps", "9", ""] {
@@ -208,7 +208,7 @@ async fn untrusted(demo: &Demo) -> Called {
     let created = demo.call("create_session", wanted).await.done();
     assert_eq!(created.structured["receipt"], "not_sent");
     assert_eq!(created.structured["session"]["state"], "waiting");
-    assert_eq!(created.structured["session"]["prompt"]["kind"], "trust");
+    assert_eq!(created.structured["session"]["prompts"][0]["kind"], "trust");
     created
 }
 
@@ -251,14 +251,14 @@ async fn work_is_interrupted_once_and_rest_is_left_alone() {
     let interrupt = json!({"session_id": id});
     let interrupted = demo.call("interrupt_session", interrupt.clone()).await.done();
     assert_eq!(interrupted.structured["session"]["state"], "idle");
-    let why = demo.call("interrupt_session", interrupt.clone()).await.error();
-    assert!(
-        why.contains("not at work") && why.contains("no key was pressed"),
-        "{why}"
-    );
+    let rested = demo.call("interrupt_session", interrupt.clone()).await.done();
+    assert_eq!(rested.structured["receipt"], "confirmed");
     demo.send(&id, "run touch x").await.done();
     let why = demo.call("interrupt_session", interrupt).await.error();
-    assert!(why.contains("not at work"), "{why}");
+    assert!(
+        why.contains("waits for an answer") && why.contains("no key was pressed"),
+        "{why}"
+    );
     assert_eq!(demo.record("app", "interrupt"), ["work 600"]);
     assert_eq!(demo.record("app", "answer"), Vec::<String>::new());
 }
@@ -464,7 +464,7 @@ async fn an_agent_that_ended_is_done_or_failed_and_nothing_is_typed_to_it() {
         assert_eq!(sent["receipt"], "submitted");
         assert_eq!(sent["session"]["evidence"], "process");
         assert!(
-            sent["session"]["state"] == state || sent["session"]["state"] == "unknown",
+            [state, "ended", "unknown"].contains(&sent["session"]["state"].as_str().unwrap()),
             "{sent}"
         );
         until(state, async || {
@@ -481,7 +481,6 @@ async fn an_agent_that_ended_is_done_or_failed_and_nothing_is_typed_to_it() {
                 "send_message",
                 json!({"session_id": id, "message": "x", "wait_seconds": 20}),
             ),
-            ("interrupt_session", json!({"session_id": id})),
             ("respond_to_prompt", json!({"session_id": id, "response": "yes"})),
         ] {
             let why = demo.call(tool, arguments).await.error();
@@ -615,7 +614,7 @@ async fn panes_that_vanish_while_they_are_listed_cost_no_other_its_screen() {
         assert_eq!(list["errors"], json!([]));
         let sessions = list["sessions"].as_array().unwrap();
         let kept = sessions.iter().find(|session| session["session_id"] == *id).unwrap();
-        assert_eq!(kept["prompt"], asked.structured["session"]["prompt"]);
+        assert_eq!(kept["prompts"], asked.structured["session"]["prompts"]);
     }
 }
 
@@ -672,7 +671,7 @@ async fn a_backend_that_hangs_does_not_hide_these_sessions() {
     assert_eq!(texts(&list["sessions"], "session_id"), [id.as_str()]);
     assert_eq!(texts(&list["errors"], "backend"), ["other"]);
     let open = demo.call("check_prompts", json!({})).await.done().structured;
-    assert_eq!(open["prompts"], json!([asked.structured["session"]["prompt"]]));
+    assert_eq!(open["prompts"], asked.structured["session"]["prompts"]);
     answer(&demo, &id, &asked, "yes").await.done();
     demo.send(&id, "hello").await.done();
 }
@@ -688,7 +687,8 @@ async fn a_hundred_sessions_are_listed_by_two_runs_of_tmux() {
             .order(&["new-session", "-d", "-s", &name, "-n", "demo", "env", "sleep", "600"]);
     }
     let before = demo.tmux_log().len();
-    assert_eq!(ids(&demo, None).await.len(), 100);
+    let listed = demo.call("list_sessions", json!({"limit": 100})).await.done();
+    assert_eq!(listed.structured["sessions"].as_array().unwrap().len(), 100);
     assert_eq!(demo.tmux_log()[before..], ["list-panes", "display-message"]);
     assert_eq!(ids(&demo, Some("waiting")).await, [id.as_str()]);
 }

@@ -1,7 +1,7 @@
 //! How an answer becomes keys.
 
 use crate::Refusal;
-use crate::menu::{Choice, Keyed, Prompt};
+use crate::menu::{Choice, Effect, Keyed, Prompt};
 use crate::profile::Agent;
 use crate::submission::clean;
 
@@ -97,7 +97,7 @@ fn one(prompt: &Prompt, keys: &[String]) -> Result<Plan, Refusal> {
         )));
     };
     let choice = pick(prompt, key)?;
-    if prompt.cut && !choice.declines {
+    if prompt.cut && choice.effect != Effect::Declines {
         return Err(not_possible(prompt));
     }
     match prompt.keyed {

@@ -13,7 +13,7 @@ mod submission;
 
 pub use answer::{Answer, Plan};
 pub use composer::Composer;
-pub use menu::{Choice, Keyed, Kind, Prompt};
+pub use menu::{Choice, Effect, Keyed, Kind, Prompt};
 pub use observe::{Observation, State};
 pub use profile::{Agent, ProfileError, known};
 pub use screen::{Line, Screen};

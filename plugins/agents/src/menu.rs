@@ -34,6 +34,19 @@ pub enum Keyed {
     Arrows,
 }
 
+/// What taking a choice does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// It allows what is asked for, this once.
+    Accepts,
+    /// It allows more than that, or may: what is not certain is this.
+    Widens,
+    /// It grants nothing and goes no further.
+    Declines,
+    /// It is one answer of several, in the agent's own words.
+    Neutral,
+}
+
 /// One answer that a menu offers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {
@@ -43,8 +56,8 @@ pub struct Choice {
     pub label: String,
     /// What stands below it.
     pub description: Option<String>,
-    /// Taking it grants nothing and goes no further.
-    pub declines: bool,
+    /// What taking it does.
+    pub effect: Effect,
     /// Ticked or not, in a menu of several.
     pub ticked: Option<bool>,
     /// Its place in the menu, from 0, with those that are no choices of their own counted.
@@ -87,16 +100,13 @@ pub(crate) fn letters(profile: &Profile, lines: &[&str]) -> Option<Prompt> {
     if block.iter().filter(|line| !line.is_empty()).count() > LETTER_LINES {
         return None;
     }
+    let kind = kind(profile, block);
     let choice = |key: &str, label: &str, place| Choice {
-        key: key.to_owned(),
-        label: label.to_owned(),
-        description: None,
-        declines: key == "n",
-        ticked: None,
-        place,
+        effect: effect(profile, kind, label),
+        ..choice(key.to_owned(), label, None, place)
     };
     Some(Prompt {
-        kind: kind(profile, block),
+        kind,
         question: question(profile, block),
         choices: vec![choice("y", "Yes", 0), choice("n", "No", 1)],
         multiple: false,
@@ -155,8 +165,9 @@ pub(crate) fn find(profile: &Profile, lines: &[&str]) -> Option<Prompt> {
         .entries
         .iter()
         .position(|entry| profile.free_text.matches(&entry.label));
+    let kind = kind(profile, &lines[first_row..]);
     Some(Prompt {
-        kind: kind(profile, &lines[first_row..]),
+        kind,
         question,
         multiple: menu.entries.iter().any(|entry| entry.ticked.is_some()),
         text_place,
@@ -170,6 +181,10 @@ pub(crate) fn find(profile: &Profile, lines: &[&str]) -> Option<Prompt> {
             .entries
             .into_iter()
             .filter(|entry| Some(entry.place) != text_place)
+            .map(|entry| Choice {
+                effect: effect(profile, kind, &entry.label),
+                ..entry
+            })
             .collect(),
     })
 }
@@ -189,6 +204,19 @@ fn kind(profile: &Profile, block: &[&str]) -> Kind {
         Kind::Permission
     } else {
         Kind::Other
+    }
+}
+
+/// The labels of a question are the agent's own words, so nothing is certain of them.
+fn effect(profile: &Profile, kind: Kind, label: &str) -> Effect {
+    if kind == Kind::Question {
+        Effect::Neutral
+    } else if profile.declines.matches(label) {
+        Effect::Declines
+    } else if profile.accepts.matches(label) {
+        Effect::Accepts
+    } else {
+        Effect::Widens
     }
 }
 
@@ -324,7 +352,7 @@ impl Menu {
             } else {
                 lines[row].trim_start()
             };
-            choice(profile, (place + 1).to_string(), label, None, place)
+            choice((place + 1).to_string(), label, None, place)
         });
         Some(Self {
             entries: entries.collect(),
@@ -337,12 +365,12 @@ impl Menu {
     }
 }
 
-fn choice(profile: &Profile, key: String, label: &str, ticked: Option<bool>, place: usize) -> Choice {
-    let label = label.trim().to_owned();
+/// A choice whose effect is not judged yet.
+fn choice(key: String, label: &str, ticked: Option<bool>, place: usize) -> Choice {
     Choice {
         key,
-        declines: profile.declines.matches(&label),
-        label,
+        label: label.trim().to_owned(),
+        effect: Effect::Neutral,
         description: None,
         ticked,
         place,
@@ -383,7 +411,7 @@ impl Numbered {
         let column = self.column + if self.ticked.is_some() { 3 } else { 0 };
         let describes = |line: &&&str| !line.is_empty() && indent(line) > column && !profile.cut.matches(line);
         let description: Vec<_> = below.iter().take_while(describes).map(|line| line.trim()).collect();
-        let mut choice = choice(profile, self.number.to_string(), &self.label, self.ticked, place);
+        let mut choice = choice(self.number.to_string(), &self.label, self.ticked, place);
         choice.description = (!description.is_empty()).then(|| description.join(" "));
         choice
     }

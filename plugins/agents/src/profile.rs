@@ -1,7 +1,9 @@
 //! An agent's profile: the data file, and what an operator overrides of it.
 
+use std::cell::OnceCell;
+
 use regex_lite::Regex;
-use serde::{Deserialize, Deserializer, de::Error as _};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 const PROFILES: [(&str, &str); 3] = [
@@ -27,6 +29,9 @@ pub enum ProfileError {
     /// A key of `signs` is unknown, or its value is not what that key takes.
     #[error("`signs`: {0}")]
     Signs(#[from] serde_json::Error),
+    /// A pattern of `signs` is not a regular expression.
+    #[error("`signs`: the pattern {0:?}: {1}")]
+    Expression(String, regex_lite::Error),
 }
 
 /// One agent, ready to judge screens and to plan keys.
@@ -36,7 +41,8 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Loads the built-in profile `name`, with single keys replaced by those of `signs`.
+    /// Loads the built-in profile `name`, with single keys replaced by those of `signs`. Whether its patterns are regular
+    /// expressions is for [`Agent::check`].
     ///
     /// # Errors
     /// The profile is unknown, a key of `signs` is unknown, or a value does not fit its key.
@@ -53,6 +59,17 @@ impl Agent {
         }
         let profile = serde_json::from_value(Value::Object(keys))?;
         Ok(Self { profile })
+    }
+
+    /// Makes sure that every pattern can be used. This compiles them all, so it is done once, when berth starts.
+    ///
+    /// # Errors
+    /// A pattern is not a regular expression.
+    pub fn check(&self) -> Result<(), ProfileError> {
+        self.profile.patterns().try_for_each(|pattern| match pattern {
+            Pattern::Expression(expression) => expression.check(),
+            Pattern::Unset | Pattern::Text(_) => Ok(()),
+        })
     }
 
     /// Whether the agent runs under this process name.
@@ -84,6 +101,12 @@ impl Agent {
     #[must_use]
     pub fn clear_key(&self) -> Option<&str> {
         self.profile.clear.as_deref()
+    }
+
+    /// Whether its prompts can be closed without an answer.
+    #[must_use]
+    pub fn can_dismiss(&self) -> bool {
+        self.profile.dismiss.is_some()
     }
 
     /// The key that interrupts the agent while it is busy.
@@ -176,6 +199,9 @@ pub(crate) struct Profile {
     /// Labels that grant nothing and go no further.
     #[serde(default)]
     pub(crate) declines: Pattern,
+    /// Labels that allow what is asked for, this once.
+    #[serde(default)]
+    pub(crate) accepts: Pattern,
     /// The label of the choice that takes text.
     #[serde(default)]
     pub(crate) free_text: Pattern,
@@ -209,6 +235,68 @@ pub(crate) struct Profile {
 }
 
 impl Profile {
+    /// Every pattern. A field that is added does not compile until it stands here.
+    fn patterns(&self) -> impl Iterator<Item = &Pattern> {
+        let Self {
+            rule,
+            prompt,
+            paste_marker,
+            cut_above,
+            spinner,
+            suggestion,
+            panel,
+            busy_footer,
+            idle_footer,
+            chrome,
+            menu_footer,
+            cut,
+            letters,
+            trust,
+            question,
+            permission,
+            declines,
+            accepts,
+            free_text,
+            placeholders,
+            processes: _,
+            layout: _,
+            ready_ms: _,
+            markers: _,
+            unrecognised: _,
+            multiple_done: _,
+            dismiss: _,
+            interrupt: _,
+            clear: _,
+            refuse_leading: _,
+            command_prefix: _,
+            trailing_backslash_continues: _,
+            typed_max: _,
+            submit_pause_ms: _,
+            menu_pause_ms: _,
+        } = self;
+        placeholders.iter().chain([
+            rule,
+            prompt,
+            paste_marker,
+            cut_above,
+            spinner,
+            suggestion,
+            panel,
+            busy_footer,
+            idle_footer,
+            chrome,
+            menu_footer,
+            cut,
+            letters,
+            trust,
+            question,
+            permission,
+            declines,
+            accepts,
+            free_text,
+        ])
+    }
+
     /// Whether `text` is a command of the agent's own.
     pub(crate) fn is_command(&self, text: &str) -> bool {
         self.command_prefix
@@ -237,7 +325,28 @@ pub(crate) enum Pattern {
     Unset,
     /// Many are plain text, which is found far faster than an expression.
     Text(String),
-    Expression(Regex),
+    Expression(Expression),
+}
+
+/// A regular expression that is compiled when it is first needed: a call needs few of an agent's, and compiling one costs
+/// more than all that is looked for with it.
+#[derive(Debug)]
+pub(crate) struct Expression {
+    text: String,
+    compiled: OnceCell<Option<Regex>>,
+}
+
+impl Expression {
+    /// None: it is not a regular expression, which [`Agent::check`] tells.
+    fn regex(&self) -> Option<&Regex> {
+        self.compiled.get_or_init(|| Regex::new(&self.text).ok()).as_ref()
+    }
+
+    fn check(&self) -> Result<(), ProfileError> {
+        let compiled = Regex::new(&self.text);
+        let bad = |error| ProfileError::Expression(self.text.clone(), error);
+        compiled.map(|_| ()).map_err(bad)
+    }
 }
 
 impl Pattern {
@@ -245,16 +354,16 @@ impl Pattern {
         match self {
             Self::Unset => false,
             Self::Text(text) => line.contains(text),
-            Self::Expression(regex) => regex.is_match(line),
+            Self::Expression(expression) => expression.regex().is_some_and(|regex| regex.is_match(line)),
         }
     }
 
     /// The number that the group `name` of the first match holds; 0 where it holds none.
     pub(crate) fn number(&self, line: &str, name: &str) -> Option<usize> {
-        let Self::Expression(regex) = self else {
+        let Self::Expression(expression) = self else {
             return self.matches(line).then_some(0);
         };
-        let group = regex.captures(line)?.name(name);
+        let group = expression.regex()?.captures(line)?.name(name);
         Some(group.and_then(|group| group.as_str().parse().ok()).unwrap_or(0))
     }
 
@@ -267,7 +376,7 @@ impl Pattern {
         match self {
             Self::Unset => None,
             Self::Text(text) => Some(line.find(text)? + text.len()),
-            Self::Expression(regex) => Some(regex.find(line)?.end()),
+            Self::Expression(expression) => Some(expression.regex()?.find(line)?.end()),
         }
     }
 }
@@ -280,8 +389,8 @@ impl<'de> Deserialize<'de> for Pattern {
         if regex_lite::escape(&text) == text {
             return Ok(Self::Text(text));
         }
-        let regex = Regex::new(&text).map_err(|error| D::Error::custom(format!("the pattern {text:?}: {error}")))?;
-        Ok(Self::Expression(regex))
+        let compiled = OnceCell::new();
+        Ok(Self::Expression(Expression { text, compiled }))
     }
 }
 
@@ -294,7 +403,7 @@ mod tests {
     #[test]
     fn every_built_in_profile_loads() {
         for name in known() {
-            Agent::load(name, None).unwrap();
+            Agent::load(name, None).unwrap().check().unwrap();
         }
     }
 
@@ -305,8 +414,9 @@ mod tests {
     }
 
     #[test]
-    fn refuses_a_pattern_that_is_no_regular_expression() {
-        let error = Agent::load("claude", Some(&json!({"rule": "("}))).unwrap_err();
+    fn refuses_a_pattern_that_is_not_a_regular_expression() {
+        let agent = Agent::load("claude", Some(&json!({"rule": "("}))).unwrap();
+        let error = agent.check().unwrap_err();
         assert!(error.to_string().contains("\"(\""), "{error}");
     }
 

@@ -1,7 +1,7 @@
 //! Judges captured screens of the agents, and screens made to deceive.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use berth_agents::{Agent, Answer, Keyed, Kind, Observation, Plan, Prompt, Screen, State};
+use berth_agents::{Agent, Answer, Effect, Keyed, Kind, Observation, Plan, Prompt, Screen, State};
 
 fn read(name: &str) -> String {
     std::fs::read_to_string(format!("{}/tests/screens/{name}.txt", env!("CARGO_MANIFEST_DIR"))).unwrap()
@@ -108,13 +108,13 @@ fn every_prompt_has_its_kind_and_choices() {
         ("claude-2.1.329-question-single", Question, &["1", "2", "4"], &[]),
         ("claude-2.1.329-question-multi-1", Question, &["1", "2", "4"], &[]),
         ("claude-2.1.329-question-multi-2", Question, &["1", "2", "4"], &[]),
-        ("claude-2.1.329-question-multi-review", Question, &["1", "2"], &["2"]),
+        ("claude-2.1.329-question-multi-review", Question, &["1", "2"], &[]),
         ("claude-2.1.329-trust-dialog", Trust, &["1", "2"], &["1"]),
         ("claude-2.1.329-api-key-dialog", Other, &["1", "2"], &["2"]),
         ("claude-2.1.329-api-key-dialog-yes", Other, &["1", "2"], &["2"]),
         ("demo-permission", Permission, &four[..3], &["3"]),
         ("demo-permission-git", Permission, &four, &["4"]),
-        ("demo-question-yn", Question, &["y", "n"], &["n"]),
+        ("demo-question-yn", Question, &["y", "n"], &[]),
         ("demo-choose", Question, &four[..3], &[]),
         ("demo-trust", Trust, &["1", "2"], &["1"]),
     ];
@@ -126,12 +126,49 @@ fn every_prompt_has_its_kind_and_choices() {
         let found: Vec<_> = prompt
             .choices
             .iter()
-            .filter(|c| c.declines)
+            .filter(|c| c.effect == Effect::Declines)
             .map(|c| c.key.as_str())
             .collect();
         assert_eq!(found, declining, "{name}");
         assert!(!prompt.cut, "{name}");
     }
+}
+
+#[test]
+fn only_a_plain_yes_accepts_and_what_is_not_certain_widens() {
+    use Effect::{Accepts, Declines, Neutral, Widens};
+    let table: [(&str, &[Effect]); 8] = [
+        ("claude-2.1.329-permission-bash", &[Accepts, Widens, Widens, Declines]),
+        ("claude-2.1.112-permission-bash", &[Accepts, Widens, Declines]),
+        ("claude-2.1.329-trust-dialog", &[Declines, Accepts]),
+        ("claude-2.1.329-api-key-dialog", &[Accepts, Declines]),
+        ("claude-2.1.329-question-multi-review", &[Neutral, Neutral]),
+        ("demo-permission-git", &[Accepts, Widens, Widens, Declines]),
+        ("demo-trust", &[Declines, Accepts]),
+        ("demo-question-yn", &[Neutral, Neutral]),
+    ];
+    for (name, effects) in table {
+        let found: Vec<_> = prompt(name).choices.iter().map(|choice| choice.effect).collect();
+        assert_eq!(found, effects, "{name}");
+    }
+    // What a later version may add.
+    for label in [
+        "Yes, allow all edits during this session",
+        "Allow",
+        "Yes to all",
+        "Maybe",
+    ] {
+        let screen = read("claude-2.1.329-permission-bash").replace("❯ 1. Yes\n", &format!("❯ 1. {label}\n"));
+        let prompt = judge("claude", &screen).prompt.unwrap();
+        assert_eq!(prompt.choices[0].effect, Widens, "{label}");
+    }
+    // An agent that asks whether to keep a thing may mean to delete it by its "No".
+    let asked = read("claude-2.1.329-question-single").replace("2. SQLite", "2. No, delete it");
+    let prompt = judge("claude", &asked).prompt.unwrap();
+    assert_eq!(
+        (prompt.choices[1].label.as_str(), prompt.choices[1].effect),
+        ("No, delete it", Neutral)
+    );
 }
 
 #[test]

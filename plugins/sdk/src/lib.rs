@@ -1,24 +1,37 @@
-//! What a plugin author depends on: `wit/backend.wit` as Rust.
-//!
-//! Implement [`Backend`] for a type of your own and name it in [`export!`]; the granted capabilities are the modules
-//! [`settings`], [`process`] and [`files`], the records are in [`types`].
-//!
-//! Build for `wasm32-wasip2` as a `cdylib`; the result is the component that `[backends.NAME] plugin` names.
+#![doc = include_str!("../README.md")]
 
-// The generated code holds the one kind of unsafe that a component needs: its exported entry points.
-#[allow(unsafe_code, missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
-mod contract {
-    wit_bindgen::generate!({
-        path: "../../wit",
-        world: "backend",
-        pub_export_macro: true,
-        default_bindings_module: "berth_plugin",
-        export_macro_name: "export",
-        additional_derives: [PartialEq],
-    });
+mod contract;
+mod host;
+mod json;
+
+mod error;
+mod export;
+mod interfaces;
+mod named;
+mod records;
+
+pub mod context;
+pub mod files;
+pub mod log;
+mod process;
+pub mod settings;
+pub mod store;
+pub mod time;
+
+#[cfg(not(target_arch = "wasm32"))]
+pub mod testing;
+
+pub use contract::types::*;
+pub use interfaces::{Backend, Changes, Control, Manifest, Needs, Options, OwnTools, Projects, Transcripts, Upkeep};
+pub use process::{Command, Output, run, run_all};
+pub use settings::settings;
+
+/// What a function of a plugin answers.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What [`export!`] expands to.
+#[doc(hidden)]
+pub mod expansion {
+    pub use crate::contract::exported;
+    pub use crate::named::{Named, tag};
 }
-
-pub use contract::berth::backend::{files, process, settings, types};
-pub use contract::export;
-pub use contract::exports;
-pub use contract::exports::berth::backend::session_backend::Guest as Backend;

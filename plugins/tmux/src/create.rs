@@ -1,42 +1,66 @@
 //! Starting an agent in a new session.
 
-use berth_plugin::types::{Error, NewSession, Session};
+use berth_plugin::{Error, Evidence, NewSession, Result, Session, State, Verbs, time};
+use serde::{Deserialize, Serialize};
 
-use crate::projects;
-use crate::sessions;
+use crate::done::Note;
 use crate::setup::{Entry, Setup};
-use crate::tmux::{Reply, words};
+use crate::tmux::{self, Reply, words};
+use crate::{digest, projects, sessions};
 
+/// The options of an agent that have places of their own in a request.
+pub(crate) const RESUME: &str = "resume";
+pub(crate) const FORK: &str = "fork";
 /// How much of a name is kept in a session's id, in characters.
 const NAME_MAX: usize = 41;
-/// Random characters at the end of an id, so that none is used twice.
-const RANDOM: usize = 6;
+/// Characters at the end of an id that stand for the request, so that none is used twice.
+const REQUEST: usize = 6;
 
-/// Starts a session and answers what it is right after.
-pub(crate) fn create(setup: &Setup, request: &NewSession) -> Result<Session, Error> {
-    if request.worktree == Some(true) {
-        return Err(Error::Invalid(
-            "this backend makes no worktrees: leave `worktree` out".to_owned(),
-        ));
-    }
-    if request.message.is_some() {
-        return Err(Error::Invalid(
-            "this backend takes no first message: send it once the session is idle".to_owned(),
-        ));
+/// What a request starts.
+#[derive(Serialize, Deserialize)]
+struct Started {
+    id: String,
+    agent: String,
+    directory: String,
+}
+
+/// Starts a session and answers what it is right after. A repeated request starts none.
+pub(crate) fn create(setup: &Setup, request: &NewSession) -> Result<Session> {
+    let note = Note::of_start(&request.id);
+    if let Some(started) = note.earlier::<Started>()? {
+        return match sessions::get(setup, &started.id) {
+            Err(Error::NotFound(_)) => Ok(perhaps(&started, "it is not there (any more)")),
+            session => session,
+        };
     }
     let entry = agent(setup, request.agent.as_deref())?;
     let options = options(entry, request)?;
     let directory = projects::start_directory(request)?;
     let title = request.name.as_deref().unwrap_or(&directory);
-    let id = format!("{}-{}", slug(title), random_word(RANDOM)?);
-    let (columns, rows) = (setup.columns.to_string(), setup.rows.to_string());
+    let started = Started {
+        id: format!("{}-{}", slug(title), digest::word(&request.id, REQUEST)),
+        agent: entry.name.clone(),
+        directory,
+    };
+    note.begin(&started)?;
+    let session = start(setup, entry, &started, options);
+    if session.is_err() {
+        note.forget();
+    }
+    session
+}
+
+/// Starts it. An error: there is no session.
+fn start(setup: &Setup, entry: &Entry, started: &Started, options: Vec<String>) -> Result<Session> {
+    let Started { id, agent, directory } = started;
+    let (columns, rows) = (setup.size.columns.to_string(), setup.size.rows.to_string());
     let mut args = words(&[
         "new-session",
         "-d",
         "-s",
-        &id,
+        id,
         "-n",
-        &entry.name,
+        agent,
         "-x",
         &columns,
         "-y",
@@ -45,19 +69,30 @@ pub(crate) fn create(setup: &Setup, request: &NewSession) -> Result<Session, Err
     ]);
     args.extend(entry.command.iter().cloned());
     args.extend(options);
-    let started = setup.tmux.run_with(args, Vec::new(), Some(directory.clone()));
-    let started = started.and_then(Reply::whole);
-    match (started, sessions::get(setup, &id)) {
+    let ran = tmux::run(tmux::command(args).directory(directory)).and_then(Reply::whole);
+    match (ran, sessions::get(setup, id)) {
         (_, Ok(session)) => Ok(session),
         // It is there, whatever a look at it says.
-        (Ok(_), Err(_)) => Ok(sessions::just_started(&id, entry, directory)),
+        (Ok(_), Err(_)) => Ok(bare(started).state(State::Starting, Evidence::Process)),
         (Err(error), Err(Error::NotFound(_))) => Err(not_started(error)),
         // By this id it can be looked for.
-        (Err(Error::TimedOut(why) | Error::Failed(why)), Err(_)) => {
-            Ok(sessions::perhaps_started(&id, entry, directory, &why))
-        }
+        (Err(Error::TimedOut(why) | Error::Failed(why)), Err(_)) => Ok(perhaps(started, &why)),
         (Err(error), Err(_)) => Err(error),
     }
+}
+
+/// A session that was started and could not be looked at yet.
+fn bare(started: &Started) -> Session {
+    Session::new(&started.id)
+        .agent(&started.agent)
+        .directory(&started.directory)
+        .created_at(time::now())
+        .can(Verbs::TERMINATE)
+}
+
+/// A session of which it is not known whether it was started, and `why`.
+fn perhaps(started: &Started, why: &str) -> Session {
+    bare(started).summary(format!("tmux did not say whether it was started: {why}"))
 }
 
 /// A session that is seen not to be there after its start failed.
@@ -69,7 +104,7 @@ fn not_started(error: Error) -> Error {
 }
 
 /// The agent asked for, or the first that is installed.
-fn agent<'a>(setup: &'a Setup, wanted: Option<&str>) -> Result<&'a Entry, Error> {
+fn agent<'a>(setup: &'a Setup, wanted: Option<&str>) -> Result<&'a Entry> {
     let mut installed = setup.agents.iter().filter(|entry| entry.installed);
     let found = match wanted {
         None => installed.next(),
@@ -99,25 +134,26 @@ fn agent<'a>(setup: &'a Setup, wanted: Option<&str>) -> Result<&'a Entry, Error>
     })
 }
 
-/// The arguments for the options asked for, `resume` among them.
-fn options(entry: &Entry, request: &NewSession) -> Result<Vec<String>, Error> {
-    let resume = request.resume.iter().map(|value| ("resume", value.as_str()));
+/// The arguments for the options asked for, `resume` and `fork` among them.
+fn options(entry: &Entry, request: &NewSession) -> Result<Vec<String>> {
+    let resume = request.resume.iter().map(|value| (RESUME, value.as_str()));
+    let fork = request.fork.then_some((FORK, "true"));
     let named = request
         .options
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()));
     let mut asked: Vec<(&str, &str)> = Vec::new();
-    for (name, value) in resume.chain(named) {
+    for (name, value) in resume.chain(fork).chain(named) {
         if asked.iter().any(|(known, _)| *known == name) {
             return Err(Error::Invalid(format!("option `{name}` is given twice")));
         }
         asked.push((name, value));
     }
     let arguments = asked.into_iter().map(|(name, value)| option(entry, name, value));
-    Ok(arguments.collect::<Result<Vec<_>, _>>()?.concat())
+    Ok(arguments.collect::<Result<Vec<_>>>()?.concat())
 }
 
-fn option(entry: &Entry, name: &str, value: &str) -> Result<Vec<String>, Error> {
+fn option(entry: &Entry, name: &str, value: &str) -> Result<Vec<String>> {
     let Some(group) = entry.options.get(name) else {
         let names: Vec<_> = entry.options.keys().map(String::as_str).collect();
         let known = if names.is_empty() {
@@ -176,42 +212,25 @@ fn slug(title: &str) -> String {
     }
 }
 
-/// Random letters and digits.
-pub(crate) fn random_word(length: usize) -> Result<String, Error> {
-    const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
-    let mut bytes = vec![0; length];
-    getrandom::fill(&mut bytes).map_err(|error| Error::Failed(format!("no randomness: {error}")))?;
-    Ok(bytes
-        .into_iter()
-        .map(|byte| char::from(ALPHABET[usize::from(byte) % ALPHABET.len()]))
-        .collect())
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use berth_plugin::Control as _;
+
     use super::*;
-    use crate::setup::tests::two_agents;
+    use crate::Plugin;
+    use crate::fake::{Fake, request, two_agents};
 
-    fn request(options: &[(&str, &str)], resume: Option<&str>) -> NewSession {
-        let options = options
+    fn built(given: &[(&str, &str)], resume: Option<&str>) -> Result<Vec<String>> {
+        let given = given
             .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
-        NewSession {
-            name: None,
-            project: None,
-            directory: None,
-            agent: None,
-            message: None,
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let request = NewSession {
             resume: resume.map(str::to_owned),
-            worktree: None,
-            options,
-        }
-    }
-
-    fn built(options_given: &[(&str, &str)], resume: Option<&str>) -> Result<Vec<String>, Error> {
-        options(two_agents().agent("claude").unwrap(), &request(options_given, resume))
+            options: given.collect(),
+            ..request("1")
+        };
+        options(two_agents().agent("claude").unwrap(), &request)
     }
 
     #[test]
@@ -270,7 +289,58 @@ mod tests {
     }
 
     #[test]
-    fn random_words_differ() {
-        assert_ne!(random_word(20).unwrap(), random_word(20).unwrap());
+    fn a_session_is_started_once_however_often_the_request_comes() {
+        let fake = Fake::new();
+        let named = NewSession {
+            name: Some("My App!".to_owned()),
+            ..request("a")
+        };
+        let session = Plugin::create_session(named.clone()).unwrap();
+        assert!(session.id.starts_with("My-App-"), "{}", session.id);
+        assert_eq!(session.agent, "toy");
+        assert_eq!(session.directory.as_deref(), fake.host.directory().to_str());
+        assert_eq!(Plugin::create_session(named).unwrap().id, session.id);
+        assert_eq!(fake.count("new-session"), 1);
+        assert_ne!(Plugin::create_session(request("b")).unwrap().id, session.id);
+        assert_eq!(fake.count("new-session"), 2);
+    }
+
+    #[test]
+    fn a_start_that_was_cut_off_is_answered_and_not_repeated() {
+        let fake = Fake::new();
+        let started = Started {
+            id: "cut-off".to_owned(),
+            agent: "toy".to_owned(),
+            directory: "/p".to_owned(),
+        };
+        Note::of_start("a").begin(&started).unwrap();
+        let session = Plugin::create_session(request("a")).unwrap();
+        assert_eq!((session.id.as_str(), session.state), ("cut-off", State::Unknown));
+        assert_eq!(fake.count("new-session"), 0);
+    }
+
+    #[test]
+    fn a_start_that_failed_is_an_error_and_can_be_tried_again() {
+        let fake = Fake::new();
+        fake.breaks("new-session", "out of memory");
+        let refused = Plugin::create_session(request("a"));
+        assert!(
+            matches!(&refused, Err(Error::Refused(why)) if why.contains("no session was started")),
+            "{refused:?}"
+        );
+        fake.works_again();
+        assert!(Plugin::create_session(request("a")).is_ok());
+    }
+
+    #[test]
+    fn a_start_of_which_tmux_says_nothing_has_a_name_by_which_it_can_be_looked_for() {
+        let fake = Fake::new();
+        fake.hangs_after("new-session");
+        let session = Plugin::create_session(request("a")).unwrap();
+        assert_eq!(session.state, State::Unknown);
+        assert!(session.summary.unwrap().contains("did not say whether"));
+        fake.works_again();
+        assert_eq!(Plugin::create_session(request("a")).unwrap().id, session.id);
+        assert_eq!(fake.count("new-session"), 1);
     }
 }

@@ -4,14 +4,16 @@
 //! refusal, or there is a receipt.
 
 use berth_agents::{Observation, State as Seen, Submission, Way};
-use berth_plugin::types::{Delivery, Error, Receipt, State};
+use berth_plugin::{Delivery, Error, Message, Receipt, Result, State};
+use serde::{Deserialize, Serialize};
 
 use crate::clock::pause;
+use crate::done::Note;
 use crate::look::{self, Look};
 use crate::sessions::{self, Found};
 use crate::setup::{Entry, Setup};
-use crate::tmux::{Reply, Tmux, literal, words};
-use crate::{create, log};
+use crate::tmux::{self, Reply, literal, words};
+use crate::{digest, log, typing};
 
 const POLL_MS: u64 = 50;
 /// How long a text may take to show in the composer, in milliseconds.
@@ -24,34 +26,80 @@ const ENTERS: usize = 3;
 const CLEARED_MS: u64 = 2000;
 /// How long after the key that clears it may come again, in milliseconds: a second one soon after ends some agents.
 const CLEAR_AGAIN_MS: u64 = 1500;
+/// Characters of a buffer's name that stand for the message.
+const BUFFER: usize = 10;
 
-/// Sends a message to an idle agent.
-pub(crate) fn send(setup: &Setup, id: &str, message: &str) -> Result<Delivery, Error> {
+/// What is known of a message that was typed.
+#[derive(Serialize, Deserialize)]
+struct Sent {
+    session: String,
+    after: String,
+    confirmed: bool,
+}
+
+/// Sends a message to an idle agent. One that was typed before is not typed again.
+pub(crate) fn send(setup: &Setup, id: &str, message: &Message) -> Result<Delivery> {
+    let note = Note::of_message(&message.id);
+    if let Some(sent) = note.earlier::<Sent>()? {
+        return sent.delivery(id);
+    }
+    if !message.attachments.is_empty() {
+        return Err(Error::Invalid(
+            "messages carry no attachments here: leave them out".to_owned(),
+        ));
+    }
     let found = sessions::find(setup, id)?;
     let agent = &found.known()?.agent;
-    let submission = agent.submission(message).map_err(|why| Error::Invalid(why.0))?;
-    let look = look::close(&setup.tmux, &found.pane.id)?;
+    let submission = agent.submission(&message.text).map_err(|why| Error::Invalid(why.0))?;
+    let look = look::close(&found.pane.id)?;
     let entry = found.living(&look)?;
     let seen = entry.agent.observe(&look.screen);
-    let after = log::end_cursor(&look, &seen);
+    let mut sent = Sent {
+        session: id.to_owned(),
+        after: log::end_cursor(&look, &seen),
+        confirmed: false,
+    };
     let writing = Writing {
-        setup,
         found: &found,
         entry,
         submission: &submission,
+        buffer: format!("berth-{}", digest::word(&message.id, BUFFER)),
     };
     check_state(&found, entry, &seen)?;
     writing.make_room(&seen)?;
-    setup.typing.begin(id, &submission.text)?;
-    let receipt = writing.write(&look)?;
-    Ok(Delivery {
-        receipt,
-        after: Some(after),
-    })
+    note.begin(&sent)?;
+    match typing::begin(id, &submission.text).and_then(|()| writing.write(&look)) {
+        Ok(receipt) => {
+            sent.confirmed = receipt == Receipt::Confirmed;
+            note.end(&sent);
+            sent.delivery(id)
+        }
+        // Nothing of it was entered, so the same message may come again.
+        Err(error) => {
+            note.forget();
+            Err(error)
+        }
+    }
+}
+
+impl Sent {
+    fn delivery(self, session: &str) -> Result<Delivery> {
+        if self.session != session {
+            return Err(Error::Conflict(format!(
+                "a message with this id went to {}, so nothing was typed",
+                self.session
+            )));
+        }
+        let delivery = match self.confirmed {
+            true => Delivery::confirmed(),
+            false => Delivery::unconfirmed(),
+        };
+        Ok(delivery.after(self.after))
+    }
 }
 
 /// Whether the session is one that takes a message now.
-fn check_state(found: &Found, entry: &Entry, seen: &Observation) -> Result<(), Error> {
+fn check_state(found: &Found, entry: &Entry, seen: &Observation) -> Result<()> {
     match found.state(entry, seen) {
         State::Idle => Ok(()),
         State::Waiting => Err(Error::Refused(
@@ -76,24 +124,25 @@ fn draft() -> Error {
 
 /// One message on its way into a composer.
 struct Writing<'a> {
-    setup: &'a Setup,
     found: &'a Found<'a>,
     entry: &'a Entry,
     submission: &'a Submission,
+    /// The name under which tmux keeps a text that is pasted.
+    buffer: String,
 }
 
 impl Writing<'_> {
     /// Sees to it that the composer is empty: what berth itself left there when it was cut off goes, a person's draft
     /// stays and keeps the message out.
-    fn make_room(&self, seen: &Observation) -> Result<(), Error> {
+    fn make_room(&self, seen: &Observation) -> Result<()> {
         if is_empty(seen) {
-            self.setup.typing.seen_empty(&self.found.id);
+            typing::seen_empty(&self.found.id);
             return Ok(());
         }
-        let left = self.setup.typing.cut_off(&self.found.id).ok_or_else(draft)?;
+        let left = typing::cut_off(&self.found.id).ok_or_else(draft)?;
         match self.clear(&left).map_err(nothing_typed)? {
             Cleared::Emptied | Cleared::WasEmpty => {
-                self.setup.typing.seen_empty(&self.found.id);
+                typing::seen_empty(&self.found.id);
                 Ok(())
             }
             Cleared::NotOurs => Err(draft()),
@@ -106,10 +155,10 @@ impl Writing<'_> {
     }
 
     /// Writes the text and enters it. An error: nothing of it was entered, and nothing of it is left.
-    fn write(&self, look: &Look) -> Result<Receipt, Error> {
+    fn write(&self, look: &Look) -> Result<Receipt> {
         let done = |receipt| {
-            if receipt == Receipt::Submitted {
-                self.setup.typing.taken(&self.found.id);
+            if receipt == Receipt::Confirmed {
+                typing::taken(&self.found.id);
             }
             Ok(receipt)
         };
@@ -117,7 +166,7 @@ impl Writing<'_> {
             Ok(()) => {}
             Err(Error::TimedOut(_) | Error::Failed(_)) => return self.give_up("tmux did not say whether it was typed"),
             Err(error) => {
-                self.setup.typing.end(&self.found.id);
+                typing::end(&self.found.id);
                 return Err(nothing_typed(error));
             }
         }
@@ -132,10 +181,10 @@ impl Writing<'_> {
     }
 
     /// Takes the text out again, which is a refusal; or, where that is not seen, leaves it to the next message.
-    fn give_up(&self, why: &str) -> Result<Receipt, Error> {
+    fn give_up(&self, why: &str) -> Result<Receipt> {
         match self.clear(&self.submission.text) {
             Ok(Cleared::Emptied) => {
-                self.setup.typing.seen_empty(&self.found.id);
+                typing::seen_empty(&self.found.id);
                 Err(Error::Refused(format!(
                     "{why}, so it was taken out again and nothing was entered: look with get_logs (view = \"screen\") \
                      before you send it again"
@@ -147,7 +196,7 @@ impl Writing<'_> {
 
     /// Empties a composer that holds what is left of `text` and nothing else, with one press of the agent's own key.
     /// Anywhere else that key does something else, or takes away what a person wrote.
-    fn clear(&self, text: &str) -> Result<Cleared, Error> {
+    fn clear(&self, text: &str) -> Result<Cleared> {
         let Some(key) = self.entry.agent.clear_key() else {
             return Ok(Cleared::NotOurs);
         };
@@ -155,7 +204,7 @@ impl Writing<'_> {
             Ok(shown) => shown,
             Err(otherwise) => return Ok(otherwise),
         };
-        let Some(wait) = self.setup.typing.clear(&self.found.id, &shown, CLEAR_AGAIN_MS)? else {
+        let Some(wait) = typing::clear(&self.found.id, &shown, CLEAR_AGAIN_MS)? else {
             return Ok(Cleared::Unseen);
         };
         if wait > 0 {
@@ -164,8 +213,8 @@ impl Writing<'_> {
                 return Ok(otherwise);
             }
         }
-        self.setup.tmux.order(&[&["send-keys", "-t", self.pane(), "--", key]])?;
-        self.setup.typing.cleared(&self.found.id);
+        tmux::order(&[&["send-keys", "-t", self.pane(), "--", key]])?;
+        typing::cleared(&self.found.id);
         for _ in 0..CLEARED_MS / POLL_MS {
             pause(POLL_MS);
             if is_empty(&self.observe()?) {
@@ -176,7 +225,7 @@ impl Writing<'_> {
     }
 
     /// What the composer of an agent at rest shows, where that is what is left of `text`; otherwise how it is with it.
-    fn left_of(&self, text: &str) -> Result<Result<String, Cleared>, Error> {
+    fn left_of(&self, text: &str) -> Result<std::result::Result<String, Cleared>> {
         let seen = self.observe()?;
         if is_empty(&seen) {
             return Ok(Err(Cleared::WasEmpty));
@@ -188,16 +237,16 @@ impl Writing<'_> {
         Ok(ours.map(|composer| composer.text).ok_or(Cleared::NotOurs))
     }
 
-    fn observe(&self) -> Result<Observation, Error> {
-        let look = look::close(&self.setup.tmux, self.pane())?;
+    fn observe(&self) -> Result<Observation> {
+        let look = look::close(self.pane())?;
         self.found.living(&look)?;
         Ok(self.entry.agent.observe(&look.screen))
     }
 
     /// Puts the text into the composer, without Enter. An error that is a refusal says that nothing was put there.
-    fn put(&self, look: &Look) -> Result<(), Error> {
+    fn put(&self, look: &Look) -> Result<()> {
         if look.in_mode {
-            let leave = self.tmux().order(&[&["send-keys", "-X", "-t", self.pane(), "cancel"]]);
+            let leave = tmux::order(&[&["send-keys", "-X", "-t", self.pane(), "cancel"]]);
             leave.map_err(nothing_typed)?;
         }
         match self.submission.way {
@@ -206,38 +255,28 @@ impl Writing<'_> {
         }
     }
 
-    fn tmux(&self) -> &Tmux {
-        &self.setup.tmux
-    }
-
     fn pane(&self) -> &str {
         &self.found.pane.id
     }
 
-    fn type_text(&self) -> Result<(), Error> {
+    fn type_text(&self) -> Result<()> {
         let text = literal(&self.submission.text);
-        self.tmux()
-            .order(&[&["send-keys", "-l", "-t", self.pane(), "--", &text]])
-            .map(drop)
+        tmux::order(&[&["send-keys", "-l", "-t", self.pane(), "--", &text]]).map(drop)
     }
 
-    fn paste(&self) -> Result<(), Error> {
-        let buffer = format!("berth-{}", create::random_word(10)?);
-        let text = self.submission.text.clone().into_bytes();
-        let loaded = self
-            .tmux()
-            .run_with(words(&["load-buffer", "-b", &buffer, "-"]), text, None);
-        loaded.and_then(Reply::whole).map_err(nothing_typed)?;
-        let pane = self.pane();
+    fn paste(&self) -> Result<()> {
+        let (pane, buffer) = (self.pane(), self.buffer.as_str());
+        let load = tmux::command(words(&["load-buffer", "-b", buffer, "-"])).stdin(self.submission.text.as_bytes());
+        tmux::run(load).and_then(Reply::whole).map_err(nothing_typed)?;
         // Pasting into a pane whose program has ended ends tmux 3.3a and every session with it. The first command does
         // nothing but fail there, and then tmux leaves out the second.
-        let pasted = self.tmux().order(&[
+        let pasted = tmux::order(&[
             &["pipe-pane", "-t", pane],
-            &["paste-buffer", "-p", "-r", "-d", "-b", &buffer, "-t", pane],
+            &["paste-buffer", "-p", "-r", "-d", "-b", buffer, "-t", pane],
         ]);
         if let Err(error) = pasted {
             // The text must not stay in the server's memory; that the paste failed is what the caller must know.
-            let _ = self.tmux().order(&[&["delete-buffer", "-b", &buffer]]);
+            let _ = tmux::order(&[&["delete-buffer", "-b", buffer]]);
             return Err(error);
         }
         Ok(())
@@ -265,14 +304,14 @@ impl Writing<'_> {
                 Ok(Place::Composer) => {}
                 Ok(Place::Elsewhere) => {
                     // It is not there any more, so what is found there later is somebody else's.
-                    self.setup.typing.end(&self.found.id);
+                    typing::end(&self.found.id);
                     return Receipt::Unconfirmed;
                 }
                 Ok(Place::Question) | Err(_) => return Receipt::Unconfirmed,
             }
-            let pressed = self.tmux().order(&[&["send-keys", "-t", self.pane(), "--", "Enter"]]);
+            let pressed = tmux::order(&[&["send-keys", "-t", self.pane(), "--", "Enter"]]);
             match pressed.and_then(|_| self.is_taken()) {
-                Ok(true) => return Receipt::Submitted,
+                Ok(true) => return Receipt::Confirmed,
                 Ok(false) => {}
                 Err(_) => return Receipt::Unconfirmed,
             }
@@ -280,7 +319,7 @@ impl Writing<'_> {
         Receipt::Unconfirmed
     }
 
-    fn is_taken(&self) -> Result<bool, Error> {
+    fn is_taken(&self) -> Result<bool> {
         for _ in 0..TAKEN_MS / POLL_MS {
             pause(POLL_MS);
             match self.place() {
@@ -294,7 +333,7 @@ impl Writing<'_> {
     }
 
     /// Where the text is now.
-    fn place(&self) -> Result<Place, Error> {
+    fn place(&self) -> Result<Place> {
         let seen = self.observe()?;
         if seen.prompt.is_some() {
             return Ok(Place::Question);
@@ -353,12 +392,15 @@ enum Place {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
-    use super::*;
-    use crate::panes::tests::pane;
-    use crate::setup::tests::two_agents;
     use berth_agents::Screen;
+    use berth_plugin::{Attachment, Backend as _, Control as _};
 
-    fn judged(lines: &str) -> Result<(), Error> {
+    use super::*;
+    use crate::Plugin;
+    use crate::fake::{Fake, MENU, two_agents};
+    use crate::panes::tests::pane;
+
+    fn judged(lines: &str) -> Result<()> {
         let setup = two_agents();
         let entry = setup.agent("toy").unwrap();
         let found = Found {
@@ -399,5 +441,130 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         }
+    }
+
+    fn message(id: &str, text: &str) -> Message {
+        Message {
+            id: id.to_owned(),
+            text: text.to_owned(),
+            attachments: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_message_is_typed_and_entered_once_however_often_it_comes() {
+        let fake = Fake::new();
+        let first = Plugin::send_message("app", message("1", "hello")).unwrap();
+        assert_eq!(first.receipt, Receipt::Confirmed);
+        assert!(first.after.is_some());
+        // Also while the agent is at work on it, and where a question is open.
+        for change in [Fake::works, |fake: &Fake| fake.asks(MENU), Fake::ends] {
+            change(&fake);
+            assert_eq!(Plugin::send_message("app", message("1", "hello")), Ok(first.clone()));
+        }
+        assert_eq!(fake.messages(), ["hello"]);
+        let other = Plugin::send_message("other", message("1", "hello"));
+        assert!(matches!(other, Err(Error::Conflict(_))), "{other:?}");
+        fake.rests();
+        Plugin::send_message("app", message("2", "hello")).unwrap();
+        assert_eq!(fake.messages(), ["hello", "hello"], "another id is another message");
+    }
+
+    #[test]
+    fn several_lines_are_pasted_and_leave_no_buffer() {
+        let fake = Fake::new();
+        let sent = Plugin::send_message("app", message("1", "one\ntwo;")).unwrap();
+        assert_eq!(sent.receipt, Receipt::Confirmed);
+        assert_eq!(fake.messages(), ["one\ntwo;"]);
+        assert_eq!(fake.buffers(), 0);
+    }
+
+    #[test]
+    fn a_message_that_was_cut_off_is_unconfirmed_and_not_typed_again() {
+        let fake = Fake::new();
+        let sent = Sent {
+            session: "app".to_owned(),
+            after: "7-00000000".to_owned(),
+            confirmed: false,
+        };
+        Note::of_message("1").begin(&sent).unwrap();
+        let delivery = Plugin::send_message("app", message("1", "hello")).unwrap();
+        assert_eq!(delivery, Delivery::unconfirmed().after("7-00000000"));
+        assert_eq!(fake.messages(), [""; 0]);
+    }
+
+    #[test]
+    fn a_message_that_was_not_typed_may_come_again_with_its_id() {
+        let fake = Fake::new();
+        fake.works();
+        assert_eq!(Plugin::send_message("app", message("1", "hello")), Err(Error::Busy));
+        fake.rests();
+        fake.denies("send-keys");
+        let denied = Plugin::send_message("app", message("1", "hello"));
+        assert!(matches!(denied, Err(Error::Denied(_))), "{denied:?}");
+        fake.works_again();
+        let sent = Plugin::send_message("app", message("1", "hello")).unwrap();
+        assert_eq!(
+            (sent.receipt, fake.messages()),
+            (Receipt::Confirmed, vec!["hello".to_owned()])
+        );
+    }
+
+    #[test]
+    fn what_is_not_seen_to_be_taken_is_unconfirmed_and_what_is_not_seen_to_be_typed_is_taken_out() {
+        let fake = Fake::new();
+        fake.times_out_after("Enter");
+        let sent = Plugin::send_message("app", message("1", "hello")).unwrap();
+        assert_eq!(sent.receipt, Receipt::Unconfirmed);
+        fake.works_again();
+        fake.rests();
+        assert_eq!(Plugin::send_message("app", message("1", "hello")), Ok(sent));
+        assert_eq!(fake.messages(), ["hello"]);
+
+        fake.times_out_after("-l");
+        let refused = Plugin::send_message("app", message("2", "again"));
+        assert!(
+            matches!(&refused, Err(Error::Refused(why)) if why.contains("taken out again")),
+            "{refused:?}"
+        );
+        assert_eq!((fake.composer(), fake.messages().len()), (String::new(), 1));
+    }
+
+    #[test]
+    fn what_berth_left_in_a_composer_goes_and_a_persons_draft_stays() {
+        let fake = Fake::new();
+        typing::begin("app", "left behind").unwrap();
+        fake.drafts("left behind");
+        Plugin::send_message("app", message("1", "hello")).unwrap();
+        assert_eq!(fake.messages(), ["hello"]);
+        fake.drafts("a person's own");
+        let refused = Plugin::send_message("app", message("2", "hello"));
+        assert!(
+            matches!(&refused, Err(Error::Refused(why)) if why.contains("draft")),
+            "{refused:?}"
+        );
+        assert_eq!(fake.composer(), "a person's own");
+    }
+
+    #[test]
+    fn a_message_with_an_attachment_is_refused() {
+        let fake = Fake::new();
+        let attachment = Attachment {
+            name: "shot.png".to_owned(),
+            media_type: "image/png".to_owned(),
+            bytes: vec![1],
+        };
+        let message = Message {
+            attachments: vec![attachment],
+            ..message("1", "look")
+        };
+        assert!(matches!(Plugin::send_message("app", message), Err(Error::Invalid(_))));
+        assert_eq!(fake.messages(), [""; 0]);
+        assert!(
+            !Plugin::get_session("app")
+                .unwrap()
+                .can
+                .contains(berth_plugin::Verbs::ATTACH)
+        );
     }
 }

@@ -13,6 +13,14 @@ pub(crate) fn of<'a>(parts: impl IntoIterator<Item = &'a str>) -> u64 {
     first.fold(0, |number, byte| number << 8 | u64::from(byte))
 }
 
+/// A word of at most 12 letters and digits that stands for a text, such as the id that the host made for a call.
+pub(crate) fn word(text: &str, length: usize) -> String {
+    const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let digest = of([text]);
+    let letters = (0..length).map(|place| ALPHABET[(digest >> (5 * place) & 31) as usize]);
+    letters.map(char::from).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -21,5 +29,13 @@ mod tests {
     fn the_border_between_parts_counts() {
         assert_ne!(of(["ab", "c"]), of(["a", "bc"]));
         assert_eq!(of(["ab", "c"]), of(["ab", "c"]));
+    }
+
+    #[test]
+    fn a_word_stands_for_one_text() {
+        assert_eq!(word("a", 6), word("a", 6));
+        assert_ne!(word("a", 6), word("b", 6));
+        assert_eq!(word("a", 12).len(), 12);
+        assert!(word("a", 12).starts_with(&word("a", 6)));
     }
 }

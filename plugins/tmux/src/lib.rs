@@ -7,11 +7,13 @@ mod answers;
 mod clock;
 mod create;
 mod delivery;
+mod describe;
 mod digest;
-mod drafts;
+mod done;
 mod interrupt;
 mod log;
 mod look;
+mod manifest;
 mod panes;
 mod projects;
 mod prompts;
@@ -21,71 +23,78 @@ mod setup;
 mod terminate;
 mod tmux;
 mod typing;
+mod upkeep;
 
-use berth_plugin::types::{
-    Answer, Delivery, Description, Error, LogPage, LogQuery, NewSession, Project, Session, Timestamp, ToolOutput, Verbs,
+#[cfg(test)]
+mod fake;
+
+use berth_plugin::{
+    Answered, Backend, Control, Delivery, Description, Event, LogPage, LogQuery, Manifest, Message, Needs, NewSession,
+    ProjectPage, Projects, Receipt, Result, Session, SessionPage, SessionQuery, Upkeep, Upkept,
 };
 use setup::Setup;
 
 /// The backend; on its own target it is exported as a component.
 pub struct Plugin;
 
-impl berth_plugin::Backend for Plugin {
-    fn describe() -> Result<Description, Error> {
-        Setup::of_host()?;
-        Ok(Description {
-            about: "Coding agents in tmux sessions, which a person can attach to as well".to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            verbs: Verbs::CREATE | Verbs::SEND | Verbs::INTERRUPT | Verbs::TERMINATE | Verbs::RESPOND | Verbs::PROJECTS,
-            tools: Vec::new(),
-        })
+impl Backend for Plugin {
+    fn describe() -> Result<Description> {
+        let setup = Setup::of_host()?;
+        setup.check()?;
+        Ok(describe::describe(&setup))
     }
 
-    fn list_sessions() -> Result<Vec<Session>, Error> {
-        sessions::list(&Setup::of_host()?)
+    fn list_sessions(query: SessionQuery) -> Result<SessionPage> {
+        sessions::list(&Setup::of_host()?, &query)
     }
 
-    fn get_session(id: String) -> Result<Session, Error> {
-        sessions::get(&Setup::of_host()?, &id)
+    fn get_session(id: &str) -> Result<Session> {
+        sessions::get(&Setup::of_host()?, id)
     }
 
-    fn read_log(id: String, query: LogQuery) -> Result<LogPage, Error> {
-        log::read(&Setup::of_host()?, &id, &query)
-    }
-
-    fn create_session(request: NewSession) -> Result<Session, Error> {
-        create::create(&Setup::of_host()?, &request)
-    }
-
-    fn send_message(id: String, message: String) -> Result<Delivery, Error> {
-        delivery::send(&Setup::of_host()?, &id, &message)
-    }
-
-    fn respond(id: String, prompt: String, answer: Answer) -> Result<(), Error> {
-        respond::respond(&Setup::of_host()?, &id, &prompt, answer)
-    }
-
-    fn interrupt(id: String) -> Result<(), Error> {
-        interrupt::interrupt(&Setup::of_host()?, &id)
-    }
-
-    fn terminate(id: String) -> Result<(), Error> {
-        terminate::terminate(&Setup::of_host()?, &id)
-    }
-
-    fn list_projects() -> Result<Vec<Project>, Error> {
-        projects::list()
-    }
-
-    fn call_tool(name: String, _arguments: String) -> Result<ToolOutput, Error> {
-        Err(Error::NotFound(format!("this backend has no tool {name:?}")))
-    }
-
-    fn upkeep() -> Result<Option<Timestamp>, Error> {
-        sessions::forget_ended(&Setup::of_host()?)
+    fn read_log(id: &str, query: LogQuery) -> Result<LogPage> {
+        log::read(&Setup::of_host()?, id, &query)
     }
 }
 
-// Elsewhere the crate is built for its tests, and a linker would stumble over a component's export names.
-#[cfg(target_arch = "wasm32")]
-berth_plugin::export!(Plugin);
+impl Control for Plugin {
+    fn create_session(request: NewSession) -> Result<Session> {
+        create::create(&Setup::of_host()?, &request)
+    }
+
+    fn send_message(id: &str, message: Message) -> Result<Delivery> {
+        delivery::send(&Setup::of_host()?, id, &message)
+    }
+
+    fn respond(id: &str, answers: Vec<Answered>) -> Result<Delivery> {
+        respond::respond(&Setup::of_host()?, id, answers)
+    }
+
+    fn interrupt(id: &str) -> Result<Receipt> {
+        interrupt::interrupt(&Setup::of_host()?, id)
+    }
+
+    fn terminate(id: &str) -> Result<Receipt> {
+        terminate::terminate(&Setup::of_host()?, id)
+    }
+}
+
+impl Projects for Plugin {
+    fn list_projects() -> Result<ProjectPage> {
+        Ok(projects::list())
+    }
+}
+
+impl Upkeep for Plugin {
+    fn run(_: Vec<Event>) -> Result<Upkept> {
+        upkeep::run(&Setup::of_host()?)
+    }
+}
+
+impl Manifest for Plugin {
+    fn needs() -> Needs {
+        manifest::needs()
+    }
+}
+
+berth_plugin::export!(Plugin: Control, Projects, Upkeep, Manifest);

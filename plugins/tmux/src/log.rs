@@ -1,15 +1,19 @@
 //! Reading a session's output: its screen, or the scrollback with a cursor that survives scrolling.
 
 use berth_agents::{Observation, Screen, State};
-use berth_plugin::types::{Error, LogPage, LogQuery, View};
+use berth_plugin::{Error, LogPage, LogQuery, Result};
 
 use crate::digest;
 use crate::look::{self, Look, MANY, take_lines};
 use crate::panes::field;
 use crate::sessions::{self, Found};
 use crate::setup::Setup;
-use crate::tmux::{Tmux, chain, words};
+use crate::tmux::{self, chain, words};
 
+/// The views that a log has, the usual one first.
+pub(crate) const VIEWS: [&str; 2] = ["scrollback", "screen"];
+/// The most bytes that one page holds.
+const BYTES_MAX: usize = 256 << 10;
 /// The most lines that one page holds.
 const LINES_MAX: u32 = 5000;
 /// How far back a cursor is looked for that is not where it was, in lines.
@@ -20,24 +24,22 @@ const ANCHOR: usize = 3;
 const TRIES: usize = 4;
 
 /// Reads a page.
-pub(crate) fn read(setup: &Setup, id: &str, query: &LogQuery) -> Result<LogPage, Error> {
+pub(crate) fn read(setup: &Setup, id: &str, query: &LogQuery) -> Result<LogPage> {
     let found = sessions::find(setup, id)?;
-    let look = look::close(&setup.tmux, &found.pane.id)?;
+    let look = look::close(&found.pane.id)?;
     let seen = observe(&found, &look);
     let lines = query.lines.clamp(1, LINES_MAX) as usize;
-    let pane = Reader {
-        tmux: &setup.tmux,
-        pane: &found.pane.id,
-    };
-    match query.view {
-        View::Screen => Ok(screen_page(&look, &seen, lines)),
-        View::Transcript => Err(Error::Invalid(
-            "this backend has the views screen and scrollback, not transcript".to_owned(),
-        )),
-        View::Scrollback => match &query.after {
+    let pane = Reader { pane: &found.pane.id };
+    match query.view.as_deref().unwrap_or(VIEWS[0]) {
+        "screen" => Ok(screen_page(&look, &seen, lines)),
+        "scrollback" => match &query.after {
             None => pane.last(&look, &seen, lines),
             Some(token) => pane.after(&look, &seen, lines, Cursor::decode(token)?),
         },
+        other => Err(Error::Invalid(format!(
+            "this backend has the views {}, not {other}",
+            VIEWS.join(" and ")
+        ))),
     }
 }
 
@@ -74,11 +76,11 @@ fn observe(found: &Found, look: &Look) -> Observation {
 fn screen_page(look: &Look, seen: &Observation, lines: usize) -> LogPage {
     let texts: Vec<_> = look.screen.lines.iter().map(|line| line.text.as_str()).collect();
     let end = texts.iter().rposition(|text| !text.is_empty()).map_or(0, |row| row + 1);
-    let text = texts[end.saturating_sub(lines)..end].join("\n");
     LogPage {
-        text,
+        text: within(texts[end.saturating_sub(lines)..end].join("\n")),
         next: end_cursor(look, seen),
         more: false,
+        gap: false,
     }
 }
 
@@ -94,7 +96,7 @@ impl Cursor {
         format!("{}-{:08x}", self.line, self.anchor)
     }
 
-    fn decode(token: &str) -> Result<Self, Error> {
+    fn decode(token: &str) -> Result<Self> {
         let parts = token.split_once('-');
         let read = parts.and_then(|(line, anchor)| Some((line.parse().ok()?, u32::from_str_radix(anchor, 16).ok()?)));
         let (line, anchor) = read.filter(|(line, _)| *line < 100_000_000).ok_or_else(|| {
@@ -154,21 +156,24 @@ struct Range {
 
 /// Reads one pane's history.
 struct Reader<'a> {
-    tmux: &'a Tmux,
     pane: &'a str,
 }
 
 impl Reader<'_> {
     /// The last lines of output.
-    fn last(&self, look: &Look, seen: &Observation, lines: usize) -> Result<LogPage, Error> {
+    fn last(&self, look: &Look, seen: &Observation, lines: usize) -> Result<LogPage> {
         let end = look.history + seen.content_end;
         let from = end.saturating_sub(lines);
         let range = self.range(look.history, from, end)?;
-        Ok(range.page(end, settled(look, seen).max(from), false))
+        let page = range.page(end, settled(look, seen).max(from), false);
+        Ok(LogPage {
+            text: within(page.text),
+            ..page
+        })
     }
 
     /// The first lines past a cursor.
-    fn after(&self, look: &Look, seen: &Observation, lines: usize, cursor: Cursor) -> Result<LogPage, Error> {
+    fn after(&self, look: &Look, seen: &Observation, lines: usize, cursor: Cursor) -> Result<LogPage> {
         if let Some(page) = self.page_after(look, seen, lines, cursor)? {
             return Ok(page);
         }
@@ -182,13 +187,7 @@ impl Reader<'_> {
     }
 
     /// The page at a cursor, if the lines before it are still those it remembers.
-    fn page_after(
-        &self,
-        look: &Look,
-        seen: &Observation,
-        lines: usize,
-        cursor: Cursor,
-    ) -> Result<Option<LogPage>, Error> {
+    fn page_after(&self, look: &Look, seen: &Observation, lines: usize, cursor: Cursor) -> Result<Option<LogPage>> {
         let whole = settled(look, seen);
         if cursor.line > look.history + seen.content_end {
             return Ok(None);
@@ -198,18 +197,20 @@ impl Reader<'_> {
         if range.scrolled > 0 || range.rows.anchor(cursor.line) != cursor.anchor {
             return Ok(None);
         }
-        Ok(Some(range.page(end, end, end < whole)))
+        let page = range.page(end, end, end < whole);
+        if page.text.len() > BYTES_MAX && lines > 1 {
+            return self.page_after(look, seen, lines / 2, cursor);
+        }
+        Ok(Some(page))
     }
 
-    /// What is answered when the place of a cursor is no more: the last lines, and a word that some are missing.
-    fn gone(&self, look: &Look, seen: &Observation, lines: usize) -> Result<LogPage, Error> {
-        let mut page = self.last(look, seen, lines)?;
-        page.text = format!("(earlier output is gone; these are the last lines)\n{}", page.text);
-        Ok(page)
+    /// What is answered when the place of a cursor is no more: the last lines.
+    fn gone(&self, look: &Look, seen: &Observation, lines: usize) -> Result<LogPage> {
+        Ok(self.last(look, seen, lines)?.with_gap())
     }
 
     /// Reads the lines from `from` up to `to`, with those before that a cursor needs, while the pane stands still.
-    fn range(&self, mut history: usize, from: usize, to: usize) -> Result<Range, Error> {
+    fn range(&self, mut history: usize, from: usize, to: usize) -> Result<Range> {
         let (started, mut tries) = (history, 0);
         loop {
             let range = self.range_once(history, from, to)?;
@@ -221,7 +222,7 @@ impl Reader<'_> {
         }
     }
 
-    fn range_once(&self, history: usize, from: usize, to: usize) -> Result<Range, Error> {
+    fn range_once(&self, history: usize, from: usize, to: usize) -> Result<Range> {
         let first = from.saturating_sub(ANCHOR + 1);
         let mut commands = vec![words(&["display-message", "-p", "-t", self.pane, MANY])];
         if first < to {
@@ -230,7 +231,7 @@ impl Reader<'_> {
         if from < to {
             commands.push(self.capture(&["-J"], relative(from, history), relative(to - 1, history)));
         }
-        let output = self.tmux.run(chain(commands))?.whole()?;
+        let output = tmux::run(tmux::command(chain(commands)))?.whole()?;
         let mut rest = output.as_slice();
         let now = header(&mut rest).ok_or_else(unreadable)?;
         let rows = take_lines(&mut rest, to.saturating_sub(first)).ok_or_else(unreadable)?;
@@ -255,9 +256,9 @@ impl Reader<'_> {
     }
 
     /// Looks for a cursor whose line is not where it was.
-    fn search(&self, cursor: Cursor) -> Result<Option<usize>, Error> {
+    fn search(&self, cursor: Cursor) -> Result<Option<usize>> {
         let from = format!("-{SEARCH}");
-        let output = self.tmux.order(&[
+        let output = tmux::order(&[
             &["display-message", "-p", "-t", self.pane, MANY],
             &["capture-pane", "-p", "-S", &from, "-t", self.pane],
         ])?;
@@ -283,6 +284,7 @@ impl Range {
             text: self.text,
             next: cursor.encode(),
             more,
+            gap: false,
         }
     }
 }
@@ -317,6 +319,16 @@ fn texts(captured: &str) -> Vec<String> {
         .collect()
 }
 
+/// The last lines of a text that fit on one page.
+fn within(mut text: String) -> String {
+    if text.len() > BYTES_MAX {
+        let from = text.ceil_char_boundary(text.len() - BYTES_MAX);
+        let line = text[from..].find('\n').map_or(from, |end| from + end + 1);
+        text.drain(..line);
+    }
+    text
+}
+
 fn unreadable() -> Error {
     Error::Failed("tmux's view of the pane could not be read".to_owned())
 }
@@ -324,7 +336,11 @@ fn unreadable() -> Error {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use berth_plugin::Backend as _;
+
     use super::*;
+    use crate::Plugin;
+    use crate::fake::Fake;
 
     fn lines(first: usize, count: usize) -> Lines {
         Lines {
@@ -381,6 +397,73 @@ mod tests {
                 relative(2, 5).as_str()
             ),
             ("0", "2", "-3")
+        );
+    }
+
+    #[test]
+    fn a_text_that_is_too_long_for_a_page_loses_its_first_lines() {
+        assert_eq!(within("short".to_owned()), "short");
+        let line = format!("{}\n", "ä".repeat(999));
+        let text = within(line.repeat(400) + "last");
+        assert!(text.len() <= BYTES_MAX && text.len() > BYTES_MAX - line.len());
+        assert!(text.starts_with(&line) && text.ends_with("last"));
+        assert!(within("ä".repeat(BYTES_MAX)).len() <= BYTES_MAX);
+    }
+
+    fn query(view: Option<&str>, lines: u32, after: Option<&str>) -> LogQuery {
+        LogQuery {
+            view: view.map(str::to_owned),
+            lines,
+            after: after.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn a_log_is_read_on_from_a_cursor_with_nothing_lost_and_nothing_doubled() {
+        let fake = Fake::new();
+        for number in 0..90 {
+            fake.says(&format!("line {number}"));
+        }
+        let last = Plugin::read_log("app", query(None, 3, None)).unwrap();
+        assert_eq!(last.text, "line 87\nline 88\nline 89");
+        for number in 90..300 {
+            fake.says(&format!("line {number}"));
+        }
+        let (mut after, mut read) = (last.next, Vec::new());
+        loop {
+            let page = Plugin::read_log("app", query(Some("scrollback"), 40, Some(&after))).unwrap();
+            assert!(!page.gap);
+            read.extend(page.text.lines().map(str::to_owned));
+            after = page.next;
+            if !page.more {
+                break;
+            }
+        }
+        let expected: Vec<_> = (90..300).map(|number| format!("line {number}")).collect();
+        assert_eq!(read, expected);
+        let screen = Plugin::read_log("app", query(Some("screen"), 99, None)).unwrap();
+        assert!(
+            screen.text.ends_with("demo agent · idle · /help for commands"),
+            "{}",
+            screen.text
+        );
+    }
+
+    #[test]
+    fn output_that_is_gone_is_a_gap() {
+        let fake = Fake::new();
+        fake.says("hello");
+        let page = Plugin::read_log("app", query(None, 9, Some("5000-0000abcd"))).unwrap();
+        assert_eq!((page.text.as_str(), page.gap), ("hello", true));
+    }
+
+    #[test]
+    fn a_view_that_is_not_there_is_refused_with_those_that_are() {
+        let _fake = Fake::new();
+        let refused = Plugin::read_log("app", query(Some("transcript"), 9, None)).unwrap_err();
+        assert!(
+            refused.to_string().contains("scrollback and screen, not transcript"),
+            "{refused}"
         );
     }
 }

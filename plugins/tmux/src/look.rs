@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::io::BufRead as _;
 
 use berth_agents::Screen;
-use berth_plugin::types::Error;
+use berth_plugin::{Error, Result};
 
 use crate::panes::{LOOKS, Pane, field, text};
-use crate::tmux::{LONGEST, Tmux, Trouble, chain, length, words};
+use crate::tmux::{self, LONGEST, Trouble, chain, length, words};
 
 /// What stands before the lines of a pane that is looked at closely.
 pub(crate) const CLOSE: &str = "#{pane_dead}:#{pane_in_mode}:#{pane_height}:#{history_size}:#{cursor_y}:#{n:pane_current_command}:#{pane_current_command}";
@@ -32,10 +32,10 @@ pub(crate) struct Look {
 }
 
 /// Looks closely at one pane.
-pub(crate) fn close(tmux: &Tmux, pane: &str) -> Result<Look, Error> {
+pub(crate) fn close(pane: &str) -> Result<Look> {
     let from = format!("-{ABOVE}");
     for _ in 0..LOOKS {
-        let output = tmux.order(&[
+        let output = tmux::order(&[
             &["display-message", "-p", "-t", pane, CLOSE],
             &["capture-pane", "-p", "-e", "-S", &from, "-t", pane],
         ])?;
@@ -48,13 +48,13 @@ pub(crate) fn close(tmux: &Tmux, pane: &str) -> Result<Look, Error> {
 
 /// Looks at these panes, in as few commands as they fit in. A pane that vanishes meanwhile has no look, and costs one
 /// more command, never the others' screens.
-pub(crate) fn many(tmux: &Tmux, panes: &[&Pane]) -> Result<Vec<Option<Look>>, Error> {
+pub(crate) fn many(panes: &[&Pane]) -> Result<Vec<Option<Look>>> {
     let mut looks: Vec<Option<Look>> = Vec::new();
     let mut vanished = 0;
     while looks.len() < panes.len() {
         let commands = fitting(&panes[looks.len()..]);
         let wanted = commands.len();
-        let reply = tmux.run(chain(commands))?;
+        let reply = tmux::run(tmux::command(chain(commands)))?;
         let mut output = reply.stdout.as_slice();
         let seen: Vec<_> = std::iter::from_fn(|| parse_one_of_many(&mut output))
             .take(wanted)

@@ -1,8 +1,8 @@
 //! The list of all panes, as tmux tells it.
 
-use berth_plugin::types::Error;
+use berth_plugin::{Error, Result};
 
-use crate::tmux::{Tmux, Trouble, words};
+use crate::tmux::{self, Trouble, words};
 
 /// What is asked of each pane. What others chose (names, a command, a path) stands last with its length in bytes
 /// before it, so that a new line in a path cannot forge a row.
@@ -46,9 +46,9 @@ pub(crate) enum End {
 pub(crate) const LOOKS: usize = 4;
 
 /// Lists every pane; none where no server runs.
-pub(crate) fn list(tmux: &Tmux) -> Result<Vec<Pane>, Error> {
+pub(crate) fn list() -> Result<Vec<Pane>> {
     for _ in 0..LOOKS {
-        let reply = tmux.run(words(&["list-panes", "-a", "-F", LIST]))?;
+        let reply = tmux::run(tmux::command(words(&["list-panes", "-a", "-F", LIST])))?;
         if reply.error == Some(Trouble::NoServer) {
             return Ok(Vec::new());
         }

@@ -1,66 +1,46 @@
 //! The projects in the granted directories, and where a new session starts.
 
 use berth_plugin::files::{self, Slice};
-use berth_plugin::types::{Error, NewSession, Project};
+use berth_plugin::{Error, NewSession, Project, ProjectPage, Result};
 
 /// What makes a directory a project.
 const SIGNS: [&str; 2] = [".git", ".claude"];
 /// How much of `.git/HEAD` is read, in bytes.
 const HEAD_MAX: u32 = 1024;
 
-/// Lists the directories of projects right below the granted ones.
-pub(crate) fn list() -> Result<Vec<Project>, Error> {
-    let found = files::roots().into_iter().map(|root| (below(&root), root));
-    let (mut projects, unknown) = of_all(found);
-    add_branches(&mut projects);
-    projects.sort_by(|a, b| (&a.name, &a.directory).cmp(&(&b.name, &b.directory)));
-    Ok(unknown.into_iter().chain(projects).collect())
-}
-
-/// The projects of all granted directories, and what of those could not be looked at, as the contract tells that.
-fn of_all(found: impl Iterator<Item = (Result<Vec<Project>, Error>, String)>) -> (Vec<Project>, Vec<Project>) {
-    let (mut projects, mut unknown) = (Vec::new(), Vec::new());
-    for (found, root) in found {
-        match found {
-            Ok(found) => projects.extend(found),
-            Err(error) => unknown.push(Project {
-                name: format!("the projects in {root} are not known: {}", why(&error)),
-                directory: String::new(),
-                branch: None,
-            }),
+/// Lists the directories of projects right below the granted ones. One that cannot be read hides none of the others.
+pub(crate) fn list() -> ProjectPage {
+    let mut page = ProjectPage::of(Vec::new());
+    for root in files::roots() {
+        match below(&root) {
+            Ok(found) => page.projects.extend(found),
+            Err(error) => page.problems.push((unknown(&root), error)),
         }
     }
-    (projects, unknown)
+    add_branches(&mut page.projects);
+    page.projects
+        .sort_by(|a, b| (&a.name, &a.directory).cmp(&(&b.name, &b.directory)));
+    page
 }
 
-fn why(error: &Error) -> &str {
-    match error {
-        Error::NotFound(why)
-        | Error::Invalid(why)
-        | Error::Refused(why)
-        | Error::Denied(why)
-        | Error::TimedOut(why)
-        | Error::Failed(why) => why,
-        Error::Unsupported | Error::Busy => "it cannot be read",
-    }
+/// What is told of a granted directory that could not be looked at, before why.
+fn unknown(root: &str) -> String {
+    format!("the projects in {root} are not known")
 }
 
-fn below(root: &str) -> Result<Vec<Project>, Error> {
-    let entries = files::list(root, &SIGNS.map(str::to_owned))?;
-    let projects = entries
-        .into_iter()
-        .filter(|entry| entry.kind == files::Kind::Directory && is_plain(&entry.name));
-    Ok(projects
-        .map(|entry| Project {
-            directory: join(root, &entry.name),
-            name: entry.name,
-            branch: None,
+fn below(root: &str) -> Result<Vec<Project>> {
+    let entries = files::entries_having(root, SIGNS)?;
+    let named = entries.into_iter().filter(|entry| is_plain(&entry.name));
+    Ok(named
+        .map(|entry| {
+            let directory = join(root, &entry.name);
+            Project::new(entry.name, directory)
         })
         .collect())
 }
 
 /// The directory in which a new session starts: the one asked for, the project's, or the first granted one.
-pub(crate) fn start_directory(request: &NewSession) -> Result<String, Error> {
+pub(crate) fn start_directory(request: &NewSession) -> Result<String> {
     match (&request.directory, &request.project) {
         (Some(_), Some(_)) => Err(Error::Invalid("give `project` or `working_dir`, not both".to_owned())),
         (Some(directory), None) if directory.starts_with('/') => plain_path(directory).map(str::to_owned),
@@ -74,7 +54,7 @@ fn no_roots() -> Error {
 }
 
 /// A project's name, or a path below one of the granted directories: the first where it is.
-fn below_a_root(path: &str) -> Result<String, Error> {
+fn below_a_root(path: &str) -> Result<String> {
     let path = plain_path(path)?.trim_matches('/');
     let roots = files::roots();
     if roots.is_empty() {
@@ -82,7 +62,7 @@ fn below_a_root(path: &str) -> Result<String, Error> {
     }
     let looked = roots.iter().map(|root| {
         let directory = join(root, path);
-        files::list(&directory, &[]).map(|_| directory)
+        files::entries(&directory).map(|_| directory)
     });
     first_there(looked)?.ok_or_else(|| {
         Error::Invalid(format!(
@@ -93,7 +73,7 @@ fn below_a_root(path: &str) -> Result<String, Error> {
 }
 
 /// The first that is there. Where none is, one that could not be looked at is an error: it may be the one that is meant.
-fn first_there(looked: impl Iterator<Item = Result<String, Error>>) -> Result<Option<String>, Error> {
+fn first_there(looked: impl Iterator<Item = Result<String>>) -> Result<Option<String>> {
     let mut unknown = None;
     for outcome in looked {
         match outcome {
@@ -105,7 +85,7 @@ fn first_there(looked: impl Iterator<Item = Result<String, Error>>) -> Result<Op
     unknown.map_or(Ok(None), Err)
 }
 
-fn plain_path(path: &str) -> Result<&str, Error> {
+fn plain_path(path: &str) -> Result<&str> {
     let steps_out = path.split('/').any(|part| part == "..");
     if path.trim().is_empty() || steps_out || path.starts_with('~') || path.chars().any(char::is_control) {
         return Err(Error::Invalid(format!(
@@ -128,11 +108,11 @@ fn is_plain(name: &str) -> bool {
 fn add_branches(projects: &mut [Project]) {
     let head = |project: &Project| Slice {
         path: format!("{}/.git/HEAD", project.directory),
-        from: 0,
+        start: 0,
         max: HEAD_MAX,
     };
-    let slices: Vec<_> = projects.iter().map(head).collect();
-    for (project, head) in projects.iter_mut().zip(files::read(&slices)) {
+    let heads = files::read_all(projects.iter().map(head));
+    for (project, head) in projects.iter_mut().zip(heads) {
         project.branch = head.ok().as_deref().and_then(branch);
     }
 }
@@ -149,36 +129,58 @@ fn branch(head: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use berth_plugin::testing::Host;
+
     use super::*;
+    use crate::fake;
 
     #[test]
-    fn an_unreadable_directory_hides_no_projects_of_the_others_and_is_never_told_as_empty() {
-        let project = |name: &str| Project {
-            name: name.to_owned(),
-            directory: format!("/p/{name}"),
-            branch: None,
+    fn projects_are_listed_by_name_with_their_branches() {
+        let host = Host::new();
+        host.file("web/.git/HEAD", "ref: refs/heads/main\n");
+        host.file("app/.claude/settings.json", "{}");
+        host.file("notes/todo", "");
+        let page = list();
+        let found: Vec<_> = page
+            .projects
+            .iter()
+            .map(|project| (project.name.as_str(), project.branch.as_deref()))
+            .collect();
+        assert_eq!(found, [("app", None), ("web", Some("main"))]);
+        assert_eq!(
+            page.projects[0].directory,
+            host.directory().join("app").display().to_string()
+        );
+        assert_eq!(page.problems, []);
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_read_is_a_problem_and_never_told_as_empty() {
+        let host = Host::new();
+        let root = host.directory().display().to_string();
+        std::fs::remove_dir(host.directory()).unwrap();
+        let page = list();
+        assert_eq!(page.projects, []);
+        assert!(matches!(page.problems.as_slice(), [(what, Error::NotFound(_))] if *what == unknown(&root)));
+    }
+
+    #[test]
+    fn a_session_starts_in_a_project_by_its_name_or_in_the_first_granted_directory() {
+        let host = Host::new();
+        host.file("app/x", "");
+        let root = host.directory().display().to_string();
+        let start = |project: Option<&str>, directory: Option<&str>| {
+            start_directory(&NewSession {
+                project: project.map(str::to_owned),
+                directory: directory.map(str::to_owned),
+                ..fake::request("1")
+            })
         };
-        let some = |name| (Ok(vec![project(name)]), "/p".to_owned());
-        let unreadable = |root: &str| (Err(Error::Failed("unreadable".to_owned())), root.to_owned());
-        for (found, projects, unknown) in [
-            (vec![some("a"), unreadable("/r"), some("b")], vec!["a", "b"], vec!["/r"]),
-            (vec![unreadable("/r"), unreadable("/s")], vec![], vec!["/r", "/s"]),
-            (
-                vec![(Ok(Vec::new()), "/p".to_owned()), unreadable("/r")],
-                vec![],
-                vec!["/r"],
-            ),
-            (vec![(Ok(Vec::new()), "/p".to_owned())], vec![], vec![]),
-            (vec![], vec![], vec![]),
-        ] {
-            let (known, told) = of_all(found.into_iter());
-            let names: Vec<_> = known.iter().map(|project| project.name.as_str()).collect();
-            assert_eq!(names, projects);
-            assert_eq!(told.len(), unknown.len());
-            for (row, root) in told.iter().zip(unknown) {
-                assert_eq!(row.name, format!("the projects in {root} are not known: unreadable"));
-                assert!(row.directory.is_empty());
-            }
+        assert_eq!(start(None, None), Ok(root.clone()));
+        assert_eq!(start(Some("app"), None), Ok(format!("{root}/app")));
+        assert_eq!(start(None, Some("/anywhere")), Ok("/anywhere".to_owned()));
+        for (project, directory) in [(Some("none"), None), (Some("app"), Some("/x")), (Some(".."), None)] {
+            assert!(matches!(start(project, directory), Err(Error::Invalid(_))));
         }
     }
 

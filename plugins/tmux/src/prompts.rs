@@ -1,54 +1,73 @@
 //! Questions: what identifies one, and how the contract has it.
 
-use berth_agents::{Kind, Prompt as Seen};
-use berth_plugin::types::{Choice, Prompt, PromptKind};
+use berth_agents::{Choice as Offered, Effect as Does, Kind, Prompt as Seen};
+use berth_plugin::{Choice, Effect, Prompt, PromptKind};
 
 use crate::answers::{Damage, Given};
 use crate::digest;
 use crate::panes::Pane;
 
-/// The id of a prompt: of this pane, this question under this output, after this many answers.
-pub(crate) fn id(pane: &Pane, history: usize, given: &Given, prompt: &Seen) -> String {
-    let (created, history, count) = (pane.created.to_string(), history.to_string(), given.count.to_string());
+/// The id of a prompt: of this pane, this question under this output, after this many answers, where that is known.
+pub(crate) fn id(pane: &Pane, history: usize, given: Option<&Given>, prompt: &Seen) -> String {
+    let count = given.map_or(0, |given| given.count).to_string();
+    let (created, history) = (pane.created.to_string(), history.to_string());
     let digest = digest::of([pane.id.as_str(), &created, &prompt.fingerprint, &history, &count]);
     format!("{digest:016x}")
 }
 
 /// A prompt as the contract has it.
-pub(crate) fn shown(id: String, prompt: Seen) -> Prompt {
-    let choice = |choice: berth_agents::Choice| Choice {
-        key: choice.key,
-        label: choice.label,
-        description: choice.description,
-        declines: choice.declines,
+pub(crate) fn shown(id: String, prompt: Seen, dismissible: bool) -> Prompt {
+    let kind = match prompt.kind {
+        Kind::Permission => PromptKind::Permission,
+        Kind::Question => PromptKind::Question,
+        Kind::Trust => PromptKind::Trust,
+        Kind::Other => PromptKind::Other,
     };
+    let (question, detail) = parts(&prompt.question);
     Prompt {
-        id,
-        kind: match prompt.kind {
-            Kind::Permission => PromptKind::Permission,
-            Kind::Question => PromptKind::Question,
-            Kind::Trust => PromptKind::Trust,
-            Kind::Other => PromptKind::Other,
-        },
-        question: prompt.question,
+        detail,
         choices: prompt.choices.into_iter().map(choice).collect(),
         multiple: prompt.multiple,
         accepts_text: prompt.text_place.is_some(),
+        dismissible,
         cut: prompt.cut,
-        asked_at: None,
+        ..Prompt::new(id, kind, question)
     }
+}
+
+fn choice(offered: Offered) -> Choice {
+    let effect = match offered.effect {
+        Does::Accepts => Effect::Accepts,
+        Does::Widens => Effect::Widens,
+        Does::Declines => Effect::Declines,
+        Does::Neutral => Effect::Neutral,
+    };
+    Choice {
+        description: offered.description,
+        ticked: offered.ticked == Some(true),
+        ..Choice::new(offered.key, offered.label, effect)
+    }
+}
+
+/// The line that asks, and all others, which are what is asked about. An agent asks last.
+fn parts(text: &str) -> (String, Option<String>) {
+    let mut lines: Vec<_> = text.lines().collect();
+    let asking = lines.iter().rposition(|line| line.contains('?'));
+    let Some(asking) = asking.or_else(|| lines.len().checked_sub(1)) else {
+        return (String::new(), None);
+    };
+    let question = lines.remove(asking).to_owned();
+    (question, (!lines.is_empty()).then(|| lines.join("\n")))
 }
 
 /// A prompt that is seen but cannot be answered: which answers were given before is not known, so the same answer could
 /// be given twice. It says why and what to do before all else, and offers no choice.
 pub(crate) fn out_of_reach(prompt: Prompt, damage: &Damage) -> Prompt {
+    let asked = [Some(prompt.question), prompt.detail].into_iter().flatten();
     Prompt {
-        question: format!("{damage}\n\n{}", prompt.question),
-        choices: Vec::new(),
-        multiple: false,
-        accepts_text: false,
+        detail: Some(asked.collect::<Vec<_>>().join("\n")),
         cut: true,
-        ..prompt
+        ..Prompt::new(prompt.id, prompt.kind, damage.to_string())
     }
 }
 
@@ -74,19 +93,58 @@ mod tests {
     #[test]
     fn an_id_covers_pane_menu_output_history_and_answers() {
         let (one, two) = (pane("%1", "a", "b", "c"), pane("%2", "a", "b", "c"));
-        let none = Given::default();
-        let mut some = Given::default();
-        some.count = 1;
-        let base = id(&one, 5, &none, &menu("● a", "touch x"));
-        assert_eq!(base, id(&one, 5, &none, &menu("● a", "touch x")));
+        let mut counted = Given::default();
+        counted.count = 1;
+        let (none, some) = (Some(&Given::default()), Some(&counted));
+        let base = id(&one, 5, none, &menu("● a", "touch x"));
+        assert_eq!(base, id(&one, 5, none, &menu("● a", "touch x")));
         for other in [
-            id(&two, 5, &none, &menu("● a", "touch x")),
-            id(&one, 6, &none, &menu("● a", "touch x")),
-            id(&one, 5, &some, &menu("● a", "touch x")),
-            id(&one, 5, &none, &menu("● b", "touch x")),
-            id(&one, 5, &none, &menu("● a", "touch y")),
+            id(&two, 5, none, &menu("● a", "touch x")),
+            id(&one, 6, none, &menu("● a", "touch x")),
+            id(&one, 5, some, &menu("● a", "touch x")),
+            id(&one, 5, none, &menu("● b", "touch x")),
+            id(&one, 5, none, &menu("● a", "touch y")),
         ] {
             assert_ne!(base, other);
         }
+    }
+
+    #[test]
+    fn the_last_line_that_asks_is_the_question_and_all_others_are_what_it_is_about() {
+        for (text, question, detail) in [
+            (
+                "Run command\ntouch x\nDo you want to proceed?",
+                "Do you want to proceed?",
+                Some("Run command\ntouch x"),
+            ),
+            (
+                "curl http://x?y\nDo you want to proceed?",
+                "Do you want to proceed?",
+                Some("curl http://x?y"),
+            ),
+            (
+                "/the/dir\nDo you trust it?\nSecurity guide",
+                "Do you trust it?",
+                Some("/the/dir\nSecurity guide"),
+            ),
+            ("Go on? [y/n]", "Go on? [y/n]", None),
+            ("Settings\nEsc to close", "Esc to close", Some("Settings")),
+            ("", "", None),
+        ] {
+            assert_eq!(parts(text), (question.to_owned(), detail.map(str::to_owned)), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_choice_says_what_it_does_and_whether_it_is_ticked() {
+        let shown = shown("1".to_owned(), menu("", "touch x"), true);
+        assert_eq!(
+            (shown.kind, shown.question.as_str()),
+            (PromptKind::Permission, "Do you want to proceed?")
+        );
+        assert_eq!(shown.detail.as_deref(), Some("Run command\ntouch x"));
+        let effects: Vec<_> = shown.choices.iter().map(|choice| choice.effect).collect();
+        assert_eq!(effects, [Effect::Accepts, Effect::Declines]);
+        assert!(shown.dismissible && !shown.cut && shown.choices.iter().all(|choice| !choice.ticked));
     }
 }

@@ -1,51 +1,70 @@
 //! Answering a question: exactly the one that was meant.
 
-use berth_agents::{Answer as Wanted, Keyed, Plan, Prompt as Seen};
-use berth_plugin::types::{Answer, Error};
+use std::cell::Cell;
 
-use crate::answers::{Damage, Given};
+use berth_agents::{Answer as Wanted, Keyed, Plan, Prompt as Seen};
+use berth_plugin::{Answer, Answered, Delivery, Error, Reply, Result};
+
+use crate::answers::{self, Damage, Given};
 use crate::clock::pause;
-use crate::look::{self, Look};
-use crate::prompts;
+use crate::look;
 use crate::sessions::{self, Found};
 use crate::setup::{Entry, Setup};
-use crate::tmux::literal;
+use crate::tmux::{self, literal};
+use crate::{log, prompts};
 
 /// How long a menu may take to follow a key, in milliseconds.
 const GONE_MS: u64 = 3000;
 const STEP_MS: u64 = 1000;
 const POLL_MS: u64 = 50;
 
-/// Answers the prompt `wanted`, and no other.
-pub(crate) fn respond(setup: &Setup, session: &str, wanted: &str, answer: Answer) -> Result<(), Error> {
+/// Answers the prompt that is meant, and no other.
+pub(crate) fn respond(setup: &Setup, session: &str, answers: Vec<Answered>) -> Result<Delivery> {
+    let Answered { prompt: wanted, answer } = only(answers)?;
     let found = sessions::find(setup, session)?;
-    let at = Standing::at(setup, &found)?;
+    let at = Standing::at(&found)?;
     let refused = |damage: Damage| Error::Refused(format!("{damage} Nothing was pressed."));
-    let given = setup.answers.of(session).map_err(refused)?;
-    let menu = at.menu(wanted, &given)?;
-    let plan = at
-        .entry
-        .agent
-        .plan(&menu.prompt, &meant(answer))
-        .map_err(|why| Error::Invalid(why.0))?;
+    let given = answers::of(session).map_err(refused)?;
+    let menu = at.menu(&wanted, &given)?;
+    let plan = at.entry.agent.plan(&menu.prompt, &meant(answer)?);
+    let plan = plan.map_err(|why| Error::Invalid(why.0))?;
     if menu.in_mode {
-        setup
-            .tmux
-            .order(&[&["send-keys", "-X", "-t", &found.pane.id, "cancel"]])?;
+        tmux::order(&[&["send-keys", "-X", "-t", &found.pane.id, "cancel"]])?;
     }
     // Keys just after a menu's appearing are dropped, so it must have stood for a while.
     pause(at.entry.agent.menu_pause_ms());
-    let menu = at.menu(wanted, &given)?;
-    setup.answers.record(session, wanted)?;
-    at.carry_out(plan, &menu)?;
-    at.until_gone(&menu)
+    let menu = at.menu(&wanted, &given)?;
+    answers::record(session, &wanted)?;
+    let delivery = match at.carry_out(plan, &menu).and_then(|()| at.until_gone(&menu)) {
+        Ok(()) => Delivery::confirmed(),
+        Err(error) if !at.pressed.get() => return Err(error),
+        Err(error) => Delivery::unconfirmed().fact("note", error.to_string()),
+    };
+    Ok(delivery.after(menu.cursor))
 }
 
-fn meant(answer: Answer) -> Wanted {
+fn only(answers: Vec<Answered>) -> Result<Answered> {
+    match <[Answered; 1]>::try_from(answers) {
+        Ok([answered]) => Ok(answered),
+        Err(answers) if answers.is_empty() => Err(Error::Invalid("there is no answer: give one".to_owned())),
+        Err(_) => Err(Error::Conflict(
+            "a session asks one thing at a time here, so not all of these prompts are open, and nothing was pressed"
+                .to_owned(),
+        )),
+    }
+}
+
+fn meant(answer: Answer) -> Result<Wanted> {
     match answer {
-        Answer::Choices(keys) => Wanted::Choices(keys),
-        Answer::Text(text) => Wanted::Text(text),
-        Answer::Dismiss => Wanted::Dismiss,
+        Answer::Dismiss => Ok(Wanted::Dismiss),
+        Answer::Reply(Reply { choices, text: None }) => Ok(Wanted::Choices(choices)),
+        Answer::Reply(Reply {
+            choices,
+            text: Some(text),
+        }) if choices.is_empty() => Ok(Wanted::Text(text)),
+        Answer::Reply(_) => Err(Error::Invalid(
+            "this backend takes choices or words, not both: leave one of them out".to_owned(),
+        )),
     }
 }
 
@@ -54,6 +73,8 @@ struct Menu {
     prompt: Seen,
     history: usize,
     in_mode: bool,
+    /// The log cursor just before it.
+    cursor: String,
 }
 
 impl Menu {
@@ -64,45 +85,48 @@ impl Menu {
 
 /// The pane in which a question stands.
 struct Standing<'a> {
-    setup: &'a Setup,
     found: &'a Found<'a>,
     entry: &'a Entry,
+    /// A key was pressed, or may have been.
+    pressed: Cell<bool>,
 }
 
 impl<'a> Standing<'a> {
-    fn at(setup: &'a Setup, found: &'a Found<'a>) -> Result<Self, Error> {
+    fn at(found: &'a Found<'a>) -> Result<Self> {
         Ok(Self {
-            setup,
             found,
             entry: found.known()?,
+            pressed: Cell::new(false),
         })
     }
 
     /// The menu on the screen now, if any.
-    fn look(&self) -> Result<Option<Menu>, Error> {
-        let look: Look = look::close(&self.setup.tmux, &self.found.pane.id)?;
+    fn look(&self) -> Result<Option<Menu>> {
+        let look = look::close(&self.found.pane.id)?;
         self.found.living(&look)?;
-        let prompt = self.entry.agent.observe(&look.screen).prompt;
-        Ok(prompt.map(|prompt| Menu {
+        let seen = self.entry.agent.observe(&look.screen);
+        let cursor = log::end_cursor(&look, &seen);
+        Ok(seen.prompt.map(|prompt| Menu {
             prompt,
+            cursor,
             history: look.history,
             in_mode: look.in_mode,
         }))
     }
 
     /// The menu on the screen now, where it is the wanted one.
-    fn menu(&self, wanted: &str, given: &Given) -> Result<Menu, Error> {
+    fn menu(&self, wanted: &str, given: &Given) -> Result<Menu> {
         let present = self.look()?;
         let present_id = present
             .as_ref()
-            .map(|menu| prompts::id(&self.found.pane, menu.history, given, &menu.prompt));
+            .map(|menu| prompts::id(&self.found.pane, menu.history, Some(given), &menu.prompt));
         match (present, present_id) {
             (Some(menu), Some(id)) if id == wanted => Ok(menu),
-            (_, present) => Err(Error::Refused(not_there(given.holds(wanted), present.as_deref()))),
+            (_, present) => Err(Error::Conflict(not_there(given.holds(wanted), present.as_deref()))),
         }
     }
 
-    fn carry_out(&self, plan: Plan, menu: &Menu) -> Result<(), Error> {
+    fn carry_out(&self, plan: Plan, menu: &Menu) -> Result<()> {
         match plan {
             Plan::Press(key) => self.press(&key),
             Plan::MoveAndEnter(place) => {
@@ -123,15 +147,20 @@ impl<'a> Standing<'a> {
         }
     }
 
-    fn press(&self, key: &str) -> Result<(), Error> {
-        self.setup
-            .tmux
-            .order(&[&["send-keys", "-t", &self.found.pane.id, "--", key]])
-            .map(drop)
+    fn press(&self, key: &str) -> Result<()> {
+        self.send(&["send-keys", "-t", &self.found.pane.id, "--", key])
+    }
+
+    fn send(&self, keys: &[&str]) -> Result<()> {
+        let sent = tmux::order(&[keys]).map(drop);
+        if matches!(sent, Ok(()) | Err(Error::TimedOut(_) | Error::Failed(_))) {
+            self.pressed.set(true);
+        }
+        sent
     }
 
     /// Moves the highlight, and sees it arrive before anything is taken.
-    fn move_to(&self, place: usize, menu: &Menu) -> Result<(), Error> {
+    fn move_to(&self, place: usize, menu: &Menu) -> Result<()> {
         let mut at = menu.prompt.highlighted;
         while at != place {
             let (key, next) = if at < place { ("Down", at + 1) } else { ("Up", at - 1) };
@@ -142,7 +171,7 @@ impl<'a> Standing<'a> {
         Ok(())
     }
 
-    fn toggle(&self, key: &str, menu: &Menu) -> Result<(), Error> {
+    fn toggle(&self, key: &str, menu: &Menu) -> Result<()> {
         let ticked = |prompt: &Seen| {
             prompt
                 .choices
@@ -155,16 +184,14 @@ impl<'a> Standing<'a> {
         self.until(menu, |now| ticked(now) != before)
     }
 
-    fn write(&self, text: &str, menu: &Menu) -> Result<(), Error> {
-        self.setup
-            .tmux
-            .order(&[&["send-keys", "-l", "-t", &self.found.pane.id, "--", &literal(text)]])?;
+    fn write(&self, text: &str, menu: &Menu) -> Result<()> {
+        self.send(&["send-keys", "-l", "-t", &self.found.pane.id, "--", &literal(text)])?;
         let start: String = letters(text).take(20).collect();
         self.until(menu, |now| now.highlighted_text.contains(&start))
     }
 
     /// Waits until the same question shows what a key should do.
-    fn until(&self, menu: &Menu, shows: impl Fn(&Seen) -> bool) -> Result<(), Error> {
+    fn until(&self, menu: &Menu, shows: impl Fn(&Seen) -> bool) -> Result<()> {
         for _ in 0..STEP_MS / POLL_MS {
             pause(POLL_MS);
             // Keys were pressed, so no error of this look may read as a refusal.
@@ -187,7 +214,7 @@ impl<'a> Standing<'a> {
     }
 
     /// Waits until the answered menu has gone. Another may stand in its place.
-    fn until_gone(&self, menu: &Menu) -> Result<(), Error> {
+    fn until_gone(&self, menu: &Menu) -> Result<()> {
         for _ in 0..GONE_MS / POLL_MS {
             pause(POLL_MS);
             match self.look() {
@@ -243,7 +270,109 @@ fn letters(text: &str) -> impl Iterator<Item = char> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use berth_plugin::{Backend as _, Control as _, Receipt};
+
     use super::*;
+    use crate::Plugin;
+    use crate::fake::{Fake, MENU};
+
+    fn chosen(prompt: &str, key: &str) -> Vec<Answered> {
+        reply(prompt, &[key], None)
+    }
+
+    fn reply(prompt: &str, choices: &[&str], text: Option<&str>) -> Vec<Answered> {
+        let choices = choices.iter().map(|key| (*key).to_owned()).collect();
+        let text = text.map(str::to_owned);
+        vec![Answered {
+            prompt: prompt.to_owned(),
+            answer: Answer::Reply(Reply { choices, text }),
+        }]
+    }
+
+    /// A session that asks, and the id of its prompt.
+    fn asking() -> (Fake, String) {
+        let fake = Fake::new();
+        fake.asks(MENU);
+        let mut session = Plugin::get_session("app").unwrap();
+        (fake, session.prompts.remove(0).id)
+    }
+
+    #[test]
+    fn a_choice_presses_its_key_once_and_is_confirmed() {
+        let (fake, prompt) = asking();
+        let delivery = Plugin::respond("app", chosen(&prompt, "1")).unwrap();
+        assert_eq!(delivery.receipt, Receipt::Confirmed);
+        assert!(delivery.after.is_some());
+        assert_eq!(fake.pressed(), ["1"]);
+    }
+
+    #[test]
+    fn a_dismissal_presses_the_agents_own_key() {
+        let (fake, prompt) = asking();
+        let answer = Answer::Dismiss;
+        Plugin::respond("app", vec![Answered { prompt, answer }]).unwrap();
+        assert_eq!(fake.pressed(), ["Escape"]);
+    }
+
+    #[test]
+    fn an_answer_counts_once_also_where_an_equal_question_follows() {
+        let (fake, prompt) = asking();
+        fake.asks_again_after_an_answer();
+        Plugin::respond("app", chosen(&prompt, "1")).unwrap();
+        let repeated = Plugin::respond("app", chosen(&prompt, "1"));
+        let Err(Error::Conflict(why)) = repeated else {
+            panic!("{repeated:?}");
+        };
+        let now = &Plugin::get_session("app").unwrap().prompts[0].id;
+        assert!(why.contains("already answered") && why.contains(now.as_str()), "{why}");
+        assert_eq!(fake.pressed(), ["1"]);
+    }
+
+    #[test]
+    fn what_cannot_be_answered_presses_nothing() {
+        let (fake, prompt) = asking();
+        let two = [chosen(&prompt, "1"), chosen("other", "1")].concat();
+        for (answers, is_conflict) in [
+            (chosen("other", "1"), true),
+            (two, true),
+            (Vec::new(), false),
+            (chosen(&prompt, "9"), false),
+            (reply(&prompt, &[], None), false),
+            (reply(&prompt, &[], Some("words")), false),
+            (reply(&prompt, &["1"], Some("words")), false),
+        ] {
+            let refused = Plugin::respond("app", answers).unwrap_err();
+            assert_eq!(matches!(refused, Error::Conflict(_)), is_conflict, "{refused}");
+            assert_eq!(matches!(refused, Error::Invalid(_)), !is_conflict, "{refused}");
+        }
+        assert_eq!(fake.pressed(), [""; 0]);
+        // None of it counts as an answer.
+        Plugin::respond("app", chosen(&prompt, "3")).unwrap();
+        assert_eq!(fake.pressed(), ["3"]);
+    }
+
+    #[test]
+    fn once_a_key_was_pressed_there_is_a_receipt_and_never_an_error() {
+        let (fake, prompt) = asking();
+        fake.ignores_keys();
+        let delivery = Plugin::respond("app", chosen(&prompt, "1")).unwrap();
+        assert_eq!(delivery.receipt, Receipt::Unconfirmed);
+        assert!(
+            delivery.facts[0].1.contains("the same menu still stands"),
+            "{delivery:?}"
+        );
+
+        let (fake, prompt) = asking();
+        fake.times_out_after("send-keys");
+        let delivery = Plugin::respond("app", chosen(&prompt, "1")).unwrap();
+        assert_eq!(delivery.receipt, Receipt::Unconfirmed);
+
+        let (fake, prompt) = asking();
+        fake.denies("send-keys");
+        let denied = Plugin::respond("app", chosen(&prompt, "1"));
+        assert!(matches!(denied, Err(Error::Denied(_))), "{denied:?}");
+    }
 
     #[test]
     fn a_refusal_says_what_is_open_now() {

@@ -1,22 +1,16 @@
 //! Sessions: which there are, which agent runs in each, and what each is doing.
 
-use std::path::Path;
-
 use berth_agents::{Observation, State as Seen};
-use berth_plugin::types::{Error, Evidence, Session, State, Timestamp};
+use berth_plugin::{Error, Evidence, Result, Session, SessionPage, SessionQuery, State, Verbs, time};
 
-use crate::answers::Given;
-use crate::clock::now;
-use crate::drafts;
+use crate::answers::{self, Damage};
 use crate::look::{self, Look};
 use crate::panes::{self, End, Pane};
 use crate::prompts;
-use crate::setup::{Entry, STATE, Setup};
+use crate::setup::{Entry, Setup};
 
 /// A screen that says nothing yet belongs to an agent that is starting, for so long after its start.
 const STARTING_MS: u64 = 15_000;
-/// How often ended sessions are forgotten.
-const UPKEEP_MS: u64 = 3_600_000;
 /// Where the agent of a pane has gone, one of these is in front.
 const SHELLS: [&str; 10] = ["sh", "bash", "zsh", "fish", "dash", "ksh", "csh", "tcsh", "login", "nu"];
 
@@ -27,16 +21,16 @@ pub(crate) struct Found<'a> {
     pub(crate) agent: Option<&'a Entry>,
 }
 
-/// All sessions, by two tmux commands.
-pub(crate) fn list(setup: &Setup) -> Result<Vec<Session>, Error> {
+/// The sessions that the query asks for, by two tmux commands. What is damaged of one hides none of the others.
+pub(crate) fn list(setup: &Setup, query: &SessionQuery) -> Result<SessionPage> {
     let found = all(setup)?;
     let shown: Vec<_> = found
         .iter()
         .filter(|found| found.is_readable())
         .map(|found| &found.pane)
         .collect();
-    let mut looks = look::many(&setup.tmux, &shown)?.into_iter();
-    let mut sessions = Vec::with_capacity(found.len());
+    let mut looks = look::many(&shown)?.into_iter();
+    let (mut sessions, mut problems) = (Vec::with_capacity(found.len()), Vec::new());
     for found in &found {
         let look = if found.is_readable() {
             looks.next().flatten()
@@ -45,70 +39,43 @@ pub(crate) fn list(setup: &Setup) -> Result<Vec<Session>, Error> {
         };
         // A readable pane without a look vanished while it was listed: its session has ended.
         if look.is_some() || !found.is_readable() {
-            sessions.push(found.session(setup, look.as_ref()));
+            let (session, damage) = found.session(look.as_ref());
+            problems.extend(damage.map(|damage| (found.id.clone(), Error::Failed(damage.to_string()))));
+            sessions.push(session);
         }
     }
-    Ok(sessions)
+    let page = SessionPage::of(sessions, query);
+    Ok(SessionPage { problems, ..page })
 }
 
 /// One session.
-pub(crate) fn get(setup: &Setup, id: &str) -> Result<Session, Error> {
+pub(crate) fn get(setup: &Setup, id: &str) -> Result<Session> {
     let found = find(setup, id)?;
     let look = if found.is_readable() {
-        Some(look::close(&setup.tmux, &found.pane.id)?)
+        Some(look::close(&found.pane.id)?)
     } else {
         None
     };
-    Ok(found.session(setup, look.as_ref()))
+    let (session, _) = found.session(look.as_ref());
+    if session.prompts.is_empty() && look.is_some() && answers::of(id).is_err() {
+        answers::begin_again(id);
+    }
+    Ok(session)
 }
 
-/// A session that was started and could not be looked at yet.
-pub(crate) fn just_started(id: &str, entry: &Entry, directory: String) -> Session {
-    Session {
-        id: id.to_owned(),
-        name: id.to_owned(),
-        agent: entry.name.clone(),
-        directory,
-        state: State::Starting,
-        evidence: Evidence::Process,
-        since: None,
-        summary: None,
-        prompt: None,
-        url: None,
-        created_at: now(),
-        active_at: None,
-        facts: Vec::new(),
-    }
-}
-
-/// A session of which tmux did not say whether it was started, and `why`.
-pub(crate) fn perhaps_started(id: &str, entry: &Entry, directory: String, why: &str) -> Session {
-    Session {
-        state: State::Unknown,
-        summary: Some(format!("tmux did not say whether it was started: {why}")),
-        ..just_started(id, entry, directory)
-    }
+/// The ids of all sessions.
+pub(crate) fn ids(setup: &Setup) -> Result<Vec<String>> {
+    Ok(all(setup)?.into_iter().map(|found| found.id).collect())
 }
 
 /// Finds a session by its whole id.
-pub(crate) fn find<'a>(setup: &'a Setup, id: &str) -> Result<Found<'a>, Error> {
+pub(crate) fn find<'a>(setup: &'a Setup, id: &str) -> Result<Found<'a>> {
     let found = all(setup)?.into_iter().find(|found| found.id == id);
     found.ok_or_else(|| Error::NotFound("there is no such session: list_sessions shows those there are".to_owned()))
 }
 
-/// Removes what is remembered of sessions that have ended.
-pub(crate) fn forget_ended(setup: &Setup) -> Result<Option<Timestamp>, Error> {
-    let ids: Vec<_> = all(setup)?.into_iter().map(|found| found.id).collect();
-    let answers = setup.answers.keep_only(&ids);
-    answers
-        .and_then(|()| setup.typing.keep_only(&ids))
-        .and_then(|()| drafts::tidy(Path::new(STATE)))
-        .map_err(|error| Error::Failed(format!("could not tidy /state: {error}")))?;
-    Ok(Some(now() + UPKEEP_MS))
-}
-
-fn all(setup: &Setup) -> Result<Vec<Found<'_>>, Error> {
-    Ok(group(setup, panes::list(&setup.tmux)?))
+fn all(setup: &Setup) -> Result<Vec<Found<'_>>> {
+    Ok(group(setup, panes::list()?))
 }
 
 /// One pane a session: the oldest whose agent is known, else the oldest.
@@ -169,7 +136,7 @@ impl<'a> Found<'a> {
     ///
     /// # Errors
     /// Nothing may be typed here: it would run in a shell, or nobody would read it.
-    pub(crate) fn living(&self, look: &Look) -> Result<&'a Entry, Error> {
+    pub(crate) fn living(&self, look: &Look) -> Result<&'a Entry> {
         let entry = self.known()?;
         if look.dead || !self.is_there(&look.process) {
             return Err(Error::Refused(format!(
@@ -180,7 +147,7 @@ impl<'a> Found<'a> {
         Ok(entry)
     }
 
-    pub(crate) fn known(&self) -> Result<&'a Entry, Error> {
+    pub(crate) fn known(&self) -> Result<&'a Entry> {
         self.agent.ok_or_else(|| {
             Error::Refused(
                 "no known agent runs in this session, so nothing was typed: attach to it, or create a new one"
@@ -191,7 +158,7 @@ impl<'a> Found<'a> {
 
     /// What an agent is doing, with the time after its start in which it still loses keys.
     pub(crate) fn state(&self, entry: &Entry, seen: &Observation) -> State {
-        let age = now().saturating_sub(self.pane.created * 1000);
+        let age = time::now().saturating_sub(self.pane.created * 1000);
         match seen.state {
             Seen::Busy => State::Busy,
             Seen::Waiting => State::Waiting,
@@ -202,84 +169,96 @@ impl<'a> Found<'a> {
         }
     }
 
-    /// The session as it looks. What is damaged of one is said in it, so that it hides none of the others.
-    fn session(&self, setup: &Setup, look: Option<&Look>) -> Session {
-        let mut session = self.bare();
+    /// The session as it looks, and what is damaged of it.
+    fn session(&self, look: Option<&Look>) -> (Session, Option<Damage>) {
+        let session = self.bare();
         let Some((entry, look)) = self.agent.zip(look) else {
-            return session;
+            return (session, None);
         };
         let seen = entry.agent.observe(&look.screen);
-        session.evidence = Evidence::Screen;
-        session.state = self.state(entry, &seen);
-        session.summary = seen.summary;
-        if let Some(prompt) = seen.prompt {
-            let given = setup.answers.of(&self.id);
-            let known = given.as_ref().ok();
-            let id = prompts::id(&self.pane, look.history, known.unwrap_or(&Given::default()), &prompt);
-            let mut shown = prompts::shown(id, prompt);
-            if let Err(damage) = given {
-                session.summary = Some(damage.to_string());
-                session.facts.push(("problem".to_owned(), damage.to_string()));
-                shown = prompts::out_of_reach(shown, &damage);
-            }
-            session.prompt = Some(shown);
-        }
-        session
+        let state = self.state(entry, &seen);
+        let mut session = Session {
+            summary: seen.summary,
+            ..session.state(state, Evidence::Screen).can(can(state))
+        };
+        let Some(prompt) = seen.prompt else {
+            return (session, None);
+        };
+        let given = answers::of(&self.id);
+        let id = prompts::id(&self.pane, look.history, given.as_ref().ok(), &prompt);
+        let shown = prompts::shown(id, prompt, entry.agent.can_dismiss());
+        let Err(damage) = given else {
+            return (session.prompt(shown), None);
+        };
+        session = session
+            .summary(damage.to_string())
+            .fact("problem", damage.to_string())
+            .prompt(prompts::out_of_reach(shown, &damage));
+        session.can.remove(Verbs::RESPOND);
+        (session, Some(damage))
     }
 
     /// What is known without its screen.
     fn bare(&self) -> Session {
         let pane = &self.pane;
-        let (state, summary) = self.end();
-        let mut facts = vec![("size".to_owned(), format!("{}x{}", pane.columns, pane.rows))];
+        let mut session = Session::new(&self.id)
+            .name(&pane.session_name)
+            .directory(&pane.directory)
+            .created_at(pane.created * 1000)
+            .active_at(pane.active * 1000)
+            .can(Verbs::TERMINATE)
+            .fact("size", format!("{}x{}", pane.columns, pane.rows));
         // What tmux calls it, for `berth attach`.
         if self.id != pane.session_name {
-            facts.push(("attach".to_owned(), pane.session.clone()));
+            session = session.fact("attach", &pane.session);
         }
         if pane.attached {
-            facts.push(("attached".to_owned(), "a person".to_owned()));
+            session = session.fact("attached", "a person");
         }
         if let Some(End::Status(status)) = pane.end {
-            facts.push(("exit-status".to_owned(), status.to_string()));
+            session = session.fact("exit-status", status.to_string());
         }
-        Session {
-            id: self.id.clone(),
-            name: pane.session_name.clone(),
-            agent: self.agent.map(|entry| entry.name.clone()).unwrap_or_default(),
-            directory: pane.directory.clone(),
-            state,
-            evidence: Evidence::Process,
-            since: None,
-            summary,
-            prompt: None,
-            url: None,
-            created_at: pane.created * 1000,
-            active_at: Some(pane.active * 1000),
-            facts,
-        }
+        session = match self.agent {
+            Some(entry) => session.agent(&entry.name),
+            None if pane.process.is_empty() => session,
+            None => session.agent(&pane.process),
+        };
+        let (state, summary) = self.end();
+        session.state(state, Evidence::Process).summary(summary)
     }
 
-    fn end(&self) -> (State, Option<String>) {
+    fn end(&self) -> (State, String) {
         match (&self.pane.end, self.agent) {
-            (Some(End::Status(0)), _) => (State::Done, Some("it ended".to_owned())),
-            (Some(End::Status(status)), _) => (State::Failed, Some(format!("it ended with status {status}"))),
-            (Some(End::Signal(signal)), _) => (State::Failed, Some(format!("it was ended by signal {signal}"))),
-            (Some(End::Unknown), _) => (State::Unknown, Some("it ended, and tmux does not know how".to_owned())),
-            (None, Some(entry)) => (
-                State::Unknown,
-                Some(format!("{} does not run in it any more", entry.name)),
-            ),
-            (None, None) => (State::Unknown, Some("no known agent runs in it".to_owned())),
+            (Some(End::Status(0)), _) => (State::Done, "it ended".to_owned()),
+            (Some(End::Status(status)), _) => (State::Failed, format!("it ended with status {status}")),
+            (Some(End::Signal(signal)), _) => (State::Failed, format!("it was ended by signal {signal}")),
+            (Some(End::Unknown), _) => (State::Ended, "it ended, and tmux does not know how".to_owned()),
+            (None, Some(entry)) => (State::Unknown, format!("{} does not run in it any more", entry.name)),
+            (None, None) => (State::Unknown, "no known agent runs in it".to_owned()),
         }
     }
+}
+
+/// What can be done with an agent that is seen in this state.
+fn can(state: State) -> Verbs {
+    let more = match state {
+        State::Idle => Verbs::SEND | Verbs::INTERRUPT,
+        State::Busy => Verbs::INTERRUPT,
+        State::Waiting => Verbs::RESPOND,
+        _ => Verbs::empty(),
+    };
+    more | Verbs::TERMINATE
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use berth_plugin::{Backend as _, LogQuery, store};
+
     use super::*;
+    use crate::Plugin;
+    use crate::fake::{Fake, MENU, everything, two_agents};
     use crate::panes::tests::pane;
-    use crate::setup::tests::two_agents;
 
     fn ids(panes: Vec<Pane>) -> Vec<String> {
         group(&two_agents(), panes).into_iter().map(|found| found.id).collect()
@@ -337,7 +316,7 @@ mod tests {
         assert!(by_hand.is_there("claude"));
         let started = found(&setup, pane("%1", "a", "claude", "node"));
         assert!(started.is_there("node") && !started.is_there("bash"));
-        let session = by_hand.session(&setup, None);
+        let session = by_hand.session(None).0;
         assert_eq!((session.state, session.evidence), (State::Unknown, Evidence::Process));
     }
 
@@ -348,10 +327,104 @@ mod tests {
         for (end, state) in [
             (End::Status(0), State::Done),
             (End::Status(3), State::Failed),
-            (End::Unknown, State::Unknown),
+            (End::Unknown, State::Ended),
         ] {
             dead.end = Some(end);
-            assert_eq!(found(&setup, dead.clone()).session(&setup, None).state, state);
+            assert_eq!(found(&setup, dead.clone()).session(None).0.state, state);
         }
+    }
+
+    #[test]
+    fn sessions_are_listed_by_two_commands_each_with_what_can_be_done_with_it() {
+        let fake = Fake::new();
+        let listed = |fake: &Fake| {
+            let before = fake.host.commands().len();
+            let page = Plugin::list_sessions(everything()).unwrap();
+            assert_eq!(page.problems, []);
+            assert!(fake.host.commands().len() - before <= 2);
+            page.sessions.into_iter().next().unwrap()
+        };
+        let idle = listed(&fake);
+        assert_eq!((idle.id.as_str(), idle.agent.as_str()), ("app", "toy"));
+        assert_eq!((idle.state, idle.evidence), (State::Idle, Evidence::Screen));
+        assert_eq!(idle.can, Verbs::SEND | Verbs::INTERRUPT | Verbs::TERMINATE);
+        assert_eq!(idle.directory.as_deref(), Some("/p/app"));
+
+        fake.works();
+        let busy = listed(&fake);
+        assert_eq!(
+            (busy.state, busy.can),
+            (State::Busy, Verbs::INTERRUPT | Verbs::TERMINATE)
+        );
+
+        fake.asks(MENU);
+        let waiting = listed(&fake);
+        assert_eq!(
+            (waiting.state, waiting.can),
+            (State::Waiting, Verbs::RESPOND | Verbs::TERMINATE)
+        );
+        assert_eq!(waiting.prompts.len(), 1);
+
+        fake.ends();
+        let ended = listed(&fake);
+        assert_eq!((ended.state, ended.can), (State::Done, Verbs::TERMINATE));
+        assert!(ended.prompts.is_empty());
+    }
+
+    #[test]
+    fn what_only_looks_needs_only_what_is_granted_to_calls_that_may_only_read() {
+        let fake = Fake::new();
+        fake.asks(MENU);
+        fake.host.read_only();
+        assert_eq!(Plugin::list_sessions(everything()).unwrap().sessions.len(), 1);
+        assert_eq!(Plugin::get_session("app").unwrap().prompts.len(), 1);
+        for view in ["scrollback", "screen"] {
+            let query = LogQuery {
+                view: Some(view.to_owned()),
+                lines: 9,
+                after: Some("1-00000000".to_owned()),
+            };
+            Plugin::read_log("app", query).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_damaged_record_is_a_problem_of_its_session_until_no_question_is_open() {
+        let fake = Fake::new();
+        store::raw::put("answers-app", b"{", None).unwrap();
+        fake.asks(MENU);
+        let page = Plugin::list_sessions(everything()).unwrap();
+        let (what, problem) = &page.problems[0];
+        assert_eq!((what.as_str(), page.sessions.len()), ("app", 1));
+        assert!(problem.to_string().contains("is damaged"), "{problem}");
+        let prompt = &page.sessions[0].prompts[0];
+        assert!(prompt.question.contains("is damaged") && prompt.detail.as_deref().unwrap().contains("touch x"));
+        assert!(prompt.cut && !prompt.dismissible && prompt.choices.is_empty());
+        let before = prompt.id.clone();
+        // A person answers on the terminal, and the next question comes.
+        fake.rests();
+        Plugin::get_session("app").unwrap();
+        fake.asks(MENU);
+        let session = Plugin::get_session("app").unwrap();
+        assert_eq!(session.prompts[0].choices.len(), 3);
+        assert_ne!(session.prompts[0].id, before);
+    }
+
+    #[test]
+    fn a_session_that_is_not_there_is_told_so_and_a_tmux_that_fails_too() {
+        let fake = Fake::new();
+        assert!(matches!(Plugin::get_session("other"), Err(Error::NotFound(_))));
+        fake.fails("lost server");
+        for error in [
+            Plugin::get_session("app").unwrap_err(),
+            Plugin::list_sessions(everything()).unwrap_err(),
+        ] {
+            assert!(
+                matches!(&error, Error::Failed(why) if why.contains("lost server")),
+                "{error}"
+            );
+        }
+        fake.fails("no server running on /x");
+        assert_eq!(Plugin::list_sessions(everything()).unwrap().sessions, []);
     }
 }

@@ -1,28 +1,29 @@
-//! What the operator set for this backend, and what its verbs work with.
+//! What the operator set for this backend.
 
 use std::collections::BTreeMap;
 
-use berth_agents::Agent;
-use berth_plugin::types::Error;
+use berth_agents::{Agent, ProfileError};
+use berth_plugin::{Error, Result, settings};
 use serde::Deserialize;
-use serde_json::Value;
 
-use crate::answers::Answers;
-use crate::tmux::Tmux;
-use crate::typing::Typing;
-
-/// Where a backend's own files lie.
-pub(crate) const STATE: &str = "/state";
-
-/// Everything that a verb needs of its surroundings.
+/// What the operator set, checked and loaded.
 pub(crate) struct Setup {
-    pub(crate) tmux: Tmux,
     pub(crate) agents: Vec<Entry>,
-    /// The size of a new session's terminal, in characters.
+    pub(crate) size: Size,
+}
+
+/// `[backends.NAME.settings]`: the size of a new session's terminal, in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Size {
     pub(crate) columns: u16,
     pub(crate) rows: u16,
-    pub(crate) answers: Answers,
-    pub(crate) typing: Typing,
+}
+
+impl Default for Size {
+    fn default() -> Self {
+        Self { columns: 120, rows: 60 }
+    }
 }
 
 /// An agent that this backend may start or find.
@@ -36,28 +37,24 @@ pub(crate) struct Entry {
 }
 
 impl Setup {
-    pub(crate) fn of_host() -> Result<Self, Error> {
-        Self::parse(&berth_plugin::settings::get())
+    pub(crate) fn of_host() -> Result<Self> {
+        let size: Size = settings()?;
+        within("columns", size.columns, 40, 500)?;
+        within("rows", size.rows, 20, 200)?;
+        let agents = settings::agents()?.into_iter().map(Entry::load);
+        Ok(Self {
+            agents: agents.collect::<Result<_>>()?,
+            size,
+        })
     }
 
-    fn parse(text: &str) -> Result<Self, Error> {
-        let given: Given = serde_json::from_str(text).map_err(|error| {
-            Error::Invalid(format!(
-                "the settings of this backend: {error}; it takes `columns` and `rows`"
-            ))
-        })?;
-        let Size { columns, rows } = given.settings.unwrap_or_default();
-        within("columns", columns, 40, 500)?;
-        within("rows", rows, 20, 200)?;
-        let agents = given.agents.into_iter().map(Entry::load).collect::<Result<_, _>>()?;
-        Ok(Self {
-            tmux: Tmux::of_host(),
-            agents,
-            columns,
-            rows,
-            answers: Answers::new(STATE),
-            typing: Typing::new(STATE),
-        })
+    /// Makes sure of what is only looked at when it is needed.
+    ///
+    /// # Errors
+    /// A pattern of an agent cannot be used.
+    pub(crate) fn check(&self) -> Result<()> {
+        let check = |entry: &Entry| entry.agent.check().map_err(|error| fault(&entry.name, &error));
+        self.agents.iter().try_for_each(check)
     }
 
     /// The agent of this name.
@@ -72,10 +69,9 @@ impl Setup {
 }
 
 impl Entry {
-    fn load(given: GivenAgent) -> Result<Self, Error> {
+    fn load(given: settings::Agent) -> Result<Self> {
         let profile = given.profile.as_deref().unwrap_or(&given.name);
-        let agent = Agent::load(profile, given.signs.as_ref())
-            .map_err(|error| Error::Invalid(format!("[agents.{}]: {error}", given.name)))?;
+        let agent = Agent::load(profile, given.signs.as_ref()).map_err(|error| fault(&given.name, &error))?;
         Ok(Self {
             name: given.name,
             command: given.command,
@@ -86,7 +82,11 @@ impl Entry {
     }
 }
 
-fn within(key: &str, value: u16, least: u16, most: u16) -> Result<(), Error> {
+fn fault(agent: &str, error: &ProfileError) -> Error {
+    Error::Invalid(format!("[agents.{agent}]: {error}"))
+}
+
+fn within(key: &str, value: u16, least: u16, most: u16) -> Result<()> {
     if (least..=most).contains(&value) {
         return Ok(());
     }
@@ -95,83 +95,59 @@ fn within(key: &str, value: u16, least: u16, most: u16) -> Result<(), Error> {
     )))
 }
 
-#[derive(Deserialize)]
-struct Given {
-    settings: Option<Size>,
-    #[serde(default)]
-    agents: Vec<GivenAgent>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Size {
-    columns: u16,
-    rows: u16,
-}
-
-impl Default for Size {
-    fn default() -> Self {
-        Self { columns: 120, rows: 60 }
-    }
-}
-
-#[derive(Deserialize)]
-struct GivenAgent {
-    name: String,
-    command: Vec<String>,
-    #[serde(default)]
-    options: BTreeMap<String, Vec<String>>,
-    #[serde(default)]
-    installed: bool,
-    profile: Option<String>,
-    signs: Option<Value>,
-}
-
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use berth_plugin::testing::Host;
+    use serde_json::{Value, json};
+
     use super::*;
+    use crate::fake;
 
-    pub(crate) const TWO_AGENTS: &str = r#"{"settings": {}, "host": null, "agents": [
-        {"name": "claude", "command": ["env", "claude"], "installed": false, "profile": null, "signs": null,
-         "options": {"resume": ["--resume", "<uuid>"], "model": ["--model=<model>"], "fast": ["--fast"]}},
-        {"name": "toy", "command": ["env", "berth", "demo-agent"], "installed": true, "profile": "demo"}]}"#;
-
-    pub(crate) fn two_agents() -> Setup {
-        Setup::parse(TWO_AGENTS).unwrap()
-    }
-
-    fn refusal(text: &str) -> String {
-        match Setup::parse(text) {
+    fn refusal(settings: Value, agents: Value) -> String {
+        let host = Host::new();
+        host.settings(settings).agents(agents);
+        match Setup::of_host() {
             Err(Error::Invalid(why)) => why,
-            _ => panic!("{text} is not refused"),
+            _ => panic!("it is not refused"),
         }
     }
 
     #[test]
     fn has_sensible_sizes_where_none_are_set() {
-        let setup = two_agents();
-        assert_eq!((setup.columns, setup.rows), (120, 60));
+        let _host = fake::host();
+        let setup = Setup::of_host().unwrap();
+        assert_eq!((setup.size.columns, setup.size.rows), (120, 60));
         assert_eq!(setup.agent_running_as("berth").unwrap().name, "toy");
     }
 
     #[test]
     fn refuses_an_unknown_setting_by_its_name() {
-        let why = refusal(r#"{"settings": {"colums": 3}, "agents": []}"#);
+        let why = refusal(json!({"colums": 3}), json!([]));
         assert!(why.contains("colums") && why.contains("columns"), "{why}");
     }
 
     #[test]
     fn refuses_a_terminal_too_small_to_read() {
-        assert!(refusal(r#"{"settings": {"rows": 3}, "agents": []}"#).contains("20 to 200"));
+        assert!(refusal(json!({"rows": 3}), json!([])).contains("20 to 200"));
     }
 
     #[test]
     fn refuses_an_agent_of_which_nothing_is_known() {
-        let why = refusal(r#"{"agents": [{"name": "x", "command": ["env", "x"]}]}"#);
+        let why = refusal(json!({}), json!([{"name": "x", "command": ["env", "x"]}]));
         assert!(
             why.contains("[agents.x]") && why.contains("claude, demo, shell"),
             "{why}"
         );
+    }
+
+    #[test]
+    fn names_the_agent_whose_pattern_cannot_be_used() {
+        let host = Host::new();
+        host.agents(json!([{"name": "claude", "command": ["env", "claude"], "signs": {"rule": "("}}]));
+        let Err(Error::Invalid(why)) = Setup::of_host().unwrap().check() else {
+            panic!("it is not refused")
+        };
+        assert!(why.contains("[agents.claude]") && why.contains("\"(\""), "{why}");
     }
 }

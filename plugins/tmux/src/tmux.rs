@@ -1,17 +1,11 @@
 //! Running tmux: one command or a chain of them, and what its errors mean.
 
-use berth_plugin::process::{self, Command, Output};
-use berth_plugin::types::Error;
+use berth_plugin::{Command, Error, Result};
 
 /// The name of the granted program.
 const PROGRAM: &str = "tmux";
 /// A longer command fails with "command too long"; tmux's own limit is 16 KiB.
 pub(crate) const LONGEST: usize = 15_000;
-
-/// Runs tmux through the host.
-pub(crate) struct Tmux {
-    start: fn(Command) -> Result<Output, Error>,
-}
 
 /// What a command printed, and the error that stopped it.
 pub(crate) struct Reply {
@@ -30,53 +24,34 @@ pub(crate) enum Trouble {
     Other(String),
 }
 
-impl Tmux {
-    pub(crate) fn of_host() -> Self {
-        Self { start: start_by_host }
-    }
+/// One command, or several that are joined by [`chain`].
+pub(crate) fn command(args: Vec<String>) -> Command {
+    Command::new(PROGRAM, args)
+}
 
-    /// Runs one command, or several that are joined by [`chain`].
-    pub(crate) fn run(&self, args: Vec<String>) -> Result<Reply, Error> {
-        self.run_with(args, Vec::new(), None)
-    }
+/// Runs tmux.
+pub(crate) fn run(command: Command) -> Result<Reply> {
+    let output = command.run()?;
+    let error = match (output.succeeded(), output.truncated) {
+        (true, false) => None,
+        (true, true) => Some(Trouble::Other("its output was longer than the grant allows".into())),
+        (false, _) => Some(Trouble::read(&output.stderr)),
+    };
+    Ok(Reply {
+        stdout: output.stdout,
+        error,
+    })
+}
 
-    /// Runs a command with this standard input, in this directory.
-    pub(crate) fn run_with(
-        &self,
-        args: Vec<String>,
-        stdin: Vec<u8>,
-        directory: Option<String>,
-    ) -> Result<Reply, Error> {
-        let program = PROGRAM.to_owned();
-        let output = (self.start)(Command {
-            program,
-            args,
-            stdin,
-            directory,
-            env: Vec::new(),
-            timeout_ms: None,
-        })?;
-        let error = match output.status {
-            Some(0) if output.truncated => Some(Trouble::Other("its output was longer than the grant allows".into())),
-            Some(0) => None,
-            _ => Some(Trouble::read(&output.stderr)),
-        };
-        Ok(Reply {
-            stdout: output.stdout,
-            error,
-        })
-    }
-
-    /// Runs commands that must succeed.
-    pub(crate) fn order(&self, commands: &[&[&str]]) -> Result<Vec<u8>, Error> {
-        let reply = self.run(chain(commands.iter().map(|command| words(command))))?;
-        reply.whole()
-    }
+/// Runs commands that must succeed.
+pub(crate) fn order(commands: &[&[&str]]) -> Result<Vec<u8>> {
+    let args = chain(commands.iter().map(|command| words(command)));
+    run(command(args))?.whole()
 }
 
 impl Reply {
     /// The output of a command that must have succeeded.
-    pub(crate) fn whole(self) -> Result<Vec<u8>, Error> {
+    pub(crate) fn whole(self) -> Result<Vec<u8>> {
         self.error.map_or(Ok(self.stdout), |trouble| Err(trouble.into()))
     }
 }
@@ -138,12 +113,6 @@ pub(crate) fn literal(text: &str) -> String {
         Some(rest) => format!("{rest}\\;"),
         None => text.to_owned(),
     }
-}
-
-fn start_by_host(command: Command) -> Result<Output, Error> {
-    let answers = process::run(&[command]);
-    let missing = || Err(Error::Failed("the host gave no answer to a command".to_owned()));
-    answers.into_iter().next().unwrap_or_else(missing)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The contract's side: what a guest may ask of files.
 
+use std::cmp::Reverse;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::time::{Instant, UNIX_EPOCH};
@@ -7,11 +8,11 @@ use std::time::{Instant, UNIX_EPOCH};
 use cap_std::fs::{Metadata, OpenOptions, OpenOptionsExt};
 
 use crate::capability::Call;
-use crate::contract::Error;
 use crate::contract::files::{Entry, Host, Kind, Slice};
+use crate::contract::types::Error;
 use crate::machine::Opened;
 
-/// Entries of one directory that are looked at.
+/// Entries of one directory that are answered.
 const ENTRIES: usize = 10_000;
 /// Names that `having` may hold.
 const HAVING: usize = 16;
@@ -25,7 +26,7 @@ impl Host for Call {
         Ok(self.powers.directories.paths())
     }
 
-    async fn list(&mut self, directory: String, having: Vec<String>) -> wasmtime::Result<Result<Vec<Entry>, Error>> {
+    async fn entries(&mut self, directory: String, having: Vec<String>) -> wasmtime::Result<Result<Vec<Entry>, Error>> {
         if having.len() > HAVING {
             return Ok(Err(Error::Invalid(format!(
                 "`having` takes {HAVING} names, not {}",
@@ -36,7 +37,7 @@ impl Host for Call {
         let listed = self
             .powers
             .directories
-            .within(&directory, move |root, below| list(root, below, &having, deadline));
+            .within(&directory, move |root, below| entries(root, below, &having, deadline));
         Ok(listed.await)
     }
 
@@ -56,19 +57,17 @@ impl Host for Call {
     }
 }
 
-fn list(root: &Opened, below: &Path, having: &[String], deadline: Instant) -> io::Result<Vec<Entry>> {
+/// What is in a directory, by name; of more than there is room for, what was changed last.
+fn entries(root: &Opened, below: &Path, having: &[String], deadline: Instant) -> io::Result<Vec<Entry>> {
     let directory = root.directory(below)?;
     let mut entries = Vec::new();
-    for (seen, entry) in directory.entries()?.enumerate() {
-        if seen == ENTRIES {
-            return Err(io::Error::other(format!("more than {ENTRIES} entries")));
-        }
+    for entry in directory.entries()? {
         // The call that asked may be over, and nobody else would end this.
         if Instant::now() > deadline {
             return Err(io::Error::from(io::ErrorKind::TimedOut));
         }
         let entry = entry?;
-        // A name that is no text cannot be named again by a guest.
+        // A name that is not text cannot be named again by a guest.
         let Ok(name) = entry.file_name().into_string() else {
             continue;
         };
@@ -76,8 +75,20 @@ fn list(root: &Opened, below: &Path, having: &[String], deadline: Instant) -> io
         if wanted && let Ok(metadata) = entry.metadata() {
             entries.push(describe(name, &metadata));
         }
+        if entries.len() == 2 * ENTRIES {
+            keep_newest(&mut entries);
+        }
     }
+    keep_newest(&mut entries);
+    entries.sort_unstable_by(|one, other| one.name.cmp(&other.name));
     Ok(entries)
+}
+
+fn keep_newest(entries: &mut Vec<Entry>) {
+    if entries.len() > ENTRIES {
+        entries.select_nth_unstable_by_key(ENTRIES, |entry| Reverse(entry.modified));
+        entries.truncate(ENTRIES);
+    }
 }
 
 fn describe(name: String, metadata: &Metadata) -> Entry {
@@ -106,7 +117,7 @@ fn read(root: &Opened, below: &Path, slice: &Slice) -> io::Result<Vec<u8>> {
     if !found.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }
-    file.seek(SeekFrom::Start(slice.from))?;
+    file.seek(SeekFrom::Start(slice.start))?;
     let mut bytes = Vec::new();
     file.take(slice.max.into()).read_to_end(&mut bytes)?;
     Ok(bytes)

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::contract::Error;
+use crate::contract::types::Error;
 use crate::machine::{Opened, OwnPlace, Root, is_own};
 use crate::text;
 

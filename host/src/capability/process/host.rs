@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::grant::{Access, Grant};
 use crate::capability::Call;
-use crate::contract::Error;
 use crate::contract::process::{Command, Host, Output};
+use crate::contract::types::Error;
 use crate::machine::{self, Ended, Start};
 use crate::text;
 
@@ -23,8 +23,9 @@ const NAMED: usize = 128;
 impl Host for Call {
     async fn run(&mut self, commands: Vec<Command>) -> wasmtime::Result<Vec<Result<Output, Error>>> {
         if commands.len() > COMMANDS_PER_RUN || self.started + commands.len() > STARTS_PER_CALL {
-            let refusal = Error::Denied(format!(
-                "one call may start {STARTS_PER_CALL} programs, {COMMANDS_PER_RUN} at a time"
+            let refusal = Error::Limited((
+                format!("one call may start {STARTS_PER_CALL} programs, {COMMANDS_PER_RUN} at a time"),
+                None,
             ));
             return Ok(commands.iter().map(|_| Err(refusal.clone())).collect());
         }
@@ -48,10 +49,10 @@ impl Call {
             let looked = socket.look().await;
             looked.map_err(|trouble| {
                 let why = format!("`{}` was not run: {trouble}", command.program);
-                // Once the call has acted, a refusal would say that nothing was done.
-                match self.allowance.acted.is_set() {
+                // Once the call has acted, this would say that nothing was done.
+                match self.allowance.acted.ran() {
                     true => Error::Failed(why),
-                    false => Error::Refused(why),
+                    false => Error::Unavailable(why),
                 }
             })?;
         }
@@ -74,7 +75,7 @@ impl Call {
             })?
             .map_err(|_| Error::Failed("the host is shutting down".into()))?;
         if grant.allows(Access::Read, &command.args, &programs.agents).is_err() {
-            self.allowance.acted.set();
+            self.allowance.acted.set_ran();
         }
         let ended = machine::run(Start {
             backend: &self.powers.backend,
@@ -137,11 +138,13 @@ fn outcome(program: &str, ended: std::io::Result<Ended>) -> Result<Output, Error
     match ended {
         Ok(Ended::Finished(machine::Output {
             status,
+            signal,
             stdout,
             stderr,
             truncated,
         })) => Ok(Output {
             status,
+            signal,
             stdout,
             stderr,
             truncated,

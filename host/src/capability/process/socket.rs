@@ -132,8 +132,23 @@ impl Socket {
     /// # Errors
     /// What is wrong, and how to fix it.
     pub async fn look(&self) -> Result<Server, Trouble> {
+        loop {
+            let file = self.file_now().await?;
+            let seen = self.look_at(file).await;
+            // A server that another run started meanwhile was seen in part: before it had its socket, and after.
+            if seen.is_ok() || self.file_now().await? == file {
+                return seen;
+            }
+        }
+    }
+
+    async fn file_now(&self) -> Result<Option<Identity>, Trouble> {
         let this = self.clone();
-        let file = self.off_thread(move || this.file()).await?;
+        self.off_thread(move || this.file()).await
+    }
+
+    /// What is there, if `file` is what stands at the socket's place.
+    async fn look_at(&self, file: Option<Identity>) -> Result<Server, Trouble> {
         if file.is_some() && file == *self.proven.lock().unwrap_or_else(PoisonError::into_inner) {
             return Ok(Server::Answers);
         }

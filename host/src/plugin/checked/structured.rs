@@ -1,8 +1,6 @@
 //! The data of an own tool's answer: JSON whose size says little of what it becomes, so its values are counted first.
 
-use serde_json::{Map, Value};
-
-use crate::text;
+use serde_json::Value;
 
 /// Bytes of one answer.
 const BYTES: usize = 256 << 10;
@@ -10,50 +8,6 @@ const BYTES: usize = 256 << 10;
 const VALUES: usize = 32 << 10;
 /// How deep they may lie in each other.
 const DEPTH: usize = 64;
-/// Characters of the kinds of an output schema that an error names.
-const KINDS: usize = 100;
-/// What the output schema of a tool says of the data as a whole.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Promise {
-    /// The kinds that it may be, by their names in JSON Schema. None: any.
-    kinds: Option<Vec<String>>,
-}
-
-impl Promise {
-    /// That of the tool with this output schema.
-    pub fn of(schema: &Map<String, Value>) -> Self {
-        let kinds = match schema.get("type") {
-            Some(Value::String(kind)) => Some(vec![kind.clone()]),
-            Some(Value::Array(kinds)) => Some(kinds.iter().filter_map(Value::as_str).map(str::to_owned).collect()),
-            _ => None,
-        };
-        Self { kinds }
-    }
-
-    /// Whether `data` is of a kind that was promised. An error says what it is instead.
-    pub(super) fn kept_by(&self, data: Option<&Value>) -> Result<(), String> {
-        let Some(data) = data else {
-            return Err("no data, which its output schema promises".into());
-        };
-        let kind = match data {
-            Value::Null => "null",
-            Value::Bool(_) => "boolean",
-            Value::Number(_) => "number",
-            Value::String(_) => "string",
-            Value::Array(_) => "array",
-            Value::Object(_) => "object",
-        };
-        let is_whole = data.as_f64().is_some_and(|number| number.fract() == 0.0);
-        let fits = |promised: &String| promised == kind || (promised == "integer" && is_whole);
-        match &self.kinds {
-            Some(kinds) if !kinds.iter().any(fits) => Err(format!(
-                "data of the type {kind}, and its output schema promises {}",
-                text::short_line(&kinds.join(" or "), KINDS)
-            )),
-            _ => Ok(()),
-        }
-    }
-}
 
 /// The data in `given`, if there is any. An error says what is there instead. It may take milliseconds.
 pub(super) fn parse(given: Option<&str>) -> Result<Option<Value>, String> {
@@ -65,8 +19,11 @@ pub(super) fn parse(given: Option<&str>) -> Result<Option<Value>, String> {
         ));
     }
     within_bounds(text)?;
-    let data = serde_json::from_str(text);
-    data.map(Some).map_err(|error| format!("broken JSON: {error}"))
+    match serde_json::from_str(text) {
+        Ok(data @ Value::Object(_)) => Ok(Some(data)),
+        Ok(_) => Err("data that is not a JSON object".into()),
+        Err(error) => Err(format!("broken JSON: {error}")),
+    }
 }
 
 /// Whether JSON has no more values than it may, names of fields included, nor deeper ones. Of what is not JSON it says
@@ -116,10 +73,10 @@ mod tests {
     #[test]
     fn data_is_read_whether_it_is_small_or_large() {
         for data in [
-            json!(null),
+            json!({}),
             json!({"a": [1, "x,[{\"\\"]}),
-            json!(["x".repeat(16 << 10)]),
-            json!(vec![7; 30_000]),
+            json!({"a": "x".repeat(16 << 10)}),
+            json!({"a": vec![7; 30_000]}),
         ] {
             assert_eq!(read(&data.to_string()).unwrap(), data);
         }
@@ -147,9 +104,9 @@ mod tests {
             assert!(error.contains(fault), "{error}");
         }
         for text in [
-            format!("\"{}\"", "[,".repeat(VALUES)),
-            format!("[{}[]]", "[],".repeat(VALUES - 2)),
-            format!("[{}12345]", "12345, ".repeat(VALUES - 2)),
+            format!("{{\"a\":\"{}\"}}", "[,".repeat(VALUES)),
+            format!("{{\"a\":[{}[]]}}", "[],".repeat(VALUES - 4)),
+            format!("{{\"a\":[{}12345]}}", "12345, ".repeat(VALUES - 4)),
             format!("{{{}\"a\":\"b\"}}", "\"a\":\"b\",".repeat(VALUES / 2 - 2)),
         ] {
             assert!(read(&text).is_ok());
@@ -157,25 +114,9 @@ mod tests {
     }
 
     #[test]
-    fn what_an_output_schema_promises_as_a_whole_is_held() {
-        let promise = |schema: Value| Promise::of(schema.as_object().unwrap());
-        for (schema, data, kept) in [
-            (json!({"type": "object"}), Some(json!({})), true),
-            (json!({"type": "object"}), Some(json!([])), false),
-            (json!({"type": "object"}), Some(json!("text")), false),
-            (json!({"type": "object"}), Some(json!(null)), false),
-            (json!({"type": ["object", "null"]}), Some(json!(null)), true),
-            (json!({"type": "integer"}), Some(json!(7)), true),
-            (json!({"type": "integer"}), Some(json!(7.5)), false),
-            (json!({"type": "number"}), Some(json!(7)), true),
-            (json!({"properties": {}}), Some(json!([1])), true),
-            (json!({}), None, false),
-        ] {
-            assert_eq!(
-                promise(schema.clone()).kept_by(data.as_ref()).is_ok(),
-                kept,
-                "{schema} {data:?}"
-            );
+    fn data_that_is_no_object_is_none_whatever_it_is() {
+        for data in ["[]", "null", "1", "\"x\""] {
+            assert!(read(data).unwrap_err().contains("not a JSON object"), "{data}");
         }
     }
 

@@ -1,6 +1,9 @@
 //! How much there is to look at in what a plugin answers.
 
-use crate::contract::{Choice, Delivery, LogPage, Project, Session, Timestamp, ToolOutput};
+use crate::session::{
+    Attention, ChangePage, ChangedFile, Choice, Content, Delivery, Description, Error, LogPage, OptionSpec,
+    OptionState, Project, Prompt, QueuedMessage, Receipt, Session, Tool, ToolOutput, Turn, TurnPage, Upkept,
+};
 
 /// What each record counts for beside its texts.
 const RECORD: usize = 32;
@@ -11,13 +14,50 @@ pub(in crate::plugin) trait Weighed {
     fn weight(&self) -> usize;
 }
 
+/// Of those `fields` that have a weight.
+macro_rules! weighed {
+    ($($name:ty: $($field:tt),+;)+) => {
+        $(impl Weighed for $name {
+            fn weight(&self) -> usize {
+                0 $(+ self.$field.weight())+
+            }
+        })+
+    };
+}
+
+weighed! {
+    (String, String): 0, 1;
+    (String, Error): 0, 1;
+    Session:
+        id, name, agent, directory, project, parent, summary, task, last_output, prompts, attention, queue, url, facts;
+    Prompt: id, question, detail, choices, text_schema, group, facts;
+    Choice: key, label, description;
+    Attention: kind, reason;
+    QueuedMessage: id, text;
+    Project: name, directory, branch, agents, facts;
+    // Its text is only measured.
+    LogPage: next;
+    TurnPage: turns;
+    Turn: id, text, tool, message, facts;
+    // As that of a log.
+    ChangePage: base, head, files, next;
+    ChangedFile: path;
+    OptionState: name, about, values, value;
+    Delivery: after, facts;
+    ToolOutput: content, structured, session, facts;
+    Upkept: changed;
+    Description: about, version, options, views, tools, facts;
+    OptionSpec: name, about, agent, values, initial;
+    Tool: name, title, description, input_schema, output_schema;
+}
+
 impl Weighed for () {
     fn weight(&self) -> usize {
         0
     }
 }
 
-impl Weighed for Timestamp {
+impl Weighed for Receipt {
     fn weight(&self) -> usize {
         0
     }
@@ -41,48 +81,32 @@ impl<T: Weighed> Weighed for Vec<T> {
     }
 }
 
-impl Weighed for Session {
+impl Weighed for Content {
     fn weight(&self) -> usize {
-        let lines = [&self.id, &self.name, &self.agent, &self.directory];
-        let facts = self.facts.iter().map(|(name, fact)| RECORD + name.len() + fact.len());
-        let prompt = self.prompt.as_ref().map_or(0, |prompt| {
-            prompt.id.len() + prompt.question.len() + prompt.choices.weight()
-        });
-        lines.into_iter().map(Weighed::weight).sum::<usize>()
-            + self.summary.weight()
-            + self.url.weight()
-            + facts.sum::<usize>()
-            + prompt
+        match self {
+            Self::Text(text) => text.len(),
+            // Bytes are only measured.
+            Self::Media { media_type, .. } => media_type.len(),
+            Self::Link { url, title } => url.len() + title.len(),
+        }
     }
 }
 
-impl Weighed for Choice {
+impl Weighed for Error {
     fn weight(&self) -> usize {
-        self.key.len() + self.label.len() + self.description.weight()
-    }
-}
-
-impl Weighed for Project {
-    fn weight(&self) -> usize {
-        self.name.len() + self.directory.len() + self.branch.weight()
-    }
-}
-
-impl Weighed for LogPage {
-    fn weight(&self) -> usize {
-        // Its text is only measured here.
-        self.next.len()
-    }
-}
-
-impl Weighed for Delivery {
-    fn weight(&self) -> usize {
-        self.after.weight()
-    }
-}
-
-impl Weighed for ToolOutput {
-    fn weight(&self) -> usize {
-        self.text.len() + self.structured.weight()
+        match self {
+            Self::NotFound(why)
+            | Self::Invalid(why)
+            | Self::Refused(why)
+            | Self::Denied(why)
+            | Self::Unavailable(why)
+            | Self::Unauthenticated(why)
+            | Self::Conflict(why)
+            | Self::TimedOut(why)
+            | Self::Failed(why) => why.len(),
+            Self::Limited { which, .. } => which.len(),
+            Self::Other { kind, what } => kind.len() + what.len(),
+            Self::Unsupported | Self::Busy => 0,
+        }
     }
 }

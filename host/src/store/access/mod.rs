@@ -51,8 +51,8 @@ impl AccessRecords {
     pub(super) fn open(path: &Path, key: &Path) -> Result<Self, Error> {
         Ok(Self {
             path: path.to_owned(),
-            writing: Mutex::new(database::open(path, true)?),
-            reading: Mutex::new(database::open(path, true)?),
+            writing: Mutex::new(database::open(path, &ACCESS, true)?),
+            reading: Mutex::new(database::open(path, &ACCESS, true)?),
             key: Key::load_or_create(key)?,
             verified: verify::Cache::default(),
             uses: families::Uses::default(),

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params_f
 
 use super::chain::{self, COLUMNS, Tail};
 use super::{INSERT, PATIENCE};
-use crate::store::database::{self, RECORD};
+use crate::store::database::{self, ACCESS, RECORD};
 use crate::store::lock::Lock;
 use crate::store::secret::Key;
 use crate::store::{DataDirectory, Error};
@@ -40,7 +40,7 @@ pub(super) fn bring_over(
     if owner.is_some() || taken.is_some() {
         let old_path = data.database_path();
         // From here on an older berth finds this database too new for it.
-        let mut old = database::open(&old_path, true)?;
+        let mut old = database::open(&old_path, &ACCESS, true)?;
         database::upgrade(record, path, &RECORD, |new| copy(&old, new, &old_path, path, key))?;
         drop_old(&mut old, record, &old_path).map_err(Error::database(&old_path))
     } else {

@@ -16,7 +16,7 @@ const SEALS: [&str; 2] = [
 fn left_by_an_older_berth() -> TempDir {
     let root = TempDir::new().unwrap();
     DataDirectory::open(&root.path().join("data"), &root.path().join("cache")).unwrap();
-    let old = database::open(&root.path().join("data/berth.db"), true).unwrap();
+    let old = database::open(&root.path().join("data/berth.db"), &database::ACCESS, true).unwrap();
     for (seq, seal) in (1..).zip(SEALS) {
         let mac = hex::decode(seal).unwrap();
         old.execute(

@@ -1,11 +1,13 @@
 //! A plugin for tests: a few sessions that never change, and one own tool for each misdeed.
 //!
-//! Its settings make it misbehave where a test cannot call a tool: `describe` and `list` say what those verbs do
-//! (`fail`, `trap`, `hang`, `forge-error` for one that looks like a row, `flood-error` for one of 15 MB; of `list` also the
-//! lists in `sessions.rs`), `acts` the same of all verbs that act, `create` how many sessions are new after a start that was
-//! broken off, which it offers only then, `projects` what `list-projects` does, which it has only
-//! then, `log` what a log holds, `about` what it says of itself, `tools` which misdeeds it offers (all where it is left
-//! out), `tool` replaces fields of the first of them.
+//! Its settings make it misbehave where a test cannot call a tool. Each is a word:
+//!
+//! - `describe`, `list`, `log`, `projects`, `options`, `turns`, `changes`, `upkeep` and `deed` (what changes a session):
+//!   `fail`, `trap`, `hang`, `forge-error` for an error that looks like a row, or `flood-error` for one of 15 MB. Each has
+//!   further words of its own, in `describe` below, `lists.rs`, `others.rs` and `sessions.rs`.
+//! - `create` is how many sessions are new after a start that was broken off; only with it a start breaks off.
+//! - Without `projects`, `options`, `turns` or `changes` those are not supported.
+//! - `tools` is the list of misdeeds that it offers (all where it is left out), `tool` replaces fields of the first.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,159 +15,203 @@
     reason = "a plugin for tests; a panic is one of its misdeeds"
 )]
 
+mod lists;
 mod misdeeds;
+mod others;
+mod raw;
 mod sessions;
 
-use berth_plugin::types::{
-    Access, Answer, Delivery, Description, Error, LogPage, LogQuery, NewSession, Project, Session, Timestamp, Tool,
-    ToolOutput, Verbs,
+use berth_plugin::{
+    Answered, Backend, ChangePage, Changes, Control, Creation, Delivery, Description, Error, Event, LogPage, LogQuery,
+    Manifest, Message, Needs, NewSession, OptionSpec, OptionState, Options, OwnTools, ProjectPage, Projects, Receipt,
+    Result, Session, SessionPage, SessionQuery, Tool, ToolCall, ToolOutput, Transcripts, TurnPage, TurnQuery, Upkeep,
+    Upkept, settings,
 };
-use berth_plugin::{Backend, settings};
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use crate::lists::FORGED;
 
 struct Misbehaving;
 
 impl Backend for Misbehaving {
-    fn describe() -> Result<Description, Error> {
-        let settings = own_settings();
-        behave(&settings["describe"])?;
-        Ok(Description {
-            about: match settings["about"].as_str() {
-                Some("flood") => sessions::flood(),
-                _ => "a plugin for tests".into(),
-            },
-            version: env!("CARGO_PKG_VERSION").into(),
-            verbs: verbs(&settings),
-            tools: tools(&settings),
-        })
-    }
-
-    fn list_sessions() -> Result<Vec<Session>, Error> {
-        behave(&own_settings()["list"])?;
-        Ok(listed())
-    }
-
-    fn get_session(id: String) -> Result<Session, Error> {
-        sessions::find_in(listed(), &id)
-    }
-
-    fn read_log(id: String, _: LogQuery) -> Result<LogPage, Error> {
-        sessions::find_in(listed(), &id)?;
-        Ok(sessions::log(&id, own_settings()["log"].as_str().unwrap_or_default()))
-    }
-
-    fn create_session(_: NewSession) -> Result<Session, Error> {
-        match own_settings()["create"].is_null() {
-            true => Err(Error::Unsupported),
-            false => sessions::break_off(),
+    fn describe() -> Result<Description> {
+        let how = behave("describe")?;
+        let mut description = Description::new("a plugin for tests", env!("CARGO_PKG_VERSION"));
+        description.tools = tools();
+        description.poll_ms = setting("poll_ms").as_u64().and_then(|pause| pause.try_into().ok());
+        if how == "creates" || !setting("create").is_null() {
+            description.creation = Creation::CREATE;
         }
+        if how == "flood" {
+            description.about = sessions::flood();
+        }
+        if how == "forge" {
+            description.about.push_str(FORGED);
+            description.version.push_str(FORGED);
+            description.views = vec![
+                "output".into(),
+                format!("output{FORGED}"),
+                String::new(),
+                "output".into(),
+            ];
+            let option = |name: &str| {
+                OptionSpec::new(name, FORGED)
+                    .values([FORGED, "", "x", "x"])
+                    .agent(FORGED)
+            };
+            description.options = [FORGED, "", "twin", "twin"].map(option).to_vec();
+            description.facts = vec![(FORGED.into(), FORGED.into())];
+        }
+        Ok(description)
     }
 
-    fn send_message(id: String, message: String) -> Result<Delivery, Error> {
-        behave(&own_settings()["acts"])?;
-        sessions::send(&id, &message)
+    fn list_sessions(query: SessionQuery) -> Result<SessionPage> {
+        Ok(lists::page(&behave("list")?, &query))
     }
 
-    fn respond(id: String, prompt: String, answer: Answer) -> Result<(), Error> {
-        behave(&own_settings()["acts"])?;
-        sessions::respond(&id, &prompt, &answer)
-    }
-
-    fn interrupt(id: String) -> Result<(), Error> {
-        behave(&own_settings()["acts"])?;
-        sessions::find(&id).map(drop)
-    }
-
-    fn terminate(id: String) -> Result<(), Error> {
-        behave(&own_settings()["acts"])?;
-        sessions::find(&id).map(drop)
-    }
-
-    fn list_projects() -> Result<Vec<Project>, Error> {
-        let settings = own_settings();
-        behave(&settings["projects"])?;
-        Ok(sessions::projects(settings["projects"].as_str().unwrap_or_default()))
-    }
-
-    fn call_tool(name: String, arguments: String) -> Result<ToolOutput, Error> {
-        let arguments = serde_json::from_str(&arguments).expect("the host sends JSON");
-        let misdeed = misdeeds::ALL.iter().find(|(known, _)| *known == name);
-        let (_, misdeed) = misdeed.ok_or_else(|| Error::NotFound(format!("no tool {name}")))?;
-        misdeed(&arguments)
-    }
-
-    fn upkeep() -> Result<Option<Timestamp>, Error> {
-        Ok(None)
+    fn read_log(id: &str, _: LogQuery) -> Result<LogPage> {
+        let how = behave("log")?;
+        Self::get_session(id)?;
+        Ok(others::log(&how, id))
     }
 }
 
-fn verbs(settings: &Value) -> Verbs {
-    let mut verbs = Verbs::SEND | Verbs::RESPOND | Verbs::INTERRUPT | Verbs::TERMINATE;
-    verbs.set(Verbs::PROJECTS, !settings["projects"].is_null());
-    verbs.set(Verbs::CREATE, !settings["create"].is_null());
-    verbs
-}
+impl Control for Misbehaving {
+    fn create_session(request: NewSession) -> Result<Session> {
+        behave("deed")?;
+        sessions::create(&request)
+    }
 
-fn listed() -> Vec<Session> {
-    let settings = own_settings();
-    let mut listed = sessions::listed(settings["list"].as_str().unwrap_or_default());
-    listed.extend(sessions::started(settings["create"].as_u64().unwrap_or_default()));
-    listed
-}
+    fn send_message(id: &str, message: Message) -> Result<Delivery> {
+        sessions::send(&behave("deed")?, id, &message)
+    }
 
-fn own_settings() -> Value {
-    let mut all: Value = serde_json::from_str(&settings::get()).expect("settings are JSON");
-    all["settings"].take()
-}
+    fn cancel_message(id: &str, message: &str) -> Result<()> {
+        behave("deed")?;
+        sessions::cancel(id, message)
+    }
 
-/// Does what a setting says before the verb itself.
-fn behave(setting: &Value) -> Result<(), Error> {
-    match setting.as_str() {
-        Some("fail") => Err(Error::Failed("it fails because its settings say so".into())),
-        Some("forge-error") => Err(Error::Failed("why\nwell/forged-1 — idle\u{2028}\u{1b}]0;".into())),
-        Some("flood-error") => Err(Error::Failed(sessions::flood())),
-        Some("trap") => panic!("as its settings say"),
-        Some("hang") => misdeeds::hang(),
-        _ => Ok(()),
+    fn respond(id: &str, answers: Vec<Answered>) -> Result<Delivery> {
+        sessions::respond(&behave("deed")?, id, &answers)
+    }
+
+    fn interrupt(id: &str) -> Result<Receipt> {
+        sessions::end(&behave("deed")?, id)
+    }
+
+    fn terminate(id: &str) -> Result<Receipt> {
+        sessions::end(&behave("deed")?, id)
     }
 }
 
-fn tools(settings: &Value) -> Vec<Tool> {
-    let wanted = settings["tools"].as_array();
-    let is_wanted = |name: &str| wanted.is_none_or(|wanted| wanted.iter().any(|tool| tool == name));
+impl Options for Misbehaving {
+    fn list_options(_: &str) -> Result<Vec<OptionState>> {
+        Ok(others::options(&supported("options")?))
+    }
+
+    fn set_option(_: &str, name: &str, value: &str) -> Result<()> {
+        supported("options")?;
+        sessions::note("options", &format!("{name}={value}"))
+    }
+}
+
+impl Transcripts for Misbehaving {
+    fn read_turns(_: &str, query: TurnQuery) -> Result<TurnPage> {
+        Ok(others::turns(&supported("turns")?, &query))
+    }
+}
+
+impl Changes for Misbehaving {
+    fn get_changes(_: &str, after: Option<&str>, _: u32) -> Result<ChangePage> {
+        Ok(others::changes(&supported("changes")?, after))
+    }
+}
+
+impl Projects for Misbehaving {
+    fn list_projects() -> Result<ProjectPage> {
+        Ok(others::projects(&supported("projects")?))
+    }
+}
+
+impl OwnTools for Misbehaving {
+    fn call_tool(call: ToolCall) -> Result<ToolOutput> {
+        let misdeed = misdeeds::ALL.iter().find(|(known, _)| *known == call.name);
+        let (_, misdeed) = misdeed.ok_or_else(|| Error::NotFound(format!("no tool {}", call.name)))?;
+        misdeed(&call.arguments()?)
+    }
+}
+
+impl Upkeep for Misbehaving {
+    fn run(events: Vec<Event>) -> Result<Upkept> {
+        others::upkeep(&behave("upkeep")?, &events)
+    }
+}
+
+impl Manifest for Misbehaving {
+    fn needs() -> Needs {
+        Needs::new().grants(json!({"programs": {"sh": {"path": "sh", "control": [["-c", "@text"]]}}}))
+    }
+}
+
+berth_plugin::export!(Misbehaving: Control, Options, Transcripts, Changes, Projects, OwnTools, Upkeep, Manifest);
+
+fn setting(name: &str) -> Value {
+    let mut all: Value = settings().expect("settings are an object");
+    all[name].take()
+}
+
+/// Does what a setting says before the function itself; answers its word.
+fn behave(name: &str) -> Result<String> {
+    let how = setting(name).as_str().unwrap_or_default().to_owned();
+    match how.as_str() {
+        "fail" => Err(Error::Failed("it fails because its settings say so".into())),
+        "forge-error" => Err(Error::Failed("why\nwell/forged-1 — idle\u{2028}\u{1b}]0;".into())),
+        "flood-error" => Err(Error::Failed(sessions::flood())),
+        "trap" => panic!("as its settings say"),
+        "hang" => misdeeds::hang(),
+        _ => Ok(how),
+    }
+}
+
+/// The same of a function that there is only with its setting.
+fn supported(name: &str) -> Result<String> {
+    match setting(name) {
+        Value::Null => Err(Error::Unsupported),
+        _ => behave(name),
+    }
+}
+
+fn tools() -> Vec<Tool> {
+    let wanted = setting("tools");
+    let is_wanted = |name: &str| {
+        wanted
+            .as_array()
+            .is_none_or(|wanted| wanted.iter().any(|tool| tool == name))
+    };
     let names = misdeeds::ALL
         .iter()
         .map(|(name, _)| *name)
         .filter(|name| is_wanted(name));
     let mut tools: Vec<Tool> = names.map(described).collect();
-    if let (Some(first), Value::Object(changes)) = (tools.first_mut(), &settings["tool"]) {
-        let change = |field: &mut String, key: &str| {
-            if let Some(value) = changes.get(key).and_then(Value::as_str) {
-                *field = value.to_owned();
-            }
-        };
+    if let (Some(first), Value::Object(changes)) = (tools.first_mut(), setting("tool")) {
+        let text = |key: &str| changes.get(key).and_then(Value::as_str).map(str::to_owned);
+        let change = |field: &mut String, key: &str| *field = text(key).unwrap_or_else(|| field.clone());
         change(&mut first.name, "name");
         change(&mut first.title, "title");
         change(&mut first.description, "description");
         change(&mut first.input_schema, "input_schema");
-        if let Some(schema) = changes.get("output_schema").and_then(Value::as_str) {
-            first.output_schema = Some(schema.to_owned());
-        }
+        first.output_schema = text("output_schema");
     }
     tools
 }
 
 fn described(name: &str) -> Tool {
+    let about = format!("A misdeed of the test plugin: {name}.");
+    let input = json!({"type": "object", "properties": {"text": {"type": "string"}}});
+    let tool = Tool::new(name, name.replace('_', " "), about).input(&input).reads();
     Tool {
-        name: name.into(),
-        title: name.replace('_', " "),
-        description: format!("A misdeed of the test plugin: {name}."),
-        input_schema: r#"{"type": "object", "properties": {"text": {"type": "string"}}}"#.into(),
-        output_schema: None,
-        access: Access::Read,
         destructive: true,
         idempotent: false,
+        ..tool.stays_here()
     }
 }
-
-berth_plugin::export!(Misbehaving);

@@ -1,16 +1,20 @@
 //! What a plugin must not be able to do, or must not do harm with. Each misdeed is an own tool; its arguments are JSON.
 
-use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 
-use berth_plugin::files::{self, Slice};
-use berth_plugin::process::{self, Command, Output};
-use berth_plugin::types::{Error, ToolOutput};
+use berth_plugin::log::Level;
+use berth_plugin::{Access, Content, Error, Result, ToolOutput, context, log, store};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::lists::FORGED;
+use crate::raw;
+use crate::raw::files::{self, Slice};
+use crate::raw::process::{self, Command, Output};
+use crate::sessions::{self, TYPED};
+
 /// A misdeed, given its arguments.
-pub(crate) type Misdeed = fn(&Value) -> Result<ToolOutput, Error>;
+pub(crate) type Misdeed = fn(&Value) -> Result<ToolOutput>;
 
 /// All misdeeds, by the names of their tools.
 pub(crate) const ALL: &[(&str, Misdeed)] = &[
@@ -24,10 +28,23 @@ pub(crate) const ALL: &[(&str, Misdeed)] = &[
     ("huge_request", huge_request),
     ("echo", echo),
     ("broken_json", broken_json),
+    ("structured", structured),
+    ("contents", contents),
+    ("many_contents", many_contents),
     ("read_environment", read_environment),
     ("open_file", open_file),
     ("remember", remember),
+    ("typed", typed),
     ("list_state", list_state),
+    ("store_get", store_get),
+    ("store_put", store_put),
+    ("store_remove", store_remove),
+    ("store_keys", store_keys),
+    ("store_fill", store_fill),
+    ("store_count", store_count),
+    ("write_log", write_log),
+    ("tell_progress", tell_progress),
+    ("tell_context", tell_context),
     ("socket", socket),
     ("read_file", read_file),
     ("list_files", list_files),
@@ -46,11 +63,11 @@ pub(crate) fn hang<T>() -> T {
 }
 
 /// The least that a call can do.
-fn noop(_: &Value) -> Result<ToolOutput, Error> {
+fn noop(_: &Value) -> Result<ToolOutput> {
     said("done")
 }
 
-fn endless_allocation(_: &Value) -> Result<ToolOutput, Error> {
+fn endless_allocation(_: &Value) -> Result<ToolOutput> {
     let mut hoard = Vec::new();
     loop {
         hoard.push(std::hint::black_box(vec![1_u8; 1 << 20]));
@@ -58,57 +75,75 @@ fn endless_allocation(_: &Value) -> Result<ToolOutput, Error> {
 }
 
 /// `bytes` of text.
-fn huge_answer(arguments: &Value) -> Result<ToolOutput, Error> {
+fn huge_answer(arguments: &Value) -> Result<ToolOutput> {
     said("x".repeat(number(arguments, "bytes")))
 }
 
 /// `bytes` of data that are empty lists.
-fn many_values(arguments: &Value) -> Result<ToolOutput, Error> {
-    let mut data = String::from("[[]");
+fn many_values(arguments: &Value) -> Result<ToolOutput> {
+    let mut data = String::from(r#"{"values":[[]"#);
     while data.len() < number(arguments, "bytes") {
         data.push_str(",[]");
     }
-    data.push(']');
-    Ok(ToolOutput {
-        structured: Some(data),
-        ..plain("see the data")
-    })
+    data.push_str("]}");
+    said_with("see the data", data)
 }
 
-/// Lists in lists, `depth` of them.
-fn deep_values(arguments: &Value) -> Result<ToolOutput, Error> {
-    let depth = number(arguments, "depth");
-    Ok(ToolOutput {
-        structured: Some("[".repeat(depth) + &"]".repeat(depth)),
-        ..plain("see the data")
-    })
+/// An object with lists in lists, `depth` deep in all.
+fn deep_values(arguments: &Value) -> Result<ToolOutput> {
+    let lists = number(arguments, "depth") - 1;
+    let data = format!(r#"{{"deep":{}{}}}"#, "[".repeat(lists), "]".repeat(lists));
+    said_with("see the data", data)
 }
 
 /// A program with `bytes` of standard input.
-fn huge_request(arguments: &Value) -> Result<ToolOutput, Error> {
+fn huge_request(arguments: &Value) -> Result<ToolOutput> {
     let mut command = command(&arguments["command"]);
     command.stdin = vec![b'x'; number(arguments, "bytes")];
     answered(json!({"outcomes": outcomes(process::run(&[command]))}))
 }
 
 /// `text` as text, as data, and as the name of a field.
-fn echo(arguments: &Value) -> Result<ToolOutput, Error> {
+fn echo(arguments: &Value) -> Result<ToolOutput> {
     let text = string(arguments, "text");
+    let data = json!({"text": &text, "fields": {&text: true}}).to_string();
+    said_with(text, data)
+}
+
+fn broken_json(_: &Value) -> Result<ToolOutput> {
+    said_with("it is broken", "{")
+}
+
+/// `text` as its data, which need be no object, and the `session` that goes on.
+fn structured(arguments: &Value) -> Result<ToolOutput> {
+    let output = ToolOutput::text("see the data");
     Ok(ToolOutput {
-        structured: Some(json!({"text": &text, "fields": {&text: true}}).to_string()),
-        ..plain(text)
+        structured: arguments["text"].as_str().map(str::to_owned),
+        session: arguments["session"].as_str().map(str::to_owned),
+        failed: arguments["failed"] == true,
+        ..output
     })
 }
 
-fn broken_json(_: &Value) -> Result<ToolOutput, Error> {
-    Ok(ToolOutput {
-        structured: Some("{".into()),
-        ..plain("it is broken")
-    })
+/// Content of each kind, with texts that would be rows of others.
+fn contents(_: &Value) -> Result<ToolOutput> {
+    Ok(ToolOutput::text(FORGED)
+        .content(Content::Media(("image/png".into(), vec![0x89, b'P', b'N', b'G'])))
+        .content(Content::Media((FORGED.into(), vec![0; 9])))
+        .content(Content::Link(("https://example.com/x".into(), FORGED.into())))
+        .content(Content::Link(("javascript:alert(1)".into(), "a title".into())))
+        .fact(FORGED, FORGED))
+}
+
+/// `count` pieces of content, of `bytes` each.
+fn many_contents(arguments: &Value) -> Result<ToolOutput> {
+    let piece = || Content::Media(("image/png".into(), vec![1; number(arguments, "bytes")]));
+    let output = ToolOutput::text("see the pictures");
+    Ok((0..number(arguments, "count")).fold(output, |output, _| output.content(piece())))
 }
 
 /// What WASI tells of the process that the plugin runs in.
-fn read_environment(_: &Value) -> Result<ToolOutput, Error> {
+fn read_environment(_: &Value) -> Result<ToolOutput> {
     answered(json!({
         "variables": std::env::vars().collect::<Vec<_>>(),
         "arguments": std::env::args().collect::<Vec<_>>(),
@@ -116,30 +151,114 @@ fn read_environment(_: &Value) -> Result<ToolOutput, Error> {
 }
 
 /// `path`, by WASI.
-fn open_file(arguments: &Value) -> Result<ToolOutput, Error> {
+fn open_file(arguments: &Value) -> Result<ToolOutput> {
     answered(match std::fs::read_to_string(string(arguments, "path")) {
         Ok(text) => json!({"text": text}),
         Err(error) => json!({"error": error.to_string()}),
     })
 }
 
-/// Adds `text` to a file in `/state` and answers what is in it then.
-fn remember(arguments: &Value) -> Result<ToolOutput, Error> {
-    let path = "/state/remembered";
-    let mut text = std::fs::read_to_string(path).unwrap_or_default();
-    let _ = writeln!(text, "{}", string(arguments, "text"));
-    std::fs::write(path, &text).map_err(|error| Error::Failed(error.to_string()))?;
-    said(text)
+/// Adds `text` to the key `remembered` and answers what is there then.
+fn remember(arguments: &Value) -> Result<ToolOutput> {
+    sessions::note("remembered", &string(arguments, "text"))?;
+    said(store::get::<String>("remembered")?.unwrap_or_default())
 }
 
-/// How many entries `/state` has, by WASI.
-fn list_state(_: &Value) -> Result<ToolOutput, Error> {
-    let entries = std::fs::read_dir("/state").map_err(|error| Error::Failed(error.to_string()))?;
-    said(entries.count().to_string())
+/// What was typed into sessions.
+fn typed(_: &Value) -> Result<ToolOutput> {
+    said(store::get::<String>(TYPED)?.unwrap_or_default())
+}
+
+/// How many keys the store has.
+fn list_state(_: &Value) -> Result<ToolOutput> {
+    said(store::keys("")?.len().to_string())
+}
+
+/// What is at `key`, and its version.
+fn store_get(arguments: &Value) -> Result<ToolOutput> {
+    outcome(store::raw::get(&string(arguments, "key")).map(|entry| {
+        entry.map(|entry| json!({"text": String::from_utf8_lossy(&entry.value), "version": entry.version}))
+    }))
+}
+
+/// `text`, or `bytes` of it, at `key`, where the version is the one that is expected.
+fn store_put(arguments: &Value) -> Result<ToolOutput> {
+    let value = match arguments["bytes"].as_u64() {
+        Some(_) => vec![b'x'; number(arguments, "bytes")],
+        None => string(arguments, "text").into_bytes(),
+    };
+    outcome(store::raw::put(
+        &string(arguments, "key"),
+        &value,
+        arguments["expect"].as_u64(),
+    ))
+}
+
+fn store_remove(arguments: &Value) -> Result<ToolOutput> {
+    outcome(store::raw::remove(
+        &string(arguments, "key"),
+        arguments["expect"].as_u64(),
+    ))
+}
+
+/// At most `limit` keys at once, beginning with `prefix` and past `after`.
+fn store_keys(arguments: &Value) -> Result<ToolOutput> {
+    let limit = u32::try_from(number(arguments, "limit")).expect("fewer");
+    let prefix = arguments["prefix"].as_str().unwrap_or_default();
+    let keys = store::raw::keys(prefix, arguments["after"].as_str(), limit);
+    outcome(keys.map(|keys| json!({"count": keys.len(), "first": keys.first(), "last": keys.last()})))
+}
+
+/// Sets the keys `<prefix><number>`, `count` of them with `bytes` each, until one is refused.
+fn store_fill(arguments: &Value) -> Result<ToolOutput> {
+    let value = vec![b'x'; number(arguments, "bytes")];
+    let prefix = arguments["prefix"].as_str().unwrap_or("fill/");
+    for key in 0..number(arguments, "count") {
+        if let Err(error) = store::raw::put(&format!("{prefix}{key:06}"), &value, None) {
+            let (case, why) = case(&error);
+            return answered(json!({"set": key, case: why}));
+        }
+    }
+    answered(json!({"set": number(arguments, "count")}))
+}
+
+/// Counts up at `key`, `times` times; what is there at the end.
+fn store_count(arguments: &Value) -> Result<ToolOutput> {
+    let mut count = 0;
+    for _ in 0..number(arguments, "times") {
+        count = store::update(&string(arguments, "key"), |count: &mut u64| {
+            *count += 1;
+            *count
+        })?;
+    }
+    said(count.to_string())
+}
+
+/// `text` as `times` lines of the operator's log.
+fn write_log(arguments: &Value) -> Result<ToolOutput> {
+    for _ in 0..number(arguments, "times") {
+        log::write(Level::Warn, string(arguments, "text"));
+    }
+    said("done")
+}
+
+/// `text` as progress, `times` times.
+fn tell_progress(arguments: &Value) -> Result<ToolOutput> {
+    let times = u32::try_from(number(arguments, "times")).expect("fewer");
+    for time in 0..times {
+        log::progress(time, Some(times), string(arguments, "text"));
+    }
+    said("done")
+}
+
+/// What the call knows of itself.
+fn tell_context(_: &Value) -> Result<ToolOutput> {
+    let call = context::get();
+    answered(json!({"deadline": call.deadline, "may_act": call.access == Access::Control}))
 }
 
 /// A connection to `port` of this machine, by WASI.
-fn socket(arguments: &Value) -> Result<ToolOutput, Error> {
+fn socket(arguments: &Value) -> Result<ToolOutput> {
     let port = u16::try_from(number(arguments, "port")).expect("a port");
     answered(
         match TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))) {
@@ -150,31 +269,31 @@ fn socket(arguments: &Value) -> Result<ToolOutput, Error> {
 }
 
 /// `path`, by the contract; at most `max` bytes.
-fn read_file(arguments: &Value) -> Result<ToolOutput, Error> {
+fn read_file(arguments: &Value) -> Result<ToolOutput> {
     let slice = Slice {
         path: string(arguments, "path"),
-        from: 0,
+        start: arguments["start"].as_u64().unwrap_or(0),
         max: u32::try_from(arguments["max"].as_u64().unwrap_or(1_000)).expect("fewer"),
     };
-    let bytes = files::read(&[slice]).remove(0)?;
+    let bytes = files::read(&[slice]).remove(0).map_err(known)?;
     said(String::from_utf8_lossy(&bytes))
 }
 
 /// The entries of `path`, by the contract, and the granted directories.
-fn list_files(arguments: &Value) -> Result<ToolOutput, Error> {
-    let entries = files::list(&string(arguments, "path"), &[])?;
+fn list_files(arguments: &Value) -> Result<ToolOutput> {
+    let entries = files::entries(&string(arguments, "path"), &[]).map_err(known)?;
     let names: Vec<_> = entries.iter().map(|entry| &entry.name).collect();
     answered(json!({"names": names, "roots": files::roots()}))
 }
 
 /// `commands`, all at once.
-fn run(arguments: &Value) -> Result<ToolOutput, Error> {
+fn run(arguments: &Value) -> Result<ToolOutput> {
     let commands: Vec<Command> = items(arguments, "commands").iter().map(command).collect();
     answered(json!({"outcomes": outcomes(process::run(&commands))}))
 }
 
 /// `command`, again and again, `times` in all; the last outcome.
-fn run_often(arguments: &Value) -> Result<ToolOutput, Error> {
+fn run_often(arguments: &Value) -> Result<ToolOutput> {
     let command = command(&arguments["command"]);
     let mut last = Vec::new();
     for _ in 0..number(arguments, "times") {
@@ -184,7 +303,7 @@ fn run_often(arguments: &Value) -> Result<ToolOutput, Error> {
 }
 
 /// Runs `command`, and then answers as `then` says.
-fn act(arguments: &Value) -> Result<ToolOutput, Error> {
+fn act(arguments: &Value) -> Result<ToolOutput> {
     process::run(&[command(&arguments["command"])]);
     let structured = match arguments["then"].as_str().expect("a text") {
         "broken" => "{".to_owned(),
@@ -201,30 +320,30 @@ fn act(arguments: &Value) -> Result<ToolOutput, Error> {
         "refuse" => return Err(Error::Refused("it was undone".into())),
         _ => return said("no data"),
     };
-    Ok(ToolOutput {
-        structured: Some(structured),
-        ..plain("what it says\nitself")
-    })
+    said_with("what it says\nitself", structured)
 }
 
 /// Answers 15 MB of hostile text, as an error where `as` is `error`.
-fn flood(arguments: &Value) -> Result<ToolOutput, Error> {
+fn flood(arguments: &Value) -> Result<ToolOutput> {
     match string(arguments, "as").as_str() {
-        "error" => Err(Error::Failed(crate::sessions::flood())),
+        "error" => Err(Error::Failed(sessions::flood())),
         "program" => answered(json!({"outcomes": outcomes(process::run(&[Command {
-            program: crate::sessions::flood(),
+            program: sessions::flood(),
             ..command(&json!({"program": ""}))
         }]))})),
-        "path" => files::list(&crate::sessions::flood(), &[]).and_then(|_| said("listed")),
+        "path" => {
+            files::entries(&sessions::flood(), &[]).map_err(known)?;
+            said("listed")
+        }
         "print" => {
-            println!("{}", crate::sessions::flood());
+            println!("{}", sessions::flood());
             #[expect(clippy::print_stderr, reason = "it misbehaves")]
             {
-                eprintln!("{}", crate::sessions::flood());
+                eprintln!("{}", sessions::flood());
             }
             said("printed")
         }
-        _ => said(crate::sessions::flood()),
+        _ => said(sessions::flood()),
     }
 }
 
@@ -254,25 +373,58 @@ fn command(arguments: &Value) -> Command {
 }
 
 /// Each outcome as data: what a program printed, or the error's case and words.
-fn outcomes(results: Vec<Result<Output, Error>>) -> Vec<Value> {
+fn outcomes(results: Vec<std::result::Result<Output, raw::Error>>) -> Vec<Value> {
     let outcome = |result| match result {
         Ok(Output {
             status,
+            signal,
             stdout,
             stderr,
             truncated,
         }) => json!({
             "status": status,
+            "signal": signal,
             "stdout": String::from_utf8_lossy(&stdout),
             "stderr": String::from_utf8_lossy(&stderr),
             "truncated": truncated,
         }),
         Err(error) => {
+            let error = known(error);
             let (case, why) = case(&error);
             json!({case: why})
         }
     };
     results.into_iter().map(outcome).collect()
+}
+
+/// An outcome as data, under `done`, or the error's case and words.
+fn outcome(result: Result<impl serde::Serialize>) -> Result<ToolOutput> {
+    match result {
+        Ok(done) => answered(json!({"done": done})),
+        Err(error) => {
+            let (case, why) = case(&error);
+            answered(json!({case: why}))
+        }
+    }
+}
+
+/// An error of the raw contract as the SDK has it.
+fn known(error: raw::Error) -> Error {
+    match error {
+        raw::Error::NotFound(why) => Error::NotFound(why),
+        raw::Error::Unsupported => Error::Unsupported,
+        raw::Error::Invalid(why) => Error::Invalid(why),
+        raw::Error::Busy => Error::Busy,
+        raw::Error::Refused(why) => Error::Refused(why),
+        raw::Error::Denied(why) => Error::Denied(why),
+        raw::Error::Unavailable(why) => Error::Unavailable(why),
+        raw::Error::Unauthenticated(why) => Error::Unauthenticated(why),
+        raw::Error::Conflict(why) => Error::Conflict(why),
+        raw::Error::Limited(why) => Error::Limited(why),
+        raw::Error::TimedOut(why) => Error::TimedOut(why),
+        raw::Error::Failed(why) => Error::Failed(why),
+        raw::Error::Other(why) => Error::Other(why),
+    }
 }
 
 fn case(error: &Error) -> (&'static str, &str) {
@@ -283,29 +435,29 @@ fn case(error: &Error) -> (&'static str, &str) {
         Error::Busy => ("busy", ""),
         Error::Refused(why) => ("refused", why),
         Error::Denied(why) => ("denied", why),
+        Error::Unavailable(why) => ("unavailable", why),
+        Error::Unauthenticated(why) => ("unauthenticated", why),
+        Error::Conflict(why) => ("conflict", why),
+        Error::Limited((why, _)) => ("limited", why),
         Error::TimedOut(why) => ("timed_out", why),
         Error::Failed(why) => ("failed", why),
+        Error::Other((_, why)) => ("other", why),
     }
 }
 
-fn said(text: impl Into<String>) -> Result<ToolOutput, Error> {
-    Ok(plain(text))
+fn said(text: impl Into<String>) -> Result<ToolOutput> {
+    Ok(ToolOutput::text(text))
 }
 
-fn answered(data: Value) -> Result<ToolOutput, Error> {
+fn answered(data: Value) -> Result<ToolOutput> {
+    said_with("see the data", data.to_string())
+}
+
+fn said_with(text: impl Into<String>, data: impl Into<String>) -> Result<ToolOutput> {
     Ok(ToolOutput {
-        structured: Some(data.to_string()),
-        ..plain("see the data")
+        structured: Some(data.into()),
+        ..ToolOutput::text(text)
     })
-}
-
-fn plain(text: impl Into<String>) -> ToolOutput {
-    ToolOutput {
-        text: text.into(),
-        structured: None,
-        failed: false,
-        session: None,
-    }
 }
 
 fn string(arguments: &Value, name: &str) -> String {

@@ -1,0 +1,36 @@
+//! What a session changed in its checkout.
+
+use super::{Answer, Caller, Desk, ToolError, find};
+use crate::catalog::answers::{ChangedFile, Changes};
+use crate::catalog::arguments::GetChanges;
+use crate::session;
+use crate::text::beginning;
+
+/// Files of one answer.
+const FILES: u32 = 100;
+
+pub(super) async fn get_changes(desk: &Desk, caller: &Caller, wanted: GetChanges) -> Result<Answer, ToolError> {
+    let (member, session) = find::readable(desk.reach(caller), &wanted.session_id).await?;
+    let backend = &member.watched.backend;
+    let page = backend.get_changes(&session.id, wanted.after.as_deref(), FILES).await;
+    let page = page.map_err(|error| ToolError::of(member.name(), error))?;
+    let (text, is_cut) = beginning(page.text);
+    let changes = Changes {
+        base: page.base,
+        head: page.head,
+        files: page.files.into_iter().map(file).collect(),
+        cut: page.cut || is_cut,
+        text,
+        next: page.next,
+    };
+    Ok(Answer::of(changes.text(), &changes))
+}
+
+fn file(file: session::ChangedFile) -> ChangedFile {
+    ChangedFile {
+        path: file.path,
+        added: file.added,
+        removed: file.removed,
+        binary: file.binary,
+    }
+}

@@ -1,0 +1,68 @@
+//! Options of sessions: seen, and set.
+
+use super::deeds::{Effect, effect, soon};
+use super::deliver::turn_of;
+use super::receipt::Receipt;
+use super::{Answer, Caller, Desk, Member, ToolError, answer};
+use crate::catalog::answers::{OptionNow, Options};
+use crate::catalog::arguments::SetSession;
+use crate::session::{Error, OptionState};
+
+pub(super) async fn set_session(desk: &Desk, caller: &Caller, wanted: SetSession) -> Result<Answer, ToolError> {
+    let (member, id) = desk.reach(caller).whole_id(&wanted.session_id)?;
+    let mut receipt = None;
+    let mut notes = Vec::new();
+    {
+        let _turn = turn_of(caller, member, id).await?;
+        for (name, value) in &wanted.options {
+            let set = member.watched.backend.set_option(id, name, value).await;
+            match effect(member.name(), set) {
+                Ok(Effect::Done(())) => receipt = receipt.or(Some(Receipt::Confirmed)),
+                Ok(Effect::Perhaps(why)) => {
+                    receipt = Some(Receipt::Unconfirmed);
+                    notes.push(format!("`{name}` was not seen to take effect: {why}."));
+                }
+                Err(error) if receipt.is_none() => return Err(error),
+                // Those before it are set.
+                Err(error) => notes.push(format!("`{name}` was not set: {error}.")),
+            }
+        }
+    }
+    let options = match receipt {
+        None => listed(member, id)
+            .await
+            .map_err(|error| ToolError::of(member.name(), error))?,
+        Some(_) => match soon(caller, listed(member, id)).await {
+            Some(Ok(options)) => options,
+            Some(Err(error)) => {
+                let why = answer::describe(member.name(), error);
+                notes.push(format!("How they are now could not be seen: {why}."));
+                Vec::new()
+            }
+            None => {
+                notes.push("How they are now could not be seen in time.".into());
+                Vec::new()
+            }
+        },
+    };
+    let options = Options {
+        session_id: wanted.session_id,
+        receipt: receipt.map(Receipt::name),
+        options: options.into_iter().map(now).collect(),
+        note: (!notes.is_empty()).then(|| notes.join(" ")),
+    };
+    Ok(Answer::of(options.text(), &options))
+}
+
+async fn listed(member: &Member, id: &str) -> Result<Vec<OptionState>, Error> {
+    member.watched.backend.list_options(id).await
+}
+
+fn now(option: OptionState) -> OptionNow {
+    OptionNow {
+        name: option.name,
+        about: option.about,
+        values: option.values,
+        value: option.value,
+    }
+}

@@ -1,0 +1,113 @@
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{Facts, Timestamp};
+
+/// A question that a session waits for a person to answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prompt {
+    /// Changes when the question changes, and after each answer.
+    pub id: String,
+    /// What it is about.
+    pub kind: PromptKind,
+    /// One sentence.
+    pub question: String,
+    /// The whole of what is asked about.
+    pub detail: Option<String>,
+    /// What can be chosen.
+    pub choices: Vec<Choice>,
+    /// More than one choice may be taken.
+    pub multiple: bool,
+    /// It takes words, alone or with a choice.
+    pub accepts_text: bool,
+    /// JSON Schema that the words must fit, as text.
+    pub text_schema: Option<String>,
+    /// It can be closed without an answer.
+    pub dismissible: bool,
+    /// Part of it is not here: it can only be declined or dismissed.
+    pub cut: bool,
+    /// Only the operator's own terminal may accept it.
+    pub on_terminal_only: bool,
+    /// Prompts of one group are answered together.
+    pub group: Option<String>,
+    /// Whether its group waits for it.
+    pub required: bool,
+    /// When it was asked.
+    pub asked_at: Option<Timestamp>,
+    /// When it declines by itself.
+    pub expires_at: Option<Timestamp>,
+    /// Whatever else its backend says of it.
+    pub facts: Facts,
+}
+
+/// What a prompt is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PromptKind {
+    /// Whether something may be done.
+    Permission,
+    /// A question of the agent.
+    Question,
+    /// A plan, to be approved.
+    Plan,
+    /// Whether a directory or a server is trusted.
+    Trust,
+    /// Something else.
+    Other,
+}
+
+/// One of the answers that a prompt offers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// What names it.
+    pub key: String,
+    /// What it says.
+    pub label: String,
+    /// More about it.
+    pub description: Option<String>,
+    /// What taking it does.
+    pub effect: Effect,
+    /// It is ticked already.
+    pub ticked: bool,
+}
+
+/// What taking a choice does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Effect {
+    /// It allows this one request.
+    Accepts,
+    /// It allows more than this one request.
+    Widens,
+    /// It allows nothing.
+    Declines,
+    /// It is about something else.
+    Neutral,
+}
+
+/// What a person answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Choices, words, or both.
+    Reply(Reply),
+    /// The prompt is closed.
+    Dismiss,
+}
+
+/// Choices by their keys, and words.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reply {
+    /// All that shall be ticked.
+    pub choices: Vec<String>,
+    /// What is said with them, or alone.
+    pub text: Option<String>,
+}
+
+/// An answer with the prompt that it is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// The prompt's id.
+    pub prompt: String,
+    /// The answer.
+    pub answer: Answer,
+}

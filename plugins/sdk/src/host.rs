@@ -1,0 +1,7 @@
+//! The one way from the SDK to its host: the contract's imports in a component, the harness of [`crate::testing`] where
+//! a plugin is built natively, since the imports abort there.
+
+#[cfg(target_arch = "wasm32")]
+pub(crate) use crate::contract::{context, files, log, process, settings, store};
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use crate::testing::imports::{context, files, log, process, settings, store};

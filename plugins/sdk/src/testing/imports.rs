@@ -1,0 +1,90 @@
+//! The contract's imports, answered by the host of this thread.
+
+pub(crate) mod settings {
+    use super::super::{current, lock};
+
+    pub(crate) fn get() -> String {
+        lock(&current().settings).to_string()
+    }
+}
+
+pub(crate) mod log {
+    use super::super::{current, lock};
+    use crate::log::Level;
+
+    pub(crate) fn write(level: Level, message: &str) {
+        lock(&current().logged).push((level, message.to_owned()));
+    }
+
+    pub(crate) fn progress(done: u32, total: Option<u32>, message: &str) {
+        lock(&current().progress).push((done, total, message.to_owned()));
+    }
+}
+
+pub(crate) mod store {
+    use super::super::{current, lock};
+    use crate::Result;
+    use crate::store::raw::Entry;
+
+    pub(crate) fn get(key: &str) -> Result<Option<Entry>> {
+        lock(&current().store).get(key)
+    }
+
+    pub(crate) fn put(key: &str, value: &[u8], expect: Option<u64>) -> Result<u64> {
+        let host = current();
+        let others = std::mem::take(&mut *lock(&host.before_put));
+        for other in others {
+            other();
+        }
+        lock(&host.store).put(key, value, expect)
+    }
+
+    pub(crate) fn remove(key: &str, expect: Option<u64>) -> Result<()> {
+        lock(&current().store).remove(key, expect)
+    }
+
+    pub(crate) fn keys(prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
+        Ok(lock(&current().store).keys(prefix, after, limit))
+    }
+}
+
+pub(crate) mod context {
+    use super::super::{current, lock};
+    use crate::context::Call;
+
+    pub(crate) fn get() -> Call {
+        *lock(&current().call)
+    }
+}
+
+pub(crate) mod process {
+    use super::super::{current, lock};
+    use crate::contract::process::Output;
+    use crate::{Command, Result};
+
+    pub(crate) fn run(commands: &[Command]) -> Vec<Result<Output>> {
+        let host = current();
+        let access = lock(&host.call).access;
+        let mut programs = lock(&host.programs);
+        commands.iter().map(|command| programs.run(command, access)).collect()
+    }
+}
+
+pub(crate) mod files {
+    use super::super::current;
+    use crate::Result;
+    use crate::files::{Entry, Slice};
+
+    pub(crate) fn roots() -> Vec<String> {
+        vec![current().directory.path().display().to_string()]
+    }
+
+    pub(crate) fn entries(directory: &str, having: &[String]) -> Result<Vec<Entry>> {
+        current().directory.entries(directory, having)
+    }
+
+    pub(crate) fn read(slices: &[Slice]) -> Vec<Result<Vec<u8>>> {
+        let host = current();
+        slices.iter().map(|slice| host.directory.read(slice)).collect()
+    }
+}

@@ -1,0 +1,457 @@
+//! A tmux for native tests: sessions of the demo agent whose screens follow the keys.
+//!
+//! It runs only what the plugin's manifest asks for, and in calls that may only read, only what is granted to those.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use berth_plugin::testing::{Host, RawOutput};
+use berth_plugin::{Command, Error, NewSession, Result, SessionQuery, context, time};
+use serde_json::{Value, json};
+
+use crate::look::CLOSE;
+use crate::manifest;
+use crate::setup::Setup;
+
+/// What a permission prompt of the demo agent shows below its rule.
+pub(crate) const MENU: &str = " Run command\n\n   touch x\n\n Do you want to proceed?\n > 1. Yes\n   \
+                               2. Yes, and do not ask again for touch\n   3. No\n\n Esc to cancel";
+/// The rows of a screen.
+const ROWS: usize = 24;
+
+/// A host with two agents, of which one is installed, and without programs.
+pub(crate) fn host() -> Host {
+    let host = Host::new();
+    host.agents(json!([
+        {"name": "claude", "command": ["env", "claude"], "installed": false, "profile": null, "signs": null,
+         "options": {"resume": ["--resume", "<uuid>"], "model": ["--model=<model>"], "fast": ["--fast"]}},
+        {"name": "toy", "command": ["env", "berth", "demo-agent"], "installed": true, "profile": "demo"},
+    ]));
+    host
+}
+
+/// The setup of that host.
+pub(crate) fn two_agents() -> Setup {
+    let _host = host();
+    Setup::of_host().unwrap()
+}
+
+/// A request for a session that leaves everything open.
+pub(crate) fn request(id: &str) -> NewSession {
+    NewSession {
+        id: id.to_owned(),
+        name: None,
+        project: None,
+        directory: None,
+        agent: None,
+        message: None,
+        resume: None,
+        fork: false,
+        worktree: None,
+        options: Vec::new(),
+    }
+}
+
+/// A query for all sessions.
+pub(crate) fn everything() -> SessionQuery {
+    SessionQuery {
+        states: Vec::new(),
+        limit: 50,
+        after: None,
+    }
+}
+
+/// A tmux with the session `app`, whose agent is at rest.
+pub(crate) struct Fake {
+    pub(crate) host: Host,
+    server: Arc<Mutex<Server>>,
+}
+
+#[derive(Default)]
+struct Server {
+    panes: Vec<Pane>,
+    buffers: BTreeMap<String, String>,
+    /// The commands that were carried out.
+    ran: Vec<Vec<String>>,
+    trouble: Option<Trouble>,
+}
+
+struct Pane {
+    number: usize,
+    name: String,
+    created: u64,
+    directory: String,
+    doing: Doing,
+    /// What the agent printed.
+    printed: Vec<String>,
+    composer: String,
+    messages: Vec<String>,
+    pressed: Vec<String>,
+    ignores_keys: bool,
+    asks_again: bool,
+}
+
+#[derive(Clone, PartialEq)]
+enum Doing {
+    Rests,
+    Works,
+    Asks(String),
+    Shows(String),
+    Ended,
+}
+
+/// What goes wrong with commands that have a certain word among their arguments.
+#[derive(Clone)]
+enum Trouble {
+    Fails(String),
+    Breaks(String, String),
+    Denies(String),
+    TimesOutAfter(String),
+    HangsAfter(String),
+    Hangs,
+}
+
+impl Fake {
+    pub(crate) fn new() -> Self {
+        let host = host();
+        let server = Arc::new(Mutex::new(Server::default()));
+        server.lock().unwrap().start("app", 1_700_000_000, "/p/app");
+        let tmux = Arc::clone(&server);
+        host.program("tmux", move |command| tmux.lock().unwrap().run(command));
+        Self { host, server }
+    }
+
+    pub(crate) fn rests(&self) {
+        self.app().doing = Doing::Rests;
+    }
+
+    pub(crate) fn works(&self) {
+        self.app().doing = Doing::Works;
+    }
+
+    pub(crate) fn asks(&self, menu: &str) {
+        self.app().doing = Doing::Asks(menu.to_owned());
+    }
+
+    pub(crate) fn shows(&self, screen: &str) {
+        self.app().doing = Doing::Shows(screen.to_owned());
+    }
+
+    pub(crate) fn ends(&self) {
+        self.app().doing = Doing::Ended;
+    }
+
+    /// The agent prints a line.
+    pub(crate) fn says(&self, line: &str) {
+        self.app().printed.push(line.to_owned());
+    }
+
+    /// A text stands in the composer.
+    pub(crate) fn drafts(&self, text: &str) {
+        text.clone_into(&mut self.app().composer);
+    }
+
+    pub(crate) fn ignores_keys(&self) {
+        self.app().ignores_keys = true;
+    }
+
+    pub(crate) fn asks_again_after_an_answer(&self) {
+        self.app().asks_again = true;
+    }
+
+    /// All commands fail, and nothing is done.
+    pub(crate) fn fails(&self, stderr: &str) {
+        self.trouble(Trouble::Fails(stderr.to_owned()));
+    }
+
+    /// Commands with this word fail, and nothing is done.
+    pub(crate) fn breaks(&self, word: &str, stderr: &str) {
+        self.trouble(Trouble::Breaks(word.to_owned(), stderr.to_owned()));
+    }
+
+    /// Commands with this word are not granted.
+    pub(crate) fn denies(&self, word: &str) {
+        self.trouble(Trouble::Denies(word.to_owned()));
+    }
+
+    /// Commands with this word are carried out, and their time is up.
+    pub(crate) fn times_out_after(&self, word: &str) {
+        self.trouble(Trouble::TimesOutAfter(word.to_owned()));
+    }
+
+    /// The same, and no later command is carried out.
+    pub(crate) fn hangs_after(&self, word: &str) {
+        self.trouble(Trouble::HangsAfter(word.to_owned()));
+    }
+
+    pub(crate) fn works_again(&self) {
+        self.server.lock().unwrap().trouble = None;
+    }
+
+    /// The keys that were pressed in `app`, but for texts.
+    pub(crate) fn pressed(&self) -> Vec<String> {
+        self.app().pressed.clone()
+    }
+
+    /// The messages that the agent of `app` took.
+    pub(crate) fn messages(&self) -> Vec<String> {
+        self.app().messages.clone()
+    }
+
+    pub(crate) fn composer(&self) -> String {
+        self.app().composer.clone()
+    }
+
+    pub(crate) fn buffers(&self) -> usize {
+        self.server.lock().unwrap().buffers.len()
+    }
+
+    /// How often this command was carried out.
+    pub(crate) fn count(&self, command: &str) -> usize {
+        let server = self.server.lock().unwrap();
+        server.ran.iter().filter(|ran| ran[0] == command).count()
+    }
+
+    fn trouble(&self, trouble: Trouble) {
+        self.server.lock().unwrap().trouble = Some(trouble);
+    }
+
+    fn app(&self) -> App<'_> {
+        App(self.server.lock().unwrap())
+    }
+}
+
+/// The pane of `app`.
+struct App<'a>(MutexGuard<'a, Server>);
+
+impl std::ops::Deref for App<'_> {
+    type Target = Pane;
+    fn deref(&self) -> &Pane {
+        &self.0.panes[0]
+    }
+}
+
+impl std::ops::DerefMut for App<'_> {
+    fn deref_mut(&mut self) -> &mut Pane {
+        &mut self.0.panes[0]
+    }
+}
+
+impl Server {
+    fn start(&mut self, name: &str, created: u64, directory: &str) {
+        self.panes.push(Pane {
+            number: self.panes.len() + 1,
+            name: name.to_owned(),
+            created,
+            directory: directory.to_owned(),
+            doing: Doing::Rests,
+            printed: Vec::new(),
+            composer: String::new(),
+            messages: Vec::new(),
+            pressed: Vec::new(),
+            ignores_keys: false,
+            asks_again: false,
+        });
+    }
+
+    fn run(&mut self, command: &Command) -> Result<RawOutput> {
+        let has = |word: &String| command.args.contains(word);
+        match self.trouble.clone() {
+            Some(Trouble::Fails(stderr)) => return Ok(Host::failed(1, stderr)),
+            Some(Trouble::Breaks(word, stderr)) if has(&word) => return Ok(Host::failed(1, stderr)),
+            Some(Trouble::Denies(word)) if has(&word) => return Err(Error::Denied(format!("{word} is not granted"))),
+            Some(Trouble::Hangs) => return Err(Error::TimedOut("after 10 s".to_owned())),
+            _ => {}
+        }
+        let output = self.carry_out(command);
+        match self.trouble.clone() {
+            Some(Trouble::TimesOutAfter(word)) if has(&word) => Err(Error::TimedOut("after 10 s".to_owned())),
+            Some(Trouble::HangsAfter(word)) if has(&word) => {
+                self.trouble = Some(Trouble::Hangs);
+                Err(Error::TimedOut("after 10 s".to_owned()))
+            }
+            _ => Ok(output),
+        }
+    }
+
+    fn carry_out(&mut self, command: &Command) -> RawOutput {
+        let mut printed = String::new();
+        for args in command.args.split(|arg| arg == ";") {
+            assert!(is_granted(args), "the manifest does not ask for {args:?}");
+            self.ran.push(args.to_vec());
+            match self.one(args, command) {
+                Ok(more) => printed.push_str(&more),
+                Err(stderr) => {
+                    return RawOutput {
+                        stdout: printed.into_bytes(),
+                        ..Host::failed(1, stderr)
+                    };
+                }
+            }
+        }
+        Host::printed(printed)
+    }
+
+    fn one(&mut self, args: &[String], command: &Command) -> std::result::Result<String, String> {
+        let after = |flag: &str| {
+            let at = args.iter().position(|arg| arg == flag)?;
+            args.get(at + 1).cloned()
+        };
+        match args[0].as_str() {
+            "list-panes" => return Ok(self.panes.iter().map(Pane::row).collect()),
+            "new-session" => {
+                let directory = command.directory.clone().unwrap_or_default();
+                self.start(&after("-s").unwrap(), time::now() / 1000, &directory);
+                return Ok(String::new());
+            }
+            "load-buffer" => {
+                let text = String::from_utf8(command.stdin.clone()).unwrap();
+                self.buffers.insert(after("-b").unwrap(), text);
+                return Ok(String::new());
+            }
+            "delete-buffer" => {
+                self.buffers.remove(&after("-b").unwrap());
+                return Ok(String::new());
+            }
+            _ => {}
+        }
+        let target = after("-t").unwrap();
+        let number: usize = target[1..].parse().unwrap();
+        if args[0] == "kill-session" {
+            self.panes.retain(|pane| pane.number != number);
+            return Ok(String::new());
+        }
+        let buffer = after("-b").and_then(|name| self.buffers.remove(&name));
+        let found = self.panes.iter_mut().find(|pane| pane.number == number);
+        let pane = found.ok_or_else(|| format!("can't find pane: {target}"))?;
+        match args[0].as_str() {
+            "display-message" => return Ok(pane.header(args.last().unwrap())),
+            "capture-pane" => return Ok(pane.capture(after("-S"), after("-E"))),
+            "paste-buffer" => pane.composer.push_str(&buffer.ok_or("no buffer")?),
+            "send-keys" if args[1] == "-l" => pane.write(args.last().unwrap()),
+            "send-keys" if args[1] != "-X" => pane.press(args.last().unwrap()),
+            _ => {}
+        }
+        Ok(String::new())
+    }
+}
+
+impl Pane {
+    fn row(&self) -> String {
+        let Self {
+            number,
+            name,
+            created,
+            directory,
+            ..
+        } = self;
+        let (end, process) = match self.doing {
+            Doing::Ended => ("1:0:", ""),
+            _ => ("0::", "berth"),
+        };
+        format!(
+            "%{number}:${number}:{created}:{created}:{end}:0:0:120:{ROWS}:1:{}:3:{}:{}:{name}toy{process}{directory}\n",
+            name.len(),
+            process.len(),
+            directory.len()
+        )
+    }
+
+    fn header(&self, format: &str) -> String {
+        let history = self.lines().len() - ROWS;
+        match format {
+            CLOSE => format!("0:0:{ROWS}:{history}:0:5:berth\n"),
+            _ => format!("{ROWS}:{history}:0:\n"),
+        }
+    }
+
+    fn capture(&self, from: Option<String>, to: Option<String>) -> String {
+        let lines = self.lines();
+        let history = i64::try_from(lines.len() - ROWS).unwrap();
+        let index = |number: Option<String>, otherwise: i64| {
+            let number = number.map_or(otherwise, |number| number.parse().unwrap());
+            usize::try_from((history + number).max(0)).unwrap()
+        };
+        let (from, to) = (index(from, 0), index(to, i64::try_from(ROWS).unwrap() - 1));
+        lines[from..=to].iter().map(|line| format!("{line}\n")).collect()
+    }
+
+    /// All lines, those of the screen last.
+    fn lines(&self) -> Vec<String> {
+        let rule = "─".repeat(80);
+        let composer = self.composer.replace('\n', "\n  ");
+        let block = match &self.doing {
+            Doing::Rests => format!("{rule}\n> {composer}\n{rule}\n  demo agent · idle · /help for commands"),
+            Doing::Works => format!(
+                "* Working… (3s · esc to interrupt)\n{rule}\n> {composer}\n{rule}\n  demo agent · esc to interrupt"
+            ),
+            Doing::Asks(menu) => format!("{rule}\n{menu}"),
+            Doing::Shows(screen) => screen.clone(),
+            Doing::Ended => String::new(),
+        };
+        let mut lines = self.printed.clone();
+        lines.extend(block.lines().map(str::to_owned));
+        let rows = lines.len().max(ROWS);
+        lines.resize(rows, String::new());
+        lines
+    }
+
+    fn write(&mut self, text: &str) {
+        let text = match text.strip_suffix("\\;") {
+            Some(rest) => format!("{rest};"),
+            None => text.to_owned(),
+        };
+        self.composer.push_str(&text);
+    }
+
+    fn press(&mut self, key: &str) {
+        if self.ignores_keys {
+            self.pressed.push(key.to_owned());
+            return;
+        }
+        match (&self.doing, key) {
+            (Doing::Rests, "Enter") => {
+                let message = std::mem::take(&mut self.composer);
+                self.printed.push(format!("● You said: {message}"));
+                self.messages.push(message);
+                return;
+            }
+            (Doing::Rests, "C-c") => {
+                self.composer.clear();
+                return;
+            }
+            (Doing::Asks(_), _) if self.asks_again => self.printed.push("● Ran it".to_owned()),
+            (Doing::Works | Doing::Asks(_), _) => self.doing = Doing::Rests,
+            _ => {}
+        }
+        self.pressed.push(key.to_owned());
+    }
+}
+
+/// Whether the manifest asks for this argument list. A word stands for one argument, and the agent's command for the
+/// rest.
+fn is_granted(args: &[String]) -> bool {
+    let tmux = &manifest::needs().grants.unwrap()["programs"]["tmux"];
+    let lists = |name: &str| tmux[name].as_array().unwrap().clone();
+    let mut granted = lists("read");
+    if context::may_act() {
+        granted.extend(lists("control"));
+    }
+    let fits = |list: &Value| {
+        let list: Vec<_> = list
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|arg| arg.as_str().unwrap())
+            .collect();
+        let (list, args) = match list.split_last() {
+            Some((&"@agent", list)) => (list, &args[..list.len().min(args.len())]),
+            _ => (list.as_slice(), args),
+        };
+        let same = |(wanted, arg): (&&str, &String)| wanted.starts_with(['<', '@']) || wanted == arg;
+        list.len() == args.len() && list.iter().zip(args).all(same)
+    };
+    granted.iter().any(fits)
+}
