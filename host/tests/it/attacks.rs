@@ -486,7 +486,7 @@ async fn without_the_passphrase_no_endpoint_gives_a_token_or_a_secret() {
 
 #[tokio::test]
 async fn no_secret_stands_in_the_log_or_counts_in_an_address() {
-    let (place, berth) = serve("").await;
+    let (place, mut berth) = serve("").await;
     let mut connector = Connector::new(&berth, PUBLIC);
     let code = code(&mut connector).await;
     let issued = connector.redeem(CLIENT, REDIRECT, &code, &[]).await.json();
@@ -494,6 +494,7 @@ async fn no_secret_stands_in_the_log_or_counts_in_an_address() {
     let in_address = connector.get(&format!("/mcp?access_token={access}")).await;
     assert_eq!(in_address.status, 401);
     connector.call("list_sessions", json!({}), access).await;
+    berth.terminate().await;
     let log = place.read("log");
     for secret in [PASSPHRASE, &code, access, refresh, &berth.token] {
         assert!(!log.contains(secret), "{log}");

@@ -261,7 +261,8 @@ async fn a_lost_key_is_complained_of_at_the_start() {
     berth.call("noop", json!({})).await.done();
     berth.terminate().await;
     std::fs::remove_file(place.path("data/audit.key")).unwrap();
-    let _berth = Berth::serve(&place).await;
+    let mut berth = Berth::serve(&place).await;
+    berth.terminate().await;
     assert!(
         place
             .read("log")
@@ -272,7 +273,7 @@ async fn a_lost_key_is_complained_of_at_the_start() {
 #[tokio::test]
 async fn while_it_cannot_be_written_nothing_is_done() {
     let place = Place::new(TWO);
-    let berth = Berth::serve(&place).await;
+    let mut berth = Berth::serve(&place).await;
     let remember = async |text: &str| berth.call("remember", json!({"text": text})).await;
     assert_eq!(remember("one").await.done().text, "one\n");
     let file = file(&place);
@@ -290,6 +291,7 @@ async fn while_it_cannot_be_written_nothing_is_done() {
     let recorded = entries(&place, &[]).await;
     assert_eq!(recorded.len(), 2, "{recorded:?}");
     verified(&place).await;
+    berth.terminate().await;
     let log = place.read("log");
     assert!(
         log.contains("UNIQUE constraint failed") && log.contains("is written again"),

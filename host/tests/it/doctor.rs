@@ -188,9 +188,9 @@ async fn what_somebody_put_into_the_database_is_named_with_its_fix_at_the_start_
         let mut berth = Berth::serve(&place).await;
         let health = berth.client.get(format!("{}/health", berth.base)).send().await;
         assert!(health.unwrap().status().is_success());
+        berth.terminate().await;
         let log = place.read("log");
         assert!(log.contains(named), "{log}");
-        berth.terminate().await;
     }
 }
 

@@ -71,8 +71,8 @@ async fn a_second_signal_ends_berth_at_once() {
         demo.berth.client.get(&demo.berth.base).send().await.err()
     })
     .await;
-    let _ = kill_process(pid, Signal::TERM);
     let mut demo = demo;
+    demo.berth.terminate().await;
     demo.berth = Berth::serve(&demo.place).await;
     let _ = call.await;
     // Whichever of the two it was, the next message goes through.

@@ -92,10 +92,11 @@ async fn an_endless_allocation_ends_at_the_limit() {
 #[tokio::test]
 async fn a_trap_ends_its_own_call_only_and_its_last_words_are_told_without_frames() {
     let place = Place::new(BAD_AND_WELL);
-    let berth = Berth::serve(&place).await;
+    let mut berth = Berth::serve(&place).await;
     let error = misdeed(&berth, "trap", json!({})).await.error();
     assert!(error.contains("the plugin of backend `bad` was stopped"), "{error}");
     assert!(error.contains("unreachable"), "{error}");
+    berth.terminate().await;
     let log = place.read("log");
     let records: Vec<&str> = log.lines().filter(|line| line.contains("a misdeed")).collect();
     assert!(records.len() == 1 && records[0].contains("WARN"), "{log}");
@@ -451,7 +452,7 @@ async fn what_a_plugin_kept_in_files_for_an_older_berth_is_in_its_store() {
 #[tokio::test]
 async fn what_a_plugin_says_to_the_operator_is_one_clean_line_below_its_name_and_bounded() {
     let place = Place::new(BAD_AND_WELL);
-    let berth = Berth::serve(&place).await;
+    let mut berth = Berth::serve(&place).await;
     let text = "one\nWARN berth: forged\u{1b}[31m";
     misdeed(&berth, "write_log", json!({"text": text, "times": 1}))
         .await
@@ -462,6 +463,7 @@ async fn what_a_plugin_says_to_the_operator_is_one_clean_line_below_its_name_and
     misdeed(&berth, "tell_progress", json!({"text": "half", "times": 2}))
         .await
         .done();
+    berth.terminate().await;
     let log = place.read("log");
     let lines: Vec<&str> = log.lines().filter(|line| line.contains("forged")).collect();
     assert!(

@@ -505,7 +505,7 @@ async fn data_that_does_not_fit_the_tools_own_schema_is_the_plugins_fault_and_no
     assert!(failed.failed && failed.text == "see the data", "{failed:?}");
     let session = json!({"text": "{\"n\": 1}", "session": "a/b"});
     let error = berth.call("structured", session).await.error();
-    assert!(error.contains("gives a session the id `a/b`"), "{error}");
+    assert!(error.contains("the session `a/b`, whose id cannot be one"), "{error}");
 }
 
 #[tokio::test]
@@ -555,14 +555,20 @@ async fn pictures_files_and_links_reach_the_client_and_what_cannot_is_named() {
         text.contains("[9 bytes of well/forged-1") && text.contains("[a title: javascript:alert(1)]"),
         "{text}"
     );
-    let too_many = berth
-        .call("many_contents", json!({"count": 3, "bytes": 1 << 20}))
-        .await
-        .error();
-    assert!(too_many.contains("bytes of pictures and other files"), "{too_many}");
-    let too_many = berth
-        .call("many_contents", json!({"count": 1_001, "bytes": 1}))
-        .await
-        .error();
-    assert!(too_many.contains("in 1002 parts"), "{too_many}");
+    for (count, bytes, says) in [
+        (3, 1 << 20, "3145728 bytes of pictures and other files"),
+        (1_001, 1, "1002 parts"),
+    ] {
+        let arguments = json!({"count": count, "bytes": bytes});
+        let too_many = berth
+            .ask("tools/call", json!({"name": "many_contents", "arguments": arguments}))
+            .await;
+        let content = too_many["result"]["content"].as_array().unwrap();
+        let text = content[0]["text"].as_str().unwrap();
+        assert!(
+            content.len() == 1 && text.contains("It was carried out, but") && text.contains(says),
+            "{text}"
+        );
+        assert!(text.ends_with("It said:\n| see the pictures"), "{text}");
+    }
 }

@@ -262,22 +262,23 @@ async fn a_link_to_a_server_that_has_ended_goes_at_the_next_start() {
 #[tokio::test]
 async fn sessions_at_a_former_socket_that_others_could_replace_are_named_and_not_used() {
     let open = |place: &Place| fs::set_permissions(place.path("former"), fs::Permissions::from_mode(0o777)).unwrap();
-    let (demo, former) = beside_former(open).await;
+    let (mut demo, former) = beside_former(open).await;
     assert_eq!(listed(&demo.berth).await, (Vec::new(), String::new()));
-    let log = demo.place.read("log");
     let command = format!(
         "-S {} -f {} list-sessions",
         former.socket,
         demo.place.name("data/conf/local-tmux")
     );
-    for text in [&log, &doctor(&demo.place).await.1] {
+    let told = doctor(&demo.place).await.1;
+    demo.create("app").await;
+    assert_eq!(former.sessions(), 1, "the new one is not there");
+    demo.berth.terminate().await;
+    for text in [&told, &demo.place.read("log")] {
         assert!(
             text.contains("another user could replace") && text.contains(&command),
             "{text}"
         );
     }
-    demo.create("app").await;
-    assert_eq!(former.sessions(), 1, "the new one is not there");
 }
 
 #[tokio::test]
@@ -296,6 +297,7 @@ async fn where_two_servers_have_sessions_the_former_one_is_named() {
         passes && text.contains("another server runs at") && text.contains(&former.socket),
         "{text}"
     );
+    demo.berth.terminate().await;
     assert!(demo.place.read("log").contains("another server runs at"));
 }
 

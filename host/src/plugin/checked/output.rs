@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{ADDRESS, LIST, check_id, structured};
-use crate::session::{Content, Error, ToolOutput};
+use super::{ADDRESS, LIST, check_id, named, structured};
+use crate::session::{Content, ToolOutput};
 use crate::text::{ending, short_line};
 
 /// Bytes of pictures and the like in one answer.
@@ -23,42 +23,51 @@ pub struct Output {
     pub text: String,
     /// What clients can show beside them.
     pub further: Vec<Content>,
-    /// Its data, a JSON object, or in words what it is instead.
+    /// Its data, a JSON object, or in words what it answered instead.
     pub structured: Result<Option<Value>, String>,
     /// It says itself that it failed.
     pub failed: bool,
 }
 
-/// What an own tool answered, whose data must be what it promised, if it did.
-pub(in crate::plugin) fn output(given: ToolOutput, promise: Option<&Promise>) -> Result<Output, Error> {
-    if given.content.len() > LIST {
-        return Err(Error::Failed(format!(
-            "its plugin answered in {} parts, and {LIST} are taken",
-            given.content.len()
-        )));
+/// What an own tool answered, whose data must be what it promised, if it did. Where more is wrong with it, its words stay.
+pub(in crate::plugin) fn output(given: ToolOutput, promise: Option<&Promise>) -> Output {
+    let fault = fault(&given);
+    let mut content = given.content;
+    if fault.is_some() {
+        content.truncate(LIST);
+        content.retain(|part| matches!(part, Content::Text(_)));
     }
-    if let Some(id) = &given.session {
-        check_id("session", id).map_err(|fault| Error::Failed(format!("its plugin {fault}")))?;
+    let (text, further) = apart(content);
+    let data = match fault {
+        Some(fault) => Err(fault),
+        None => structured::parse(given.structured.as_deref()),
+    };
+    Output {
+        text: ending(text),
+        further,
+        structured: data.and_then(|data| kept(data, promise, given.failed)),
+        failed: given.failed,
     }
+}
+
+/// What is wrong with an answer beside its data.
+fn fault(given: &ToolOutput) -> Option<String> {
+    let parts = given.content.len();
     let media = |content: &Content| match content {
         Content::Media { bytes, .. } => bytes.len(),
         Content::Text(_) | Content::Link { .. } => 0,
     };
     let media: usize = given.content.iter().map(media).sum();
-    if media > MEDIA {
-        return Err(Error::Failed(format!(
-            "its plugin answered with {media} bytes of pictures and other files, and {MEDIA} are taken: ask for less at once"
-        )));
+    let session = given.session.as_deref().filter(|id| check_id("session", id).is_err());
+    if parts > LIST {
+        Some(format!("{parts} parts, and {LIST} are taken"))
+    } else if media > MEDIA {
+        Some(format!(
+            "{media} bytes of pictures and other files, and {MEDIA} are taken: ask for less at once"
+        ))
+    } else {
+        session.map(|id| format!("the session `{}`, whose id cannot be one", named(id)))
     }
-    let data = structured::parse(given.structured.as_deref());
-    let structured = data.and_then(|data| kept(data, promise, given.failed));
-    let (text, further) = apart(given.content);
-    Ok(Output {
-        text: ending(text),
-        further,
-        structured,
-        failed: given.failed,
-    })
 }
 
 /// `data`, which must be what was promised of it. A call that failed says so in words.

@@ -731,22 +731,22 @@ fn of_an_own_tools_answer_its_end_and_what_is_wrong_with_its_data_are_told() {
         ("[1]", "data that is not a JSON object"),
         ("{\"a\":1}", "data that does not fit its own schema: it is not empty"),
     ] {
-        let told = output(given(data), Some(&empty)).unwrap();
+        let told = output(given(data), Some(&empty));
         assert!(told.structured.unwrap_err().contains(fault), "{fault}");
         assert!(
             told.text
                 .starts_with("[… 5182880 characters before this were left out]")
         );
     }
-    assert!(output(given("{}"), Some(&empty)).unwrap().structured.is_ok());
-    assert!(output(given("{\"a\":1}"), None).unwrap().structured.is_ok());
+    assert!(output(given("{}"), Some(&empty)).structured.is_ok());
+    assert!(output(given("{\"a\":1}"), None).structured.is_ok());
     for (failed, owes) in [(true, false), (false, true)] {
         let own = ToolOutput {
             failed,
             structured: None,
             ..given("")
         };
-        let told = output(own, Some(&empty)).unwrap().structured;
+        let told = output(own, Some(&empty)).structured;
         assert_eq!(told.is_err(), owes, "what failed owes nothing");
     }
 }
@@ -768,10 +768,42 @@ fn what_a_tool_links_to_is_short_or_only_named() {
         session: None,
         facts: Vec::new(),
     };
-    let told = output(given, None).unwrap();
+    let told = output(given, None);
     assert!(told.text.starts_with("[title: https://example.com/x") && told.text.len() < 300);
     let [Content::Link { url, title }] = told.further.as_slice() else {
         panic!("{:?}", told.further.len());
     };
     assert!(url == "https://example.com/a" && title.len() < 200);
+}
+
+#[test]
+fn of_an_answer_that_cannot_be_shown_the_words_stay() {
+    let media = |bytes: usize| Content::Media {
+        media_type: "image/png".into(),
+        bytes: vec![0; bytes],
+    };
+    let given = |parts: Vec<Content>, session: Option<&str>| ToolOutput {
+        content: [vec![Content::Text("words".into())], parts].concat(),
+        structured: None,
+        failed: false,
+        session: session.map(str::to_owned),
+        facts: Vec::new(),
+    };
+    for (answer, fault) in [
+        (given(vec![media(1); LIST], None), "1001 parts, and 1000 are taken"),
+        (
+            given(vec![media(1 << 20); 3], None),
+            "3145728 bytes of pictures and other files",
+        ),
+        (
+            given(vec![media(1)], Some("a/b")),
+            "the session `a/b`, whose id cannot be one",
+        ),
+    ] {
+        let told = output(answer, None);
+        assert!(told.structured.unwrap_err().contains(fault), "{fault}");
+        assert_eq!((told.text.as_str(), told.further.len()), ("words", 0));
+    }
+    let told = output(given(vec![media(1)], Some("a")), None);
+    assert_eq!((told.structured, told.further.len()), (Ok(None), 1));
 }
