@@ -4,6 +4,7 @@
 //! transaction. A server writes through a [`Recorder`], which lets many calls share a transaction. Only the owner of the
 //! data directory records calls, so what is open when one starts was cut off.
 
+mod bell;
 mod chain;
 mod entry;
 mod moving;

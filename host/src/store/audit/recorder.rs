@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use super::bell::Bell;
 use super::chain::TEXT;
 use super::entry::Part;
 use super::state::State;
@@ -27,6 +28,8 @@ const QUEUE: usize = 4096;
 #[derive(Clone, Debug)]
 pub struct Recorder {
     queue: mpsc::Sender<Asked>,
+    /// After the queue, so that the thread is woken to see the end of it.
+    bell: Arc<Bell>,
     places: Arc<Semaphore>,
     state: Arc<State>,
     key: Key,
@@ -71,9 +74,10 @@ impl Recorder {
         let state = Arc::new(State::new(audit.head()?));
         let (queue, asked) = mpsc::channel();
         let key = audit.key.clone();
-        Writer::start(audit, asked, state.clone(), lock)?;
+        let thread = Writer::start(audit, asked, state.clone(), lock)?;
         Ok(Self {
             queue,
+            bell: Arc::new(Bell::new(thread)),
             places: Arc::new(Semaphore::new(QUEUE)),
             state,
             key,
@@ -99,7 +103,7 @@ impl Recorder {
     /// If it could not be written: nothing may be done then.
     pub async fn prepare(&self) -> Result<Prepared, Unrecorded> {
         let place = self.place()?;
-        told(self.ask(None, &place)?.await)?;
+        told(self.ask(None, &place).await?.await)?;
         Ok(Prepared(place))
     }
 
@@ -110,7 +114,7 @@ impl Recorder {
     /// If it could not be written: nothing may be done then.
     pub async fn intend(&self, entry: &Entry) -> Result<Intention, Unrecorded> {
         let place = self.place()?;
-        let seq = told(self.ask(Some((entry.clone(), Part::Intention)), &place)?.await)?;
+        let seq = told(self.ask(Some((entry.clone(), Part::Intention)), &place).await?.await)?;
         Ok(Intention { seq, place })
     }
 
@@ -120,7 +124,7 @@ impl Recorder {
     /// If it could not be written. It is kept then, and written as soon as that works again.
     pub async fn conclude(&self, intention: Intention, entry: Entry) -> Result<i64, Unrecorded> {
         let Intention { seq, place } = intention;
-        told(self.ask(Some((entry, Part::Outcome(seq))), &place)?.await)
+        told(self.ask(Some((entry, Part::Outcome(seq))), &place).await?.await)
     }
 
     /// Writes `entry`, which is all there is to say, and gives its number.
@@ -129,7 +133,7 @@ impl Recorder {
     /// If it could not be written. It is kept then, and written as soon as that works again.
     pub async fn record(&self, entry: Entry) -> Result<i64, Unrecorded> {
         let place = self.place()?;
-        told(self.ask(Some((entry, Part::Whole)), &place)?.await)
+        told(self.ask(Some((entry, Part::Whole)), &place).await?.await)
     }
 
     /// Writes `entry`, which was prepared for, on a thread that may wait.
@@ -140,7 +144,9 @@ impl Recorder {
     /// # Panics
     /// On a thread that runs tasks.
     pub fn record_here(&self, Prepared(place): Prepared, entry: Entry) -> Result<i64, Unrecorded> {
-        told(self.ask(Some((entry, Part::Whole)), &place)?.blocking_recv())
+        let written = self.hand_over(Some((entry, Part::Whole)), &place)?;
+        self.bell.ring();
+        told(written.blocking_recv())
     }
 
     /// What an entry tells of `arguments`: their digest, which only the holder of the key can compare with others, and
@@ -171,6 +177,7 @@ impl Recorder {
         let (ended, end) = oneshot::channel();
         // Where there is no writer, there is nothing left to write.
         if self.queue.send(Asked::End(ended)).is_ok() {
+            self.bell.ring();
             let _ = end.await;
         }
         self.state.log_head();
@@ -180,12 +187,15 @@ impl Recorder {
         self.places.clone().try_acquire_owned().map_err(|_| Unrecorded)
     }
 
-    /// Hands something to the writer, or only asks whether writing works. Whoever asks has a place until the answer.
-    fn ask(
-        &self,
-        row: Option<(Entry, Part)>,
-        _place: &OwnedSemaphorePermit,
-    ) -> Result<oneshot::Receiver<Option<i64>>, Unrecorded> {
+    /// Hands something to the writer, or only asks whether writing works, and answers what hears of it.
+    async fn ask(&self, row: Option<(Entry, Part)>, place: &OwnedSemaphorePermit) -> Result<Written, Unrecorded> {
+        let written = self.hand_over(row, place)?;
+        self.bell.ring_for_all().await;
+        Ok(written)
+    }
+
+    /// The same, before the writer is woken. Whoever asks has a place until the answer.
+    fn hand_over(&self, row: Option<(Entry, Part)>, _place: &OwnedSemaphorePermit) -> Result<Written, Unrecorded> {
         let (written, outcome) = oneshot::channel();
         let asked = Asked::Write {
             row,
@@ -196,6 +206,9 @@ impl Recorder {
         Ok(outcome)
     }
 }
+
+/// Hears from the writer.
+type Written = oneshot::Receiver<Option<i64>>;
 
 /// What the writer answered; it is silent only if it has ended.
 fn told(outcome: Result<Option<i64>, oneshot::error::RecvError>) -> Result<i64, Unrecorded> {

@@ -3,8 +3,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::thread;
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
@@ -61,8 +61,9 @@ struct Batch {
 }
 
 impl Writer {
-    /// Starts the thread; it ends when it is asked to, or nobody can ask any more.
-    pub(super) fn start(audit: Audit, asked: Receiver<Asked>, state: Arc<State>, lock: Lock) -> Result<(), Error> {
+    /// Starts the thread, which must be unparked when something is asked for, and when nobody can ask any more. It ends
+    /// then, or when it is asked to.
+    pub(super) fn start(audit: Audit, asked: Receiver<Asked>, state: Arc<State>, lock: Lock) -> Result<Thread, Error> {
         let mut writer = Self {
             audit,
             asked,
@@ -86,7 +87,7 @@ impl Writer {
         };
         let started = thread::Builder::new().name("record".into()).spawn(run);
         started
-            .map(drop)
+            .map(|handle| handle.thread().clone())
             .map_err(Error::io("start the thread that writes", &path))
     }
 
@@ -107,17 +108,19 @@ impl Writer {
     /// All who ask now, after waiting for the first; nobody where only what is kept is to be tried again.
     fn next(&mut self) -> Option<Batch> {
         let mut batch = Batch::default();
-        let first = match self.kept.is_empty() {
-            true => self.asked.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            false => self.asked.recv_timeout(AGAIN),
-        };
-        match first {
-            Ok(asked) => batch.add(asked),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return None,
+        let again = Instant::now() + AGAIN;
+        loop {
+            match self.asked.try_recv() {
+                Ok(asked) => batch.add(asked),
+                Err(_) if !batch.is_empty() => return Some(batch),
+                Err(TryRecvError::Disconnected) => return None,
+                Err(TryRecvError::Empty) if self.kept.is_empty() => thread::park(),
+                Err(TryRecvError::Empty) => match again.saturating_duration_since(Instant::now()) {
+                    Duration::ZERO => return Some(batch),
+                    left => thread::park_timeout(left),
+                },
+            }
         }
-        self.asked.try_iter().for_each(|asked| batch.add(asked));
-        Some(batch)
     }
 
     fn write(&mut self, mut batch: Batch) {
@@ -157,6 +160,10 @@ impl Writer {
 }
 
 impl Batch {
+    fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.end.is_none()
+    }
+
     fn add(&mut self, asked: Asked) {
         match asked {
             Asked::Write { row, since, written } => {

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use futures::FutureExt as _;
 use futures::future::join_all;
 use serde_json::Value;
 
@@ -48,6 +49,27 @@ async fn what_many_record_at_once_is_there_when_they_are_told_so() {
     });
     join_all(all_at_once).await;
     assert_eq!(reader.verify(None).unwrap().seq, 3000);
+}
+
+#[tokio::test]
+async fn what_was_handed_over_is_written_though_nobody_waits_for_it_any_more() {
+    let root = TempDir::new().unwrap();
+    let recorder = Recorder::start(opened(root.path()), false).unwrap();
+    for entry in ["one", "two"] {
+        assert!(recorder.record(call(entry)).now_or_never().is_none());
+    }
+    assert_eq!(sessions(&until(root.path(), 2).await), ["one", "two"]);
+}
+
+#[tokio::test]
+async fn the_writing_ends_with_the_last_recorder() {
+    let root = TempDir::new().unwrap();
+    let recorder = Recorder::start(opened(root.path()), false).unwrap();
+    drop(recorder.clone());
+    recorder.record(call("one")).await.unwrap();
+    drop(recorder);
+    // It waits for the other to end.
+    Recorder::start(opened(root.path()), false).unwrap();
 }
 
 /// Keeps everybody from writing one more entry, until it is dropped.
