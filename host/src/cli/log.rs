@@ -22,7 +22,7 @@ const USUAL: &str = "berth=info,warn";
 /// Bytes of lines that wait to be written. What comes when there are more is lost, and how many lines that were is said.
 const WAITING: usize = 1 << 20;
 /// How long lines of a busy moment gather: nobody has to wake the thread for each, and they share a system call.
-const GATHER: Duration = Duration::from_millis(2);
+const GATHER: Duration = Duration::from_millis(10);
 
 /// How long the last lines may take.
 const LAST_WORDS: Duration = Duration::from_secs(1);
