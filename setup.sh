@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what building and running need: a C compiler to link with, the WebAssembly target, tmux and ps. With the
+# Installs what building and running need: a C compiler to link with, the WebAssembly target, tmux, ps and unshare. With the
 # argument `conformance` the official suite of MCP as well, with `languages` what compiles plugins in Python and
 # JavaScript. What it may not install, it names in a line.
 set -eu
@@ -68,6 +68,8 @@ need() {
 need tmux tmux
 # The tests look at what runs; only the smallest Debian lacks it.
 need ps procps
+# The tests mount in a world of their own; macOS has no such worlds.
+[ "$(uname -s)" != Linux ] || need unshare util-linux
 
 if [ "${1:-}" = conformance ]; then
     need npm npm

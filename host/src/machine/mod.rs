@@ -3,6 +3,7 @@
 
 mod child;
 mod companion;
+mod mounts;
 mod question;
 mod root;
 mod system;

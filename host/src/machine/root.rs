@@ -10,7 +10,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, File, Metadata, MetadataExt as _, OpenOptions, ReadDir};
 
-use super::system::{self, Identity};
+use super::mounts::{Location, MountId, Mounts, reached_by};
+use super::system::{self, Identity, RUNNING, SYSTEM};
+
+/// Bytes of a path, beyond which the system opens nothing.
+const LONGEST: usize = 4096;
 
 /// A place of berth's own that no granted directory may hold: what it is, in a word, and its path without links.
 pub type OwnPlace = (&'static str, PathBuf);
@@ -24,12 +28,14 @@ pub(crate) struct Root {
     opened: RwLock<Opened>,
 }
 
-/// A directory as it was opened, which is none of the system's own. What is opened below it is none either: a mount
-/// there may lead anywhere.
+/// A directory as it was opened, which is none of the system's own, holds nothing of berth's, and lies in nothing of it.
+/// What is opened below it is none either: a mount there may lead anywhere.
 #[derive(Debug, Clone)]
 pub(crate) struct Opened {
     directory: Arc<Dir>,
     identity: Identity,
+    mount: MountId,
+    own: Arc<[OwnPlace]>,
 }
 
 /// Why a granted directory is not used now.
@@ -39,15 +45,8 @@ pub(crate) enum Unusable {
     Missing,
     #[error("a symbolic link on its path leads elsewhere now: put the directory back, or grant the one that is meant")]
     Elsewhere,
-    #[error("another directory was put there, which holds berth's {0}, {1:?}: take that directory away")]
-    HoldsOwn(&'static str, PathBuf),
-    #[error(
-        "another directory was put there, and berth's {0}, {1:?}, cannot be found to see that it lies elsewhere \
-         ({2}): put that back, or restart berth"
-    )]
-    OwnNotFound(&'static str, PathBuf, io::Error),
-    #[error("what was put there {0}")]
-    System(io::Error),
+    #[error("what is there {0}")]
+    Own(io::Error),
     #[error("what is there now cannot be opened as a directory ({0}): put the directory back")]
     Unreadable(io::Error),
     #[error("it is being replaced: try again")]
@@ -55,13 +54,12 @@ pub(crate) enum Unusable {
 }
 
 impl Root {
-    /// Opens `path`, which must never come to hold a place of `own`.
-    pub(crate) fn open(path: &Path, own: Arc<[OwnPlace]>) -> io::Result<Self> {
-        let directory = Dir::open_ambient_dir(path, ambient_authority())?;
+    /// Opens `path`, which may never hold a place of `own` or lie in one.
+    pub(crate) fn open(path: &Path, own: Arc<[OwnPlace]>) -> Result<Self, Unusable> {
         Ok(Self {
+            opened: RwLock::new(open(path, &own)?),
             path: path.to_owned(),
             own,
-            opened: RwLock::new(Opened::of(directory)?),
         })
     }
 
@@ -72,7 +70,7 @@ impl Root {
         if opened.identity == identity(&there) {
             return Ok(opened);
         }
-        let opened = self.open_again()?;
+        let opened = open(&self.path, &self.own)?;
         tracing::info!(
             "the granted directory {} was replaced, and is used as it is now",
             self.path.display()
@@ -80,63 +78,78 @@ impl Root {
         *self.opened.write().unwrap_or_else(PoisonError::into_inner) = opened.clone();
         Ok(opened)
     }
+}
 
-    /// Opens what is at the path now, by the rules that held when it was granted. It is looked at after it was opened,
-    /// so that what was looked at is what is used.
-    fn open_again(&self) -> Result<Opened, Unusable> {
-        let directory = Dir::open_ambient_dir(&self.path, ambient_authority());
-        if fs::canonicalize(&self.path).map_err(Unusable::of_path(&self.path))? != self.path {
-            return Err(Unusable::Elsewhere);
-        }
-        let opened = Opened::of(directory.map_err(Unusable::of)?).map_err(Unusable::of)?;
-        let there = fs::symlink_metadata(&self.path).map_err(Unusable::of)?;
-        if opened.identity != identity(&there) {
-            return Err(Unusable::Changing);
-        }
-        for (what, place) in self.own.iter() {
-            let held = lies_in(place, opened.identity);
-            if held.map_err(|error| Unusable::OwnNotFound(what, place.clone(), error))? {
-                return Err(Unusable::HoldsOwn(what, place.clone()));
-            }
-        }
-        Ok(opened)
+/// Opens what is at `path` now. It is looked at after it was opened, so that what was looked at is what is used.
+fn open(path: &Path, own: &Arc<[OwnPlace]>) -> Result<Opened, Unusable> {
+    let directory = Dir::open_ambient_dir(path, ambient_authority());
+    if fs::canonicalize(path).map_err(Unusable::of_path(path))? != path {
+        return Err(Unusable::Elsewhere);
     }
+    let directory = directory.map_err(Unusable::of)?;
+    let opened = Opened::of(directory, own.clone()).map_err(Unusable::of)?;
+    system::check(&opened.directory, opened.identity).map_err(Unusable::of)?;
+    let there = fs::symlink_metadata(path).map_err(Unusable::of)?;
+    if opened.identity != identity(&there) {
+        return Err(Unusable::Changing);
+    }
+    let mounts = Mounts::now().map_err(Unusable::of)?;
+    let place = mounts.locate(opened.mount, path).map_err(Unusable::of)?;
+    opened.check_place(&mounts, &place).map_err(Unusable::of)?;
+    Ok(opened)
 }
 
 impl Opened {
-    fn of(directory: Dir) -> io::Result<Self> {
+    fn of(directory: Dir, own: Arc<[OwnPlace]>) -> io::Result<Self> {
         let found = directory.dir_metadata()?;
-        let identity = (found.dev(), found.ino());
-        system::check(&directory, identity)?;
         Ok(Self {
+            identity: (found.dev(), found.ino()),
+            mount: reached_by(&directory, found.dev()),
             directory: Arc::new(directory),
-            identity,
+            own,
         })
     }
 
     /// The directory `below` it, without following a link out of it.
     pub(crate) fn directory(&self, below: &Path) -> io::Result<Self> {
-        let directory = self.directory.open_dir(below)?;
-        let found = directory.dir_metadata()?;
-        self.check(&directory, &found)?;
-        Ok(Self {
-            identity: (found.dev(), found.ino()),
-            directory: Arc::new(directory),
-        })
+        self.enter(below).map_err(self.of_last_shown(below))
+    }
+
+    fn enter(&self, below: &Path) -> io::Result<Self> {
+        let opened = Self::of(self.directory.open_dir(below)?, self.own.clone())?;
+        self.check(&opened.directory, opened.mount, opened.identity)?;
+        Ok(opened)
     }
 
     /// The file `below` it, opened by `options`, likewise.
     pub(crate) fn file(&self, below: &Path, options: &OpenOptions) -> io::Result<(File, Metadata)> {
-        let file = self.directory.open_with(below, options)?;
+        let file = self.directory.open_with(below, options);
+        let file = file.map_err(self.of_last_shown(below))?;
         let found = file.metadata()?;
-        self.check(&file, &found)?;
+        self.check(&file, reached_by(&file, found.dev()), (found.dev(), found.ino()))?;
         Ok((file, found))
+    }
+
+    /// For `map_err`: what is not there tells nothing of a directory above it that is not used.
+    fn of_last_shown(&self, below: &Path) -> impl FnOnce(io::Error) -> io::Error {
+        move |error| {
+            let is_path = below.as_os_str().len() <= LONGEST;
+            let above = below
+                .ancestors()
+                .skip(1)
+                .take_while(|_| is_path && !system::is_own(&error));
+            // The nearest one that is there decides.
+            let mut entered = above.map(|above| self.enter(above));
+            let last = entered.find(|entered| entered.as_ref().map_or_else(system::is_own, |_| true));
+            last.and_then(Result::err).unwrap_or(error)
+        }
     }
 
     /// Whether there is something called `name` in the directory called `below`.
     pub(crate) fn holds(&self, below: &str, name: &str) -> bool {
-        let found = self.directory.symlink_metadata(Path::new(below).join(name));
-        found.is_ok_and(|found| found.dev() == self.identity.0 || self.directory(Path::new(below)).is_ok())
+        let path = Path::new(below).join(name);
+        let is_shown = || path.parent().is_some_and(|parent| self.directory(parent).is_ok());
+        self.directory.symlink_metadata(&path).is_ok() && is_shown()
     }
 
     pub(crate) fn entries(&self) -> io::Result<ReadDir> {
@@ -148,12 +161,46 @@ impl Opened {
         Ok(OwnedFd::from(self.directory.try_clone()?.into_std_file()))
     }
 
-    /// What is on the same file system needs no further look.
-    fn check(&self, opened: impl AsFd, found: &Metadata) -> io::Result<()> {
-        match found.dev() == self.identity.0 {
-            true => Ok(()),
-            false => system::check(opened, (found.dev(), found.ino())),
+    /// Whether what was opened below this, by `mount`, may be used. What no other mount leads to lies in this directory.
+    fn check(&self, opened: impl AsFd, mount: MountId, identity: Identity) -> io::Result<()> {
+        if mount == self.mount {
+            return Ok(());
         }
+        system::check(opened, identity)?;
+        let mounts = Mounts::now()?;
+        let crossed = mounts.crossed(self.mount, mount);
+        for shown in crossed.map_err(|error| system::own(format!("was reached by a mount, and {error}: try again")))? {
+            self.check_place(&mounts, shown)?;
+        }
+        Ok(())
+    }
+
+    /// Whether what lies there is, holds and lies in nothing that is berth's or the system's own.
+    fn check_place(&self, mounts: &Mounts, place: &Location) -> io::Result<()> {
+        for system in SYSTEM.into_iter().chain([RUNNING]) {
+            if mounts.find(Path::new(system)).is_ok_and(|system| system.holds(place)) {
+                return Err(system::lies_in(&format!("`{system}`")));
+            }
+        }
+        if place.holds(&mounts.find(Path::new("/"))?) {
+            return Err(system::own(
+                "is, or was reached by, a mount of the root directory, which holds everything: unmount that".into(),
+            ));
+        }
+        for (what, path) in self.own.iter() {
+            let own = mounts.find(path).map_err(|error| {
+                system::own(format!(
+                    "cannot be told from berth's {what}, {path:?}, since that cannot be found ({error}): put that back, \
+                     or restart berth"
+                ))
+            })?;
+            if place.holds(&own) || own.holds(place) {
+                return Err(system::own(format!(
+                    "is, or was reached by, what holds berth's {what}, {path:?}, or lies in it: unmount that, or move it away"
+                )));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -161,7 +208,7 @@ impl Unusable {
     fn of(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::NotFound => Self::Missing,
-            _ if system::is_own(&error) => Self::System(error),
+            _ if system::is_own(&error) => Self::Own(error),
             _ => Self::Unreadable(error),
         }
     }
@@ -178,17 +225,6 @@ impl Unusable {
 
 fn identity(found: &fs::Metadata) -> Identity {
     (found.dev(), found.ino())
-}
-
-/// Whether `place` is, or lies in, the directory with this identity. A mount shows one directory at two paths, so paths
-/// alone do not tell.
-fn lies_in(place: &Path, directory: Identity) -> io::Result<bool> {
-    for ancestor in fs::canonicalize(place)?.ancestors() {
-        if identity(&fs::metadata(ancestor)?) == directory {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 #[cfg(test)]

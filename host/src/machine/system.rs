@@ -14,9 +14,9 @@ pub const SYSTEM: [&str; 3] = ["/proc", "/sys", "/dev"];
 /// Sockets and the like of running programs.
 pub const RUNNING: &str = "/run";
 
-/// What was opened is the system's own.
+/// What was opened, or leads to it, is the system's own, or berth's.
 #[derive(Debug, thiserror::Error)]
-#[error("lies in {0}, where the system shows itself as files and no project is: unmount that")]
+#[error("{0}")]
 struct Own(String);
 
 /// Device and inode: which file or directory it is, whatever its path.
@@ -27,17 +27,28 @@ pub(crate) type Identity = (u64, u64);
 /// # Errors
 /// One of which [`is_own`] holds, or that the system does not tell.
 pub(crate) fn check(opened: impl AsFd, identity: Identity) -> io::Result<()> {
-    let own = match kind(&rustix::fs::fstatfs(opened)?) {
-        Some(kind) => Own(format!("a file system of the kind `{kind}`")),
+    match kind(&rustix::fs::fstatfs(opened)?) {
+        Some(kind) => Err(lies_in(&format!("a file system of the kind `{kind}`"))),
         None => match place(identity) {
-            Some(place) => Own(format!("`{place}`")),
-            None => return Ok(()),
+            Some(place) => Err(lies_in(&format!("`{place}`"))),
+            None => Ok(()),
         },
-    };
-    Err(io::Error::new(io::ErrorKind::PermissionDenied, own))
+    }
 }
 
-/// Whether `error` is of [`check`].
+/// That something lies in `place`, which is the system's own.
+pub(super) fn lies_in(place: &str) -> io::Error {
+    own(format!(
+        "lies in {place}, where the system shows itself as files and no project is: unmount that"
+    ))
+}
+
+/// That something is not to be used, for the reason `why`, to stand after what it is.
+pub(super) fn own(why: String) -> io::Error {
+    io::Error::new(io::ErrorKind::PermissionDenied, Own(why))
+}
+
+/// Whether `error` is of [`own`].
 pub(crate) fn is_own(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|cause| cause.is::<Own>())
 }

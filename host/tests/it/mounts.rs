@@ -1,12 +1,14 @@
-//! What the system shows of itself, mounted where a backend may look: it is not used, whenever and wherever it was put.
+//! What is the system's own or berth's, mounted where a backend may look: it is not used, whenever and wherever it was put.
 #![cfg(target_os = "linux")]
 
+use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
 use tokio::process::Command;
+use tokio::time::timeout;
 
-use crate::berth::{Berth, Place};
+use crate::berth::{Berth, PATIENCE, Place};
 
 const SHELL: &str = r#"
 [backends.bad]
@@ -49,6 +51,12 @@ impl World {
         assert!(ran.status.success(), "{line}: {ran:?}");
     }
 
+    /// Mounts `what` at `at`, below the granted directory, as it is and with all that is mounted in it.
+    async fn mount(&self, what: &str, at: &str) {
+        let at = self.place.name(at);
+        self.run(&format!("mkdir -p {at}; mount --rbind {what} {at}")).await;
+    }
+
     async fn call(&self, tool: &str, arguments: Value) -> String {
         let called = self.berth.call(tool, arguments).await;
         format!("{}{}", called.text, called.structured)
@@ -82,7 +90,7 @@ const OWN: [(&str, &str, &str, &str); 5] = [
     ("/proc", "", "version", "`proc`"),
     ("/proc", "/self", "environ", "`proc`"),
     ("/proc/sys", "/kernel", "ostype", "`proc`"),
-    ("/sys", "/kernel", "mm/ksm/run", "`sysfs`"),
+    ("/sys", "/kernel", "uevent_seqnum", "`sysfs`"),
     ("/dev", "", "null", "`/dev`"),
 ];
 
@@ -143,18 +151,130 @@ async fn a_disk_that_is_mounted_there_is_used() {
 #[tokio::test]
 async fn a_granted_directory_on_which_it_is_mounted_stops_the_start() {
     let place = Place::new(SHELL);
+    let complaint = complaint_with(&place, "mount --rbind /proc").await;
+    assert!(complaint.contains("`proc`"), "{complaint}");
+    assert!(complaint.contains(&place.name("projects")), "{complaint}");
+}
+
+/// Everything that a guest can do with `directory` and a file in it is refused for the reason `said`.
+async fn refused(world: &World, directory: &str, file: &str, said: &str) {
+    for look in world.looks(directory, file).await {
+        assert!(
+            look.contains(said) && look.contains("unmount"),
+            "{directory}/{file}: {look}"
+        );
+        assert!(!look.contains("began"), "{directory}/{file}: {look}");
+    }
+}
+
+#[tokio::test]
+async fn what_holds_berths_own_or_lies_in_it_is_not_used_below_a_granted_directory() {
+    let world = World::new().await;
+    let place = world.place.name("");
+    let data = world.place.name("data");
+    world.mount(&place, "projects/all").await;
+    world.mount(&data, "projects/deep/data").await;
+    world.mount(&format!("{data}/state"), "projects/state").await;
+    world.mount("/", "projects/root").await;
+    world.mount("/", "projects/deep/root").await;
+    for (directory, file, said) in [
+        ("projects/all", "config.toml", "berth's data"),
+        ("projects/all/data", "token", "berth's data"),
+        ("projects/all/home", "none", "berth's data"),
+        ("projects/deep/data", "token", "berth's data"),
+        ("projects/state", "none", "berth's data"),
+        ("projects/state/bad", "none", "berth's data"),
+        ("projects/root", "etc/passwd", "the root directory"),
+        ("projects/deep/root/etc", "passwd", "the root directory"),
+        (&format!("projects/root{data}"), "token", "the root directory"),
+        // Through a mount in the mount as well.
+        ("projects/root/proc", "version", "`proc`"),
+    ] {
+        refused(&world, directory, file, said).await;
+    }
+    // By links within the grant, too.
+    let link = format!(
+        "cd {}; ln -s root/etc etc; ln -s deep/data data",
+        world.place.name("projects")
+    );
+    world.run(&link).await;
+    refused(&world, "projects/etc", "passwd", "the root directory").await;
+    refused(&world, "projects/data", "token", "berth's data").await;
+}
+
+#[tokio::test]
+async fn a_single_file_of_berths_is_not_read_by_a_mount_and_another_is() {
+    let world = World::new().await;
+    world.place.write("mine", "mine", 0o600);
+    for (file, said) in [
+        ("data/token", "berth's data"),
+        ("data/audit.key", "berth's data"),
+        ("config.toml", "berth's configuration"),
+        ("misbehaving.wasm", "berth's plugin"),
+        ("mine", "mine"),
+    ] {
+        let (file, at) = (world.place.name(file), world.place.name("projects/file"));
+        world.run(&format!("touch {at}; mount --bind {file} {at}")).await;
+        let read = world.call("read_file", json!({"path": at})).await;
+        assert!(read.contains(said), "{file}: {read}");
+        assert_eq!(read.contains("unmount"), said != "mine", "{file}: {read}");
+        world.run(&format!("umount {at}")).await;
+    }
+}
+
+#[tokio::test]
+async fn a_list_does_not_tell_what_is_in_a_mount_that_is_not_used() {
+    let world = World::new().await;
+    world.mount(&world.place.name("data"), "projects/data").await;
+    world.mount(&world.place.name("bin"), "projects/bin").await;
+    world.place.write("bin/token", "", 0o600);
+    let (path, having) = (world.place.name("projects"), ["token"]);
+    let listed = world.call("list_files", json!({"path": path, "having": having})).await;
+    assert!(listed.contains("\"bin\"") && !listed.contains("\"data\""), "{listed}");
+}
+
+#[tokio::test]
+async fn a_project_that_is_mounted_a_second_time_is_used() {
+    let world = World::new().await;
+    world.place.write("home/file", "mine", 0o600);
+    world.mount(&world.place.name("home"), "projects/again").await;
+    let [listed, read, started] = world.looks("projects/again", "file").await;
+    assert!(listed.contains("\"file\""), "{listed}");
+    assert!(read.contains("mine") && started.contains("began"), "{read} {started}");
+}
+
+#[tokio::test]
+async fn a_granted_directory_that_shows_berths_own_stops_the_start() {
+    for shown in ["", "data", "data/state", "/"] {
+        let place = Place::new(SHELL);
+        std::fs::create_dir_all(place.path("data/state")).unwrap();
+        for made in ["data", "data/state"] {
+            std::fs::set_permissions(place.path(made), PermissionsExt::from_mode(0o700)).unwrap();
+        }
+        let complaint = complaint_with(&place, &format!("mount --rbind {}", place.name(shown))).await;
+        let said = if shown == "/" {
+            "the root directory"
+        } else {
+            "berth's data"
+        };
+        assert!(complaint.contains(said), "{shown}: {complaint}");
+        assert!(complaint.contains(&place.name("projects")), "{shown}: {complaint}");
+    }
+}
+
+/// Of what a berth complains that finds something mounted at its granted directory by the command `mount`.
+async fn complaint_with(place: &Place, mount: &str) -> String {
     let mut command = Command::new("unshare");
     command.args(as_root(&["--user", "--map-root-user"]));
-    let line = r#"mount --rbind /proc "$1"; exec "$2" serve --config "$3""#;
-    command.args(["--mount", "sh", "-ec", line, "sh"]);
+    let line = format!(r#"{mount} "$1"; exec "$2" serve --config "$3""#);
+    command.args(["--mount", "sh", "-ec", &line, "sh"]);
     command.args([
         &place.name("projects"),
         env!("CARGO_BIN_EXE_berth"),
         &place.name("config.toml"),
     ]);
     place.set_up(&mut command);
-    let ended = command.output().await.unwrap();
-    let complaint = String::from_utf8_lossy(&ended.stderr);
-    assert!(!ended.status.success() && complaint.contains("`proc`"), "{complaint}");
-    assert!(complaint.contains(&place.name("projects")), "{complaint}");
+    let ended = timeout(PATIENCE, command.output()).await.expect("it serves").unwrap();
+    assert!(!ended.status.success());
+    String::from_utf8_lossy(&ended.stderr).into_owned()
 }

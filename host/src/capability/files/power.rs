@@ -21,11 +21,12 @@ pub struct Directories {
 
 impl Directories {
     /// Opens `paths`, which have no links in them, for `backend`. What is put in their place later is used as well,
-    /// unless a link led there or it held a place of `own`. An error names the directory that cannot be opened.
+    /// unless a link leads there, or it holds a place of `own` or lies in one. An error names the directory that cannot be
+    /// used, and why.
     pub fn open(backend: &str, paths: &[PathBuf], own: Arc<[OwnPlace]>) -> io::Result<Self> {
         let open = |path: &PathBuf| {
             let root = Root::open(path, own.clone())
-                .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
+                .map_err(|why| io::Error::other(format!("the granted directory {}: {why}", path.display())))?;
             Ok(Arc::new(root))
         };
         Ok(Self {
@@ -94,7 +95,7 @@ impl Directories {
 }
 
 /// What a guest learns of a path that could not be read. A way out of the grant reads as a denial, as does one into what
-/// is the system's own.
+/// is the system's own or berth's.
 fn unreadable(path: &str, error: &io::Error) -> Error {
     let path = text::escaped(path, NAMED);
     match error.kind() {
