@@ -21,11 +21,6 @@ pub(crate) struct Options {
 
 pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let Options { program, arguments } = options;
-    let ended = accompany(&program, &arguments).await;
-    let ended = ended.with_context(|| format!("{} cannot be run", program.display()))?;
-    Ok(if ended.success() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    let why = accompany(&program, &arguments).await;
+    Err(why).with_context(|| format!("{} cannot be run", program.display()))
 }

@@ -4,7 +4,6 @@ use std::ffi::OsString;
 use std::io;
 use std::os::fd::AsFd as _;
 use std::path::Path;
-use std::process::ExitStatus;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -67,12 +66,24 @@ impl Companion {
     }
 }
 
-/// Runs `program` to its end, in a process that was started as a [`Companion`] and does nothing else: it ends the program,
-/// with all that it started, when standard input ends. Then whoever started it is gone, and nobody else would.
+/// Runs `program` in a process that was started as a [`Companion`] and does nothing else. When the program ends, all that
+/// it started and left is killed, and so is this process, as one of their group. When standard input ends, whoever started
+/// this process is gone, so the program is asked to end, and killed with the rest after 2 seconds.
 ///
-/// # Errors
-/// What the system says if it cannot be started or waited for.
-pub async fn accompany(program: &Path, args: &[OsString]) -> io::Result<ExitStatus> {
+/// Returns only the reason why that could not be done.
+pub async fn accompany(program: &Path, args: &[OsString]) -> io::Error {
+    match accompanied(program, args)
+        .await
+        .and_then(|()| Ok(signal_ours(Signal::KILL)?))
+    {
+        // The signal is on its way.
+        Ok(()) => std::future::pending().await,
+        Err(error) => error,
+    }
+}
+
+/// Waits until nothing of the program may be left.
+async fn accompanied(program: &Path, args: &[OsString]) -> io::Result<()> {
     // Whoever is not the first of a group of its own would end others with it.
     let _ = rustix::process::setpgid(None, None);
     // What asks the group to end is for the program, whose end ends this one.
@@ -80,15 +91,18 @@ pub async fn accompany(program: &Path, args: &[OsString]) -> io::Result<ExitStat
     let mut starter = pipe::Receiver::from_owned_fd(io::stdin().as_fd().try_clone_to_owned()?)?;
     let mut child = { within(program, args) }.spawn()?;
     tokio::select! {
-        ended = child.wait() => ended,
+        ended = child.wait() => drop(ended?),
         () = gone(&mut starter) => {
-            let ours = rustix::process::getpgrp();
-            let _ = rustix::process::kill_process_group(ours, Signal::TERM);
+            signal_ours(Signal::TERM)?;
             let _ = timeout(LEAVE, child.wait()).await;
-            rustix::process::kill_process_group(ours, Signal::KILL)?;
-            std::future::pending().await
         }
     }
+    Ok(())
+}
+
+/// Sends `signal` to the group of this process.
+fn signal_ours(signal: Signal) -> rustix::io::Result<()> {
+    rustix::process::kill_process_group(rustix::process::getpgrp(), signal)
 }
 
 /// Waits for the end of a pipe.

@@ -240,6 +240,28 @@ async fn a_tunnel_ends_with_a_berth_that_is_killed_whatever_it_does() {
 }
 
 #[tokio::test]
+async fn what_a_tunnel_leaves_when_it_ends_is_ended_whether_berth_is_killed_or_not() {
+    for ((program, prints, _), (leaves, is_killed)) in TUNNELS.into_iter().zip([
+        ("sleep 600 &", true),
+        ("sleep 600 & trap '' TERM; sleep 600 &", false),
+        ("sleep 600 >/dev/null 2>&1 &", true),
+    ]) {
+        let place = owned("");
+        let life = place.life().await;
+        put(&place, program, &format!("{prints}\n{leaves}"));
+        let mut served = Served::start(&place, &["--tunnel", program]);
+        served.greeting().await;
+        if is_killed {
+            served.signal(Signal::KILL);
+            assert!(!served.succeeds().await);
+        } else {
+            served.log_until("has ended, so nothing reaches berth").await;
+        }
+        life.ended().await;
+    }
+}
+
+#[tokio::test]
 async fn a_tunnel_without_an_address_ends_with_a_berth_that_is_killed() {
     let place = owned("");
     let life = place.life().await;
