@@ -54,6 +54,8 @@ pub(super) struct Section {
     timeout: Option<String>,
     output: Option<String>,
     #[serde(default)]
+    lingers: bool,
+    #[serde(default)]
     doctor: Vec<Vec<String>>,
 }
 
@@ -95,6 +97,7 @@ impl Section {
                 SECOND / 10..=600 * SECOND,
             )?,
             output: values::size(&at.key("output"), self.output.as_deref(), 4 * MIB, KIB..=64 * MIB)?,
+            lingers: self.lingers,
             doctor: self.doctor,
             conf: self.conf,
             socket: socket(&at.key("socket"), self.socket, &self.fixed, around, folder)?,

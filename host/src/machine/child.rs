@@ -36,6 +36,8 @@ pub(crate) struct Start<'a> {
     pub(crate) deadline: Instant,
     /// Bytes kept of both outputs together; a program that prints more is ended.
     pub(crate) output: u64,
+    /// What it leaves running goes on once it has ended with success.
+    pub(crate) lingers: bool,
 }
 
 /// What a program that ended by itself leaves.
@@ -65,17 +67,19 @@ pub fn make_files_private() {
 }
 
 /// Runs it to its end. Whatever way that comes (exit, deadline, too much output, the caller gone), no member of its
-/// process group is left.
+/// process group is left, but for what lingers.
 pub(crate) async fn run(start: Start<'_>) -> io::Result<Ended> {
     let began = Instant::now();
-    let (deadline, cap) = (start.deadline, start.output);
+    let (cap, lingers) = (start.output, start.lingers);
+    let exit = Exit {
+        happened: CancellationToken::new(),
+        deadline: start.deadline.into(),
+    };
     let (stdin, command) = command(start);
     let mut child = { command }.spawn()?;
     let group = Group::of(&child);
-    match tokio::time::timeout_at(deadline.into(), finish(&mut child, &group, stdin, cap)).await {
-        Ok(output) => output.map(Ended::Finished),
-        Err(_) => Ok(Ended::TimedOut(began.elapsed())),
-    }
+    let output = finish(&mut child, &group, stdin, cap, lingers, &exit).await?;
+    Ok(output.map_or_else(|| Ended::TimedOut(began.elapsed()), Ended::Finished))
 }
 
 /// Becomes `program` of `backend`, for a command that hands the operator's terminal over. Returns only the reason why it
@@ -173,13 +177,38 @@ fn close_descriptors_at_exec() {
 #[cfg(not(target_os = "linux"))]
 fn close_descriptors_at_exec() {}
 
-async fn finish(child: &mut Child, group: &Group, input: Vec<u8>, cap: u64) -> io::Result<Output> {
+/// When the program itself has ended, or must.
+struct Exit {
+    happened: CancellationToken,
+    deadline: tokio::time::Instant,
+}
+
+impl Exit {
+    /// Comes when what is left in the pipes counts no more.
+    async fn drained(&self) {
+        self.happened.cancelled().await;
+        let drained = tokio::time::Instant::now() + DRAIN;
+        tokio::time::sleep_until(drained.min(self.deadline)).await;
+    }
+}
+
+/// What it left. None: it did not end by itself before its deadline.
+async fn finish(
+    child: &mut Child,
+    group: &Group,
+    input: Vec<u8>,
+    cap: u64,
+    lingers: bool,
+    exit: &Exit,
+) -> io::Result<Option<Output>> {
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    let exited = CancellationToken::new();
     let leave = async {
-        let status = child.wait().await;
-        group.end_for_good();
-        exited.cancel();
+        let status = tokio::time::timeout_at(exit.deadline, child.wait()).await;
+        match &status {
+            Ok(Ok(status)) if lingers && status.success() => group.leave(),
+            _ => group.end_for_good(),
+        }
+        exit.happened.cancel();
         status
     };
     let feed = async {
@@ -187,7 +216,7 @@ async fn finish(child: &mut Child, group: &Group, input: Vec<u8>, cap: u64) -> i
         tokio::select! {
             // A program may end, or close its input, without reading all of it: that is its own affair.
             _ = stdin.write_all(&input) => {}
-            () = exited.cancelled() => {}
+            () = exit.happened.cancelled() => {}
         }
     };
     let room = Room {
@@ -197,17 +226,18 @@ async fn finish(child: &mut Child, group: &Group, input: Vec<u8>, cap: u64) -> i
     let (status, (), stdout, stderr) = tokio::join!(
         leave,
         feed,
-        capture(stdout, &room, group, &exited),
-        capture(stderr, &room, group, &exited)
+        capture(stdout, &room, group, exit),
+        capture(stderr, &room, group, exit)
     );
+    let Ok(status) = status else { return Ok(None) };
     let status = status?;
-    Ok(Output {
+    Ok(Some(Output {
         status: status.code(),
         signal: status.signal(),
         truncated: room.overrun.into_inner(),
         stdout,
         stderr,
-    })
+    }))
 }
 
 /// What may still be kept of both outputs, in bytes.
@@ -231,12 +261,7 @@ impl Room {
 
 /// Reads `pipe` to its end, or as long as there is room (then the group is ended), or until shortly after the program's
 /// exit: a process that has left the group may hold the pipe open for ever.
-async fn capture(
-    pipe: Option<impl AsyncRead + Unpin>,
-    room: &Room,
-    group: &Group,
-    exited: &CancellationToken,
-) -> Vec<u8> {
+async fn capture(pipe: Option<impl AsyncRead + Unpin>, room: &Room, group: &Group, exit: &Exit) -> Vec<u8> {
     let mut kept = Vec::new();
     let Some(mut pipe) = pipe else { return kept };
     let read = async {
@@ -255,13 +280,9 @@ async fn capture(
             }
         }
     };
-    let abandoned = async {
-        exited.cancelled().await;
-        tokio::time::sleep(DRAIN).await;
-    };
     tokio::select! {
         () = read => {}
-        () = abandoned => {}
+        () = exit.drained() => {}
     }
     kept
 }
@@ -303,6 +324,11 @@ impl Group {
         signal(group, Signal::KILL);
         groups().remove(&group);
     }
+
+    /// Lets what is left of it go on, whatever becomes of berth.
+    fn leave(&self) {
+        groups().remove(&self.0.swap(0, Ordering::Relaxed));
+    }
 }
 
 impl Drop for Group {
@@ -338,6 +364,7 @@ mod tests {
             stdin: Vec::new(),
             deadline: Instant::now() + Duration::from_secs(10),
             output: 1000,
+            lingers: false,
         };
         let Ended::Finished(output) = run(start).await.unwrap() else {
             panic!("it did not end")
@@ -362,6 +389,7 @@ mod tests {
             stdin: Vec::new(),
             deadline: Instant::now() + Duration::from_secs(30),
             output,
+            lingers: false,
         };
         match run(start).await.unwrap() {
             Ended::Finished(output) => output,
@@ -407,6 +435,7 @@ mod tests {
             stdin: Vec::new(),
             deadline: Instant::now() + Duration::from_secs(10),
             output: 1000,
+            lingers: false,
         };
         let Ended::Finished(output) = run(start).await.unwrap() else {
             panic!("it did not end")

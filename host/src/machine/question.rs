@@ -34,6 +34,7 @@ pub async fn ask(
         stdin: Vec::new(),
         deadline: Instant::now() + within,
         output: OUTPUT,
+        lingers: false,
     })
     .await?;
     match ended {

@@ -295,6 +295,66 @@ async fn what_a_program_leaves_running_ends_with_it() {
     assert_eq!(life.ended().await, "");
 }
 
+/// The same backend, and what its shell leaves running goes on.
+fn lingering() -> Place {
+    Place::new(&format!("{SHELL}lingers = true\n"))
+}
+
+#[tokio::test]
+async fn what_a_program_leaves_running_goes_on_where_its_grant_lingers() {
+    // What is left holds both outputs open, or none.
+    for outputs in ["", ">/dev/null 2>&1"] {
+        let place = lingering();
+        let mut berth = Berth::serve(&place).await;
+        let life = place.life().await;
+        let began = Instant::now();
+        let child = "until [ -e go ]; do sleep 0.1; done; echo alive >&9";
+        let ran = script(&place, &berth, &format!("exec 9>life; ({child}) {outputs} & echo over")).await;
+        assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+        assert_eq!((words(&ran, "stdout"), &ran["status"]), ("over\n", &json!(0)));
+        // It outlives berth as well.
+        berth.terminate().await;
+        place.write("projects/go", "", 0o600);
+        assert_eq!(life.ended().await, "alive\n", "{outputs:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_lingers_is_said_where_the_grants_are_shown() {
+    for (place, lingers) in [(lingering(), true), (Place::new(SHELL), false)] {
+        let said = place.run(&["check"]).await.stdout;
+        assert_eq!(said.contains("what it leaves running goes on"), lingers, "{said}");
+        let found: Value = serde_json::from_str(&place.run(&["check", "--json"]).await.stdout).unwrap();
+        assert_eq!(found["backends"][0]["programs"][0]["lingers"], lingers);
+    }
+}
+
+#[tokio::test]
+async fn what_fails_ends_with_all_that_it_started_whether_its_grant_lingers_or_not() {
+    let place = lingering();
+    let berth = Berth::serve(&place).await;
+    for (end, case) in [
+        ("exit 1", "status"),
+        ("kill -9 $$", "signal"),
+        ("sleep 60", "timed_out"),
+        ("yes", "truncated"),
+    ] {
+        let life = place.life().await;
+        let ended = script(
+            &place,
+            &berth,
+            &format!("exec 9>life; (trap '' HUP TERM; sleep 60) & {end}"),
+        )
+        .await;
+        assert!(
+            !matches!(ended[case], Value::Null | Value::Bool(false)),
+            "{end}: {ended}"
+        );
+        assert_eq!(life.ended().await, "", "{end}");
+        fs::remove_file(place.path("projects/life")).unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_plugin_may_ask_for_less_time_but_not_for_more() {
     let place = Place::new(SHELL);

@@ -66,6 +66,8 @@ pub struct Grant {
     pub timeout: Duration,
     /// The most bytes that are kept of what one run prints, stdout and stderr together.
     pub output: u64,
+    /// Whether what it leaves running goes on once it has ended with success; otherwise that ends with it.
+    pub lingers: bool,
 }
 
 /// What the operator says of the socket by which a program reaches its server.

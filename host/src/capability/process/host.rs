@@ -87,6 +87,7 @@ impl Call {
             stdin: command.stdin,
             deadline,
             output: grant.output.min(output),
+            lingers: grant.lingers,
         })
         .await;
         outcome(&command.program, ended)

@@ -78,6 +78,8 @@ pub(super) struct ProgramFindings<'a> {
     pub(super) timeout: String,
     /// Bytes.
     pub(super) output: u64,
+    /// Whether what it leaves running goes on.
+    pub(super) lingers: bool,
 }
 
 impl<'a> Findings<'a> {
@@ -171,6 +173,7 @@ impl<'a> ProgramFindings<'a> {
             words: &grant.words,
             timeout: lasting(grant.timeout),
             output: grant.output,
+            lingers: grant.lingers,
         }
     }
 }

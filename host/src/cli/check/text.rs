@@ -77,6 +77,9 @@ fn program(program: &ProgramFindings<'_>) {
         program.timeout,
         size(program.output)
     ));
+    if program.lingers {
+        print::line("    lingers: what it leaves running goes on, without bounds, after berth too");
+    }
     print::line(&format!("    always first: {}", list(program.fixed)));
     if let Some(conf) = program.conf {
         print::line(&format!("    @conf: a file of {} lines", conf.lines().count()));
