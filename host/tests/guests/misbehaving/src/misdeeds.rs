@@ -282,7 +282,7 @@ fn read_file(arguments: &Value) -> Result<ToolOutput> {
 /// The entries of `path`, by the contract, and the granted directories.
 fn list_files(arguments: &Value) -> Result<ToolOutput> {
     let having = arguments["having"].as_array().into_iter().flatten();
-    let having: Vec<&str> = having.map(|name| name.as_str().expect("a text")).collect();
+    let having: Vec<String> = having.map(|name| name.as_str().expect("a text").to_owned()).collect();
     let entries = files::entries(&string(arguments, "path"), &having).map_err(known)?;
     let names: Vec<_> = entries.iter().map(|entry| &entry.name).collect();
     answered(json!({"names": names, "roots": files::roots()}))
