@@ -1,4 +1,4 @@
-//! The configuration: `config.toml` as it is written, checked as a text, plain data. Nothing here asks the disk or the
+//! The configuration: the operator's `config.toml` over the shipped one, checked as texts, plain data. Nothing here asks the disk or the
 //! environment; `assemble` finds what is named. Every error says file, line, key and fix.
 
 use std::collections::BTreeMap;
@@ -12,6 +12,8 @@ use crate::capability::process::grant::AgentCommand;
 mod agents;
 mod audit;
 mod backends;
+mod layers;
+mod merge;
 mod oauth;
 mod programs;
 mod server;
@@ -25,6 +27,7 @@ mod values;
 
 pub use audit::Audit;
 pub(crate) use backends::marked;
+pub use layers::{Accepted, Layers, Written};
 pub use oauth::parse_redirect;
 pub use programs::Program;
 pub use server::{User, parse_public_url};
@@ -34,13 +37,13 @@ pub use surroundings::{Installation, Surroundings};
 pub use values::is_name;
 pub(crate) use values::is_variable;
 
-/// The configuration that the binary carries: it applies where the operator has none.
+/// The configuration that the binary carries. The operator's own lies over it.
 pub const SHIPPED: &str = include_str!("../../config.toml");
 
 /// All that the operator chose.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Its file; none: the shipped one.
+    /// The operator's file; none: the shipped configuration alone.
     pub file: Option<PathBuf>,
     /// Where all of it stands, for errors about what is found later.
     pub top: At,
@@ -225,16 +228,16 @@ pub struct Limits {
 }
 
 impl Config {
-    /// Reads and checks the configuration `text`; `origin` is the absolute path of its file, for errors and relative paths.
-    /// `None` stands for the shipped text, whose relative paths start at the home directory.
+    /// Reads and checks what `layers` make together. Relative paths start at the folder of the operator's file, or at the
+    /// home directory where there is none.
     ///
     /// # Errors
-    /// The first thing that is wrong in the text, with file, line, key and fix.
-    pub fn parse(text: &str, origin: Option<&Path>, around: &Surroundings<'_>) -> Result<Config, ConfigError> {
-        let name = origin.map_or("the shipped config.toml".into(), |file| file.display().to_string());
-        let (sections, top): (Sections, At) = source::read(&name, text)?;
-        let folder = origin.and_then(Path::parent).unwrap_or(&around.home);
-        sections.check(top, origin, around, folder)
+    /// The first thing that is wrong, with the file or "the shipped config.toml", line, key and fix.
+    pub fn parse(layers: &Layers<'_>, around: &Surroundings<'_>) -> Result<Config, ConfigError> {
+        let (sections, top): (Sections, At) = layers.read()?;
+        let file = layers.yours.map(|yours| yours.path);
+        let folder = file.and_then(Path::parent).unwrap_or(&around.home);
+        sections.check(top, file, around, folder)
     }
 }
 

@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 use super::granted::Granted;
 use super::programs::SearchPath;
 use super::{config_file, own_places, programs, surroundings, users};
-
 use crate::capability::process::grant::AgentCommand;
-use crate::config::{Agent, Audit, Config, ConfigError, Installation, OAuth, SHIPPED, Server, Tools};
+use crate::config::{Agent, Audit, Config, ConfigError, Installation, Layers, OAuth, Server, Tools};
 use crate::machine::OwnPlace;
 
 /// All that berth runs by.
@@ -47,8 +46,8 @@ impl Setup {
     pub fn load(path: Option<&Path>, installation: &Installation<'_>) -> Result<Self, ConfigError> {
         let around = surroundings::of_process(*installation)?;
         let config = match config_file::choose(path, &around.config)? {
-            Some(own) => Config::parse(&config_file::read(&own)?, Some(&own), &around)?,
-            None => Config::parse(SHIPPED, None, &around)?,
+            Some(own) => Config::parse(&Layers::yours(&own, &config_file::read(&own)?), &around)?,
+            None => Config::parse(&Layers::shipped(), &around)?,
         };
         Self::find(config, &SearchPath::of_process())
     }

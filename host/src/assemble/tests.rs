@@ -5,13 +5,13 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use tempfile::TempDir;
 
 use super::*;
 use crate::config::tests::{SMALL, around, changed, says};
-use crate::config::{Config, ConfigError, SHIPPED, Surroundings};
+use crate::config::{Config, ConfigError, Layers, Surroundings};
 
 /// A home of its own with `projects`, and a `PATH` on which only `tmux` and `claude` are found.
 struct Home(TempDir);
@@ -28,7 +28,7 @@ impl Home {
     }
 
     fn shipped(&self) -> Setup {
-        self.find(SHIPPED, None).unwrap()
+        self.find(&Layers::shipped()).unwrap()
     }
 
     fn path(&self, within: &str) -> PathBuf {
@@ -53,13 +53,13 @@ impl Home {
         }
     }
 
-    fn find(&self, text: &str, origin: Option<&Path>) -> Result<Setup, ConfigError> {
-        let config = Config::parse(text, origin, &self.around())?;
+    fn find(&self, layers: &Layers<'_>) -> Result<Setup, ConfigError> {
+        let config = Config::parse(layers, &self.around())?;
         Setup::find(config, &SearchPath(self.path("bin").into()))
     }
 
     fn check(&self, text: &str) -> Result<Setup, ConfigError> {
-        self.find(text, Some(&self.path("conf/config.toml")))
+        self.find(&Layers::yours(&self.path("conf/config.toml"), text))
     }
 }
 

@@ -37,6 +37,9 @@ const HOST_VARIABLES: [&str; 16] = [
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Section {
+    /// Where it is false, the table is not read at all: see [`super::merge`].
+    #[serde(default, rename = "enabled")]
+    _enabled: Option<bool>,
     plugin: String,
     sha256: Option<String>,
     #[serde(default)]

@@ -1,5 +1,6 @@
-//! The text of a configuration and where each of its keys stands, so that every error can say file, line and key.
+//! The texts of a configuration and where each of its keys stands, so that every error can say file, line and key.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -33,49 +34,114 @@ impl ConfigError {
     }
 }
 
-/// A text that parses, and the name by which the operator knows it.
+/// The texts of a configuration, the one that counts first, each with the name by which the operator knows it. Their bytes
+/// are numbered through, so that an offset says text and line.
+pub(super) struct Sources(Vec<Source>);
+
 struct Source {
     file: String,
-    text: String,
+    /// How many bytes stand before this text.
+    start: usize,
+    /// The text behind that many spaces: so its parser counts on from the text before.
+    padded: String,
 }
 
 /// A key of a configuration, whether it stands there or not.
 #[derive(Clone)]
 pub struct At {
-    source: Arc<Source>,
+    places: Arc<Places>,
     steps: Vec<Step>,
 }
 
-#[derive(Debug, Clone)]
+/// Where each key stands.
+struct Places {
+    sources: Arc<Sources>,
+    starts: BTreeMap<Vec<Step>, usize>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Step {
     Key(String),
     Item(usize),
 }
 
-/// Reads `text`, which came from `file`, as a `T`, by serde; beside it the top of the text.
-pub(super) fn read<T: DeserializeOwned>(file: &str, text: &str) -> Result<(T, At), ConfigError> {
-    let wrong = |error: &toml::de::Error, key: Option<String>| ConfigError {
-        file: file.to_owned(),
-        line: error.span().map(|span| line_of(text, span.start)),
-        key,
-        message: with_fix(error.message()),
-    };
-    let start = |error: &toml::de::Error| error.span().map(|span| span.start);
-    let root =
-        DeTable::parse(text).map_err(|error| wrong(&error, start(&error).and_then(|at| key_written_at(text, at))))?;
+impl Sources {
+    /// Takes names and texts.
+    pub(super) fn new<'a>(texts: impl IntoIterator<Item = (String, &'a str)>) -> Self {
+        let mut start = 0;
+        let source = |(file, text): (String, &str)| {
+            // What some editors put before the first character counts only there.
+            let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+            let source = Source {
+                file,
+                start,
+                padded: " ".repeat(start) + text,
+            };
+            // One more, so that the end of a text is not the start of the next one.
+            start = source.padded.len() + 1;
+            source
+        };
+        Self(texts.into_iter().map(source).collect())
+    }
+
+    /// The text of this index as a table.
+    pub(super) fn parse(&self, index: usize) -> Result<DeTable<'_>, ConfigError> {
+        let text = &self.0[index].padded;
+        let parsed = DeTable::parse(text).map_err(|error| {
+            let key = start_of(&error).and_then(|at| key_written_at(text, at));
+            self.wrong(&error, index, key)
+        })?;
+        Ok(parsed.into_inner())
+    }
+
+    /// The name and line of what stands at `offset`.
+    fn place(&self, offset: usize) -> Option<(&str, usize)> {
+        let source = self.0.iter().rfind(|source| source.start <= offset)?;
+        Some((&source.file, line_of(&source.padded, offset)))
+    }
+
+    /// What a parser says, where it says it; else of the text of this index as a whole.
+    fn wrong(&self, error: &toml::de::Error, index: usize, key: Option<String>) -> ConfigError {
+        let place = start_of(error).and_then(|at| self.place(at));
+        ConfigError {
+            file: place.map_or(&*self.0[index].file, |(file, _)| file).to_owned(),
+            line: place.map(|(_, line)| line),
+            key,
+            message: with_fix(error.message()),
+        }
+    }
+}
+
+fn start_of(error: &toml::de::Error) -> Option<usize> {
+    error.span().map(|span| span.start)
+}
+
+/// Reads `table`, which was made of what stands in `sources`, as a `T`, by serde; beside it the top of the whole.
+pub(super) fn read<T: DeserializeOwned>(sources: &Arc<Sources>, table: DeTable<'_>) -> Result<(T, At), ConfigError> {
+    let root = Spanned::new(0..0, table);
     let value = T::deserialize(toml::de::Deserializer::from(root.clone())).map_err(|error| {
-        let key = start(&error).and_then(|at| deepest(&entries(root.get_ref()), at));
-        wrong(&error, key.map(|steps| written(&steps)))
+        let key = start_of(&error).and_then(|at| deepest(&entries(root.get_ref()), at));
+        sources.wrong(&error, 0, key.map(|steps| written(&steps)))
     })?;
-    let source = Source {
-        file: file.to_owned(),
-        text: text.to_owned(),
+    let mut starts = BTreeMap::new();
+    note_starts(&entries(root.get_ref()), &[], &mut starts);
+    let places = Places {
+        sources: sources.clone(),
+        starts,
     };
     let top = At {
-        source: Arc::new(source),
+        places: Arc::new(places),
         steps: Vec::new(),
     };
     Ok((value, top))
+}
+
+fn note_starts(entries: &[Entry<'_>], above: &[Step], starts: &mut BTreeMap<Vec<Step>, usize>) {
+    for entry in entries {
+        let steps = [above, &[entry.step.clone()]].concat();
+        note_starts(&entry.inside(), &steps, starts);
+        starts.insert(steps, entry.start);
+    }
 }
 
 impl At {
@@ -91,9 +157,10 @@ impl At {
 
     /// An error about what stands here. Where nothing does, its line is that of the table it should stand in.
     pub(crate) fn error(&self, message: impl fmt::Display) -> ConfigError {
+        let place = self.places.sources.place(self.offset());
         ConfigError {
-            file: self.source.file.clone(),
-            line: Some(line_of(&self.source.text, self.offset())),
+            file: place.map_or_else(String::new, |(file, _)| file.to_owned()),
+            line: place.map(|(_, line)| line),
             key: (!self.steps.is_empty()).then(|| written(&self.steps)),
             message: message.to_string(),
         }
@@ -103,43 +170,22 @@ impl At {
         let mut steps = self.steps.clone();
         steps.push(step);
         At {
-            source: self.source.clone(),
+            places: self.places.clone(),
             steps,
         }
     }
 
-    /// It is looked for only when there is an error to tell.
     fn offset(&self) -> usize {
-        let Ok(root) = DeTable::parse(&self.source.text) else {
-            return 0;
-        };
-        let mut offset = 0;
-        let mut inside = entries(root.get_ref());
-        for step in &self.steps {
-            let Some(entry) = inside.into_iter().find(|entry| entry.step.is(step)) else {
-                break;
-            };
-            offset = entry.start;
-            inside = entry.inside();
-        }
-        offset
+        let mut ends = (0..=self.steps.len()).rev();
+        ends.find_map(|end| self.places.starts.get(&self.steps[..end]).copied())
+            .unwrap_or(0)
     }
 }
 
 /// Its key; the text is left out.
 impl fmt::Debug for At {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.source.file, written(&self.steps))
-    }
-}
-
-impl Step {
-    fn is(&self, other: &Step) -> bool {
-        match (self, other) {
-            (Step::Key(one), Step::Key(two)) => one == two,
-            (Step::Item(one), Step::Item(two)) => one == two,
-            _ => false,
-        }
+        f.write_str(&written(&self.steps))
     }
 }
 

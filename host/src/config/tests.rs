@@ -25,11 +25,11 @@ pub(crate) fn around() -> Surroundings<'static> {
 }
 
 pub(crate) fn shipped() -> Config {
-    Config::parse(SHIPPED, None, &around()).unwrap()
+    Config::parse(&Layers::shipped(), &around()).unwrap()
 }
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
-    Config::parse(text, Some(Path::new(FILE)), &around())
+    Config::parse(&Layers::yours(Path::new(FILE), text), &around())
 }
 
 /// A small configuration that holds.

@@ -1,0 +1,101 @@
+//! The texts that make up a configuration: the operator's over the shipped one. Never a third of somebody else's.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use toml::Spanned;
+use toml::de::DeTable;
+
+use super::merge::{merge, take_away};
+use super::source::{self, At, Sources};
+use super::{ConfigError, SHIPPED};
+
+/// The name of the shipped text in errors.
+const SHIPPED_NAME: &str = "the shipped config.toml";
+
+/// What a configuration is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Layers<'a> {
+    /// The operator's file.
+    pub yours: Option<Written<'a>>,
+    /// What this binary brings along.
+    pub shipped: &'a str,
+    /// How much of that counts.
+    pub accepted: Accepted,
+}
+
+/// A file and its text.
+#[derive(Debug, Clone, Copy)]
+pub struct Written<'a> {
+    /// Its absolute path.
+    pub path: &'a Path,
+    /// What stands in it.
+    pub text: &'a str,
+}
+
+/// How much of the shipped configuration the operator has accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accepted {
+    /// None of it.
+    Nothing,
+    /// All of it.
+    Whole,
+}
+
+impl<'a> Layers<'a> {
+    /// The shipped configuration alone.
+    pub fn shipped() -> Self {
+        Self {
+            yours: None,
+            shipped: SHIPPED,
+            accepted: Accepted::Whole,
+        }
+    }
+
+    /// The operator's file alone.
+    pub fn yours(path: &'a Path, text: &'a str) -> Self {
+        Self {
+            yours: Some(Written { path, text }),
+            shipped: SHIPPED,
+            accepted: Accepted::Nothing,
+        }
+    }
+
+    /// What all layers make together, as a `T`, and its top.
+    pub(super) fn read<T: DeserializeOwned>(&self) -> Result<(T, At), ConfigError> {
+        let yours = self.yours.map(|yours| (yours.path.display().to_string(), yours.text));
+        let shipped = (SHIPPED_NAME.to_owned(), self.shipped);
+        let sources = Arc::new(Sources::new(yours.into_iter().chain([shipped])));
+        source::read(&sources, self.merged(&sources)?)
+    }
+
+    fn merged<'s>(&self, sources: &'s Sources) -> Result<DeTable<'s>, ConfigError> {
+        let yours = match self.yours {
+            Some(_) => sources.parse(0)?,
+            None => DeTable::new(),
+        };
+        let shipped = match self.accepted {
+            Accepted::Nothing => DeTable::new(),
+            Accepted::Whole => sources.parse(usize::from(self.yours.is_some()))?,
+        };
+        let chooses_default = yours.contains_key("default_backend");
+        let mut table = merge(shipped, yours);
+        take_away(&mut table);
+        if !chooses_default && !has_default(&table) {
+            table.remove("default_backend");
+        }
+        Ok(table)
+    }
+}
+
+/// Whether the backend that is the default is there. One that was taken away is nobody's default.
+fn has_default(table: &DeTable<'_>) -> bool {
+    let default = table.get("default_backend").and_then(|value| value.get_ref().as_str());
+    let backends = table.get("backends").map(Spanned::get_ref);
+    let backends = backends.and_then(|backends| backends.as_table());
+    default.is_some_and(|name| backends.is_some_and(|backends| backends.contains_key(name)))
+}
+
+#[cfg(test)]
+mod tests;

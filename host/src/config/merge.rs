@@ -1,0 +1,45 @@
+//! One text over another: tables merge; whatever else is written above takes the place of what is below.
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// `above` over `below`. A program's table is a grant by itself: it takes the place of the one below with every key.
+pub(super) fn merge<'a>(below: DeTable<'a>, above: DeTable<'a>) -> DeTable<'a> {
+    merge_at(below, above, &mut Vec::new())
+}
+
+fn merge_at<'a>(mut below: DeTable<'a>, above: DeTable<'a>, path: &mut Vec<String>) -> DeTable<'a> {
+    for (key, value) in above {
+        path.push(key.get_ref().to_string());
+        let span = value.span();
+        let value = match (
+            below.remove(key.get_ref().as_ref()).map(Spanned::into_inner),
+            value.into_inner(),
+        ) {
+            (Some(DeValue::Table(old)), DeValue::Table(new)) if !is_program(path) => {
+                DeValue::Table(merge_at(old, new, path))
+            }
+            (_, new) => new,
+        };
+        below.insert(key, Spanned::new(span, value));
+        path.pop();
+    }
+    below
+}
+
+fn is_program(path: &[String]) -> bool {
+    matches!(path, [backends, _, programs, _] if backends == "backends" && programs == "programs")
+}
+
+/// Leaves out the backends that are written with `enabled = false`.
+pub(super) fn take_away(table: &mut DeTable<'_>) {
+    if let Some(DeValue::Table(backends)) = table.get_mut("backends").map(Spanned::get_mut) {
+        let all = std::mem::take(backends).into_iter();
+        *backends = all.filter(|(_, backend)| !is_disabled(backend.get_ref())).collect();
+    }
+}
+
+fn is_disabled(backend: &DeValue<'_>) -> bool {
+    let enabled = backend.as_table().and_then(|table| table.get("enabled"));
+    enabled.is_some_and(|value| value.get_ref().as_bool() == Some(false))
+}
