@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::writers::foreign_writers;
+use super::trusted_path;
 use crate::config::ConfigError;
 
 /// The largest configuration that is read, in bytes.
@@ -25,7 +25,7 @@ pub(super) fn choose(asked: Option<&Path>, folder: &Path) -> Result<Option<PathB
     }
 }
 
-/// The text of a file that only its owner, this user or root, could have written.
+/// The text of a file that only this user or root could have written or put there.
 pub(super) fn read(path: &Path) -> Result<String, ConfigError> {
     let wrong = |message: String| ConfigError::whole(path.display(), message);
     let unreadable = |error: io::Error| {
@@ -36,11 +36,8 @@ pub(super) fn read(path: &Path) -> Result<String, ConfigError> {
     if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
         return Err(wrong("it is no regular file: name one".to_owned()));
     }
+    trusted_path::check(path).map_err(wrong)?;
     let file = std::fs::File::open(path).map_err(unreadable)?;
-    let found = file.metadata().map_err(unreadable)?;
-    if let Some(fault) = foreign_writers(path, &found) {
-        return Err(wrong(format!("it {fault}")));
-    }
     let mut text = String::new();
     file.take(LARGEST + 1).read_to_string(&mut text).map_err(unreadable)?;
     if text.len() as u64 > LARGEST {

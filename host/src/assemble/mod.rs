@@ -15,6 +15,7 @@ mod surroundings;
 mod system;
 #[cfg(test)]
 mod tests;
+mod trusted_path;
 mod users;
 mod writers;
 

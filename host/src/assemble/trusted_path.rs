@@ -1,0 +1,241 @@
+//! Who could change what a path leads to: whoever may write a folder on the way there can put another file in its place.
+
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path, PathBuf};
+
+use crate::shell;
+
+/// In a folder with this bit everybody's files are their own: others neither rename nor remove them (chmod(1)).
+const STICKY: u32 = 0o1000;
+
+/// The most links that are followed, as systems do.
+const LINKS: usize = 40;
+
+/// Looks at each folder, each link and the end of the absolute `path`: all must belong to this user or root, and nobody
+/// else may write them. Of a folder that all share, such as `/tmp`, its sticky bit is enough.
+///
+/// # Errors
+/// The path that is wrong, what is wrong with it, and the command that fixes it. Where something cannot be looked at,
+/// that.
+pub(super) fn check(path: &Path) -> Result<(), String> {
+    let mut ahead: VecDeque<OsString> = names(path);
+    let mut here = PathBuf::from("/");
+    let mut links = 0;
+    let user = rustix::process::geteuid().as_raw();
+    let trusted = |path: &Path, found: &Metadata| refusal(path, found, user).map_or(Ok(()), Err);
+    trusted(&here, &look_at(&here)?)?;
+    while let Some(name) = ahead.pop_front() {
+        if name == ".." {
+            here.pop();
+            continue;
+        }
+        let next = here.join(name);
+        let found = look_at(&next)?;
+        trusted(&next, &found)?;
+        if !found.is_symlink() {
+            here = next;
+            continue;
+        }
+        links += 1;
+        if links > LINKS {
+            return Err(format!(
+                "{} leads in a circle of links: name the file itself",
+                path.display()
+            ));
+        }
+        let target = std::fs::read_link(&next).map_err(|error| unreadable(&next, &error))?;
+        if target.is_absolute() {
+            here = PathBuf::from("/");
+        }
+        for name in names(&target).into_iter().rev() {
+            ahead.push_front(name);
+        }
+    }
+    Ok(())
+}
+
+fn names(path: &Path) -> VecDeque<OsString> {
+    let name = |component: Component<'_>| match component {
+        Component::Normal(name) => Some(name.to_owned()),
+        Component::ParentDir => Some("..".into()),
+        _ => None,
+    };
+    path.components().filter_map(name).collect()
+}
+
+fn look_at(path: &Path) -> Result<Metadata, String> {
+    path.symlink_metadata().map_err(|error| unreadable(path, &error))
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> String {
+    format!(
+        "{} cannot be read ({error}): correct the path or its permissions",
+        path.display()
+    )
+}
+
+/// What is wrong with `path`, and how `user` fixes it.
+fn refusal(path: &Path, found: &Metadata, user: u32) -> Option<String> {
+    let (shown, word) = (path.display(), shell::word(path));
+    let told = match fault(found, user)? {
+        Fault::Owner => {
+            let link = if found.is_symlink() { "-h " } else { "" };
+            let owner = found.uid();
+            format!(
+                "{shown} belongs to user {owner}, who could change what is read there: `sudo chown {link}{user} {word}`, \
+                 or name a file elsewhere"
+            )
+        }
+        Fault::Writers => {
+            let mode = found.mode() & 0o7777;
+            format!("{shown} can be written by others (its mode is {mode:04o}): `chmod go-w {word}`")
+        }
+    };
+    Some(told)
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Fault {
+    Owner,
+    Writers,
+}
+
+/// What is wrong with something on the way, for the user with this number.
+fn fault(found: &Metadata, user: u32) -> Option<Fault> {
+    if found.uid() != 0 && found.uid() != user {
+        return Some(Fault::Owner);
+    }
+    // The mode of a link means nothing: who may write its folder may replace it.
+    let shared = found.is_dir() && found.mode() & STICKY != 0;
+    (!found.is_symlink() && !shared && found.mode() & 0o022 != 0).then_some(Fault::Writers)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// `conf/deep/config.toml`, private, and its folder without links.
+    fn place() -> (TempDir, PathBuf) {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().canonicalize().unwrap();
+        for folder in ["conf", "conf/deep", "open", "other"] {
+            fs::create_dir(path.join(folder)).unwrap();
+            set(&path.join(folder), 0o755);
+        }
+        fs::write(path.join("conf/deep/config.toml"), "").unwrap();
+        set(&path.join("conf/deep/config.toml"), 0o644);
+        (root, path)
+    }
+
+    fn set(path: &Path, mode: u32) {
+        fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn the_file_and_every_folder_above_it_are_looked_at() {
+        for which in ["conf/deep/config.toml", "conf/deep", "conf", ""] {
+            for (mode, right) in [
+                (0o755, true),
+                (0o700, true),
+                (0o775, false),
+                (0o757, false),
+                (0o777, false),
+            ] {
+                let (_root, path) = place();
+                set(&path.join(which), mode);
+                let checked = check(&path.join("conf/deep/config.toml"));
+                set(&path.join(which), 0o755);
+                assert_eq!(checked.is_ok(), right, "{which:?} {mode:o}: {checked:?}");
+                if let Err(told) = checked {
+                    let named = path.join(which).components().collect::<PathBuf>();
+                    let fix = format!("`chmod go-w {}`", shell::word(&named));
+                    assert!(told.starts_with(&format!("{} can be", named.display())), "{told}");
+                    assert!(told.ends_with(&fix) && told.contains(&format!("{mode:04o}")), "{told}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_shared_folder_is_taken_where_its_entries_are_their_owners() {
+        let (_root, path) = place();
+        set(&path.join("conf"), 0o1777);
+        assert_eq!(check(&path.join("conf/deep/config.toml")), Ok(()));
+        // The bit means nothing on a file.
+        set(&path.join("conf/deep/config.toml"), 0o1666);
+        assert!(check(&path.join("conf/deep/config.toml")).is_err());
+    }
+
+    #[test]
+    fn links_count_with_the_folders_that_they_stand_in_and_lead_through() {
+        let (_root, path) = place();
+        let file = path.join("conf/deep/config.toml");
+        symlink(&file, path.join("open/absolute.toml")).unwrap();
+        symlink("../conf/deep/config.toml", path.join("open/relative.toml")).unwrap();
+        symlink("../open/relative.toml", path.join("other/chained.toml")).unwrap();
+        symlink("../conf", path.join("other/folder")).unwrap();
+        symlink("loop.toml", path.join("other/loop.toml")).unwrap();
+        let links = ["open/absolute.toml", "open/relative.toml", "other/chained.toml"];
+        for link in links
+            .iter()
+            .chain(&["other/folder/deep/config.toml", "conf/../conf/deep/config.toml"])
+        {
+            assert_eq!(check(&path.join(link)), Ok(()), "{link}");
+        }
+        set(&path.join("open"), 0o777);
+        for link in links {
+            let told = check(&path.join(link)).unwrap_err();
+            assert!(
+                told.starts_with(&format!("{} can be", path.join("open").display())),
+                "{told}"
+            );
+        }
+        set(&path.join("open"), 0o755);
+        set(&path.join("conf/deep"), 0o777);
+        for link in links.iter().chain(&["other/folder/deep/config.toml"]) {
+            assert!(check(&path.join(link)).is_err(), "{link}");
+        }
+        assert!(check(&path.join("other/loop.toml")).unwrap_err().contains("circle"));
+        assert!(
+            check(&path.join("other/nowhere"))
+                .unwrap_err()
+                .contains("correct the path")
+        );
+    }
+
+    #[test]
+    fn what_belongs_to_neither_this_user_nor_root_is_refused() {
+        let (_root, path) = place();
+        let folder = path.join("conf");
+        let own = folder.metadata().unwrap().uid();
+        // Only root can give a folder away; for anybody else, their own is what another user finds.
+        let user = match own {
+            0 => std::os::unix::fs::chown(&folder, Some(4711), None).map(|()| 0).unwrap(),
+            own => own + 1,
+        };
+        let found = folder.metadata().unwrap();
+        assert_eq!(fault(&found, user), Some(Fault::Owner));
+        assert_eq!(fault(&found, found.uid()), None);
+        assert_eq!(
+            fault(&Path::new("/").metadata().unwrap(), user),
+            None,
+            "root's are right for all"
+        );
+        let told = refusal(&folder, &found, user).unwrap();
+        let fix = format!("`sudo chown {user} {}`", shell::word(&folder));
+        assert!(
+            told.contains(&format!("belongs to user {}", found.uid())) && told.contains(&fix),
+            "{told}"
+        );
+    }
+}
