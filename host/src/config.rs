@@ -9,9 +9,11 @@ use std::time::Duration;
 use crate::admission::Rates;
 use crate::capability::process::grant::AgentCommand;
 
+mod accepted;
 mod agents;
 mod audit;
 mod backends;
+mod difference;
 mod layers;
 mod merge;
 mod oauth;
@@ -27,6 +29,7 @@ mod values;
 
 pub use audit::Audit;
 pub(crate) use backends::marked;
+pub use difference::{Change, summary};
 pub use layers::{Accepted, Layers, Written};
 pub use oauth::parse_redirect;
 pub use programs::Program;
@@ -234,10 +237,29 @@ impl Config {
     /// # Errors
     /// The first thing that is wrong, with the file or "the shipped config.toml", line, key and fix.
     pub fn parse(layers: &Layers<'_>, around: &Surroundings<'_>) -> Result<Config, ConfigError> {
+        Self::check(layers, around).map_err(|error| Self::hint(error, layers, around))
+    }
+
+    fn check(layers: &Layers<'_>, around: &Surroundings<'_>) -> Result<Config, ConfigError> {
         let (sections, top): (Sections, At) = layers.read()?;
         let file = layers.yours.map(|yours| yours.path);
         let folder = file.and_then(Path::parent).unwrap_or(&around.home);
         sections.check(top, file, around, folder)
+    }
+
+    /// `error` with the way out where the configuration holds only with what waits to be accepted.
+    fn hint(error: ConfigError, layers: &Layers<'_>, around: &Surroundings<'_>) -> ConfigError {
+        let waits = !matches!(layers.accepted, Accepted::Whole);
+        if !waits || Self::check(&layers.when_accepted(), around).is_err() {
+            return error;
+        }
+        ConfigError {
+            message: format!(
+                "{}; or accept what is shipped, with which it holds: see `berth config diff`, then run `berth config accept`",
+                error.message
+            ),
+            ..error
+        }
     }
 }
 

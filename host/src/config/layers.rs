@@ -7,6 +7,8 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::DeTable;
 
+use super::accepted::counting;
+use super::difference::{self, Change};
 use super::merge::{merge, take_away};
 use super::source::{self, At, Sources};
 use super::{ConfigError, SHIPPED};
@@ -22,7 +24,7 @@ pub struct Layers<'a> {
     /// What this binary brings along.
     pub shipped: &'a str,
     /// How much of that counts.
-    pub accepted: Accepted,
+    pub accepted: Accepted<'a>,
 }
 
 /// A file and its text.
@@ -35,10 +37,12 @@ pub struct Written<'a> {
 }
 
 /// How much of the shipped configuration the operator has accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Accepted {
+#[derive(Debug, Clone, Copy)]
+pub enum Accepted<'a> {
     /// None of it.
     Nothing,
+    /// What it has in common with an earlier one, which was accepted as a whole.
+    As(Written<'a>),
     /// All of it.
     Whole,
 }
@@ -62,11 +66,48 @@ impl<'a> Layers<'a> {
         }
     }
 
+    /// The same as if the whole shipped configuration were accepted.
+    pub fn when_accepted(self) -> Self {
+        Self {
+            accepted: Accepted::Whole,
+            ..self
+        }
+    }
+
+    /// What does not count before it is accepted, as a comparison of what all layers make together now and then.
+    ///
+    /// # Errors
+    /// A text that does not parse.
+    pub fn waiting(&self) -> Result<Vec<Change>, ConfigError> {
+        match self.accepted {
+            Accepted::Whole => Ok(Vec::new()),
+            _ => Ok(difference::between(&self.table()?, &self.when_accepted().table()?)),
+        }
+    }
+
+    /// What all layers make together.
+    ///
+    /// # Errors
+    /// A text that does not parse.
+    pub fn table(&self) -> Result<toml::Table, ConfigError> {
+        self.read().map(|(table, _)| table)
+    }
+
     /// What all layers make together, as a `T`, and its top.
     pub(super) fn read<T: DeserializeOwned>(&self) -> Result<(T, At), ConfigError> {
-        let yours = self.yours.map(|yours| (yours.path.display().to_string(), yours.text));
+        let named = |written: Written<'a>| (written.path.display().to_string(), written.text);
+        let accepted = match self.accepted {
+            Accepted::As(written) => Some(written),
+            Accepted::Nothing | Accepted::Whole => None,
+        };
         let shipped = (SHIPPED_NAME.to_owned(), self.shipped);
-        let sources = Arc::new(Sources::new(yours.into_iter().chain([shipped])));
+        let texts = self
+            .yours
+            .map(named)
+            .into_iter()
+            .chain([shipped])
+            .chain(accepted.map(named));
+        let sources = Arc::new(Sources::new(texts));
         source::read(&sources, self.merged(&sources)?)
     }
 
@@ -75,9 +116,11 @@ impl<'a> Layers<'a> {
             Some(_) => sources.parse(0)?,
             None => DeTable::new(),
         };
+        let at = usize::from(self.yours.is_some());
         let shipped = match self.accepted {
             Accepted::Nothing => DeTable::new(),
-            Accepted::Whole => sources.parse(usize::from(self.yours.is_some()))?,
+            Accepted::As(_) => counting(sources.parse(at)?, sources.parse(at + 1)?),
+            Accepted::Whole => sources.parse(at)?,
         };
         let chooses_default = yours.contains_key("default_backend");
         let mut table = merge(shipped, yours);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 mod agent;
 mod denial;
+mod narrower;
 mod pattern;
 mod template;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod tests;
 
 pub use agent::{AgentCommand, BadAgent, BadOption};
 pub use denial::{Denial, Reason};
+pub use narrower::{covers, expression_covers};
 pub use pattern::{BadPattern, Pattern};
 pub use template::{BadTemplate, BadWord, Words};
 

@@ -126,7 +126,7 @@ impl Template {
 }
 
 /// Parts `text` at its first `<word>`: what is before it, its name, what is after it.
-fn split_word(text: &str) -> Option<(&str, &str, &str)> {
+pub(super) fn split_word(text: &str) -> Option<(&str, &str, &str)> {
     text.match_indices('<').find_map(|(at, _)| {
         let (name, after) = text[at + 1..].split_once('>')?;
         is_word_name(name).then_some((&text[..at], name, after))
