@@ -18,6 +18,7 @@ mod layers;
 mod merge;
 mod oauth;
 mod programs;
+mod secrets;
 mod server;
 mod sought;
 mod source;
@@ -243,8 +244,7 @@ impl Config {
     fn check(layers: &Layers<'_>, around: &Surroundings<'_>) -> Result<Config, ConfigError> {
         let (sections, top): (Sections, At) = layers.read()?;
         let file = layers.yours.map(|yours| yours.path);
-        let folder = file.and_then(Path::parent).unwrap_or(&around.home);
-        sections.check(top, file, around, folder)
+        sections.check(top, file, around, layers.folder(around))
     }
 
     /// `error` with the way out where the configuration holds only with what waits to be accepted.

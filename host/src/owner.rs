@@ -65,6 +65,10 @@ impl Claim {
         let data = DataDirectory::open(&setup.server.data, &setup.server.cache)?;
         let lock = data.lock(purpose)?;
         let audit = data.audit_of_owner(setup.audit.sync, &lock)?;
+        // What starts in a session accepts nothing for its operator.
+        if setup.is_first_start && Peer::of_this_process() == Peer::Operator {
+            assemble::accept_shipped(&data)?;
+        }
         Ok(Self { data, lock, audit })
     }
 }

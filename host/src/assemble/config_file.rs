@@ -1,6 +1,8 @@
 //! The configuration file itself: which one applies, and whether it can be trusted.
 
-use std::io::{self, Read};
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::trusted_path;
@@ -11,18 +13,53 @@ const LARGEST: u64 = 1 << 20;
 
 /// The file that applies: the one asked for, else the user's own in `folder` where there is one.
 pub(super) fn choose(asked: Option<&Path>, folder: &Path) -> Result<Option<PathBuf>, ConfigError> {
-    if let Some(path) = asked {
-        let absolute = std::path::absolute(path);
-        return absolute
-            .map(Some)
-            .map_err(|error| ConfigError::whole(path.display(), error));
+    let own = place(asked, folder)?;
+    if asked.is_some() {
+        return Ok(Some(own));
     }
-    let own = folder.join("berth/config.toml");
     // A link to nowhere is a mistake to be told, so links are not followed here.
     match own.symlink_metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         _ => Ok(Some(own)),
     }
+}
+
+/// Where the file is, or would be.
+pub(super) fn place(asked: Option<&Path>, folder: &Path) -> Result<PathBuf, ConfigError> {
+    match asked {
+        Some(path) => std::path::absolute(path).map_err(|error| ConfigError::whole(path.display(), error)),
+        None => Ok(folder.join("berth/config.toml")),
+    }
+}
+
+/// Writes a file that is not there yet, for this user alone.
+pub(super) fn write_new(path: &Path, text: &str) -> Result<(), ConfigError> {
+    let wrong = |error: io::Error| {
+        ConfigError::whole(
+            path.display(),
+            match error.kind() {
+                io::ErrorKind::AlreadyExists => "it is there already, and stays as it is: edit it".to_owned(),
+                _ => format!("it cannot be written ({error}): correct the path or its permissions"),
+            },
+        )
+    };
+    if let Some(folder) = path.parent() {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(wrong)?;
+    }
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(wrong)?;
+    file.write_all(text.as_bytes())
+        .and_then(|()| file.sync_all())
+        .map_err(wrong)
 }
 
 /// The text of a file that only this user or root could have written or put there.

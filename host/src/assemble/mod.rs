@@ -15,6 +15,7 @@ mod surroundings;
 mod system;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod trusted_path;
 mod users;
 mod writers;
@@ -25,3 +26,4 @@ pub use granted::Granted;
 pub use programs::SearchPath;
 pub use setup::Setup;
 pub use start::{merge, start_backends};
+pub use texts::{Texts, accept_shipped, write_first};

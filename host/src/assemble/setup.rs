@@ -5,16 +5,21 @@ use std::path::{Path, PathBuf};
 
 use super::granted::Granted;
 use super::programs::SearchPath;
-use super::{config_file, own_places, programs, surroundings, users};
+use super::texts::Texts;
+use super::{own_places, programs, users};
 use crate::capability::process::grant::AgentCommand;
-use crate::config::{Agent, Audit, Config, ConfigError, Installation, Layers, OAuth, Server, Tools};
+use crate::config::{Agent, Audit, Change, Config, ConfigError, Installation, OAuth, Server, Tools};
 use crate::machine::OwnPlace;
 
 /// All that berth runs by.
 #[derive(Debug, Clone)]
 pub struct Setup {
-    /// Where it was read from; none: the shipped configuration.
+    /// The operator's file; none: the shipped configuration alone.
     pub file: Option<PathBuf>,
+    /// What is shipped and does not count before the operator accepts it.
+    pub waiting: Vec<Change>,
+    /// Whether the whole of what is shipped counts because nothing was accepted and there was no file before.
+    pub is_first_start: bool,
     /// The listener and berth's own places.
     pub server: Server,
     /// `proxy_users` of `server`, by number.
@@ -36,20 +41,28 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// Reads the configuration, and finds what it names: `path`, or `berth/config.toml` in the user's configuration
-    /// directory (`$XDG_CONFIG_HOME` or `~/.config`), or the shipped one, whichever of these is there first. The current
-    /// directory is never looked at.
+    /// Reads the configuration, and finds what it names: what was accepted of the shipped one, and over it `path`, or
+    /// `berth/config.toml` in the user's configuration directory (`$XDG_CONFIG_HOME` or `~/.config`) where that is there.
+    /// The current directory is never looked at.
     ///
     /// # Errors
     /// The first thing that is wrong, with file, line, key and fix. A file that others could have written, or that
-    /// lies in a directory which a backend may write, is refused too.
+    /// lies in a directory which a backend may write, is refused too; and so is all where it cannot be known what was
+    /// accepted.
     pub fn load(path: Option<&Path>, installation: &Installation<'_>) -> Result<Self, ConfigError> {
-        let around = surroundings::of_process(*installation)?;
-        let config = match config_file::choose(path, &around.config)? {
-            Some(own) => Config::parse(&Layers::yours(&own, &config_file::read(&own)?), &around)?,
-            None => Config::parse(&Layers::shipped(), &around)?,
-        };
-        Self::find(config, &SearchPath::of_process())
+        let texts = Texts::find(path, *installation)?;
+        if let Some(damage) = texts.damage() {
+            return Err(ConfigError::whole(
+                "what is accepted of the shipped configuration",
+                damage,
+            ));
+        }
+        let config = Config::parse(&texts.layers(), texts.around())?;
+        Ok(Self {
+            waiting: texts.layers().waiting()?,
+            is_first_start: texts.is_first_start(),
+            ..Self::find(config, &SearchPath::of_process())?
+        })
     }
 
     /// Finds what `config` names.
@@ -66,6 +79,8 @@ impl Setup {
             proxy_users: users::find(&config.server.proxy_users, &top.key("server").key("proxy_users"))?,
             installed: installed.map(|(name, _)| name.clone()).collect(),
             file: config.file,
+            waiting: Vec::new(),
+            is_first_start: false,
             server: config.server,
             oauth: config.oauth,
             audit: config.audit,

@@ -52,11 +52,12 @@ pub(super) fn between(before: &Table, after: &Table) -> Vec<Change> {
     changes.collect()
 }
 
-/// The tables in which `changes` are, each once, in words for one line: the first few, and how many more there are.
+/// The tables in which `changes` are, each once, in words for one line: backends and agents first, and of many how many
+/// more there are.
 pub fn summary(changes: &[Change]) -> String {
     const NAMED: usize = 4;
-    let mut subjects: Vec<String> = changes.iter().map(|change| subject(&change.key)).collect();
-    subjects.dedup();
+    let subjects: BTreeSet<(usize, String)> = changes.iter().map(|change| subject(&change.key)).collect();
+    let mut subjects: Vec<String> = subjects.into_iter().map(|(_, name)| name).collect();
     let more = subjects.len().saturating_sub(NAMED);
     subjects.truncate(NAMED);
     let named = subjects.join(", ");
@@ -66,15 +67,16 @@ pub fn summary(changes: &[Change]) -> String {
     }
 }
 
-/// The table that a person knows: a backend's program, a backend, an agent.
-fn subject(key: &str) -> String {
+/// The table that a person knows, after how much it matters.
+fn subject(key: &str) -> (usize, String) {
     let parts: Vec<&str> = key.split('.').collect();
-    let length = match parts.as_slice() {
-        ["backends", _, "programs", ..] => 4,
-        [_, _, _, ..] => 2,
-        all => all.len(),
+    let (rank, length) = match parts.as_slice() {
+        ["backends", _, "programs", _, ..] => (0, 4),
+        ["backends", _, ..] => (0, 2),
+        ["agents", _, ..] => (1, 2),
+        _ => (2, 1),
     };
-    parts[..length.min(parts.len())].join(".")
+    (rank, parts[..length].join("."))
 }
 
 fn lines(above: &str, table: &Table, into: &mut BTreeMap<String, Vec<String>>) {

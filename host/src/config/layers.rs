@@ -1,6 +1,6 @@
 //! The texts that make up a configuration: the operator's over the shipped one. Never a third of somebody else's.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
@@ -11,7 +11,7 @@ use super::accepted::counting;
 use super::difference::{self, Change};
 use super::merge::{merge, take_away};
 use super::source::{self, At, Sources};
-use super::{ConfigError, SHIPPED};
+use super::{ConfigError, SHIPPED, Surroundings, secrets};
 
 /// The name of the shipped text in errors.
 const SHIPPED_NAME: &str = "the shipped config.toml";
@@ -91,6 +91,34 @@ impl<'a> Layers<'a> {
     /// A text that does not parse.
     pub fn table(&self) -> Result<toml::Table, ConfigError> {
         self.read().map(|(table, _)| table)
+    }
+
+    /// The same as TOML for people, without secrets.
+    ///
+    /// # Errors
+    /// A text that does not parse.
+    pub fn shown(&self) -> Result<String, ConfigError> {
+        let mut table = self.table()?;
+        secrets::hide(&mut table);
+        toml::to_string_pretty(&table).map_err(|error| ConfigError::whole("the configuration as TOML", error))
+    }
+
+    /// Where berth keeps its data and what can be made again, without a look at anything else that is written.
+    ///
+    /// # Errors
+    /// A text that does not parse.
+    pub fn places(&self, around: &Surroundings<'_>) -> Result<(PathBuf, PathBuf), ConfigError> {
+        let table = self.table()?;
+        let written = |key: &str| table.get("server")?.get(key)?.as_str();
+        let folder = self.folder(around);
+        let place = |key: &str, default: &Path| around.place(written(key), default, folder);
+        Ok((place("data", &around.data), place("cache", &around.cache)))
+    }
+
+    /// Where relative paths start.
+    pub(super) fn folder<'f>(&'f self, around: &'f Surroundings<'_>) -> &'f Path {
+        let file = self.yours.map(|yours| yours.path);
+        file.and_then(Path::parent).unwrap_or(&around.home)
     }
 
     /// What all layers make together, as a `T`, and its top.

@@ -72,10 +72,6 @@ struct RatesSection {
 impl Section {
     /// Checks the table, which stands at `at`; relative paths start at `folder`.
     pub(super) fn check(self, at: &At, around: &Surroundings<'_>, folder: &Path) -> Result<Server, ConfigError> {
-        let place = |written: Option<String>, default: &Path| match written {
-            Some(written) => around.resolve(&written, folder),
-            None => default.join("berth"),
-        };
         let public_url = self
             .public_url
             .map(|written| public_url(&at.key("public_url"), &written))
@@ -98,8 +94,8 @@ impl Section {
             trusted_proxies: proxies(&at.key("trusted_proxies"), &self.trusted_proxies)?,
             proxy_users: self.proxy_users,
             client_address: header(&at.key("client_address"), self.client_address)?,
-            data: place(self.data, &around.data),
-            cache: place(self.cache, &around.cache),
+            data: around.place(self.data.as_deref(), &around.data, folder),
+            cache: around.place(self.cache.as_deref(), &around.cache, folder),
             open_on_loopback: self.open_on_loopback,
             sessions_may_control: self.sessions_may_control,
             max_requests: values::count(&at.key("max_requests"), self.max_requests, 64, LEAST_REQUESTS..=1024)?,

@@ -29,6 +29,14 @@ pub struct Surroundings<'a> {
 }
 
 impl Surroundings<'_> {
+    /// A place of berth's own: as it is written, or its folder in `default`.
+    pub(super) fn place(&self, written: Option<&str>, default: &Path, folder: &Path) -> PathBuf {
+        match written {
+            Some(written) => self.resolve(written, folder),
+            None => default.join("berth"),
+        }
+    }
+
     /// `written` as an absolute path: `~` is the home directory, and what is relative starts at `folder`.
     pub(super) fn resolve(&self, written: &str, folder: &Path) -> PathBuf {
         match written.strip_prefix('~') {

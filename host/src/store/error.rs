@@ -107,6 +107,15 @@ pub enum Error {
         /// The token file.
         path: PathBuf,
     },
+    /// The file that says what was accepted is not as berth wrote it.
+    #[error(
+        "{} is not as berth wrote it, so nobody knows what was accepted; see what would count with `berth config diff`, \
+         and write it again with `berth config accept`", path.display()
+    )]
+    Accepted {
+        /// Its file.
+        path: PathBuf,
+    },
     /// SQLite refused.
     #[error("the database {path:?}: {cause}")]
     Database {

@@ -3,6 +3,7 @@
 //! Everything below it belongs to the user that berth runs as and to nobody else: directories are 0700, files 0600,
 //! and a link is never followed. What is found otherwise stops the start, since it may have been read or planted.
 
+mod accepted;
 mod access;
 mod altered;
 pub mod audit;
@@ -18,6 +19,7 @@ mod token;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use accepted::AcceptedText;
 pub use access::{
     AccessRecords, App, Approval, Family, Issued, Kind, NewApp, Redemption, Refused, Registered, Room, Secret,
     Verified, passphrase,
@@ -118,6 +120,14 @@ impl DataDirectory {
     /// If its file or its key cannot be opened, or was not ours alone.
     pub fn audit_of_owner(&self, sync: bool, owner: &Lock) -> Result<Audit, Error> {
         Audit::open(self, sync, Some(owner))
+    }
+
+    /// Keeps `shipped` as what the operator has accepted of the shipped configuration: [`AcceptedText::read`] reads it.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn accept(&self, shipped: &str) -> Result<(), Error> {
+        accepted::write(&self.data, shipped)
     }
 
     fn database_path(&self) -> PathBuf {

@@ -9,14 +9,22 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use super::{Error, files};
+use super::{Error, accepted, files};
 
 /// What only berth makes: one of these is enough to know a directory of its own.
 const MARKS: [&str; 5] = ["berth.db", "berth.sock", "audit.db", "token.key", "audit.key"];
 
 /// What else berth makes there. Others use such names too, so there must be nothing else.
-const FURTHER: [&str; 8] = [
-    "lock", "token", "state", "stores", "conf", "sockets", "cache", "compiled",
+const FURTHER: [&str; 9] = [
+    accepted::NAME,
+    "lock",
+    "token",
+    "state",
+    "stores",
+    "conf",
+    "sockets",
+    "cache",
+    "compiled",
 ];
 
 /// Refuses `path` where it exists and is something else's.

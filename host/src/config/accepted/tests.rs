@@ -299,7 +299,7 @@ fn a_backend_program_or_agent_that_a_version_adds_waits_with_each_of_its_keys() 
     );
     assert_eq!(
         summary(&waits),
-        "agents.more, backends.jobs, backends.local.programs.git"
+        "backends.jobs, backends.local.programs.git, agents.more"
     );
     assert_eq!(layers.when_accepted().table().unwrap(), shipped.parse().unwrap());
 }

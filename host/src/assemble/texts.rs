@@ -1,0 +1,124 @@
+//! The texts that a configuration is made of, as found on this machine.
+
+use std::path::{Path, PathBuf};
+
+use super::{config_file, surroundings};
+use crate::config::{Accepted, ConfigError, Installation, Layers, SHIPPED, Surroundings, Written};
+use crate::store::{self, AcceptedText, DataDirectory};
+
+/// The operator's text, and what was accepted of the shipped one.
+#[derive(Debug)]
+pub struct Texts<'a> {
+    /// The operator's file; none: there is none.
+    pub file: Option<PathBuf>,
+    yours: String,
+    accepted: Result<Option<AcceptedText>, store::Error>,
+    around: Surroundings<'a>,
+}
+
+impl<'a> Texts<'a> {
+    /// Reads the operator's file, which is `path` or `berth/config.toml` in the user's configuration directory
+    /// (`$XDG_CONFIG_HOME` or `~/.config`), and what was accepted of the shipped configuration.
+    ///
+    /// # Errors
+    /// If the file is not there though `path` names it, does not parse, or others could have written it.
+    pub fn find(path: Option<&Path>, installation: Installation<'a>) -> Result<Self, ConfigError> {
+        let around = surroundings::of_process(installation)?;
+        let file = config_file::choose(path, &around.config)?;
+        let yours = file.as_deref().map_or(Ok(String::new()), config_file::read)?;
+        let mut texts = Self {
+            file,
+            yours,
+            accepted: Ok(None),
+            around,
+        };
+        let (data, _) = texts.places()?;
+        texts.accepted = AcceptedText::read(&data);
+        Ok(texts)
+    }
+
+    /// What they make together. Where it cannot be known what was accepted, nothing is.
+    pub fn layers(&self) -> Layers<'_> {
+        let accepted = match &self.accepted {
+            Ok(Some(accepted)) => Accepted::As(Written {
+                path: &accepted.path,
+                text: &accepted.text,
+            }),
+            Ok(None) if self.file.is_none() => Accepted::Whole,
+            Ok(None) | Err(_) => Accepted::Nothing,
+        };
+        Layers {
+            yours: self.file.as_deref().map(|path| Written {
+                path,
+                text: &self.yours,
+            }),
+            shipped: SHIPPED,
+            accepted,
+        }
+    }
+
+    /// Why it cannot be known what was accepted.
+    pub fn damage(&self) -> Option<&store::Error> {
+        self.accepted.as_ref().err()
+    }
+
+    /// Whether nothing was ever accepted, and there is no file from before: then the whole of what is shipped counts.
+    pub fn is_first_start(&self) -> bool {
+        self.file.is_none() && matches!(self.accepted, Ok(None))
+    }
+
+    /// What the configuration is read against.
+    pub fn around(&self) -> &Surroundings<'a> {
+        &self.around
+    }
+
+    /// Whether the operator lets sessions do all.
+    ///
+    /// # Errors
+    /// A text that does not parse.
+    pub fn sessions_may_control(&self) -> Result<bool, ConfigError> {
+        let table = self.layers().table()?;
+        let server = table
+            .get("server")
+            .and_then(|server| server.get("sessions_may_control"));
+        Ok(server.and_then(toml::Value::as_bool) == Some(true))
+    }
+
+    /// Keeps the whole of what is shipped as accepted.
+    ///
+    /// # Errors
+    /// If the data directory cannot be used.
+    pub fn accept(&self) -> anyhow::Result<()> {
+        let (data, cache) = self.places()?;
+        Ok(accept_shipped(&DataDirectory::open(&data, &cache)?)?)
+    }
+
+    /// The operator alone says where data lies: what was accepted of the shipped configuration is looked up there.
+    fn places(&self) -> Result<(PathBuf, PathBuf), ConfigError> {
+        let yours = Layers {
+            accepted: Accepted::Nothing,
+            ..self.layers()
+        };
+        yours.places(&self.around)
+    }
+}
+
+/// Keeps the whole of what is shipped as accepted in `data`.
+///
+/// # Errors
+/// If it cannot be written there.
+pub fn accept_shipped(data: &DataDirectory) -> Result<(), store::Error> {
+    data.accept(SHIPPED)
+}
+
+/// Writes `text` as the operator's first configuration: to `path`, or where it is looked for. Answers its place.
+///
+/// # Errors
+/// If there is one already, it cannot be written, or others could replace it there.
+pub fn write_first(path: Option<&Path>, installation: Installation<'_>, text: &str) -> Result<PathBuf, ConfigError> {
+    let around = surroundings::of_process(installation)?;
+    let place = config_file::place(path, &around.config)?;
+    config_file::write_new(&place, text)?;
+    config_file::read(&place)?;
+    Ok(place)
+}
