@@ -1,5 +1,5 @@
-# make run          set everything up, build, and start the server: on ~/.config/berth/config.toml where there is one,
-#                   else on the shipped configuration; CONFIG=FILE names another
+# make run          set everything up, build, and start the server: on the shipped configuration, with
+#                   ~/.config/berth/config.toml over it where there is one; CONFIG=FILE names another
 # make test         set everything up, and run every check and test
 # make conformance  run the official conformance suite of MCP against the real binary
 # make freeze NAME=rc-1  keep the contract, and components that were built for it, as they are now: wit/released/freeze.sh

@@ -10,7 +10,7 @@ use berth::desk::Desk;
 use berth::store::DataDirectory;
 
 use self::findings::Findings;
-use super::print;
+use super::{config, print};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -27,6 +27,9 @@ pub(crate) async fn run(setup: &Setup, options: Options) -> anyhow::Result<ExitC
         print::line(&serde_json::to_string_pretty(&findings)?);
     } else {
         text::show(&findings);
+        if let Some((what, fix)) = config::waiting(setup) {
+            print::note(&format!("\nWaiting: {what}; {fix}"));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -7,6 +7,7 @@ mod beside;
 mod call;
 mod check;
 mod clients;
+mod config;
 mod doctor;
 mod inspect;
 mod log;
@@ -48,7 +49,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
     after_help = "BERTH_LOG sets how much is logged to standard error, such as BERTH_LOG=debug or BERTH_LOG=berth=info,warn."
 )]
 struct Arguments {
-    /// The configuration; else ~/.config/berth/config.toml, else the shipped one
+    /// Your configuration, in place of ~/.config/berth/config.toml; it lies over the shipped one
     #[arg(long, short, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -63,6 +64,9 @@ enum Command {
     Stdio,
     /// Prove the configuration without serving; show each backend's grants and tools
     Check(check::Options),
+    /// Your configuration over the shipped one: init, show, diff, accept
+    #[command(subcommand)]
+    Config(config::Options),
     /// Find out what is wrong with this installation, and how to fix it
     Doctor(doctor::Options),
     /// List the tools that clients see
@@ -131,6 +135,9 @@ fn run(command: Command, config: Option<PathBuf>) -> anyhow::Result<ExitCode> {
             Command::Serve(options) => serve::run(load()?, options).await,
             Command::Stdio => stdio::run(&load()?, ending()?).await,
             Command::Check(options) => check::run(&load()?, options).await,
+            Command::Config(options) => {
+                with_installation(|installation| config::run(&options, config.as_deref(), installation))
+            }
             Command::Doctor(options) => doctor::run(load(), options).await,
             Command::Tools(options) => tools::run(&load()?, options, ending()?).await,
             Command::Call(options) => call::run(&load()?, options, ending()?).await,
@@ -153,13 +160,16 @@ fn run(command: Command, config: Option<PathBuf>) -> anyhow::Result<ExitCode> {
 }
 
 fn load(path: Option<PathBuf>) -> anyhow::Result<Setup> {
+    with_installation(|installation| Ok(Setup::load(path.as_deref(), &installation)?))
+}
+
+fn with_installation<T>(work: impl FnOnce(Installation<'_>) -> anyhow::Result<T>) -> anyhow::Result<T> {
     let berth = std::env::current_exe().context("the path of this program cannot be found")?;
     let plugins: Vec<&str> = bundled::ALL.iter().map(|(name, _)| *name).collect();
-    let installation = Installation {
+    work(Installation {
         berth: &berth,
         plugins: &plugins,
-    };
-    Ok(Setup::load(path.as_deref(), &installation)?)
+    })
 }
 
 /// Cancelled by Ctrl-C and SIGTERM. A second one ends the process at once.

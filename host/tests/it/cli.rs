@@ -61,7 +61,8 @@ async fn help_names_every_command() {
     let help = place.run_as_is(&["--help"]).await;
     assert!(help.success);
     for command in [
-        "serve", "stdio", "check", "tools", "call", "token", "login", "clients", "tokens", "attach", "audit", "plugin",
+        "serve", "stdio", "check", "tools", "call", "token", "login", "clients", "tokens", "attach", "audit", "config",
+        "plugin",
     ] {
         assert!(
             help.stdout.lines().any(|line| line.trim_start().starts_with(command)),

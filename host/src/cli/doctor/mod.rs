@@ -13,7 +13,7 @@ use berth::assemble::Setup;
 use berth::store::DataDirectory;
 
 use self::finding::{Finding, Mark};
-use super::print;
+use super::{config, print};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -46,6 +46,7 @@ async fn examine(setup: &Setup) -> Vec<Finding> {
         format!("{} holds", file.display())
     });
     let mut findings = vec![Finding::ok("configuration", file)];
+    findings.extend(config::waiting(setup).map(|(what, fix)| Finding::warn("configuration", what, fix)));
     match DataDirectory::open(&setup.server.data, &setup.server.cache) {
         Ok(data) => {
             findings.extend(places::examine(setup, &data).await);

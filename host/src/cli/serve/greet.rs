@@ -6,7 +6,7 @@ use berth::assemble::Setup;
 use berth::owner::Owner;
 use berth::shell;
 
-use super::super::print;
+use super::super::{config, print};
 use super::qr;
 
 /// Prints it. `base` is the origin by which this machine calls.
@@ -26,6 +26,9 @@ fn what_is_served(setup: &Setup, owner: &Owner) {
         .as_ref()
         .map_or("the shipped configuration".into(), |file| file.display().to_string());
     print::line(&format!("Configuration: {from}"));
+    if let Some((what, fix)) = config::waiting(setup) {
+        print::line(&format!("Waiting: {what}; {fix}"));
+    }
     for backend in owner.desk.backends() {
         let agents = setup.backends.get(&backend.name).map(|backend| {
             let names = setup.agents_of(backend).map(|(name, _)| name.as_str());

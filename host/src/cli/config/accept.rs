@@ -1,0 +1,36 @@
+//! `berth config accept`: what is shipped counts from now on.
+
+use std::io::{BufRead as _, IsTerminal as _, Write as _, stdin, stdout};
+
+use anyhow::{Context as _, bail, ensure};
+use berth::assemble::Texts;
+
+use super::diff;
+use crate::cli::print;
+
+pub(super) fn run(texts: &Texts<'_>) -> anyhow::Result<()> {
+    ensure!(
+        stdin().is_terminal() && stdout().is_terminal(),
+        "what is shipped is accepted by a person who sees it: run berth config accept on a terminal"
+    );
+    diff::damage(texts);
+    let waiting = texts.layers().waiting()?;
+    diff::show(&waiting);
+    if !waiting.is_empty() && !agrees()? {
+        bail!("nothing was accepted, and what counts stays as it was");
+    }
+    texts.accept()?;
+    print::line("Accepted. It counts from the next start of berth.");
+    Ok(())
+}
+
+fn agrees() -> anyhow::Result<bool> {
+    print!("Accept this? [y/N] ");
+    stdout().flush()?;
+    let mut answer = String::new();
+    stdin()
+        .lock()
+        .read_line(&mut answer)
+        .context("the answer cannot be read")?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
