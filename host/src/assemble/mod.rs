@@ -1,6 +1,7 @@
 //! From a configuration to a running whole: what it names is found on this machine, and then its backends are started and
 //! merged.
 
+mod asked;
 mod config_file;
 mod data_files;
 mod directories;

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use super::granted::Granted;
 use super::programs::SearchPath;
 use super::texts::Texts;
-use super::{own_places, programs, users};
+use super::{own_places, programs, surroundings, users};
 use crate::capability::process::grant::AgentCommand;
-use crate::config::{Agent, Audit, Change, Config, ConfigError, Installation, OAuth, Server, Tools};
+use crate::config::{Agent, Audit, Change, Config, ConfigError, Installation, Layers, OAuth, Server, Tools};
 use crate::machine::OwnPlace;
 
 /// All that berth runs by.
@@ -63,6 +63,16 @@ impl Setup {
             is_first_start: texts.is_first_start(),
             ..Self::find(config, &SearchPath::of_process())?
         })
+    }
+
+    /// The same of `text` alone, as if it stood in the file `path`.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn of_text(text: &str, path: &Path, installation: &Installation<'_>) -> Result<Self, ConfigError> {
+        let around = surroundings::of_process(*installation)?;
+        let config = Config::parse(&Layers::yours(path, text), &around)?;
+        Self::find(config, &SearchPath::of_process())
     }
 
     /// Finds what `config` names.

@@ -14,10 +14,10 @@ use crate::config::tests::{SMALL, around, changed, says};
 use crate::config::{Config, ConfigError, Layers, Surroundings};
 
 /// A home of its own with `projects`, and a `PATH` on which only `tmux` and `claude` are found.
-struct Home(TempDir);
+pub(super) struct Home(TempDir);
 
 impl Home {
-    fn new() -> Home {
+    pub(super) fn new() -> Home {
         let home = Home(tempfile::tempdir().unwrap());
         fs::create_dir_all(home.path("projects")).unwrap();
         fs::create_dir_all(home.path("conf")).unwrap();
@@ -27,7 +27,7 @@ impl Home {
         home
     }
 
-    fn shipped(&self) -> Setup {
+    pub(super) fn shipped(&self) -> Setup {
         self.find(&Layers::shipped()).unwrap()
     }
 

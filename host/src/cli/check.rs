@@ -3,10 +3,12 @@
 mod findings;
 mod text;
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use berth::assemble::{self, Setup};
 use berth::desk::Desk;
+use berth::plugin;
 use berth::store::DataDirectory;
 
 use self::findings::Findings;
@@ -22,7 +24,8 @@ pub(crate) struct Options {
 pub(crate) async fn run(setup: &Setup, options: Options) -> anyhow::Result<ExitCode> {
     let data = DataDirectory::open(&setup.server.data, &setup.server.cache)?;
     let desk = prove(setup, &data).await?;
-    let findings = Findings::of(setup, &desk);
+    let asked = asked(setup, &desk).await;
+    let findings = Findings::of(setup, &desk, &asked);
     if options.json {
         print::line(&serde_json::to_string_pretty(&findings)?);
     } else {
@@ -32,6 +35,22 @@ pub(crate) async fn run(setup: &Setup, options: Options) -> anyhow::Result<ExitC
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the plugin of each backend asks for and is not granted, a line each.
+async fn asked(setup: &Setup, desk: &Desk) -> BTreeMap<String, Vec<String>> {
+    let mut asked = BTreeMap::new();
+    for backend in desk.backends() {
+        let Some(granted) = setup.backends.get(&backend.name) else {
+            continue;
+        };
+        let lines = match backend.manifest().await {
+            Ok(manifest) => manifest.map(|manifest| granted.not_granted(&manifest.grants)),
+            Err(error) => Some(vec![format!("not known: {}", plugin::in_words(error))]),
+        };
+        asked.insert(backend.name.clone(), lines.unwrap_or_default());
+    }
+    asked
 }
 
 /// Starts every backend and merges them, without serving them.

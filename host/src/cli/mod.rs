@@ -99,7 +99,7 @@ enum Command {
 
 #[derive(Subcommand)]
 enum PluginCommand {
-    /// Show what a component imports, exports and offers, and the table that would grant it
+    /// Show what a component imports, exports and offers, and the table with the grants that it asks for
     Inspect(inspect::Options),
 }
 
@@ -150,7 +150,7 @@ fn run(command: Command, config: Option<PathBuf>) -> anyhow::Result<ExitCode> {
                 audit::run(&load_outside_sessions()?, options, ending()?).await
             }
             Command::Audit(options) => audit::run(&load()?, options, ending()?).await,
-            Command::Plugin(PluginCommand::Inspect(options)) => inspect::run(options).await,
+            Command::Plugin(PluginCommand::Inspect(options)) => inspect::run(load().ok(), options).await,
             Command::DemoAgent(options) => berth_demo_agent::run(options),
             Command::Beside(options) => beside::run(options).await,
         }
@@ -163,6 +163,7 @@ fn load(path: Option<PathBuf>) -> anyhow::Result<Setup> {
     with_installation(|installation| Ok(Setup::load(path.as_deref(), &installation)?))
 }
 
+/// Does `work` that reads a configuration against what this binary is.
 fn with_installation<T>(work: impl FnOnce(Installation<'_>) -> anyhow::Result<T>) -> anyhow::Result<T> {
     let berth = std::env::current_exe().context("the path of this program cannot be found")?;
     let plugins: Vec<&str> = bundled::ALL.iter().map(|(name, _)| *name).collect();

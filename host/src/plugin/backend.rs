@@ -63,7 +63,7 @@ pub struct Backend {
     pub description: Description,
     /// The plugin that serves it.
     pub plugin: Plugin,
-    engine: Engine,
+    pub(super) engine: Engine,
     home: Home,
     calls: Semaphore,
     own_calls: Semaphore,
@@ -76,7 +76,14 @@ pub struct Backend {
 impl Backend {
     /// Starts a backend: asks its plugin to describe itself. An error is the plugin's own, for the operator.
     pub async fn start(engine: &Engine, plugin: Plugin, powers: Powers, limits: Limits) -> Result<Self, Error> {
-        let mut backend = Self {
+        let mut backend = Self::new(engine, plugin, powers, limits);
+        backend.description = backend.describe().await?;
+        Ok(backend)
+    }
+
+    /// One that was not asked for anything yet.
+    pub(super) fn new(engine: &Engine, plugin: Plugin, powers: Powers, limits: Limits) -> Self {
+        Self {
             name: powers.backend.clone(),
             description: Description::default(),
             plugin,
@@ -92,9 +99,7 @@ impl Backend {
             deadline: limits.deadline,
             orders: Mutex::default(),
             faults: Mutex::default(),
-        };
-        backend.description = backend.describe().await?;
-        Ok(backend)
+        }
     }
 
     /// Waits for this session's turn: what changes a session goes one at a time, in the order of asking.
@@ -314,7 +319,7 @@ impl Backend {
     }
 
     /// The terms of a call that begins now; without `deadline` it has as long as this backend's calls have.
-    fn allowance(&self, access: Access, deadline: Option<Instant>, own: bool) -> Allowance {
+    pub(super) fn allowance(&self, access: Access, deadline: Option<Instant>, own: bool) -> Allowance {
         Allowance {
             access,
             deadline: deadline.unwrap_or_else(|| Instant::now() + self.deadline),
@@ -407,7 +412,7 @@ impl Backend {
     }
 
     /// Runs `body` in a store of its own. Whatever goes wrong inside it is an error that names why, and ends with it.
-    async fn run<T>(
+    pub(super) async fn run<T>(
         &self,
         allowance: Allowance,
         body: impl AsyncFnOnce(&mut Store<engine::State>) -> wasmtime::Result<Result<T, Error>>,

@@ -23,10 +23,12 @@ pub enum Interface {
     OwnTools,
     /// It does something between calls.
     Upkeep,
+    /// It says what it asks for.
+    Manifest,
 }
 
 impl Interface {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Backend,
         Self::Control,
         Self::Options,
@@ -35,6 +37,7 @@ impl Interface {
         Self::Projects,
         Self::OwnTools,
         Self::Upkeep,
+        Self::Manifest,
     ];
 
     /// Its name in the contract.
@@ -48,6 +51,7 @@ impl Interface {
             Self::Projects => "projects",
             Self::OwnTools => "own-tools",
             Self::Upkeep => "upkeep",
+            Self::Manifest => "manifest",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What a component is made of, for `berth plugin inspect`: looked at without granting it anything.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,15 +8,31 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use super::load::{self, LoadError, Plugin};
-use super::{Backend, Engine, Limits, in_words};
+use super::{Backend, Engine, Limits, bundled, in_words, manifest};
 use crate::capability::Powers;
 use crate::capability::files::Directories;
 use crate::capability::process::Programs;
 use crate::capability::store::Keeper;
-use crate::session::{Description, Error};
+use crate::session::{Description, Error, Manifest};
 
-/// What a component that no backend uses yet is called.
+/// What a component that is called without powers is called.
 const NAME: &str = "inspect";
+
+/// What bounds its calls, as those of a backend whose operator chose nothing.
+const LIMITS: Limits = Limits {
+    memory: 64 << 20,
+    calls: 1,
+    deadline: Duration::from_secs(5),
+};
+
+/// What there is to look at.
+#[derive(Debug, Clone, Copy)]
+pub enum Subject<'a> {
+    /// A component file.
+    File(&'a Path),
+    /// A plugin that the binary carries, by name.
+    Bundled(&'a str),
+}
 
 /// A component as seen from outside.
 pub struct Inspection {
@@ -27,32 +44,51 @@ pub struct Inspection {
     pub exports: Vec<String>,
     /// What it says of itself with no settings and no grants, or in words why it does not.
     pub description: Result<Description, String>,
+    /// What it asks for, if it says that, or in words why that cannot be known.
+    pub manifest: Result<Option<Manifest>, String>,
 }
 
-/// Loads the component in `file` and asks it to describe itself, with no powers at all.
+/// Loads a component and asks it to describe itself, with no powers at all.
 ///
 /// # Errors
-/// The file cannot be read, or is not a component that this berth could load.
-pub async fn inspect(engine: &Engine, file: &Path) -> Result<Inspection, LoadError> {
-    let origin = file.display().to_string();
-    let bytes = load::read(file.to_owned())?;
+/// It cannot be read, or is not a component that this berth could load.
+pub async fn inspect(engine: &Engine, subject: Subject<'_>) -> Result<Inspection, LoadError> {
+    let (origin, bytes) = match subject {
+        Subject::File(file) => (file.display().to_string(), Cow::from(load::read(file)?)),
+        Subject::Bundled(name) => {
+            let bytes = bundled::find(name).ok_or_else(|| LoadError::Unknown { name: name.into() })?;
+            (format!("bundled plugin {name}"), Cow::from(bytes))
+        }
+    };
     let component = load::compile(engine, &origin, &bytes)?;
     let shape = component.component_type();
     let imports = shape.imports(&engine.inner).map(|(name, _)| name.to_owned()).collect();
     let exports = shape.exports(&engine.inner).map(|(name, _)| name.to_owned()).collect();
     let digest = load::digest(&bytes);
     let plugin = Plugin::link(engine, &origin, digest.clone(), &component)?;
-    let description = describe(engine, plugin).await;
     Ok(Inspection {
         digest,
         imports,
         exports,
-        description: description.map_err(in_words),
+        manifest: manifest::of(engine, &plugin).await.map_err(in_words),
+        description: describe(engine, plugin).await.map_err(in_words),
     })
 }
 
 async fn describe(engine: &Engine, plugin: Plugin) -> Result<Description, Error> {
-    let powerless = Powers {
+    let backend = Backend::start(engine, plugin, powerless()?, LIMITS).await?;
+    Ok(backend.description)
+}
+
+impl Backend {
+    /// `plugin` without settings, without grants, and not asked for anything yet.
+    pub(super) fn bare(engine: &Engine, plugin: Plugin) -> Result<Self, Error> {
+        Ok(Self::new(engine, plugin, powerless()?, LIMITS))
+    }
+}
+
+fn powerless() -> Result<Powers, Error> {
+    Ok(Powers {
         backend: NAME.into(),
         settings: r#"{"settings":{},"agents":[],"host":null}"#.into(),
         programs: Programs {
@@ -67,12 +103,5 @@ async fn describe(engine: &Engine, plugin: Plugin) -> Result<Description, Error>
         directories: Directories::open(NAME, &[], [].into()).map_err(|error| Error::Failed(error.to_string()))?,
         keeper: Keeper::none(),
         lines: Default::default(),
-    };
-    let limits = Limits {
-        memory: 64 << 20,
-        calls: 1,
-        deadline: Duration::from_secs(5),
-    };
-    let backend = Backend::start(engine, plugin, powerless, limits).await?;
-    Ok(backend.description)
+    })
 }

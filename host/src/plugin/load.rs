@@ -1,6 +1,8 @@
 //! From bytes to a plugin that can be called, or an error that names the file and what is wrong with it.
 
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
 
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -10,6 +12,11 @@ use super::Engine;
 use super::bundled;
 use super::engine::State;
 use super::exports::Exports;
+
+/// How each component begins.
+const PREAMBLE: &[u8] = b"\0asm\x0d\0\x01\0";
+/// Bytes of a plugin.
+const LARGEST: u64 = 256 << 20;
 
 /// Why a plugin could not be loaded. `origin` is the file, or `bundled plugin NAME`.
 #[derive(Debug, Error)]
@@ -33,6 +40,14 @@ pub enum LoadError {
         found: String,
         /// The digest in config, in hex.
         pinned: String,
+    },
+    /// What stands there is no file, or a larger one than any plugin is.
+    #[error("{origin} {fault}; give `plugin` the path of a .wasm file")]
+    NoPlugin {
+        /// The file.
+        origin: String,
+        /// What is wrong with it, to stand after it.
+        fault: String,
     },
     /// Not a WebAssembly component.
     #[error("{origin} is not a WebAssembly component: {cause}; build it for the target wasm32-wasip2")]
@@ -88,7 +103,7 @@ impl Plugin {
     /// Loads the component in `path`, which must have the digest `pinned` where one is given.
     pub fn file(engine: &Engine, path: &Path, pinned: Option<[u8; 32]>) -> Result<Self, LoadError> {
         let origin = path.display().to_string();
-        let bytes = read(path.to_owned())?;
+        let bytes = read(path)?;
         let found = digest(&bytes);
         match pinned.map(hex::encode) {
             Some(pinned) if pinned != found => Err(LoadError::Mismatch { origin, found, pinned }),
@@ -125,11 +140,48 @@ impl Plugin {
     }
 }
 
-pub(crate) fn read(path: PathBuf) -> Result<Vec<u8>, LoadError> {
-    std::fs::read(&path).map_err(|cause| LoadError::Unreadable {
-        origin: path.display().to_string(),
+/// The bytes of a component file. Whether it can be one is looked at before it is read.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
+    let origin = || path.display().to_string();
+    let unreadable = |cause| LoadError::Unreadable {
+        origin: origin(),
         cause,
-    })
+    };
+    let no_plugin = |fault: String| LoadError::NoPlugin {
+        origin: origin(),
+        fault,
+    };
+    // Before it is opened: a FIFO would hold that up.
+    let found = std::fs::metadata(path).map_err(unreadable)?;
+    if !found.is_file() {
+        return Err(no_plugin("is not a file".into()));
+    }
+    if found.len() > LARGEST {
+        return Err(no_plugin(format!("has more than {LARGEST} bytes")));
+    }
+    let mut bytes = Vec::new();
+    let mut file = File::open(path).map_err(unreadable)?;
+    let mut more = |bytes: &mut Vec<u8>, most| file.by_ref().take(most).read_to_end(bytes).map_err(unreadable);
+    more(&mut bytes, PREAMBLE.len() as u64)?;
+    if let Some(cause) = not_a_component(&bytes) {
+        return Err(LoadError::NotAComponent {
+            origin: origin(),
+            cause: cause.into(),
+        });
+    }
+    more(&mut bytes, LARGEST)?;
+    Ok(bytes)
+}
+
+/// Why what begins so is not a component.
+fn not_a_component(beginning: &[u8]) -> Option<&'static str> {
+    match beginning {
+        [] => Some("it is empty"),
+        PREAMBLE => None,
+        [b'\0', b'a', b's', b'm', 1, 0, 0, 0] => Some("it is a core module"),
+        [b'\0', b'a', b's', b'm', ..] => Some("it is cut off, or of a version that is not known"),
+        _ => Some("it does not begin as WebAssembly does"),
+    }
 }
 
 pub(crate) fn compile(engine: &Engine, origin: &str, bytes: &[u8]) -> Result<Component, LoadError> {

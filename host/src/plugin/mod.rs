@@ -10,6 +10,7 @@ mod fits;
 pub mod inspect;
 mod load;
 mod log;
+mod manifest;
 mod memory;
 mod words;
 
@@ -18,4 +19,4 @@ pub use checked::{Listed, Output, Promise};
 pub use engine::Engine;
 pub use exports::Interface;
 pub use load::{LoadError, Plugin};
-pub(crate) use words::in_words;
+pub use words::in_words;

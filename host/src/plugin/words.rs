@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use crate::session::Error;
 
 /// `error` in words, for who has no other call to go on with.
-pub(crate) fn in_words(error: Error) -> String {
+pub fn in_words(error: Error) -> String {
     match error {
         Error::Unsupported => "it cannot do this".into(),
         Error::Busy => "it is at work".into(),

@@ -59,7 +59,7 @@ pub(crate) fn one_line(text: &str) -> String {
 }
 
 /// The same, and at most `most` characters; what is longer ends in `…`.
-pub(crate) fn short_line(text: &str, most: usize) -> String {
+pub fn short_line(text: &str, most: usize) -> String {
     short(text, most, one_line).text
 }
 

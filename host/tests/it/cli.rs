@@ -180,6 +180,7 @@ async fn check_prints_every_grant_and_bound_as_json() {
     assert_eq!(
         program,
         json!({
+            "lingers": false,
             "name": "sh",
             "path": null,
             "fixed": ["@conf"],
@@ -247,7 +248,7 @@ async fn call_prints_the_answer_and_fails_where_the_tool_does() {
 }
 
 #[tokio::test]
-async fn inspect_shows_a_component_and_the_table_that_would_grant_it() {
+async fn inspect_shows_a_component_and_the_table_with_what_it_asks_for() {
     let place = Place::new(LOCAL);
     let file = place.name("misbehaving.wasm");
     let ran = place.run_as_is(&["plugin", "inspect", &file]).await;
@@ -256,10 +257,11 @@ async fn inspect_shows_a_component_and_the_table_that_would_grant_it() {
         "imports berth:backend/process@0.1.0",
         "exports berth:backend/session-backend@0.1.0",
         "tool endless_loop: ",
-        "[backends.NAME]",
+        "read them, and take out what you do not want to give",
+        "[backends.misbehaving]",
         &format!("plugin = \"{file}\""),
         "sha256 = \"",
-        "# [backends.NAME.programs.PROGRAM]",
+        "[backends.misbehaving.programs.sh]\ncontrol = [\n    [\"-c\", \"@text\"],\n]\npath = \"sh\"\n",
     ] {
         assert!(ran.stdout.contains(line), "{line}: {}", ran.stdout);
     }
@@ -273,6 +275,10 @@ async fn inspect_shows_a_component_and_the_table_that_would_grant_it() {
         "description": "A misdeed of the test plugin: noop.",
     })));
     assert_eq!(found["refusal"], Value::Null);
+    assert_eq!(
+        found["manifest"]["grants"],
+        json!({"programs": {"sh": {"path": "sh", "control": [["-c", "@text"]]}}})
+    );
     assert!(ran.stdout.ends_with(&format!("{}\n", found["block"].as_str().unwrap())));
 }
 
@@ -295,19 +301,118 @@ async fn inspecting_a_file_that_is_no_component_prints_one_line() {
     }
 }
 
+/// What `plugin inspect` prints to paste.
+async fn block(place: &Place, plugin: &str) -> String {
+    let found = place.run(&["plugin", "inspect", "--json", plugin]).await;
+    assert!(found.success, "{}", found.stderr);
+    json_of(&found.stdout)["block"].as_str().unwrap().to_owned()
+}
+
 #[tokio::test]
-async fn the_block_that_inspect_prints_is_a_configuration_that_grants_nothing() {
+async fn the_table_that_inspect_prints_holds_as_it_is_and_grants_what_is_asked_for() {
     let place = Place::new(LOCAL);
-    let file = place.name("misbehaving.wasm");
-    let printed = place.run_as_is(&["plugin", "inspect", &file]).await.stdout;
-    let block = &printed[printed.find("[backends.NAME]").unwrap()..];
-    place.configure(&block.replace("NAME", "mine"), "");
+    let table = block(&place, &place.name("misbehaving.wasm")).await;
+    place.configure(&table, "");
     let found = json_of(&place.run(&["check", "--json"]).await.stdout);
     let backend = &found["backends"][0];
-    assert_eq!((&backend["name"], &backend["pinned"]), (&json!("mine"), &json!(true)));
     assert_eq!(
-        (&backend["programs"], &backend["directories"]),
+        (&backend["name"], &backend["pinned"]),
+        (&json!("misbehaving"), &json!(true))
+    );
+    assert_eq!(backend["programs"][0]["control"], json!([["-c", "@text"]]));
+    assert_eq!(backend["asks_for_more"], json!([]));
+
+    // One that does not say what it needs is granted nothing.
+    place.write("quiet.wasm", std::fs::read(berth_guests::NOOP).unwrap(), 0o644);
+    let table = block(&place, &place.name("quiet.wasm")).await;
+    place.configure(&table, "");
+    let found = json_of(&place.run(&["check", "--json"]).await.stdout);
+    let backend = &found["backends"][0];
+    assert_eq!((&backend["name"], &backend["programs"]), (&json!("quiet"), &json!([])));
+    assert_eq!(
+        (&backend["directories"], &backend["environment"]),
         (&json!([]), &json!([]))
+    );
+}
+
+#[tokio::test]
+async fn the_table_of_a_bundled_plugin_holds_but_for_what_this_machine_lacks() {
+    let place = Place::new("[agents.claude]\ncommand = [\"env\", \"claude\"]\n[backends.x]\nplugin = \"tmux\"\n");
+    let table = block(&place, "tmux").await;
+    assert!(
+        table.contains("[backends.tmux.settings]\ncolumns = 120\nrows = 60\n"),
+        "{table}"
+    );
+    // This machine has neither the agent `demo` nor ~/projects.
+    assert!(
+        table.contains("# Left out: there is no agent \"demo\"") && table.contains("# agents = [\"claude\", \"demo\"]"),
+        "{table}"
+    );
+    assert!(table.contains("projects does not exist"), "{table}");
+    place.configure(&table, "");
+    let checked = place.run(&["check"]).await;
+    assert!(checked.success, "{}", checked.stderr);
+    for line in [
+        "asks for more than is granted: agents: \"claude\"",
+        "asks for more than is granted: directories: \"~/projects\"",
+    ] {
+        assert!(checked.stdout.contains(line), "{line}: {}", checked.stdout);
+    }
+    assert!(!checked.stdout.contains("programs.tmux."), "{}", checked.stdout);
+
+    let complaint = place.complaint(&["plugin", "inspect", "screen"]).await;
+    assert!(
+        complaint.contains("screen is neither a file nor a bundled plugin (there are: tmux)"),
+        "{complaint}"
+    );
+}
+
+#[tokio::test]
+async fn check_says_where_a_plugin_asks_for_more_than_is_granted() {
+    for (granted, expected) in [
+        ("", Some("asks for more than is granted: programs.sh\n")),
+        (
+            "[backends.local.programs.sh]\ncontrol = [[\"-c\", \"true\"]]\n",
+            Some("asks for more than is granted: programs.sh.control: [\"-c\",\"@text\"]\n"),
+        ),
+        ("[backends.local.programs.sh]\ncontrol = [[\"-c\", \"@text\"]]\n", None),
+    ] {
+        let place = Place::new(&format!("[backends.local]\nplugin = \"./misbehaving.wasm\"\n{granted}"));
+        let said = place.run(&["check"]).await.stdout;
+        match expected {
+            Some(line) => assert!(said.contains(line), "{line}: {said}"),
+            None => assert!(!said.contains("asks for more"), "{said}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_compiled_once_is_not_compiled_again_to_be_inspected() {
+    let place = Place::new(LOCAL);
+    let configuration = place.read("config.toml");
+    let shared = configuration.lines().find(|line| line.starts_with("cache")).unwrap();
+    place.write("config.toml", configuration.replace(shared, "cache = \"cache\""), 0o600);
+    let file = place.name("misbehaving.wasm");
+    let compiled = || -> Vec<std::path::PathBuf> {
+        let mut folders = vec![place.path("cache/compiled")];
+        let mut files = Vec::new();
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+                match entry.is_dir() {
+                    true => folders.push(entry),
+                    false => files.push(entry),
+                }
+            }
+        }
+        files
+    };
+    assert!(place.run(&["check"]).await.success);
+    let before = compiled().len();
+    assert!(place.run(&["plugin", "inspect", &file]).await.success);
+    assert_eq!(
+        (before > 0, compiled().len()),
+        (true, before),
+        "it was compiled once more"
     );
 }
 

@@ -29,6 +29,8 @@ pub(super) struct BackendFindings<'a> {
     pub(super) sha256: &'a str,
     /// Whether another file would be refused.
     pub(super) pinned: bool,
+    /// What its plugin asks for and is not granted.
+    pub(super) asks_for_more: &'a [String],
     pub(super) about: &'a str,
     pub(super) own_tools: Vec<&'a str>,
     pub(super) read_tools: &'a [String],
@@ -83,15 +85,19 @@ pub(super) struct ProgramFindings<'a> {
 }
 
 impl<'a> Findings<'a> {
-    /// What `setup` comes to, once its backends are started and merged.
-    pub(super) fn of(setup: &'a Setup, desk: &'a Desk) -> Self {
+    /// What `setup` comes to, once its backends are started and merged. `asked` is what the plugin of each backend asks for
+    /// beyond that.
+    pub(super) fn of(setup: &'a Setup, desk: &'a Desk, asked: &'a BTreeMap<String, Vec<String>>) -> Self {
         let known = |backend: &'a Backend| Some((backend, setup.backends.get(&backend.name)?));
         Self {
             file: setup.file.as_deref().map(shown),
             backends: desk
                 .backends()
                 .filter_map(known)
-                .map(|(backend, granted)| BackendFindings::of(setup, backend, granted))
+                .map(|(backend, granted)| {
+                    let asked = asked.get(&backend.name).map_or(&[][..], Vec::as_slice);
+                    BackendFindings::of(setup, backend, granted, asked)
+                })
                 .collect(),
             tools: desk
                 .catalog()
@@ -104,7 +110,7 @@ impl<'a> Findings<'a> {
 }
 
 impl<'a> BackendFindings<'a> {
-    fn of(setup: &'a Setup, backend: &'a Backend, granted: &'a Granted) -> Self {
+    fn of(setup: &'a Setup, backend: &'a Backend, granted: &'a Granted, asked: &'a [String]) -> Self {
         let settings = &granted.written;
         let secrets = granted.env_file.iter().flat_map(|file| &file.variables);
         let agents = setup.agents_of(granted);
@@ -113,6 +119,7 @@ impl<'a> BackendFindings<'a> {
             plugin: &backend.plugin.origin,
             sha256: &backend.plugin.digest,
             pinned: !matches!(settings.plugin, PluginSource::File { sha256: None, .. }),
+            asks_for_more: asked,
             about: &backend.description.about,
             own_tools: backend
                 .description

@@ -23,6 +23,9 @@ fn backend(backend: &BackendFindings<'_>) {
     if !backend.pinned {
         print::line("  not pinned: write this sha256 into its table, and another file is refused");
     }
+    for asked in backend.asks_for_more {
+        print::line(&format!("  asks for more than is granted: {}", print::safe(asked)));
+    }
     print::line(&format!("  directories: {}", list(&backend.directories)));
     print::line(&format!("  environment: {}", list(backend.environment)));
     print::line(&format!(

@@ -1,0 +1,150 @@
+//! What a plugin asks for, held against what its backend is granted.
+
+use std::path::PathBuf;
+
+use serde_json::{Map, Value};
+
+use super::granted::Granted;
+use crate::capability::process::grant::{Grant, Pattern};
+use crate::text;
+
+/// Lines that are told.
+const LINES: usize = 20;
+/// Characters of one.
+const LINE: usize = 300;
+
+impl Granted {
+    /// What of `asked`, the keys of a `[backends.NAME]` table, this backend is not granted: a line each, which begins with
+    /// the key. `asked` may be hostile; what has another form than that key takes is not granted either.
+    pub fn not_granted(&self, asked: &Map<String, Value>) -> Vec<String> {
+        let mut missing = Missing::default();
+        for (key, value) in asked {
+            match key.as_str() {
+                "agents" => missing.all_of(key, value, |agent| {
+                    self.written.agents.iter().any(|granted| granted == agent)
+                }),
+                "directories" => missing.all_of(key, value, |path| self.reaches(path)),
+                "env" => missing.all_of(key, value, |name| self.inherits(name)),
+                "guest_env" => missing.all_of(key, value, |name| {
+                    self.written.guest_env.iter().any(|granted| granted == name)
+                }),
+                "read_tools" => missing.all_of(key, value, |tool| {
+                    self.written.read_tools.iter().any(|granted| granted == tool)
+                }),
+                "remote_trust" => missing.one(key, value, !self.written.remote_trust && *value != Value::Bool(false)),
+                "programs" => self.programs_missing(value, &mut missing),
+                // Bounds and files are the operator's to choose.
+                "limits" | "env_file" => {}
+                _ => missing.one(key, value, true),
+            }
+        }
+        missing.told()
+    }
+
+    fn reaches(&self, asked: &str) -> bool {
+        let path = match asked.strip_prefix('~') {
+            Some(rest) => etcetera::home_dir().map(|home| home.join(rest.trim_start_matches('/'))),
+            None => Ok(PathBuf::from(asked)),
+        };
+        let path = path.map(|path| path.canonicalize().unwrap_or(path));
+        path.is_ok_and(|path| self.directories.iter().any(|granted| path.starts_with(granted)))
+    }
+
+    /// Whether its programs get the variables of a name, or of a beginning with `*`.
+    fn inherits(&self, asked: &str) -> bool {
+        let secret = self.env_file.iter().flat_map(|file| &file.variables);
+        let covers = |granted: &String| match granted.strip_suffix('*') {
+            Some(beginning) => asked.starts_with(beginning),
+            None => granted == asked,
+        };
+        self.written.env.iter().any(covers) || secret.into_iter().any(|(name, _)| name == asked)
+    }
+
+    fn programs_missing(&self, asked: &Value, missing: &mut Missing) {
+        let Some(programs) = asked.as_object() else {
+            return missing.one("programs", asked, true);
+        };
+        for (name, asked) in programs {
+            let key = format!("programs.{name}");
+            match (self.programs.get(name), asked.as_object()) {
+                (Some(grant), Some(asked)) => program_missing(grant, &key, asked, missing),
+                _ => missing.line(&key),
+            }
+        }
+    }
+}
+
+fn program_missing(grant: &Grant, key: &str, asked: &Map<String, Value>, missing: &mut Missing) {
+    let lists = |name: &str| asked.get(name).and_then(Value::as_array).into_iter().flatten();
+    let granted = |patterns: &[Pattern], list: &Value| patterns.iter().any(|pattern| is_written(pattern, list));
+    for list in lists("read") {
+        missing.one(&format!("{key}.read"), list, !granted(&grant.read, list));
+    }
+    for list in lists("control") {
+        let is_granted = granted(&grant.control, list) || granted(&grant.read, list);
+        missing.one(&format!("{key}.control"), list, !is_granted);
+    }
+    if let Some(list) = asked.get("attach") {
+        let is_granted = grant.attach.as_ref().is_some_and(|pattern| is_written(pattern, list));
+        missing.one(&format!("{key}.attach"), list, !is_granted);
+    }
+    for (word, expression) in asked.get("words").and_then(Value::as_object).into_iter().flatten() {
+        let is_granted = grant.words.get(word).map(String::as_str) == expression.as_str();
+        missing.one(&format!("{key}.words.{word}"), expression, !is_granted);
+    }
+    let lingers = asked
+        .get("lingers")
+        .is_some_and(|lingers| *lingers != Value::Bool(false));
+    missing.one(&format!("{key}.lingers"), &Value::Bool(true), lingers && !grant.lingers);
+}
+
+/// Whether `pattern` is written as `list`.
+fn is_written(pattern: &Pattern, list: &Value) -> bool {
+    let Some(list) = list.as_array() else { return false };
+    list.iter()
+        .map(Value::as_str)
+        .eq(pattern.written().iter().map(|word| Some(word.as_str())))
+}
+
+/// What is missing: the first lines of it, and how many there are.
+#[derive(Default)]
+struct Missing {
+    lines: Vec<String>,
+    count: usize,
+}
+
+impl Missing {
+    /// Each entry of `asked`, a list of texts, that `is_granted` does not take.
+    fn all_of(&mut self, key: &str, asked: &Value, is_granted: impl Fn(&str) -> bool) {
+        match asked.as_array() {
+            None => self.one(key, asked, true),
+            Some(entries) => entries
+                .iter()
+                .for_each(|entry| self.one(key, entry, !entry.as_str().is_some_and(&is_granted))),
+        }
+    }
+
+    fn one(&mut self, key: &str, asked: &Value, is_missing: bool) {
+        if is_missing {
+            self.line(&format!("{key}: {asked}"));
+        }
+    }
+
+    fn line(&mut self, line: &str) {
+        self.count += 1;
+        if self.lines.len() < LINES {
+            self.lines.push(text::short_line(line, LINE));
+        }
+    }
+
+    fn told(mut self) -> Vec<String> {
+        let further = self.count - self.lines.len();
+        if further > 0 {
+            self.lines.push(format!("and {further} more"));
+        }
+        self.lines
+    }
+}
+
+#[cfg(test)]
+mod tests;
