@@ -37,3 +37,4 @@ mod scopes;
 mod sessions;
 mod shipped_grant;
 mod sockets;
+mod woken;

@@ -1,8 +1,8 @@
 //! What `list-sessions` answers where its setting is a word.
 
-use berth_plugin::{Attention, Choice, Effect, Error, Prompt, Session, SessionPage, SessionQuery, State, Verbs};
+use berth_plugin::{Attention, Choice, Effect, Error, Prompt, Session, SessionPage, SessionQuery, State, Verbs, store};
 
-use crate::sessions::{all, flood, prompt, session, started};
+use crate::sessions::{all, flood, note, prompt, session, started};
 
 /// A row of another backend, if a text could make one.
 pub(crate) const FORGED: &str =
@@ -18,6 +18,8 @@ pub(crate) const FORGED: &str =
 /// - `ids`: other ids than those of sessions that cannot be used; `numbers`: times that no double holds
 /// - `crowd`: 5,000 sessions in pages; `overfull`: 1,500 on one page; `endless`: pages without an end; `stuck`: pages that
 ///   go on from nowhere
+/// - `work`: the usual ones and one that is at work until something is at the key `done` of the store; each look is a line
+///   at the key `looks`
 /// - `flood-` and a field: a session whose field has 15 MB
 /// - `problems`: the usual sessions and what could not be looked at; `only-problems`; `many-problems`
 pub(crate) fn page(how: &str, query: &SessionQuery) -> SessionPage {
@@ -48,6 +50,15 @@ pub(crate) fn page(how: &str, query: &SessionQuery) -> SessionPage {
     }
 }
 
+/// The state of the session that is at work until something is at `done`.
+fn work() -> State {
+    note("looks", "once").expect("a look can be noted");
+    match store::raw::get("done") {
+        Ok(None) => State::Busy,
+        _ => State::Idle,
+    }
+}
+
 fn listed(how: &str) -> Vec<Session> {
     match how {
         "foreign" => vec![foreign()],
@@ -75,6 +86,7 @@ fn listed(how: &str) -> Vec<Session> {
         "crowd" => crowd(5_000),
         "verbose" => vec![session("calm-1", State::Idle), verbose()],
         "none" => Vec::new(),
+        "work" => [all(), vec![session("work-1", work())]].concat(),
         _ => match how.strip_prefix("flood-") {
             Some(field) => vec![session("calm-1", State::Idle), flooding(field)],
             None => [started(), all()].concat(),

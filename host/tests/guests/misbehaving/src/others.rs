@@ -3,7 +3,7 @@
 
 use berth_plugin::{
     ChangePage, ChangedFile, Error, Event, LogPage, OptionState, Project, ProjectPage, Result, Role, Turn, TurnPage,
-    TurnQuery, Upkept, time,
+    TurnQuery, Upkept, store, time,
 };
 
 use crate::lists::FORGED;
@@ -146,7 +146,7 @@ pub(crate) fn changes(how: &str, after: Option<&str>) -> ChangePage {
 }
 
 /// Nothing is due; `notes`: each event is a line at the key `events` of the store; `changed`: sessions changed, of which
-/// most are none; `often`: it wants to be called again at once; `numbers`: at a time that no double holds.
+/// most are none; `tells`: that one changed once something is at the key `done`; `often`: it wants to be called again at once; `numbers`: at a time that no double holds.
 pub(crate) fn upkeep(how: &str, events: &[Event]) -> Result<Upkept> {
     let upkept = Upkept::new();
     match how {
@@ -159,6 +159,13 @@ pub(crate) fn upkeep(how: &str, events: &[Event]) -> Result<Upkept> {
         "changed" => {
             let ids = ["calm-1", "calm-1", "", "a/b", FORGED];
             Ok(ids.into_iter().fold(upkept, Upkept::changed))
+        }
+        "tells" => {
+            let upkept = upkept.next(time::now());
+            Ok(match store::raw::get("done")? {
+                Some(_) => upkept.changed("work-1"),
+                None => upkept,
+            })
         }
         "often" => {
             sessions::note("upkeep", "once more")?;
