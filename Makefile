@@ -1,6 +1,7 @@
 # make run          set everything up, build, and start the server: on the shipped configuration, with
 #                   ~/.config/berth/config.toml over it where there is one; CONFIG=FILE names another
 # make test         set everything up, and run every check and test
+# make languages    compile the plugins in Python and JavaScript that `make test` needs
 # make conformance  run the official conformance suite of MCP against the real binary
 # make freeze NAME=rc-1  keep the contract, and components that were built for it, as they are now: wit/released/freeze.sh
 # make bench        measure speed against plain tmux and a bare MCP server; prints the table of docs/performance.md
@@ -17,7 +18,7 @@ COMPILERS := $(GUESTS)/javascript/node_modules/.package-lock.json
 FROZEN := $(patsubst wit/released/%/backend.wit,%,$(wildcard wit/released/*/backend.wit))
 LANGUAGES := $(foreach name,$(FROZEN),target/frozen/$(name)/python.wasm target/frozen/$(name)/javascript.wasm)
 
-.PHONY: run build test check unit whole conformance freeze bench setup doc
+.PHONY: run build test check unit whole languages conformance freeze bench setup doc
 
 run: build
 	@mkdir -p "$$HOME/projects"
@@ -40,7 +41,7 @@ unit:
 	$(CARGO) test --locked --workspace --exclude berth
 	$(CARGO) test --locked --package berth --lib --bins
 
-whole: $(LANGUAGES)
+whole: languages
 	$(CARGO) test --locked --package berth --test it
 
 # The binary is the one that the tests of the whole use.
@@ -51,7 +52,9 @@ conformance: setup $(SUITE)/node_modules/.package-lock.json
 $(SUITE)/node_modules/.package-lock.json: $(SUITE)/package-lock.json
 	@sh setup.sh conformance
 
-# A plugin is compiled for each contract that was frozen. Only the set-up of the tools needs the network.
+# A plugin in each language is compiled for each contract that was frozen. Only the set-up of the tools needs the network.
+languages: $(LANGUAGES)
+
 target/frozen/%/python.wasm: wit/released/%/backend.wit $(GUESTS)/build.sh $(wildcard $(GUESTS)/python/*.*) $(COMPILERS)
 	sh $(GUESTS)/build.sh python $< $@
 

@@ -59,13 +59,19 @@ async fn sessions_of<'a>(members: &[&'a Member], states: &'a [State]) -> (Vec<(S
 
 /// A session named for reading: by its whole id, which is asked for directly, or by less, which is looked up.
 pub(super) async fn readable<'a>(reach: Reach<'a>, given: &str) -> Result<(&'a Member, Session), ToolError> {
-    if let Ok((member, id)) = reach.whole_id(given)
-        && let Ok(session) = member.watched.backend.get_session(id).await
-    {
-        return Ok((member, session));
+    let mut fault = None;
+    if let Ok((member, id)) = reach.whole_id(given) {
+        match member.watched.backend.get_session(id).await {
+            Ok(session) => return Ok((member, session)),
+            Err(Error::NotFound(_)) => {}
+            Err(error) => fault = Some(ToolError::of(member.name(), error)),
+        }
     }
-    let (member, id) = any_id(reach, given).await?;
-    Ok((member, member.session(&id).await?))
+    match (any_id(reach, given).await, fault) {
+        (Ok((member, id)), _) => Ok((member, member.session(&id).await?)),
+        // What could not be looked at is not told as one that is not there.
+        (Err(unknown), fault) => Err(fault.unwrap_or(unknown)),
+    }
 }
 
 /// The backend of a session and the id within it, where a name or a prefix that only one session has will do.

@@ -24,6 +24,7 @@ mod foreign;
 mod fuzzed_grant;
 mod grants;
 mod isolation;
+mod languages;
 mod layers;
 mod mounts;
 mod oauth;

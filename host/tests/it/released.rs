@@ -9,8 +9,25 @@ use sha2::{Digest, Sha256};
 /// The file beside the frozen folders that has the digest of each file in them, as `sha256sum` writes it.
 const DIGESTS: &str = "SHA256SUMS";
 
+/// The names of the frozen contracts, the newest last: a release follows its candidates.
+pub(crate) fn names() -> Vec<String> {
+    let entries = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap());
+    let folders = entries.filter(|entry| entry.path().is_dir());
+    let mut names: Vec<String> = folders.map(|entry| entry.file_name().into_string().unwrap()).collect();
+    let age = |name: &String| match name.strip_prefix("rc-") {
+        Some(number) => (
+            0,
+            number.parse::<u64>().expect("a candidate has a number"),
+            String::new(),
+        ),
+        None => (1, 0, name.clone()),
+    };
+    names.sort_by_key(age);
+    names
+}
+
 /// The folder of frozen contracts, one folder each.
-fn released() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit/released")
 }
 
@@ -52,7 +69,32 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
 
 #[test]
 fn what_was_frozen_is_as_it_was() {
-    assert_eq!(changes(&released()), Vec::<String>::new());
+    assert_eq!(changes(&folder()), Vec::<String>::new());
+    assert!(!names().is_empty(), "nothing is frozen");
+}
+
+#[test]
+fn a_byte_that_changes_in_any_file_that_was_frozen_is_found() {
+    let place = tempfile::tempdir().unwrap();
+    let copy = place.path();
+    fs::copy(folder().join(DIGESTS), copy.join(DIGESTS)).unwrap();
+    for name in names() {
+        fs::create_dir(copy.join(name)).unwrap();
+    }
+    let frozen = files(&folder());
+    for (file, bytes) in &frozen {
+        fs::write(copy.join(file), bytes).unwrap();
+    }
+    assert_eq!(changes(copy), Vec::<String>::new());
+    for (file, bytes) in &frozen {
+        for at in [0, bytes.len() / 2, bytes.len() - 1] {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            fs::write(copy.join(file), changed).unwrap();
+            assert_eq!(changes(copy), [format!("{file} is not what was frozen")]);
+        }
+        fs::write(copy.join(file), bytes).unwrap();
+    }
 }
 
 #[test]
