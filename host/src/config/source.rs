@@ -138,7 +138,7 @@ pub(super) fn read<T: DeserializeOwned>(sources: &Arc<Sources>, table: DeTable<'
 
 fn note_starts(entries: &[Entry<'_>], above: &[Step], starts: &mut BTreeMap<Vec<Step>, usize>) {
     for entry in entries {
-        let steps = [above, &[entry.step.clone()]].concat();
+        let steps = [above, std::slice::from_ref(&entry.step)].concat();
         note_starts(&entry.inside(), &steps, starts);
         starts.insert(steps, entry.start);
     }
