@@ -163,3 +163,25 @@ async fn inspecting_a_bad_file_says_what_is_wrong() {
     let complaint = place.complaint(&["plugin", "inspect", &place.name("one.wasm")]).await;
     assert!(complaint.contains("is not a WebAssembly component"), "{complaint}");
 }
+
+#[tokio::test]
+async fn what_is_no_file_or_too_large_is_refused_without_being_read() {
+    let place = Place::new(ONE);
+    // Nobody writes to it: whoever reads it waits for ever.
+    let _life = place.life().await;
+    let large = std::fs::File::create(place.path("large.wasm")).unwrap();
+    std::io::Write::write_all(&mut &large, b"\0asm\x0d\0\x01\0").unwrap();
+    large.set_len(1 << 30).unwrap();
+    for (name, expected) in [
+        ("projects/life", "is not a file"),
+        ("projects", "is not a file"),
+        ("large.wasm", "has more than 268435456 bytes"),
+    ] {
+        let complaint = place.complaint(&["plugin", "inspect", &place.name(name)]).await;
+        let expected = format!(
+            "{} {expected}; give `plugin` the path of a .wasm file",
+            place.name(name)
+        );
+        assert!(complaint.contains(&expected), "{complaint}");
+    }
+}
