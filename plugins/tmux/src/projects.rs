@@ -13,7 +13,10 @@ pub(crate) fn list() -> ProjectPage {
     let mut page = ProjectPage::of(Vec::new());
     for root in files::roots() {
         match below(&root) {
-            Ok(found) => page.projects.extend(found),
+            Ok((found, odd)) => {
+                page.projects.extend(found);
+                page.problems.extend(odd);
+            }
             Err(error) => page.problems.push((unknown(&root), error)),
         }
     }
@@ -28,22 +31,34 @@ fn unknown(root: &str) -> String {
     format!("the projects in {root} are not known")
 }
 
-fn below(root: &str) -> Result<Vec<Project>> {
+/// The projects in `root`, and those that are left out.
+fn below(root: &str) -> Result<(Vec<Project>, Vec<(String, Error)>)> {
     let entries = files::entries_having(root, SIGNS)?;
-    let named = entries.into_iter().filter(|entry| is_plain(&entry.name));
-    Ok(named
-        .map(|entry| {
-            let directory = join(root, &entry.name);
-            Project::new(entry.name, directory)
-        })
-        .collect())
+    let (plain, odd): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| is_plain(&entry.name));
+    let projects = plain.into_iter().map(|entry| {
+        let directory = join(root, &entry.name);
+        Project::new(entry.name, directory)
+    });
+    Ok((
+        projects.collect(),
+        odd.iter().map(|entry| left_out(root, &entry.name)).collect(),
+    ))
+}
+
+/// What is told of a project whose name could be taken for something else.
+fn left_out(root: &str, name: &str) -> (String, Error) {
+    let why = "its name begins with `-`, or has control characters, `#{` or `#(`: rename it";
+    (
+        format!("the project {name:?} in {root} is left out"),
+        Error::Invalid(why.to_owned()),
+    )
 }
 
 /// The directory in which a new session starts: the one asked for, the project's, or the first granted one.
 pub(crate) fn start_directory(request: &NewSession) -> Result<String> {
     match (&request.directory, &request.project) {
         (Some(_), Some(_)) => Err(Error::Invalid("give `project` or `working_dir`, not both".to_owned())),
-        (Some(directory), None) if directory.starts_with('/') => plain_path(directory).map(str::to_owned),
+        (Some(path), None) | (None, Some(path)) if path.starts_with('/') => plain_path(path).map(str::to_owned),
         (Some(path), None) | (None, Some(path)) => below_a_root(path),
         (None, None) => files::roots().into_iter().next().ok_or_else(no_roots),
     }
@@ -55,34 +70,36 @@ fn no_roots() -> Error {
 
 /// A project's name, or a path below one of the granted directories: the first where it is.
 fn below_a_root(path: &str) -> Result<String> {
-    let path = plain_path(path)?.trim_matches('/');
+    let path = plain_path(path)?.trim_end_matches('/');
     let roots = files::roots();
     if roots.is_empty() {
         return Err(no_roots());
     }
-    let looked = roots.iter().map(|root| {
-        let directory = join(root, path);
-        files::entries(&directory).map(|_| directory)
-    });
-    first_there(looked)?.ok_or_else(|| {
-        Error::Invalid(format!(
-            "there is no directory {path:?} in the granted ones ({}): list_projects shows what there is",
-            roots.join(", ")
-        ))
-    })
-}
-
-/// The first that is there. Where none is, one that could not be looked at is an error: it may be the one that is meant.
-fn first_there(looked: impl Iterator<Item = Result<String>>) -> Result<Option<String>> {
-    let mut unknown = None;
-    for outcome in looked {
-        match outcome {
-            Ok(directory) => return Ok(Some(directory)),
-            Err(Error::NotFound(_)) => {}
-            Err(error) => unknown = unknown.or(Some(error)),
+    for root in &roots {
+        if let Some(directory) = at(root, path)? {
+            return Ok(directory);
         }
     }
-    unknown.map_or(Ok(None), Err)
+    Err(Error::Invalid(format!(
+        "there is no directory {path:?} in the granted ones ({}): list_projects shows what there is",
+        roots.join(", ")
+    )))
+}
+
+/// The directory `path` in `root`, if it is there. Where that is not known, it may be the one that is meant, so no later
+/// root is looked at.
+fn at(root: &str, path: &str) -> Result<Option<String>> {
+    let directory = join(root, path);
+    let unknown = |error| {
+        Error::Refused(format!(
+            "it is not known whether {path:?} is in {root} ({error}): give working_dir, the whole path of the directory"
+        ))
+    };
+    match files::entries(&directory) {
+        Ok(_) => Ok(Some(directory)),
+        Err(Error::NotFound(_)) => files::entries(root).map(|_| None).map_err(unknown),
+        Err(error) => Err(unknown(error)),
+    }
 }
 
 fn plain_path(path: &str) -> Result<&str> {
@@ -185,17 +202,42 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_cannot_be_looked_at_is_not_told_as_missing() {
-        let there = || Ok("/p/a".to_owned());
-        let missing = || Err(Error::NotFound("missing".to_owned()));
-        let unknown = || Err(Error::Denied("replaced".to_owned()));
-        assert_eq!(
-            first_there([unknown(), there()].into_iter()).unwrap(),
-            Some("/p/a".to_owned())
+    fn a_project_that_may_be_in_a_directory_that_is_away_is_not_taken_from_a_later_one() {
+        let host = Host::new();
+        host.file("app/x", "");
+        let root = host.directory().display().to_string();
+        assert_eq!(at(&root, "app"), Ok(Some(format!("{root}/app"))));
+        assert_eq!(at(&root, "none"), Ok(None));
+        std::fs::remove_dir_all(host.directory()).unwrap();
+        let Err(Error::Refused(why)) = below_a_root("app") else {
+            panic!("it is not refused")
+        };
+        assert!(why.contains(&root) && why.contains("working_dir"), "{why}");
+    }
+
+    #[test]
+    fn a_project_whose_name_cannot_be_used_is_told_and_not_listed() {
+        let host = Host::new();
+        host.file("app/.git/HEAD", "");
+        host.file("-x/.git/HEAD", "");
+        let page = list();
+        assert_eq!(page.projects.len(), 1);
+        assert!(
+            matches!(page.problems.as_slice(), [(what, Error::Invalid(_))] if what.contains("\"-x\"")),
+            "{:?}",
+            page.problems
         );
-        assert_eq!(first_there([missing(), missing()].into_iter()).unwrap(), None);
-        let error = first_there([missing(), unknown(), missing()].into_iter()).unwrap_err();
-        assert!(matches!(error, Error::Denied(why) if why == "replaced"));
+    }
+
+    #[test]
+    fn the_root_directory_is_never_a_granted_one() {
+        let host = Host::new();
+        host.file("app/x", "");
+        let request = NewSession {
+            project: Some("/".to_owned()),
+            ..fake::request("1")
+        };
+        assert_eq!(start_directory(&request), Ok("/".to_owned()), "the host denies it");
     }
 
     #[test]
