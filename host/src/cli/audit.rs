@@ -91,6 +91,11 @@ pub(crate) async fn run(setup: &Setup, options: Options, shutdown: CancellationT
         Some(Command::Verify { expect }) => {
             let head = audit.verify(expect)?;
             print::line(&format!("{} entries, head {head}", head.seq));
+            if let Some(at) = audit.follows_missing()? {
+                print::line(&format!(
+                    "it was begun at {at}, since the record before it was missing: what was done before is not known here"
+                ));
+            }
             if let Some(gone) = audit.pruned()? {
                 print::line(&format!("of them pruned: {}", described(&gone)));
             }

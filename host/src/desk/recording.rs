@@ -64,6 +64,10 @@ impl Desk {
             Some(intention) => recorder.conclude(intention, entry.clone()).await,
             None => recorder.record(entry.clone()).await,
         };
+        if let (Err(_), None, Ok(_)) = (&recorded, acted, &ended) {
+            // It is not answered.
+            entry.outcome = Outcome::Refused;
+        }
         log_line::write(recorder, &entry, recorded.ok().or(acted));
         let outcome = ended.unwrap_or_else(|fault| resume_unwind(fault));
         match (recorded, acted) {

@@ -135,6 +135,20 @@ pub enum Error {
         /// "process 4711 (berth serve)".
         holder: String,
     },
+    /// There is a key of the record, so there was one, and it is not there.
+    #[error(
+        "the record of calls {path:?} is missing, and its key is there: it was moved away or removed; put it back, or {}",
+        match holder {
+            Some(holder) => format!("restart {holder}, which then begins a new one that says so"),
+            None => "start berth (berth serve), which begins a new one that says so".to_owned(),
+        }
+    )]
+    Missing {
+        /// Where it should be.
+        path: PathBuf,
+        /// "process 4711 (berth serve)", if one writes it.
+        holder: Option<String>,
+    },
     /// The record was copied into its own file, and the copy is another one.
     #[error("the record of calls in {path:?} could not be moved: its copy differs from it; {path:?} is unchanged")]
     Miscopied {

@@ -109,12 +109,13 @@ impl DataDirectory {
     ///
     /// # Errors
     /// If its file or its key cannot be opened, or was not ours alone; or if it still stands where an older berth kept it,
-    /// and one of those runs.
+    /// and one of those runs; or if it is missing, though there was one.
     pub fn audit(&self, sync: bool) -> Result<Audit, Error> {
         Audit::open(self, sync, None)
     }
 
-    /// The same for who holds the lock of this directory, and so may move the record from where an older berth kept it.
+    /// The same for who holds the lock of this directory, and so may move the record from where an older berth kept it, or
+    /// begin a new one where it is missing. The new one's first entry and the log say so.
     ///
     /// # Errors
     /// If its file or its key cannot be opened, or was not ours alone.

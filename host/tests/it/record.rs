@@ -161,6 +161,81 @@ async fn what_was_done_and_could_not_be_recorded_is_answered_with_a_note_and_rec
 }
 
 #[tokio::test]
+async fn what_was_read_and_not_answered_since_it_could_not_be_recorded_counts_as_refused() {
+    let place = Place::new(SHELL);
+    let mut berth = Berth::serve(&place).await;
+    let lock = held(&place, "audit.db");
+    let read = json!({"session_id": "local/calm-1"});
+    let error = berth.call("get_session_status", read).await.error();
+    assert!(error.contains("is not answered"), "{error}");
+    drop(lock);
+    let recorded = until_one(&place, "refused").await;
+    assert_eq!(recorded["tool"], "get_session_status");
+    verified(&place).await;
+    berth.terminate().await;
+    let log = place.read("log");
+    let line = log.lines().find(|line| line.contains("get_session_status"));
+    assert!(line.is_some_and(|line| line.contains("outcome=\"refused\"")), "{log}");
+}
+
+/// Moves the record's file out of the data directory, or back in.
+fn move_record(place: &Place, from: &str, to: &str) {
+    for name in ["audit.db", "audit.db-wal", "audit.db-shm"] {
+        let _ = std::fs::rename(place.path(from).join(name), place.path(to).join(name));
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_was_moved_away_is_named_as_missing_and_the_new_one_says_so() {
+    let place = Place::new(SHELL);
+    let mut berth = Berth::serve(&place).await;
+    berth.call("remember", json!({"text": "one"})).await.done();
+    let named = async |berth: &str| {
+        for args in [&["audit", "verify"][..], &["audit"], &["login", "set"]] {
+            let complaint = place.complaint(args).await;
+            assert!(
+                complaint.contains("audit.db") && complaint.contains("is missing") && complaint.contains(berth),
+                "{args:?}: {complaint}"
+            );
+            assert!(!complaint.contains("older"), "{complaint}");
+        }
+        let doctor = place.run(&["doctor"]).await.stdout;
+        assert!(
+            doctor.contains("fail  audit: the record of calls") && doctor.contains("is missing"),
+            "{doctor}"
+        );
+    };
+    move_record(&place, "data", "home");
+    named("restart process").await;
+    berth.terminate().await;
+    named("start berth").await;
+    assert!(!place.path("data/audit.db").exists(), "it was made again in silence");
+
+    // Put back, it is as it was.
+    move_record(&place, "home", "data");
+    assert!(verified(&place).await.starts_with("2:"));
+
+    move_record(&place, "data", "home");
+    let berth = Berth::serve(&place).await;
+    let log = place.read("log");
+    assert!(log.contains("ERROR") && log.contains("moved away or removed"), "{log}");
+    berth.call("remember", json!({"text": "two"})).await.done();
+    let verify = place.run(&["audit", "verify"]).await;
+    assert!(
+        verify.success && verify.stdout.contains("the record before it was missing"),
+        "{}",
+        verify.stdout
+    );
+    let first = entries(&place, &[]).await.remove(0);
+    assert_eq!((&first["event"], &first["seq"]), (&json!("record-missing"), &json!(1)));
+    let doctor = place.run(&["doctor"]).await.stdout;
+    assert!(
+        doctor.contains("warn  audit: ") && doctor.contains("in the place of one that was missing"),
+        "{doctor}"
+    );
+}
+
+#[tokio::test]
 async fn a_call_that_ends_with_berth_is_cut_off() {
     let place = Place::new(SHELL);
     let mut berth = Berth::serve(&place).await;

@@ -49,10 +49,15 @@ fn audit(setup: &Setup, data: &DataDirectory) -> Finding {
         Ok(audit) => audit,
         Err(error) => return Finding::error("audit", &error.into()),
     };
-    match audit.examine() {
-        Ok(()) => Finding::ok(
+    match audit.examine().and_then(|()| Ok(audit.follows_missing()?)) {
+        Ok(None) => Finding::ok(
             "audit",
             "its record opens, is as berth made it, and its end fits the key",
+        ),
+        Ok(Some(at)) => Finding::warn(
+            "audit",
+            format!("its record fits, but began at {at} in the place of one that was missing"),
+            "find out who moved or removed the former audit.db; if you have it, keep it with its key in another place",
         ),
         Err(broken @ Broken::End) => {
             Finding::fail("audit", broken.to_string(), "see where that begins: berth audit verify")

@@ -103,6 +103,8 @@ pub enum Event {
     TurnedAway,
     /// The operator removed the oldest entries of the record.
     Pruned,
+    /// The record before this one was not there when berth started.
+    RecordMissing,
 }
 
 impl Event {
@@ -126,6 +128,7 @@ impl Event {
             Self::Revoked => "revoked",
             Self::TurnedAway => "turned-away",
             Self::Pruned => PRUNED,
+            Self::RecordMissing => "record-missing",
         }
     }
 
@@ -143,6 +146,7 @@ impl Event {
             | Self::TokenRefused
             | Self::TokenReused
             | Self::TurnedAway => Outcome::Refused,
+            Self::RecordMissing => Outcome::Failed,
             _ => Outcome::Done,
         }
     }

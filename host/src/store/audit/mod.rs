@@ -15,7 +15,7 @@ mod state;
 mod verify;
 mod writer;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 use rusqlite::{Connection, TransactionBehavior, params};
@@ -27,7 +27,7 @@ pub use read::{Filter, Recorded, View};
 pub use recorder::{Intention, Recorder, Unrecorded};
 pub use verify::Broken;
 
-use super::database::{self, PATIENCE, RECORD};
+use super::database::PATIENCE;
 use super::lock::Lock;
 use super::secret::Key;
 use super::{DataDirectory, Error, files};
@@ -48,12 +48,14 @@ pub struct Audit {
 
 impl Audit {
     /// Opens the record of `data`. The first time it is made, of what stands in the database from before there was a
-    /// file of its own; for that `owner` is needed, or is taken for a moment.
+    /// file of its own; for that `owner` is needed, or is taken for a moment. One that is missing is only made again by an
+    /// `owner`, and says so in its first entry.
     pub(super) fn open(data: &DataDirectory, sync: bool, owner: Option<&Lock>) -> Result<Self, Error> {
         let path = data.data.join("audit.db");
-        let key = Key::load_or_create(&data.data.join("audit.key"))?;
-        let mut connection = database::connect(&path, &RECORD, sync)?;
-        moving::bring_over(data, &mut connection, &path, &key, owner)?;
+        let key = data.data.join("audit.key");
+        let connection = moving::bring_over(data, &path, &key, sync, owner)?;
+        // After the file, so that a key without one tells of a record that there was.
+        let key = Key::load_or_create(&key)?;
         Ok(Self {
             file: files::identity(&path)?,
             path,
@@ -123,12 +125,7 @@ impl Audit {
     }
 
     fn refused(&self, refusal: Refusal) -> Error {
-        let path = self.path.clone();
-        match refusal {
-            Refusal::Sqlite(cause) => Error::Database { path, cause },
-            Refusal::Misnumbered(seq) => Error::Misnumbered { path, seq },
-            Refusal::Unkept => Error::Unkept { path },
-        }
+        refusal.at(&self.path)
     }
 }
 
@@ -147,6 +144,18 @@ enum Refusal {
     Misnumbered(i64),
     /// What was written is not there.
     Unkept,
+}
+
+impl Refusal {
+    /// As an error of the record at `path`.
+    fn at(self, path: &Path) -> Error {
+        let path = path.to_owned();
+        match self {
+            Self::Sqlite(cause) => Error::Database { path, cause },
+            Self::Misnumbered(seq) => Error::Misnumbered { path, seq },
+            Self::Unkept => Error::Unkept { path },
+        }
+    }
 }
 
 impl From<rusqlite::Error> for Refusal {

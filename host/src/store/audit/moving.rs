@@ -1,17 +1,21 @@
-//! The record stood in the database of who may come in once. This brings it into a file of its own.
+//! How the file of the record comes to be: empty at the first start; from the database of who may come in, where the
+//! record stood once; or again, with a word on that, where it is missing.
 //!
 //! The file's first schema and all that it takes over are one transaction, so a file that has a schema has the whole
 //! record. What stood in the old place is dropped after that, now or by the next owner.
 
+use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rusqlite::types::ToSqlOutput;
-use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params_from_iter};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params_from_iter};
 
-use super::chain::{self, COLUMNS, Tail};
-use super::{INSERT, PATIENCE};
+use super::chain::{self, COLUMNS, Fields, Tail};
+use super::entry::{Entry, Event, Part};
+use super::{INSERT, PATIENCE, insert};
 use crate::store::database::{self, ACCESS, RECORD};
 use crate::store::lock::Lock;
 use crate::store::secret::Key;
@@ -19,46 +23,113 @@ use crate::store::{DataDirectory, Error};
 
 /// How long to wait before looking again whether the owner has moved it.
 const AGAIN: Duration = Duration::from_millis(20);
+/// The version of the old place's schema since which the record has a file of its own.
+const APART: i64 = 4;
 /// The record as it stood in the old place, as rows of [`COLUMNS`].
 const OLD: &str = "SELECT seq, at, event, principal, tool, backend, session, arguments, outcome, duration, cost, text, \
     NULL, mac FROM audit ORDER BY seq";
 
-/// Sees to it that the record stands in the file at `path`, to which `record` is a connection, and, by an owner, in no
-/// other place.
-pub(super) fn bring_over(
-    data: &DataDirectory,
-    record: &mut Connection,
-    path: &Path,
-    key: &Key,
-    owner: Option<&Lock>,
-) -> Result<(), Error> {
-    let is_there = |record: &Connection| database::version(record).map(|version| version > 0);
-    let taken = match owner {
-        Some(_) => None,
-        None => ownership(data, || is_there(record).map_err(Error::database(path)))?,
-    };
-    if owner.is_some() || taken.is_some() {
-        let old_path = data.database_path();
-        // From here on an older berth finds this database too new for it.
-        let mut old = database::open(&old_path, &ACCESS, true)?;
-        database::upgrade(record, path, &RECORD, |new| copy(&old, new, &old_path, path, key))?;
-        drop_old(&mut old, record, &old_path).map_err(Error::database(&old_path))
-    } else {
-        database::upgrade(record, path, &RECORD, |_| Ok(()))
-    }
+/// What a file without a schema means.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Before {
+    /// Nothing was ever recorded.
+    Nothing,
+    /// The record stands in the old place.
+    Older,
+    /// There was a record, since there is a key, and now there is none.
+    Missing,
 }
 
-/// The data directory's lock, unless the record `is_there` already.
-fn ownership(data: &DataDirectory, is_there: impl Fn() -> Result<bool, Error>) -> Result<Option<Lock>, Error> {
+/// Opens the record at `path`, and sees to it that it stands there and, by an owner, in no other place. `key` is where
+/// its key is; nothing is made where the record is missing, unless by an owner.
+pub(super) fn bring_over(
+    data: &DataDirectory,
+    path: &Path,
+    key: &Path,
+    sync: bool,
+    owner: Option<&Lock>,
+) -> Result<Connection, Error> {
+    let taken = match owner {
+        Some(_) => None,
+        None => ownership(data, path, key)?,
+    };
+    if owner.is_none() && taken.is_none() {
+        let mut record = database::connect(path, &RECORD, sync)?;
+        database::upgrade(&mut record, path, &RECORD, |_| Ok(()))?;
+        return Ok(record);
+    }
+    let old_path = data.database_path();
+    let before = before(&old_path, key)?;
+    if before == Before::Missing && owner.is_none() && !is_there(path)? {
+        let (path, holder) = (path.to_owned(), None);
+        return Err(Error::Missing { path, holder });
+    }
+    let mut record = database::connect(path, &RECORD, sync)?;
+    // From here on an older berth finds this database too new for it.
+    let mut old = database::open(&old_path, &ACCESS, true)?;
+    database::upgrade(&mut record, path, &RECORD, |new| match before {
+        Before::Nothing => Ok(()),
+        Before::Older => copy(&old, new, &old_path, path, &Key::load_or_create(key)?),
+        Before::Missing => begin_again(new, path, &Key::load_or_create(key)?),
+    })?;
+    drop_old(&mut old, &record, &old_path).map_err(Error::database(&old_path))?;
+    Ok(record)
+}
+
+/// Whether the file at `path` has a schema. It is not made, and an empty one is left so.
+fn is_there(path: &Path) -> Result<bool, Error> {
+    let size = match fs::metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => 0,
+        found => found.map_err(Error::io("look at", path))?.len(),
+    };
+    if size == 0 {
+        return Ok(false);
+    }
+    let record = database::connect(path, &RECORD, false)?;
+    database::version(&record)
+        .map(|version| version > 0)
+        .map_err(Error::database(path))
+}
+
+/// What it means that the record has no file of its own.
+fn before(old_path: &Path, key: &Path) -> Result<Before, Error> {
+    let there = |path: &Path| path.try_exists().map_err(Error::io("look at", path));
+    if there(old_path)? && is_older(old_path).map_err(Error::database(old_path))? {
+        return Ok(Before::Older);
+    }
+    Ok(if there(key)? { Before::Missing } else { Before::Nothing })
+}
+
+/// Whether the database at `path` holds the record. It is left as it is: the table alone is in every new one.
+fn is_older(path: &Path) -> rusqlite::Result<bool> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let old = Connection::open_with_flags(path, flags)?;
+    old.busy_timeout(PATIENCE)?;
+    if !has_record(&old)? {
+        return Ok(false);
+    }
+    let filled = || old.query_row("SELECT EXISTS (SELECT 1 FROM audit)", (), |row| row.get(0));
+    Ok(database::version(&old)? < APART || filled()?)
+}
+
+/// The data directory's lock, unless the record is there already.
+fn ownership(data: &DataDirectory, path: &Path, key: &Path) -> Result<Option<Lock>, Error> {
     let deadline = Instant::now() + PATIENCE;
-    while !is_there()? {
+    while !is_there(path)? {
         match data.lock("audit") {
             Ok(lock) => return Ok(Some(lock)),
-            // One that has just started moves it.
-            Err(Error::InUse { .. }) if Instant::now() < deadline => thread::sleep(AGAIN),
             Err(Error::InUse { holder, .. }) => {
-                let path = data.database_path();
-                return Err(Error::Unmoved { path, holder });
+                let old_path = data.database_path();
+                let before = before(&old_path, key)?;
+                // One that has just started makes or moves it, and the key comes last.
+                if before == Before::Missing && !is_there(path)? {
+                    let (path, holder) = (path.to_owned(), Some(holder));
+                    return Err(Error::Missing { path, holder });
+                }
+                if Instant::now() >= deadline {
+                    return Err(Error::Unmoved { path: old_path, holder });
+                }
+                thread::sleep(AGAIN);
             }
             Err(other) => return Err(other),
         }
@@ -66,12 +137,23 @@ fn ownership(data: &DataDirectory, is_there: impl Fn() -> Result<bool, Error>) -
     Ok(None)
 }
 
+/// Begins a record in `new` with an entry that says that the former one is missing.
+fn begin_again(new: &Connection, path: &Path, key: &Key) -> Result<(), Error> {
+    tracing::error!(
+        "the record of calls was not at {path:?}: it was moved away or removed while no berth ran, and a new one begins, \
+         with an entry that says so. If you have the former one, stop berth and put it back"
+    );
+    let entry = Entry::at_door(
+        Event::RecordMissing,
+        "berth",
+        "the record before this one was not there",
+    );
+    let fields = Fields::of(&entry, Part::Whole, Tail::NONE.seq + 1);
+    insert(new, &fields, &fields.seal(key, &Tail::NONE.mac)).map_err(|refusal| refusal.at(path))
+}
+
 /// Copies the record of `old` into `new` byte for byte, faults included, and proves that it is the same.
 fn copy(old: &Connection, new: &Connection, old_path: &Path, path: &Path, key: &Key) -> Result<(), Error> {
-    if !has_record(old).map_err(Error::database(old_path))? {
-        tracing::warn!("{path:?} was not there, so the record of calls begins with its first entry");
-        return Ok(());
-    }
     let old_end = end(old, OLD, key).map_err(Error::database(old_path))?;
     if let Err(seq) = old_end {
         tracing::error!("entry {seq} of the record does not fit; it is moved to {path:?} as it is");

@@ -1,6 +1,7 @@
 //! The record on a real file system: what it holds, what `verify` finds, and what happens when it cannot be written.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod missing;
 mod moving;
 mod pruning;
 pub(crate) mod recorder;

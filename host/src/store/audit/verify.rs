@@ -1,7 +1,10 @@
 //! Whether the record is still what was written.
 
+use rusqlite::OptionalExtension as _;
+
 use super::chain::{self, COLUMNS, Tail};
-use super::{Audit, Error, Head};
+use super::read::moment;
+use super::{Audit, Error, Event, Head};
 use crate::store::altered::Altered;
 use crate::store::database::RECORD;
 
@@ -126,5 +129,17 @@ impl Audit {
         };
         let before = first.or(middle);
         Ok(before.is_some_and(|before| before.follow(row, &self.key).is_some()))
+    }
+
+    /// When this record began in the place of one that was missing, if it did.
+    ///
+    /// # Errors
+    /// If SQLite refuses.
+    pub fn follows_missing(&self) -> Result<Option<String>, Error> {
+        let begun = "SELECT at FROM audit WHERE seq = 1 AND event = ?";
+        let at = self
+            .connection
+            .query_row(begun, (Event::RecordMissing.name(),), |row| row.get(0).map(moment));
+        at.optional().map_err(Error::database(&self.path))
     }
 }

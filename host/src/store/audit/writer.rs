@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::entry::Part;
 use super::state::State;
-use super::{Audit, Entry, Error, PATIENCE};
+use super::{Audit, Entry, Error, Event, Outcome, PATIENCE};
 use crate::store::lock::Lock;
 
 /// Entries kept for when the record can be written again: more than calls can be under way when that ends.
@@ -147,8 +147,8 @@ impl Writer {
                 self.end = self.end.take().or(batch.end.take());
                 batch.refuse();
                 // What was only intended is not done.
-                self.kept
-                    .extend(batch.rows.into_iter().filter(|(_, part)| *part != Part::Intention));
+                let rows = batch.rows.into_iter().filter(|(_, part)| *part != Part::Intention);
+                self.kept.extend(rows.map(unanswered));
                 let lost = self.kept.len().saturating_sub(KEPT);
                 if lost > 0 {
                     tracing::error!("{lost} entries of the record are lost: too many wait to be written");
@@ -157,6 +157,14 @@ impl Writer {
             }
         }
     }
+}
+
+/// An entry whose caller was told that it is not written: what only reads is not answered then.
+fn unanswered((mut entry, part): (Entry, Part)) -> (Entry, Part) {
+    if (entry.event, part, entry.outcome) == (Event::Call, Part::Whole, Outcome::Done) {
+        entry.outcome = Outcome::Refused;
+    }
+    (entry, part)
 }
 
 impl Batch {
