@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{Mistake, schema};
 use crate::session::State;
+use crate::text::short_line;
 
 /// The longest that a call waits for a session, in seconds: connectors cut calls near 60.
 pub(crate) const MAX_WAIT: u32 = 50;
@@ -15,6 +16,8 @@ pub(crate) const MAX_WAIT: u32 = 50;
 pub(crate) const MAX_SESSIONS: u32 = 500;
 /// The most lines that a log is read by.
 pub(crate) const MAX_LINES: u32 = 5_000;
+/// Characters of what is wrong with arguments.
+const FAULT: usize = 300;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -218,8 +221,10 @@ pub(crate) fn read<T: for<'de> Deserialize<'de> + JsonSchema>(
     given: Map<String, Value>,
 ) -> Result<T, Mistake> {
     T::deserialize(Value::Object(given)).map_err(|error| {
+        // It repeats what was given.
+        let fault = short_line(&error.to_string(), FAULT);
         Mistake::new(format!(
-            "{tool}: {error}. It takes: {}",
+            "{tool}: {fault}. It takes: {}",
             schema::takes(&schema::of::<T>())
         ))
     })

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::Mistake;
+use super::{Mistake, NAMED};
 use crate::principal::Principal;
-use crate::session;
+use crate::{session, text};
 
 /// What one backend brings to the merge.
 #[derive(Debug, Clone)]
@@ -104,7 +104,10 @@ impl<'a> View<'a> {
         let known = known.join(", ");
         Mistake::new(match name {
             _ if known.is_empty() => "there is no backend for you: what was approved for you is gone".to_owned(),
-            Some(name) => format!("there is no backend `{}`; there are: {known}", name.escape_debug()),
+            Some(name) => format!(
+                "there is no backend `{}`; there are: {known}",
+                text::escaped(name, NAMED)
+            ),
             None => format!("say which backend; there are: {known}"),
         })
     }

@@ -6,6 +6,7 @@
 mod client;
 mod finishing;
 mod lines;
+mod misshapen;
 mod paced;
 mod schema;
 mod turns;
@@ -15,17 +16,20 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Json};
 use axum::routing::MethodRouter;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use futures::FutureExt as _;
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, DiscoverResult, ErrorCode,
-    GetPromptRequestParams, GetPromptResponse, Implementation, ListToolsResult, PaginatedRequestParams,
-    ReadResourceRequestParams, ReadResourceResponse, Resource, ResourceContents, ServerCapabilities, ServerConfig,
-    Tool, ToolAnnotations,
+    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, CustomRequest, CustomResult,
+    DiscoverResult, ErrorCode, GetPromptRequestParams, GetPromptResponse, Implementation, ListToolsResult,
+    PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, Resource, ResourceContents,
+    ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
 };
 use rmcp::service::{RequestContext, RoleServer};
 use rmcp::transport::async_rw::AsyncRwTransport;
@@ -48,7 +52,7 @@ use crate::principal::{Principal, Scope, StepUp};
 use crate::session::Content;
 use crate::store::Recorder;
 use crate::store::audit::Outcome;
-use crate::text::{clean, clean_json, clean_object};
+use crate::text::{clean, clean_json, clean_object, short_line};
 
 /// How long a client may keep the tool list, in milliseconds.
 const LIST_TTL: u64 = 60_000;
@@ -56,6 +60,8 @@ const LIST_TTL: u64 = 60_000;
 const LAST_CALLS: Duration = Duration::from_secs(4);
 /// How long their answers may still be written then.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
+/// Characters of a method that is not known, as an error says it.
+const METHOD: usize = 64;
 /// Bytes of an answer that are cleaned at once; more is work for a thread that nobody waits for.
 const AT_ONCE: usize = 64 << 10;
 /// What a model should know first; clients read the first 512 characters.
@@ -192,6 +198,18 @@ impl ServerHandler for Server {
         Err(ErrorData::invalid_params("there are no resources here", Some(data)))
     }
 
+    /// What has the method of the protocol and not its form comes here as well, as any other method does.
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        Err(match misshapen::fault(&request.method, request.params.as_ref()) {
+            Some(fault) => ErrorData::invalid_params(fault, None),
+            None => ErrorData::new(ErrorCode::METHOD_NOT_FOUND, short_line(&request.method, METHOD), None),
+        })
+    }
+
     async fn call_tool(
         &self,
         request: CallToolRequestParams,
@@ -265,7 +283,22 @@ pub fn http_service(server: Server, max_body: usize, hosts: Vec<String>, origins
     let service = Arc::new(service);
     axum::routing::any(move |request: Request| {
         let service = service.clone();
-        async move { service.handle(request).await }
+        async move {
+            // The front door has it whole.
+            let (head, body) = request.into_parts();
+            let Ok(body) = axum::body::to_bytes(body, max_body).await else {
+                return StatusCode::BAD_REQUEST.into_response();
+            };
+            let answer = service
+                .handle(Request::from_parts(head, Body::from(body.clone())))
+                .await;
+            // That it is JSON stands in its head, as the front door has seen.
+            let unread = answer.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE;
+            match unread.then(|| misshapen::answer(&body)).flatten() {
+                Some(told) => (StatusCode::BAD_REQUEST, Json(told)).into_response(),
+                None => answer.into_response(),
+            }
+        }
     })
 }
 

@@ -6,6 +6,12 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use crate::shell;
+use crate::text;
+
+/// Differences that are told of.
+const NAMED: usize = 8;
+/// Characters of a name in them.
+const NAME: usize = 64;
 
 /// A file whose schema somebody changed, so what it shows may not be what stands in it, and what is written may get lost.
 #[derive(Debug, thiserror::Error)]
@@ -28,8 +34,10 @@ impl Altered {
     }
 
     fn listed(&self) -> String {
-        let all: Vec<String> = self.differences.iter().map(Difference::to_string).collect();
-        all.join(", ")
+        let first = self.differences.iter().take(NAMED).map(Difference::to_string);
+        let further = self.differences.len().saturating_sub(NAMED);
+        let rest = (further > 0).then(|| format!("and {further} more"));
+        first.chain(rest).collect::<Vec<_>>().join(", ")
     }
 
     /// What was only added can be taken away; what is another cannot be made again from what is there.
@@ -90,7 +98,8 @@ impl Part {
 /// Names are foreign: whoever may write to the file chose them.
 impl fmt::Display for Part {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} {}", self.kind.escape_debug(), self.name.escape_debug())
+        let (kind, name) = (text::escaped(&self.kind, NAME), text::escaped(&self.name, NAME));
+        write!(formatter, "{kind} {name}")
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::berth::{Berth, Place, called};
+use crate::berth::{Berth, Place, called, message};
 
 const LOCAL: &str = r#"
 [backends.local]
@@ -86,6 +86,88 @@ async fn wrong_and_missing_arguments_are_refused_with_those_that_the_tool_takes(
         ),
     ])
     .await;
+}
+
+#[tokio::test]
+async fn what_is_repeated_of_wrong_input_is_one_line_of_a_bounded_length() {
+    let place = Place::new(LOCAL);
+    let berth = Berth::serve(&place).await;
+    let long = "a\nb\u{202e}\u{1b}[31m".repeat(10_000);
+    for (tool, arguments, says) in [
+        (long.as_str(), json!({}), "there is no tool"),
+        ("search", json!({"query": long, &long: 1}), "It takes: query"),
+        ("search", json!({"query": [long]}), "It takes: query"),
+        ("get_logs", json!({"session_id": "calm-1", "view": long}), "It takes: "),
+        ("get_logs", json!({"session_id": "calm-1", "lines": long}), "It takes: "),
+        ("list_projects", json!({"backend": long}), "there are: local"),
+    ] {
+        let error = berth.call(tool, arguments).await.error();
+        assert!(error.contains(says), "{error}");
+        assert!(
+            error.chars().count() < 1500,
+            "{says}: {} characters",
+            error.chars().count()
+        );
+        assert!(!error.contains('\n'), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_without_the_form_of_its_method_is_told_what_is_wrong_with_it() {
+    let place = Place::new(LOCAL);
+    let berth = Berth::serve(&place).await;
+    let (name, arguments) = ("`name`", "`arguments` must be an object");
+    for (method, params, says) in [
+        (
+            "tools/call",
+            json!({"name": "list_sessions", "arguments": []}),
+            arguments,
+        ),
+        (
+            "tools/call",
+            json!({"name": "list_sessions", "arguments": "{}"}),
+            arguments,
+        ),
+        (
+            "tools/call",
+            json!({"name": "list_sessions", "arguments": 5}),
+            arguments,
+        ),
+        (
+            "tools/call",
+            json!({"name": "list_sessions", "arguments": true}),
+            arguments,
+        ),
+        ("tools/call", json!({}), name),
+        ("tools/call", json!({"arguments": {}}), name),
+        ("tools/call", json!({"name": null}), name),
+        ("tools/call", json!({"name": 5, "arguments": {}}), name),
+        ("tools/call", json!({"name": ["list_sessions"]}), name),
+        ("tools/call", json!([]), "`params`"),
+        ("tools/call", json!(["list_sessions"]), "`params`"),
+        ("tools/call", json!("list_sessions"), "`params`"),
+        ("tools/call", json!(5), "`params`"),
+        ("tools/call", json!(null), "`params`"),
+        ("tools/call", json!({"name": "list_sessions", "_meta": 5}), "`params`"),
+        ("tools/list", json!("all"), "`params`"),
+        ("prompts/get", json!({"name": 5}), "`params`"),
+        ("resources/read", json!({}), "`params`"),
+    ] {
+        let error = berth.ask(method, params.clone()).await["error"].clone();
+        assert_eq!(error["code"], -32602, "{method} {params}: {error}");
+        let message = error["message"].as_str().unwrap();
+        assert!(
+            message.starts_with(method) && message.contains(says),
+            "{method} {params}: {message}"
+        );
+    }
+    let bare = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call"});
+    let error = message(berth.request(&bare).send().await.unwrap()).await["error"].clone();
+    assert_eq!(error["code"], -32602, "{error}");
+    let unknown = "tools/".to_owned() + &"x".repeat(10_000);
+    let error = berth.ask(&unknown, json!({})).await["error"].clone();
+    assert_eq!(error["code"], -32601, "{error}");
+    assert!(error["message"].as_str().unwrap().len() < 200, "{error}");
 }
 
 #[tokio::test]

@@ -1,0 +1,65 @@
+//! What is wrong with a request whose method there is and whose parameters do not have the form of the protocol.
+
+use rmcp::model::ErrorCode;
+use serde_json::{Value, json};
+
+/// The methods that are answered here.
+const METHODS: [&str; 10] = [
+    CALL,
+    "initialize",
+    "ping",
+    "prompts/get",
+    "prompts/list",
+    "resources/list",
+    "resources/read",
+    "resources/templates/list",
+    "server/discover",
+    "tools/list",
+];
+const CALL: &str = "tools/call";
+
+/// The answer to a request that cannot be taken as one, since its `params`, or the `_meta` in them, are no object; none
+/// where something else is wrong with it.
+pub(super) fn answer(body: &[u8]) -> Option<Value> {
+    let request: Value = serde_json::from_slice(body).ok()?;
+    let (id, method, params) = (request.get("id")?, request.get("method")?, request.get("params")?);
+    let is_meta = params.get("_meta").is_none_or(Value::is_object);
+    if !(id.is_string() || id.is_i64()) || (params.is_object() && is_meta) {
+        return None;
+    }
+    let message = fault(method.as_str()?, Some(params))?;
+    Some(json!({"jsonrpc": "2.0", "id": id, "error": {"code": ErrorCode::INVALID_PARAMS.0, "message": message}}))
+}
+
+/// The fault of a request that could not be read, in a sentence; none where there is no such method.
+pub(super) fn fault(method: &str, params: Option<&Value>) -> Option<String> {
+    let method = METHODS.into_iter().find(|known| *known == method)?;
+    let fields = match params {
+        Some(Value::Object(fields)) => fields,
+        None if method == CALL => return Some(format!("{CALL}: `params` are missing: name the tool in `name`")),
+        None => return Some(format!("{method}: `params` are missing")),
+        Some(other) => return Some(format!("{method}: `params` must be an object, not {}", kind(other))),
+    };
+    let fault = match (fields.get("name"), fields.get("arguments")) {
+        (None, _) if method == CALL => "`name` is missing: it names the tool".to_owned(),
+        (Some(name), _) if method == CALL && !name.is_string() => {
+            format!("`name` must be a string, not {}: it names the tool", kind(name))
+        }
+        (_, Some(arguments)) if method == CALL && !arguments.is_object() => {
+            format!("`arguments` must be an object such as {{}}, not {}", kind(arguments))
+        }
+        _ => "`params` do not have the form that the protocol gives them".to_owned(),
+    };
+    Some(format!("{method}: {fault}"))
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
