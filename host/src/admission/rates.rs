@@ -11,6 +11,7 @@ use governor::{Quota, RateLimiter};
 use thiserror::Error;
 
 use crate::network::network;
+use crate::principal::Principal;
 
 /// Keys that a budget remembers at least, before those whose budget is whole again are forgotten.
 const REMEMBERED: usize = 4_096;
@@ -51,12 +52,14 @@ pub enum Act {
 
 /// Somebody asks too often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("too often; try again in {seconds} s ({key} sets how often per minute)")]
+#[error("too often; try again in {seconds} s ({key} sets how often per minute{together})")]
 pub struct TooOften {
     /// When one more request is taken: in so many seconds.
     pub seconds: u64,
     /// The key of the configuration.
     key: &'static str,
+    /// What counts together, where that is not plain.
+    together: &'static str,
 }
 
 impl Budgets {
@@ -73,7 +76,12 @@ impl Budgets {
 
     /// Counts a request to MCP by the caller known as `principal`.
     pub(super) fn tool(&self, principal: &str) -> Result<(), TooOften> {
-        self.tools.spend(principal)
+        let together = match principal == Principal::local().id() {
+            true => "; all programs on this machine count together, and a personal token has turns of its own",
+            false => "",
+        };
+        let spent = self.tools.spend(principal);
+        spent.map_err(|refusal| TooOften { together, ..refusal })
     }
 
     /// Counts what somebody at `address` does.
@@ -124,6 +132,7 @@ impl<K: Hash + Eq + Clone> Budget<K> {
         self.limiter.check_key(&key.to_owned()).map_err(|refused| TooOften {
             seconds: refused.wait_time_from(DefaultClock::default().now()).as_secs() + 1,
             key: self.key,
+            together: "",
         })
     }
 
@@ -161,7 +170,24 @@ mod tests {
             told.contains(&format!("try again in {} s", refused.seconds)) && told.contains("[server.rates] tools"),
             "{told}"
         );
+        assert!(!told.contains("this machine"), "{told}");
         assert!(rates.tool("other").is_ok());
+    }
+
+    #[test]
+    fn who_shares_a_budget_with_the_machines_other_programs_hears_so_and_what_helps() {
+        let rates = rates();
+        let local = Principal::local();
+        assert!((0..3).all(|_| rates.tool(local.id()).is_ok()));
+        let told = rates.tool(local.id()).unwrap_err().to_string();
+        for said in [
+            "all programs on this machine",
+            "[server.rates] tools",
+            "personal token",
+            "try again in",
+        ] {
+            assert!(told.contains(said), "{told}");
+        }
     }
 
     #[test]
