@@ -27,8 +27,8 @@ pub(crate) fn begin(session: &str, text: &str) -> Result<()> {
     let noted = store::put(&key(TYPING, session), text.as_bytes(), None);
     noted.map(drop).map_err(|error| {
         Error::Refused(format!(
-            "it could not be noted what is typed into {session} ({error}), so nothing was typed: look whether the disk \
-             of berth's data is full"
+            "it could not be noted what is typed into {session} ({error}), so nothing was typed: see whether \
+             berth's data directory is still there and its disk has room (berth doctor)"
         ))
     })
 }
