@@ -53,7 +53,15 @@ struct Arguments {
     #[arg(long, short, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
-    command: Command,
+    asked: Asked,
+}
+
+#[derive(Subcommand)]
+enum Asked {
+    #[command(flatten)]
+    Command(Command),
+    #[command(name = "demo-agent")]
+    DemoAgent(berth_demo_agent::Options),
 }
 
 #[derive(Subcommand)]
@@ -91,8 +99,6 @@ enum Command {
     /// Look into plugins
     #[command(subcommand)]
     Plugin(PluginCommand),
-    #[command(name = "demo-agent")]
-    DemoAgent(berth_demo_agent::Options),
     #[command(name = beside::NAME, hide = true)]
     Beside(beside::Options),
 }
@@ -106,10 +112,10 @@ enum PluginCommand {
 /// Runs the command that the arguments name.
 pub(crate) fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let ended = match arguments.command {
+    let ended = match arguments.asked {
         // It runs inside a session: it must start at once, and its files are its operator's.
-        Command::DemoAgent(options) => berth_demo_agent::run(options),
-        command => {
+        Asked::DemoAgent(options) => berth_demo_agent::run(options),
+        Asked::Command(command) => {
             make_files_private();
             log::start().and_then(|()| run(command, arguments.config))
         }
@@ -151,7 +157,6 @@ fn run(command: Command, config: Option<PathBuf>) -> anyhow::Result<ExitCode> {
             }
             Command::Audit(options) => audit::run(&load()?, options, ending()?).await,
             Command::Plugin(PluginCommand::Inspect(options)) => inspect::run(load().ok(), options).await,
-            Command::DemoAgent(options) => berth_demo_agent::run(options),
             Command::Beside(options) => beside::run(options).await,
         }
     });
