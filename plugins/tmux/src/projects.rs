@@ -13,9 +13,9 @@ pub(crate) fn list() -> ProjectPage {
     let mut page = ProjectPage::of(Vec::new());
     for root in files::roots() {
         match below(&root) {
-            Ok((found, odd)) => {
-                page.projects.extend(found);
-                page.problems.extend(odd);
+            Ok(found) => {
+                page.projects.extend(found.projects);
+                page.problems.extend(found.problems);
             }
             Err(error) => page.problems.push((unknown(&root), error)),
         }
@@ -32,17 +32,16 @@ fn unknown(root: &str) -> String {
 }
 
 /// The projects in `root`, and those that are left out.
-fn below(root: &str) -> Result<(Vec<Project>, Vec<(String, Error)>)> {
+fn below(root: &str) -> Result<ProjectPage> {
     let entries = files::entries_having(root, SIGNS)?;
     let (plain, odd): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| is_plain(&entry.name));
     let projects = plain.into_iter().map(|entry| {
         let directory = join(root, &entry.name);
         Project::new(entry.name, directory)
     });
-    Ok((
-        projects.collect(),
-        odd.iter().map(|entry| left_out(root, &entry.name)).collect(),
-    ))
+    let mut page = ProjectPage::of(projects.collect::<Vec<_>>());
+    page.problems = odd.iter().map(|entry| left_out(root, &entry.name)).collect();
+    Ok(page)
 }
 
 /// What is told of a project whose name could be taken for something else.

@@ -18,7 +18,7 @@ const ROOMS: &str = "
 
     admission: store peer principal network
     config: admission capability peer
-    store: principal shell network
+    store: principal shell network text
     session:
     peer: principal
     network:
