@@ -188,13 +188,14 @@ impl Opened {
             ));
         }
         for (what, path) in self.own.iter() {
-            let own = mounts.find(path).map_err(|error| {
+            let found = || Ok([mounts.find(path)?, mounts.find(&path.canonicalize()?)?]);
+            let own = found().map_err(|error: io::Error| {
                 system::own(format!(
                     "cannot be told from berth's {what}, {path:?}, since that cannot be found ({error}): put that back, \
                      or restart berth"
                 ))
             })?;
-            if place.holds(&own) || own.holds(place) {
+            if own.iter().any(|own| place.holds(own) || own.holds(place)) {
                 return Err(system::own(format!(
                     "is, or was reached by, what holds berth's {what}, {path:?}, or lies in it: unmount that, or move it away"
                 )));
