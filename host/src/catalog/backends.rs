@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Mistake, NAMED};
+use super::Mistake;
 use crate::principal::Principal;
 use crate::{session, text};
 
@@ -106,7 +106,7 @@ impl<'a> View<'a> {
             _ if known.is_empty() => "there is no backend for you: what was approved for you is gone".to_owned(),
             Some(name) => format!(
                 "there is no backend `{}`; there are: {known}",
-                text::escaped(name, NAMED)
+                text::escaped(name, text::NAMED)
             ),
             None => format!("say which backend; there are: {known}"),
         })

@@ -30,9 +30,6 @@ use crate::config::Tools as ToolSettings;
 use crate::principal::{Principal, Scope};
 use crate::text;
 
-/// Characters of a name from a caller that an error says.
-const NAMED: usize = 128;
-
 /// A call that makes no sense, or is not allowed. Says why and what would be right.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{0}")]
@@ -127,7 +124,7 @@ impl Catalog {
         }
         let Some(tool) = self.tool(name).filter(|tool| self.needs(principal, tool).is_some()) else {
             let names: Vec<&str> = self.tools_of(principal).map(|(tool, _)| tool.name.as_str()).collect();
-            let name = text::escaped(name, NAMED);
+            let name = text::escaped(name, text::NAMED);
             return Err(Mistake::new(format!(
                 "there is no tool `{name}`; there are: {}",
                 names.join(", ")

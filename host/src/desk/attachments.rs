@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::ToolError;
 use crate::catalog::arguments;
 use crate::session::Attachment;
+use crate::text::{NAMED, escaped};
 
 /// Attachments of one message, and bytes of them in all.
 const ATTACHMENTS: usize = 8;
@@ -37,7 +38,7 @@ pub(super) fn read(given: Option<Vec<arguments::Attachment>>) -> Result<Vec<Atta
 }
 
 fn read_one(given: arguments::Attachment) -> Result<Attachment, ToolError> {
-    let named = given.name.escape_debug().to_string();
+    let named = escaped(&given.name, NAMED);
     let is_file_name = |name: &str| !matches!(name, "" | "." | "..") && !name.contains(['/', '\\']) && plain(name);
     if !is_file_name(&given.name) {
         return Err(ToolError::refused(format!(

@@ -9,6 +9,7 @@ use super::{Member, ToolError, answer};
 use crate::catalog::answers::BackendError;
 use crate::plugin::Listed;
 use crate::session::{Error, Session, State};
+use crate::text::{NAMED, escaped};
 
 /// How long a fan-out waits for its slowest backend.
 const FAN_OUT: Duration = Duration::from_secs(15);
@@ -119,7 +120,7 @@ fn ambiguous(given: &str, ids: impl Iterator<Item = String>) -> ToolError {
     let ids: Vec<String> = ids.take(CANDIDATES).collect();
     ToolError::new(format!(
         "`{}` fits several sessions: {}; use a whole id",
-        given.escape_debug(),
+        escaped(given, NAMED),
         ids.join(", ")
     ))
 }
@@ -130,7 +131,7 @@ fn unknown(given: &str, sessions: &[(String, Session)], errors: &[BackendError])
         .take(CANDIDATES)
         .map(|(backend, session)| format!("{backend}/{}", session.id))
         .collect();
-    let given = given.escape_debug();
+    let given = escaped(given, NAMED);
     let there_are = match ids.is_empty() {
         true => "there are none; create_session starts one".to_owned(),
         false => format!("there are: {}", ids.join(", ")),

@@ -11,6 +11,7 @@ use crate::catalog::arguments::{
 };
 use crate::plugin::{Interface, Listed};
 use crate::session::{self, Error, LogQuery};
+use crate::text::{NAMED, escaped};
 use crate::watch::now;
 
 pub(super) async fn list_sessions(desk: &Desk, caller: &Caller, wanted: ListSessions) -> Result<Answer, ToolError> {
@@ -114,7 +115,7 @@ fn has_view(member: &Member, view: Option<&str>) -> Result<(), ToolError> {
         Some(view) if !views.iter().any(|known| known == view) => Err(ToolError::refused(format!(
             "sessions of backend `{}` have no view `{}`; there are: {}",
             member.name(),
-            view.escape_debug(),
+            escaped(view, NAMED),
             views.join(", ")
         ))),
         _ => Ok(()),

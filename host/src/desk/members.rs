@@ -7,6 +7,7 @@ use super::ToolError;
 use super::words::of_log;
 use crate::catalog::View;
 use crate::session::{LogPage, LogQuery, Session};
+use crate::text::{NAMED, escaped};
 use crate::watch::Watched;
 
 /// Lines of new output in an answer.
@@ -112,7 +113,7 @@ impl<'a> Reach<'a> {
             Some((backend, id)) if !id.is_empty() => Ok((self.member(Some(backend))?, id)),
             _ => Err(ToolError::refused(format!(
                 "`{}` is no whole session id; write `backend/id` as list_sessions shows it",
-                session_id.escape_debug()
+                escaped(session_id, NAMED)
             ))),
         }
     }

@@ -64,8 +64,9 @@ impl Report {
             }
             Err(fault) => format!("{tool} answered with {fault}"),
         };
-        if self.access == Access::Read {
-            return Err(ToolError::new(fault));
+        // What neither ran nor kept anything has done nothing.
+        if self.access == Access::Read || !output.acted {
+            return Err(ToolError::new(with_said(&fault, &output.text)));
         }
         let (receipt, came_to) = match output.failed {
             false => (Receipt::Confirmed, "It was carried out, but"),
@@ -78,10 +79,7 @@ impl Report {
         let Answer { text, structured, .. } = self.told(receipt, &note);
         let text = text.unwrap_or_default();
         Ok(Answer {
-            text: Some(match output.text.is_empty() {
-                true => text,
-                false => format!("{text}\nIt said:\n{}", marked(&output.text, "| ")),
-            }),
+            text: Some(with_said(&text, &output.text)),
             structured,
             further: output.further,
             outcome,
@@ -106,5 +104,13 @@ impl Report {
             further: Vec::new(),
             outcome: Outcome::Done,
         }
+    }
+}
+
+/// `text`, and below it what the tool said itself.
+fn with_said(text: &str, said: &str) -> String {
+    match said.is_empty() {
+        true => text.to_owned(),
+        false => format!("{text}\nIt said:\n{}", marked(said, "| ")),
     }
 }

@@ -3,6 +3,7 @@
 
 use super::ToolError;
 use crate::session::{Session, Timestamp};
+use crate::text::{NAMED, escaped};
 
 /// How long a session that has ended is listed where no state was asked for.
 const RECENT: Timestamp = 24 * 60 * 60 * 1000;
@@ -79,7 +80,7 @@ pub(super) fn read(cursor: &str) -> Result<Place, ToolError> {
     place().ok_or_else(|| {
         ToolError::refused(format!(
             "after: `{}` is not the `next` of a list of sessions",
-            cursor.escape_debug()
+            escaped(cursor, NAMED)
         ))
     })
 }

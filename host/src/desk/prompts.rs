@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::Caller;
 use crate::session::{Answer, Choice, Effect, Prompt, PromptKind, Reply};
+use crate::text::{NAMED, escaped};
 
 /// Sessions of which it is remembered what one caller did last. Past this all of that is forgotten, and the caller must
 /// look again: nobody can make that happen to another.
@@ -140,7 +141,7 @@ fn meaning_of_parts(prompt: &Prompt, given: &Response) -> Result<Answer, String>
         match choice(prompt, named.trim())? {
             Some(choice) if !keys.contains(&choice.key) => keys.push(choice.key.clone()),
             Some(_) => {}
-            None => return Err(format!("`{}` is none of the choices", named.escape_debug())),
+            None => return Err(format!("`{}` is none of the choices", escaped(named, NAMED))),
         }
     }
     if keys.len() > 1 && !prompt.multiple {
@@ -170,7 +171,7 @@ fn choice<'a>(prompt: &'a Prompt, response: &str) -> Result<Option<&'a Choice>, 
     match labelled.as_slice() {
         [] => {}
         [choice] => return Ok(Some(choice)),
-        _ => return Err(format!("`{}` fits several choices", response.escape_debug())),
+        _ => return Err(format!("`{}` fits several choices", escaped(response, NAMED))),
     }
     if !["yes", "no"].iter().any(|word| same(word)) {
         return Ok(None);
@@ -184,7 +185,7 @@ fn choice<'a>(prompt: &'a Prompt, response: &str) -> Result<Option<&'a Choice>, 
     match fitting.as_slice() {
         [] => Ok(None),
         [choice] => Ok(Some(choice)),
-        _ => Err(format!("`{}` fits several choices", response.escape_debug())),
+        _ => Err(format!("`{}` fits several choices", escaped(response, NAMED))),
     }
 }
 

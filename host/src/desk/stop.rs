@@ -10,6 +10,7 @@ use crate::catalog::answers::Ended;
 use crate::catalog::arguments::{InterruptSession, TerminateSession};
 use crate::plugin::Failure;
 use crate::session::{self, Error};
+use crate::text::{NAMED, escaped};
 
 pub(super) async fn interrupt_session(
     desk: &Desk,
@@ -63,7 +64,7 @@ async fn cancel_message(desk: &Desk, caller: &Caller, session_id: &str, message:
             }) => {
                 return Err(ToolError::refused(format!(
                     "no message `{}` waits for {session_id}: it was typed already, or there never was one",
-                    message.escape_debug()
+                    escaped(message, NAMED)
                 )));
             }
             answered => match effect(member.name(), answered)? {

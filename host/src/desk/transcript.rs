@@ -8,6 +8,7 @@ use crate::catalog::answers::Logs;
 use crate::catalog::arguments::GetLogs;
 use crate::plugin::Interface;
 use crate::session::{Timestamp, Turn, TurnQuery};
+use crate::text::{NAMED, escaped};
 
 /// Its name among the views.
 pub(super) const VIEW: &str = "transcript";
@@ -56,7 +57,7 @@ fn moment(text: &str) -> Result<Timestamp, ToolError> {
         .ok_or_else(|| {
             ToolError::refused(format!(
                 "since must be a time such as 2026-01-31T08:00:00Z, not `{}`",
-                text.escape_debug()
+                escaped(text, NAMED)
             ))
         })
 }

@@ -239,10 +239,15 @@ impl Backend {
         promise: Option<Promise>,
     ) -> Result<Output, Failure> {
         let allowance = self.allowance(access, None, false);
+        let acted = allowance.acted.clone();
         let check = move |given| Ok(checked::output(given, promise.as_ref()));
         let call = given::ToolCall::from(call);
-        self.call::<_, given::ToolOutput, _, _>((Interface::OwnTools, "call-tool"), (call,), allowance, check)
-            .await
+        let asked =
+            self.call::<_, given::ToolOutput, _, _>((Interface::OwnTools, "call-tool"), (call,), allowance, check);
+        asked.await.map(|output| Output {
+            acted: acted.ran() || acted.kept(),
+            ..output
+        })
     }
 
     /// Lets the plugin do what is due, and tells it what happened.

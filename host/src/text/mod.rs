@@ -91,6 +91,9 @@ pub(crate) fn short(text: &str, most: usize, cleaned: impl FnOnce(&str) -> Strin
     }
 }
 
+/// Characters of a foreign name within words of ours.
+pub(crate) const NAMED: usize = 128;
+
 /// A foreign name within words of ours: at most `most` characters of it, and nothing that needs cleaning.
 pub(crate) fn escaped(text: &str, most: usize) -> String {
     shortened(text, most).escape_debug().to_string()

@@ -97,9 +97,21 @@ async fn what_is_repeated_of_wrong_input_is_one_line_of_a_bounded_length() {
         (long.as_str(), json!({}), "there is no tool"),
         ("search", json!({"query": long, &long: 1}), "It takes: query"),
         ("search", json!({"query": [long]}), "It takes: query"),
-        ("get_logs", json!({"session_id": "calm-1", "view": long}), "It takes: "),
+        (
+            "get_logs",
+            json!({"session_id": "calm-1", "view": long}),
+            "there are: transcript",
+        ),
         ("get_logs", json!({"session_id": "calm-1", "lines": long}), "It takes: "),
         ("list_projects", json!({"backend": long}), "there are: local"),
+        ("get_logs", json!({"session_id": long}), "there is no session"),
+        ("terminate_session", json!({"session_id": long}), "list_sessions"),
+        ("list_sessions", json!({"after": long}), "after"),
+        (
+            "interrupt_session",
+            json!({"session_id": "local/calm-1", "message_id": long}),
+            "waits for local/calm-1",
+        ),
     ] {
         let error = berth.call(tool, arguments).await.error();
         assert!(error.contains(says), "{error}");

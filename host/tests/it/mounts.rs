@@ -174,7 +174,7 @@ async fn what_holds_berths_own_or_lies_in_it_is_not_used_below_a_granted_directo
     let data = world.place.name("data");
     world.mount(&place, "projects/all").await;
     world.mount(&data, "projects/deep/data").await;
-    world.mount(&format!("{data}/state"), "projects/state").await;
+    world.mount(&format!("{data}/stores"), "projects/state").await;
     world.mount("/", "projects/root").await;
     world.mount("/", "projects/deep/root").await;
     for (directory, file, said) in [

@@ -475,7 +475,7 @@ async fn arguments_that_do_not_fit_the_tools_own_schema_do_not_reach_it() {
 }
 
 #[tokio::test]
-async fn data_that_does_not_fit_the_tools_own_schema_is_the_plugins_fault_and_nothing_is_to_be_repeated() {
+async fn data_that_does_not_fit_the_tools_own_schema_is_the_plugins_fault() {
     let schema = json!({"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]});
     let place = one_tool("structured", &json!({"output_schema": schema.to_string()}));
     let berth = Berth::serve(&place).await;
@@ -498,7 +498,6 @@ async fn data_that_does_not_fit_the_tools_own_schema_is_the_plugins_fault_and_no
             failed.failed && failed.text.contains("`structured` of backend `one`") && failed.text.contains(says),
             "{text}: {failed:?}"
         );
-        assert!(failed.text.contains("It was carried out, but"), "{}", failed.text);
         assert!(!failed.text.contains("SECRET"), "{}", failed.text);
     }
     let failed = berth.call("structured", json!({"failed": true})).await;
@@ -565,10 +564,7 @@ async fn pictures_files_and_links_reach_the_client_and_what_cannot_is_named() {
             .await;
         let content = too_many["result"]["content"].as_array().unwrap();
         let text = content[0]["text"].as_str().unwrap();
-        assert!(
-            content.len() == 1 && text.contains("It was carried out, but") && text.contains(says),
-            "{text}"
-        );
+        assert!(content.len() == 1 && text.contains(says), "{text}");
         assert!(text.ends_with("It said:\n| see the pictures"), "{text}");
     }
 }

@@ -27,6 +27,8 @@ pub struct Output {
     pub structured: Result<Option<Value>, String>,
     /// It says itself that it failed.
     pub failed: bool,
+    /// It ran a program that may act, or changed its store.
+    pub acted: bool,
 }
 
 /// What an own tool answered, whose data must be what it promised, if it did. Where more is wrong with it, its words stay.
@@ -47,6 +49,7 @@ pub(in crate::plugin) fn output(given: ToolOutput, promise: Option<&Promise>) ->
         further,
         structured: data.and_then(|data| kept(data, promise, given.failed)),
         failed: given.failed,
+        acted: false,
     }
 }
 
