@@ -1,4 +1,4 @@
-# make run          set everything up, build, and start the server: on the shipped configuration, with
+# make run          set everything up, build, and start the server with the shipped configuration, and
 #                   ~/.config/berth/config.toml over it where there is one; CONFIG=FILE names another
 # make test         set everything up, and run every check and test
 # make languages    compile the plugins in Python and JavaScript that `make test` needs
@@ -12,9 +12,9 @@ BERTH := target/release/berth
 SUITE := tests/conformance
 
 GUESTS := host/tests/guests
-# Made last by the set-up of what compiles plugins in Python and JavaScript.
+# The set-up of the compilers for Python and JavaScript makes this file last.
 COMPILERS := $(GUESTS)/javascript/node_modules/.package-lock.json
-# The contracts that were frozen, and a plugin in each language for each of them.
+# The frozen contracts, and a plugin in each language for each of them.
 FROZEN := $(patsubst wit/released/%/backend.wit,%,$(wildcard wit/released/*/backend.wit))
 LANGUAGES := $(foreach name,$(FROZEN),target/frozen/$(name)/python.wasm target/frozen/$(name)/javascript.wasm)
 
@@ -27,7 +27,7 @@ run: build
 build: setup
 	$(CARGO) build --release --locked
 
-# The tests of the whole come last, so that the summary at the end is theirs.
+# The integration tests come last, so that their summary is at the end.
 test: setup check unit conformance whole
 
 check:
@@ -44,7 +44,7 @@ unit:
 whole: languages
 	$(CARGO) test --locked --package berth --test it
 
-# The binary is the one that the tests of the whole use.
+# This is the binary that the integration tests use.
 conformance: setup $(SUITE)/node_modules/.package-lock.json
 	$(CARGO) test --locked --package berth --test it --no-run
 	$(SUITE)/node_modules/.bin/node $(SUITE)/run.mjs target/debug/berth
@@ -67,7 +67,7 @@ $(COMPILERS): $(GUESTS)/javascript/package-lock.json $(GUESTS)/python/requiremen
 freeze: setup $(COMPILERS)
 	@sh wit/released/freeze.sh $(NAME)
 
-# Measured on two cores where the system can be told so, that figures of larger machines compare.
+# Measured on two cores where the system can do that, so that figures of larger machines are comparable.
 bench: setup
 	$(CARGO) bench --locked --package berth --bench speed --no-run
 	$(shell command -v taskset >/dev/null && echo taskset -c 0,1) \

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Installs what building and running need: a C compiler to link with, the WebAssembly target, tmux, ps and unshare. With the
-# argument `conformance` the official suite of MCP as well, with `languages` what compiles plugins in Python and
-# JavaScript. What it may not install, it names in a line.
+# Installs what building and running need: a C compiler to link with, the WebAssembly target, tmux, ps and unshare. With
+# the argument `conformance` it also installs the official suite of MCP, with `languages` the compilers of plugins in
+# Python and JavaScript. If it may not install something, it prints one line that names it.
 set -eu
 
 say() { printf 'setup: %s\n' "$1" >&2; }
@@ -16,7 +16,7 @@ if ! command -v cargo >/dev/null 2>&1; then
     exit 1
 fi
 
-# On macOS a `cc` is always there, and without the tools behind it only asks to install them.
+# On macOS there is always a `cc`; without the developer tools it only asks to install them.
 have_cc() {
     command -v cc >/dev/null 2>&1 && { [ "$(uname -s)" != Darwin ] || xcode-select -p >/dev/null 2>&1; }
 }
@@ -47,7 +47,7 @@ elif [ ! -d "$(rustc --print sysroot)/lib/rustlib/$target" ]; then
     exit 1
 fi
 
-# need PROGRAM PACKAGE: the program is there, is installed now, or how to install it is said.
+# need PROGRAM PACKAGE: installs the program if it is missing, or says how to install it.
 need() {
     if command -v "$1" >/dev/null 2>&1; then
         return
@@ -66,9 +66,9 @@ need() {
 }
 
 need tmux tmux
-# The tests look at what runs; only the smallest Debian lacks it.
+# The tests list processes; only the smallest Debian lacks it.
 need ps procps
-# The tests mount in a world of their own; macOS has no such worlds.
+# The tests mount in a namespace of their own; macOS has no namespaces.
 [ "$(uname -s)" != Linux ] || need unshare util-linux
 
 if [ "${1:-}" = conformance ]; then
@@ -83,11 +83,11 @@ if [ "${1:-}" = languages ]; then
     need python3 python3
     guests=$(dirname "$0")/host/tests/guests
     say 'installing what compiles plugins in JavaScript and Python'
-    # On Debian the system's Python has its environments in a package of their own.
+    # On Debian, virtual environments of the system's Python are a separate package.
     python3 -c 'import ensurepip' 2>/dev/null || need python3-venv python3-venv
     python3 -m venv --clear "$guests/python/.venv"
     "$guests/python/.venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --require-hashes \
         --requirement "$guests/python/requirements.txt"
-    # Last, since the Makefile takes its lock for the sign that all is there.
+    # This comes last, because its lock tells the Makefile that everything is installed.
     (cd "$guests/javascript" && npm ci --loglevel=error >/dev/null)
 fi
