@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use self::socket::Reception;
 use crate::admission::Admission;
-use crate::assemble::{self, Setup};
+use crate::assemble::{self, Setup, Starter};
 use crate::desk::Desk;
 use crate::mcp::Server;
 use crate::peer::Peer;
@@ -74,8 +74,8 @@ impl Claim {
 }
 
 impl Owner {
-    /// Starts every backend of `config`; `shutdown` ends what goes on between calls. `base_url` is where a browser would
-    /// reach this process.
+    /// Begins to bring up every backend of `setup`, and does not wait for them; `shutdown` ends what goes on between calls.
+    /// `base_url` is where a browser would reach this process.
     pub async fn start(
         setup: &Setup,
         claim: Claim,
@@ -88,8 +88,8 @@ impl Owner {
         assemble::write_confs(setup, &data)?;
         assemble::follow_former_sockets(setup, &data).await?;
         assemble::take_over_state(setup, &data).await?;
-        let backends = assemble::start_backends(setup, &data).await?;
-        let desk = assemble::merge(setup, backends, base_url)?;
+        let desk = Arc::new(assemble::desk(setup, base_url)?);
+        let starter = Starter::new(setup, &data)?;
         let tasks = TaskTracker::new();
         let max_body = usize::try_from(setup.server.max_body)?;
         let admission = Admission::new(
@@ -100,14 +100,14 @@ impl Owner {
             tasks.clone(),
             shutdown.clone(),
         );
-        desk.watch(&tasks, shutdown);
+        assemble::bring_up(starter, &desk, &tasks, shutdown);
         let ending = shutdown.clone();
         Ok(Self {
             time_is_up: tokio::spawn(async move {
                 ending.cancelled().await;
                 tokio::time::sleep(FINISH).await;
             }),
-            desk: Arc::new(desk),
+            desk,
             data,
             recorder,
             admission,

@@ -2,6 +2,7 @@
 //! merged.
 
 mod asked;
+mod bring_up;
 mod config_file;
 mod data_files;
 mod directories;
@@ -21,10 +22,11 @@ mod trusted_path;
 mod users;
 mod writers;
 
+pub use bring_up::bring_up;
 pub use data_files::{follow_former_sockets, left_apart, socket, take_over_state, with_places, write_confs};
 pub use env_file::EnvFile;
 pub use granted::Granted;
 pub use programs::SearchPath;
 pub use setup::Setup;
-pub use start::{merge, start_backends};
+pub use start::{Starter, desk, merge, start_backends, start_each};
 pub use texts::{Texts, accept_shipped, write_first};

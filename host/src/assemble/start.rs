@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
+use futures::future::join_all;
 use serde_json::json;
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 
 use super::data_files::{socket, with_places};
 use super::{Granted, Setup};
@@ -13,36 +14,131 @@ use crate::capability::Powers;
 use crate::capability::files::Directories;
 use crate::capability::process::Programs;
 use crate::capability::store::Keeper;
-use crate::catalog::{Catalog, Offer};
+use crate::catalog::{Backends, Catalog, Offer};
 use crate::config::PluginSource;
 use crate::desk::{Desk, Member};
 use crate::plugin::{self, Backend, Engine, Limits, OWN_CALLS, Plugin};
 use crate::store::DataDirectory;
 use crate::watch::Watched;
 
-/// Starts every backend of `setup`, in the order of their names.
-pub async fn start_backends(setup: &Setup, data: &DataDirectory) -> anyhow::Result<Vec<Backend>> {
-    let engine = engine(setup)?;
-    let mut backends = Vec::new();
-    for backend in setup.backends.values() {
-        let started = start_backend(setup, backend, &engine, data).await;
-        backends.push(started.with_context(|| format!("backend `{}`", backend.written.name))?);
-    }
-    Ok(backends)
+/// Starts backends, each when it is asked to.
+pub struct Starter {
+    setup: Arc<Setup>,
+    data: DataDirectory,
+    engine: Engine,
+    /// One plugin is compiled for one backend at a time: the others then find it in the cache.
+    compiling: BTreeMap<String, Mutex<()>>,
 }
 
-/// Merges started backends as `setup` says, and gives the desk where calls of them are done.
-pub fn merge(setup: &Setup, backends: Vec<Backend>, base_url: String) -> anyhow::Result<Desk> {
-    let offers = backends.iter().map(|backend| offer(setup, backend)).collect();
-    let from = || {
-        setup
-            .file
-            .as_ref()
-            .map_or("the shipped configuration".into(), |file| file.display().to_string())
-    };
-    let catalog = Catalog::new(offers, setup.default_backend.clone(), &setup.tools).with_context(from)?;
-    let members = backends.into_iter().map(|backend| member(setup, backend)).collect();
-    Ok(Desk::new(catalog, members, setup.server.url_hosts.clone(), base_url))
+impl Starter {
+    /// For the backends of `setup`, which keep what lasts in `data`.
+    pub fn new(setup: &Setup, data: &DataDirectory) -> anyhow::Result<Self> {
+        let sources = setup.backends.values().map(|backend| source(&backend.written.plugin));
+        Ok(Self {
+            engine: engine(setup)?,
+            compiling: sources.map(|source| (source, Mutex::default())).collect(),
+            setup: Arc::new(setup.clone()),
+            data: data.clone(),
+        })
+    }
+
+    /// The names of all backends.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.setup.backends.keys().cloned().collect()
+    }
+
+    pub(super) fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    /// Starts the backend called `name`. Its plugin is read again each time.
+    pub(super) async fn start(&self, name: &str) -> anyhow::Result<Backend> {
+        let backend = self.setup.backends.get(name).context("it is not configured")?;
+        let plugin = self.load(&backend.written.plugin).await?;
+        let origin = plugin.origin.clone();
+        let limits = Limits {
+            memory: backend.written.limits.memory,
+            calls: backend.written.limits.calls,
+            deadline: backend.written.limits.deadline,
+        };
+        let (opened, name) = (self.data.clone(), name.to_owned());
+        let kept = tokio::task::spawn_blocking(move || opened.kept(&name)).await??;
+        let powers = powers(&self.setup, backend, &self.data, Keeper::new(kept))?;
+        Backend::start(&self.engine, plugin, powers, limits)
+            .await
+            .map_err(|error| anyhow!("{origin} refuses its configuration: {}", plugin::in_words(error)))
+    }
+
+    /// Compiling takes seconds of a thread, which must be none of those that run tasks.
+    async fn load(&self, plugin: &PluginSource) -> anyhow::Result<Plugin> {
+        let _turn = match self.compiling.get(&source(plugin)) {
+            Some(turn) => Some(turn.lock().await),
+            None => None,
+        };
+        let (engine, plugin) = (self.engine.clone(), plugin.clone());
+        let load = move || match plugin {
+            PluginSource::Bundled(name) => Plugin::bundled(&engine, &name),
+            PluginSource::File { path, sha256 } => Plugin::file(&engine, &path, sha256),
+        };
+        Ok(tokio::task::spawn_blocking(load).await??)
+    }
+}
+
+/// What tells plugins apart before they are read.
+fn source(plugin: &PluginSource) -> String {
+    match plugin {
+        PluginSource::Bundled(name) => name.clone(),
+        PluginSource::File { path, .. } => path.display().to_string(),
+    }
+}
+
+/// Starts every backend of `setup`, in the order of their names.
+///
+/// # Errors
+/// The first that cannot start, with its name.
+pub async fn start_backends(setup: &Setup, data: &DataDirectory) -> anyhow::Result<Vec<Backend>> {
+    start_each(setup, data).await?.into_iter().collect()
+}
+
+/// Starts every backend of `setup`: each of them, or why it cannot start, with its name, in their order.
+pub async fn start_each(setup: &Setup, data: &DataDirectory) -> anyhow::Result<Vec<anyhow::Result<Backend>>> {
+    let starter = Starter::new(setup, data)?;
+    let start = async |name: &String| starter.start(name).await.with_context(|| format!("backend `{name}`"));
+    Ok(join_all(setup.backends.keys().map(start)).await)
+}
+
+/// The desk for the backends of `setup`, which are all coming up. `base_url` is where a browser would reach it.
+pub fn desk(setup: &Setup, base_url: String) -> anyhow::Result<Desk> {
+    let backends = Backends::new(setup.backends.keys().cloned(), setup.default_backend.clone());
+    let catalog = Catalog::new(backends, setup.tools.clone()).with_context(|| from(setup))?;
+    Ok(Desk::new(catalog, setup.server.url_hosts.clone(), base_url))
+}
+
+/// Merges started backends as `setup` says, and gives the desk where calls of them could be done.
+pub fn merge(setup: &Setup, backends: Vec<Backend>) -> anyhow::Result<Desk> {
+    let desk = desk(setup, String::new())?;
+    for backend in backends {
+        raise(setup, &desk, backend)?;
+    }
+    Ok(desk)
+}
+
+/// Puts a backend that has started to its place at the desk.
+///
+/// # Errors
+/// What it offers cannot stand beside the rest.
+pub(super) fn raise(setup: &Setup, desk: &Desk, backend: Backend) -> anyhow::Result<Arc<Watched>> {
+    let offer = offer(setup, &backend);
+    let member = member(setup, backend);
+    let watched = member.watched.clone();
+    desk.raise(member, offer).with_context(|| from(setup))?;
+    Ok(watched)
+}
+
+/// Where `setup` is from.
+fn from(setup: &Setup) -> String {
+    let file = setup.file.as_ref();
+    file.map_or("the shipped configuration".into(), |file| file.display().to_string())
 }
 
 /// What a backend brings to the merge.
@@ -77,30 +173,6 @@ fn engine(setup: &Setup) -> anyhow::Result<Engine> {
     let calls: usize = limits().map(|limits| limits.calls + OWN_CALLS).sum();
     let memory = limits().map(|limits| limits.memory).max().unwrap_or(64 << 20);
     Engine::new(u32::try_from(calls)?, memory, Some(&setup.server.cache))
-}
-
-async fn start_backend(
-    setup: &Setup,
-    backend: &Granted,
-    engine: &Engine,
-    data: &DataDirectory,
-) -> anyhow::Result<Backend> {
-    let plugin = match &backend.written.plugin {
-        PluginSource::Bundled(name) => Plugin::bundled(engine, name)?,
-        PluginSource::File { path, sha256 } => Plugin::file(engine, path, *sha256)?,
-    };
-    let origin = plugin.origin.clone();
-    let limits = Limits {
-        memory: backend.written.limits.memory,
-        calls: backend.written.limits.calls,
-        deadline: backend.written.limits.deadline,
-    };
-    let (opened, name) = (data.clone(), backend.written.name.clone());
-    let kept = tokio::task::spawn_blocking(move || opened.kept(&name)).await??;
-    let powers = powers(setup, backend, data, Keeper::new(kept))?;
-    Backend::start(engine, plugin, powers, limits)
-        .await
-        .map_err(|error| anyhow!("{origin} refuses its configuration: {}", plugin::in_words(error)))
 }
 
 fn powers(setup: &Setup, backend: &Granted, data: &DataDirectory, keeper: Keeper) -> anyhow::Result<Powers> {

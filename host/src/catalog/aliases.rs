@@ -12,8 +12,13 @@ use crate::config::Alias;
 pub(crate) struct Aliases(BTreeMap<String, Alias>);
 
 impl Aliases {
-    /// Adds the tools of `aliases` to `tools`; their schemas lack what is preset.
-    pub(crate) fn new(aliases: &BTreeMap<String, Alias>, tools: &mut Vec<Tool>) -> Result<Self, CollisionError> {
+    /// Adds the tools of `aliases` to `tools`, of which these are all where `is_whole`; their schemas lack what is preset.
+    /// An alias of a tool that may still come is left out.
+    pub(crate) fn new(
+        aliases: &BTreeMap<String, Alias>,
+        tools: &mut Vec<Tool>,
+        is_whole: bool,
+    ) -> Result<Self, CollisionError> {
         for (name, alias) in aliases {
             let fault = |fault: String| CollisionError::Alias {
                 alias: name.clone(),
@@ -25,10 +30,13 @@ impl Aliases {
             if tools.iter().any(|tool| tool.name == *name) {
                 return Err(fault("has the name of a tool; choose another".into()));
             }
-            let tool = tools
-                .iter()
-                .find(|tool| tool.name == alias.tool && !aliases.contains_key(&tool.name))
-                .ok_or_else(|| fault(no_target(&alias.tool, tools, aliases)))?;
+            let mut targets = tools.iter().filter(|tool| !aliases.contains_key(&tool.name));
+            let Some(tool) = targets.find(|tool| tool.name == alias.tool) else {
+                match is_whole {
+                    true => return Err(fault(no_target(&alias.tool, tools, aliases))),
+                    false => continue,
+                }
+            };
             let input = without(&tool.input, &alias.arguments).map_err(fault)?;
             let tool = Tool {
                 name: name.clone(),

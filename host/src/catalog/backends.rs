@@ -1,12 +1,12 @@
 //! The backends as the merge knows them, and which of them a caller may know of.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use super::Mistake;
 use crate::principal::Principal;
 use crate::{session, text};
 
-/// What one backend brings to the merge.
+/// What one backend that is up brings to the merge.
 #[derive(Debug, Clone)]
 pub struct Offer {
     /// The backend's name.
@@ -21,17 +21,31 @@ pub struct Offer {
     pub read_tools: Vec<String>,
 }
 
-/// Every backend. What is told to a caller goes through [`Backends::of`] alone, so that nothing about the others can slip
-/// into an answer.
-pub(crate) struct Backends {
-    by_name: BTreeMap<String, Offer>,
+/// The names of all backends that are configured, whether they are up or not. What is told to a caller goes through
+/// [`Backends::of`] alone, so that nothing about the others can slip into an answer.
+#[derive(Debug)]
+pub struct Backends {
+    names: BTreeSet<String>,
     default: String,
 }
 
 impl Backends {
     /// `default` is meant where a call names none.
-    pub(crate) fn new(by_name: BTreeMap<String, Offer>, default: String) -> Self {
-        Self { by_name, default }
+    pub fn new(names: impl IntoIterator<Item = String>, default: String) -> Self {
+        Self {
+            names: names.into_iter().collect(),
+            default,
+        }
+    }
+
+    /// All names, in order.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
+    }
+
+    /// Whether there is one called `name`.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.names.contains(name)
     }
 
     /// Those that `principal` may know of.
@@ -54,13 +68,12 @@ impl<'a> View<'a> {
     /// All of them, in order.
     pub(crate) fn all(self) -> impl Iterator<Item = &'a str> {
         let known = self.principal.backends();
-        let names = self.backends.by_name.keys().map(String::as_str);
-        names.filter(|name| known.holds(name))
+        self.backends.names().filter(|name| known.holds(name))
     }
 
     /// Whether there is one called `name`.
     pub(crate) fn holds(self, name: &str) -> bool {
-        !self.hides(name) && self.backends.by_name.contains_key(name)
+        !self.hides(name) && self.backends.has(name)
     }
 
     /// Whether one called `name` would not exist for the caller, whatever there is.
@@ -81,8 +94,8 @@ impl<'a> View<'a> {
     pub(crate) fn backend(self, name: Option<&str>) -> Result<&'a str, Mistake> {
         let wanted = name.or_else(|| self.default());
         let found = wanted.filter(|wanted| self.holds(wanted));
-        match found.and_then(|wanted| self.backends.by_name.get_key_value(wanted)) {
-            Some((name, _)) => Ok(name),
+        match found.and_then(|wanted| self.backends.names.get(wanted)) {
+            Some(name) => Ok(name),
             None => Err(self.no_backend(name)),
         }
     }

@@ -10,12 +10,13 @@ mod request;
 mod schema;
 mod tools;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-pub use self::backends::Offer;
+pub use self::backends::{Backends, Offer};
 pub use self::own::CollisionError;
 pub use self::tools::Tool;
 
@@ -24,7 +25,6 @@ pub(crate) use self::own::OwnCall;
 pub(crate) use self::request::Request;
 
 use self::aliases::Aliases;
-use self::backends::Backends;
 use self::own::OwnTools;
 use crate::config::Tools as ToolSettings;
 use crate::principal::{Principal, Scope};
@@ -41,27 +41,60 @@ impl Mistake {
     }
 }
 
-/// All tools of all backends.
+/// All tools of all backends that are up.
 pub struct Catalog {
-    backends: Backends,
+    backends: Arc<Backends>,
+    /// What is hidden from clients or added for them.
+    settings: Arc<ToolSettings>,
+    /// What those bring that are up, by their names.
+    offers: BTreeMap<String, Offer>,
+    /// Those that are not up: which tools they have is not known.
+    missing: BTreeSet<String>,
     tools: Vec<Tool>,
     own: OwnTools,
     aliases: Aliases,
 }
 
 impl Catalog {
-    /// Merges what backends offer. An error says which tools collide, or which name is that of no tool, and how to fix
-    /// it.
-    pub fn new(offers: Vec<Offer>, default_backend: String, settings: &ToolSettings) -> Result<Self, CollisionError> {
-        let offers: BTreeMap<String, Offer> = offers.into_iter().map(|offer| (offer.backend.clone(), offer)).collect();
-        let own = OwnTools::collect(&offers, settings)?;
+    /// The catalog while none of `backends` is up. What `settings` name that only a backend could make right counts as right.
+    ///
+    /// # Errors
+    /// Another name in `settings`: it says which, and how to fix it.
+    pub fn new(backends: Backends, settings: ToolSettings) -> Result<Self, CollisionError> {
+        Self::merge(Arc::new(backends), Arc::new(settings), BTreeMap::new())
+    }
+
+    /// The same with what one more backend offers, which is up.
+    ///
+    /// # Errors
+    /// It says which tools collide, or which name is that of no tool now, and how to fix it.
+    pub fn with(&self, offer: Offer) -> Result<Self, CollisionError> {
+        let mut offers = self.offers.clone();
+        offers.insert(offer.backend.clone(), offer);
+        Self::merge(self.backends.clone(), self.settings.clone(), offers)
+    }
+
+    fn merge(
+        backends: Arc<Backends>,
+        settings: Arc<ToolSettings>,
+        offers: BTreeMap<String, Offer>,
+    ) -> Result<Self, CollisionError> {
+        let missing: BTreeSet<String> = backends
+            .names()
+            .filter(|name| !offers.contains_key(*name))
+            .map(str::to_owned)
+            .collect();
+        let own = OwnTools::collect(&offers, &backends, &settings)?;
         let mut tools = tools::shared();
         tools.extend(own.tools());
-        let aliases = Aliases::new(&settings.alias, &mut tools)?;
+        let aliases = Aliases::new(&settings.alias, &mut tools, missing.is_empty())?;
         tools.retain(|tool| !settings.hide.contains(&tool.name));
         tools.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(Self {
-            backends: Backends::new(offers, default_backend),
+            backends,
+            settings,
+            offers,
+            missing,
             tools,
             own,
             aliases,
@@ -123,18 +156,60 @@ impl Catalog {
             return Err(Mistake::new(principal.refusal(name, scope)));
         }
         let Some(tool) = self.tool(name).filter(|tool| self.needs(principal, tool).is_some()) else {
-            let names: Vec<&str> = self.tools_of(principal).map(|(tool, _)| tool.name.as_str()).collect();
-            let name = text::escaped(name, text::NAMED);
-            return Err(Mistake::new(format!(
-                "there is no tool `{name}`; there are: {}",
-                names.join(", ")
-            )));
+            return Err(self.no_tool(principal, name));
         };
         let (name, given) = self.aliases.resolve(&tool.name, given)?;
         match self.own.has(name) {
-            true => Ok(Request::Own(self.own.call(name, given, self.view(principal))?)),
+            true => Ok(Request::Own(self.own.call(
+                name,
+                given,
+                self.view(principal),
+                &self.missing,
+            )?)),
             false => Request::of_shared(name, given),
         }
+    }
+
+    fn no_tool(&self, principal: &Principal, name: &str) -> Mistake {
+        let name = text::escaped(name, text::NAMED);
+        let tools: Vec<&str> = self.tools_of(principal).map(|(tool, _)| tool.name.as_str()).collect();
+        let tools = tools.join(", ");
+        let missing: Vec<&str> = self.missing_in(self.view(principal)).collect();
+        Mistake::new(match missing.is_empty() {
+            true => format!("there is no tool `{name}`; there are: {tools}"),
+            false => format!(
+                "no tool `{name}` is known now; backends that are not up may have it: {}; there are: {tools}",
+                missing.join(", ")
+            ),
+        })
+    }
+
+    fn missing_in<'a>(&'a self, view: View<'a>) -> impl Iterator<Item = &'a str> {
+        let missing = self.missing.iter().map(String::as_str);
+        missing.filter(move |name| view.holds(name))
+    }
+
+    /// The backends that are not up and on whose tools it depends what a call means.
+    pub(crate) fn depends_on<'a>(
+        &'a self,
+        principal: &'a Principal,
+        name: &str,
+        given: &Map<String, Value>,
+    ) -> Vec<&'a str> {
+        let view = self.view(principal);
+        if self.missing.is_empty() {
+            return Vec::new();
+        }
+        let Some(tool) = self.tool(name).filter(|tool| self.needs(principal, tool).is_some()) else {
+            return self.missing_in(view).collect();
+        };
+        if !self.own.has(self.aliases.target(&tool.name)) {
+            return Vec::new();
+        }
+        let preset = self.aliases.get(name).and_then(|alias| alias.arguments.get("backend"));
+        let asked = given.get("backend").or(preset).and_then(Value::as_str);
+        let meant = asked.or_else(|| view.default());
+        self.missing_in(view).filter(|name| meant == Some(name)).collect()
     }
 
     /// Whether a call may change something: it is let through to a tool that does.
@@ -164,9 +239,14 @@ impl Catalog {
             (Some(named), _) => Some(named.to_owned()),
             (None, Some((named, _))) => Some(named.to_owned()),
             (None, None) if tool == "create_session" => view.default().map(str::to_owned),
-            (None, None) => self.own.backend(tool, None, view).map(str::to_owned),
+            (None, None) => self.own.backend(tool, view, &self.missing).map(str::to_owned),
         };
         (backend.unwrap_or_default(), session.to_owned())
+    }
+
+    /// Every backend, whether it is up or not.
+    pub(crate) fn backends(&self) -> &Arc<Backends> {
+        &self.backends
     }
 
     /// The backends as `principal` sees them.

@@ -3,7 +3,7 @@
 mod names;
 mod schema;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
@@ -12,7 +12,7 @@ use thiserror::Error;
 use self::schema::Schema;
 
 use super::schema::takes;
-use super::{Mistake, Offer, Tool, View, tools};
+use super::{Backends, Mistake, Offer, Tool, View, tools};
 use crate::config::Tools;
 use crate::principal::Scope;
 use crate::session;
@@ -115,9 +115,13 @@ struct OwnTool {
 }
 
 impl OwnTools {
-    /// Gathers them from `offers`, but for those that `settings` hide as `backend:tool`.
-    pub(crate) fn collect(offers: &BTreeMap<String, Offer>, settings: &Tools) -> Result<Self, CollisionError> {
-        names::check(offers, settings)?;
+    /// Gathers them from `offers` of some of `backends`, but for those that `settings` hide as `backend:tool`.
+    pub(crate) fn collect(
+        offers: &BTreeMap<String, Offer>,
+        backends: &Backends,
+        settings: &Tools,
+    ) -> Result<Self, CollisionError> {
+        names::check(offers, backends, settings)?;
         let taken: Vec<String> = tools::shared().into_iter().map(|tool| tool.name).collect();
         let mut own: BTreeMap<String, OwnTool> = BTreeMap::new();
         for (backend, offer) in offers {
@@ -173,23 +177,25 @@ impl OwnTools {
         }
     }
 
-    /// The backend of `view` that a call of `name` goes to, if it goes to any.
-    pub(crate) fn backend(&self, name: &str, asked: Option<Value>, view: View<'_>) -> Option<&str> {
-        self.0.get(name)?.backend(name, asked, view).ok()
+    /// The backend of `view` that a call of `name` goes to which names none, if it goes to any. Those that are `missing`
+    /// are not up.
+    pub(crate) fn backend(&self, name: &str, view: View<'_>, missing: &BTreeSet<String>) -> Option<&str> {
+        self.0.get(name)?.backend(name, None, view, missing).ok()
     }
 
-    /// What a call of the own tool `name` means to who sees `view`.
+    /// What a call of the own tool `name` means to who sees `view`. Backends that are `missing` are not up.
     pub(crate) fn call<'a>(
         &'a self,
         name: &str,
         mut given: Map<String, Value>,
         view: View<'_>,
+        missing: &BTreeSet<String>,
     ) -> Result<OwnCall<'a>, Mistake> {
         let (tool, own) = self
             .0
             .get_key_value(name)
             .ok_or_else(|| Mistake::new(format!("there is no tool `{name}`")))?;
-        let backend = own.backend(name, given.remove("backend"), view)?;
+        let backend = own.backend(name, given.remove("backend"), view, missing)?;
         let given = Value::Object(given);
         if let Some(fault) = own.input.fault(&given) {
             return Err(Mistake::new(format!(
@@ -288,20 +294,37 @@ fn with_backend(mut schema: Map<String, Value>) -> Result<Map<String, Value>, St
 }
 
 impl OwnTool {
-    /// The backend of `view` to call: the one asked for, else the only one, else the default one if it has the tool.
-    fn backend(&self, name: &str, asked: Option<Value>, view: View<'_>) -> Result<&str, Mistake> {
+    /// The backend of `view` to call: the one asked for, else the only one, else the default one if it has the tool. One
+    /// that is `missing` may have it as well: no other is called in its place.
+    fn backend(
+        &self,
+        name: &str,
+        asked: Option<Value>,
+        view: View<'_>,
+        missing: &BTreeSet<String>,
+    ) -> Result<&str, Mistake> {
         let have: Vec<&str> = self.backends_in(view).collect();
+        let absent = |backend: &str| {
+            Mistake::new(format!(
+                "{name}: backend `{backend}` is not up, so it is not known whether it has this tool; list_projects shows \
+                 why. Backends that have it: {}",
+                have.join(", ")
+            ))
+        };
+        let is_missing = |backend: &str| missing.contains(backend) && view.holds(backend);
         match asked {
             Some(asked) => match have.iter().find(|backend| asked == **backend) {
                 Some(backend) => Ok(backend),
+                None if asked.as_str().is_some_and(is_missing) => Err(absent(asked.as_str().unwrap_or_default())),
                 None => Err(Mistake::new(format!(
                     "{name}: backend must be one of: {}",
                     have.join(", ")
                 ))),
             },
-            None => match have.as_slice() {
-                [only] => Ok(only),
-                several => match several.iter().find(|backend| view.default() == Some(backend)) {
+            None => match (have.as_slice(), view.default()) {
+                (_, Some(default)) if is_missing(default) => Err(absent(default)),
+                ([only], _) => Ok(only),
+                (several, default) => match several.iter().find(|backend| default == Some(backend)) {
                     Some(default) => Ok(default),
                     None => Err(Mistake::new(format!("{name}: say which backend: {}", have.join(", ")))),
                 },

@@ -33,7 +33,15 @@ fn offer(backend: &str, plugin: &str, tools: &[&str]) -> Offer {
 }
 
 fn merged(offers: Vec<Offer>) -> Catalog {
-    Catalog::new(offers, "one".into(), &ToolSettings::default()).unwrap()
+    merge(offers, &[], &ToolSettings::default()).unwrap()
+}
+
+/// The merge of `offers` while the backends `missing` are not up. The default one is `one`.
+fn merge(offers: Vec<Offer>, missing: &[&str], settings: &ToolSettings) -> Result<Catalog, CollisionError> {
+    let up = offers.iter().map(|offer| offer.backend.clone());
+    let names = up.chain(missing.iter().map(ToString::to_string));
+    let none = Catalog::new(Backends::new(names, "one".into()), settings.clone())?;
+    offers.into_iter().try_fold(none, |catalog, offer| catalog.with(offer))
 }
 
 fn knows(backends: &[&str]) -> Principal {
@@ -98,7 +106,7 @@ fn backends_of_one_plugin_share_its_tool_and_the_default_one_is_meant() {
 #[test]
 fn one_name_of_two_plugins_is_refused_and_both_are_named() {
     let offers = vec![offer("one", "a", &["build"]), offer("two", "b", &["build"])];
-    let Err(collision) = Catalog::new(offers, String::new(), &ToolSettings::default()) else {
+    let Err(collision) = merge(offers, &[], &ToolSettings::default()) else {
         panic!("two tools have one name");
     };
     let said = collision.to_string();
@@ -107,7 +115,7 @@ fn one_name_of_two_plugins_is_refused_and_both_are_named() {
         "{said}"
     );
     let offers = vec![offer("one", "a", &["list_sessions"])];
-    assert!(Catalog::new(offers, String::new(), &ToolSettings::default()).is_err());
+    assert!(merge(offers, &[], &ToolSettings::default()).is_err());
 }
 
 #[test]
@@ -136,4 +144,80 @@ fn what_a_call_is_meant_for_is_known_before_it_is_made() {
         let target = catalog.target(&local, name, &arguments(given));
         assert_eq!(target, (backend.to_owned(), session.to_owned()), "{name}");
     }
+}
+
+#[test]
+fn a_backend_that_is_not_up_is_known_by_name_and_no_other_is_called_in_its_place() {
+    let catalog = merge(vec![offer("two", "a", &["build"])], &["one"], &ToolSettings::default()).unwrap();
+    let local = Principal::local();
+    assert!(catalog.view(&local).holds("one"));
+    assert!(mistake(&catalog, &local, "build", json!({})).contains("backend `one` is not up"));
+    assert!(mistake(&catalog, &local, "build", json!({"backend": "one"})).contains("backend `one` is not up"));
+    let named = catalog.read(&local, "build", arguments(json!({"backend": "two"})));
+    assert!(matches!(named, Ok(Request::Own(call)) if call.backend == "two"));
+    // Who may not know of it is not told of it, and needs not name the only one there is.
+    let other = knows(&["two"]);
+    assert!(matches!(catalog.read(&other, "build", Map::new()), Ok(Request::Own(call)) if call.backend == "two"));
+    assert!(mistake(&catalog, &other, "build", json!({"backend": "one"})).ends_with("one of: two"));
+}
+
+#[test]
+fn what_a_call_means_depends_on_backends_that_are_not_up_only_where_they_may_have_its_tool() {
+    let catalog = merge(
+        vec![offer("two", "a", &["build"])],
+        &["one", "three"],
+        &ToolSettings::default(),
+    )
+    .unwrap();
+    let depends = |principal: &Principal, name: &str, given: Value| {
+        let names = catalog.depends_on(principal, name, &arguments(given));
+        names.join(" ")
+    };
+    let local = Principal::local();
+    for (name, given, on) in [
+        ("list_sessions", json!({"backend": "one"}), ""),
+        ("build", json!({"backend": "two"}), ""),
+        ("build", json!({"backend": "three"}), "three"),
+        ("build", json!({}), "one"),
+        ("test", json!({"backend": "two"}), "one three"),
+    ] {
+        assert_eq!(depends(&local, name, given.clone()), on, "{name} {given}");
+    }
+    assert_eq!(depends(&knows(&["two", "three"]), "test", json!({})), "three");
+    let said = mistake(&catalog, &knows(&["two", "three"]), "test", json!({}));
+    assert!(
+        said.starts_with("no tool `test` is known now; backends that are not up may have it: three; "),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_name_of_a_tool_that_may_still_come_is_no_fault_until_all_backends_are_up() {
+    let hides = |name: &str| ToolSettings {
+        hide: [name.to_owned()].into(),
+        ..ToolSettings::default()
+    };
+    let up = || vec![offer("one", "a", &["build"])];
+    for name in ["test", "two:test"] {
+        assert!(merge(up(), &["two"], &hides(name)).is_ok(), "{name}");
+        assert!(
+            merge([up(), vec![offer("two", "b", &[])]].concat(), &[], &hides(name)).is_err(),
+            "{name}"
+        );
+    }
+    for name in ["one:test", "three:test"] {
+        assert!(merge(up(), &["two"], &hides(name)).is_err(), "{name}");
+    }
+    let alias = crate::config::Alias {
+        tool: "test".into(),
+        arguments: Map::new(),
+    };
+    let settings = ToolSettings {
+        alias: [("check".to_owned(), alias)].into(),
+        ..ToolSettings::default()
+    };
+    assert!(merge(up(), &["two"], &settings).unwrap().tool("check").is_none());
+    let whole = [up(), vec![offer("two", "b", &["test"])]].concat();
+    assert!(merge(whole, &[], &settings).unwrap().tool("check").is_some());
+    assert!(merge(up(), &[], &settings).is_err());
 }

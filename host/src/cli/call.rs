@@ -77,6 +77,11 @@ impl Connection {
         })
     }
 
+    /// The owner within this process; none: it is another one.
+    pub(crate) fn owner(&self) -> Option<&Owner> {
+        self.owner.as_deref()
+    }
+
     /// Calls a tool. Where another process is the owner, the end of this one ends the waiting.
     async fn call(
         &self,

@@ -5,9 +5,10 @@ mod text;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use berth::assemble::{self, Setup};
-use berth::desk::Desk;
+use berth::desk::{Desk, Member};
 use berth::plugin;
 use berth::store::DataDirectory;
 
@@ -24,8 +25,9 @@ pub(crate) struct Options {
 pub(crate) async fn run(setup: &Setup, options: Options) -> anyhow::Result<ExitCode> {
     let data = DataDirectory::open(&setup.server.data, &setup.server.cache)?;
     let desk = prove(setup, &data).await?;
-    let asked = asked(setup, &desk).await;
-    let findings = Findings::of(setup, &desk, &asked);
+    let (members, catalog) = (desk.up(), desk.catalog());
+    let asked = asked(setup, &members).await;
+    let findings = Findings::of(setup, &members, &catalog, &asked);
     if options.json {
         print::line(&serde_json::to_string_pretty(&findings)?);
     } else {
@@ -38,9 +40,10 @@ pub(crate) async fn run(setup: &Setup, options: Options) -> anyhow::Result<ExitC
 }
 
 /// What the plugin of each backend asks for and is not granted, a line each.
-async fn asked(setup: &Setup, desk: &Desk) -> BTreeMap<String, Vec<String>> {
+async fn asked(setup: &Setup, members: &[Arc<Member>]) -> BTreeMap<String, Vec<String>> {
     let mut asked = BTreeMap::new();
-    for backend in desk.backends() {
+    for member in members {
+        let backend = &member.watched.backend;
         let Some(granted) = setup.backends.get(&backend.name) else {
             continue;
         };
@@ -54,7 +57,7 @@ async fn asked(setup: &Setup, desk: &Desk) -> BTreeMap<String, Vec<String>> {
 }
 
 /// Starts every backend and merges them, without serving them.
-pub(super) async fn prove(setup: &Setup, data: &DataDirectory) -> anyhow::Result<Desk> {
+async fn prove(setup: &Setup, data: &DataDirectory) -> anyhow::Result<Desk> {
     let backends = assemble::start_backends(setup, data).await?;
-    assemble::merge(setup, backends, String::new())
+    assemble::merge(setup, backends)
 }

@@ -1,13 +1,18 @@
 //! `berth tools`: what clients see.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use berth::assemble::Setup;
+use berth::desk::Condition;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::call::Connection;
 use super::print;
+
+/// How long backends may take to come up.
+const COME_UP: Duration = Duration::from_mins(1);
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -18,6 +23,23 @@ pub(crate) struct Options {
 
 pub(crate) async fn run(setup: &Setup, options: Options, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
     let connection = Connection::open(setup, &shutdown).await?;
+    if let Some(owner) = connection.owner() {
+        shutdown.run_until_cancelled(owner.desk.settled(COME_UP)).await;
+        for (name, condition) in owner.desk.conditions() {
+            match condition {
+                Condition::Up(_) => {}
+                Condition::ComingUp => print::note(&format!(
+                    "Backend {name} is still coming up: its own tools are missing."
+                )),
+                Condition::Down { why, .. } => {
+                    print::note(&format!(
+                        "Backend {name} is down, and its own tools are missing: {}",
+                        print::safe(&why)
+                    ));
+                }
+            }
+        }
+    }
     let tools = connection.client.tools().await;
     connection.close().await;
     let tools = tools?;

@@ -24,9 +24,6 @@ const CANDIDATES: usize = 5;
 pub(super) async fn create_session(desk: &Desk, caller: &Caller, wanted: CreateSession) -> Result<Answer, ToolError> {
     let began = Instant::now();
     let wait = look::wait(wanted.wait_seconds)?;
-    let member = desk.reach(caller).member(wanted.backend.as_deref())?;
-    let creation = member.watched.backend.description.creation;
-    possible(member, creation, &wanted)?;
     let typed = wanted.message.as_deref().map(words).transpose()?;
     let (text, removed) = typed.map(|Typed { text, removed }| (text, removed)).unzip();
     let attached = attachments::read(wanted.attachments.clone())?;
@@ -36,6 +33,10 @@ pub(super) async fn create_session(desk: &Desk, caller: &Caller, wanted: CreateS
         }
         text => text.map(|text| message(text, attached)),
     };
+    let reach = desk.reach(caller);
+    let member = reach.member_until(wanted.backend.as_deref(), began + CREATE).await?;
+    let creation = member.watched.backend.description.creation;
+    possible(&member, creation, &wanted)?;
     let (given, first) = match creation.first_message {
         true => (message, None),
         false => (None, message),
@@ -51,9 +52,9 @@ pub(super) async fn create_session(desk: &Desk, caller: &Caller, wanted: CreateS
     let started = member.watched.backend.create_session(&request, began + CREATE).await;
     let session = match effect(member.name(), started)? {
         Effect::Done(session) => session,
-        Effect::Perhaps(why) => return Ok(perhaps_started(desk, caller, member, before, &why).await),
+        Effect::Perhaps(why) => return Ok(perhaps_started(desk, caller, &member, before, &why).await),
     };
-    let mut deed = Deed::new(member, &session.id, Kind::Start, Receipt::Confirmed);
+    let mut deed = Deed::new(&member, &session.id, Kind::Start, Receipt::Confirmed);
     if session.state == State::Unknown {
         deed.doubt(session.summary.as_deref().unwrap_or("its state is not known"));
     }

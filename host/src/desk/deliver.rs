@@ -22,15 +22,15 @@ const OTHERS: Duration = Duration::from_secs(30);
 const MESSAGE: usize = 256 << 10;
 
 pub(super) async fn send_message(desk: &Desk, caller: &Caller, wanted: SendMessage) -> Result<Answer, ToolError> {
-    let (member, id) = desk.reach(caller).whole_id(&wanted.session_id)?;
     let Typed { text, removed } = words(&wanted.message)?;
     let message = message(text, attachments::read(wanted.attachments)?);
     let wait = look::wait(wanted.wait_seconds)?;
     let end = Instant::now() + wait;
+    let (member, id) = desk.reach(caller).whole_id(&wanted.session_id).await?;
     if !wait.is_zero() {
         caller.enter_wait()?;
     }
-    let mut deed = Deed::new(member, id, Kind::Message, Receipt::Unconfirmed);
+    let mut deed = Deed::new(&member, id, Kind::Message, Receipt::Unconfirmed);
     deed.notes.extend(removed);
     deliver(&desk.senders, caller, &mut deed, &message, end).await?;
     Ok(deed.report(caller, &desk.showing, end).await)

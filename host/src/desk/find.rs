@@ -1,11 +1,12 @@
 //! From what a caller named to sessions.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 
-use super::members::Reach;
-use super::{Member, ToolError, answer};
+use super::members::{Backend, Reach};
+use super::{Member, ToolError};
 use crate::catalog::answers::BackendError;
 use crate::plugin::Listed;
 use crate::session::{Error, Session, State};
@@ -13,13 +14,15 @@ use crate::text::{NAMED, escaped};
 
 /// How long a fan-out waits for its slowest backend.
 const FAN_OUT: Duration = Duration::from_secs(15);
+/// How long it waits for one that is coming up where others are up already: their answers are worth more.
+const BESIDE_OTHERS: Duration = Duration::from_secs(2);
 /// Sessions that an error names.
 const CANDIDATES: usize = 10;
 
-/// What backends list, `asked` at once, each with its name. One that fails or hangs is an error, and so is each fault of a
-/// list that could be used in part.
+/// What backends list, `asked` at once, each with its name. One that is not up, fails or hangs is an error, and so is each
+/// fault of a list that could be used in part.
 pub(super) async fn all_of<'a, T>(
-    asked: impl Iterator<Item = (&'a str, impl Future<Output = Result<Listed<T>, Error>>)>,
+    asked: impl Iterator<Item = (&'a str, impl Future<Output = Result<Listed<T>, ToolError>>)>,
 ) -> (Vec<(String, T)>, Vec<BackendError>) {
     let asked = join_all(asked.map(async |(backend, list)| (backend, tokio::time::timeout(FAN_OUT, list).await)));
     let (mut items, mut errors) = (Vec::new(), Vec::new());
@@ -36,11 +39,17 @@ pub(super) async fn all_of<'a, T>(
                 listed.faults.into_iter().for_each(|fault| fail(fault, true));
                 items.extend(listed.items.into_iter().map(|item| (backend.to_owned(), item)));
             }
-            Ok(Err(error)) => fail(answer::describe(backend, error), false),
+            Ok(Err(error)) => fail(error.text, false),
             Err(_) => fail(format!("no answer within {} s", FAN_OUT.as_secs()), false),
         }
     }
     (items, errors)
+}
+
+/// Until when those of `backends` are waited for that are coming up.
+pub(super) fn come_up_until(backends: &[Backend<'_>]) -> Instant {
+    let is_one_up = backends.iter().any(|backend| backend.is_up());
+    Instant::now() + if is_one_up { BESIDE_OTHERS } else { FAN_OUT }
 }
 
 /// All sessions of one backend, or of all that can be reached.
@@ -53,15 +62,30 @@ pub(super) async fn all_sessions(
 }
 
 /// Those in one of `states`; none of these: all.
-async fn sessions_of<'a>(members: &[&'a Member], states: &'a [State]) -> (Vec<(String, Session)>, Vec<BackendError>) {
-    let list = |member: &&'a Member| (member.name(), member.watched.backend.list_sessions(states));
-    all_of(members.iter().map(list)).await
+async fn sessions_of(backends: &[Backend<'_>], states: &[State]) -> (Vec<(String, Session)>, Vec<BackendError>) {
+    let until = come_up_until(backends);
+    all_of(
+        backends
+            .iter()
+            .map(|backend| (backend.name(), list(*backend, states, until))),
+    )
+    .await
+}
+
+async fn list(backend: Backend<'_>, states: &[State], until: Instant) -> Result<Listed<Session>, ToolError> {
+    let member = backend.member_until(until).await?;
+    let listed = member.watched.backend.list_sessions(states).await;
+    listed.map_err(|error| ToolError::of(member.name(), error))
 }
 
 /// A session named for reading: by its whole id, which is asked for directly, or by less, which is looked up.
-pub(super) async fn readable<'a>(reach: Reach<'a>, given: &str) -> Result<(&'a Member, Session), ToolError> {
+pub(super) async fn readable(reach: Reach<'_>, given: &str) -> Result<(Arc<Member>, Session), ToolError> {
     let mut fault = None;
-    if let Ok((member, id)) = reach.whole_id(given) {
+    if let Some((backend, id)) = given.split_once('/')
+        && !id.is_empty()
+        && reach.view.holds(backend)
+    {
+        let member = reach.member(Some(backend)).await?;
         match member.watched.backend.get_session(id).await {
             Ok(session) => return Ok((member, session)),
             Err(Error::NotFound(_)) => {}
@@ -69,21 +93,24 @@ pub(super) async fn readable<'a>(reach: Reach<'a>, given: &str) -> Result<(&'a M
         }
     }
     match (any_id(reach, given).await, fault) {
-        (Ok((member, id)), _) => Ok((member, member.session(&id).await?)),
+        (Ok((member, id)), _) => {
+            let session = member.session(&id).await?;
+            Ok((member, session))
+        }
         // What could not be looked at is not told as one that is not there.
         (Err(unknown), fault) => Err(fault.unwrap_or(unknown)),
     }
 }
 
 /// The backend of a session and the id within it, where a name or a prefix that only one session has will do.
-pub(super) async fn any_id<'a>(reach: Reach<'a>, given: &str) -> Result<(&'a Member, String), ToolError> {
-    let (members, wanted) = match given.split_once('/') {
+pub(super) async fn any_id(reach: Reach<'_>, given: &str) -> Result<(Arc<Member>, String), ToolError> {
+    let (backends, wanted) = match given.split_once('/') {
         Some((backend, id)) if reach.view.holds(backend) => (reach.some(Some(backend))?, id),
         _ => (reach.some(None)?, given),
     };
-    let (sessions, errors) = sessions_of(&members, &[]).await;
+    let (sessions, errors) = sessions_of(&backends, &[]).await;
     let (backend, id) = pick(given, wanted, &sessions, &errors)?;
-    Ok((reach.member(Some(&backend))?, id))
+    Ok((reach.member(Some(&backend)).await?, id))
 }
 
 /// The one session that `wanted` names: by id, else by name, else by a prefix of either.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::pages::{self, Page};
 use super::settle::{self, Rest};
-use super::{Answer, Caller, Desk, Member, ToolError, find, transcript, words};
+use super::{Answer, Caller, Condition, Desk, Member, ToolError, find, members, transcript, words};
 use crate::catalog::answers::{Acted, Backend, Logs, NewOption, Project, Projects, Prompts, Sessions};
 use crate::catalog::arguments::{
     CheckPrompts, GetLogs, GetSessionStatus, ListProjects, ListSessions, MAX_LINES, MAX_SESSIONS, MAX_WAIT,
@@ -53,7 +53,7 @@ pub(super) async fn get_session_status(
     if !wait.is_zero() {
         caller.enter_wait()?;
         let deadline = Instant::now() + wait;
-        match settle::settled(caller, member, &session.id, None, deadline).await {
+        match settle::settled(caller, &member, &session.id, None, deadline).await {
             Rest::Left(left) => return Err(left.into()),
             Rest::Gone => {
                 let (backend, id) = (member.name(), &session.id);
@@ -74,15 +74,17 @@ pub(super) async fn get_logs(desk: &Desk, caller: &Caller, wanted: GetLogs) -> R
     within("lines", wanted.lines, MAX_LINES)?;
     let (member, session) = find::readable(desk.reach(caller), &wanted.session_id).await?;
     let logs = match wanted.view.as_deref() {
-        Some(transcript::VIEW) if transcript::is_kept(member) => transcript::read(member, &session.id, &wanted).await?,
+        Some(transcript::VIEW) if transcript::is_kept(&member) => {
+            transcript::read(&member, &session.id, &wanted).await?
+        }
         view => {
-            has_view(member, view)?;
+            has_view(&member, view)?;
             if wanted.since.is_some() {
                 return Err(ToolError::refused(
                     "`since` is for the view `transcript` alone; `after` takes the `next` of an earlier answer",
                 ));
             }
-            log(member, &session.id, &wanted).await?
+            log(&member, &session.id, &wanted).await?
         }
     };
     let logs = Logs {
@@ -130,30 +132,53 @@ fn views(member: &Member) -> Vec<String> {
 }
 
 pub(super) async fn list_projects(desk: &Desk, caller: &Caller, wanted: ListProjects) -> Result<Answer, ToolError> {
-    let members = desk.reach(caller).some(wanted.backend.as_deref())?;
-    let able = members
+    let backends = desk.reach(caller).some(wanted.backend.as_deref())?;
+    let until = find::come_up_until(&backends);
+    let asked = backends
         .iter()
-        .filter(|member| member.watched.backend.has(Interface::Projects));
-    let asked = able.map(|member| (member.name(), projects_of(member)));
+        .map(|backend| (backend.name(), projects_of(*backend, until)));
     let (projects, errors) = find::all_of(asked).await;
     let default = desk.reach(caller).view.default();
     let projects = Projects {
         errors,
-        backends: members.iter().map(|member| of_backend(member, default)).collect(),
+        backends: backends.iter().map(|backend| of_backend(*backend, default)).collect(),
         projects: projects.into_iter().map(of_project).collect(),
     };
     Ok(Answer::of(projects.text(), &projects))
 }
 
 /// The projects of a backend. That it does not support them is the same as not exporting them.
-async fn projects_of(member: &Member) -> Result<Listed<session::Project>, Error> {
-    match member.watched.backend.list_projects().await {
+async fn projects_of(backend: members::Backend<'_>, until: Instant) -> Result<Listed<session::Project>, ToolError> {
+    let member = backend.member_until(until).await?;
+    let backend = &member.watched.backend;
+    if !backend.has(Interface::Projects) {
+        return Ok(Listed::default());
+    }
+    match backend.list_projects().await {
         Err(Error::Unsupported) => Ok(Listed::default()),
-        listed => listed,
+        listed => listed.map_err(|error| ToolError::of(member.name(), error)),
     }
 }
 
-fn of_backend(member: &Member, default: Option<&str>) -> Backend {
+fn of_backend(backend: members::Backend<'_>, default: Option<&str>) -> Backend {
+    let is_default = default == Some(backend.name());
+    let about = match backend.condition() {
+        Condition::Up(member) => return of_member(&member, is_default),
+        Condition::ComingUp => "It is coming up: what it can do is not known yet.".to_owned(),
+        Condition::Down { why, .. } => format!("It is down: {why}"),
+    };
+    Backend {
+        name: backend.name().to_owned(),
+        about,
+        default: is_default,
+        verbs: Vec::new(),
+        agents: Vec::new(),
+        views: Vec::new(),
+        options: Vec::new(),
+    }
+}
+
+fn of_member(member: &Member, default: bool) -> Backend {
     let description = &member.watched.backend.description;
     let option = |option: &session::OptionSpec| NewOption {
         name: option.name.clone(),
@@ -165,7 +190,7 @@ fn of_backend(member: &Member, default: Option<&str>) -> Backend {
     Backend {
         name: member.name().to_owned(),
         about: description.about.clone(),
-        default: default == Some(member.name()),
+        default,
         verbs: verbs(member),
         agents: member.agents.clone(),
         views: views(member),

@@ -1,120 +1,161 @@
-//! The backends that calls are done with. A caller reaches only those that it may know of.
+//! All backends that are configured. A caller reaches only those that it may know of.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use super::ToolError;
-use super::words::of_log;
+use futures::future::select_all;
+use tokio::time::timeout_at;
+
+use super::member::Member;
+use super::seats::{Condition, Seat, Seats};
+use super::{Caller, ToolError};
 use crate::catalog::View;
-use crate::session::{LogPage, LogQuery, Session};
+use crate::session::Timestamp;
 use crate::text::{NAMED, escaped};
-use crate::watch::Watched;
 
-/// Lines of new output in an answer.
-const LINES: u32 = 400;
+/// How long a call waits for a backend that is coming up.
+pub(super) const COMES_UP: Duration = Duration::from_secs(30);
 
-/// A backend that calls are done with.
-pub struct Member {
-    /// It with its loop.
-    pub watched: Arc<Watched>,
-    /// Names of its agents that are installed, the preferred one first.
-    pub agents: Vec<String>,
-    /// Whether a trust question may be answered from afar.
-    pub remote_trust: bool,
-}
-
-impl Member {
-    pub(crate) fn name(&self) -> &str {
-        &self.watched.backend.name
-    }
-
-    /// One session as it is now.
-    pub(crate) async fn session(&self, id: &str) -> Result<Session, ToolError> {
-        let session = self.watched.backend.get_session(id).await;
-        session.map_err(|error| ToolError::of(self.name(), error))
-    }
-
-    /// Where the session's log ends now, if that can be read.
-    pub(crate) async fn cursor(&self, id: &str) -> Option<String> {
-        let query = LogQuery {
-            view: None,
-            lines: 1,
-            after: None,
-        };
-        Some(self.watched.backend.read_log(id, &query).await.ok()?.next)
-    }
-
-    /// What the session printed since `after`, if that can be read.
-    pub(crate) async fn output_since(&self, id: &str, after: Option<&str>) -> Option<LogPage> {
-        let query = LogQuery {
-            view: None,
-            lines: LINES,
-            after: Some(after?.to_owned()),
-        };
-        let page = self.watched.backend.read_log(id, &query).await.ok()?;
-        Some(LogPage {
-            text: of_log(page.text, false).await,
-            ..page
-        })
-    }
-}
-
-/// Every backend. What is done for a caller reaches them through [`Members::within`] alone, so that nothing about the
-/// others can slip into an answer.
-pub(crate) struct Members(BTreeMap<String, Member>);
+/// Every backend, whether it is up or not. What is done for a caller reaches them through [`Members::within`] alone, so
+/// that nothing about the others can slip into an answer.
+pub(crate) struct Members(Seats);
 
 impl Members {
-    pub(crate) fn new(members: Vec<Member>) -> Self {
-        let named = |member: Member| (member.name().to_owned(), member);
-        Self(members.into_iter().map(named).collect())
+    /// Those called `names`, which are all coming up.
+    pub(crate) fn new<'a>(names: impl Iterator<Item = &'a str>) -> Self {
+        Self(
+            names
+                .map(|name| (name.to_owned(), Seat::new(name.to_owned())))
+                .collect(),
+        )
     }
 
-    /// Every one, for the host itself.
-    pub(crate) fn all(&self) -> impl Iterator<Item = &Member> {
-        self.0.values()
+    /// Every one with its name, for the host itself.
+    pub(crate) fn conditions(&self) -> impl Iterator<Item = (&str, Condition)> {
+        self.0.values().map(|seat| (seat.name(), seat.condition()))
     }
 
-    /// Those that are in `view`.
-    pub(crate) fn within<'a>(&'a self, view: View<'a>) -> Reach<'a> {
-        Reach { members: self, view }
+    /// Whether none is coming up.
+    pub(crate) fn are_settled(&self) -> bool {
+        !self.0.values().any(Seat::is_coming_up)
+    }
+
+    /// Waits until none is coming up.
+    pub(crate) async fn settled(&self) {
+        for seat in self.0.values() {
+            seat.settled().await;
+        }
+    }
+
+    /// The backend `member` is up.
+    pub(crate) fn take(&self, member: Member) {
+        if let Some(seat) = self.0.get(member.name()) {
+            seat.take(member);
+        }
+    }
+
+    /// The backend called `name` could not start at the time `now`. Answers why in one line, where that is news.
+    pub(crate) fn lower(&self, name: &str, why: &str, now: Timestamp) -> Option<Arc<str>> {
+        self.0.get(name)?.lower(why, now)
+    }
+
+    /// Those that `caller` may know of, who sees `view`.
+    pub(crate) fn within<'a>(&'a self, view: View<'a>, caller: &'a Caller) -> Reach<'a> {
+        Reach {
+            members: self,
+            view,
+            caller,
+        }
     }
 }
 
-/// The backends that one caller may know of: the others do not exist.
+/// The backends that one caller may know of: the others do not exist. Who asks for one waits while it is coming up.
 #[derive(Clone, Copy)]
 pub(crate) struct Reach<'a> {
     members: &'a Members,
     /// Their names.
     pub(crate) view: View<'a>,
+    caller: &'a Caller,
 }
 
 impl<'a> Reach<'a> {
     /// The one called `name`, else the default one.
-    pub(crate) fn member(self, name: Option<&str>) -> Result<&'a Member, ToolError> {
-        Ok(&self.members.0[self.view.backend(name)?])
+    pub(crate) async fn member(self, name: Option<&str>) -> Result<Arc<Member>, ToolError> {
+        self.member_until(name, Instant::now() + COMES_UP).await
     }
 
-    /// The one called `name`, or all of them.
-    pub(crate) fn some(self, name: Option<&str>) -> Result<Vec<&'a Member>, ToolError> {
-        match name {
-            Some(name) => Ok(vec![self.member(Some(name))?]),
-            None => Ok(self
-                .view
-                .some()?
-                .into_iter()
-                .map(|name| &self.members.0[name])
-                .collect()),
-        }
+    /// The same for who waits until `deadline`.
+    pub(crate) async fn member_until(self, name: Option<&str>, deadline: Instant) -> Result<Arc<Member>, ToolError> {
+        let seat = &self.members.0[self.view.backend(name)?];
+        seat.member(self.caller, deadline).await
+    }
+
+    /// The one called `name`, or all of them, whether they are up or not.
+    pub(crate) fn some(self, name: Option<&str>) -> Result<Vec<Backend<'a>>, ToolError> {
+        let names = match name {
+            Some(name) => vec![self.view.backend(Some(name))?],
+            None => self.view.some()?,
+        };
+        let backend = |name| Backend {
+            seat: &self.members.0[name],
+            caller: self.caller,
+        };
+        Ok(names.into_iter().map(backend).collect())
     }
 
     /// The backend and the id within it of a session named by its whole id, as all that acts on one takes it.
-    pub(crate) fn whole_id(self, session_id: &str) -> Result<(&'a Member, &str), ToolError> {
+    pub(crate) async fn whole_id(self, session_id: &str) -> Result<(Arc<Member>, &str), ToolError> {
         match session_id.split_once('/') {
-            Some((backend, id)) if !id.is_empty() => Ok((self.member(Some(backend))?, id)),
+            Some((backend, id)) if !id.is_empty() => Ok((self.member(Some(backend)).await?, id)),
             _ => Err(ToolError::refused(format!(
                 "`{}` is no whole session id; write `backend/id` as list_sessions shows it",
                 escaped(session_id, NAMED)
             ))),
         }
+    }
+
+    /// Waits until one of `names` that is coming up is up or down, at the longest until `deadline`. Answers whether one is
+    /// now.
+    pub(crate) async fn one_settles(self, names: &[&str], deadline: Instant) -> bool {
+        let seats = names.iter().filter_map(|name| self.members.0.get(*name));
+        let coming = seats.filter(|seat| seat.is_coming_up());
+        let settled: Vec<_> = coming.map(|seat| Box::pin(seat.settled())).collect();
+        if settled.is_empty() {
+            return false;
+        }
+        let first = self
+            .caller
+            .take_turn(timeout_at(deadline.into(), select_all(settled)))
+            .await;
+        matches!(first, Ok(Ok(_)))
+    }
+}
+
+/// A backend that one caller may know of.
+#[derive(Clone, Copy)]
+pub(crate) struct Backend<'a> {
+    seat: &'a Seat,
+    caller: &'a Caller,
+}
+
+impl<'a> Backend<'a> {
+    /// Its name.
+    pub(crate) fn name(self) -> &'a str {
+        self.seat.name()
+    }
+
+    /// How it is now.
+    pub(crate) fn condition(self) -> Condition {
+        self.seat.condition()
+    }
+
+    /// Whether it is up now.
+    pub(crate) fn is_up(self) -> bool {
+        self.seat.is_up()
+    }
+
+    /// It, once it is up; see [`Reach::member`].
+    pub(crate) async fn member_until(self, deadline: Instant) -> Result<Arc<Member>, ToolError> {
+        self.seat.member(self.caller, deadline).await
     }
 }

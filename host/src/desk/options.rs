@@ -9,11 +9,11 @@ use crate::catalog::arguments::SetSession;
 use crate::session::{Error, OptionState};
 
 pub(super) async fn set_session(desk: &Desk, caller: &Caller, wanted: SetSession) -> Result<Answer, ToolError> {
-    let (member, id) = desk.reach(caller).whole_id(&wanted.session_id)?;
+    let (member, id) = desk.reach(caller).whole_id(&wanted.session_id).await?;
     let mut receipt = None;
     let mut notes = Vec::new();
     {
-        let _turn = turn_of(caller, member, id).await?;
+        let _turn = turn_of(caller, &member, id).await?;
         for (name, value) in &wanted.options {
             let set = member.watched.backend.set_option(id, name, value).await;
             match effect(member.name(), set) {
@@ -29,10 +29,10 @@ pub(super) async fn set_session(desk: &Desk, caller: &Caller, wanted: SetSession
         }
     }
     let options = match receipt {
-        None => listed(member, id)
+        None => listed(&member, id)
             .await
             .map_err(|error| ToolError::of(member.name(), error))?,
-        Some(_) => match soon(caller, listed(member, id)).await {
+        Some(_) => match soon(caller, listed(&member, id)).await {
             Some(Ok(options)) => options,
             Some(Err(error)) => {
                 let why = answer::describe(member.name(), error);

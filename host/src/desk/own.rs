@@ -17,7 +17,7 @@ use crate::store::audit::Outcome;
 use crate::text::marked;
 
 pub(super) async fn call_own_tool(desk: &Desk, caller: &Caller, wanted: OwnCall<'_>) -> Result<Answer, ToolError> {
-    let member = desk.reach(caller).member(Some(wanted.backend))?;
+    let member = desk.reach(caller).member(Some(wanted.backend)).await?;
     let name = wanted.tool;
     let access = match wanted.scope {
         Scope::Read => Access::Read,

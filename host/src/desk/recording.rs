@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use tracing::Instrument as _;
 
 use super::{Answer, Caller, Desk, ToolError, log_line};
+use crate::catalog::Catalog;
 use crate::store::Recorder;
 use crate::store::audit::{Entry, Event, Outcome, Unrecorded};
 
@@ -37,9 +38,10 @@ impl Desk {
         name: &str,
         given: Map<String, Value>,
     ) -> Result<Answer, ToolError> {
-        let mut entry = self.entry(caller, recorder, name, &given);
         let began = Instant::now();
-        let begun = match self.catalog.acts(&caller.principal, name) {
+        let catalog = self.catalog_for(caller, name, &given).await;
+        let mut entry = entry(&catalog, caller, recorder, name, &given);
+        let begun = match catalog.acts(&caller.principal, name) {
             true => recorder.intend(&entry).await.map(Some),
             false => recorder.ready().await.map(|()| None),
         };
@@ -52,7 +54,9 @@ impl Desk {
             }
         };
         // A fault is recorded as well before it goes on.
-        let ended = AssertUnwindSafe(self.answer(caller, name, given)).catch_unwind().await;
+        let ended = AssertUnwindSafe(self.answer(&catalog, caller, name, given))
+            .catch_unwind()
+            .await;
         entry.duration = Some(began.elapsed());
         match &ended {
             Ok(Ok(answer)) => note(&mut entry, answer),
@@ -72,28 +76,28 @@ impl Desk {
         let outcome = ended.unwrap_or_else(|fault| resume_unwind(fault));
         match (recorded, acted) {
             (Ok(_), _) => outcome,
-            (Err(why), Some(_)) => unconcluded(outcome, why, self.catalog.has_notes(name)),
+            (Err(why), Some(_)) => unconcluded(outcome, why, catalog.has_notes(name)),
             (Err(why), None) => Err(unread(why)),
         }
     }
+}
 
-    /// What is known before the call.
-    fn entry(&self, caller: &Caller, recorder: &Recorder, name: &str, given: &Map<String, Value>) -> Entry {
-        let (digest, text) = recorder.arguments(given);
-        let (backend, session) = self.catalog.target(&caller.principal, name, given);
-        Entry {
-            at: SystemTime::now(),
-            event: Event::Call,
-            principal: caller.principal.id().to_owned(),
-            tool: name.to_owned(),
-            backend,
-            session,
-            arguments: Some(digest),
-            outcome: Outcome::Done,
-            duration: None,
-            cost: None,
-            text,
-        }
+/// What is known before the call.
+fn entry(catalog: &Catalog, caller: &Caller, recorder: &Recorder, name: &str, given: &Map<String, Value>) -> Entry {
+    let (digest, text) = recorder.arguments(given);
+    let (backend, session) = catalog.target(&caller.principal, name, given);
+    Entry {
+        at: SystemTime::now(),
+        event: Event::Call,
+        principal: caller.principal.id().to_owned(),
+        tool: name.to_owned(),
+        backend,
+        session,
+        arguments: Some(digest),
+        outcome: Outcome::Done,
+        duration: None,
+        cost: None,
+        text,
     }
 }
 

@@ -18,20 +18,20 @@ pub(super) async fn respond_to_prompt(
     caller: &Caller,
     wanted: RespondToPrompt,
 ) -> Result<Answer, ToolError> {
-    let (member, id) = desk.reach(caller).whole_id(&wanted.session_id)?;
     let wait = look::wait(wanted.wait_seconds)?;
     let end = Instant::now() + wait;
+    let (member, id) = desk.reach(caller).whole_id(&wanted.session_id).await?;
     if !wait.is_zero() {
         caller.enter_wait()?;
     }
-    let mut deed = Deed::new(member, id, Kind::Answer, Receipt::Confirmed);
+    let mut deed = Deed::new(&member, id, Kind::Answer, Receipt::Confirmed);
     let response = Response {
         response: wanted.response.map(|text| as_typed(&text, &mut deed)),
         choices: wanted.choices.unwrap_or_default(),
         text: wanted.text.map(|text| as_typed(&text, &mut deed)),
     };
     {
-        let _turn = turn_of(caller, member, id).await?;
+        let _turn = turn_of(caller, &member, id).await?;
         let session = caller.while_there(member.session(id)).await??;
         if session.prompts.is_empty() {
             return Err(ToolError::refused(format!(
@@ -46,7 +46,7 @@ pub(super) async fn respond_to_prompt(
             .and_then(|prompt| Ok((prompt, prompts::read(prompt, &response, member.remote_trust)?)));
         let (prompt, answer) = match meant {
             Ok(meant) => meant,
-            Err(why) => return Ok(refused(desk, caller, member, session, &why)),
+            Err(why) => return Ok(refused(desk, caller, &member, session, &why)),
         };
         let together = groups::of(&session.prompts, prompt);
         let kept = desk
@@ -55,7 +55,7 @@ pub(super) async fn respond_to_prompt(
             .keep(caller, &wanted.session_id, &together, prompt, answer);
         let answers = match kept {
             Ok(answers) => answers,
-            Err(missing) => return Ok(incomplete(desk, caller, member, session.clone(), missing)),
+            Err(missing) => return Ok(incomplete(desk, caller, &member, session.clone(), missing)),
         };
         if !wait.is_zero() {
             deed.after = caller.while_there(member.cursor(id)).await?;

@@ -20,14 +20,14 @@ pub(super) async fn interrupt_session(
     if let Some(message) = &wanted.message_id {
         return cancel_message(desk, caller, &wanted.session_id, message).await;
     }
-    let (member, id) = desk.reach(caller).whole_id(&wanted.session_id)?;
+    let (member, id) = desk.reach(caller).whole_id(&wanted.session_id).await?;
     let dropped = wanted.queued && desk.senders.drop_waiting(&wanted.session_id, None);
-    let mut deed = Deed::new(member, id, Kind::Interrupt, Receipt::Confirmed);
+    let mut deed = Deed::new(&member, id, Kind::Interrupt, Receipt::Confirmed);
     if dropped {
         deed.notes.push("Messages that waited for it were dropped.".into());
     }
     let done = async {
-        let _turn = turn_of(caller, member, id).await?;
+        let _turn = turn_of(caller, &member, id).await?;
         match member.watched.backend.interrupt(id).await {
             // To drop what waits was all that could be done where the session itself is at rest.
             Err(Failure {
@@ -51,11 +51,11 @@ pub(super) async fn interrupt_session(
 
 /// Takes back one message: one that waits here, or one that the backend keeps.
 async fn cancel_message(desk: &Desk, caller: &Caller, session_id: &str, message: &str) -> Result<Answer, ToolError> {
-    let (member, id) = desk.reach(caller).whole_id(session_id)?;
-    let mut deed = Deed::new(member, id, Kind::Cancel, Receipt::Confirmed);
+    let (member, id) = desk.reach(caller).whole_id(session_id).await?;
+    let mut deed = Deed::new(&member, id, Kind::Cancel, Receipt::Confirmed);
     deed.message_id = Some(message.to_owned());
     if !desk.senders.drop_waiting(session_id, Some(message)) {
-        let _turn = turn_of(caller, member, id).await?;
+        let _turn = turn_of(caller, &member, id).await?;
         let cancelled = member.watched.backend.cancel_message(id, message).await;
         match cancelled {
             Err(Failure {
@@ -81,10 +81,10 @@ pub(super) async fn terminate_session(
     caller: &Caller,
     wanted: TerminateSession,
 ) -> Result<Answer, ToolError> {
-    let (member, id) = desk.reach(caller).whole_id(&wanted.session_id)?;
+    let (member, id) = desk.reach(caller).whole_id(&wanted.session_id).await?;
     let dropped = desk.senders.drop_waiting(&wanted.session_id, None);
     let done = async {
-        let _turn = turn_of(caller, member, id).await?;
+        let _turn = turn_of(caller, &member, id).await?;
         effect(member.name(), member.watched.backend.terminate(id).await)
     };
     let doubt = match done.await {

@@ -71,7 +71,7 @@ impl Server {
                 access.clone(),
                 recorder,
                 Arc::default(),
-                [].into(),
+                Vec::new,
                 admission,
                 TaskTracker::new(),
             ),

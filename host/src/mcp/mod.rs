@@ -1,6 +1,6 @@
 //! The Model Context Protocol: the only place that names rmcp.
 //!
-//! [`Server`] answers the protocol, whatever carries it: the [`Catalog`] says what there is, the [`Desk`] does it; [`http_service`], [`serve_stream`] and
+//! [`Server`] answers the protocol, whatever carries it: the catalog says what there is, the [`Desk`] does it; [`http_service`], [`serve_stream`] and
 //! [`Client`] are the ways in.
 
 mod client;
@@ -9,6 +9,7 @@ mod lines;
 mod misshapen;
 mod paced;
 mod schema;
+mod shown;
 mod turns;
 
 use std::iter;
@@ -44,18 +45,21 @@ use tokio_util::task::TaskTracker;
 pub use self::client::{Called, Client};
 use self::finishing::Finishing;
 use self::paced::Paced;
+use self::shown::{Latest, Shown};
 use self::turns::InTurn;
 use crate::admission::{Admission, Place, Refusal};
-use crate::catalog::{self, Catalog};
+use crate::catalog;
 use crate::desk::{Answer, Caller, Desk, ToolError};
 use crate::principal::{Principal, Scope, StepUp};
 use crate::session::Content;
 use crate::store::Recorder;
 use crate::store::audit::Outcome;
-use crate::text::{clean, clean_json, clean_object, short_line};
+use crate::text::{clean, clean_json, short_line};
 
 /// How long a client may keep the tool list, in milliseconds.
 const LIST_TTL: u64 = 60_000;
+/// The same while backends are coming up, which may bring tools.
+const UNSETTLED_TTL: u64 = 1_000;
 /// How long calls of a stream may still come to their answers after the end has come: what waits is answered at once.
 const LAST_CALLS: Duration = Duration::from_secs(4);
 /// How long their answers may still be written then.
@@ -73,13 +77,13 @@ const INSTRUCTIONS: &str = "berth is a remote control for coding-agent sessions.
 /// Answers MCP requests.
 #[derive(Clone)]
 pub struct Server {
-    catalog: Arc<Catalog>,
     desk: Arc<Desk>,
     /// Where calls are recorded.
     recorder: Recorder,
     /// Where calls get their places that have none yet.
     admission: Admission,
-    tools: Arc<[Tool]>,
+    /// The tools as clients see them.
+    shown: Latest,
     /// Who calls, where the carrier itself says so; else the request must.
     caller: Option<Principal>,
     /// The calls that whoever ends berth waits for.
@@ -105,8 +109,7 @@ impl Server {
             answering: TaskTracker::new(),
             recorder,
             admission,
-            tools: desk.catalog().tools().iter().map(describe).collect(),
-            catalog: desk.catalog().clone(),
+            shown: Latest::default(),
             desk,
             caller: None,
             ending,
@@ -118,6 +121,10 @@ impl Server {
     pub fn for_principal(mut self, principal: Principal) -> Self {
         self.caller = Some(principal);
         self
+    }
+
+    fn shown(&self) -> Arc<Shown> {
+        self.shown.of(self.desk.catalog())
     }
 
     fn principal(&self, context: &RequestContext<RoleServer>) -> Result<Principal, ErrorData> {
@@ -167,17 +174,23 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let principal = self.principal(&context)?;
-        let tools = self.catalog.tools_of(&principal).filter_map(|(tool, scope)| {
-            let described = self.get_tool(&tool.name)?;
+        self.desk.started().await;
+        let ttl = match self.desk.is_settled() {
+            true => LIST_TTL,
+            false => UNSETTLED_TTL,
+        };
+        let shown = self.shown();
+        let tools = shown.catalog.tools_of(&principal).filter_map(|(tool, scope)| {
+            let described = shown.tool(&tool.name)?;
             Some(described.with_annotations(hints(tool, scope)))
         });
         Ok(ListToolsResult::with_all_items(tools.collect())
-            .with_ttl_ms(LIST_TTL)
+            .with_ttl_ms(ttl)
             .with_cache_scope(CacheScope::Private))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        self.tools.iter().find(|tool| tool.name == name).cloned()
+        self.shown().tool(name)
     }
 
     async fn get_prompt(
@@ -226,20 +239,9 @@ impl ServerHandler for Server {
             gone: context.ct.clone(),
             ending: self.ending.clone(),
         };
-        // A client of the later revisions is told by the protocol that a tool is not there; those before hide such an
-        // error's words from the model, which needs them.
-        let unknown =
-            context.meta.protocol_version().is_some() && !self.catalog.knows(&caller.principal, &request.name);
-        let lacking = context
-            .extensions
-            .get::<http::request::Parts>()
-            .and_then(|parts| parts.extensions.get::<StepUp>())
-            .filter(|_| self.catalog.lacks(&caller.principal, &request.name).is_some())
-            .cloned();
-        let promises = self
-            .catalog
-            .tool(&request.name)
-            .is_some_and(|tool| tool.output.is_some());
+        let parts = context.extensions.get::<http::request::Parts>();
+        let step_up = parts.and_then(|parts| parts.extensions.get::<StepUp>()).cloned();
+        let (principal, name) = (caller.principal.clone(), request.name.clone());
         let (desk, recorder) = (self.desk.clone(), self.recorder.clone());
         let call = async move {
             let arguments = request.arguments.unwrap_or_default();
@@ -247,7 +249,15 @@ impl ServerHandler for Server {
         };
         let _answering = self.answering.token();
         // A caller who goes away must not leave a message half typed.
-        match Finishing::new(AssertUnwindSafe(call).catch_unwind(), &self.under_way).await {
+        let ended = Finishing::new(AssertUnwindSafe(call).catch_unwind(), &self.under_way).await;
+        // As it is after the call, which may have waited for the backend that has its tool.
+        let catalog = self.desk.catalog();
+        // A client of the later revisions is told by the protocol that a tool is not there; those before hide such an
+        // error's words from the model, which needs them.
+        let unknown = context.meta.protocol_version().is_some() && !catalog.knows(&principal, &name);
+        let lacking = step_up.filter(|_| catalog.lacks(&principal, &name).is_some());
+        let promises = catalog.tool(&name).is_some_and(|tool| tool.output.is_some());
+        match ended {
             Ok(Err(error)) if unknown => Err(ErrorData::invalid_params(clean(&error.to_string()), None)),
             Ok(answer) => {
                 if let (Err(error), Some(step_up)) = (&answer, lacking) {
@@ -343,17 +353,6 @@ where
 pub fn refusal_line(why: &str) -> String {
     let error = json!({"jsonrpc": "2.0", "id": null, "error": {"code": ErrorCode::INTERNAL_ERROR.0, "message": why}});
     format!("{error}\n")
-}
-
-/// A tool as clients see it, but for its hints. Names, descriptions and schemas of plugins are foreign text as well.
-fn describe(tool: &catalog::Tool) -> Tool {
-    let input = schema::body_only(clean_object(tool.input.clone()));
-    let mut described =
-        Tool::new(tool.name.clone(), clean(&tool.description), Arc::new(input)).with_title(clean(&tool.title));
-    if let Some(output) = &tool.output {
-        described = described.with_raw_output_schema(Arc::new(clean_object(output.clone())));
-    }
-    described
 }
 
 /// What a client may take a tool for, whose caller needs `scope` for it.

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
+use rayon::ThreadPoolBuilder;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 use wasmtime::component::{Component, InstancePre};
@@ -186,7 +187,11 @@ fn not_a_component(beginning: &[u8]) -> Option<&'static str> {
 
 pub(crate) fn compile(engine: &Engine, origin: &str, bytes: &[u8]) -> Result<Component, LoadError> {
     // `from_binary` takes components only; the text format and precompiled code are never accepted.
-    Component::from_binary(&engine.inner, bytes).map_err(|cause| LoadError::NotAComponent {
+    let compile = || Component::from_binary(&engine.inner, bytes);
+    // Threads of its own: in the ones that all share, a small plugin would wait for all of a large one.
+    let threads = ThreadPoolBuilder::new().thread_name(|_| "compile".into()).build();
+    let compiled = threads.map_or_else(|_| compile(), |threads| threads.install(compile));
+    compiled.map_err(|cause| LoadError::NotAComponent {
         origin: origin.to_owned(),
         cause: in_one_line(&format!("{cause:#}")),
     })

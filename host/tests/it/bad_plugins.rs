@@ -4,6 +4,7 @@ use berth_guests::dummy;
 use sha2::{Digest, Sha256};
 
 use crate::berth::Place;
+use crate::members::refusals;
 
 const CONTRACT: &str = include_str!("../../../plugins/sdk/wit/backend.wit");
 const ONE: &str = "[backends.local]\nplugin = \"./one.wasm\"\n";
@@ -84,7 +85,7 @@ async fn a_component_that_lacks_verbs_is_refused() {
 }
 
 #[tokio::test]
-async fn a_component_of_another_contract_is_refused_by_every_command_with_what_differs() {
+async fn a_component_of_another_contract_is_refused_with_what_differs() {
     let field = ("summary: option<string>,", "summary: string,");
     let cases = [
         (
@@ -100,12 +101,10 @@ async fn a_component_of_another_contract_is_refused_by_every_command_with_what_d
         let place = Place::new(ONE);
         place.write("one.wasm", dummy(&CONTRACT.replacen(from, to, 1), "backend"), 0o644);
         let file = place.name("one.wasm");
-        for command in [&["check"][..], &["serve"], &["stdio"], &["plugin", "inspect", &file]] {
-            let complaint = place.complaint(command).await;
-            assert!(
-                complaint.contains(&file) && complaint.contains(expected),
-                "{command:?}: {complaint}"
-            );
+        let inspected = place.complaint(&["plugin", "inspect", &file]).await;
+        let [checked, served] = refusals(&place, "local").await;
+        for complaint in [inspected, checked, served] {
+            assert!(complaint.contains(&file) && complaint.contains(expected), "{complaint}");
         }
     }
 }
@@ -121,14 +120,13 @@ async fn a_component_of_a_later_version_of_this_contract_loads() {
 }
 
 #[tokio::test]
-async fn a_file_with_another_digest_than_the_pinned_one_stops_the_start() {
+async fn a_file_with_another_digest_than_the_pinned_one_is_refused() {
     let pinned = "0".repeat(64);
     let place = Place::new(&format!(
         "[backends.local]\nplugin = \"./misbehaving.wasm\"\nsha256 = \"{pinned}\"\n"
     ));
     let found = hex(&std::fs::read(berth_guests::MISBEHAVING).unwrap());
-    for command in ["check", "serve", "stdio"] {
-        let complaint = place.complaint(&[command]).await;
+    for complaint in refusals(&place, "local").await {
         assert!(complaint.contains(&place.name("misbehaving.wasm")), "{complaint}");
         assert!(
             complaint.contains(&pinned) && complaint.contains(&format!("sha256 = \"{found}\"")),

@@ -10,9 +10,9 @@ use reqwest::header;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::unix::pipe;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
 /// How long anything may take before a test counts it as hanging.
@@ -237,14 +237,40 @@ impl Called {
 }
 
 impl Berth {
-    /// Starts `berth serve` in `place` and waits until it listens.
+    /// Starts `berth serve` in `place` and waits until each backend is up or down.
     pub(crate) async fn serve(place: &Place) -> Self {
         let command = place.command(&["serve", "--config", &place.name("config.toml")]);
         Self::start(place, command).await
     }
 
     /// The same for a command that becomes `berth serve`.
-    pub(crate) async fn start(place: &Place, mut command: Command) -> Self {
+    pub(crate) async fn start(place: &Place, command: Command) -> Self {
+        let (berth, mut greeting) = Self::listening(place, command).await;
+        let mut coming = Vec::new();
+        while let Ok(Some(line)) = timeout(PATIENCE, greeting.next_line()).await.expect("no greeting") {
+            match line
+                .strip_prefix("Backend ")
+                .and_then(|line| line.strip_suffix(" is coming up"))
+            {
+                Some(backend) => coming.push(backend.to_owned()),
+                None if line.starts_with("Tools: ") => break,
+                None => {}
+            }
+        }
+        tokio::spawn(async move { while let Ok(Some(_)) = greeting.next_line().await {} });
+        for backend in coming {
+            let told = ["up", "down"].map(|how| format!("backend `{backend}` is {how}"));
+            let deadline = Instant::now() + PATIENCE;
+            while !told.iter().any(|told| place.read("log").contains(told)) {
+                assert!(Instant::now() < deadline, "backend {backend} is neither up nor down");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+        berth
+    }
+
+    /// The same as soon as it listens, with what it prints from then on.
+    pub(crate) async fn listening(place: &Place, mut command: Command) -> (Self, Lines<BufReader<ChildStdout>>) {
         let log = place.path("log");
         command.stdout(Stdio::piped()).stderr(fs::File::create(&log).unwrap());
         let mut child = command.spawn().unwrap();
@@ -261,14 +287,14 @@ impl Berth {
             .strip_suffix("/mcp")
             .expect("the address is the endpoint")
             .to_owned();
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Self {
+        let berth = Self {
             base,
             token: place.run(&["token"]).await.stdout.trim().to_owned(),
             client: client(),
             child,
             log,
-        }
+        };
+        (berth, lines)
     }
 
     pub(crate) fn endpoint(&self) -> String {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::berth::{Berth, Called, Place};
+use crate::members::refusals;
 
 /// A backend that misbehaves beside one that does not.
 const BAD_AND_WELL: &str = r#"
@@ -612,7 +613,7 @@ async fn a_backend_whose_list_fails_is_one_line_of_errors() {
 }
 
 #[tokio::test]
-async fn a_plugin_that_cannot_describe_itself_stops_the_start() {
+async fn a_backend_whose_plugin_cannot_describe_itself_is_down_and_the_others_are_not() {
     for (describe, why) in [
         ("fail", "because its settings say so"),
         ("trap", "was stopped"),
@@ -621,12 +622,15 @@ async fn a_plugin_that_cannot_describe_itself_stops_the_start() {
         let place = Place::new(&format!(
             "{BAD_AND_WELL}\n[backends.bad.settings]\ndescribe = \"{describe}\"\n"
         ));
-        let complaint = place.complaint(&["serve"]).await;
-        assert!(
-            complaint.contains("backend `bad`") && complaint.contains("misbehaving.wasm"),
-            "{complaint}"
-        );
-        assert!(complaint.contains(why), "{complaint}");
+        for told in refusals(&place, "bad").await {
+            assert!(
+                told.contains("backend `bad`") && told.contains("misbehaving.wasm"),
+                "{told}"
+            );
+            assert!(told.contains(why), "{told}");
+        }
+        let berth = Berth::serve(&place).await;
+        assert_eq!(berth.call("noop", json!({"backend": "well"})).await.done().text, "done");
     }
 }
 

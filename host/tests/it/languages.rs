@@ -14,10 +14,10 @@ use crate::berth::{Berth, Place};
 use crate::released;
 
 /// How long it may take to compile them all for the first time.
-const COMPILED_WITHIN: Duration = Duration::from_secs(300);
+pub(crate) const COMPILED_WITHIN: Duration = Duration::from_secs(300);
 
 /// The component that `make` built from the source in `language` for the frozen contract `name`.
-fn built(name: &str, language: &str) -> PathBuf {
+pub(crate) fn built(name: &str, language: &str) -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     let file = target.join("frozen").join(name).join(language).with_extension("wasm");
     assert!(

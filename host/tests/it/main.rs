@@ -26,6 +26,7 @@ mod grants;
 mod isolation;
 mod languages;
 mod layers;
+mod members;
 mod mounts;
 mod oauth;
 mod own_tools;

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::berth::{Berth, Place};
+use crate::members::refusals;
 
 /// Two backends of one plugin, with two own tools.
 const TWINS: &str = r#"
@@ -33,7 +34,7 @@ async fn tool(berth: &Berth, name: &str) -> Value {
 }
 
 /// The same component with another digest.
-fn another_plugin(place: &Place) {
+pub(crate) fn another_plugin(place: &Place) {
     let mut bytes = std::fs::read(berth_guests::MISBEHAVING).unwrap();
     // A custom section: its id, its size, and in it the length of its name and the name.
     bytes.extend(b"\0\x06\x05other");
@@ -72,7 +73,7 @@ async fn another_backend_changes_no_schema() {
 }
 
 #[tokio::test]
-async fn tools_of_one_name_from_two_plugins_stop_the_start_until_one_is_hidden() {
+async fn of_tools_of_one_name_from_two_plugins_the_later_backend_is_down_until_one_is_hidden() {
     let config = TWINS.replacen(
         "./misbehaving.wasm\"\n[backends.two",
         "./other.wasm\"\n[backends.two",
@@ -80,12 +81,19 @@ async fn tools_of_one_name_from_two_plugins_stop_the_start_until_one_is_hidden()
     );
     let place = Place::new(&config);
     another_plugin(&place);
-    let complaint = place.complaint(&["serve"]).await;
-    assert!(
-        complaint.contains("backends `one` and `two` both have a tool `noop`"),
-        "{complaint}"
-    );
-    assert!(complaint.contains("[tools] hide = [\"two:noop\"]"), "{complaint}");
+    let complaint = place.complaint(&["check"]).await;
+    let berth = Berth::serve(&place).await;
+    let listed = berth.call("list_sessions", json!({})).await.done();
+    let errors = listed.structured["errors"].as_array().unwrap();
+    assert_eq!(errors.len(), 1, "one of them is up: {}", listed.text);
+    for told in [&complaint, errors[0]["error"].as_str().unwrap()] {
+        assert!(
+            told.contains("backends `one` and `two` both have a tool `noop`"),
+            "{told}"
+        );
+        assert!(told.contains("[tools] hide = [\"two:noop\"]"), "{told}");
+    }
+    drop(berth);
 
     place.configure(
         &format!("{config}\n[tools]\nhide = [\"two:noop\", \"two:remember\"]\n"),
@@ -174,7 +182,7 @@ async fn a_tool_whose_name_no_client_would_take_stops_the_start() {
 }
 
 #[tokio::test]
-async fn hiding_what_is_no_tool_stops_the_start() {
+async fn hiding_what_is_no_tool_is_refused_by_check_and_a_backend_that_makes_it_known_is_down() {
     for (hidden, says) in [
         (
             "nop",
@@ -182,20 +190,27 @@ async fn hiding_what_is_no_tool_stops_the_start() {
         ),
         ("nop", ", noop, remember, respond_to_prompt, "),
         (
-            "three:noop",
-            "[tools] hide: there is no backend `three`; there are: one, two; correct the name or remove it",
-        ),
-        (
             "two:nop",
             "[tools] hide: backend `two` has no tool `nop` of its own; it has: noop, remember; correct",
         ),
         ("two:fetch", "backend `two` has no tool `fetch` of its own"),
     ] {
         let place = Place::new(&format!("{TWINS}\n[tools]\nhide = [\"{hidden}\"]\n"));
-        for command in ["check", "serve"] {
-            let complaint = place.complaint(&[command]).await;
-            assert!(complaint.contains(says), "{says}: {complaint}");
+        let complaint = place.complaint(&["check"]).await;
+        let berth = Berth::serve(&place).await;
+        let listed = berth.call("list_sessions", json!({})).await.done();
+        let errors = listed.structured["errors"].as_array().unwrap();
+        assert_eq!(errors.len(), 1, "the other one is up: {}", listed.text);
+        for told in [&complaint, errors[0]["error"].as_str().unwrap()] {
+            assert!(told.contains(says), "{says}: {told}");
         }
+    }
+    // What no backend can make right stops the start.
+    let place = Place::new(&format!("{TWINS}\n[tools]\nhide = [\"three:noop\"]\n"));
+    for command in ["check", "serve"] {
+        let complaint = place.complaint(&[command]).await;
+        let says = "[tools] hide: there is no backend `three`; there are: one, two; correct the name or remove it";
+        assert!(complaint.contains(says), "{complaint}");
     }
 }
 
@@ -508,7 +523,7 @@ async fn data_that_does_not_fit_the_tools_own_schema_is_the_plugins_fault() {
 }
 
 #[tokio::test]
-async fn a_schema_that_asks_for_endless_work_or_leaves_its_document_stops_the_start() {
+async fn a_backend_whose_schema_asks_for_endless_work_or_leaves_its_document_is_down() {
     let doubling = json!({"allOf": [{"items": {"$ref": "#"}}, {"items": {"$ref": "#"}}]});
     for (schema, says) in [
         (doubling, "steps at one value"),
@@ -523,11 +538,12 @@ async fn a_schema_that_asks_for_endless_work_or_leaves_its_document_stops_the_st
     ] {
         for key in ["input_schema", "output_schema"] {
             let place = one_tool("noop", &json!({key: schema.to_string()}));
-            let complaint = place.complaint(&["serve"]).await;
-            assert!(
-                complaint.contains("tool `noop`") && complaint.contains(says) && complaint.contains("one:noop"),
-                "{schema}: {complaint}"
-            );
+            for told in refusals(&place, "one").await {
+                assert!(
+                    told.contains("tool `noop`") && told.contains(says) && told.contains("one:noop"),
+                    "{schema}: {told}"
+                );
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The protocol as clients of all its revisions speak it, over HTTP and over stdio, and how a berth begins and ends.
 
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::header;
 use rustix::process::{Pid, Signal, kill_process};
@@ -579,8 +579,15 @@ impl Client {
         assert_eq!(answer["result"]["protocolVersion"], "2025-06-18", "{answer}");
         self.tell(json!({"jsonrpc": "2.0", "method": "notifications/initialized"}))
             .await;
-        let listed = self.ask("tools/list", json!({})).await;
-        assert_eq!(names(&listed["result"]["tools"]), TOOLS);
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let listed = self.ask("tools/list", json!({})).await;
+            match names(&listed["result"]["tools"]) {
+                listed if listed == TOOLS => return,
+                // Its backend may still be coming up.
+                listed => assert!(Instant::now() < deadline, "{listed:?}"),
+            }
+        }
     }
 
     /// The whole of a short conversation; whether the process ended well after its input did.

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
-use crate::berth::Place;
+use crate::berth::{PATIENCE, Place};
 
 /// What a caller with the backend `plain` alone is to see of `ALL`.
 const ALONE: &str = r#"
@@ -96,10 +96,11 @@ impl House {
         let setup = Setup::load(Some(&file), &installation).unwrap();
         let shutdown = CancellationToken::new();
         let base = "http://localhost".to_owned();
+        let owner = Owner::start(&setup, Claim::take(&setup, "test").unwrap(), base, &shutdown);
+        let owner = owner.await.unwrap();
+        owner.desk.settled(PATIENCE).await;
         Self {
-            owner: Owner::start(&setup, Claim::take(&setup, "test").unwrap(), base, &shutdown)
-                .await
-                .unwrap(),
+            owner,
             shutdown,
             _place: place,
         }
@@ -137,7 +138,8 @@ impl House {
 
     /// Each tool that `principal` sees, with all that it sees of it.
     fn tools(&self, principal: &Principal) -> BTreeMap<String, (Scope, String, Map<String, Value>)> {
-        let tools = self.owner.desk.catalog().tools_of(principal);
+        let catalog = self.owner.desk.catalog();
+        let tools = catalog.tools_of(principal);
         tools
             .map(|(tool, scope)| (tool.name.clone(), (scope, tool.description.clone(), tool.input.clone())))
             .collect()

@@ -3,13 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{CollisionError, is_name};
-use crate::catalog::{Offer, tools};
+use crate::catalog::{Backends, Offer, tools};
 use crate::config::Tools;
 
-/// Whether every name in `hide` and in the backends' `read_tools` is that of a tool.
-pub(super) fn check(offers: &BTreeMap<String, Offer>, settings: &Tools) -> Result<(), CollisionError> {
+/// Whether every name in `hide` and in the backends' `read_tools` is that of a tool, or could be one of a backend that is
+/// not up.
+pub(super) fn check(
+    offers: &BTreeMap<String, Offer>,
+    backends: &Backends,
+    settings: &Tools,
+) -> Result<(), CollisionError> {
     for name in &settings.hide {
-        hidden(offers, settings, name).map_err(|fault| CollisionError::NoTool {
+        hidden(offers, backends, settings, name).map_err(|fault| CollisionError::NoTool {
             key: "[tools] hide".into(),
             fault,
         })?;
@@ -26,14 +31,15 @@ pub(super) fn check(offers: &BTreeMap<String, Offer>, settings: &Tools) -> Resul
 }
 
 /// `name` is that of any tool, or `backend:tool` for the own tool of one backend.
-fn hidden(offers: &BTreeMap<String, Offer>, settings: &Tools, name: &str) -> Result<(), String> {
+fn hidden(offers: &BTreeMap<String, Offer>, backends: &Backends, settings: &Tools, name: &str) -> Result<(), String> {
     if let Some((backend, tool)) = name.split_once(':') {
         return match offers.get(backend) {
             Some(offer) => own(backend, offer, tool),
+            None if backends.has(backend) => Ok(()),
             None => Err(format!(
                 "there is no backend `{}`; there are: {}",
                 backend.escape_debug(),
-                listed(offers.keys().map(String::as_str))
+                listed(backends.names())
             )),
         };
     }
@@ -43,7 +49,8 @@ fn hidden(offers: &BTreeMap<String, Offer>, settings: &Tools, name: &str) -> Res
         let aliases = settings.alias.keys().map(String::as_str);
         shared.chain(offers.values().flat_map(own_names)).chain(aliases)
     };
-    match known().any(|tool| tool == name) {
+    let is_whole = backends.names().all(|backend| offers.contains_key(backend));
+    match !is_whole || known().any(|tool| tool == name) {
         true => Ok(()),
         false => Err(format!("there is no tool `{name}`; there are: {}", listed(known()))),
     }

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use berth::assemble::{Granted, Setup};
 use berth::capability::process::grant::{Grant, Pattern};
-use berth::catalog::Tool;
+use berth::catalog::{Catalog, Tool};
 use berth::config::{Agent, Limits, PluginSource};
-use berth::desk::Desk;
+use berth::desk::Member;
 use berth::plugin::Backend;
 use serde::Serialize;
 
@@ -87,24 +88,25 @@ pub(super) struct ProgramFindings<'a> {
 impl<'a> Findings<'a> {
     /// What `setup` comes to, once its backends are started and merged. `asked` is what the plugin of each backend asks for
     /// beyond that.
-    pub(super) fn of(setup: &'a Setup, desk: &'a Desk, asked: &'a BTreeMap<String, Vec<String>>) -> Self {
+    pub(super) fn of(
+        setup: &'a Setup,
+        members: &'a [Arc<Member>],
+        catalog: &'a Catalog,
+        asked: &'a BTreeMap<String, Vec<String>>,
+    ) -> Self {
         let known = |backend: &'a Backend| Some((backend, setup.backends.get(&backend.name)?));
         Self {
             file: setup.file.as_deref().map(shown),
-            backends: desk
-                .backends()
+            backends: members
+                .iter()
+                .map(|member| &member.watched.backend)
                 .filter_map(known)
                 .map(|(backend, granted)| {
                     let asked = asked.get(&backend.name).map_or(&[][..], Vec::as_slice);
                     BackendFindings::of(setup, backend, granted, asked)
                 })
                 .collect(),
-            tools: desk
-                .catalog()
-                .tools()
-                .iter()
-                .map(|Tool { name, .. }| name.as_str())
-                .collect(),
+            tools: catalog.tools().iter().map(|Tool { name, .. }| name.as_str()).collect(),
         }
     }
 }

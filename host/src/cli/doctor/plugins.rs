@@ -9,11 +9,12 @@ use berth::capability::process::grant::Grant;
 use berth::capability::process::{Former, Server, Trouble};
 use berth::config::{Agent, PluginSource, Question};
 use berth::machine::ask;
+use berth::plugin::Backend;
 use berth::store::DataDirectory;
 use futures::future::join_all;
 
 use super::finding::Finding;
-use crate::cli::{check, print};
+use crate::cli::print;
 
 /// How long a program may take to tell how it is.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
@@ -21,12 +22,8 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 const SHOWN: usize = 200;
 
 pub(super) async fn examine(setup: &Setup, data: &DataDirectory) -> Vec<Finding> {
-    let mut findings = match check::prove(setup, data).await {
-        Ok(desk) => desk
-            .backends()
-            .filter_map(|backend| Some((backend, setup.backends.get(&backend.name)?)))
-            .map(|(backend, granted)| plugin(&backend.name, &backend.plugin.origin, &backend.plugin.digest, granted))
-            .collect(),
+    let mut findings = match assemble::start_each(setup, data).await {
+        Ok(started) => started_and_merged(setup, started),
         Err(error) => vec![Finding::error("plugins", &error)],
     };
     for backend in setup.backends.values() {
@@ -41,6 +38,26 @@ pub(super) async fn examine(setup: &Setup, data: &DataDirectory) -> Vec<Finding>
         });
         findings.extend(join_all(agents).await.into_iter().flatten());
     }
+    findings
+}
+
+/// Each backend, whether it started, and whether those that did can stand beside each other.
+fn started_and_merged(setup: &Setup, started: Vec<anyhow::Result<Backend>>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut backends = Vec::new();
+    for started in started {
+        match started {
+            Ok(backend) => {
+                let granted = setup.backends.get(&backend.name);
+                let (name, loaded) = (&backend.name, &backend.plugin);
+                findings.extend(granted.map(|granted| plugin(name, &loaded.origin, &loaded.digest, granted)));
+                backends.push(backend);
+            }
+            Err(error) => findings.push(Finding::error("plugins", &error)),
+        }
+    }
+    let merged = assemble::merge(setup, backends);
+    findings.extend(merged.err().map(|error| Finding::error("plugins", &error)));
     findings
 }
 

@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, stdout};
 
 use berth::assemble::Setup;
+use berth::desk::Condition;
 use berth::owner::Owner;
 use berth::shell;
 
@@ -10,8 +11,9 @@ use super::super::{config, print};
 use super::qr;
 
 /// Prints it. `base` is the origin by which this machine calls.
-pub(super) fn greet(setup: &Setup, owner: &Owner, base: &str) {
+pub(super) async fn greet(setup: &Setup, owner: &Owner, base: &str) {
     print::heading(&format!("berth {} listens on {base}/mcp", env!("CARGO_PKG_VERSION")));
+    owner.desk.started().await;
     what_is_served(setup, owner);
     if let Some(url) = &setup.server.public_url {
         from_elsewhere(url);
@@ -29,28 +31,22 @@ fn what_is_served(setup: &Setup, owner: &Owner) {
     if let Some((what, fix)) = config::waiting(setup) {
         print::line(&format!("Waiting: {what}; {fix}"));
     }
-    for backend in owner.desk.backends() {
-        let agents = setup.backends.get(&backend.name).map(|backend| {
-            let names = setup.agents_of(backend).map(|(name, _)| name.as_str());
-            let installed: Vec<&str> = names.filter(|name| setup.is_installed(name)).collect();
-            installed.join(", ")
+    for (name, condition) in owner.desk.conditions() {
+        print::line(&match condition {
+            Condition::Up(member) => format!(
+                "Backend {name}: {}; agents: {}",
+                print::safe(&member.watched.backend.description.about),
+                match member.agents.is_empty() {
+                    true => "none installed".to_owned(),
+                    false => member.agents.join(", "),
+                }
+            ),
+            Condition::ComingUp => format!("Backend {name} is coming up"),
+            Condition::Down { why, .. } => format!("Backend {name} is down, and is tried again: {}", print::safe(&why)),
         });
-        print::line(&format!(
-            "Backend {}: {}; agents: {}",
-            backend.name,
-            print::safe(&backend.description.about),
-            agents
-                .filter(|agents| !agents.is_empty())
-                .unwrap_or("none installed".into())
-        ));
     }
-    let tools: Vec<&str> = owner
-        .desk
-        .catalog()
-        .tools()
-        .iter()
-        .map(|tool| tool.name.as_str())
-        .collect();
+    let catalog = owner.desk.catalog();
+    let tools: Vec<&str> = catalog.tools().iter().map(|tool| tool.name.as_str()).collect();
     print::line(&format!("Tools: {}", tools.join(", ")));
 }
 

@@ -13,11 +13,11 @@ use std::sync::Arc;
 use anyhow::{Context, bail, ensure};
 use berth::assemble::Setup;
 use berth::config::parse_public_url;
+use berth::desk::Condition;
 use berth::http::{self, Certificate, Door, Names, OAuth, Proxies};
 use berth::mcp;
 use berth::owner::{Claim, Owner};
 use berth::peer;
-use berth::plugin::Backend;
 use berth::store;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -63,10 +63,11 @@ pub(crate) async fn run(mut setup: Setup, options: Options) -> anyhow::Result<Ex
     let reached_by = setup.server.public_url.clone().unwrap_or(base.clone());
     let owner = Owner::start(&setup, claim, reached_by, &shutdown).await?;
     owner.serve_socket()?;
-    greet::greet(&setup, &owner, &base);
     let served = CancellationToken::new();
     let attended = tunnel.map(|tunnel| tokio::spawn(tunnel.attend(served.clone())));
-    let ended = answer(&setup, &owner, listener, certificate, shutdown).await;
+    // It answers while it greets: backends may still be coming up.
+    let answering = answer(&setup, &owner, listener, certificate, shutdown);
+    let (ended, ()) = tokio::join!(answering, greet::greet(&setup, &owner, &base));
     served.cancel();
     if let Some(attended) = attended {
         attended.await?;
@@ -97,7 +98,8 @@ async fn answer(
         Err(altered @ store::Error::Altered(_)) => tracing::error!("{altered}"),
         examined => examined?,
     }
-    let backends = owner.desk.backends().map(about).collect();
+    let desk = owner.desk.clone();
+    let backends = move || desk.conditions().map(about).collect();
     let oauth = OAuth::new(
         access.clone(),
         owner.recorder.clone(),
@@ -127,8 +129,13 @@ async fn answer(
 }
 
 /// A backend as the owner is asked about it.
-fn about(backend: &Backend) -> (String, String) {
-    (backend.name.clone(), print::safe(&backend.description.about))
+fn about((name, condition): (&str, Condition)) -> (String, String) {
+    let about = match condition {
+        Condition::Up(member) => print::safe(&member.watched.backend.description.about),
+        Condition::ComingUp => "it is coming up".to_owned(),
+        Condition::Down { .. } => "it is down".to_owned(),
+    };
+    (name.to_owned(), about)
 }
 
 /// What must hold before anyone can reach this server from elsewhere.

@@ -71,7 +71,7 @@ struct BackendChoice<'a> {
 impl Question<'_> {
     /// The page that asks it: all that the app wants is proposed, for the backends that there are.
     pub(super) fn ask(&self) -> Response {
-        let names = self.oauth.backends.iter().map(|(name, _)| name.clone());
+        let names = self.oauth.backends.now().into_iter().map(|(name, _)| name);
         let proposal = Choice {
             scope: Some(self.asked.scope),
             every: false,
@@ -82,7 +82,8 @@ impl Question<'_> {
 
     fn page(&self, choice: &Choice, fault: Option<&str>) -> Response {
         let redirect = &self.asked.way_back.redirect;
-        let choices = self.oauth.backends.iter().map(|(name, about)| BackendChoice {
+        let backends = self.oauth.backends.now();
+        let choices = backends.iter().map(|(name, about)| BackendChoice {
             name,
             about,
             chosen: choice.backends.contains(name),
@@ -211,7 +212,7 @@ struct Choice {
 impl Choice {
     /// The choice that a form was sent with. Names of no backend go unheard.
     fn read(oauth: &OAuth, posted: &Posted) -> Self {
-        let names = oauth.backends.iter().map(|(name, _)| name);
+        let names = oauth.backends.now().into_iter().map(|(name, _)| name);
         let ticked = names.filter(|name| !posted.get(&format!("backend.{name}")).is_empty());
         Self {
             scope: match posted.get("access") {
@@ -220,7 +221,7 @@ impl Choice {
                 _ => None,
             },
             every: posted.get("backends") == "all",
-            backends: ticked.cloned().collect(),
+            backends: ticked.collect(),
         }
     }
 

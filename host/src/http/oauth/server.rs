@@ -1,5 +1,6 @@
 //! The authorization server as each of its endpoints has it.
 
+use std::fmt;
 use std::sync::Arc;
 
 use tokio_util::task::TaskTracker;
@@ -23,8 +24,8 @@ pub struct OAuth {
     pub(super) spent: Arc<Spent>,
     /// Further redirects, and clients with secrets.
     pub(super) settings: Arc<config::OAuth>,
-    /// Name and a line about each backend, as the owner is asked about them.
-    pub(super) backends: Arc<[(String, String)]>,
+    /// What the owner is asked about.
+    pub(super) backends: Known,
     /// How often an app may ask for tokens.
     pub(super) admission: Admission,
     /// Of apps that have one.
@@ -32,12 +33,12 @@ pub struct OAuth {
 }
 
 impl OAuth {
-    /// `backends` are name and a line about each, as the owner is asked about them.
+    /// `backends` answers name and a line about each, as the owner is asked about them at the time.
     pub fn new(
         access: Arc<AccessRecords>,
         recorder: Recorder,
         settings: Arc<config::OAuth>,
-        backends: Arc<[(String, String)]>,
+        backends: impl Fn() -> Vec<(String, String)> + Send + Sync + 'static,
         admission: Admission,
         under_way: TaskTracker,
     ) -> Self {
@@ -47,9 +48,26 @@ impl OAuth {
             records,
             spent: Arc::default(),
             settings,
-            backends,
+            backends: Known(Arc::new(backends)),
             admission,
             documents: Arc::default(),
         }
+    }
+}
+
+/// The backends that there are.
+#[derive(Clone)]
+pub(super) struct Known(Arc<dyn Fn() -> Vec<(String, String)> + Send + Sync>);
+
+impl Known {
+    /// Name and a line about each, as they are now.
+    pub(super) fn now(&self) -> Vec<(String, String)> {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Known {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.now().fmt(formatter)
     }
 }

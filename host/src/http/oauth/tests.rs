@@ -80,7 +80,6 @@ impl Server {
             redirects: vec![REDIRECT.to_owned()],
             clients: BTreeMap::from([(FIXED.to_owned(), fixed)]),
         };
-        let backends: Arc<[_]> = Arc::new([]);
         let tasks = TaskTracker::new();
         let admission = Admission::new(
             16,
@@ -90,7 +89,7 @@ impl Server {
             tasks.clone(),
             CancellationToken::new(),
         );
-        let oauth = OAuth::new(access.clone(), recorder, Arc::new(settings), backends, admission, tasks);
+        let oauth = OAuth::new(access.clone(), recorder, Arc::new(settings), Vec::new, admission, tasks);
         Self {
             directory,
             root,

@@ -5,6 +5,7 @@
 //! - `describe`, `list`, `log`, `projects`, `options`, `turns`, `changes`, `upkeep` and `deed` (what changes a session):
 //!   `fail`, `trap`, `hang`, `forge-error` for an error that looks like a row, or `flood-error` for one of 15 MB. Each has
 //!   further words of its own, in `describe` below, `lists.rs`, `others.rs` and `sessions.rs`.
+//! - `describe` may also be `wait`, until there is the granted file `go`.
 //! - `create` is how many sessions are new after a start that was broken off; only with it a start breaks off.
 //! - Without `projects`, `options`, `turns` or `changes` those are not supported.
 //! - `tools` is the list of misdeeds that it offers (all where it is left out), `tool` replaces fields of the first.
@@ -36,6 +37,9 @@ struct Misbehaving;
 impl Backend for Misbehaving {
     fn describe() -> Result<Description> {
         let how = behave("describe")?;
+        if how == "wait" {
+            others::wait_for(setting("go").as_str().expect("a path"));
+        }
         let mut description = Description::new("a plugin for tests", env!("CARGO_PKG_VERSION"));
         description.tools = tools();
         description.poll_ms = setting("poll_ms").as_u64().and_then(|pause| pause.try_into().ok());

@@ -1,13 +1,22 @@
 //! What other functions than those of sessions answer where their settings are words: `forge` for texts and ids that would
 //! be rows of others, and more.
 
+use std::time::Duration;
+
 use berth_plugin::{
     ChangePage, ChangedFile, Error, Event, LogPage, OptionState, Project, ProjectPage, Result, Role, Turn, TurnPage,
-    TurnQuery, Upkept, store, time,
+    TurnQuery, Upkept, files, store, time,
 };
 
 use crate::lists::FORGED;
 use crate::sessions;
+
+/// Waits until there is the granted file `path`.
+pub(crate) fn wait_for(path: &str) {
+    while files::read(path, 1).is_err() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
 
 /// What `id` printed; `huge`: more than a page has; `gap`: something before it is gone; `stuck`: there is always more, and
 /// the cursor stays; `flood`: a megabyte of which nothing is to be shown, `too-long`: 15 of them, `flood-next`: such a cursor.

@@ -95,7 +95,7 @@ impl Site {
             access.clone(),
             recorder,
             Arc::default(),
-            backends.into(),
+            move || backends.to_vec(),
             admission,
             tasks,
         );
