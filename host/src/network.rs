@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// An IPv4 address, however it is written, or the IPv6 network of 64 bits that one customer has alone. This machine is one
-/// network: whoever is on it may take any of its 16 million loopback addresses.
+/// network: any process on it may use any of its 16 million loopback addresses.
 pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) if address.is_loopback() => Ipv4Addr::LOCALHOST.into(),

@@ -1,9 +1,9 @@
 //! Who asks, as far as the system tells: a process of this user, and one outside of every session that berth started?
 //!
 //! A session's agent runs as its operator's user and reaches whatever the operator reaches, this server too. So each
-//! program that berth starts bears [`MARK`] in its environment, and whatever bears it, or descends from what does, may
-//! look but not act: else an agent could answer its own permission prompts. This holds against an agent that its own
-//! permission system keeps in bounds. One that empties its environment *and* leaves its parents is not found.
+//! program that berth starts has [`MARK`] in its environment, and a process that has it, or descends from one that has
+//! it, may look but not act: otherwise an agent could answer its own permission prompts. This protects against an agent
+//! that its own permission system limits. One that empties its environment *and* leaves its parents is not found.
 
 mod descent;
 #[cfg(target_os = "linux")]
@@ -22,8 +22,8 @@ use anyhow::ensure;
 use self::descent::{Descent, descent};
 use crate::principal::Principal;
 
-/// In the environment of every program that berth starts for a backend, with the backend's name: whatever bears it is in
-/// a session.
+/// In the environment of every program that berth starts for a backend, with the backend's name: a process that has it
+/// is in a session.
 pub const MARK: &str = "BERTH_SESSION";
 
 /// The process at the other end of a connection, or one that is known by its id.
@@ -31,15 +31,16 @@ pub const MARK: &str = "BERTH_SESSION";
 pub enum Peer {
     /// A process of this user, outside of every session.
     Operator,
-    /// A process of this user that descends from a session, or of which that cannot be ruled out.
+    /// A process of this user that descends from a session, or for which that cannot be ruled out.
     InSession,
     /// Another user's process, one on another machine, or one that is gone.
     Stranger,
 }
 
 impl Peer {
-    /// Whose TCP socket is bound to `theirs` and connected to `ours`. Several processes may hold it: the worst counts.
-    /// This reads the system's tables, which can take tens of milliseconds, so it belongs where it may block.
+    /// Who has the TCP socket that is bound to `theirs` and connected to `ours`. Several processes may hold it: the
+    /// worst counts. This reads the system's tables, which can take tens of milliseconds, so it belongs where it may
+    /// block.
     pub fn of_connection(theirs: SocketAddr, ours: SocketAddr) -> Self {
         match system::holders(canonical(theirs), canonical(ours)) {
             Some(processes) => Self::of_all(processes.into_iter().map(look_up)),
@@ -52,7 +53,7 @@ impl Peer {
         Self::of_all([look_up(pid)])
     }
 
-    /// This process, and so whoever started it.
+    /// This process, and so the one that started it.
     pub fn of_this_process() -> Self {
         Self::of_process(std::process::id().cast_signed())
     }
@@ -65,7 +66,8 @@ impl Peer {
         }
     }
 
-    /// Any process in a session is enough. One that cannot be told is enough where none is known to be outside.
+    /// One process in a session is enough. A process that cannot be identified is enough if none is known to be
+    /// outside.
     fn of_all(processes: impl IntoIterator<Item = Descent>) -> Self {
         match processes.into_iter().max() {
             Some(Descent::Outside) => Self::Operator,
@@ -81,8 +83,8 @@ pub fn user_of_connection(theirs: SocketAddr, ours: SocketAddr) -> Option<u32> {
 }
 
 /// The servers that listen at the unix socket `path`, also where its file is gone: for each, the processes of this
-/// user that are seen to hold it. Others' do not count: they can bind the same path elsewhere. May block for tens of
-/// milliseconds.
+/// user that are seen to hold it. Other users' do not count: they can bind the same path elsewhere. May block for tens
+/// of milliseconds.
 ///
 /// # Errors
 /// If the system does not tell.
@@ -97,7 +99,7 @@ fn is_bound_to(bound: &Path, path: &Path) -> bool {
         || (bound.file_name() == path.file_name() && real(path).is_some_and(|found| real(bound) == Some(found)))
 }
 
-/// For commands that hand out power over berth itself, such as a token.
+/// For commands that give power over berth itself, such as a token.
 ///
 /// # Errors
 /// In a session, unless `sessions_may_control`.
@@ -111,7 +113,7 @@ pub fn ensure_outside_sessions(sessions_may_control: bool) -> anyhow::Result<()>
     Ok(())
 }
 
-/// An IPv4 address that came in IPv6 clothes, undressed; scope and flow information, which tables lack, dropped.
+/// An IPv4 address in IPv6 form becomes a plain one; scope and flow information, which tables do not have, is dropped.
 pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(IpAddr::to_canonical(&address.ip()), address.port())
 }

@@ -1,4 +1,4 @@
-//! Whom a request speaks for, and what that one may do.
+//! For whom a request speaks, and what that principal may do.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -7,10 +7,10 @@ use std::sync::{Arc, OnceLock};
 
 use thiserror::Error;
 
-/// What the operator is known by; an app's name always has a kind before it.
+/// The id of the operator; an app's id always has a kind before it.
 const LOCAL: &str = "local";
 
-/// A power that a caller is given. Whoever may control may read as well.
+/// A power that a caller has. Control includes reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
     /// `sessions:read`: the tools that change nothing.
@@ -38,7 +38,7 @@ impl fmt::Display for Scope {
     }
 }
 
-/// A name that is no scope's.
+/// A name that is not a scope.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("there is no scope {0:?}; there are: sessions:read, sessions:control")]
 pub struct UnknownScope(String);
@@ -52,19 +52,19 @@ impl FromStr for Scope {
     }
 }
 
-/// Goes with the request of a caller that could be given more, in its extensions, and knows in the end whether the call
-/// was refused for want of that: the front door then says where to get it.
+/// It is in the extensions of the request of a caller that could get a larger scope, and records whether the call was
+/// refused because that is missing: the front door then says where to get it.
 #[derive(Clone, Debug, Default)]
 pub struct StepUp(Arc<OnceLock<String>>);
 
 impl StepUp {
-    /// Notes that the call was refused for want of a scope, and in what words.
+    /// Notes that the call was refused because of a missing scope, and in what words.
     pub fn note(&self, why: String) {
         // A request makes one call.
         let _ = self.0.set(why);
     }
 
-    /// Those words, if it was.
+    /// Those words, if it was refused.
     pub fn refused(&self) -> Option<&str> {
         self.0.get().map(String::as_str)
     }
@@ -127,12 +127,12 @@ impl Principal {
         Self::new(LOCAL, Scope::Control, Backends::All)
     }
 
-    /// Whether it is that one, outside of every session.
+    /// Whether it is the operator, outside of every session.
     pub fn is_operator(&self) -> bool {
         self.0.id == LOCAL
     }
 
-    /// The same caller, who may only look. Known by a name of its own, so that what it has seen counts for it alone.
+    /// The same caller, who may only look. It has a name of its own, so that what it has seen counts only for it.
     #[must_use]
     pub fn only_reading(&self) -> Self {
         Self(Arc::new(Described {
@@ -163,10 +163,10 @@ impl Principal {
         if self.0.in_session {
             return format!(
                 "`{tool}` is not for what runs in a session that berth started, so that no agent answers its own \
-                 questions; ask the person to do it from elsewhere (the operator's `sessions_may_control` would allow it)"
+                 questions; ask the person to do it from outside (the operator's `sessions_may_control` would allow it)"
             );
         }
-        format!("`{tool}` needs {scope}, which was not approved; ask the owner to approve it, by connecting anew")
+        format!("`{tool}` needs {scope}, which was not approved; ask the owner to approve it, by connecting again")
     }
 
     /// The backends it may know of.

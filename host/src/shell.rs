@@ -5,7 +5,7 @@ use std::path::Path;
 
 use shlex::bytes::try_quote;
 
-/// `path` as one word of a line for a shell, whatever it holds. It stands in one line, and control characters in it are
+/// `path` as one word of a line for a shell, whatever it holds. It is on one line, and control characters in it are
 /// escaped: a terminal would take a raw one for a key.
 pub fn word(path: impl AsRef<Path>) -> String {
     let bytes = path.as_ref().as_os_str().as_bytes();
@@ -16,7 +16,7 @@ pub fn word(path: impl AsRef<Path>) -> String {
     }
 }
 
-/// In the one form of quotes that names bytes (POSIX.1-2024, 2.2.4).
+/// In the only form of quotes that can name bytes (POSIX.1-2024, 2.2.4).
 fn escaped(bytes: &[u8]) -> String {
     let escaped: String = bytes
         .iter()

@@ -1,8 +1,8 @@
-//! Who may hold what of berth at once, and how often ask: a socket, room for a body, a place at work, a wait, a turn.
+//! Who may hold what of berth at once, and ask how often: a socket, room for a body, a place at work, a wait, a turn.
 //!
-//! Each has a bound per caller beside the one for all, whatever carries the call: a caller can use up only its own. What
-//! only reads has half of everything, so it never shuts out what acts, and the operator has places that no app can
-//! take. [`numbers`] has all the bounds, and `docs/security.md` explains them.
+//! Each has a bound per caller beside the one for all, whatever carries the call: a caller can use up only its own.
+//! Callers that only read have half of everything, so they never shut out those that act, and the operator has places
+//! that no app can take. [`numbers`] has all the bounds, and `docs/security.md` explains them.
 
 pub mod numbers;
 mod place;
@@ -49,7 +49,7 @@ struct Rooms {
 
 impl Admission {
     /// `max_requests` bounds what is at work at once, and `max_body` is the longest body, in bytes. Who is turned away
-    /// stands in `recorder`, written by tasks of `tasks`, which end soon after `ending`.
+    /// is recorded by `recorder`, in tasks of `tasks`, which end soon after `ending`.
     pub fn new(
         max_requests: usize,
         max_body: usize,
@@ -83,13 +83,13 @@ impl Admission {
     }
 
     /// Takes in a TCP connection from `address`, a stranger's until it shows more. With `shared`, strangers of many
-    /// networks come from that address, as through a tunnel; `speaks` says that its first byte is there already. Where
+    /// networks come from that address, as through a tunnel; `speaks` says that its first byte is there already. If
     /// there is no room, another one is told to make some: see `Sockets::admit`.
     pub fn socket(&self, address: IpAddr, shared: bool, speaks: bool) -> Arc<Socket> {
         self.0.sockets.admit(network(address), shared, speaks)
     }
 
-    /// A connection to the unix socket by `peer`, for as long as what this answers is kept.
+    /// A connection to the unix socket by `peer`, for as long as the returned value is kept.
     ///
     /// # Errors
     /// If there are too many.
@@ -129,7 +129,7 @@ impl Admission {
         Ok(Place::new(self.0.clone(), caller.clone(), work))
     }
 
-    /// A place for the request of a stranger at `address`, for as long as what this answers is kept.
+    /// A place for the request of a stranger at `address`, for as long as the returned value is kept.
     ///
     /// # Errors
     /// If there is none within 2 seconds.
@@ -174,7 +174,7 @@ impl Admission {
     }
 
     /// Whether a refusal that a stranger at `address` can cause at will has an entry of its own in the record. One that
-    /// has none is counted, and told of with others.
+    /// has none is counted, and reported with others.
     pub fn records_try(&self, address: IpAddr) -> bool {
         self.0.ledger.records(Kind::Tries, &network(address).to_string())
     }

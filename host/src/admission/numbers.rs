@@ -1,26 +1,27 @@
-//! Every number of admission, and why it is as it is. `docs/security.md` has them in a table.
+//! Every number of admission, with its reason. `docs/security.md` has them in a table.
 //!
 //! Files: [`SOCKETS`] of HTTP and 256 of the unix socket, with what backends and the database hold, stay below
 //! [`OPEN_FILES`], to which the server raises its own limit at the start.
 
 use std::time::Duration;
 
-/// How long whoever finds no room waits for some: a short crowd passes unseen, and a client is told before it gives up.
+/// How long a caller that finds no room waits for some: a short crowd passes unnoticed, and a client gets an answer
+/// before it gives up.
 pub const PATIENCE: Duration = Duration::from_secs(2);
 
 /// TCP connections that have shown no valid token yet. A tunnel or a browser holds a handful; more only hold memory.
 pub const STRANGERS_SOCKETS: usize = 256;
-/// Of these, from one address that is not this machine's: a household or an office behind one address gets by with it.
-/// On this machine, where a tunnel brings all strangers from one address, all may come from one.
+/// Of these, from one address that is not this machine's: this is enough for a household or an office behind one
+/// address. On this machine, where a tunnel brings all strangers from one address, all may come from one.
 pub const ONE_ADDRESS_SOCKETS: usize = 64;
-/// TCP connections on which a valid token was shown. What finds no room here is answered all the same, as a stranger's
-/// connection that may have to make room.
+/// TCP connections on which a valid token was shown. A connection that finds no room here is still answered, as a
+/// stranger's connection that may have to make room.
 pub const CALLERS_SOCKETS: usize = 256;
 /// TCP connections that are open at all: all of these, and some that were told to make room and have not gone yet. While
 /// there are more, no further one is accepted.
 pub const SOCKETS: usize = STRANGERS_SOCKETS + CALLERS_SOCKETS + 64;
-/// TCP connections that the kernel keeps until they are accepted. It would drop what comes in a larger crowd, and a client
-/// tries again only after a second; usual are 128.
+/// TCP connections that the kernel keeps until they are accepted. It would drop more connections than that, and a
+/// client tries again only after a second; 128 is usual.
 pub const BACKLOG: i32 = 1024;
 /// TCP connections that were accepted and have not had a turn yet to be read. While there are as many, no further one is
 /// accepted: so each has been read, if it has said anything, long before it may have to make room.
@@ -41,21 +42,22 @@ pub const FIRST_LINE: Duration = Duration::from_secs(10);
 
 /// Bytes of bodies that arrive, or have arrived and wait for a place: what they may take of this machine's memory.
 pub const BODIES: usize = 32 << 20;
-/// At least so many of the longest that the configuration allows, or one caller of half could not send any.
+/// At least this many of the longest that the configuration allows; otherwise one caller, with half of it, could not
+/// send any.
 pub const BODIES_OF_THE_LONGEST: usize = 4;
-/// What a body counts at least, in bytes: an empty one costs its connection's buffers too.
+/// The least that a body counts, in bytes: an empty one costs its connection's buffers too.
 pub const LEAST_OF_A_BODY: usize = 1 << 10;
 
 /// Requests of one client of a stream that may be unanswered; it is read no further until one is answered.
 pub const UNANSWERED: usize = 32;
-/// Bytes of one line of a stream: as long as a body may be where the configuration says nothing else.
+/// Bytes of one line of a stream: as long as a body may be by default.
 pub const LONGEST_LINE: u64 = 1 << 20;
-/// Calls that may stand in line for a place, of one caller and in all: whoever comes then is refused at once.
+/// Calls that may wait for a place, of one caller and in all: a further call is refused at once.
 pub const ONE_CALLERS_LINE: usize = 64;
 /// See [`ONE_CALLERS_LINE`].
 pub const LINE: usize = 512;
 
-/// The least `max_requests`: with fewer places, half of them and those of the operator would be none.
+/// The least `max_requests`: with fewer places, half of them or the operator's share would be zero.
 pub const LEAST_REQUESTS: usize = 4;
 
 /// Calls that wait (`wait_seconds`). One costs a connection and some kilobytes; people and agents follow a few sessions.
@@ -63,8 +65,8 @@ pub const WAITS: usize = 128;
 /// Waits of one caller.
 pub const ONE_CALLERS_WAITS: usize = 32;
 
-/// Requests of strangers at work: what they ask is small, and answered at once. None of these places is the operator's,
-/// who is no stranger.
+/// Requests of strangers at work: what they ask is small, and answered at once. The operator, who is not a stranger,
+/// does not need these places.
 pub const STRANGERS_REQUESTS: usize = 16;
 
 /// Apps that registered and were never approved. Each is some 200 bytes of the database.

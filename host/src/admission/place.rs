@@ -1,4 +1,4 @@
-//! A place at work, and what becomes of it when its call waits.
+//! A place at work, and how a call that waits exchanges it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -37,11 +37,11 @@ impl Place {
         }))
     }
 
-    /// From now on to its end the call is one that waits: it takes a place among those, and gives back the one at work.
-    /// A call that waits again keeps what it has.
+    /// From now until its end the call counts as waiting: it takes a place among the waits, and gives back the one at
+    /// work. A call that waits again keeps what it has.
     ///
     /// # Errors
-    /// If too many wait, of this caller or at all. The call is at work as before then.
+    /// If too many calls wait, of this caller or in total. Then the call stays at work.
     pub fn wait(&self) -> Result<(), Refusal> {
         let Inner { rooms, caller, held } = &*self.0;
         let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! A number of equal things, and who holds how many of them. Whoever finds none free can stand in line.
+//! A number of equal things, and who holds how many of them. A caller that finds none free can wait in line.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{Hash, Hasher};
@@ -25,8 +25,8 @@ pub(super) struct Bounds {
 }
 
 impl Bounds {
-    /// The rule for all that is shared: half for one caller, half for those who only read, and an eighth that is the
-    /// operator's alone.
+    /// The rule for everything that is shared: half for one caller, half for those who only read, and an eighth
+    /// reserved for the operator.
     pub(super) fn shared(all: usize) -> Self {
         let half = (all / 2).max(1);
         Self {
@@ -74,7 +74,7 @@ impl Claim<ById> {
     }
 }
 
-/// A principal, which is the same with whatever scope it comes.
+/// A principal, which is the same whatever scope it has.
 #[derive(Clone, Debug)]
 pub struct ById(Principal);
 
@@ -103,7 +103,7 @@ pub(super) enum Full {
     All,
 }
 
-/// Counts, and nothing more.
+/// Only counts.
 #[derive(Debug)]
 struct Counts<K> {
     bounds: Bounds,
@@ -188,7 +188,8 @@ impl<K: Hash + Eq + Clone> Pool<K> {
         Ok(self.hold(claim))
     }
 
-    /// The same, for whoever waits for it for at most `patience`. The first in line for whom there is room is the next.
+    /// The same, for a caller that waits for it for at most `patience`. The first in line for whom there is room is the
+    /// next.
     pub(super) async fn enter(self: &Arc<Self>, claim: Claim<K>, patience: Duration) -> Result<Held<K>, Full> {
         let (full, turn) = {
             let mut state = self.state();

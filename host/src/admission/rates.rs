@@ -13,7 +13,7 @@ use thiserror::Error;
 use crate::network::network;
 use crate::principal::Principal;
 
-/// Keys that a budget remembers at least, before those whose budget is whole again are forgotten.
+/// The number of keys from which a budget forgets those that are full again.
 const REMEMBERED: usize = 4_096;
 
 /// `[server.rates]`: how often per minute.
@@ -46,7 +46,7 @@ pub enum Act {
     LogIn,
     /// To make an app known.
     Register,
-    /// Anything else of the authorization server.
+    /// All other requests to the authorization server.
     Token,
 }
 
@@ -54,7 +54,7 @@ pub enum Act {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("too often; try again in {seconds} s ({key} sets how often per minute{together})")]
 pub struct TooOften {
-    /// When one more request is taken: in so many seconds.
+    /// In how many seconds one more request is accepted.
     pub seconds: u64,
     /// The key of the configuration.
     key: &'static str,
@@ -100,11 +100,11 @@ impl Budgets {
     }
 }
 
-/// So much per minute for each key, and as much at once.
+/// A number per minute for each key, and as many at once.
 #[derive(Debug)]
 struct Budget<K: Hash + Eq + Clone> {
     limiter: RateLimiter<K, DefaultKeyedStateStore<K>, DefaultClock>,
-    /// How many keys call for forgetting some.
+    /// The number of keys at which some are forgotten.
     full: AtomicUsize,
     key: &'static str,
 }

@@ -28,10 +28,10 @@ impl Sockets {
         })
     }
 
-    /// See [`Admission::socket`](super::Admission::socket). Who makes room is of the address that has most, or of this
-    /// one where it has all that it may. The newer half of these is spared, so that whoever has just come has time to
-    /// show who it is, however many come at once. Of the older half it is one that has come least far, and of several
-    /// any: nobody can tell who is next, or outlast all others by being quick.
+    /// See [`Admission::socket`](super::Admission::socket). The connection that makes room is of the address that has
+    /// most, or of this one if it has as many as it may. The newer half of these is spared, so that a new client has
+    /// time to show who it is, however many come at once. In the older half it is one that has come least far, and
+    /// among several a random one: nobody can predict who is next, or outlast all others by being quick.
     pub(super) fn admit(self: &Arc<Self>, network: IpAddr, shared: bool, speaks: bool) -> Arc<Socket> {
         let each = if shared { STRANGERS_SOCKETS } else { ONE_ADDRESS_SOCKETS };
         let leave = CancellationToken::new();
@@ -57,7 +57,7 @@ impl Sockets {
 #[derive(Debug)]
 pub struct Socket {
     sockets: Arc<Sockets>,
-    /// By which strangers know it.
+    /// Its number among strangers' connections.
     number: u64,
     leave: CancellationToken,
     /// What it holds as a caller's.
@@ -75,19 +75,19 @@ impl Socket {
         self.sockets.strangers().reach(self.number, Stage::Heard);
     }
 
-    /// A request of `caller` was let in on it, so that it is that one's from now on, if there is room.
+    /// A request of `caller` was let in on it, so it belongs to that caller from now on, if there is room.
     pub fn show(&self, caller: &Principal) {
         if self.callers.get().is_some() {
             return;
         }
         if let Ok(held) = self.sockets.callers.try_enter(Claim::of(caller)) {
             self.sockets.strangers().leave(self.number);
-            // Requests of a connection come one after the other; were there two, one would be given back.
+            // Requests of a connection come one after the other; if there were two, one would be given back.
             let _ = self.callers.set(held);
         }
     }
 
-    /// A whole head of a request has come, which is judged and answered for as long as what this answers is kept: a
+    /// A whole head of a request has come, which is checked and answered for as long as the returned value is kept: a
     /// stranger's connection then makes room last.
     pub fn answering(self: &Arc<Self>) -> Option<Answering> {
         let strange = self.callers.get().is_none();
@@ -142,7 +142,8 @@ struct Strangers {
 }
 
 impl Strangers {
-    /// Takes one in from `network`, which may have at most `each`; and whose connection was sent away for it.
+    /// Takes one in from `network`, which may have at most `each`; and answers whose connection had to make room for
+    /// it.
     fn admit(&mut self, network: IpAddr, each: usize, stage: Stage, leave: CancellationToken) -> (u64, Option<IpAddr>) {
         let next = match self.networks.get(&network) {
             Some(own) if *own >= each => self.next_to_leave(|other| other == network),
@@ -194,7 +195,7 @@ impl Strangers {
     }
 }
 
-/// A number below `count` that nobody can foresee; 0 if the system gives none.
+/// A number below `count` that nobody can predict; 0 if the system gives none.
 fn any_below(count: usize) -> usize {
     let random = getrandom::u64().unwrap_or_default();
     usize::try_from(random % (count.max(1) as u64)).unwrap_or_default()

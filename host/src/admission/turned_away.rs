@@ -1,4 +1,4 @@
-//! Who is turned away is told why and what to do, and the record tells of it, so often.
+//! A caller that is turned away is told why and what to do; the record has an entry of it, up to a limit.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -27,7 +27,7 @@ pub enum What {
     Place,
     /// A place among the calls that wait.
     Wait,
-    /// Asking as often.
+    /// Asking that often.
     Turn,
 }
 
@@ -43,7 +43,7 @@ impl fmt::Display for What {
     }
 }
 
-/// Why somebody got none of what there is a bound on, and what to do.
+/// Why somebody got no place within a bound, and what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct Refusal {
     what: What,
@@ -70,7 +70,7 @@ impl fmt::Display for Refusal {
         match self.full {
             Full::Yours(most) => write!(
                 formatter,
-                "{most} of your {things} already, which is the most for one; {advice}"
+                "{most} of your {things} already, which is the most for one caller; {advice}"
             ),
             Full::Readers(most) => write!(
                 formatter,
@@ -95,7 +95,7 @@ pub enum Kind {
 impl Kind {
     const ALL: [Self; 3] = [Self::Callers, Self::Strangers, Self::Tries];
 
-    /// Who is refused, as the entry says that tells how many were.
+    /// Who is refused, in the words of the entry that says how many were.
     fn whose(self) -> &'static str {
         match self {
             Self::Callers => "callers",
@@ -103,19 +103,20 @@ impl Kind {
         }
     }
 
-    /// What is said of `more` refusals.
+    /// The words for `more` refusals.
     fn told(self, more: usize) -> String {
         let what = match self {
             Self::Callers | Self::Strangers => "were turned away",
             Self::Tries => "passphrases and tokens were refused",
         };
-        format!("{more} more {what} within a minute, which are not recorded singly")
+        format!("{more} more {what} within a minute, which are not recorded one by one")
     }
 }
 
-/// Says what of refusals is recorded, and writes who was turned away. Clones share the budgets.
+/// Decides which refusals are recorded, and writes who was turned away. Clones share the budgets.
 ///
-/// Of each [`Kind`] so many a minute have an entry each. How many more there were is said at the end of the minute.
+/// So many of each [`Kind`] have an entry of their own each minute. The number of further ones is recorded at the end
+/// of the minute.
 #[derive(Clone, Debug)]
 pub(super) struct Ledger {
     recorder: Recorder,
@@ -179,7 +180,7 @@ impl Ledger {
         let entry = Entry::at_door(Event::TurnedAway, who, detail);
         let recorder = self.recorder.clone();
         self.tasks.spawn(async move {
-            // What cannot be written is kept, and the log tells of it.
+            // What cannot be written is kept, and the log reports it.
             let _ = recorder.record(entry).await;
         });
     }
@@ -197,7 +198,7 @@ struct Budget {
     began: Instant,
     spent: usize,
     each: HashMap<String, usize>,
-    /// Refusals without an entry that nobody was told of yet.
+    /// Refusals without an entry that were not reported yet.
     counted: usize,
 }
 
@@ -208,7 +209,7 @@ enum Spent {
     Entry,
     /// It is counted, as others are.
     Counted,
-    /// It is counted, and somebody must tell of it.
+    /// It is counted, and must be reported later.
     FirstCounted,
 }
 

@@ -1,4 +1,4 @@
-//! Whose address a request comes from: the other end's, or the one that a trusted proxy names.
+//! The address from which a request comes: the other end's, or the one that a trusted proxy names.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -22,7 +22,7 @@ pub struct Proxies {
 impl Proxies {
     /// The address of the client of a request that came from `peer`. A header counts only if `peer` is a trusted
     /// proxy; of a list, what the last proxy that is not trusted wrote before it cannot be known, so the last address
-    /// that is no trusted proxy's is taken.
+    /// that is not a trusted proxy's is taken.
     pub(super) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let peer = peer.to_canonical();
         if !self.trusts(peer) {
@@ -30,7 +30,7 @@ impl Proxies {
         }
         let mut hops: Vec<&str> = Vec::new();
         for value in headers.get_all(&self.header) {
-            // What is no text breaks the chain: nothing before it can be believed.
+            // A part that is not text breaks the chain: nothing before it can be believed.
             match value.to_str() {
                 Ok(text) => hops.extend(text.split(',')),
                 Err(_) => hops.clear(),

@@ -62,7 +62,7 @@ pub(super) struct BearerCheck {
 }
 
 /// Turns to ask the records where that may block. One thread at a time for each question, so that a database which does
-/// not answer holds no further ones, and strangers' tokens, which are never in mind, keep nobody else's waiting.
+/// not answer holds no further ones, and strangers' tokens, which are never in memory, do not delay those of callers.
 struct Turns {
     look: Arc<Semaphore>,
     verify: Arc<Semaphore>,
@@ -117,11 +117,11 @@ impl BearerCheck {
 
     /// A caller on this machine, who shows the local token or need not: a process of this user, with nothing between.
     async fn local(&self, headers: &HeaderMap, connection: &Connection, name: &Name) -> Result<Principal, Refusal> {
-        // What is for processes on this machine alone must not look as if it came through a proxy or a tunnel.
+        // Access for processes on this machine must not be given to a request that came through a proxy or a tunnel.
         if !name.loopback || headers.keys().any(|name| is_forwarding(name.as_str())) {
             return Err(Refusal::Forwarded);
         }
-        // Looked up only for who may come in otherwise: it costs something.
+        // Looked up only for a caller that may come in otherwise, because it costs time.
         match connection.peer().await {
             Peer::Stranger => Err(Refusal::Stranger),
             peer => Ok(peer.limit(Principal::local(), self.sessions_may_control)),
@@ -150,7 +150,8 @@ impl BearerCheck {
     }
 
     /// On this machine, what is in a session may only look whatever token it holds, and by whichever of the machine's
-    /// addresses it calls. On loopback, another user's process is a proxy where there may be one, else nobody.
+    /// addresses it calls. On loopback, another user's process is a proxy where there may be one, otherwise it is
+    /// nobody.
     async fn limited(&self, principal: Principal, connection: &Connection) -> Result<Principal, Refusal> {
         match connection.peer().await {
             Peer::Stranger if connection.address().is_loopback() && !self.public => Err(Refusal::Stranger),
@@ -162,7 +163,7 @@ impl BearerCheck {
     async fn verify(&self, token: &str, now: SystemTime) -> Result<Option<Verified>, Refusal> {
         if !self.access.is_fresh() {
             let turn = turn(&self.turns.look).await?;
-            // Whoever had the turn before has looked for all who waited.
+            // The caller that had the turn before has looked for all who waited.
             if !self.access.is_fresh() {
                 self.ask(turn, AccessRecords::look).await?;
             }
@@ -190,7 +191,8 @@ impl BearerCheck {
         asked.await.map_err(Refusal::broken)?.map_err(Refusal::broken)
     }
 
-    /// For the owner to see; nobody waits for it. While one is being written, the next call of the family tries again.
+    /// This is for the owner to see; nobody waits for it. While one is being written, the next call of the family tries
+    /// again.
     fn note_use(&self, family: i64, address: IpAddr, now: SystemTime) {
         let Ok(turn) = self.turns.note.clone().try_acquire_owned() else {
             return;
@@ -288,7 +290,7 @@ impl Refusal {
     }
 }
 
-/// The path of the resource that a client means which calls `uri`: whoever entered the origin alone looks for it by that.
+/// The path of the resource that a client of `uri` means: a client that was given only the origin looks for it there.
 pub(super) fn resource(uri: &Uri) -> &'static str {
     if uri.path() == "/" { "" } else { "/mcp" }
 }
@@ -310,14 +312,14 @@ fn challenge(base: &Base, resource: &str, error: &str, message: &str) -> Respons
 }
 
 /// The way to a token for `resource`, a path (RFC 6750, 3; RFC 9728, 5.1; the MCP authorization specification of
-/// 2025-11-25): every scope is named, for an app asks for just those.
+/// 2025-11-25): every scope is named, because an app asks only for those.
 fn way(base: &Base, resource: &str, error: &str) -> Option<(HeaderName, HeaderValue)> {
     let value = format!(
         "Bearer {error}resource_metadata=\"{}/.well-known/oauth-protected-resource{resource}\", \
          scope=\"sessions:read sessions:control\"",
         base.0
     );
-    // A base consists of what a Host header may hold, so it can stand in a header.
+    // A base consists of what a Host header may hold, so it is valid in a header.
     HeaderValue::try_from(value)
         .ok()
         .map(|value| (header::WWW_AUTHENTICATE, value))

@@ -1,4 +1,4 @@
-//! How much at once, how long, how large.
+//! The bounds of requests: how many at once, how long, how large.
 
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -19,7 +19,7 @@ use crate::admission::numbers::BODY;
 use crate::admission::{Admission, Place, Refusal};
 use crate::principal::Principal;
 
-/// For a whole request. A tool call may lawfully take 60 seconds.
+/// For a whole request. A tool call may take 60 seconds.
 const WHOLE: Duration = Duration::from_secs(75);
 /// For a stranger's request from when it has arrived: clients give up after 10 seconds as well.
 const STRANGERS_WHOLE: Duration = Duration::from_secs(10);
@@ -38,8 +38,8 @@ impl Bounds {
         Self { admission, max_body }
     }
 
-    /// Runs a request of `caller` within the bounds. It takes a place when it has arrived, since whoever sends slowly
-    /// would keep out others with one, and holds it until its answer has been sent, or its call waits.
+    /// Runs a request of `caller` within the bounds. It takes a place when it has arrived, because a slow sender with a
+    /// place would keep out others, and holds it until its answer has been sent, or its call waits.
     pub(super) async fn hold(&self, request: Request, caller: &Principal, next: Next) -> Response {
         let deadline = Instant::now() + WHOLE;
         match self.admit(request, caller).await {

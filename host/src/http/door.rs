@@ -14,22 +14,22 @@ use crate::store::{AccessRecords, LocalToken};
 pub struct Door {
     /// What a caller must present.
     pub token: LocalToken,
-    /// Lets processes of this user in without the token, as long as they call directly and by a loopback name.
+    /// Lets processes of this user in without the token, if they call directly and by a loopback name.
     pub open_on_loopback: bool,
-    /// Lets what descends from a session do more than read.
+    /// Lets processes that descend from a session do more than read.
     pub sessions_may_control: bool,
     /// By what origins we may be called.
     pub names: Names,
-    /// Who may come in besides.
+    /// Who else may come in.
     pub access: Arc<AccessRecords>,
     /// How an app gets a token.
     pub oauth: OAuth,
     /// Who is believed about a client's address.
     pub proxies: Proxies,
-    /// Who may hold what at once, and how often ask. Whoever finds no room waits for 2 seconds, then gets 503.
+    /// Who may hold what at once, and ask how often. A caller that finds no room waits for 2 seconds, then gets 503.
     pub admission: Admission,
     /// The longest request body, in bytes.
     pub max_body: usize,
-    /// What the listener shows to clients; none: it speaks plain HTTP.
+    /// The certificate that the listener shows to clients; without one it speaks plain HTTP.
     pub certificate: Option<Arc<Certificate>>,
 }

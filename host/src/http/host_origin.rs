@@ -1,7 +1,7 @@
 //! By what name we may be called, and from which web pages.
 //!
 //! A page on the internet can point its own name at 127.0.0.1 (DNS rebinding); its requests then carry that name in
-//! `Host`. A page that calls us across origins shows itself by `Origin` and `Sec-Fetch-Site`. This layer stands before
+//! `Host`. A page that calls us across origins is recognised by `Origin` and `Sec-Fetch-Site`. This layer comes before
 //! every route.
 
 use std::sync::Arc;
@@ -31,10 +31,10 @@ pub struct Names(Vec<Name>);
 /// One of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Name {
-    /// As it stands in `Host`.
+    /// As it is written in `Host`.
     host: String,
     pub(super) base: Base,
-    /// Whether only this machine can mean us by it.
+    /// Whether only this machine can reach us by it.
     pub(super) loopback: bool,
 }
 
@@ -58,7 +58,7 @@ impl Names {
         }
         if let Some((base, (scheme, host))) = public_url.and_then(|url| Some((url, url.split_once("://")?))) {
             names.push(name(host, base, false));
-            // A client may name the port that goes without saying.
+            // A client may name the default port.
             let default_port = if scheme == "https" { 443 } else { 80 };
             names.push(name(&format!("{host}:{default_port}"), base, false));
         }
@@ -125,7 +125,7 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Option<&'a str>
     }
 }
 
-/// Browsers say where a request comes from even where they leave `Origin` out. Other clients send no such header.
+/// Browsers say where a request comes from even when they leave `Origin` out. Other clients send no such header.
 fn is_same_site(headers: &HeaderMap) -> bool {
     matches!(
         only(headers, &SEC_FETCH_SITE),
@@ -142,7 +142,7 @@ fn is_entrance(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
         && only(headers, &SEC_FETCH_DEST) == Some(Some("document"))
 }
 
-/// Why a request goes no further.
+/// Why a request is refused here.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     Host,
@@ -166,7 +166,7 @@ impl Refusal {
             ),
             Self::Origin => refuse(
                 StatusCode::FORBIDDEN,
-                "web pages of this Origin may not call berth; use an MCP client that is no web page",
+                "web pages of this Origin may not call berth; use an MCP client that is not a web page",
             ),
             Self::Site => refuse(
                 StatusCode::FORBIDDEN,

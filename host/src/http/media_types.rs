@@ -1,4 +1,4 @@
-//! Media types: JSON comes in, and whoever takes anything gets what MCP asks its clients to take.
+//! Media types: requests are JSON, and a client that accepts anything gets what MCP asks its clients to accept.
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -18,7 +18,7 @@ pub(super) fn settle(request: &mut Request) -> Option<Response> {
     if !is_json(request.headers()) {
         return Some(refuse(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "the body must be JSON and say so; send the header `Content-Type: application/json` (curl: \
+            "the body must be JSON with its media type; send the header `Content-Type: application/json` (curl: \
              -H 'Content-Type: application/json')",
         ));
     }
@@ -33,7 +33,7 @@ pub(super) fn names(headers: &HeaderMap, range: &str) -> bool {
     accepted(headers).any(|accepted| accepted.eq_ignore_ascii_case(range))
 }
 
-/// Answers are JSON, so whoever takes that takes enough.
+/// Answers are JSON, so accepting JSON is enough.
 fn takes_anything(headers: &HeaderMap) -> bool {
     let ranges = ["*/*", "application/*", "application/json"];
     accepted(headers).next().is_none() || ranges.iter().any(|range| names(headers, range))

@@ -1,10 +1,10 @@
 //! The front door: one HTTP listener, and what every request must pass before it reaches MCP.
 //!
 //! A request meets, in this order: the names by which it may call us (`host_origin`), the answers for everyone
-//! (`/health`, a page for browsers, and the authorization server `oauth`, which strangers may ask only so often),
-//! the token (`bearer`), how often its caller may ask (`admission`), the media types (`media_types`), and the bounds on how
-//! much and how long (`bounds`, by `admission`). The token stands before the bounds, so that strangers take no places of
-//! callers.
+//! (`/health`, a page for browsers, and the authorization server `oauth`, which strangers may ask only a limited number
+//! of times), the token (`bearer`), how often its caller may ask (`admission`), the media types (`media_types`), and
+//! the bounds on how much and how long (`bounds`, by `admission`). The token comes before the bounds, so that strangers
+//! do not take callers' places.
 
 mod address;
 mod bearer;
@@ -60,8 +60,8 @@ const HEALTH: &str = "/health";
 /// request, and no token in its headers.
 ///
 /// # Errors
-/// If `listener` is bound to another address than a loopback one, and there is no public name, which is https by a
-/// certificate here or by what stands in front: nothing would protect a token on its way over the network.
+/// If `listener` is not bound to a loopback address, and there is no public name (https by a certificate here or by a
+/// proxy in front): nothing would protect a token on its way over the network.
 pub async fn run(
     listener: TcpListener,
     mcp: MethodRouter,
@@ -70,7 +70,7 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let address = listener.local_addr().context("the listening socket has no address")?;
     ensure_protected(address, door.names.are_public())?;
-    rustix::net::listen(&listener, BACKLOG).context("the listening socket takes no longer line")?;
+    rustix::net::listen(&listener, BACKLOG).context("the listening socket's queue cannot be made longer")?;
     let acceptor = Acceptor {
         certificate: door.certificate.clone(),
         admission: door.admission.clone(),
@@ -84,7 +84,7 @@ pub async fn run(
 fn ensure_protected(address: SocketAddr, public: bool) -> anyhow::Result<()> {
     ensure!(
         public || address.ip().is_loopback(),
-        "{address} can be reached from other machines; set public_url to the https address by which they shall reach \
+        "{address} can be reached from other machines; set public_url to the https address by which they will reach \
          it, or listen on 127.0.0.1"
     );
     Ok(())
@@ -104,7 +104,7 @@ fn router(mcp: MethodRouter, door: Door) -> Router {
         .route("/", mcp)
         .merge(oauth::router(door.oauth))
         .fallback(unknown_path)
-        // One layer for all that is checked: each costs every request several allocations.
+        // One layer does all checks, because each layer costs every request several allocations.
         .layer(from_fn_with_state(layer, pass))
 }
 
@@ -159,7 +159,7 @@ impl Layer {
     }
 
     async fn answer_stranger(&self, mut request: Request, next: Next) -> Result<Response, Response> {
-        // Every request has a connection; one without could be anybody.
+        // Every request has a connection; a request without one could come from anybody.
         let connection = request.extensions().get::<Connection>().cloned();
         let (address, _answering) = match &connection {
             Some(connection) => {
@@ -206,8 +206,8 @@ fn page() -> Response {
         .into_response()
 }
 
-/// Headers of every answer: nothing is cached, guessed at or told to other sites. A page with forms has a policy of its
-/// own on what is told, or browsers would hide its origin from us as well.
+/// Headers of every answer: nothing is cached, guessed or told to other sites. A page with forms has its own referrer
+/// policy, otherwise browsers would hide its origin from us as well.
 fn seal(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

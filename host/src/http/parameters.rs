@@ -12,7 +12,7 @@ const MOST: usize = 64;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// What is wrong with parameters, in words for whoever sent them.
+/// What is wrong with parameters, in words for the sender.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct Malformed(String);
@@ -22,7 +22,7 @@ pub(super) struct Malformed(String);
 pub(super) struct Parameters(BTreeMap<String, String>);
 
 impl Parameters {
-    /// The parameters that stand in `text`.
+    /// The parameters in `text`.
     ///
     /// # Errors
     /// If one occurs twice (RFC 6749, 3.1), since two readers could then see two requests in one; or if the text is
@@ -55,7 +55,7 @@ impl Parameters {
             )));
         }
         let text =
-            std::str::from_utf8(body).map_err(|_| Malformed("the form is no text; encode it as UTF-8".to_owned()))?;
+            std::str::from_utf8(body).map_err(|_| Malformed("the form is not text; encode it as UTF-8".to_owned()))?;
         Self::parse(text)
     }
 

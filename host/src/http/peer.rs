@@ -47,7 +47,7 @@ impl Connection {
         &self.0.socket
     }
 
-    /// Its other end: looked up when first asked for, where that may block, then remembered.
+    /// Its other end: looked up when first asked for, on a thread that may block, then kept.
     pub(super) async fn peer(&self) -> Peer {
         let (ours, theirs) = (self.0.ours, self.0.theirs);
         let look_up = || async move {
@@ -62,7 +62,7 @@ impl Connection {
     pub(super) async fn client(&self, proxies: &Proxies, headers: &HeaderMap) -> IpAddr {
         let address = self.address();
         let named = proxies.client(address, headers);
-        // Whom it costs nothing to believe is not looked up.
+        // If believing costs nothing, nothing is looked up.
         match named == address || self.is_proxy(&proxies.users).await {
             true => named,
             false => address,
@@ -90,7 +90,8 @@ impl Connection {
     }
 }
 
-/// Whether a process may be a proxy: `user` is a stranger's, if it is known, and `here` whether it surely runs here.
+/// Whether a process may be a proxy: `user` is its user, if that is known, and `here` says whether it certainly runs
+/// here.
 fn is_believed(peer: Peer, user: Option<u32>, here: bool, users: &[u32]) -> bool {
     match (peer, user) {
         (Peer::Operator, _) => true,
@@ -100,7 +101,7 @@ fn is_believed(peer: Peer, user: Option<u32>, here: bool, users: &[u32]) -> bool
     }
 }
 
-/// Whether a connection between these addresses surely comes from this machine.
+/// Whether a connection between these addresses certainly comes from this machine.
 pub(super) fn is_here(ours: SocketAddr, theirs: SocketAddr) -> bool {
     let [ours, theirs] = [ours, theirs].map(|end| end.ip().to_canonical());
     theirs.is_loopback() || theirs == ours

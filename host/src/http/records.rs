@@ -1,5 +1,5 @@
-//! The records of who may come in, as the door uses them: where that may wait for the disk, and with an entry in the
-//! record of what was done.
+//! The records of who may come in, as the front door uses them: on threads that may wait for the disk, and with an
+//! entry in the record.
 
 use std::fmt::Display;
 use std::net::IpAddr;
@@ -19,13 +19,13 @@ pub(super) struct Records {
     access: Arc<AccessRecords>,
     /// What happens here is recorded.
     recorder: Recorder,
-    /// Of refusals, how many are recorded.
+    /// How many refusals are recorded.
     admission: Admission,
-    /// What whoever ends berth waits for.
+    /// What the end of berth waits for.
     under_way: TaskTracker,
 }
 
-/// Something of ours failed. The log has the cause, and whoever asked learns nothing of it.
+/// Something of ours failed. Only the log has the cause, not the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("berth cannot use its records; its log says why")]
 pub(super) struct Unavailable(());
@@ -53,7 +53,7 @@ impl Records {
         }
     }
 
-    /// Does `work` on the records where it may wait for the disk. It is finished before berth ends.
+    /// Does `work` on the records, on a thread that may wait for the disk. It is finished before berth ends.
     pub(super) async fn with<T: Send + 'static>(
         &self,
         work: impl FnOnce(&AccessRecords) -> Result<T, store::Error> + Send + 'static,
@@ -64,9 +64,9 @@ impl Records {
     }
 
     /// The same for `work` that somebody at `address` asks for, and that is to be recorded. Its entry is written before
-    /// anyone hears of the outcome, and also if nobody waits for it any more; of refusals that cost strangers nothing only
-    /// so many are. Where nothing can be recorded, nothing is done. What was done is answered even if that begins then:
-    /// its entry is written as soon as one can be.
+    /// anyone hears of the outcome, and also if nobody waits for it; the number of entries for refusals that cost
+    /// strangers nothing is limited. If nothing can be recorded, nothing is done. If recording fails after something
+    /// was done, that is still answered, and its entry is written as soon as possible.
     pub(super) async fn recorded<T: Send + 'static>(
         &self,
         address: IpAddr,
@@ -78,7 +78,7 @@ impl Records {
             let (outcome, entry) = work(access)?;
             let entry = entry.filter(|entry| !entry.event.is_free() || admission.records_try(address));
             if let Some(entry) = entry {
-                // The log tells of it, and the entry is kept.
+                // The log reports it, and the entry is kept.
                 let _ = recorder.record_here(prepared, entry);
             }
             Ok(outcome)

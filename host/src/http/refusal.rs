@@ -11,7 +11,7 @@ pub(super) fn refuse(status: StatusCode, message: &str) -> Response {
     (status, Json(json!({ "error": message }))).into_response()
 }
 
-/// The answer to whoever asks too often: when to ask again.
+/// The answer to a caller that asks too often: when to ask again.
 pub(super) fn too_often(refusal: TooOften) -> Response {
     let mut response = refuse(StatusCode::TOO_MANY_REQUESTS, &refusal.to_string());
     response

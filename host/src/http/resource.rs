@@ -6,7 +6,7 @@ use super::host_origin::Base;
 const MCP: &str = "/mcp";
 
 /// Whether `given` names our resource as a client of `base` may call it (RFC 8707): as `BASE/mcp`, or by the origin
-/// alone for those that were given no path.
+/// alone for clients that were not given a path.
 pub(super) fn is_resource(base: &Base, given: &str) -> bool {
     given
         .strip_prefix(&*base.0)

@@ -32,20 +32,20 @@ use super::tls::{Accepted, Certificate};
 use crate::admission::Admission;
 use crate::admission::numbers::{FIRST_BYTE, HEAD, NEWCOMERS, SOCKETS};
 
-/// How long a client may leave an answer unread before its connection is given up: it holds a place of few.
+/// How long a client may leave an answer unread before its connection is given up: it holds one of few places.
 const UNREAD_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The longest head of a request, in bytes.
 const HEAD_LIMIT: usize = 64 * 1024;
 
-/// How long requests under way may take to finish once the end has come.
+/// How long requests under way may take to finish after berth was asked to end.
 const GRACE: Duration = Duration::from_secs(4);
 
-/// What every connection meets.
+/// What every connection needs.
 pub(super) struct Acceptor {
-    /// What is shown to clients; with one, TLS is spoken.
+    /// The certificate; with one, the listener speaks TLS.
     pub(super) certificate: Option<Arc<Certificate>>,
-    /// Where connections come from that strangers share.
+    /// Addresses from which strangers share connections.
     pub(super) proxies: Proxies,
     /// Who may hold a connection.
     pub(super) admission: Admission,
@@ -53,9 +53,9 @@ pub(super) struct Acceptor {
     pub(super) router: Router,
 }
 
-/// Answers connections until `shutdown`; then takes no more, lets requests under way finish for at most [`GRACE`] and
-/// drops what is left. Every connection is accepted: where there are too many, others make room. While those have not
-/// gone, further ones wait in the kernel's line, so that no crowd takes more files than there are.
+/// Answers connections until `shutdown`; then accepts none, lets requests under way finish for at most [`GRACE`] and
+/// drops what is left. Every connection is accepted: if there are too many, others make room. While those have not
+/// gone, further ones wait in the kernel's queue, so that a crowd cannot take more files than there are.
 pub(super) async fn serve(listener: TcpListener, acceptor: Arc<Acceptor>, shutdown: CancellationToken) {
     let mut connections = JoinSet::new();
     let newcomers = Arc::new(Semaphore::new(NEWCOMERS));
@@ -78,11 +78,11 @@ pub(super) async fn serve(listener: TcpListener, acceptor: Arc<Acceptor>, shutdo
     if timeout(GRACE, finished).await.is_err() {
         tracing::warn!("requests were still under way when the time to finish them was over; they get no answer");
     }
-    // Their calls go on; it must be known of all of them before whoever waits for those looks.
+    // Their calls continue; all of them must be registered before somebody waits for them.
     connections.shutdown().await;
 }
 
-/// The next connection, once there is room among the newcomers.
+/// The next connection, when there is room among the newcomers.
 async fn accept(
     listener: &TcpListener,
     newcomers: &Arc<Semaphore>,
@@ -120,7 +120,7 @@ async fn attend(
 ) {
     let socket = connection.socket().clone();
     tokio::select! {
-        // Read first, in each of its turns.
+        // Reading comes first in each of its turns.
         biased;
         () = receive(stream, connection, &acceptor, shutdown) => {}
         () = socket.must_leave() => tracing::debug!("a connection made room for another"),
@@ -128,7 +128,7 @@ async fn attend(
     }
 }
 
-/// Lets the runtime learn what the kernel has for a connection, and read that; from then on it is no newcomer.
+/// Lets the runtime learn what the kernel has for a connection, and read that; from then on it is not a newcomer.
 async fn settle(newcomer: OwnedSemaphorePermit) {
     // The first turn asks for what has come, and the runtime looks for that before it gives the next one.
     for _ in 0..2 {

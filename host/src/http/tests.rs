@@ -424,11 +424,11 @@ async fn other_users_are_refused_on_an_open_door_and_with_the_token() {
     assert_eq!(
         call("Authorization: Bearer wrong\r\n").status,
         401,
-        "whoever has no token learns no more"
+        "a caller without a token learns nothing else"
     );
 }
 
-/// A client that bears the mark, as what runs in a session does; on macOS the system's shell would hide it.
+/// A client with the mark, as in a session; on macOS the system's shell would hide it.
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
 #[allow(clippy::disallowed_methods, reason = "a test's own client, started as a session's")]

@@ -1,4 +1,4 @@
-//! TLS: the certificate that the listener shows, read anew when its files change.
+//! TLS: the certificate that the listener shows, read again when its files change.
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -46,8 +46,8 @@ pub enum Error {
         /// What the system says.
         source: io::Error,
     },
-    /// Something that is no file, or too long to be what it should be.
-    #[error("{} is no file of at most 1 MiB: name a file in PEM form in [server.tls]", path.display())]
+    /// Something that is not a file, or too long to be what it should be.
+    #[error("{} is not a file of at most 1 MiB: name a file in PEM form in [server.tls]", path.display())]
     NoFile {
         /// The file.
         path: PathBuf,
@@ -140,7 +140,7 @@ impl Certificate {
     pub(super) async fn accept(self: Arc<Self>, stream: TcpStream) -> io::Result<Accepted> {
         let shaken = async {
             let mut first = [0];
-            // At a connection's end there is no first byte; the handshake says so better.
+            // At a connection's end there is no first byte; the handshake reports that better.
             if stream.peek(&mut first).await? == 1 && first[0] != HANDSHAKE_RECORD {
                 return Ok(Accepted::Plain(stream));
             }
@@ -152,7 +152,7 @@ impl Certificate {
     }
 
     /// Reads the files again if the last look at them is old and they have changed since. A pair that cannot be used
-    /// changes nothing, and is complained of once.
+    /// changes nothing, and is reported once.
     async fn refresh(self: &Arc<Self>) {
         if self.is_fresh() {
             return;
@@ -162,7 +162,7 @@ impl Certificate {
         let _ = tokio::task::spawn_blocking(move || certificate.look_again()).await;
     }
 
-    /// Whether the last look at the files is young; if not, the caller must take the next, and nobody else.
+    /// Whether the last look at the files is recent; if not, this caller alone must take the next.
     fn is_fresh(&self) -> bool {
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh = looked.when.elapsed() < FRESH;
@@ -173,7 +173,7 @@ impl Certificate {
     }
 
     fn look_again(&self) {
-        // Before the files are read: what changes meanwhile is seen the next time.
+        // Before the files are read: a change in the meantime is seen the next time.
         let look = Look::at(&self.shown.files);
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
         if look.stamps == looked.stamps {
@@ -207,7 +207,7 @@ impl ResolvesServerCert for Shown {
     }
 }
 
-/// What the files looked like, and when.
+/// The state of the files, and when it was looked at.
 #[derive(Debug)]
 struct Look {
     when: Instant,
@@ -297,7 +297,7 @@ fn contents(path: &Path) -> Result<(Vec<u8>, Metadata), Error> {
         path: path.to_owned(),
         source,
     };
-    // Links are followed: that is how certificates are renewed. A FIFO would never come to its end.
+    // Links are followed: that is how certificates are renewed. A FIFO would never end.
     let found = fs::metadata(path).map_err(read)?;
     if !found.is_file() || found.len() > FILE_LIMIT {
         return Err(Error::NoFile { path: path.to_owned() });
@@ -306,7 +306,7 @@ fn contents(path: &Path) -> Result<(Vec<u8>, Metadata), Error> {
 }
 
 /// What is wrong with a certificate's time at `when`, and the cure. Its time is looked at before its issuer: so where no
-/// issuer can be found, the check fails by the time if that is wrong, and else by the issuer.
+/// issuer can be found, the check fails by the time if that is wrong, and otherwise by the issuer.
 fn fault_of_time(certificate: &CertificateDer<'_>, when: SystemTime) -> Option<(&'static str, &'static str)> {
     let own = ParsedCertificate::try_from(certificate).ok()?;
     let when = UnixTime::since_unix_epoch(when.duration_since(UNIX_EPOCH).ok()?);

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
-/// How long the other end may take to its first answer.
+/// How long the other end may take for its first answer.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 
 /// What a tool answered.
@@ -30,8 +30,7 @@ impl Client {
     /// Connects over a stream of JSON lines.
     ///
     /// # Errors
-    /// If the other end does not answer within 10 seconds, turns this client away, which it says in words, or does not
-    /// speak MCP.
+    /// If the other end does not answer within 10 seconds, turns this client away with a reason, or does not speak MCP.
     pub async fn connect<S>(stream: S) -> anyhow::Result<Self>
     where
         S: AsyncRead + AsyncWrite + Send + 'static,

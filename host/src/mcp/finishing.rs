@@ -1,4 +1,4 @@
-//! Work that is finished even if nobody waits for it any more.
+//! Work that is finished even if nobody waits for it.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -7,10 +7,10 @@ use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-/// Runs within whoever waits for it, which costs no task. When that one gives up, the rest runs on in a task of its own.
-/// Either way it counts as under way from its beginning to its end.
+/// Runs within its caller, which costs no task. When the caller gives up, the rest continues in a task of its own. In
+/// both cases it counts as under way from its beginning to its end.
 pub(super) struct Finishing<F: Future<Output: Send> + Send + 'static> {
-    /// None once it is finished.
+    /// Empty when it is finished.
     work: Option<(Pin<Box<F>>, TaskTrackerToken)>,
     runtime: Handle,
 }
@@ -29,7 +29,7 @@ impl<F: Future<Output: Send> + Send + 'static> Future for Finishing<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        // Taken out meanwhile, so that work which panics is not gone on with.
+        // It is taken out in the meantime, so that work which panics is not continued.
         let Some((mut work, counted)) = self.work.take() else {
             return Poll::Pending;
         };

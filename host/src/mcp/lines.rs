@@ -12,7 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::admission::numbers::{BODY, LONGEST_LINE};
 
-/// Bytes between the client and who answers it.
+/// Bytes between the client and the server.
 const BUFFER: usize = 64 << 10;
 
 /// The two halves of a client's stream, bounded. The client's own half is read in a task that ends with the other.
@@ -33,7 +33,7 @@ where
 
 async fn pass_on(read: impl AsyncRead + Unpin, mut further: impl AsyncWrite + Unpin) -> io::Result<()> {
     let mut read = BufReader::new(read);
-    // A client may be silent for as long as it likes; what it has begun to say must come.
+    // A client may be silent for as long as it likes, but a line that it has begun must come.
     while !read.fill_buf().await?.is_empty() {
         let mut line = Vec::new();
         let mut limited = (&mut read).take(LONGEST_LINE + 1);
@@ -49,7 +49,8 @@ async fn pass_on(read: impl AsyncRead + Unpin, mut further: impl AsyncWrite + Un
 /// The client's other half.
 struct Answers<W> {
     write: W,
-    /// Who is answered no more is read no more: otherwise a silent client would hold its connection for ever.
+    /// When answers to a client have ended, reading from it ends too: otherwise a silent client would hold its
+    /// connection for ever.
     _reading: AbortOnDropHandle<()>,
 }
 

@@ -80,13 +80,13 @@ pub struct Server {
     desk: Arc<Desk>,
     /// Where calls are recorded.
     recorder: Recorder,
-    /// Where calls get their places that have none yet.
+    /// Where calls without a place get one.
     admission: Admission,
     /// The tools as clients see them.
     shown: Latest,
     /// Who calls, where the carrier itself says so; else the request must.
     caller: Option<Principal>,
-    /// The calls that whoever ends berth waits for.
+    /// The calls for which the end of berth waits.
     under_way: TaskTracker,
     /// Those of this carrier whose answer is still to come.
     answering: TaskTracker,
@@ -95,8 +95,8 @@ pub struct Server {
 
 impl Server {
     /// A server for requests that carry their principal in the extensions of their HTTP request. Each call counts in
-    /// `under_way` from its beginning to its end, whether its caller waits for it or not. Once `ending` is cancelled,
-    /// calls that wait are answered so.
+    /// `under_way` from its beginning to its end, whether its caller waits for it or not. When `ending` is cancelled,
+    /// calls that wait are told that berth ends.
     pub fn new(
         desk: Arc<Desk>,
         recorder: Recorder,
@@ -149,7 +149,7 @@ impl Server {
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
         let identity = Implementation::new("berth", env!("CARGO_PKG_VERSION")).with_title("berth");
-        // Prompts and resources there are none; but clients ask for them, and who answers must say so.
+        // There are no prompts or resources, but clients ask for them, so a server must answer with empty lists.
         let capabilities = ServerCapabilities::builder()
             .enable_tools()
             .enable_prompts()
@@ -266,7 +266,7 @@ impl ServerHandler for Server {
                 cleaned(answer, promises).await.map(Into::into)
             }
             Err(_) => Err(ErrorData::internal_error(
-                "the call ended by a fault in berth; its log says where",
+                "a fault in berth ended the call; its log says where",
                 None,
             )),
         }
@@ -336,7 +336,7 @@ where
     let late = async {
         shutdown.cancelled().await;
         answering.close();
-        // What is not answered by then goes on without an answer, and whoever ends berth waits for it.
+        // What is not answered by then continues without an answer, and the end of berth waits for it.
         let _ = tokio::time::timeout(LAST_CALLS, answering.wait()).await;
         tokio::time::sleep(LAST_ANSWERS).await;
         leave.cancel();
@@ -349,7 +349,7 @@ where
     Ok(())
 }
 
-/// What a client of a stream is told whose request is not even read: one line.
+/// What a client of a stream is told if its request is not even read: one line.
 pub fn refusal_line(why: &str) -> String {
     let error = json!({"jsonrpc": "2.0", "id": null, "error": {"code": ErrorCode::INTERNAL_ERROR.0, "message": why}});
     format!("{error}\n")
@@ -398,8 +398,8 @@ fn size(value: &Value) -> usize {
     }
 }
 
-/// The one place where answers leave: every string is cleaned here. `promises`: the tool has an output schema, so MCP lets
-/// a client take an answer without data for broken, and drop its text, unless it counts as an error.
+/// The one place where answers leave: every string is cleaned here. `promises`: the tool has an output schema, so MCP
+/// lets a client treat an answer without data as broken, and drop its text, unless it counts as an error.
 fn result(answer: Result<Answer, ToolError>, promises: bool) -> CallToolResult {
     match answer {
         Ok(answer) => {

@@ -1,4 +1,4 @@
-//! A server whose client may ask only so often, where no front door sees to that.
+//! A server whose client may ask only so often, for carriers without a front door.
 
 use std::borrow::Cow;
 
@@ -23,7 +23,7 @@ impl Service<RoleServer> for Paced {
         let turn = self.0.admission.turn(&self.0.principal(&context)?);
         match (turn, &request) {
             (Ok(()), _) => self.0.handle_request(request, context).await,
-            // Clients hide an error of the protocol from the model, which is to wait.
+            // Clients hide an error of the protocol from the model, and the model must know that it has to wait.
             (Err(refusal), ClientRequest::CallToolRequest(_)) => {
                 let told = CallToolResult::error(vec![ContentBlock::text(refusal.to_string())]);
                 Ok(ServerResult::CallToolResult(told))

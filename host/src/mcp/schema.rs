@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-/// A schema without `x-mcp-header` (2026-07-28), by which a plugin would have clients repeat arguments in headers:
-/// proxies and tunnels write those to their logs, and a header that is missed would tell of a tool that is hidden.
+/// A schema without `x-mcp-header` (2026-07-28), with which a plugin could make clients repeat arguments in headers:
+/// proxies and tunnels write headers to their logs, and the error about a missing header would reveal a hidden tool.
 pub(crate) fn body_only(schema: Map<String, Value>) -> Map<String, Value> {
     let below = |value: Value| match value {
         Value::Object(fields) => Value::Object(body_only(fields)),
@@ -11,7 +11,7 @@ pub(crate) fn body_only(schema: Map<String, Value>) -> Map<String, Value> {
     };
     schema
         .into_iter()
-        // A string is the wish; anything else is an argument of that name.
+        // A string is this request; anything else is an argument with that name.
         .filter(|(key, value)| key != "x-mcp-header" || !value.is_string())
         .map(|(key, value)| (key, below(value)))
         .collect()

@@ -1,5 +1,5 @@
-//! How many requests of one client of a stream may be unanswered: further ones wait. Otherwise one that asks without end
-//! and reads no answers would fill the memory with them.
+//! How many requests of one client of a stream may be unanswered: further ones wait. Otherwise a client that asks
+//! without end and reads no answers would fill the memory with them.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -56,7 +56,7 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for InTurn<T> {
     }
 
     async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
-        // Whoever waits for this may give up at any time and come back: nothing that was read is lost.
+        // This may be cancelled and called again at any time: nothing that was read is lost.
         if self.held.is_none() {
             self.held = Some(self.stream.receive().await?);
         }
@@ -83,13 +83,13 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for InTurn<T> {
 #[derive(Default)]
 struct Turns {
     taken: Mutex<HashMap<RequestId, bool>>,
-    /// One was given back.
+    /// A turn was given back.
     freed: Notify,
 }
 
 impl Turns {
-    /// Waits for a turn. A request with the id of an unanswered one waits for that one's answer: of two with one id, only one
-    /// would be answered.
+    /// Waits for a turn. A request with the id of an unanswered one waits for that one's answer: if two had one id,
+    /// only one would be answered.
     async fn begin(&self, id: &RequestId) {
         loop {
             let freed = self.freed.notified();
@@ -120,7 +120,7 @@ impl Turns {
         self.freed.notify_one();
     }
 
-    /// The client wants no answer any more, so none is written, unless one is already.
+    /// The client no longer wants an answer, so none is written, unless that has happened already.
     fn cancel(&self, id: &RequestId) {
         if let Entry::Occupied(taken) = self.taken().entry(id.clone())
             && !taken.get()
@@ -208,7 +208,7 @@ mod tests {
         let (mut client, mut stream) = client(1 << 20);
         for round in 0..3 * UNANSWERED {
             ask(&mut client, json!(round)).await;
-            assert!(read(&mut stream).await.is_some(), "it is read no more after {round}");
+            assert!(read(&mut stream).await.is_some(), "reading stopped after {round}");
             cancel(&mut client, json!(round)).await;
             assert!(read(&mut stream).await.is_some());
         }

@@ -22,14 +22,14 @@ use crate::principal::Principal;
 
 /// When a connection is accepted again after an error, such as too many open files.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Bytes of a first line that are looked at; a longer one has come far enough.
+/// Bytes of a first line that are looked at; a longer line is not needed.
 const FIRST_READ: usize = 16 << 10;
-/// How long a client that is turned away has to read why.
+/// The time that a client which is turned away has to read why.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A socket that only the operator can reach, in place of what an ended process left.
 pub(super) fn bind(path: &Path) -> anyhow::Result<UnixListener> {
-    // We hold the lock, so whatever is there belongs to nobody.
+    // We hold the lock, so what is there belongs to nobody.
     if path.exists() {
         std::fs::remove_file(path).with_context(|| format!("{} cannot be replaced", path.display()))?;
     }
@@ -67,11 +67,11 @@ pub(super) async fn serve(listener: UnixListener, reception: Arc<Reception>, cli
     reception.shutdown.run_until_cancelled(accepting).await;
 }
 
-/// What a connection to the socket meets.
+/// What a connection to the socket needs.
 pub(super) struct Reception {
     server: Server,
     admission: Admission,
-    /// Of those who are turned away, as many are told why.
+    /// How many of those who are turned away are told why.
     farewells: Semaphore,
     sessions_may_control: bool,
     shutdown: CancellationToken,
@@ -124,7 +124,7 @@ impl Reception {
         }
     }
 
-    /// Ends a connection with a word.
+    /// Ends a connection with one line.
     async fn turn_away(&self, mut stream: UnixStream, why: &str) {
         let Ok(_farewell) = self.farewells.try_acquire() else {
             return;
@@ -132,7 +132,7 @@ impl Reception {
         let told = async {
             stream.write_all(mcp::refusal_line(why).as_bytes()).await?;
             stream.shutdown().await?;
-            // A client that is still writing would see an error in place of these words, were it closed before.
+            // If it were closed before, a client that is still writing would see an error instead of these words.
             tokio::io::copy(&mut stream, &mut tokio::io::sink()).await
         };
         let _ = timeout(FAREWELL, told).await;

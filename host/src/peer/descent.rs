@@ -1,13 +1,13 @@
-//! Where a process comes from: up from parent to parent, until one bears the mark or there is none left.
+//! Where a process comes from: up from parent to parent, until one has the mark or there is none left.
 
-/// How far up parents are followed. Nothing honest is nested so deep.
+/// How far up parents are followed. Normal processes are not nested so deep.
 const GENERATIONS: usize = 64;
 
 /// A process at one moment.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Process {
     pub(super) pid: i32,
-    /// 0 where it has none that can be seen from here.
+    /// 0 if it has none that can be seen from here.
     pub(super) parent: i32,
     /// Its effective user.
     pub(super) user: u32,
@@ -22,15 +22,15 @@ pub(super) struct Process {
 pub(super) enum Descent {
     /// It is gone, or hides its environment and might have left its parents.
     Unknown,
-    /// Neither it nor any of its parents bears the mark.
+    /// Neither it nor any of its parents has the mark.
     Outside,
     /// It descends from a session.
     Session,
 }
 
-/// Of the process `pid`; `read` looks a process up, and finds none that is gone or not to be seen.
+/// Of the process `pid`; `read` looks up a process, and finds nothing if it is gone or hidden.
 pub(super) fn descent(pid: i32, read: impl Fn(i32) -> Option<Process>) -> Descent {
-    // 0 stands for a process that is not to be seen from here.
+    // 0 means a process that cannot be seen from here.
     let Some(mut process) = read(pid).filter(|_| pid > 0) else {
         return Descent::Unknown;
     };
@@ -52,7 +52,8 @@ pub(super) fn descent(pid: i32, read: impl Fn(i32) -> Option<Process>) -> Descen
 }
 
 /// Whether it was started by another user's process, and not by the first of all, which adopts whatever leaves its
-/// parents. So it is with sshd: what it starts for a user, to forward a port, hides its environment.
+/// parents. This is the case with sshd: the process that it starts for a user, to forward a port, hides its
+/// environment.
 fn is_of_a_service(process: &Process, read: impl Fn(i32) -> Option<Process>) -> bool {
     read(process.parent).is_some_and(|parent| parent.pid > 1 && parent.user != process.user)
 }
@@ -70,7 +71,7 @@ fn step(process: &Process, read: impl Fn(i32) -> Option<Process>) -> Step {
     if process.parent == 0 {
         return Step::Top;
     }
-    // Whoever is younger than its child has only got the number of a parent that ended.
+    // A process that is younger than its child only has the number of a parent that ended.
     if let Some(parent) = read(process.parent).filter(|parent| parent.started <= process.started) {
         return Step::Up(parent);
     }

@@ -11,7 +11,7 @@ use procfs::net::TcpNetEntry;
 use super::descent::Process;
 use super::{MARK, canonical, is_bound_to};
 
-/// The process `pid`; `None` if there is none, or none that may be seen.
+/// The process `pid`; `None` if there is none, or it may not be seen.
 pub(super) fn process(pid: i32) -> Option<Process> {
     let process = procfs::process::Process::new(pid).ok()?;
     let stat = process.stat().ok()?;
@@ -57,11 +57,12 @@ pub(super) fn listeners(path: &Path) -> io::Result<Vec<Vec<i32>>> {
         .filter(|(_, bound)| is_bound_to(bound, path))
         .map(|(inode, _)| seen_holding(inode).0)
         .map(|holding| of_user(holding, user));
-    // One that nobody of this user is seen to hold is of another world, such as a container's, or another user's.
+    // A socket that no process of this user is seen to hold belongs to another namespace, such as a container's, or to
+    // another user.
     Ok(held.filter(|holding| !holding.is_empty()).collect())
 }
 
-/// Inode and path of a row that is a listening socket's. A path is the rest of its row, blanks and all.
+/// Inode and path of a row that is a listening socket's. A path is the rest of its row, including blanks.
 fn listening(row: &[u8]) -> Option<(u64, &Path)> {
     /// `__SO_ACCEPTCON` of `linux/net.h`.
     const LISTENS: u32 = 1 << 16;

@@ -35,7 +35,7 @@ pub(super) fn process(pid: i32) -> Option<Process> {
 }
 
 /// The system's own programs and other users' show no environment here, which looks as if it were empty. Then their
-/// parents tell.
+/// parents are checked.
 fn is_marked(pid: i32) -> Option<bool> {
     let pid = Pid::from_u32(pid.unsigned_abs());
     let environment = ProcessRefreshKind::nothing().with_environ(UpdateKind::Always);

@@ -1,4 +1,5 @@
-//! What the operator accepted of the shipped configuration: its text then, kept as `accepted.toml` in the data directory.
+//! What the operator accepted of the shipped configuration: its text at that time, kept as `accepted.toml` in the data
+//! directory.
 
 use std::fs::OpenOptions;
 use std::io::Read as _;
@@ -28,10 +29,10 @@ pub struct AcceptedText {
 }
 
 impl AcceptedText {
-    /// Reads it in the data directory `data`, which need not be there; none where nothing was accepted.
+    /// Reads it in the data directory `data`, which need not exist; nothing if nothing was accepted.
     ///
     /// # Errors
-    /// If the file is not as berth wrote it, or was not this user's alone: then nobody knows what was accepted.
+    /// If the file is not as berth wrote it, or did not belong to this user alone: then nobody knows what was accepted.
     pub fn read(data: &Path) -> Result<Option<Self>, Error> {
         let path = data.join(NAME);
         match path.symlink_metadata() {
@@ -50,7 +51,7 @@ impl AcceptedText {
     }
 }
 
-/// Puts `text` in the place of what was accepted in `data`, in one step.
+/// Replaces what was accepted in `data` with `text`, in one step.
 pub(super) fn write(data: &Path, text: &str) -> Result<(), Error> {
     files::replace(&data.join(NAME), &format!("{HEAD}{}\n{text}", digest(text)))
 }

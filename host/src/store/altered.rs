@@ -1,4 +1,4 @@
-//! What in the schema of a file is not as berth makes it, and the fix.
+//! How the schema of a file differs from what berth makes, and the fix.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ const NAMED: usize = 8;
 /// Characters of a name in them.
 const NAME: usize = 64;
 
-/// A file whose schema somebody changed, so what it shows may not be what stands in it, and what is written may get lost.
+/// A file whose schema somebody changed, so what it shows may not be what it holds, and what is written may get lost.
 #[derive(Debug, thiserror::Error)]
 #[error("{path:?} is not as berth made it: {}; {}", self.listed(), self.fix())]
 pub struct Altered {
@@ -24,7 +24,7 @@ pub struct Altered {
 }
 
 impl Altered {
-    /// The file at `path` has `differences`; `afterwards` says what follows where a new file takes its place.
+    /// The file at `path` has `differences`; `afterwards` says what follows when a new file replaces it.
     pub(super) fn new(path: &Path, differences: Vec<Difference>, afterwards: &'static str) -> Self {
         Self {
             path: path.to_owned(),
@@ -40,7 +40,7 @@ impl Altered {
         first.chain(rest).collect::<Vec<_>>().join(", ")
     }
 
-    /// What was only added can be taken away; what is another cannot be made again from what is there.
+    /// What was only added can be removed; a changed part cannot be made again from what is there.
     fn fix(&self) -> String {
         let path = shell::word(&self.path);
         let drops: Option<Vec<String>> = self.differences.iter().map(Difference::undo).collect();
@@ -54,7 +54,7 @@ impl Altered {
     }
 }
 
-/// In what the schema that is `found` differs from the one that was `made`.
+/// How the schema that is `found` differs from the one that was `made`.
 pub(super) fn differences(made: &Connection, found: &Connection) -> rusqlite::Result<Vec<Difference>> {
     let (expected, found) = (Part::all(made)?, Part::all(found)?);
     let place = |parts: &[Part], part: &Part| parts.iter().position(|other| other.is_same(part));
@@ -103,7 +103,7 @@ impl fmt::Display for Part {
     }
 }
 
-/// What in a file's schema is not as berth makes it.
+/// A part of a file's schema that is not as berth makes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Difference {
     /// It does not belong there.
@@ -120,7 +120,7 @@ impl Difference {
         matches!(self, Self::Missing(part) if part.table == table)
     }
 
-    /// The statement that undoes it, if there is one that can be pasted into a shell whoever chose the name.
+    /// The statement that undoes it, if there is one that is safe to paste into a shell, whoever chose the name.
     fn undo(&self) -> Option<String> {
         let plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         match self {

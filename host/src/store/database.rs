@@ -12,8 +12,8 @@ use super::{Error, files};
 /// How long one process waits for another's write.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Pages that changes take beside a file, 16 MB, before they are brought into it. That waits for the disk, and with it
-/// all who write: with SQLite's own 1000, busy calls stood still for a thirtieth of the time.
+/// Pages of the write-ahead log, 16 MB, before they are moved into the file. That waits for the disk, and so does
+/// everyone who writes: with SQLite's default of 1000, busy calls waited for a thirtieth of the time.
 const PAGES_BESIDE: i64 = 4000;
 
 /// What one of the files holds.
@@ -22,7 +22,7 @@ pub(super) struct Layout {
     steps: &'static [&'static str],
     /// Whether the file gives room back to the disk in small steps.
     shrinks: bool,
-    /// A table that the steps make, and that the owner of the directory takes away later.
+    /// A table that the steps make, and that the owner of the directory removes later.
     moved: Option<&'static str>,
     /// What a new file means to the operator, as the end of a sentence.
     afterwards: &'static str,
@@ -49,7 +49,7 @@ pub(super) const RECORD: Layout = Layout {
     afterwards: "the next start begins a new record",
 };
 
-/// What one backend keeps: a file each in `stores`.
+/// What one backend keeps: one file for each in `stores`.
 pub(super) const KEPT: Layout = Layout {
     steps: &[include_str!("schema/kept/1-entries.sql")],
     shrinks: false,
@@ -67,16 +67,16 @@ pub(super) fn open(path: &Path, layout: &Layout, sync: bool) -> Result<Connectio
 
 /// A connection to the file at `path`, which is made if there is none, with the schema that it has now.
 ///
-/// Nothing that stands in the file's schema is run by it: whoever may write to the file could put a trigger there that
-/// undoes what we write, or a view that shows something else.
+/// It runs no trigger or view of the file's schema: whoever may write to the file could add a trigger that undoes what
+/// we write, or a view that shows something else.
 pub(super) fn connect(path: &Path, layout: &Layout, sync: bool) -> Result<Connection, Error> {
-    // SQLite gives its own further files the mode of this one.
+    // SQLite gives its own additional files the mode of this one.
     files::present(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connected = Connection::open_with_flags(path, flags).and_then(|connection| {
         connection.busy_timeout(PATIENCE)?;
         let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
-        // Counts in a new file only, before anything is written; in another one it would wait for who writes.
+        // This counts only in a new file, before anything is written; in another one it would wait for other writers.
         if layout.shrinks && pages == 0 {
             connection.pragma_update(None, "auto_vacuum", "incremental")?;
         }
@@ -93,8 +93,7 @@ pub(super) fn connect(path: &Path, layout: &Layout, sync: bool) -> Result<Connec
     connected.map_err(Error::database(path))
 }
 
-/// Takes the steps that are missing, all or none. `fill` has its turn in the same transaction where there was no schema
-/// before.
+/// Takes the steps that are missing, all or none. If there was no schema before, `fill` runs in the same transaction.
 pub(super) fn upgrade(
     connection: &mut Connection,
     path: &Path,
@@ -126,7 +125,7 @@ pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
-/// Takes the steps behind the version `present`.
+/// Takes the steps after the version `present`.
 fn take(transaction: &Transaction<'_>, layout: &Layout, present: i64) -> rusqlite::Result<()> {
     for (_, step) in (0..).zip(layout.steps).filter(|(version, _)| *version >= present) {
         transaction.execute_batch(step)?;
@@ -140,7 +139,7 @@ impl Layout {
         self.steps.len().try_into().unwrap_or(i64::MAX)
     }
 
-    /// What in the schema of the opened file at `path` is not as the steps make it; none: nothing.
+    /// How the schema of the opened file at `path` differs from what the steps make, if it does.
     pub(super) fn altered(&self, connection: &Connection, path: &Path) -> Result<Option<Altered>, Error> {
         let differences = self.differences(connection).map_err(Error::database(path))?;
         Ok((!differences.is_empty()).then(|| Altered::new(path, differences, self.afterwards)))

@@ -1,4 +1,4 @@
-//! What can be wrong with the data directory, said so that the operator can fix it.
+//! What can be wrong with the data directory, in words with which the operator can fix it.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,14 +10,14 @@ use crate::shell::word;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Another process owns the directory.
-    #[error("{path:?} is held by {holder}; stop that process first, or give this one a data directory of its own")]
+    #[error("{path:?} is used by {holder}; stop that process first, or give this one a data directory of its own")]
     InUse {
         /// The lock file.
         path: PathBuf,
         /// "process 4711 (serve)", as its holder wrote it.
         holder: String,
     },
-    /// A link stands where a file or directory of ours belongs.
+    /// There is a link where a file or directory of ours belongs.
     #[error(
         "{} is a symbolic link, and berth follows none to its own data; name what it leads to, or remove the link: rm {}",
         path.display(), word(path)
@@ -26,7 +26,7 @@ pub enum Error {
         /// The link.
         path: PathBuf,
     },
-    /// Something of another user's stands there.
+    /// Something there belongs to another user.
     #[error(
         "{} belongs to user {owner}, but berth runs as user {us}; choose another data directory, or run: \
          sudo chown -R {us} {}", path.display(), word(path)
@@ -44,7 +44,7 @@ pub enum Error {
         "{} has mode {mode:04o}, so other users may reach it; run: chmod {wanted} {}", path.display(), word(path)
     )]
     Mode {
-        /// What is too open.
+        /// What others can reach.
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
@@ -61,7 +61,7 @@ pub enum Error {
         /// What is in the way.
         why: String,
     },
-    /// A directory of nobody's yet that others may reach.
+    /// An unused directory that others may reach.
     #[error(
         "{} is empty and other users may reach it; remove it, and berth makes it again for this user alone: rmdir {}",
         path.display(), word(path)
@@ -70,10 +70,10 @@ pub enum Error {
         /// The directory.
         path: PathBuf,
     },
-    /// A directory stands where a file belongs, or the other way round.
+    /// There is a directory where a file belongs, or the reverse.
     #[error("{path:?} is not {expected}; move it out of the way")]
     Kind {
-        /// What stands there.
+        /// What is there.
         path: PathBuf,
         /// "a directory" or "a file".
         expected: &'static str,
@@ -101,7 +101,8 @@ pub enum Error {
     },
     /// The token file holds something else.
     #[error(
-        "{path:?} does not hold a token or key; remove it, and the next start makes a new one; what the old one protected is void then"
+        "{path:?} does not hold a token or key; remove it, and the next start makes a new one; what the old one \
+         protected is no longer valid then"
     )]
     Token {
         /// The token file.
@@ -121,7 +122,7 @@ pub enum Error {
     Database {
         /// Its file.
         path: PathBuf,
-        /// SQLite's reason. Not as `source`: it stands in the message, and would be told twice.
+        /// SQLite's reason. Not as `source`: it is part of the message, and would be printed twice.
         cause: rusqlite::Error,
     },
     /// The record has not been moved into its own file, and only its owner may do that.
@@ -130,7 +131,7 @@ pub enum Error {
          process, and the next command moves the record"
     )]
     Unmoved {
-        /// The file that it stands in.
+        /// The file that holds it.
         path: PathBuf,
         /// "process 4711 (berth serve)".
         holder: String,
@@ -152,7 +153,7 @@ pub enum Error {
     /// The record was copied into its own file, and the copy is another one.
     #[error("the record of calls in {path:?} could not be moved: its copy differs from it; {path:?} is unchanged")]
     Miscopied {
-        /// The file that it stands in.
+        /// The file that holds it.
         path: PathBuf,
     },
     /// The record ends with a number that does not follow the one before it.
@@ -197,13 +198,13 @@ pub enum Error {
         action: &'static str,
         /// On what.
         path: PathBuf,
-        /// The system's reason. Not as `source`: it stands in the message, and would be told twice.
+        /// The system's reason. Not as `source`: it is part of the message, and would be printed twice.
         cause: io::Error,
     },
 }
 
 impl Error {
-    /// For `map_err`: that SQLite refused something in the database at `path`.
+    /// For `map_err`: SQLite refused something in the database at `path`.
     pub(super) fn database(path: &Path) -> impl FnOnce(rusqlite::Error) -> Self {
         move |cause| Self::Database {
             path: path.to_owned(),

@@ -15,7 +15,7 @@ use super::Error;
 /// The permission bits of group and others.
 const FOREIGN_BITS: u32 = 0o077;
 
-/// How the name of a file ends that is not complete yet.
+/// The end of the name of a file that is not complete yet.
 const DRAFT: &str = "draft";
 
 /// Makes `path` as a directory of mode 0700 if it is missing, and checks it in either case.
@@ -55,7 +55,7 @@ pub(super) fn check_entries(directory: &Path, depth: u32) -> Result<(), Error> {
     for entry in fs::read_dir(directory).map_err(Error::io("list", directory))? {
         let path = entry.map_err(Error::io("list", directory))?.path();
         let metadata = match fs::symlink_metadata(&path) {
-            // Another berth process may just have renamed its finished file.
+            // Another berth process may have renamed its finished file just now.
             Err(gone) if gone.kind() == ErrorKind::NotFound => continue,
             found => found.map_err(Error::io("look at", &path))?,
         };
@@ -94,9 +94,9 @@ pub(super) fn open(path: &Path, options: &mut OpenOptions) -> Result<File, Error
     }
 }
 
-/// Sees to it that there is a file of ours at `path`, an empty one if there was none, refusing what [`open`] refuses. One
-/// that is there is not opened: with the first descriptor that is closed, a process loses every lock that it has on the
-/// file (fcntl(2)), and SQLite has some.
+/// Makes sure that there is a file of ours at `path`, an empty one if there was none, refusing what [`open`] refuses.
+/// An existing file is not opened: with the first descriptor that is closed, a process loses every lock that it has on
+/// the file (fcntl(2)), and SQLite has some.
 pub(super) fn present(path: &Path) -> Result<(), Error> {
     let look = || fs::symlink_metadata(path);
     let found = match look() {
@@ -131,7 +131,7 @@ pub(super) fn replace(path: &Path, text: &str) -> Result<(), Error> {
 /// Puts a file with this text at `path`, in one step. `Ok(false)` if there was one already, which then stays.
 pub(super) fn create(path: &Path, text: &str) -> Result<bool, Error> {
     let draft = write_draft(path, text)?;
-    // Unlike a rename, a link never takes the place of what another process has just made.
+    // Unlike a rename, a link never replaces what another process has just made.
     let created = match fs::hard_link(&draft, path) {
         Err(there) if there.kind() == ErrorKind::AlreadyExists => Ok(false),
         linked => linked.map(|()| true).map_err(Error::io("make", path)),
@@ -176,7 +176,7 @@ pub(super) fn random_hex<const BYTES: usize>() -> Result<String, Error> {
     Ok(hex::encode(bytes))
 }
 
-/// Owner, mode and being no link, which every file and directory of ours must satisfy.
+/// Checks owner and mode, and that it is not a link: every file and directory of ours must satisfy this.
 fn check(path: &Path, metadata: &Metadata) -> Result<(), Error> {
     let us = rustix::process::geteuid().as_raw();
     let mode = metadata.mode() & 0o7777;
@@ -212,7 +212,7 @@ fn write_draft(path: &Path, text: &str) -> Result<PathBuf, Error> {
     written.map_err(Error::io("write", &draft)).map(|()| draft)
 }
 
-/// Clears the draft away and makes the new name last through a power cut.
+/// Removes the draft and makes the new name survive a power cut.
 fn finish<T>(path: &Path, draft: &Path, outcome: Result<T, Error>) -> Result<T, Error> {
     discard(draft);
     let value = outcome?;

@@ -28,19 +28,19 @@ pub enum Unkept {
     Conflict {
         /// The entry.
         key: String,
-        /// The version that was expected; 0: none.
+        /// The version that was expected; 0 means none.
         expected: u64,
-        /// The version that is there; 0: none.
+        /// The version that is there; 0 means none.
         found: u64,
     },
-    /// A key that cannot be one.
+    /// A key that is not valid.
     #[error("a key has 1 to {KEY} bytes")]
     Key,
     /// A value that is too long.
     #[error("a value has at most {VALUE} bytes; keep it in parts")]
     Value,
-    /// There is no more room.
-    #[error("a backend keeps at most {0}; remove what is not needed any more")]
+    /// The store is full.
+    #[error("a backend keeps at most {0}; remove what is no longer needed")]
     Full(&'static str),
     /// The file could not be used.
     #[error(transparent)]
@@ -69,7 +69,7 @@ impl Kept {
     /// The value of `key` and its version, if there is one.
     ///
     /// # Errors
-    /// The key cannot be one, or the file cannot be read.
+    /// The key is not valid, or the file cannot be read.
     pub fn get(&self, key: &str) -> Result<Option<(Vec<u8>, u64)>, Unkept> {
         check_key(key)?;
         let found = self
@@ -108,7 +108,7 @@ impl Kept {
             if entries > ENTRIES {
                 return Ok(Err(Unkept::Full("100,000 entries")));
             }
-            // What makes it less is always possible.
+            // A change that needs less room is always possible.
             if bytes > BYTES && size > present.bytes {
                 return Ok(Err(Unkept::Full("64 MiB in all")));
             }
@@ -121,7 +121,7 @@ impl Kept {
         })
     }
 
-    /// Removes `key`. It is a success where that is not there, unless a version of it is expected.
+    /// Removes `key`. If it does not exist, that is a success, unless a version of it is expected.
     ///
     /// # Errors
     /// Nothing was changed: another version is there than `expect`, or the file cannot be written.
@@ -153,7 +153,7 @@ impl Kept {
             )?;
             let from = after.filter(|after| *after > prefix).unwrap_or(prefix);
             let rows = statement.query_map(params![from, after, limit], |row| row.get::<_, String>(0))?;
-            // They stand together: the first one that does not begin so ends them.
+            // They are adjacent: the first key that does not begin with it ends them.
             rows.take_while(|key| key.as_ref().map_or(true, |key| key.starts_with(prefix)))
                 .collect()
         };
@@ -178,7 +178,7 @@ impl Kept {
         std::fs::remove_dir_all(directory).map_err(Error::io("remove", directory))
     }
 
-    /// All of `work` or, where it does not succeed, nothing.
+    /// All of `work` or, if it does not succeed, nothing.
     fn change<T>(&self, work: impl Fn(&Transaction<'_>) -> rusqlite::Result<Result<T, Unkept>>) -> Result<T, Unkept> {
         let mut connection = self.connection();
         let mut done = || -> rusqlite::Result<Result<T, Unkept>> {
@@ -198,7 +198,7 @@ impl Kept {
     }
 }
 
-/// What stands under a key now; of nothing both are 0.
+/// What a key has now; if there is nothing, both are 0.
 struct Present {
     version: i64,
     bytes: i64,

@@ -44,7 +44,7 @@ impl Lock {
         Ok(Self { _file: file })
     }
 
-    /// The same, waiting for its holder for as long as `patience`.
+    /// The same, waiting for its holder for at most `patience`.
     pub(super) fn take_within(path: &Path, purpose: &str, patience: Duration) -> Result<Self, Error> {
         let deadline = Instant::now() + patience;
         loop {
@@ -55,8 +55,8 @@ impl Lock {
         }
     }
 
-    /// Whether somebody holds `path` now. To see that, it is held for a moment together with others who look, so only
-    /// [`Lock::take_within`] may be used to take it.
+    /// Whether somebody holds `path` now. To see that, this holds it for a moment together with others who look, so
+    /// only [`Lock::take_within`] may be used to take it.
     pub(super) fn is_held(path: &Path) -> Result<bool, Error> {
         let file = files::open(
             path,

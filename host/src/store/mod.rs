@@ -1,7 +1,8 @@
-//! The data directory: who may hold it, and the places of what berth keeps there.
+//! The data directory: who may hold it, and where berth keeps what.
 //!
-//! Everything below it belongs to the user that berth runs as and to nobody else: directories are 0700, files 0600,
-//! and a link is never followed. What is found otherwise stops the start, since it may have been read or planted.
+//! Everything below it belongs only to the user that berth runs as: directories are 0700, files 0600,
+//! and a link is never followed. If something is different, berth does not start, because it may have been read or
+//! planted.
 
 mod accepted;
 mod access;
@@ -34,7 +35,7 @@ pub use token::LocalToken;
 /// The longest path that a unix socket can be bound to on every system, in bytes (macOS has the least room).
 const SOCKET_PATH_LIMIT: usize = 103;
 
-/// How old a draft is when nobody works on it any more.
+/// The age of a draft at which nobody is working on it.
 const DRAFTS: Duration = Duration::from_hours(1);
 
 /// The operator's data and cache directories, made if need be and found safe.
@@ -46,7 +47,7 @@ pub struct DataDirectory {
 
 impl DataDirectory {
     /// Makes `path` and `cache` where they are missing, and checks them: both directories, and the data directory's
-    /// entries down to the second level, must belong to this user, carry no permission for others and be no links.
+    /// entries down to the second level, must belong to this user, give no permission to others and must not be links.
     ///
     /// # Errors
     /// Names the path, what is wrong with it, and the command that fixes it.
@@ -69,20 +70,20 @@ impl DataDirectory {
         &self.data
     }
 
-    /// Where things are kept that can be made again, such as compiled plugins.
+    /// Where berth keeps things that can be made again, such as compiled plugins.
     pub fn cache(&self) -> &Path {
         &self.cache
     }
 
-    /// Takes the directory for this process until the answer is dropped or the process ends, however it ends. Drafts that
-    /// a process has left there are cleared away.
-    /// `purpose` is a word or two, such as "serve", that another process shows to its user.
+    /// Takes the directory for this process until the returned value is dropped or the process ends, however it ends.
+    /// Drafts that a process has left there are removed. `purpose` is a word or two, such as "serve", that another
+    /// process shows to its user.
     ///
     /// # Errors
     /// [`Error::InUse`] with the holder's process id and purpose if another process has it.
     pub fn lock(&self, purpose: &str) -> Result<Lock, Error> {
         let lock = Lock::take(&self.data.join("lock"), purpose)?;
-        // Who is at work on one elsewhere has it for moments.
+        // A process that works on a draft has it only for moments.
         for directory in [&self.data, &self.data.join("conf")] {
             files::discard_drafts(directory, DRAFTS);
         }
@@ -100,7 +101,7 @@ impl DataDirectory {
     /// The records of who may come in. Every process of this user may open them, whoever owns the directory.
     ///
     /// # Errors
-    /// If the database or the key for tokens cannot be opened, or was not ours alone.
+    /// If the database or the key for tokens cannot be opened, or did not belong to us alone.
     pub fn access(&self) -> Result<AccessRecords, Error> {
         AccessRecords::open(&self.database_path(), &self.data.join("token.key"))
     }
@@ -118,7 +119,7 @@ impl DataDirectory {
     /// begin a new one where it is missing. The new one's first entry and the log say so.
     ///
     /// # Errors
-    /// If its file or its key cannot be opened, or was not ours alone.
+    /// If its file or its key cannot be opened, or did not belong to us alone.
     pub fn audit_of_owner(&self, sync: bool, owner: &Lock) -> Result<Audit, Error> {
         Audit::open(self, sync, Some(owner))
     }
@@ -143,7 +144,7 @@ impl DataDirectory {
     /// What the backend keeps from call to call, in a file that is made on demand.
     ///
     /// # Errors
-    /// If `backend` cannot be a file name, or the file is not safely ours or not as berth makes it.
+    /// If `backend` cannot be a file name, or the file may not be ours alone, or is not as berth makes it.
     pub fn kept(&self, backend: &str) -> Result<Kept, Error> {
         let path = self.place("stores", backend)?;
         Kept::open(&path.with_file_name(format!("{backend}.db")))
@@ -166,8 +167,8 @@ impl DataDirectory {
         }
     }
 
-    /// Writes `text` as the configuration file `name` for a granted program and answers its path. Whoever reads the
-    /// file meanwhile sees the old text or the new, never a part.
+    /// Writes `text` as the configuration file `name` for a granted program and returns its path. A reader in the
+    /// meantime sees the old text or the new one, never a part.
     ///
     /// # Errors
     /// If `name` cannot be a file name, or the file cannot be written.
@@ -188,7 +189,7 @@ impl DataDirectory {
     /// Where a granted program's server has its socket, in a directory that only this user reaches.
     ///
     /// # Errors
-    /// If a name cannot be a file name, the directory is not safely ours, or the path is too long for a socket.
+    /// If a name cannot be a file name, the directory may not be ours alone, or the path is too long for a socket.
     pub fn program_socket(&self, backend: &str, program: &str) -> Result<PathBuf, Error> {
         files::check_name(program)?;
         let directory = self.place("sockets", backend)?;

@@ -1,7 +1,7 @@
-//! Whether a directory can be berth's own, and what may be advised about one that others may reach.
+//! Whether a directory can be berth's own, and what advice is safe about one that others may reach.
 //!
-//! A command to paste changes modes or owners only of what berth has made: the wrong path in the configuration, such as
-//! the root directory, must not become the ruin of the system.
+//! A command to paste changes modes or owners only of what berth has made: a wrong path in the configuration, such as
+//! the root directory, must not damage the system.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -11,10 +11,10 @@ use std::path::Path;
 
 use super::{Error, accepted, files};
 
-/// What only berth makes: one of these is enough to know a directory of its own.
+/// What only berth makes: one of these is enough to recognise a directory of berth.
 const MARKS: [&str; 5] = ["berth.db", "berth.sock", "audit.db", "token.key", "audit.key"];
 
-/// What else berth makes there. Others use such names too, so there must be nothing else.
+/// What else berth makes there. Others use such names too, so the directory must contain nothing else.
 const FURTHER: [&str; 9] = [
     accepted::NAME,
     "lock",
@@ -27,7 +27,7 @@ const FURTHER: [&str; 9] = [
     "compiled",
 ];
 
-/// Refuses `path` where it exists and is something else's.
+/// Refuses `path` if it exists and belongs to something else.
 pub(super) fn check(path: &Path) -> Result<(), Error> {
     let unsuitable = |why: String| Error::Unsuitable {
         path: path.to_owned(),
@@ -39,12 +39,12 @@ pub(super) fn check(path: &Path) -> Result<(), Error> {
             Some(what) => what.to_owned(),
             None => format!("it holds {name:?}, which is not berth's"),
         })),
-        // What is wrong is told by the checks of owner and mode.
+        // The checks of owner and mode report what is wrong.
         Err(_) => Ok(()),
     }
 }
 
-/// What is to be told of `fault`, which was found with `path` itself.
+/// What to report of `fault`, which was found at `path` itself.
 pub(super) fn advice(path: &Path, fault: Error) -> Error {
     let unsuitable = |why: &str| Error::Unsuitable {
         path: path.to_owned(),
@@ -73,9 +73,9 @@ enum Contents {
 }
 
 impl Contents {
-    /// None: there is no such directory.
+    /// Nothing: there is no such directory.
     fn of(path: &Path) -> io::Result<Option<Self>> {
-        // Whatever it holds, it is everybody's.
+        // Whatever it holds, it belongs to everybody.
         let everything = path.parent().is_none();
         let entries = match fs::read_dir(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -101,7 +101,7 @@ fn is_one_of(name: &OsStr, names: &[&str]) -> bool {
     names.iter().any(|known| name == *known)
 }
 
-/// What `path` is to the system or its user, where that is more than a directory.
+/// What `path` is for the system or its user, if it is more than a directory.
 fn place(path: &Path) -> Option<&'static str> {
     let Some(parent) = path.parent() else {
         return Some("it is the root directory");
@@ -190,7 +190,7 @@ mod tests {
         let told = refused(&path);
         assert!(told.ends_with(&format!("rmdir {}", path.display())), "{told}");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
-        // Data and what can be made again may lie together.
+        // Data and cache may be in one directory.
         for _ in 0..2 {
             let opened = DataDirectory::open(&path, &path.join("cache")).unwrap();
             opened.local_token().unwrap();

@@ -8,7 +8,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::{Error, secret};
 
-/// The secret that stands for the operator on this machine. `Debug` does not show it.
+/// The secret that identifies the operator on this machine. `Debug` does not show it.
 #[derive(Clone)]
 pub struct LocalToken {
     text: String,
@@ -16,12 +16,12 @@ pub struct LocalToken {
 }
 
 impl LocalToken {
-    /// Whether `presented` is this token. Takes the same time wherever the two differ, and however long they are alike.
+    /// Whether `presented` is this token. Takes the same time wherever the two differ.
     pub fn matches(&self, presented: &str) -> bool {
         digest(presented).ct_eq(&self.digest).into()
     }
 
-    /// The token itself, for the operator's own eyes and for processes of the same user; never for a log.
+    /// The token itself, for the operator and for processes of the same user; never for a log.
     pub fn reveal(&self) -> &str {
         &self.text
     }

@@ -1,4 +1,5 @@
-//! Which characters hide or reorder text, by their Unicode properties, and where the few of them stay that writing needs.
+//! Which characters hide or reorder text, by their Unicode properties, and where the few stay that written languages
+//! need.
 
 use icu_properties::props::{
     Alphabetic, BinaryProperty, DefaultIgnorableCodePoint, Emoji, EmojiModifier, ExtendedPictographic, GeneralCategory,
@@ -6,7 +7,7 @@ use icu_properties::props::{
 };
 use icu_properties::{CodePointMapData, CodePointSetData};
 
-/// Combining marks on one base. No script needs as many; without a bound they cover the lines around them.
+/// Combining marks on one base. No script needs so many; without a bound they cover the lines around them.
 const MARKS: usize = 16;
 const NON_JOINER: char = '\u{200c}';
 const JOINER: char = '\u{200d}';
@@ -14,8 +15,8 @@ const JOINER: char = '\u{200d}';
 const AS_EMOJI: char = '\u{fe0f}';
 const KEYCAP: char = '\u{20e3}';
 const BLACK_FLAG: char = '\u{1f3f4}';
-/// What makes a black flag the one of England, Scotland or Wales. No others are in use, and any others could spell
-/// what nobody sees.
+/// What makes a black flag the one of England, Scotland or Wales. No others are in use, and others could spell what
+/// nobody sees.
 const FLAG_TAGS: [&str; 3] = [
     "\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}",
     "\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f}",
@@ -24,7 +25,7 @@ const FLAG_TAGS: [&str; 3] = [
 
 /// `text` without what hides or reorders.
 pub(super) fn removed(text: &str) -> String {
-    // First what is shown nowhere, so that each other character is judged by neighbours that will be seen.
+    // First remove what is never shown, so that each other character is judged by neighbours that will be seen.
     let candidates: String = text.chars().filter(|c| !is_shown_nowhere(*c)).collect();
     let mut shown = Shown {
         text: String::with_capacity(candidates.len()),
@@ -38,7 +39,7 @@ pub(super) fn removed(text: &str) -> String {
     shown.text
 }
 
-/// What is kept so far, and what of it decides about the next character.
+/// What is kept so far, and the part of it that decides about the next character.
 #[derive(Default)]
 struct Shown {
     text: String,
@@ -50,7 +51,7 @@ struct Shown {
 }
 
 impl Shown {
-    /// Judges `c`, the first character of `rest`; how many bytes of `rest` that were.
+    /// Judges `c`, the first character of `rest`. Answers how many bytes of `rest` that took.
     fn take(&mut self, c: char, rest: &str) -> usize {
         let size = c.len_utf8();
         let next = rest[size..].chars().next();
@@ -102,7 +103,7 @@ impl Shown {
     }
 }
 
-/// Default_Ignorable_Code_Point, Cf, Cc, Zl, Zp, and what is not a character, but for what [`Shown::take`] judges by
+/// Default_Ignorable_Code_Point, Cf, Cc, Zl, Zp, and what is not a character, except what [`Shown::take`] judges by
 /// its place. Private use stays: it is seen, as a sign or a box.
 fn is_shown_nowhere(c: char) -> bool {
     match c {
@@ -140,7 +141,7 @@ fn is_mark(c: char) -> bool {
     is_joined_mark(c) || category(c) == GeneralCategory::EnclosingMark
 }
 
-/// A mark that is part of a word. A selector is a mark by its category, and none by its use.
+/// A mark that is part of a word. A selector is a mark by its category, but not by its use.
 fn is_joined_mark(c: char) -> bool {
     c != AS_EMOJI
         && matches!(
@@ -280,7 +281,7 @@ mod tests {
         assert!(cleaned.ends_with("b\u{301}"));
     }
 
-    /// Texts of characters that mean something to the rules, and some of all others.
+    /// Texts of characters that have a meaning for the rules, and some of all others.
     fn texts() -> impl Strategy<Value = String> {
         let known = prop::sample::select(
             "ab1#é日क\u{94d}س\u{301}\u{20e3}❤😀🏽🏴🏳🌈\u{200c}\u{200d}\u{fe0f}\u{fe0e}\u{200b}\u{202e}\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e007f}\u{1b}[]m;\u{7}\u{9b}\n\t\r\u{2028}\u{34f}\u{fffa}"

@@ -1,6 +1,7 @@
-//! Foreign text: what it loses before anybody is shown it, and how it stands beside words of ours.
+//! Foreign text: what is removed before it is shown, and how it is shown beside our own text.
 //!
-//! A screen or a model that shows it must not be steered by what cannot be seen, nor take a line of it for one of ours.
+//! Invisible characters must not control a screen or a model that reads it, and no line of it may look like one of
+//! ours.
 
 mod hidden;
 mod typed;
@@ -11,16 +12,17 @@ use serde_json::{Map, Value};
 
 pub use self::typed::{Typed, typed};
 
-/// Bytes of a text that are looked at for each character of it that may be shown: cleaning what is shown nowhere must cost
-/// no more than that, however long it is. The largest characters have four, and as many may be taken out between them.
+/// Bytes of a text that are looked at for each character of it that may be shown: cleaning what is never shown must not
+/// cost more than that, however long it is. The largest characters have four, and as many may be removed between them.
 const LOOKED_AT: usize = 8;
 /// Characters of a text of any length in one answer: connectors take about 150,000, Claude Code 25,000 tokens.
 const ANSWER: usize = 60_000;
 
-/// `text` without terminal escapes, control characters (but newline and tab), and characters that hide or reorder text.
+/// `text` without terminal escapes, control characters (except newline and tab), and characters that hide or reorder
+/// text.
 ///
-/// Those go by their Unicode properties. Joiners stay between letters and in emoji, a run of combining marks is
-/// bounded. Cleaning twice is cleaning once.
+/// Those are found by their Unicode properties. Joiners stay between letters and in emoji, a run of combining marks is
+/// bounded. Cleaning twice gives the same as cleaning once.
 pub fn clean(text: &str) -> String {
     if is_plain(text) {
         return text.to_owned();
@@ -47,10 +49,10 @@ pub(crate) fn clean_object(fields: Map<String, Value>) -> Map<String, Value> {
         .collect()
 }
 
-/// Foreign text that stands in a line of ours: clean, without line breaks, without blanks at its ends.
+/// Foreign text within a line of ours: clean, without line breaks, without blanks at its ends.
 ///
-/// It is cleaned here and not only where answers leave: there, an escape sequence that it does not end would take what
-/// follows with it.
+/// It is cleaned here and not only where answers leave: there, an escape sequence without an end would remove what
+/// follows.
 pub(crate) fn one_line(text: &str) -> String {
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return text.trim().to_owned();
@@ -63,18 +65,18 @@ pub fn short_line(text: &str, most: usize) -> String {
     short(text, most, one_line).text
 }
 
-/// A beginning of a text, made fit to be shown.
+/// The beginning of a text, in a form that can be shown.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Short {
     pub(crate) text: String,
-    /// It is not all: it ends in `…`.
+    /// It is not complete: it ends in `…`.
     pub(crate) is_cut: bool,
     /// Bytes of the text that were looked at.
     pub(crate) looked_at: usize,
 }
 
-/// As much of `text` as is at most `most` characters once it was `cleaned`. What is far longer is cut before that, so this
-/// takes no longer for a text of any length.
+/// As much of `text` as is at most `most` characters after it was `cleaned`. A much longer text is cut before that, so
+/// the time does not depend on the length.
 pub(crate) fn short(text: &str, most: usize, cleaned: impl FnOnce(&str) -> String) -> Short {
     let looked_at = text.floor_char_boundary(most.saturating_mul(LOOKED_AT));
     let mut cleaned = cleaned(&text[..looked_at]);
@@ -111,7 +113,7 @@ pub(crate) fn ending(text: String) -> String {
     }
 }
 
-/// The beginning of `text`, if it is too long for one answer, and whether that is not all of it.
+/// The beginning of `text`, if it is too long for one answer, and whether more was cut.
 pub(crate) fn beginning(mut text: String) -> (String, bool) {
     let end = text.char_indices().nth(ANSWER).map(|(end, _)| end);
     text.truncate(end.unwrap_or(text.len()));
@@ -126,12 +128,12 @@ pub(crate) fn shortened(text: &str, most: usize) -> Cow<'_, str> {
     }
 }
 
-/// Foreign lines below words of ours: clean, and each begins with `mark`, so that none looks like a line of ours.
+/// Foreign lines below our own text: clean, and each begins with `mark`, so that none looks like a line of ours.
 pub(crate) fn marked(text: &str, mark: &str) -> String {
     clean_marked(&clean(text), mark)
 }
 
-/// The same of what is clean.
+/// The same for clean text.
 pub(crate) fn clean_marked(text: &str, mark: &str) -> String {
     let lines: Vec<String> = text.lines().map(|line| format!("{mark}{line}")).collect();
     lines.join("\n")

@@ -1,4 +1,4 @@
-//! What of a message can be typed: control characters cannot, and whoever sent them is told.
+//! What of a message can be typed: control characters cannot, and the sender is told.
 
 use std::collections::BTreeMap;
 
@@ -8,14 +8,14 @@ const NAMED: usize = 8;
 /// A message as it is typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Typed {
-    /// Its lines end in `\n`; of control characters it has that and the tab only.
+    /// Its lines end in `\n`; its only control characters are that and the tab.
     pub text: String,
-    /// What was taken out, as a sentence; none: nothing. Line breaks that were written in another way do not count.
+    /// What was removed, as a sentence, if anything was. Line breaks that were written in another form do not count.
     pub removed: Option<String>,
 }
 
 /// `message` as it is typed. Line breaks (`\r\n`, `\r`, U+0085, U+2028, U+2029) become `\n`; control characters other
-/// than `\n` and tab are taken out one by one: what follows an escape is text and stays.
+/// than `\n` and tab are removed one by one: what follows an escape is text and stays.
 pub fn typed(message: &str) -> Typed {
     let lines = message
         .replace("\r\n", "\n")

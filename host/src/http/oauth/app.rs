@@ -1,4 +1,4 @@
-//! What is known of an app, wherever from.
+//! What is known about an app, from any source.
 
 use crate::text::clean;
 
@@ -10,12 +10,12 @@ const MOST_NAME: usize = 80;
 pub(super) struct App {
     /// Its id.
     pub(super) id: String,
-    /// Its name, cleaned and at most 80 characters long. Of a registered app, or one with a document, it is its own claim.
+    /// Its name, cleaned and at most 80 characters long. A registered app, or one with a document, chose it itself.
     pub(super) name: String,
     /// Where the owner's answer may be sent, to be compared by `redirect::matches`.
     pub(super) redirects: Vec<String>,
-    /// The host that vouches for its name and redirects, as its document lies there. Who listens at a loopback redirect,
-    /// no host can vouch for.
+    /// The host that vouches for its name and redirects, because its document is there. No host can vouch for who
+    /// listens at a loopback redirect.
     pub(super) verified_host: Option<String>,
     /// Where it is known from.
     pub(super) kind: Kind,

@@ -5,10 +5,11 @@ use super::error::OAuthError;
 use super::server::OAuth;
 use super::{cimd, pinned};
 
-/// The app whose id is `id`: of the configuration, else of this program, else by its document, else registered.
+/// The app whose id is `id`. It is looked for in the configuration, then in this program, then by its document, then
+/// among the registered ones.
 ///
 /// # Errors
-/// `invalid_client` if there is none, or its document cannot be had.
+/// `invalid_client` if there is none, or its document cannot be fetched.
 pub(super) async fn resolve(oauth: &OAuth, id: &str) -> Result<App, OAuthError> {
     if let Some(known) = fixed(oauth, id).or_else(|| pinned::app(id)) {
         return Ok(known);
@@ -19,10 +20,11 @@ pub(super) async fn resolve(oauth: &OAuth, id: &str) -> Result<App, OAuthError> 
     registered(oauth, id).await
 }
 
-/// Where the app `id` is known from, for an app that shows what only it was given: so its document is not read again.
+/// Where the app `id` is known from, for an app that shows something that only it was given, so its document is not
+/// read again.
 ///
 /// # Errors
-/// `invalid_client` if there is no such app (any more).
+/// `invalid_client` if there is no such app, or no longer.
 pub(super) async fn kind(oauth: &OAuth, id: &str) -> Result<Kind, OAuthError> {
     if let Some(known) = fixed(oauth, id).or_else(|| pinned::app(id)) {
         return Ok(known.kind);
@@ -48,7 +50,7 @@ async fn registered(oauth: &OAuth, id: &str) -> Result<App, OAuthError> {
     let wanted = id.to_owned();
     let found = oauth.records.with(move |access| access.app(&wanted)).await?;
     let found = found.ok_or_else(|| {
-        OAuthError::invalid_client("there is no such client here, or it was removed; let the app register anew")
+        OAuthError::invalid_client("there is no such client here, or it was removed; let the app register again")
     })?;
     Ok(App {
         id: found.id,

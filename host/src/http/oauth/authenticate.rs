@@ -1,5 +1,5 @@
-//! Which app asks for tokens, and whether it is the one: apps with a secret show it (RFC 6749, 2.3.1), all others are
-//! held by the challenge of their request alone.
+//! Which app asks for tokens, and whether it is really that app: apps with a secret show it (RFC 6749, 2.3.1); all
+//! others are checked only by the challenge of their request.
 
 use axum::http::{HeaderMap, header};
 use base64::Engine as _;
@@ -17,14 +17,14 @@ use crate::http::parameters::Parameters;
 pub(super) struct Authenticated {
     /// Its id.
     pub(super) id: String,
-    /// Whether it has shown a secret; else anyone can give this id.
+    /// Whether it has shown a secret; otherwise anyone can give this id.
     pub(super) by_secret: bool,
 }
 
 /// The app that sent a request with these headers and parameters.
 ///
 /// # Errors
-/// `invalid_client` if there is no such app (any more), or its secret is missing or wrong; `invalid_request` if it
+/// `invalid_client` if there is no such app, or no longer, or its secret is missing or wrong; `invalid_request` if it
 /// names itself in two ways that differ, or not at all.
 pub(super) async fn authenticate(
     oauth: &OAuth,
@@ -58,7 +58,7 @@ fn check_secret(oauth: &OAuth, presented: &Presented) -> Result<(), OAuthError> 
     match (expected, digest) {
         (Some(expected), Some(digest)) if bool::from(expected.ct_eq(&digest)) => Ok(()),
         _ => Err(OAuthError::invalid_client(
-            "the client's secret is missing or wrong; type it in anew as it was given out",
+            "the client's secret is missing or wrong; type it in again exactly as it was given",
         )),
     }
 }
@@ -87,7 +87,7 @@ impl Presented {
         Ok(basic)
     }
 
-    /// What stands in the `Authorization` header, if there is one.
+    /// What is in the `Authorization` header, if there is one.
     fn basic(headers: &HeaderMap) -> Result<Option<Self>, OAuthError> {
         let mut values = headers.get_all(header::AUTHORIZATION).iter();
         match (values.next(), values.next()) {

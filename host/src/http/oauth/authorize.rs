@@ -1,4 +1,4 @@
-//! The authorization endpoint: an app's request is put to the owner, who logs in first.
+//! The authorization endpoint: an app's request is shown to the owner, who logs in first.
 
 use std::net::IpAddr;
 
@@ -20,7 +20,7 @@ use crate::store::AccessRecords;
 /// The path that takes the login form.
 pub(super) const LOGIN: &str = "/oauth/login";
 
-/// Puts a request for authorization to the owner, who logs in first.
+/// Shows a request for authorization to the owner, who logs in first.
 pub(super) async fn show(
     State(oauth): State<OAuth>,
     Extension(base): Extension<Base>,
@@ -46,7 +46,7 @@ pub(super) async fn log_in(
 async fn page(oauth: &OAuth, base: &Base, query: &str, headers: &HeaderMap) -> Result<Response, Fault> {
     let asked = request::read(oauth, base, query).await?;
     if oauth.records.with(AccessRecords::passphrase).await?.is_none() {
-        let why = "berth lets no app in before it can tell who its owner is. Run this on the machine that it runs on, then \
+        let why = "berth lets in no app before it can recognise its owner. Run this on the machine where berth runs, then \
                    connect the app again:";
         return Ok(pages::no_passphrase(base, why));
     }

@@ -29,13 +29,13 @@ const MOST_ID: usize = 512;
 /// The most redirect addresses that are read of a document.
 const MOST_REDIRECTS: usize = 32;
 
-/// How long a document is believed.
+/// How long a document is valid here.
 const GOOD_FOR: Duration = Duration::from_secs(10 * 60);
 
-/// How long a failure stands, so that it is not tried at once again.
+/// How long a failure is kept, so that it is not tried again at once.
 const BAD_FOR: Duration = Duration::from_secs(60);
 
-/// The most outcomes that are remembered.
+/// The most outcomes that are kept.
 const REMEMBERED: usize = 100;
 
 /// The most documents that are fetched at once.
@@ -58,7 +58,7 @@ struct Known {
     outcome: Result<Arc<Document>, Fault>,
 }
 
-/// What counts of a document.
+/// The part of a document that counts.
 #[derive(Debug, Deserialize)]
 struct Document {
     client_id: String,
@@ -81,8 +81,8 @@ impl Documents {
     /// The app that the document at `id` describes, an address that [`address_of`] takes.
     ///
     /// # Errors
-    /// `invalid_client` if the document cannot be had or may not be used; what the network said is in the log only,
-    /// since it would tell strangers of our network. `temporarily_unavailable` if too many are being fetched.
+    /// `invalid_client` if the document cannot be fetched or must not be used. What the network said is only in the
+    /// log, because it would tell strangers about our network. `temporarily_unavailable` if too many are being fetched.
     pub(super) async fn app(&self, id: &str, settings: &config::OAuth) -> Result<App, OAuthError> {
         let url = address_of(id)?;
         let outcome = match self.recall(id) {
@@ -101,7 +101,7 @@ impl Documents {
             )
             .with_status(axum::http::StatusCode::SERVICE_UNAVAILABLE));
         };
-        // Whoever had the turn before may have asked for the same.
+        // The caller that had the turn before may have asked for the same.
         if let Some(outcome) = self.recall(id) {
             return Ok(outcome);
         }
@@ -155,7 +155,7 @@ impl Document {
         if document.client_id != id {
             return Err(Fault::Document("is about another client_id"));
         }
-        // A secret that is for all to read proves nothing; another proof is not asked for here.
+        // A secret that everybody can read proves nothing; no other proof is asked for here.
         let method = document.token_endpoint_auth_method.as_deref();
         if document.client_secret.is_some() || method.is_some_and(|method| method != "none") {
             return Err(Fault::Document("asks for another token_endpoint_auth_method than none"));
@@ -212,7 +212,7 @@ fn parse(id: &str) -> Result<Url, &'static str> {
     if id.len() > MOST_ID {
         return Err("is longer than 512 bytes");
     }
-    let url = Url::parse(id).map_err(|_| "is no URL")?;
+    let url = Url::parse(id).map_err(|_| "is not a URL")?;
     // This also refuses dot segments, an explicit port 443, capitals in the host, and numbers that mean an address.
     if url.as_str() != id {
         return Err("is not spelled as a URL is written");

@@ -1,4 +1,4 @@
-//! The owner's consent: asked for every authorization anew, and given once.
+//! The owner's consent: asked for again at every authorization, and given once.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -43,11 +43,11 @@ pub(super) struct Question<'a> {
 struct ConsentPage<'a> {
     host: &'a str,
     app: &'a str,
-    /// How sure it is that the app is who it says.
+    /// How certain it is that the app is the one that it claims to be.
     known: &'a str,
     /// Where the answer goes.
     destination: &'a str,
-    /// When to distrust that.
+    /// When the owner should not trust that.
     advice: &'a str,
     fault: Option<&'a str>,
     query: &'a str,
@@ -69,7 +69,7 @@ struct BackendChoice<'a> {
 }
 
 impl Question<'_> {
-    /// The page that asks it: all that the app wants is proposed, for the backends that there are.
+    /// The page with the question: it proposes everything that the app wants, for the present backends.
     pub(super) fn ask(&self) -> Response {
         let names = self.oauth.backends.now().into_iter().map(|(name, _)| name);
         let proposal = Choice {
@@ -111,7 +111,7 @@ impl Question<'_> {
     }
 }
 
-/// Takes the owner's answer: on Allow the app gets a code; whatever else it is, the app learns that it gets none.
+/// Takes the owner's answer: on Allow the app gets a code; on any other answer it learns that it gets none.
 pub(super) async fn answer(
     State(oauth): State<OAuth>,
     Extension(base): Extension<Base>,
@@ -196,7 +196,7 @@ enum Settled {
     /// The form was answered before.
     Stale,
     Declined,
-    /// With this code for the app.
+    /// Allowed, with this code for the app.
     Allowed(Secret),
 }
 
@@ -210,7 +210,7 @@ struct Choice {
 }
 
 impl Choice {
-    /// The choice that a form was sent with. Names of no backend go unheard.
+    /// The choice that a form was sent with. Unknown names of backends are ignored.
     fn read(oauth: &OAuth, posted: &Posted) -> Self {
         let names = oauth.backends.now().into_iter().map(|(name, _)| name);
         let ticked = names.filter(|name| !posted.get(&format!("backend.{name}")).is_empty());
@@ -257,11 +257,11 @@ fn denied() -> OAuthError {
     OAuthError::new("access_denied", "the owner of this server said no")
 }
 
-/// How sure it is that the app is the one that it says.
+/// How certain it is that the app is the one that it claims to be.
 fn known(app: &App, redirect: &Url) -> String {
     match (app.kind, &app.verified_host) {
-        (Kind::Fixed, _) => "It stands in the configuration of this berth.".to_owned(),
-        // Whoever vouches for the name, it is free for the taking on the device itself (RFC 8252, 8.6).
+        (Kind::Fixed, _) => "It is in the configuration of this berth.".to_owned(),
+        // Whoever vouches for the name, any program on the device itself can take it (RFC 8252, 8.6).
         _ if is_local(redirect) => "Any program on this device can use this name.".to_owned(),
         (_, Some(host)) => format!("{host} vouches for this name."),
         (_, None) => "The app chose this name itself; nobody has checked it.".to_owned(),
@@ -270,7 +270,7 @@ fn known(app: &App, redirect: &Url) -> String {
 
 fn advice(redirect: &Url) -> &'static str {
     if is_local(redirect) {
-        "A program on the very device that shows this page. Allow only if you have just started to connect it."
+        "A program on the device that shows this page. Allow only if you have just started to connect it."
     } else {
         "Allow only if you have just started to connect an app on this site."
     }
@@ -280,8 +280,8 @@ fn is_local(redirect: &Url) -> bool {
     redirect::is_loopback(redirect.as_str())
 }
 
-/// The sources by which a page's policy lets the browser go on to this address after a form (CSP Level 3, 6.4.2), and
-/// from there to wherever the app leads on by https: browsers hold the policy against the whole way.
+/// The sources by which a page's policy lets the browser continue to this address after a form (CSP Level 3, 6.4.2),
+/// and from there to any https address to which the app redirects: browsers apply the policy to the whole way.
 fn onward(redirect: &Url) -> String {
     match (redirect.scheme(), redirect.host()) {
         ("https", _) => "https:".to_owned(),

@@ -40,7 +40,7 @@ impl OAuthError {
         Self::new("invalid_request", description)
     }
 
-    /// The app is none that we know, or has not shown that it is the one.
+    /// The app is unknown, or has not shown that it is the one that it claims to be.
     pub(super) fn invalid_client(description: impl Into<String>) -> Self {
         Self::new("invalid_client", description).with_status(StatusCode::UNAUTHORIZED)
     }

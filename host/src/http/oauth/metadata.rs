@@ -1,5 +1,5 @@
 //! What a client reads about us before it asks for anything: RFC 8414 of the authorization server, RFC 9728 of the
-//! resource. Both name the origin by which they were asked for, to the letter.
+//! resource. Both name exactly the origin by which they were asked for.
 
 use axum::extract::Extension;
 use axum::response::Json;
@@ -19,7 +19,7 @@ pub(super) async fn protected_origin(Extension(base): Extension<Base>) -> Json<V
     Json(protected(&base, &base.0))
 }
 
-/// No `offline_access` among the scopes: whether an app gets a refresh token is not the app's to ask.
+/// No `offline_access` among the scopes: an app cannot decide whether it gets a refresh token.
 fn protected(base: &Base, resource: &str) -> Value {
     json!({
         "resource": resource,

@@ -46,7 +46,7 @@ pub(super) fn app(id: &str) -> Option<App> {
     })
 }
 
-/// Whether `given` is an address of one of them, to the letter.
+/// Whether `given` is exactly an address of one of them.
 pub(super) fn has_redirect(given: &str) -> bool {
     PINNED.iter().any(|app| app.redirects.contains(&given))
 }

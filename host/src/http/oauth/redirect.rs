@@ -1,4 +1,4 @@
-//! Redirect addresses: where the owner's answer may be sent. An address that anyone else could receive at gives a code
+//! Redirect addresses: where the owner's answer may be sent. An address at which anyone else could receive gives a code
 //! away, so addresses match by their text.
 
 use url::{Host, Url};
@@ -6,14 +6,14 @@ use url::{Host, Url};
 use super::pinned;
 use crate::config::{self, parse_redirect};
 
-/// What stands before the id of a connector, where a well-known app has one address for each to be sent back to.
+/// What precedes the id of a connector, for a well-known app that has one redirect address for each connector.
 const WELL_KNOWN_BEFORE_ID: &str = "https://chatgpt.com/connector/oauth/";
 
 /// The longest redirect address, in bytes.
 pub(super) const MOST_BYTES: usize = 2 << 10;
 
-/// Whether `given` is the address that was `registered`, to the letter. Only of `http` on a loopback name may the port
-/// differ: an app on this machine takes the one that is free (RFC 8252, 7.3).
+/// Whether `given` is exactly the address that was `registered`. Only for `http` on a loopback name may the port
+/// differ: an app on this machine takes a free one (RFC 8252, 7.3).
 pub(super) fn matches(registered: &str, given: &str) -> bool {
     if registered == given {
         return parse_redirect(given).is_ok();
@@ -52,7 +52,7 @@ pub(super) fn is_loopback(given: &str) -> bool {
 /// A loopback address without its port; `None` for any other.
 fn without_port(text: &str) -> Option<Url> {
     let mut url = parse_redirect(text).ok().filter(|url| url.scheme() == "http")?;
-    // `parse_redirect` lets plain http through on loopback only; asked again, for much hangs on it.
+    // `parse_redirect` lets plain http through on loopback only; checked again, because much depends on it.
     let loopback = match url.host()? {
         Host::Domain(name) => name == "localhost",
         Host::Ipv4(address) => address.is_loopback(),

@@ -22,7 +22,7 @@ use crate::principal::Scope;
 use crate::store::audit::{Entry, Event};
 use crate::store::{NewApp, Registered, Room};
 
-/// How many apps are kept that were never approved.
+/// How many apps that were never approved are kept.
 pub(super) const UNAPPROVED: Room = Room {
     all: UNAPPROVED_APPS,
     each: ONE_ADDRESS_UNAPPROVED_APPS,
@@ -34,7 +34,7 @@ const MOST_BYTES: usize = 16 << 10;
 /// The most redirect addresses of one app.
 const MOST_REDIRECTS: usize = 10;
 
-/// What counts of an app's words. What else it says is passed over (RFC 7591, 2), also how it would authenticate: it
+/// The part of an app's metadata that counts. The rest is ignored (RFC 7591, 2), also how it would authenticate: it
 /// gets no secret to do it with.
 #[derive(Deserialize)]
 struct Metadata {

@@ -22,7 +22,7 @@ use crate::principal::Scope;
 /// The path of the authorization endpoint, to which every way through the pages leads back.
 pub(super) const PATH: &str = "/oauth/authorize";
 
-/// The longest `state` that is carried back, in bytes.
+/// The longest `state` that is sent back, in bytes.
 const STATE_LIMIT: usize = 4 << 10;
 
 /// A request for authorization in which everything was found right.
@@ -45,9 +45,9 @@ pub(super) struct WayBack {
     issuer: Base,
 }
 
-/// Why a request is not put to the owner.
+/// Why a request is not shown to the owner.
 pub(super) enum Fault {
-    /// It is not known to whom to say so, or the fault is ours.
+    /// It is not known to whom to report it, or the fault is ours.
     Page(OAuthError),
     /// The app is told.
     Back(Box<WayBack>, OAuthError),
@@ -95,8 +95,8 @@ fn way_back(app: &App, base: &Base, parameters: &Parameters) -> Result<WayBack, 
     })
 }
 
-/// What is asked for: the challenge and the highest scope, which is every one if none is named. Of resources we have
-/// one, by whichever of its names.
+/// What is asked for: the challenge and the highest scope, which is every one if none is named. There is one resource,
+/// which has several names.
 fn question(base: &Base, parameters: &Parameters) -> Result<(String, Scope), OAuthError> {
     if parameters.require("response_type")? != "code" {
         let refused = "the only response_type here is code";
@@ -174,7 +174,7 @@ impl From<Unavailable> for Fault {
     }
 }
 
-/// The page for a request that cannot be put to the owner.
+/// The page for a request that cannot be shown to the owner.
 fn page(base: &Base, error: &OAuthError) -> Response {
     let reason = error.plain_description();
     if error.status.is_server_error() {

@@ -14,7 +14,7 @@ use crate::http::parameters::Parameters;
 use crate::store::AccessRecords;
 use crate::store::audit::{Entry, Event};
 
-/// Ends all that came of the approval that a token came of, if the token is the app's own. The answer is the same
+/// Ends everything that came from the approval of a token, if the token is the app's own. The answer is the same
 /// whether or not there was such a token, so that nobody can try tokens here (RFC 7009, 2.2).
 pub(super) async fn revoke(
     State(oauth): State<OAuth>,

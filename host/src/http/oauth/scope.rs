@@ -3,8 +3,8 @@
 use super::error::OAuthError;
 use crate::principal::Scope;
 
-/// The highest scope among those that `text` names. Names that we do not have are passed over, since some apps ask
-/// every server for the same ones.
+/// The highest scope among those that `text` names. Unknown names are ignored, because some apps ask every server for
+/// the same ones.
 ///
 /// # Errors
 /// `invalid_scope` if it names none of ours.

@@ -18,9 +18,9 @@ use crate::store::{AccessRecords, Recorder};
 pub struct OAuth {
     /// Who may come in.
     pub(super) records: Records,
-    /// Of the owner, who is asked.
+    /// The owner's logins.
     pub(super) logins: Logins,
-    /// Consents that were answered.
+    /// The consents that were answered.
     pub(super) spent: Arc<Spent>,
     /// Further redirects, and clients with secrets.
     pub(super) settings: Arc<config::OAuth>,
@@ -28,7 +28,7 @@ pub struct OAuth {
     pub(super) backends: Known,
     /// How often an app may ask for tokens.
     pub(super) admission: Admission,
-    /// Of apps that have one.
+    /// Secrets of apps that have one.
     pub(super) documents: Arc<Documents>,
 }
 

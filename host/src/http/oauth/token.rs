@@ -35,7 +35,7 @@ pub(super) async fn token(
 ) -> Result<Response, OAuthError> {
     let parameters = Parameters::of_form(&headers, &body)?;
     let app = authenticate(&oauth, &headers, &parameters).await?;
-    // An app without a secret is counted by its address alone: strangers know its id, and could use up its turns.
+    // An app without a secret is counted only by its address: strangers know its id, and could use up its turns.
     if app.by_secret
         && let Err(refusal) = oauth.admission.apps_turn(&app.id)
     {
@@ -63,7 +63,7 @@ pub(super) async fn token(
     }
 }
 
-/// What the tokens are for. An app that does not say so means the server that it asks, and never another one of ours.
+/// What the tokens are for. An app that does not name it means the server that it asks, and never another one of ours.
 fn resource(base: &Base, parameters: &Parameters) -> Result<String, OAuthError> {
     match parameters.get("resource") {
         Some(given) if !resource::is_resource(base, given) => Err(OAuthError::new(
@@ -131,7 +131,7 @@ fn entry(
     let address = address.to_canonical();
     let event = match issued {
         Ok(issued) => {
-            // By the name that its calls will have, if that can be had: the tokens are there in any case.
+            // Under the name that its calls will have, if that can be found: the tokens exist in any case.
             let holder = access.verify(issued.access.reveal(), now).ok().flatten();
             let holder = holder.map_or_else(|| client_id.to_owned(), |holder| holder.principal.id().to_owned());
             let detail = format!("{}, to {client_id} at {address}", issued.scope);
@@ -165,7 +165,7 @@ fn answer(issued: &Issued) -> Response {
     private(StatusCode::OK, &body)
 }
 
-/// Whoever guesses codes or tokens does not learn how near it came.
+/// Somebody who guesses codes or tokens does not learn how near the guess was.
 fn refusal(refused: Refused) -> OAuthError {
     let code = match refused {
         Refused::Grant | Refused::Reused => "invalid_grant",

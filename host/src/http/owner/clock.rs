@@ -4,8 +4,8 @@ use std::time::SystemTime;
 
 use tokio::time::Instant;
 
-/// The system's time when this was made, and what has passed since by a clock that only goes forward: a system's clock
-/// that jumps locks nobody out for long, lets nobody in early, and neither ends a form nor keeps it valid.
+/// The system's time when this was made, and what has passed since by a clock that only goes forward: if the system's
+/// clock jumps, nobody is locked out for long or let in early, and no form ends early or stays valid.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock {
     began: SystemTime,

@@ -14,7 +14,8 @@ pub(super) enum Cookie {
 }
 
 impl Cookie {
-    /// Its value in a request by way of `base`. A name that occurs twice was set by someone else as well: no value.
+    /// Its value in a request by way of `base`. A name that occurs twice was set by someone else as well, so it has no
+    /// value.
     pub(super) fn read<'a>(self, headers: &'a HeaderMap, base: &Base) -> Option<&'a str> {
         let name = self.name(base);
         let lines = headers

@@ -11,10 +11,10 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 
-/// How long a form may lie open.
+/// How long a form may stay open.
 const LIFETIME: Duration = Duration::from_secs(15 * 60);
 
-/// How many answers of the last minutes are remembered. Only the owner can fill this.
+/// How many answers of the last minutes are kept. Only the owner can fill this.
 const MOST_SPENT: usize = 1000;
 
 /// What a form is about.
@@ -24,7 +24,7 @@ pub(in crate::http) struct Form<'a> {
     pub(in crate::http) purpose: &'static str,
     /// The secret in the cookie of the browser that it went to.
     pub(in crate::http) cookie: &'a str,
-    /// What it is about, as it brings it back: the query of a request.
+    /// What it is about, as it sends it back: the query of a request.
     pub(in crate::http) query: &'a str,
 }
 
@@ -56,7 +56,7 @@ impl Form<'_> {
     }
 }
 
-/// The forms that were answered for good: when each was shown, which tells them apart.
+/// The forms that were finally answered: when each was shown, which tells them apart.
 #[derive(Debug, Default)]
 pub(in crate::http) struct Spent(Mutex<BTreeSet<u128>>);
 

@@ -23,8 +23,8 @@ use crate::http::records::{Records, Unavailable};
 use crate::store::audit::{Entry, Event};
 use crate::store::{self, AccessRecords, Secret, passphrase};
 
-/// How many passphrases are tried at once: each try takes tens of megabytes and a core, and one after the other, each
-/// waits for what the one before it did to the lock-out.
+/// How many passphrases are tried at once: each try takes tens of megabytes and a core, and tries run one after the
+/// other, so each sees what the one before it did to the lock-out.
 const TRIES_AT_ONCE: usize = 1;
 
 /// How long a login waits for those before it.
@@ -37,7 +37,7 @@ pub(in crate::http) struct Reason<'a> {
     pub(in crate::http) app: &'a str,
     /// The path that takes the form.
     pub(in crate::http) action: &'a str,
-    /// The query of the request that is shown next, as the form brings it back.
+    /// The query of the request that is shown next, as the form sends it back.
     pub(in crate::http) query: &'a str,
 }
 
@@ -47,7 +47,7 @@ pub(in crate::http) struct Logins {
     records: Records,
     /// Turns for trying a passphrase.
     tries: Arc<Semaphore>,
-    /// By which forms expire, and a passphrase may be tried again.
+    /// The clock by which forms expire and a passphrase may be tried again.
     clock: Clock,
 }
 
@@ -180,8 +180,8 @@ impl LoginForm<'_> {
         };
         let (guess, origin, clock) = (passphrase.to_owned(), base.0.clone(), logins.clock);
         let tried = logins.records.recorded(address, move |access| {
-            // The turn lasts until the outcome is counted, even if the browser goes away meanwhile: no burst of tries gets
-            // past the lock-out or fills the memory.
+            // The turn lasts until the outcome is counted, even if the browser goes away meanwhile: so a burst of tries
+            // cannot pass the lock-out or fill the memory.
             let _turn = turn;
             let tried = try_passphrase(access, &guess, &origin, address, clock)?;
             let entry = tried.entry(address);
@@ -231,7 +231,7 @@ enum Tried {
 }
 
 impl Tried {
-    /// What is recorded of it. Nobody but the owner is called so.
+    /// What is recorded of it. Only the owner has this name.
     fn entry(&self, address: IpAddr) -> Entry {
         let address = address.to_canonical();
         match self {
@@ -242,7 +242,8 @@ impl Tried {
     }
 }
 
-/// Tries a passphrase at `origin` from `address`, unless that is locked out. None is right as long as none is set.
+/// Tries a passphrase at `origin` from `address`, unless that is locked out. Without a passphrase that is set, none is
+/// right.
 fn try_passphrase(
     access: &AccessRecords,
     guess: &str,
@@ -257,7 +258,7 @@ fn try_passphrase(
     let known = access.passphrase()?;
     if known.is_some_and(|known| passphrase::verify(guess, &known)) {
         access.login_succeeded(address, now)?;
-        // Its end is compared with the system's clock, also by what runs later.
+        // Its end is compared with the system's clock, also by a later process.
         return access.log_in(origin, SystemTime::now()).map(Tried::Right);
     }
     tracing::warn!(%address, "a login failed");

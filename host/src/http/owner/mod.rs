@@ -1,5 +1,5 @@
 //! What the owner meets in a browser, whatever it is for: the login, with its cookie and its lock-out, forms that no other
-//! site can send, and how a page looks. What is asked on the pages is the business of whoever shows them.
+//! site can send, and how a page looks. The callers decide what the pages ask.
 
 mod clock;
 mod cookie;

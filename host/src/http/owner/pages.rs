@@ -1,4 +1,4 @@
-//! How a page that the owner sees looks, and the headers that keep other sites off it.
+//! How a page that the owner sees looks, and the headers that protect it from other sites.
 
 use std::sync::LazyLock;
 
@@ -64,7 +64,7 @@ pub(in crate::http) fn notice(base: &Base, status: StatusCode, title: &str, text
     page(status, &notice, None)
 }
 
-/// The page while nobody can log in, with `why` that matters.
+/// The page shown while nobody can log in; `why` says why a passphrase is needed.
 pub(in crate::http) fn no_passphrase(base: &Base, why: &str) -> Response {
     let notice = Notice {
         host: host(base),
@@ -76,7 +76,7 @@ pub(in crate::http) fn no_passphrase(base: &Base, why: &str) -> Response {
     page(StatusCode::SERVICE_UNAVAILABLE, &notice, None)
 }
 
-/// The page for a form that is not, or no longer, ours. Nothing was done; its question can be seen again at `again`.
+/// The page for a form that is not ours, or no longer. Nothing was done; its question can be seen again at `again`.
 pub(in crate::http) fn stale(base: &Base, again: &str) -> Response {
     let notice = Notice {
         host: host(base),

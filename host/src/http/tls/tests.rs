@@ -274,7 +274,7 @@ fn a_pair_that_cannot_be_used_is_named_with_the_cure() {
     fs::remove_file(&place.files.cert).unwrap();
     assert!(place.complaint().contains("cannot read"), "{}", place.complaint());
     fs::create_dir(&place.files.cert).unwrap();
-    assert!(place.complaint().contains("is no file"), "{}", place.complaint());
+    assert!(place.complaint().contains("is not a file"), "{}", place.complaint());
 }
 
 #[test]

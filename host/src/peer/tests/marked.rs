@@ -1,4 +1,4 @@
-//! Programs of the system that bear the mark. On macOS those hide their environment, so there is nothing to see.
+//! Programs of the system that have the mark. On macOS those hide their environment, so there is nothing to see.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::Shutdown;

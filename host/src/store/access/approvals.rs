@@ -1,4 +1,4 @@
-//! What the owner approves, and the code by which the app hears of it: one use, within a minute (RFC 6749, 4.1.2).
+//! What the owner approves, and the code by which the app gets it: one use, within a minute (RFC 6749, 4.1.2).
 
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
@@ -46,12 +46,12 @@ pub struct Redemption<'r> {
     pub redirect: &'r str,
     /// The S256 challenge of the verifier that it shows.
     pub challenge: &'r str,
-    /// What it wants tokens for, if it says so (RFC 8707).
+    /// What it wants tokens for, if it names that (RFC 8707).
     pub resource: Option<&'r str>,
 }
 
 impl AccessRecords {
-    /// Keeps the owner's approval, as a new family, and answers the code for the app: good once, for 60 seconds.
+    /// Keeps the owner's approval, as a new family, and returns the code for the app: valid once, for 60 seconds.
     ///
     /// # Errors
     /// If the database cannot be written.
@@ -84,8 +84,8 @@ impl AccessRecords {
         Ok(code)
     }
 
-    /// Exchanges a code for the first tokens of its family. Whatever is wrong with the attempt spends the code: a family
-    /// of which someone shows a code wrongly, or for a second time, ends.
+    /// Exchanges a code for the first tokens of its family. Any wrong attempt spends the code: if someone presents a
+    /// code wrongly, or for a second time, its family ends.
     ///
     /// # Errors
     /// If the database cannot be written. [`Refused`] if the code is unknown, too old, spent, or not for this.
@@ -155,10 +155,13 @@ impl Code {
         }
     }
 
-    /// Whether the code may be exchanged so.
+    /// Whether the code may be exchanged in this way.
     fn admits(&self, redemption: &Redemption<'_>, now: i64) -> Result<(), Refused> {
         if self.spent {
-            warn!(family = self.family, "a code was used twice, so its tokens are void");
+            warn!(
+                family = self.family,
+                "a code was used twice, so its tokens are no longer valid"
+            );
             return Err(Refused::Reused);
         }
         let bound = self.client_id == redemption.client_id

@@ -14,7 +14,7 @@ use crate::store::files;
 /// How long an app may go without the owner's first approval.
 const FIRST_APPROVAL: Duration = Duration::from_hours(24);
 
-/// What an app says of itself.
+/// What an app says about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewApp {
     /// Its name, for the owner to read; whoever registers it bounds its length.
@@ -57,9 +57,9 @@ pub struct App {
 }
 
 impl AccessRecords {
-    /// Registers an app that asked from `address`. One that is never approved is forgotten after a day, or when the others
-    /// like it are more than `room` has place for: then the oldest of its own address leaves, or of the address that has
-    /// most. Others stay until [`AccessRecords::remove_app`].
+    /// Registers an app that asked from `address`. One that is never approved is forgotten after a day, or when there
+    /// are more of its kind than `room` allows: then the oldest of its own address is removed, or of the address that
+    /// has most. Others stay until [`AccessRecords::remove_app`].
     ///
     /// # Errors
     /// If the database cannot be written.
@@ -109,7 +109,7 @@ impl AccessRecords {
     }
 
     /// Forgets the registered app `id`, and ends every family of an app of this id, registered or not. Answers whether
-    /// there was anything of it.
+    /// there was anything to remove.
     ///
     /// # Errors
     /// If the database cannot be written.
@@ -134,14 +134,14 @@ fn waiting(connection: &Connection) -> rusqlite::Result<Vec<Waiting>> {
     let all = "SELECT id, address FROM clients WHERE approved = 0 ORDER BY created, id";
     let app = |row: &Row<'_>| {
         let (id, address): (_, String) = (row.get("id")?, row.get("address")?);
-        // What is no address stands for itself.
+        // A text that is not an address stays as it is.
         let from = address.parse().map_or(address, network_text);
         Ok(Waiting { id, from })
     };
     connection.prepare_cached(all)?.query_map([], app)?.collect()
 }
 
-/// Which of `waiting` leave so that one more has room that asks `from` somewhere.
+/// Which of `waiting` are removed so that there is room for one more from the address `from`.
 fn leaving(mut waiting: Vec<Waiting>, from: &str, room: Room) -> Vec<String> {
     let next = |waiting: &[Waiting]| {
         let mut counts: HashMap<&str, usize> = HashMap::new();

@@ -1,4 +1,4 @@
-//! How values stand in the columns of a table.
+//! How values are written in the columns of a table.
 
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -8,7 +8,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRe
 
 use crate::principal::{Backends, Scope};
 
-/// What stands for every backend. A list of names begins with a bracket.
+/// The value for every backend. A list of names begins with a bracket.
 const ALL: &str = "all";
 
 /// A time, to the second.
@@ -21,12 +21,12 @@ pub(super) fn whole(duration: Duration) -> i64 {
     i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
 }
 
-/// The time that stands as `seconds`.
+/// The time that is written as `seconds`.
 pub(super) fn time(seconds: i64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or_default())
 }
 
-/// A client's address as text: a v4 address is the same whether or not it came in the dress of a v6 one.
+/// A client's address as text: a v4 address has the same text, whether or not it came in the form of a v6 one.
 pub(super) fn address(address: IpAddr) -> String {
     address.to_canonical().to_string()
 }

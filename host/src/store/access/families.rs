@@ -1,4 +1,4 @@
-//! Families: what lives by the owner's approval, seen and ended as a whole. A personal token is a family of one.
+//! Families: what exists by the owner's approval, seen and ended as a whole. A personal token is a family of one.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -13,13 +13,13 @@ use super::secret::Secret;
 use super::{AccessRecords, Error, lock, transact};
 use crate::principal::{Backends, Scope};
 
-/// How long an approval holds.
+/// How long an approval is valid.
 pub(super) const FAMILY: Duration = Duration::from_hours(90 * 24);
 
 /// How often the use of a family is written down, in seconds.
 const NOTED: i64 = 60;
 
-/// The most families whose last use is kept in mind.
+/// The most families whose last use is kept in memory.
 const IN_MIND: usize = 10_000;
 
 /// Where a family comes from.
@@ -41,10 +41,10 @@ impl Kind {
     }
 }
 
-/// What lives by one approval.
+/// What exists by one approval.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Family {
-    /// Its number; never given again.
+    /// Its number; never used again.
     pub id: i64,
     /// Where it comes from.
     pub kind: Kind,
@@ -56,7 +56,7 @@ pub struct Family {
     pub scope: Scope,
     /// The backends that it may know of.
     pub backends: Backends,
-    /// What its tokens are for; none: whatever address is ours.
+    /// What its tokens are for; nothing means every address of ours.
     pub resource: Option<String>,
     /// When it was approved.
     pub created: SystemTime,
@@ -73,7 +73,7 @@ pub struct Family {
 pub(super) struct Uses(Mutex<HashMap<i64, i64>>);
 
 impl AccessRecords {
-    /// Makes a personal token that lasts for `expires` and is good for every address of ours.
+    /// Makes a personal token that lasts for `expires` and is valid for every address of ours.
     ///
     /// # Errors
     /// If the database cannot be written.
@@ -103,7 +103,7 @@ impl AccessRecords {
         Ok(token)
     }
 
-    /// The families of which a token is still good, the oldest first.
+    /// The families that have a valid token, the oldest first.
     ///
     /// # Errors
     /// If the database cannot be read.
@@ -123,7 +123,7 @@ impl AccessRecords {
         self.change(|change| end(change, id).map(|ended| ended > 0))
     }
 
-    /// Ends every family: no app and no personal token gets in any more. Answers how many ended.
+    /// Ends every family: no app and no personal token gets in after that. Answers how many ended.
     ///
     /// # Errors
     /// If the database cannot be written.
@@ -138,7 +138,7 @@ impl AccessRecords {
     }
 
     /// Writes down that a family was used from `address`, at most once a minute. Unlike other changes this one may be
-    /// lost in a power cut; it waits for no disk, but may wait for another's change.
+    /// lost in a power cut; it does not wait for the disk, but may wait for another's change.
     ///
     /// # Errors
     /// If the database cannot be written.
@@ -161,7 +161,7 @@ impl Uses {
         is_fresh(&self.lock(), family, now)
     }
 
-    /// Takes it on the caller to write, unless someone did within the last minute.
+    /// The caller must write, unless someone did within the last minute.
     fn note(&self, family: i64, now: i64) -> bool {
         let mut noted = self.lock();
         if is_fresh(&noted, family, now) {
@@ -179,12 +179,12 @@ impl Uses {
     }
 }
 
-/// Also where the clock was set back by more than a minute, what was noted is old.
+/// After the clock was set back by more than a minute, the note also counts as old.
 fn is_fresh(noted: &HashMap<i64, i64>, family: i64, now: i64) -> bool {
     noted.get(&family).is_some_and(|last| (now - last).abs() < NOTED)
 }
 
-/// Writes down that a family was used: by its app, which is in use thereby. Without `address` it stays the last one.
+/// Writes down that a family was used: by its app, which counts as used too. Without `address` the last one stays.
 pub(super) fn touch(change: &Transaction<'_>, family: i64, address: Option<IpAddr>, now: i64) -> rusqlite::Result<()> {
     let used = "UPDATE families SET last_used = ?2, last_address = coalesce(?3, last_address) WHERE id = ?1";
     change.execute(used, params![family, now, address.map(columns::address)])?;
@@ -192,7 +192,7 @@ pub(super) fn touch(change: &Transaction<'_>, family: i64, address: Option<IpAdd
     change.execute(client, params![family, now]).map(drop)
 }
 
-/// Ends a family; its code and tokens go with it.
+/// Ends a family; its code and tokens are removed with it.
 pub(super) fn end(change: &Transaction<'_>, family: i64) -> rusqlite::Result<usize> {
     change.execute("DELETE FROM families WHERE id = ?1", [family])
 }
@@ -204,7 +204,7 @@ pub(super) fn prune_tokens(change: &Transaction<'_>, now: i64) -> rusqlite::Resu
         .map(drop)
 }
 
-/// Forgets tokens that are too old, and families of which nothing can come any more.
+/// Forgets tokens that are too old, and families that no longer have a valid one.
 pub(super) fn prune(change: &Transaction<'_>, now: i64) -> rusqlite::Result<()> {
     prune_tokens(change, now)?;
     let barren = "DELETE FROM families WHERE expires <= ?1 OR (

@@ -1,13 +1,13 @@
 //! How guessing a passphrase is slowed: after some failures each further one costs twice the wait.
 //!
-//! Counted by address, and over all addresses against those who have many. The second count is milder, and does not hold
-//! where the owner has logged in before: whoever drives it up could otherwise keep the owner out for good.
+//! Counted by address, and over all addresses against those who have many. The second count is milder, and does not
+//! apply where the owner has logged in before: whoever drives it up could otherwise keep the owner out for ever.
 //!
-//! A failure is forgotten by its age alone, and never because there are many: whoever has many addresses could otherwise
-//! flush the count of the one that matters. The count over all keeps them few: some 3,000 in a day.
+//! A failure is forgotten only because of its age, never because there are many: an attacker with many addresses could
+//! otherwise remove the count of the one that matters. The count over all keeps them few: some 3,000 in a day.
 //!
 //! `now` comes from a clock that only goes forward for as long as one process runs. Between two processes the system's
-//! clock may have been set: forward, it shortens a wait, and back, it makes none longer.
+//! clock may have been set: forward, which shortens a wait, or back, which does not make a wait longer.
 
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -20,7 +20,7 @@ use crate::network::network;
 
 /// Who counts together, and what failing costs them. Times in seconds.
 struct Rule {
-    /// How many failures are free but for the last.
+    /// How many failures are free except the last.
     free: u32,
     /// The longest wait.
     longest: i64,
@@ -40,7 +40,7 @@ const OVERALL: Rule = Rule {
     memory: 60 * 60,
 };
 
-/// What stands for all addresses in the table.
+/// The entry for all addresses in the table.
 const EVERYONE: &str = "";
 
 /// How long a network is known from which the owner logged in, in seconds.
@@ -50,11 +50,12 @@ const KNOWN: i64 = 90 * 24 * 60 * 60;
 const NETWORKS: u32 = 100;
 
 impl AccessRecords {
-    /// For how long nobody may try to log in from `address`; none: now. Whoever checks passphrases must do it one at a
-    /// time, from asking this to telling of the outcome; otherwise many guesses at once all find the door open.
+    /// How long nobody may try to log in from `address`; nothing means that a try is allowed now. The caller must check
+    /// passphrases one at a time, from asking this to reporting the outcome; otherwise many guesses at once would all
+    /// be allowed.
     ///
     /// # Errors
-    /// If the database cannot be read, or not be written where the clock was set back.
+    /// If the database cannot be read, or, after the clock was set back, cannot be written.
     pub fn login_wait(&self, address: IpAddr, now: SystemTime) -> Result<Option<Duration>, Error> {
         self.follow_clock(seconds(now))?;
         let latest: Option<i64> = self.read(|connection| {
@@ -82,7 +83,7 @@ impl AccessRecords {
         })
     }
 
-    /// Failures of the future come from a clock that was ahead: they count as of `now`, so that each wait is as long as
+    /// Failures in the future come from a clock that was ahead: they count as of `now`, so that each wait is as long as
     /// it was meant to be.
     fn follow_clock(&self, now: i64) -> Result<(), Error> {
         let ahead = "SELECT EXISTS (SELECT 1 FROM failures WHERE last > ?1)";
@@ -93,8 +94,8 @@ impl AccessRecords {
         Ok(())
     }
 
-    /// Forgets the failures from `address` and those counted overall, for the owner is there; and those long past. From
-    /// now on the count over all does not hold there.
+    /// Forgets the failures from `address` and those counted over all addresses, because the owner is there, and old
+    /// ones. From now on the count over all addresses does not apply to `address`.
     ///
     /// # Errors
     /// If the database cannot be written.
@@ -124,7 +125,7 @@ fn count(change: &Transaction<'_>, address: &str, rule: &Rule, now: i64) -> rusq
     let failures = before.unwrap_or(0).saturating_add(1);
     let wait = match failures.checked_sub(rule.free) {
         None => 0,
-        // A second more, for `now` is cut to whole ones.
+        // A second more, because `now` is cut to whole seconds.
         Some(further) => 1 + 1_i64.checked_shl(further.min(32)).unwrap_or(i64::MAX).min(rule.longest),
     };
     let set = "INSERT INTO failures (address, count, last, until) VALUES (?1, ?2, ?3, ?4)
@@ -134,7 +135,7 @@ fn count(change: &Transaction<'_>, address: &str, rule: &Rule, now: i64) -> rusq
         .map(drop)
 }
 
-/// Who counts as one, as it stands in a table.
+/// Who counts as one, as it is written in a table.
 pub(super) fn network_text(address: IpAddr) -> String {
     match network(address) {
         IpAddr::V4(address) => address.to_string(),

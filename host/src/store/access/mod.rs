@@ -1,11 +1,12 @@
 //! Who may come in: the owner's passphrase and logins, apps, what the owner approved for them, and tokens.
 //!
-//! An approval makes a *family*: the code, and every token that comes of it. A family ends as a whole: when the owner
-//! or the app revokes it, when one of its secrets is used twice, and after 90 days. A personal token is a family of one.
+//! An approval makes a *family*: the code, and every token that results from it. A family ends as a whole: when the
+//! owner or the app revokes it, when one of its secrets is used twice, and after 90 days. A personal token is a family
+//! of one.
 //!
 //! Every change is one transaction that takes its turn with those of other processes, and is on the disk when the method
-//! returns; so the methods block, for as long as a disk takes or another process holds the file. Those that never block
-//! say so; all others are called where blocking is allowed. Each takes the present time as `now`.
+//! returns; so the methods block, for as long as a disk takes or another process holds the file. The documentation
+//! names those that never block; call all others where blocking is allowed. Each takes the present time as `now`.
 
 mod approvals;
 mod apps;
@@ -34,13 +35,13 @@ pub use secret::Secret;
 pub use tokens::{Issued, Refused};
 pub use verify::Verified;
 
-/// The records of who may come in. Secrets are kept as digests only.
+/// The records of who may come in. Secrets are kept only as digests.
 #[derive(Debug)]
 pub struct AccessRecords {
     path: PathBuf,
     /// For changes, which wait for those of other processes.
     writing: Mutex<Connection>,
-    /// For looking things up: that waits for no change, and so neither for ours.
+    /// For reading, which does not wait for changes, not even for ours.
     reading: Mutex<Connection>,
     key: Key,
     verified: verify::Cache,
@@ -62,7 +63,7 @@ impl AccessRecords {
     /// Whether the file's schema is as berth makes it.
     ///
     /// # Errors
-    /// [`Error::Altered`] with what is not, and the fix; or if SQLite refuses.
+    /// [`Error::Altered`] with the differences and the fix; or if SQLite refuses.
     pub fn examine(&self) -> Result<(), Error> {
         match ACCESS.altered(&lock(&self.reading), &self.path)? {
             None => Ok(()),
@@ -73,7 +74,7 @@ impl AccessRecords {
     /// Changes the records by `work`: all of it or nothing, with no other change between its steps.
     fn change<T>(&self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T, Error> {
         let done = transact(&mut lock(&self.writing), work);
-        // Whatever was found before may be wrong now.
+        // What was found before may be wrong now.
         self.verified.forget();
         done.map_err(Error::database(&self.path))
     }

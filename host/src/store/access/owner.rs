@@ -15,7 +15,7 @@ const LOGIN: Duration = Duration::from_hours(12);
 const LOGINS: u32 = 100;
 
 impl AccessRecords {
-    /// The hash of the owner's passphrase, as [`super::passphrase::verify`] takes it; none if none was set yet.
+    /// The hash of the owner's passphrase, as [`super::passphrase::verify`] takes it; nothing if none was set yet.
     ///
     /// # Errors
     /// If the database cannot be read.
@@ -26,7 +26,7 @@ impl AccessRecords {
         })
     }
 
-    /// When the passphrase was set; none if none was yet.
+    /// When the passphrase was set; nothing if none was set yet.
     ///
     /// # Errors
     /// If the database cannot be read.
@@ -52,8 +52,8 @@ impl AccessRecords {
         })
     }
 
-    /// Logs the owner in, who has just given the passphrase at `origin`: the answer is the cookie's value for the next 12
-    /// hours. It is good at that origin alone. Browsers send what was set at a loopback name to every server on this
+    /// Logs in the owner, who has just given the passphrase at `origin`: the answer is the cookie's value for the next
+    /// 12 hours. It is valid only at that origin. Browsers send what was set at a loopback name to every server on this
     /// machine, whatever its port, so it must not open the public address.
     ///
     /// # Errors
@@ -72,7 +72,7 @@ impl AccessRecords {
         Ok(secret)
     }
 
-    /// Whether `cookie` is the value of a login at `origin` that lasts.
+    /// Whether `cookie` is the value of a valid login at `origin`.
     ///
     /// # Errors
     /// If the database cannot be read.

@@ -51,7 +51,7 @@ pub fn verify(passphrase: &str, phc: &str) -> bool {
     let Ok(hash) = PasswordHash::new(phc) else {
         return false;
     };
-    // The cost stands in the hash itself.
+    // The cost is part of the hash.
     passphrase.len() <= LONGEST && Argon2::default().verify_password(passphrase.as_bytes(), &hash).is_ok()
 }
 

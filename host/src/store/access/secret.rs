@@ -14,16 +14,16 @@ const PREFIX: &str = "berth_";
 /// 256 bits, written as hexadecimal digits.
 const DIGITS: usize = 64;
 
-/// Bytes of a seal: enough that nobody finds a second text that it fits by trying it here.
+/// Bytes of a seal: enough that nobody finds another text with this seal by trying here.
 const SEAL: usize = 16;
 
-/// A secret for whoever it was made for: `berth_` and 64 hexadecimal digits, and for a refresh token its family behind
-/// that. `Debug` does not show it.
+/// A secret for the one for whom it was made: `berth_` and 64 hexadecimal digits, and for a refresh token also its
+/// family. `Debug` does not show it.
 #[derive(Clone)]
 pub struct Secret(String);
 
-/// The family that a refresh token names. Numbers begin again with a new database, and the key outlives that; hence the
-/// time.
+/// The family that a refresh token names. Numbers begin again with a new database, and the key outlives that; for that
+/// reason there is the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Origin {
     pub(super) family: i64,
@@ -45,19 +45,19 @@ impl Secret {
         files::random_hex::<{ DIGITS / 2 }>().map(|digits| Self(format!("{PREFIX}{digits}")))
     }
 
-    /// The one that follows from `origin` for a `purpose`: always the same, and nobody without `key` can tell it.
+    /// The one that follows from `origin` for a `purpose`: always the same, and nobody without `key` can compute it.
     pub(super) fn derived(key: &Key, purpose: &str, origin: &str) -> Self {
         let tag = key.tag(&[purpose.as_bytes(), origin.as_bytes()]);
         Self(PREFIX.to_owned() + &hex::encode(tag))
     }
 
-    /// This secret with the family that it belongs to, sealed by `key`: what bears such a seal was made here, and is
-    /// recognised when nothing else is left of it.
+    /// This secret with the family that it belongs to, sealed by `key`: a text with such a seal was made here, and is
+    /// recognised even if nothing else is kept of it.
     pub(super) fn sealed(self, key: &Key, origin: Origin) -> Self {
         Self(origin.written(key, &self.0))
     }
 
-    /// Whether `presented` could be one at all.
+    /// Whether `presented` has the form of one.
     pub fn is_well_formed(presented: &str) -> bool {
         presented
             .strip_prefix(PREFIX)
@@ -86,7 +86,7 @@ impl Origin {
     }
 }
 
-/// The number of the family that `presented` names, which [`Origin::fits`] proves or not.
+/// The number of the family that `presented` names, which [`Origin::fits`] checks.
 pub(super) fn named_family(presented: &str) -> Option<i64> {
     let (family, _) = presented
         .strip_prefix(secret_in(presented)?)?
@@ -107,7 +107,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The SHA-256 of a secret. It takes 256 random bits to find one that fits, so a plain hash is enough.
+/// The SHA-256 of a secret. To find one that matches, 256 random bits must be guessed, so a plain hash is enough.
 pub(super) type Digest = [u8; 32];
 
 /// The digest of a secret that someone presents.

@@ -1,7 +1,7 @@
 //! The tokens of a family: issued in pairs, renewed in rotation (RFC 9700, 4.14), revoked together (RFC 7009).
 //!
-//! A refresh token bears the sealed number of its family. So one that was spent is recognised for as long as the family
-//! lives, however often that was renewed since: it bears the seal, and is not the one that can be renewed now.
+//! A refresh token has the sealed number of its family. So a spent one is recognised for as long as the family lives,
+//! however often that was renewed since: it has the seal, and is not the one that can be renewed now.
 
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
@@ -22,7 +22,7 @@ const ACCESS: Duration = Duration::from_hours(1);
 /// How long a refresh token lasts.
 const REFRESH: Duration = Duration::from_hours(30 * 24);
 
-/// How long a spent refresh token still yields its successor, for an app that lost the answer, or that renews in two
+/// How long a spent refresh token still gives its successor, for an app that lost the answer, or that renews in two
 /// places at once. In seconds.
 const GRACE: i64 = 30;
 
@@ -30,7 +30,7 @@ const GRACE: i64 = 30;
 /// then ends early, and a spent refresh token is still known by its seal.
 const KEPT: u32 = 1000;
 
-/// When a refresh token was spent that is known by its seal alone: longer ago than any answer is given again for.
+/// When a refresh token that is known only by its seal was spent: too long ago for its answer to be given again.
 const LONG_AGO: i64 = 0;
 
 /// What an app gets.
@@ -49,11 +49,11 @@ pub struct Issued {
 /// Why an app gets no tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// The code or token is none of ours, is spent or too old, or belongs to another request: `invalid_grant`.
+    /// The code or token is not ours, is spent or too old, or belongs to another request: `invalid_grant`.
     #[error("the code or token is unknown, spent or too old, or was given for another request; ask the owner again")]
     Grant,
-    /// The code or token was used a second time, which ended all that came of it: `invalid_grant`. An app is not told more
-    /// than in the case before.
+    /// The code or token was used a second time, which ended everything that came from it: `invalid_grant`. An app is
+    /// not told more than in the case before.
     #[error("the code or token is unknown, spent or too old, or was given for another request; ask the owner again")]
     Reused,
     /// It asks for more than was approved: `invalid_scope`.
@@ -66,8 +66,8 @@ pub enum Refused {
 
 impl AccessRecords {
     /// Exchanges a refresh token for the next pair; `scope` may narrow what the access token may do. The token is spent
-    /// by that. For 30 seconds, and as long as its successor was not used, it yields the same pair once more; used
-    /// again later, it ends its family, for then two hold it.
+    /// by that. For 30 seconds, and while its successor is unused, it gives the same pair again; used again later, it
+    /// ends its family, because then two clients have it.
     ///
     /// # Errors
     /// If the database cannot be written. [`Refused`] if the token is unknown, expired, spent or another client's (then
@@ -107,7 +107,7 @@ impl AccessRecords {
         })
     }
 
-    /// Ends the family of a token of this client's, of either kind. A token that is none of its own is no error
+    /// Ends the family of a token of this client's, of either kind. A token that does not belong to it is not an error
     /// (RFC 7009, 2.2). Answers whether anything ended.
     ///
     /// # Errors
@@ -142,7 +142,7 @@ impl Pair {
         })
     }
 
-    /// The one that follows from a refresh token: always the same, so that an answer can be given twice though only
+    /// The one that follows from a refresh token: always the same, so that an answer can be given twice although only
     /// digests are kept.
     fn following(key: &Key, refresh: &str) -> Self {
         Self {
@@ -169,7 +169,8 @@ impl Pair {
     }
 }
 
-/// Makes tokens of `pair` in a family of scope `granted`, with an access token of `scope`. None outlives its family.
+/// Makes tokens of `pair` in a family of scope `granted`, with an access token of `scope`. They do not outlive their
+/// family.
 pub(super) fn issue(
     change: &Transaction<'_>,
     pair: Pair,
@@ -194,7 +195,7 @@ pub(super) fn issue(
     Ok(pair.issued(scope, expires - now))
 }
 
-/// The family that `token` bears the seal of, if it lives.
+/// The family whose seal `token` has, if it lives.
 fn sealed_family(change: &Transaction<'_>, key: &Key, token: &str) -> rusqlite::Result<Option<i64>> {
     let Some(family) = named_family(token) else {
         return Ok(None);
@@ -211,7 +212,7 @@ fn sealed_family(change: &Transaction<'_>, key: &Key, token: &str) -> rusqlite::
     Ok(created.filter(fits).map(|_| family))
 }
 
-/// A refresh token that someone shows.
+/// A refresh token that someone presents.
 struct Presented {
     origin: Origin,
     client_id: Option<String>,
@@ -234,7 +235,7 @@ impl Presented {
         let Some(family) = sealed_family(change, key, token)? else {
             return Ok(None);
         };
-        // Without one that can be renewed now, it is that one itself that has expired.
+        // If there is none that can be renewed now, this one itself has expired.
         let spent = "SELECT families.*, ?3 AS spent FROM families WHERE id = ?1 AND EXISTS (
                          SELECT 1 FROM tokens WHERE family = ?1 AND kind = 'refresh' AND spent IS NULL AND expires > ?2)";
         let row = params![family, now, LONG_AGO];
@@ -268,7 +269,7 @@ impl Presented {
         Ok(())
     }
 
-    /// The same successor once more, if that is harmless; otherwise the end of the family.
+    /// The same successor again, if that is harmless; otherwise the end of the family.
     fn answer_again(
         &self,
         change: &Transaction<'_>,
@@ -287,7 +288,7 @@ impl Presented {
             .optional()?;
         match issued {
             Some((issued, expires)) if unused && now - spent <= GRACE => {
-                // The first asking settled the scope; a narrower one is not given more.
+                // The first request decided the scope; a narrower one does not get more.
                 let fits = scope.is_none_or(|wanted| issued <= wanted);
                 Ok(if fits {
                     Ok(pair.issued(issued, expires - now))
@@ -298,7 +299,7 @@ impl Presented {
             _ => {
                 warn!(
                     family = self.origin.family,
-                    "a refresh token was used twice, so its tokens are void"
+                    "a refresh token was used twice, so its tokens are no longer valid"
                 );
                 families::end(change, self.origin.family)?;
                 Ok(Err(Refused::Reused))

@@ -1,10 +1,10 @@
-//! Whom a bearer token speaks for: the question of every call, so its answers are kept in mind.
+//! Whom a bearer token speaks for: the question of every call, so its answers are kept in memory.
 //!
 //! What this process changes is seen at once. Changes of other processes, such as `berth tokens revoke`, are looked for
 //! when the last look is 50 ms old: asking SQLite each time would cost more than everything else here.
 //!
 //! A call asks in three steps, so that nothing on the runtime's threads may block: [`AccessRecords::is_fresh`], otherwise
-//! [`AccessRecords::look`] where it may block; [`AccessRecords::recall`]; and for a token that is not in mind
+//! [`AccessRecords::look`] where it may block; [`AccessRecords::recall`]; and for a token that is not in memory
 //! [`AccessRecords::verify`] where it may block.
 
 use std::collections::HashMap;
@@ -19,18 +19,18 @@ use super::secret::{self, Digest, Secret};
 use super::{AccessRecords, Error};
 use crate::principal::Principal;
 
-/// The most tokens kept in mind.
+/// The most tokens kept in memory.
 const IN_MIND: usize = 10_000;
 
 /// The most characters of a name in a principal's id.
 const NAME: usize = 40;
 
-/// What a valid token is worth.
+/// What a valid token allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
     /// Who shows it: `app:NAME#FAMILY` or `token:NAME#FAMILY`.
     pub principal: Principal,
-    /// What it is for, as it was approved; none: whatever address is ours. The caller compares.
+    /// What it is for, as it was approved; nothing means every address of ours. The caller compares.
     pub resource: Option<String>,
     /// Its family, for [`AccessRecords::note_use`].
     pub family: i64,
@@ -77,7 +77,7 @@ impl AccessRecords {
         let began = Instant::now();
         let version = self.read(|connection| connection.pragma_query_value(None, "data_version", |row| row.get(0)))?;
         let mut found = self.verified.lock();
-        // Two that look at once may end in either order; what the later one has seen stands.
+        // Two that look at the same time may end in either order; what the later one has seen counts.
         if found.looked.is_none_or(|looked| looked < began) {
             if version != found.version {
                 found.forget();
@@ -87,8 +87,8 @@ impl AccessRecords {
         Ok(())
     }
 
-    /// Whom `token` speaks for, if that is in mind from an earlier [`AccessRecords::verify`]; none says nothing. Never
-    /// blocks.
+    /// Whom `token` speaks for, if that is in memory from an earlier [`AccessRecords::verify`]; nothing means that it
+    /// is not known. Never blocks.
     pub fn recall(&self, token: &str, now: SystemTime) -> Option<Verified> {
         let digest = well_formed(token)?;
         let found = self.verified.lock();
@@ -154,7 +154,7 @@ impl Found {
 }
 
 impl Token {
-    /// What it is worth at `now`.
+    /// What it allows at `now`.
     fn at(&self, now: SystemTime) -> Option<Verified> {
         (self.expires > seconds(now)).then(|| self.verified.clone())
     }
@@ -184,7 +184,7 @@ fn token(row: &Row<'_>) -> rusqlite::Result<Token> {
     })
 }
 
-/// A name of foreign origin as part of an id: short, and of nothing that has a meaning there or in a log.
+/// A foreign name as part of an id: short, and without characters that have a meaning there or in a log.
 fn plain(name: &str) -> String {
     let plain = |c: char| {
         if c.is_alphanumeric() || "-_. ".contains(c) {

@@ -18,8 +18,8 @@ impl Bell {
         self.0.unpark();
     }
 
-    /// Rings when this thread's tasks that can go on have done so: what they have for the writer comes with it, and
-    /// shares a transaction. To wake the writer for each costs more than to write. Dropped meanwhile, it rings as well.
+    /// Rings when this thread's tasks that are ready have run: what they have for the writer is then part of the same
+    /// transaction. To wake the writer for each costs more than to write. If it is dropped before, it rings too.
     pub(super) async fn ring_for_all(&self) {
         let _ringing = Ringing(self);
         yield_now().await;

@@ -1,4 +1,4 @@
-//! The chain: each entry is sealed together with the one before it, by a key that stands in a file apart.
+//! The chain: each entry is sealed together with the one before it, by a key in a separate file.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,11 +15,11 @@ use crate::store::secret::Key;
 pub(super) const COLUMNS: &str =
     "seq, at, event, principal, tool, backend, session, arguments, outcome, duration, cost, text, intention, mac";
 
-/// Bytes of a name that a caller or an app chose: a longer one is no name of ours.
+/// Bytes of a name that a caller or an app chose: a longer one is not a name of ours.
 const NAME: usize = 256;
 /// Bytes of arguments, or of what is said of an event.
 pub(super) const TEXT: usize = 4 << 10;
-/// Bytes of a seal that a head shows: 128 bits, which nobody meets by trying.
+/// Bytes of a seal that a head shows: 128 bits, which nobody finds by trying.
 const SHOWN: usize = 16;
 
 /// The outcome of an entry that says what is about to be done.
@@ -33,7 +33,7 @@ pub(super) type Mac = [u8; 32];
 pub(super) struct Tail {
     /// Number of the last entry; 0 before the first.
     pub(super) seq: i64,
-    /// What the next entry is sealed with.
+    /// The seal that the next entry includes.
     pub(super) mac: Mac,
 }
 
@@ -41,8 +41,8 @@ impl Tail {
     /// Before the first entry.
     pub(super) const NONE: Self = Self { seq: 0, mac: [0; 32] };
 
-    /// After the last entry that `connection` sees. An error in it: that entry's number, which does not follow the one
-    /// before it or that nothing can follow.
+    /// After the last entry that `connection` sees. The inner error is that entry's number, if it does not follow the
+    /// one before it, or nothing can follow it.
     pub(super) fn read(connection: &Connection) -> rusqlite::Result<Result<Self, i64>> {
         let mut statement =
             connection.prepare_cached("SELECT seq, event, arguments, mac FROM audit ORDER BY seq DESC LIMIT 2")?;
@@ -87,7 +87,7 @@ impl Tail {
         })
     }
 
-    /// After `row` of [`COLUMNS`], if that is what was written behind this one.
+    /// After `row` of [`COLUMNS`], if that is what was written after this one.
     pub(super) fn follow(&self, row: &Row<'_>, key: &Key) -> Option<Self> {
         let fields = Fields::read(row).ok()?;
         let mac = mac(row).ok()?;
@@ -163,7 +163,7 @@ impl FromStr for Head {
     }
 }
 
-/// What of an entry is sealed, as it stands in the table.
+/// The sealed part of an entry, as it is in the table.
 pub(super) struct Fields<'a> {
     pub(super) seq: i64,
     pub(super) at: i64,
@@ -177,7 +177,7 @@ pub(super) struct Fields<'a> {
     pub(super) duration: Option<i64>,
     pub(super) cost: Option<f64>,
     pub(super) text: &'a str,
-    /// Of an outcome, the number of its intention.
+    /// For an outcome, the number of its intention.
     pub(super) intention: Option<i64>,
 }
 
@@ -208,7 +208,7 @@ impl<'a> Fields<'a> {
                 outcome: BEGUN,
                 ..whole
             },
-            // What was asked for stands in the intention.
+            // The intention has what was asked for.
             Part::Outcome(intention) => Self {
                 arguments: &[],
                 text: "",
@@ -218,7 +218,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A row of [`COLUMNS`]. An error: a column holds what we never write.
+    /// A row of [`COLUMNS`]. It is an error if a column holds what we never write.
     pub(super) fn read(row: &'a Row<'_>) -> rusqlite::Result<Self> {
         let text = |column| -> rusqlite::Result<&'a str> { Ok(row.get_ref(column)?.as_str()?) };
         Ok(Self {
@@ -238,12 +238,12 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// The seal of this entry behind one with the seal `previous`.
+    /// The seal of this entry after one with the seal `previous`.
     pub(super) fn seal(&self, key: &Key, previous: &Mac) -> Mac {
         self.seal_as(b"entry", key, previous)
     }
 
-    /// The seal of an entry that stands in the place of one that was pruned, whose own seal it holds.
+    /// The seal of an entry that replaces one that was pruned, and holds the seal of that one.
     pub(super) fn seal_of_pruning(&self, key: &Key) -> Mac {
         self.seal_as(b"pruning", key, &[0; 32])
     }
@@ -269,7 +269,7 @@ impl<'a> Fields<'a> {
             cost.as_ref().map_or(&[], |bytes| bytes),
             self.text.as_bytes(),
         ];
-        // Entries from before there were intentions are sealed without.
+        // Entries that are older than intentions are sealed without one.
         match &intention {
             None => key.tag(&always),
             Some(intention) => {

@@ -1,11 +1,11 @@
-//! One entry of the record, as whoever did something tells of it.
+//! One entry of the record, as described by whoever did something.
 
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 use thiserror::Error;
 
-/// The event of an entry that says what was pruned. As the first entry it stands in the place of the last one that was.
+/// The event of an entry that says what was pruned. As the first entry it replaces the last one that was pruned.
 pub(super) const PRUNED: &str = "pruned";
 
 /// What was done or tried, to be recorded. Texts that are too long are cut when they are written.
@@ -15,29 +15,29 @@ pub struct Entry {
     pub at: SystemTime,
     /// What happened.
     pub event: Event,
-    /// Who did it: the id of a principal, or what is known of a stranger.
+    /// Who did it: the id of a principal, or what is known about a stranger.
     pub principal: String,
-    /// The tool as it was called; empty for all but a call.
+    /// The tool as it was called; empty except for a call.
     pub tool: String,
-    /// The backend that was named or chosen; empty where it is all, or none.
+    /// The backend that was named or chosen; empty if it is all, or none.
     pub backend: String,
     /// The session as the caller named it, or the one that was made.
     pub session: String,
-    /// The digest of the arguments; none where there are none.
+    /// The digest of the arguments; nothing if there are none.
     pub arguments: Option<[u8; 32]>,
-    /// What it came to.
+    /// The outcome.
     pub outcome: Outcome,
     /// How long it took.
     pub duration: Option<Duration>,
-    /// What it cost in US dollars, where a backend knows that.
+    /// What it cost in US dollars, if a backend knows that.
     pub cost: Option<f64>,
-    /// The arguments, where the operator wants them recorded; or what else there is to say of an event.
+    /// The arguments, if the operator wants them recorded; or details of an event.
     pub text: String,
 }
 
 impl Entry {
-    /// What happens now at the door, done by `principal`. `detail` says with what, such as an address or a name, and
-    /// holds nothing secret.
+    /// What happens now at the door, done by `principal`. `detail` says more, such as an address or a name, and holds
+    /// no secret.
     pub fn at_door(event: Event, principal: impl Into<String>, detail: impl Into<String>) -> Self {
         Self {
             at: SystemTime::now(),
@@ -62,7 +62,7 @@ pub(super) enum Part {
     Whole,
     /// What is about to be done.
     Intention,
-    /// What came of the intention with this number.
+    /// The outcome of the intention with this number.
     Outcome(i64),
 }
 
@@ -75,7 +75,7 @@ pub enum Event {
     LoggedIn,
     /// A wrong passphrase.
     LoginFailed,
-    /// An attempt to log in while none is taken.
+    /// An attempt to log in while no attempt is allowed.
     LockedOut,
     /// The owner's passphrase was set.
     PassphraseSet,
@@ -91,11 +91,11 @@ pub enum Event {
     TokenIssued,
     /// An app renewed its tokens.
     TokenRefreshed,
-    /// An app got no tokens for what it showed.
+    /// An app got no tokens for what it presented.
     TokenRefused,
     /// The operator made a personal token.
     TokenCreated,
-    /// A code or a refresh token was used a second time, which ended all that came of it.
+    /// A code or a refresh token was used a second time, which ended everything that came from it.
     TokenReused,
     /// An approval or a personal token was ended.
     Revoked,
@@ -137,7 +137,7 @@ impl Event {
         matches!(self, Self::LockedOut | Self::TokenRefused)
     }
 
-    /// What it comes to, unless it is a call.
+    /// The outcome, unless it is a call.
     fn outcome(self) -> Outcome {
         match self {
             Self::LoginFailed
@@ -152,7 +152,7 @@ impl Event {
     }
 }
 
-/// What a call or event came to.
+/// The outcome of a call or event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It was done.
@@ -165,9 +165,9 @@ pub enum Outcome {
     Gone,
     /// A fault in berth ended it.
     Fault,
-    /// It was begun, and berth ended before it said what came of it.
+    /// It was begun, and berth ended before it recorded the outcome.
     CutOff,
-    /// It was begun, and goes on.
+    /// It was begun, and has not ended.
     UnderWay,
 }
 

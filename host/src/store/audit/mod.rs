@@ -1,8 +1,9 @@
-//! The record of what was done, by whom: a chain that nobody can change unseen without the key. It has a file of its own.
+//! The record of what was done, by whom: a chain that nobody can change unnoticed without the key. It has a file of its
+//! own.
 //!
 //! Any process of the operator may write to it and read it: each entry is sealed with the one before it within one
 //! transaction. A server writes through a [`Recorder`], which lets many calls share a transaction. Only the owner of the
-//! data directory records calls, so what is open when one starts was cut off.
+//! data directory records calls, so calls that are open when one starts were cut off.
 
 mod bell;
 mod chain;
@@ -65,7 +66,7 @@ impl Audit {
         })
     }
 
-    /// Writes `entries` in their order, all or none, and answers where the record ends then. They are handed to the
+    /// Writes `entries` in their order, all or none, and returns where the record then ends. They are handed to the
     /// system, so they outlive this process.
     ///
     /// # Errors
@@ -94,7 +95,7 @@ impl Audit {
         Ok(tail.map_err(|refusal| self.refused(refusal))?.head())
     }
 
-    /// Says of the calls that are open that they were cut off. Only for an owner that has begun none itself.
+    /// Records that the open calls were cut off. Only for an owner that has not begun a call itself.
     fn cut_off(&mut self) -> Result<(), Error> {
         let open = open_calls(&self.connection).map_err(Error::database(&self.path))?;
         if !open.is_empty() {
@@ -104,14 +105,14 @@ impl Audit {
         Ok(())
     }
 
-    /// Writes `rows`, all or none, waiting for other processes for as long as `patience`. Without any, it only finds out
+    /// Writes `rows`, all or none, waiting for other processes for at most `patience`. Without rows, it only finds out
     /// whether one could be written.
     fn write<'e>(
         &mut self,
         rows: impl IntoIterator<Item = (&'e Entry, Part)>,
         patience: Duration,
     ) -> Result<Written, Error> {
-        // What is written to a file that was moved away is written where nobody looks.
+        // What is written to a file that was moved away would not be found.
         if files::identity(&self.path).ok() != Some(self.file) {
             let path = self.path.clone();
             return Err(Error::Replaced { path });
@@ -184,7 +185,7 @@ fn append<'e>(
         match part {
             Part::Whole => {}
             Part::Intention => changes_one(&transaction, "INSERT INTO begun VALUES (?)", seq)?,
-            // The list only saves a search: it may say less than the record.
+            // The list only saves a search: it may hold less than the record.
             Part::Outcome(intention) => {
                 transaction
                     .prepare_cached("DELETE FROM begun WHERE seq = ?")?
@@ -203,7 +204,7 @@ fn append<'e>(
     Ok(Written { first, tail })
 }
 
-/// The numbers of the intentions that have no outcome, with what will be said of them.
+/// The numbers of the intentions that have no outcome, with what will be recorded about them.
 fn open_calls(connection: &Connection) -> rusqlite::Result<Vec<(i64, Entry)>> {
     let mut statement = connection.prepare(
         "SELECT seq, at, principal, tool, backend, session FROM audit
@@ -227,7 +228,7 @@ fn open_calls(connection: &Connection) -> rusqlite::Result<Vec<(i64, Entry)>> {
     calls.collect()
 }
 
-/// Writes one row of the record. By a schema that somebody changed it could do nothing, or more.
+/// Writes one row of the record. If somebody changed the schema, it could do nothing, or more than that.
 fn insert(connection: &Connection, fields: &Fields<'_>, mac: &chain::Mac) -> Result<(), Refusal> {
     let changed = connection.prepare_cached(INSERT)?.execute(params![
         fields.seq,

@@ -2,7 +2,7 @@
 //! record stood once; or again, with a word on that, where it is missing.
 //!
 //! The file's first schema and all that it takes over are one transaction, so a file that has a schema has the whole
-//! record. What stood in the old place is dropped after that, now or by the next owner.
+//! record. The old copy is dropped after that, now or by the next owner.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -190,7 +190,7 @@ fn copy_rows(old: &Connection, new: &Connection) -> rusqlite::Result<i64> {
     Ok(copied)
 }
 
-/// Removes the record from its old place, if it is the one that stands in `record` now.
+/// Removes the record from its old place, if it is the one in `record`.
 fn drop_old(old: &mut Connection, record: &Connection, old_path: &Path) -> rusqlite::Result<()> {
     if !has_record(old)? {
         return Ok(());
@@ -203,14 +203,14 @@ fn drop_old(old: &mut Connection, record: &Connection, old_path: &Path) -> rusql
         && !holds(record, *seq, mac)?
     {
         tracing::error!(
-            "{old_path:?} holds a record of calls that is not the one in use; it is left there: see whose it is, and drop \
-             its table `audit`"
+            "{old_path:?} holds a record of calls that is not the one in use; it stays there: find out whose it is, and \
+             drop its table `audit`"
         );
         return Ok(());
     }
     transaction.execute_batch("DROP TABLE audit")?;
     transaction.commit()?;
-    // The room is only free for other tables otherwise; what keeps it from being given back is no fault.
+    // Otherwise the space is only free for other tables; it is not a fault if it cannot be given back.
     if let (Some(_), Err(error)) = (end, old.execute_batch("VACUUM")) {
         tracing::debug!("{old_path:?} keeps the room of the record: {error}");
     }

@@ -1,5 +1,6 @@
-//! Pruning: the oldest entries go, and an entry in the place of the last of them says so. It holds that one's seal, so
-//! the chain from there on is the same, and it is sealed itself, so that nobody prunes unseen without the key.
+//! Pruning: the oldest entries go, and an entry in the place of the last of them records that. It holds that one's
+//! seal, so the chain from there on is the same, and it is sealed itself, so that nobody prunes unnoticed without the
+//! key.
 
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -13,14 +14,14 @@ use super::read::moment;
 use super::{Audit, Broken, Entry, Error, Event, Outcome, PATIENCE, Refusal, insert};
 use crate::store::secret::Key;
 
-/// Entries that one transaction removes: others who write wait meanwhile.
+/// Entries that one transaction removes: other writers wait for it.
 const STEP: i64 = 5000;
 /// Pages of the file that are given back at once.
 const PAGES: u32 = 500;
-/// The turn of the others between two steps.
+/// The time for other writers between two steps.
 const TURN: Duration = Duration::from_millis(10);
 
-/// Entries that are not in the record any more, as the entry in their place says it.
+/// Entries that are no longer in the record, as the entry in their place describes them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Removed {
     /// How many.
@@ -57,10 +58,10 @@ impl Audit {
     }
 
     /// What a pruning of all that began before `before` would remove: the oldest entries up to the first that began
-    /// later, and none of a call of which others must stay. None: nothing.
+    /// later, without splitting the entries of a call. Nothing if there are none.
     ///
     /// # Errors
-    /// If the record is not what was written: nobody could see that any more once a part is gone.
+    /// If the record is not what was written: nobody could see that after a part is gone.
     pub fn plan_pruning(&self, before: SystemTime) -> Result<Option<Plan>, Broken> {
         self.verify(None)?;
         let plan = || {
@@ -73,7 +74,7 @@ impl Audit {
             let mut done = first;
             while done < last {
                 let mut size = STEP;
-                // A step that would part a call grows until it does not.
+                // A step that would split a call grows until it does not.
                 let end = loop {
                     match whole_calls(&view, done, last.min(done.saturating_add(size)))? {
                         Some(end) => break end,
@@ -90,7 +91,7 @@ impl Audit {
     }
 
     /// Carries out `plan`, step by step, beside others who write. `by` is who asked for it. The record is whole after
-    /// each step; that it is pruned stands at its end before the first one.
+    /// each step; an entry at its end says that it is pruned, before the first step.
     ///
     /// # Errors
     /// If SQLite refuses. What was removed before that is gone.
@@ -105,7 +106,7 @@ impl Audit {
         Ok(())
     }
 
-    /// Gives the room of what was removed back to the disk.
+    /// Gives the space of what was removed back to the disk.
     fn give_back(&self) -> rusqlite::Result<()> {
         let free = |connection: &Connection| connection.pragma_query_value(None, "freelist_count", |row| row.get(0));
         let mut before: i64 = free(&self.connection)?;
@@ -123,7 +124,7 @@ impl Audit {
             }
             before = now;
         }
-        // The file itself shrinks when what was written is carried over into it; who reads just now puts that off.
+        // The file itself shrinks when the write-ahead log is moved into it; a reader can delay that.
         self.connection.busy_timeout(Duration::ZERO)?;
         let carried = self
             .connection
@@ -159,8 +160,8 @@ fn last_before(view: &Connection, before: i64) -> rusqlite::Result<i64> {
     }
 }
 
-/// The largest number up to `last` behind which no outcome lies whose intention lies before it. None: only what lies up
-/// to `first`.
+/// The largest number up to `last` that does not separate an intention from a later outcome. Nothing if there is only
+/// `first`.
 fn whole_calls(view: &Connection, first: i64, mut last: i64) -> rusqlite::Result<Option<i64>> {
     let mut parted = view.prepare_cached(
         "SELECT min(number) FROM (
@@ -177,7 +178,7 @@ fn whole_calls(view: &Connection, first: i64, mut last: i64) -> rusqlite::Result
     Ok(None)
 }
 
-/// What is to be said of the entries behind `first` up to `last`.
+/// What to say about the entries after `first` up to `last`.
 fn removed(view: &Connection, first: i64, last: i64) -> rusqlite::Result<Removed> {
     let (from, to) = view.query_row(
         "SELECT min(at), max(at) FROM audit WHERE seq > ? AND seq <= ?",
@@ -193,7 +194,7 @@ fn removed(view: &Connection, first: i64, last: i64) -> rusqlite::Result<Removed
     })
 }
 
-/// Removes the entries up to `last`, and puts one in the place of the last.
+/// Removes the entries up to `last`, and replaces the last with one.
 fn step(connection: &mut Connection, key: &Key, last: i64, by: &str) -> Result<(), Refusal> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let first = first(&transaction)?;
@@ -229,7 +230,7 @@ fn step(connection: &mut Connection, key: &Key, last: i64, by: &str) -> Result<(
         intention: None,
     };
     let gone = transaction.execute("DELETE FROM audit WHERE seq <= ?", (last,))?;
-    // The entry of an earlier pruning goes as well.
+    // The entry of an earlier pruning is removed as well.
     let expected = last - first + i64::from(first > 0);
     if i64::try_from(gone) != Ok(expected) {
         return Err(Refusal::Unkept);

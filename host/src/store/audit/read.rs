@@ -16,24 +16,24 @@ use crate::store::lock::Lock;
 pub struct Filter {
     /// Only what began then or later.
     pub since: Option<SystemTime>,
-    /// Only principals whose id begins so.
+    /// Only principals whose id begins with this.
     pub principal: Option<String>,
     /// Only calls of this tool, or events of this name.
     pub what: Option<String>,
-    /// Only what named or chose this backend.
+    /// Only calls for which this backend was named or chosen.
     pub backend: Option<String>,
-    /// Only what came to this.
+    /// Only those with this outcome.
     pub outcome: Option<Outcome>,
-    /// Only what has an entry that says what it came to.
+    /// Only those that have an entry with an outcome.
     pub ended: bool,
 }
 
-/// What the record holds of a call or an event. Its texts are foreign.
+/// What the record holds about a call or an event. Its texts are foreign.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Recorded {
-    /// Its number, from 1: of a call that changes something, the number of its outcome once there is one.
+    /// Its number, from 1: for a call that changes something, the number of its outcome when there is one.
     pub seq: i64,
-    /// The number of the entry that says what was about to be done, where its outcome is another one.
+    /// The number of the entry that says what was about to be done, if its outcome is another entry.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub begun: Option<i64>,
     /// When it began, as RFC 3339 with milliseconds.
@@ -62,7 +62,7 @@ pub struct Recorded {
     /// What it cost.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost_usd: Option<f64>,
-    /// The arguments, or what else there is to say.
+    /// The arguments, or other details.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub text: String,
     /// The head of the record as of this entry.
@@ -77,7 +77,7 @@ const SHOWN: &str =
     entry.duration, entry.cost, coalesce(intention.text, entry.text), entry.intention, entry.mac
     FROM audit AS entry LEFT JOIN audit AS intention ON intention.seq = entry.intention";
 
-/// Those of a range that a filter lets through.
+/// Those in a range that match a filter.
 const FITTING: &str = "WHERE entry.seq BETWEEN :from AND :to AND entry.at >= :since
     AND (entry.outcome <> 'begun'
         OR NOT (:ended OR EXISTS (SELECT 1 FROM audit AS later WHERE later.intention = entry.seq)))
@@ -94,7 +94,7 @@ const LAST_MOMENT: i64 = 253_402_300_799_999;
 pub struct View<'a> {
     audit: &'a Audit,
     transaction: Transaction<'a>,
-    /// Whether calls without an outcome go on or were cut off.
+    /// Whether calls without an outcome are under way or were cut off.
     open: Outcome,
     /// The number of the last entry; 0 before the first.
     pub end: i64,
@@ -109,8 +109,8 @@ impl Audit {
         loop {
             let ran = Lock::is_held(&self.lock)?;
             let (transaction, end) = self.snapshot().map_err(Error::database(&self.path))?;
-            // A recorder closes what those before it left open, and then takes the lock. So what is open belongs to the
-            // one that held it before we looked; unless one has come since then.
+            // A recorder closes what earlier ones left open, and then takes the lock. So what is open belongs to the
+            // recorder that held the lock before we looked, unless another one has come since then.
             let open = match (ran, Lock::is_held(&self.lock)?) {
                 (true, true) => Outcome::UnderWay,
                 (_, false) => Outcome::CutOff,
@@ -133,7 +133,7 @@ impl Audit {
 }
 
 impl View<'_> {
-    /// Hands what has numbers in `range` and what `filter` lets through to `see`, the oldest first, until it breaks.
+    /// Passes what has a number in `range` and matches `filter` to `see`, the oldest first, until it breaks.
     ///
     /// # Errors
     /// If SQLite refuses, or an entry holds what berth never writes.
@@ -157,7 +157,7 @@ impl View<'_> {
         visit().map_err(Error::database(&self.audit.path))
     }
 
-    /// Where the last `count` begin that `filter` lets through.
+    /// The number where the last `count` entries that match `filter` begin.
     ///
     /// # Errors
     /// If SQLite refuses.

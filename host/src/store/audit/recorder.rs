@@ -1,4 +1,4 @@
-//! The record as a server writes it: many callers, who hand what they have to one thread, and wait for its word.
+//! The record as a server writes it: many callers, who pass their entries to one thread, and wait for its answer.
 
 use std::sync::{Arc, mpsc};
 use std::time::Instant;
@@ -17,18 +17,18 @@ use super::{Audit, Entry, Error, PATIENCE};
 use crate::store::lock::Lock;
 use crate::store::secret::Key;
 
-/// Entries that wait for the writer, and calls that were begun. Whoever comes when there are more is refused.
+/// Entries that wait for the writer, and calls that were begun. When there are more, callers are refused.
 const QUEUE: usize = 4096;
 
 /// Writes entries into the record. Clones write into the same one.
 ///
-/// Nobody waits longer than some 5 seconds, which is how long another process may hold the file. Once an entry could not
-/// be written, [`Recorder::ready`] and [`Recorder::intend`] refuse until writing works again. What was done and could not
-/// be written is kept meanwhile, and is written as soon as that works.
+/// Nobody waits longer than about 5 seconds, which is how long another process may hold the file. After an entry could
+/// not be written, [`Recorder::ready`] and [`Recorder::intend`] refuse until writing works again. An entry of what was
+/// done is kept until it can be written.
 #[derive(Clone, Debug)]
 pub struct Recorder {
     queue: mpsc::Sender<Asked>,
-    /// After the queue, so that the thread is woken to see the end of it.
+    /// This comes after the queue, so that the thread is woken to see the queue's end.
     bell: Arc<Bell>,
     places: Arc<Semaphore>,
     state: Arc<State>,
@@ -36,28 +36,28 @@ pub struct Recorder {
     texts: bool,
 }
 
-/// What is done cannot be recorded now. The program's log says why.
+/// Nothing can be recorded now. The program's log says why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the record of calls cannot be written; berth's log says why")]
 pub struct Unrecorded;
 
-/// That something is about to be done stands in the record. To be concluded by what came of it.
+/// The record has that something is about to be done. Its outcome must follow.
 #[derive(Debug)]
 #[must_use = "without its outcome it counts as cut off"]
 pub struct Intention {
     /// The number of its entry.
     pub seq: i64,
-    /// What was begun can always hand over its outcome.
+    /// What was begun can always pass on its outcome.
     place: OwnedSemaphorePermit,
 }
 
-/// That an entry can be written, as far as that can be told before, with room for it.
+/// Room for an entry, which can be written as far as that can be told in advance.
 #[derive(Debug)]
 #[must_use = "it is there so that what is done can be recorded"]
 pub struct Prepared(OwnedSemaphorePermit);
 
 impl Recorder {
-    /// Says of calls that earlier owners left open that they were cut off, and starts the thread that writes into
+    /// Records that calls which earlier owners left open were cut off, and starts the thread that writes into
     /// `audit`; it ends with the last clone. With `texts`, entries of calls hold their arguments as they are.
     ///
     /// # Errors
@@ -69,7 +69,7 @@ impl Recorder {
             Err(broken) => tracing::error!("{broken}; run: berth audit verify"),
         }
         audit.cut_off()?;
-        // Whoever sees this held knows that what is open now goes on.
+        // A reader that sees this lock held knows that open calls have not ended.
         let lock = Lock::take_within(&audit.lock, "record", PATIENCE)?;
         let state = Arc::new(State::new(audit.head()?));
         let (queue, asked) = mpsc::channel();
@@ -85,7 +85,7 @@ impl Recorder {
         })
     }
 
-    /// Whether what is done now can be recorded, as far as that can be told before.
+    /// Whether something can be recorded now, as far as that can be told in advance.
     ///
     /// # Errors
     /// If an entry could not be written, and writing does not work yet.
@@ -96,7 +96,7 @@ impl Recorder {
         Ok(())
     }
 
-    /// Makes sure that an entry can be written, by writing one and taking it back. For what may change something and is
+    /// Makes sure that an entry can be written, by writing one and taking it back. For what may change something but is
     /// known only afterwards.
     ///
     /// # Errors
@@ -107,7 +107,7 @@ impl Recorder {
         Ok(Prepared(place))
     }
 
-    /// Writes that `entry` is about to be done, and gives its number. When this returns, it has been handed to the
+    /// Writes that `entry` is about to be done, and returns its number. When this returns, it has been handed to the
     /// system: it outlives this process, and with `[audit] sync` also a power cut.
     ///
     /// # Errors
@@ -118,7 +118,7 @@ impl Recorder {
         Ok(Intention { seq, place })
     }
 
-    /// Writes what came of `intention`, and gives the number of that entry.
+    /// Writes the outcome of `intention`, and returns the number of that entry.
     ///
     /// # Errors
     /// If it could not be written. It is kept then, and written as soon as that works again.
@@ -127,7 +127,7 @@ impl Recorder {
         told(self.ask(Some((entry, Part::Outcome(seq))), &place).await?.await)
     }
 
-    /// Writes `entry`, which is all there is to say, and gives its number.
+    /// Writes `entry`, which is complete, and returns its number.
     ///
     /// # Errors
     /// If it could not be written. It is kept then, and written as soon as that works again.
@@ -136,7 +136,7 @@ impl Recorder {
         told(self.ask(Some((entry, Part::Whole)), &place).await?.await)
     }
 
-    /// Writes `entry`, which was prepared for, on a thread that may wait.
+    /// Writes `entry`, which was prepared for, on a thread that may block.
     ///
     /// # Errors
     /// If it could not be written. It is kept then, and written as soon as that works again.
@@ -149,33 +149,33 @@ impl Recorder {
         told(written.blocking_recv())
     }
 
-    /// What an entry tells of `arguments`: their digest, which only the holder of the key can compare with others, and
+    /// What an entry holds of `arguments`: their digest, which only the holder of the key can compare with others, and
     /// their JSON, which is empty unless the operator wants texts.
     pub fn arguments(&self, arguments: &Map<String, Value>) -> ([u8; 32], String) {
         // A map of JSON values can always be written.
         let mut json = serde_json::to_string(arguments).unwrap_or_default();
         let digest = self.key.tag(&[b"arguments", json.as_bytes()]);
-        // What is longer is cut when it is written anyway, and need not wait for that.
+        // A longer text is cut anyway when it is written, so it need not wait for that.
         json.truncate(if self.texts { json.floor_char_boundary(TEXT) } else { 0 });
         (digest, json)
     }
 
-    /// From now on each call is a line of the program's log, and where the record ends stands there too: now, every 1000
+    /// From now on each call is a line of the program's log, and the log has the end of the record too: now, every 1000
     /// entries, and at the end. Whoever keeps the log elsewhere can tell later whether the record was cut or replaced.
     pub fn log_calls_and_heads(&self) {
         self.state.begin_logging();
     }
 
-    /// Whether calls and heads are logged: they are where a berth serves, and not where a command makes one.
+    /// Whether calls and heads are logged: they are logged by a server, not by a command.
     pub fn is_logged(&self) -> bool {
         self.state.is_logged()
     }
 
     /// Tries once more to write what could not be written, logs where the record ends if heads are logged, and ends the
-    /// writing: nothing is recorded by any clone after this. An owner gives the data directory free only then.
+    /// writing: nothing is recorded by any clone after this. An owner releases the data directory only after that.
     pub async fn finish(&self) {
         let (ended, end) = oneshot::channel();
-        // Where there is no writer, there is nothing left to write.
+        // If there is no writer, there is nothing left to write.
         if self.queue.send(Asked::End(ended)).is_ok() {
             self.bell.ring();
             let _ = end.await;
@@ -187,14 +187,14 @@ impl Recorder {
         self.places.clone().try_acquire_owned().map_err(|_| Unrecorded)
     }
 
-    /// Hands something to the writer, or only asks whether writing works, and answers what hears of it.
+    /// Passes something to the writer, or only asks whether writing works. Returns the receiver of the answer.
     async fn ask(&self, row: Option<(Entry, Part)>, place: &OwnedSemaphorePermit) -> Result<Written, Unrecorded> {
         let written = self.hand_over(row, place)?;
         self.bell.ring_for_all().await;
         Ok(written)
     }
 
-    /// The same, before the writer is woken. Whoever asks has a place until the answer.
+    /// The same, before the writer is woken. The caller has a place until the answer.
     fn hand_over(&self, row: Option<(Entry, Part)>, _place: &OwnedSemaphorePermit) -> Result<Written, Unrecorded> {
         let (written, outcome) = oneshot::channel();
         let asked = Asked::Write {
@@ -207,7 +207,7 @@ impl Recorder {
     }
 }
 
-/// Hears from the writer.
+/// Waits for the writer's answer.
 type Written = oneshot::Receiver<Option<i64>>;
 
 /// What the writer answered; it is silent only if it has ended.

@@ -1,4 +1,4 @@
-//! How the writing of the record goes: what its thread tells to those who hand entries to it, and to the program's log.
+//! Whether writing the record works: what its thread tells those who pass entries to it, and the program's log.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -42,14 +42,14 @@ impl State {
         self.log_head();
     }
 
-    /// Logs where the record ends, where heads are logged.
+    /// Logs where the record ends, if heads are logged.
     pub(super) fn log_head(&self) {
         if self.is_logged() {
             tracing::info!("the head of the record is {}", self.head());
         }
     }
 
-    /// Takes note of what writing came to, and says in the log what changed.
+    /// Notes the result of writing, and logs what changed.
     pub(super) fn note(&self, written: Result<Head, &Error>) {
         let failed = written.is_err();
         let failed_before = self.failing.swap(failed, Ordering::AcqRel);

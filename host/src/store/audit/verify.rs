@@ -29,7 +29,7 @@ pub enum Broken {
         expected: Head,
     },
     /// The record fits its key, but it is another one.
-    #[error("entry {} has another seal than {expected}: the record was written again with its key", expected.seq)]
+    #[error("the seal of entry {} is not that of {expected}: the record was written again with its key", expected.seq)]
     Rewritten {
         /// The head that was kept.
         expected: Head,
@@ -46,7 +46,7 @@ pub enum Broken {
         /// The head that was kept.
         expected: Head,
     },
-    /// Its file is not as berth makes it, so what it shows may not be what stands in it, and entries may get lost.
+    /// Its file is not as berth makes it, so what it shows may not be what it holds, and entries may get lost.
     #[error(transparent)]
     Schema(Altered),
     /// It cannot be read.
@@ -55,10 +55,10 @@ pub enum Broken {
 }
 
 impl Audit {
-    /// Compares the file's schema with what berth makes, recomputes every seal, and answers where the record ends. With
-    /// `expected`, a head that was kept elsewhere, that entry must be there with that seal.
+    /// Compares the file's schema with what berth makes, computes every seal again, and answers where the record ends.
+    /// With `expected`, a head that was kept elsewhere, that entry must be there with that seal.
     ///
-    /// Works beside a process that writes: what that one adds meanwhile is left out.
+    /// Works beside a process that writes: what that process adds in the meantime is left out.
     ///
     /// # Errors
     /// The first thing that is wrong.
@@ -68,7 +68,7 @@ impl Audit {
     }
 
     /// What can be seen without reading all of it: the file's schema, the number of the last entry, and whether that
-    /// fits the one before it and the key. A server looks at its start, so that a lost key does not go unseen for months.
+    /// fits the one before it and the key. A server looks at its start, so that a lost key is noticed.
     /// An empty record fits.
     ///
     /// # Errors
@@ -122,7 +122,7 @@ impl Audit {
         ))?;
         let mut rows = statement.query(())?;
         let Some(row) = rows.next()? else { return Ok(true) };
-        // Behind others its seal cannot be recomputed here, but the next one's holds it.
+        // After other entries its seal cannot be computed here, but the next entry's seal includes it.
         let (first, middle) = (Tail::begin(row, &self.key), Tail::at(row).ok());
         let Some(row) = rows.next()? else {
             return Ok(first.is_some());

@@ -1,5 +1,5 @@
-//! The one thread that writes what calls and events hand to it. All that waits at one time shares a transaction, which
-//! costs far more than an entry in it.
+//! The one thread that writes what calls and events pass to it. Everything that waits at the same time shares a
+//! transaction, which costs far more than an entry in it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -14,22 +14,22 @@ use super::state::State;
 use super::{Audit, Entry, Error, Event, Outcome, PATIENCE};
 use crate::store::lock::Lock;
 
-/// Entries kept for when the record can be written again: more than calls can be under way when that ends.
+/// Entries kept for when the record can be written again: more than the calls that can be under way when writing fails.
 const KEPT: usize = 4096;
 /// How often it is tried to write what is kept.
 const AGAIN: Duration = Duration::from_secs(1);
-/// How long a file that is known to be held is waited for.
+/// How long to wait for a file that is known to be held.
 const SHORT: Duration = Duration::from_millis(100);
 
 /// What the thread is asked for.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "but for the last, all are entries")]
+#[expect(clippy::large_enum_variant, reason = "except for the last, all are entries")]
 pub(super) enum Asked {
-    /// To write an entry, or with none to see whether writing works.
+    /// To write an entry, or, without one, to see whether writing works.
     Write {
         row: Option<(Entry, Part)>,
         since: Instant,
-        /// Hears the number of the entry, or that it was not written.
+        /// Gets the number of the entry, or that it was not written.
         written: oneshot::Sender<Option<i64>>,
     },
     /// To write what is kept, and end.
@@ -41,9 +41,9 @@ pub(super) struct Writer {
     audit: Audit,
     asked: Receiver<Asked>,
     state: Arc<State>,
-    /// What could not be written, and must be.
+    /// What could not be written yet, and must be.
     kept: Vec<(Entry, Part)>,
-    /// Hears that it has ended.
+    /// Is told that it has ended.
     end: Option<oneshot::Sender<()>>,
     /// Held while calls can be begun here.
     _lock: Lock,
@@ -53,7 +53,7 @@ pub(super) struct Writer {
 #[derive(Default)]
 struct Batch {
     rows: Vec<(Entry, Part)>,
-    /// Who waits, and whether for an entry of these rows.
+    /// Who waits, and for which of these rows.
     waiting: Vec<(oneshot::Sender<Option<i64>>, bool)>,
     /// When the first of them asked.
     since: Option<Instant>,
@@ -61,7 +61,7 @@ struct Batch {
 }
 
 impl Writer {
-    /// Starts the thread, which must be unparked when something is asked for, and when nobody can ask any more. It ends
+    /// Starts the thread, which must be unparked when something is asked for, and when nobody can ask. It ends
     /// then, or when it is asked to.
     pub(super) fn start(audit: Audit, asked: Receiver<Asked>, state: Arc<State>, lock: Lock) -> Result<Thread, Error> {
         let mut writer = Self {
@@ -74,14 +74,14 @@ impl Writer {
         };
         let path = writer.audit.path.clone();
         let run = move || {
-            // What it was about to answer is dropped, which whoever waits takes for a no.
+            // Its pending answers are dropped, which callers that wait take as a refusal.
             if catch_unwind(AssertUnwindSafe(|| writer.run())).is_err() {
                 tracing::error!(
                     "a fault in berth ended the writing of the record; calls are refused until it is started again"
                 );
             }
             let end = writer.end.take();
-            // The lock goes first, so that the next owner finds it free.
+            // The lock is released first, so that the next owner finds it free.
             drop(writer);
             drop(end);
         };
@@ -105,7 +105,7 @@ impl Writer {
         }
     }
 
-    /// All who ask now, after waiting for the first; nobody where only what is kept is to be tried again.
+    /// Everyone who asks now, after waiting for the first; nobody if only the kept entries must be tried again.
     fn next(&mut self) -> Option<Batch> {
         let mut batch = Batch::default();
         let again = Instant::now() + AGAIN;
@@ -128,7 +128,7 @@ impl Writer {
         if batch.waiting.is_empty() && self.kept.is_empty() {
             return;
         }
-        // Nobody waits for longer than that in all, and nobody for what is known not to work.
+        // Nobody waits longer than that in total, and nobody waits for what is known to fail.
         let patience = match (self.state.is_failing(), batch.since) {
             (false, Some(since)) => PATIENCE.saturating_sub(since.elapsed()).max(SHORT),
             _ => SHORT,
@@ -142,7 +142,7 @@ impl Writer {
             }
             Err(error) => {
                 self.state.note(Err(&error));
-                // Those who came meanwhile have waited as long for the same.
+                // Those who came in the meantime have waited as long for the same.
                 self.asked.try_iter().for_each(|asked| batch.add(asked));
                 self.end = self.end.take().or(batch.end.take());
                 batch.refuse();
@@ -187,7 +187,7 @@ impl Batch {
     fn answer(self, first: i64) {
         let mut seq = first;
         for (written, has_row) in self.waiting {
-            // Who waits no longer has gone.
+            // A caller that no longer waits has gone.
             let _ = written.send(Some(seq));
             seq += i64::from(has_row);
         }

@@ -25,7 +25,7 @@ const SPECIAL_V4: [(Ipv4Addr, u32); 16] = [
 /// Above all unicast addresses: multicast, reserved, broadcast.
 const END_OF_UNICAST_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 0);
 
-/// The only network of IPv6 that public addresses are given out of.
+/// The only network of IPv6 from which public addresses are given.
 const GLOBAL_V6: (Ipv6Addr, u32) = (Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
 
 /// Networks in it that are special, among them those that carry an IPv4 address inside: Teredo and 6to4. The others of
@@ -38,8 +38,8 @@ const SPECIAL_V6: [(Ipv6Addr, u32); 5] = [
     (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20),
 ];
 
-/// Whether `address` is one host's on the public internet. An IPv4 address in the form of an IPv6 one is not: nothing
-/// honest resolves to that.
+/// Whether `address` is one host's on the public internet. An IPv4 address in the form of an IPv6 one is not: no honest
+/// name resolves to that.
 pub(super) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => {

@@ -1,4 +1,5 @@
-//! Fetching a document whose address a stranger chose: public hosts only, and little of it, and not for long.
+//! Fetching a document whose address a stranger chose: only from public hosts, only a small document, and only for a
+//! short time.
 //!
 //! A name is looked up once; all its addresses are checked, and the connection goes to those that were checked. So a
 //! name that answers differently a moment later leads nowhere else.
@@ -30,10 +31,10 @@ const MOST_BYTES: usize = 64 << 10;
 /// Why there is no document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Fault {
-    /// It did not arrive, for whatever reason: to say which would let strangers map our network.
+    /// It did not arrive. The reason is not told, because strangers could map our network with it.
     #[error("the client's document could not be fetched; berth's log says why")]
     Unreachable,
-    /// It arrived and may not be used.
+    /// It arrived but must not be used.
     #[error("the client's document {0}")]
     Document(&'static str),
 }
@@ -100,7 +101,7 @@ impl Network {
 
     /// A client for one fetch: connections that are kept would outlive the check of their address.
     fn client(&self) -> reqwest::Result<Client> {
-        // Fails where the process has a provider already, which is as good.
+        // Fails if the process already has a provider, which is just as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let builder = Client::builder()
             .https_only(true)
@@ -137,7 +138,7 @@ fn unreachable(url: &Url, fault: &reqwest::Error) -> Fault {
     Fault::Unreachable
 }
 
-/// Looks names up and lets none through that has an address of which it is not sure.
+/// Looks names up, and refuses a name with an address that may not be public.
 struct Checked {
     look_up: LookUp,
     admits: fn(IpAddr) -> bool,
@@ -148,7 +149,7 @@ impl Resolve for Checked {
         let (looked_up, admits) = ((self.look_up)(name.as_str().to_owned()), self.admits);
         Box::pin(async move {
             let addresses = looked_up.await?;
-            // One such address is enough: an honest name has none, and which of them is tried is not ours to say.
+            // One such address is enough: an honest name has none, and we do not choose which of them is tried.
             if let Some(inside) = addresses.iter().find(|address| !admits(address.ip())) {
                 let ip = inside.ip();
                 return Err(format!("its host has the address {ip}, which is not on the public internet").into());

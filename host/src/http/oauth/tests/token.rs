@@ -209,7 +209,7 @@ async fn whoever_knows_the_id_of_an_app_uses_up_none_of_its_turns() {
     }
     let own = server.post_form(PATH, &redemption(&app, &server.code(&app))).await;
     assert_eq!(own.status, StatusCode::OK, "{}", own.text);
-    // With its secret, an app has turns of its own, and no more.
+    // With its secret, an app has only turns of its own.
     assert_eq!(server.post_form(PATH, &fixed).await.status, StatusCode::OK);
     assert_eq!(
         server.post_form(PATH, &fixed).await.refusal(),

@@ -1,4 +1,4 @@
-//! Codes and tokens of apps: what each is good for, how often, and how long.
+//! Codes and tokens of apps: for what each is valid, how often, and how long.
 
 use super::{APP, AccessRecords, HERE, Issued, Place, Redemption, Refused, approval, at, redemption};
 use crate::principal::{Backends, Scope};

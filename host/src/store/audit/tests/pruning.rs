@@ -1,4 +1,4 @@
-//! Pruning: what goes, what says so, and what only the holder of the key can do.
+//! Pruning: what goes, what records it, and what only the holder of the key can do.
 
 use super::*;
 use crate::store::audit::entry::Part;

@@ -102,7 +102,7 @@ async fn the_port_of_an_app_on_this_device_may_differ() {
             .authorize(&site.query(&[("redirect_uri", address)]), &site.logged_in())
             .await;
         page.assert_page(StatusCode::OK);
-        assert!(page.body.contains("on the very device"));
+        assert!(page.body.contains("on the device"));
         assert!(page.header("content-security-policy").contains(policy));
     }
 }
@@ -171,7 +171,7 @@ async fn what_is_unknown_is_passed_over() {
     ];
     let page = site.authorize(&site.query(&more), &site.logged_in()).await;
     page.assert_page(StatusCode::OK);
-    assert!(page.body.contains("It asked for no more"));
+    assert!(page.body.contains("It did not ask for more"));
 }
 
 #[tokio::test]

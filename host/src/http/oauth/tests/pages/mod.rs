@@ -111,7 +111,7 @@ impl Site {
         }
     }
 
-    /// The query of a request in which everything is right, but for `changes`; what is changed to "" is left out.
+    /// The query of a request in which everything is right except `changes`; what is changed to "" is left out.
     fn query(&self, changes: &[(&str, &str)]) -> String {
         let mut fields: Fields<'_> = vec![
             ("response_type", "code"),
