@@ -1,4 +1,4 @@
-//! What a plugin may reach of the outside: one room a capability, and what one backend was granted of each.
+//! What a plugin may reach outside: one room for each capability, and what one backend was granted of each.
 
 mod context;
 pub mod files;
@@ -34,7 +34,8 @@ pub struct Powers {
     pub lines: log::Lines,
 }
 
-/// What a call has begun to do. It outlives the call, so that one which was cut off can be told from one that did nothing.
+/// What a call has begun to do. It outlives the call, so that a call which was cut off can be told from one that did
+/// nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Acted(Arc<Begun>);
 
@@ -45,7 +46,7 @@ struct Begun {
 }
 
 impl Acted {
-    /// Whether a program was started that reading alone may not start.
+    /// Whether a program was started that a reading call may not start.
     pub fn ran(&self) -> bool {
         self.0.programs.load(Ordering::Acquire)
     }
@@ -71,9 +72,9 @@ pub struct Allowance {
     pub access: Access,
     /// When it must be over.
     pub deadline: Instant,
-    /// The host makes it for itself, so it has places of its own: callers cannot hold it up.
+    /// The host makes it for itself, so it has places of its own: callers cannot delay it.
     pub own: bool,
-    /// Where it is noted that it acts.
+    /// Where it records that it acts.
     pub acted: Acted,
 }
 

@@ -1,4 +1,4 @@
-//! One child process: its own group, granted environment, a deadline, an output cap, and its end as a whole tree.
+//! One child process: its own group, granted environment, a deadline, an output cap, and the end of its whole tree.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -36,7 +36,7 @@ pub(crate) struct Start<'a> {
     pub(crate) deadline: Instant,
     /// Bytes kept of both outputs together; a program that prints more is ended.
     pub(crate) output: u64,
-    /// What it leaves running goes on once it has ended with success.
+    /// What it leaves running continues after it has ended with success.
     pub(crate) lingers: bool,
 }
 
@@ -66,8 +66,8 @@ pub fn make_files_private() {
     UMASK.get_or_init(|| rustix::process::umask(Mode::RWXG | Mode::RWXO));
 }
 
-/// Runs it to its end. Whatever way that comes (exit, deadline, too much output, the caller gone), no member of its
-/// process group is left, but for what lingers.
+/// Runs it to its end. However it ends (exit, deadline, too much output, the caller gone), no member of its process
+/// group is left, except what lingers.
 pub(crate) async fn run(start: Start<'_>) -> io::Result<Ended> {
     let began = Instant::now();
     let (cap, lingers) = (start.output, start.lingers);
@@ -82,8 +82,8 @@ pub(crate) async fn run(start: Start<'_>) -> io::Result<Ended> {
     Ok(output.map_or_else(|| Ended::TimedOut(began.elapsed()), Ended::Finished))
 }
 
-/// Becomes `program` of `backend`, for a command that hands the operator's terminal over. Returns only the reason why it
-/// could not.
+/// Becomes `program` of `backend`, for a command that hands over the operator's terminal. Returns only if it could not,
+/// with the reason.
 #[allow(clippy::disallowed_methods, reason = "the operator's own command, from config alone")]
 pub fn replace_this_process(
     program: &Path,
@@ -98,7 +98,7 @@ pub fn replace_this_process(
         .args(args)
         .env_clear()
         .envs(environment)
-        // It may start what outlives it.
+        // It may start something that outlives it.
         .env(MARK, backend)
         .exec()
 }
@@ -117,7 +117,7 @@ fn command(start: Start<'_>) -> (Vec<u8>, Command) {
         .env_clear()
         .envs(start.environment.iter().map(|(name, value)| (name, value)))
         .envs(start.added.iter().map(|(name, value)| (name, value)))
-        // Last, so that nothing takes its place.
+        // This is last, so that nothing replaces it.
         .env(MARK, start.backend);
     (start.stdin, command)
 }
@@ -129,7 +129,7 @@ pub(super) fn within(program: &Path, args: &[OsString]) -> Command {
     command
 }
 
-/// `program` in a process group of its own, in `directory` or else the root directory, behind three pipes.
+/// `program` in a process group of its own, in `directory` or otherwise the root directory, behind three pipes.
 fn alone(program: &Path, directory: Option<OwnedFd>) -> Command {
     let mut command = started(program, directory);
     command
@@ -141,8 +141,8 @@ fn alone(program: &Path, directory: Option<OwnedFd>) -> Command {
     command
 }
 
-// The host's one place that starts programs; a directory can only be entered by descriptor, and the umask only be set,
-// between fork and exec.
+// The host's one place that starts programs; only between fork and exec can a directory be entered by descriptor, and
+// the umask be set.
 #[allow(unsafe_code, clippy::disallowed_methods, reason = "see above")]
 fn started(program: &Path, directory: Option<OwnedFd>) -> Command {
     let mut command = Command::new(program);
@@ -163,8 +163,8 @@ fn started(program: &Path, directory: Option<OwnedFd>) -> Command {
     command
 }
 
-/// Lets a program inherit nothing but its three standard descriptors. The host's own are marked so one by one, but the
-/// engine's view of the process's memory pages is opened anew in each child, without the mark.
+/// Lets a program inherit only its three standard descriptors. The host's own are marked so one by one, but the
+/// engine's view of the process's memory pages is opened again in each child, without the mark.
 #[cfg(target_os = "linux")]
 #[allow(unsafe_code, reason = "there is no safe name for this call")]
 fn close_descriptors_at_exec() {
@@ -177,14 +177,14 @@ fn close_descriptors_at_exec() {
 #[cfg(not(target_os = "linux"))]
 fn close_descriptors_at_exec() {}
 
-/// When the program itself has ended, or must.
+/// When the program itself has ended, or must end.
 struct Exit {
     happened: CancellationToken,
     deadline: tokio::time::Instant,
 }
 
 impl Exit {
-    /// Comes when what is left in the pipes counts no more.
+    /// Comes when what is left in the pipes no longer counts.
     async fn drained(&self) {
         self.happened.cancelled().await;
         let drained = tokio::time::Instant::now() + DRAIN;
@@ -192,7 +192,7 @@ impl Exit {
     }
 }
 
-/// What it left. None: it did not end by itself before its deadline.
+/// What it left; nothing if it did not end by itself before its deadline.
 async fn finish(
     child: &mut Child,
     group: &Group,
@@ -214,7 +214,7 @@ async fn finish(
     let feed = async {
         let Some(mut stdin) = stdin else { return };
         tokio::select! {
-            // A program may end, or close its input, without reading all of it: that is its own affair.
+            // A program may end, or close its input, without reading all of it: that is up to the program.
             _ = stdin.write_all(&input) => {}
             () = exit.happened.cancelled() => {}
         }
@@ -259,7 +259,7 @@ impl Room {
     }
 }
 
-/// Reads `pipe` to its end, or as long as there is room (then the group is ended), or until shortly after the program's
+/// Reads `pipe` to its end, or while there is room (then the group is ended), or until shortly after the program's
 /// exit: a process that has left the group may hold the pipe open for ever.
 async fn capture(pipe: Option<impl AsyncRead + Unpin>, room: &Room, group: &Group, exit: &Exit) -> Vec<u8> {
     let mut kept = Vec::new();
@@ -287,10 +287,11 @@ async fn capture(pipe: Option<impl AsyncRead + Unpin>, room: &Room, group: &Grou
     kept
 }
 
-/// The groups that are not ended for good.
+/// The groups that are not finally ended.
 static GROUPS: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 
-/// Ends all that berth has started and that has not ended, for a process that is about to end without waiting for it.
+/// Ends everything that berth has started and that has not ended, for a process that is about to end without waiting
+/// for it.
 pub fn end_programs() {
     groups().iter().for_each(|group| signal(*group, Signal::KILL));
 }
@@ -299,7 +300,7 @@ fn groups() -> MutexGuard<'static, BTreeSet<i32>> {
     GROUPS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The child's process group, ended at the latest when this is dropped. 0: ended for good.
+/// The child's process group, ended at the latest when this is dropped. 0: finally ended.
 pub(super) struct Group(AtomicI32);
 
 impl Group {
@@ -318,14 +319,15 @@ impl Group {
         signal(self.0.load(Ordering::Relaxed), Signal::KILL);
     }
 
-    /// The last time: once the child is reaped and its group empty, the number may become another group's.
+    /// This is the last possible time: when the child is reaped and its group is empty, another group may get the
+    /// number.
     fn end_for_good(&self) {
         let group = self.0.swap(0, Ordering::Relaxed);
         signal(group, Signal::KILL);
         groups().remove(&group);
     }
 
-    /// Lets what is left of it go on, whatever becomes of berth.
+    /// Lets what is left of it continue, whatever happens to berth.
     fn leave(&self) {
         groups().remove(&self.0.swap(0, Ordering::Relaxed));
     }
@@ -339,7 +341,7 @@ impl Drop for Group {
 
 fn signal(group: i32, signal: Signal) {
     if let Some(group) = Pid::from_raw(group) {
-        // The one way to fail is that nothing is left of it.
+        // This fails only if nothing is left of it.
         let _ = rustix::process::kill_process_group(group, signal);
     }
 }

@@ -18,23 +18,23 @@ use super::child::{Group, beside, within};
 
 /// How long it may take to end when it is asked to.
 const LEAVE: Duration = Duration::from_secs(2);
-/// Bytes of a line; what is longer comes in parts.
+/// Bytes of a line; a longer one comes in parts.
 const LINE: u64 = 4096;
-/// Lines that nobody has taken yet; then the program waits.
+/// Lines that nobody has taken yet; when there are more, the program waits.
 const LINES: usize = 64;
 
 /// A running program. When this is dropped, all that is left in its process group is killed.
 pub struct Companion {
     child: Child,
-    /// Ends with this process, however that ends: so [`accompany`] knows.
+    /// Ends with this process, however that ends: this is how [`accompany`] notices.
     _stdin: Option<ChildStdin>,
     group: Group,
     lines: mpsc::Receiver<String>,
 }
 
 impl Companion {
-    /// Starts `program`, an absolute path, with this process's environment. Only what ends when its standard input does, as
-    /// [`accompany`], ends with this process even if that is killed.
+    /// Starts `program`, an absolute path, with this process's environment. A program that ends when its standard input
+    /// ends, like [`accompany`], ends with this process even if that is killed.
     ///
     /// # Errors
     /// What the system says if it cannot be started.
@@ -52,8 +52,8 @@ impl Companion {
         })
     }
 
-    /// The next line that it prints on either output; none when it prints no more, since it has ended. A call that is
-    /// given up loses no line.
+    /// The next line that it prints on either output; none when it has ended and so prints nothing more. Cancelling
+    /// this call does not lose a line.
     pub async fn line(&mut self) -> Option<String> {
         self.lines.recv().await
     }
@@ -61,14 +61,15 @@ impl Companion {
     /// Asks it to end, and kills it if it has not done so after 2 seconds.
     pub async fn end(mut self) {
         self.group.ask_to_end();
-        // What it ends with is its own affair.
+        // Its exit status does not matter here.
         let _ = timeout(LEAVE, self.child.wait()).await;
     }
 }
 
-/// Runs `program` in a process that was started as a [`Companion`] and does nothing else. When the program ends, all that
-/// it started and left is killed, and so is this process, as one of their group. When standard input ends, whoever started
-/// this process is gone, so the program is asked to end, and killed with the rest after 2 seconds.
+/// Runs `program` in a process that was started as a [`Companion`] and does nothing else. When the program ends,
+/// everything that it started and left is killed, and so is this process, as a member of their group. When standard
+/// input ends, the process that started this one is gone, so the program is asked to end, and is killed with the rest
+/// after 2 seconds.
 ///
 /// Returns only the reason why that could not be done.
 pub async fn accompany(program: &Path, args: &[OsString]) -> io::Error {
@@ -82,11 +83,11 @@ pub async fn accompany(program: &Path, args: &[OsString]) -> io::Error {
     }
 }
 
-/// Waits until nothing of the program may be left.
+/// Waits until it is time to end everything of the program.
 async fn accompanied(program: &Path, args: &[OsString]) -> io::Result<()> {
-    // Whoever is not the first of a group of its own would end others with it.
+    // A process that does not lead a group of its own would end others too.
     let _ = rustix::process::setpgid(None, None);
-    // What asks the group to end is for the program, whose end ends this one.
+    // A signal to the group is meant for the program, whose end ends this process.
     let _asked = signal(SignalKind::terminate())?;
     let mut starter = pipe::Receiver::from_owned_fd(io::stdin().as_fd().try_clone_to_owned()?)?;
     let mut child = { within(program, args) }.spawn()?;
@@ -110,7 +111,7 @@ async fn gone(pipe: &mut pipe::Receiver) {
     while let Ok(1..) = pipe.read(&mut [0; 64]).await {}
 }
 
-/// Hands on what `pipe` says, line by line, until it ends or nobody listens.
+/// Passes on what `pipe` says, line by line, until it ends or nobody listens.
 async fn read(pipe: Option<impl AsyncRead + Unpin>, lines: mpsc::Sender<String>) {
     let Some(pipe) = pipe else { return };
     let mut pipe = BufReader::new(pipe);

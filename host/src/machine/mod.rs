@@ -1,5 +1,5 @@
-//! This machine: the one room that starts programs and opens directories. It knows no grant and no contract; whoever asks
-//! has seen to it that they may.
+//! This machine: the only room that starts programs and opens directories. It knows neither grants nor the contract;
+//! its callers have checked that this is allowed.
 
 mod child;
 mod companion;

@@ -1,14 +1,15 @@
-//! Where something lies, whatever path leads to it: a mount shows a directory at a second path, so paths do not tell.
+//! Where something lies, whatever path leads to it: a mount shows a directory at a second path, so a path is not
+//! enough.
 //!
-//! Linux says of each mount which part of which file system it shows. Elsewhere no mount shows a directory again: there a
-//! directory is known by its identity and lies in the directories above it.
+//! Linux says for each mount which part of which file system it shows. On other systems a mount never shows a directory
+//! a second time: there a directory is known by its identity and lies in the directories above it.
 
 #[cfg(target_os = "linux")]
 pub(super) use self::linux::{Location, Mounts, reached_by};
 #[cfg(not(target_os = "linux"))]
 pub(super) use self::other::{Location, Mounts, reached_by};
 
-/// By which mount something was reached.
+/// The mount by which something was reached.
 pub(super) type MountId = u64;
 
 #[cfg(target_os = "linux")]
@@ -26,13 +27,13 @@ mod linux {
 
     use super::MountId;
 
-    /// By which mount `opened`, which is on `device`, was reached. A kernel that tells nothing of mounts (gVisor's) leaves
-    /// the device, which differs for another file system alone.
+    /// The mount by which `opened`, which is on `device`, was reached. If the kernel does not list mounts (gVisor's),
+    /// there is only the device, which differs only for another file system.
     pub(in crate::machine) fn reached_by(opened: impl AsFd, device: u64) -> MountId {
         let opened = opened.as_fd();
         let found = statx(opened, c"", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID).ok();
         let told = found.filter(|found| StatxFlags::from_bits_retain(found.stx_mask).contains(StatxFlags::MNT_ID));
-        // Linux before 5.8 says it there only.
+        // Linux before 5.8 says it only there.
         let before = || {
             let told = fs::read_to_string(format!("/proc/self/fdinfo/{}", opened.as_raw_fd())).ok()?;
             told.lines()
@@ -92,7 +93,7 @@ mod linux {
             self.locate(reached_by(&opened, opened.metadata()?.dev()), &path)
         }
 
-        /// What is shown by the mounts on the way down from what `above` reached to what `below` did.
+        /// What the mounts show on the way down from what `above` reached to what `below` reached.
         pub(in crate::machine) fn crossed(&self, above: MountId, below: MountId) -> io::Result<Vec<&Location>> {
             let (mut shown, mut at) = (Vec::new(), below);
             while at != above {
@@ -176,7 +177,7 @@ mod other {
     use super::MountId;
     use crate::machine::system::Identity;
 
-    /// By which mount `opened`, which is on `device`, was reached: each file system is mounted once.
+    /// The mount by which `opened`, which is on `device`, was reached: each file system is mounted once.
     pub(in crate::machine) fn reached_by(_: impl AsFd, device: u64) -> MountId {
         device
     }
@@ -216,7 +217,7 @@ mod other {
             self.locate(0, &path)
         }
 
-        /// What is shown by the mounts on the way down from what `above` reached to what `below` did: no directory that
+        /// What the mounts show on the way down from what `above` reached to what `below` reached: no directory that
         /// has another path.
         #[allow(clippy::unnecessary_wraps, reason = "Linux may not tell")]
         pub(in crate::machine) fn crossed(&self, _above: MountId, _below: MountId) -> io::Result<Vec<&Location>> {

@@ -1,4 +1,4 @@
-//! The operator's own question to a program, such as its version. No plugin has a part in it.
+//! The operator's own question to a program, such as its version. Plugins are not involved.
 
 use std::ffi::OsString;
 use std::io;
@@ -10,11 +10,11 @@ use super::child::{Ended, Start, run};
 /// Bytes that are kept of what it prints.
 const OUTPUT: u64 = 64 << 10;
 
-/// Who asks, in place of a backend.
+/// The name of who asks, instead of a backend.
 const ASKS: &str = "doctor";
 
 /// Runs `program` with just this `environment`, in the root directory and without input. The answer is whether it
-/// succeeded, and the first line that it printed, on standard output if there is one; empty where it printed none.
+/// succeeded, and the first line that it printed, preferably on standard output; empty if it printed nothing.
 ///
 /// # Errors
 /// If it cannot be started, or does not end `within` that time; then it is ended.

@@ -1,4 +1,4 @@
-//! One granted directory, as it is now: what was put in its place since is opened again if it may be granted as well.
+//! One granted directory, as it is now: if it was replaced, the new one is opened if it may be granted too.
 
 use std::fs;
 use std::io;
@@ -13,10 +13,10 @@ use cap_std::fs::{Dir, File, Metadata, MetadataExt as _, OpenOptions, ReadDir};
 use super::mounts::{Location, MountId, Mounts, reached_by};
 use super::system::{self, Identity, RUNNING, SYSTEM};
 
-/// Bytes of a path, beyond which the system opens nothing.
+/// The most bytes of a path that the system opens.
 const LONGEST: usize = 4096;
 
-/// A place of berth's own that no granted directory may hold: what it is, in a word, and its path without links.
+/// A place of berth's own that no granted directory may hold: a word for it, and its path without links.
 pub type OwnPlace = (&'static str, PathBuf);
 
 /// A granted directory by its path and as it was opened.
@@ -28,8 +28,8 @@ pub(crate) struct Root {
     opened: RwLock<Opened>,
 }
 
-/// A directory as it was opened, which is none of the system's own, holds nothing of berth's, and lies in nothing of it.
-/// What is opened below it is none either: a mount there may lead anywhere.
+/// A directory as it was opened. It is not one of the system's own, holds no place of berth's, and lies in none. The
+/// same is checked for what is opened below it, because a mount there may lead anywhere.
 #[derive(Debug, Clone)]
 pub(crate) struct Opened {
     directory: Arc<Dir>,
@@ -41,7 +41,7 @@ pub(crate) struct Opened {
 /// Why a granted directory is not used now.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unusable {
-    #[error("it is not there any more: make it again")]
+    #[error("it no longer exists: make it again")]
     Missing,
     #[error("a symbolic link on its path leads elsewhere now: put the directory back, or grant the one that is meant")]
     Elsewhere,
@@ -63,7 +63,7 @@ impl Root {
         })
     }
 
-    /// The directory that is at the path now. It may block: the file system is asked each time.
+    /// The directory that is at the path now. It may block, because it asks the file system each time.
     pub(crate) fn current(&self) -> Result<Opened, Unusable> {
         let there = fs::symlink_metadata(&self.path).map_err(Unusable::of)?;
         let opened = self.opened.read().unwrap_or_else(PoisonError::into_inner).clone();
@@ -121,7 +121,7 @@ impl Opened {
         Ok(opened)
     }
 
-    /// The file `below` it, opened by `options`, likewise.
+    /// The file `below` it, opened with `options`, in the same way.
     pub(crate) fn file(&self, below: &Path, options: &OpenOptions) -> io::Result<(File, Metadata)> {
         let file = self.directory.open_with(below, options);
         let file = file.map_err(self.of_last_shown(below))?;
@@ -130,7 +130,7 @@ impl Opened {
         Ok((file, found))
     }
 
-    /// For `map_err`: what is not there tells nothing of a directory above it that is not used.
+    /// For `map_err`: an error of what is not there does not tell whether a directory above it is refused.
     fn of_last_shown(&self, below: &Path) -> impl FnOnce(io::Error) -> io::Error {
         move |error| {
             let is_path = below.as_os_str().len() <= LONGEST;
@@ -138,7 +138,7 @@ impl Opened {
                 .ancestors()
                 .skip(1)
                 .take_while(|_| is_path && !system::is_own(&error));
-            // The nearest one that is there decides.
+            // The nearest one that exists decides.
             let mut entered = above.map(|above| self.enter(above));
             let last = entered.find(|entered| entered.as_ref().map_or_else(system::is_own, |_| true));
             last.and_then(Result::err).unwrap_or(error)
@@ -156,12 +156,13 @@ impl Opened {
         self.directory.entries()
     }
 
-    /// For who keeps it open for a program.
+    /// For a caller that keeps it open for a program.
     pub(crate) fn into_descriptor(self) -> io::Result<OwnedFd> {
         Ok(OwnedFd::from(self.directory.try_clone()?.into_std_file()))
     }
 
-    /// Whether what was opened below this, by `mount`, may be used. What no other mount leads to lies in this directory.
+    /// Whether what was opened below this, by `mount`, may be used. What was not reached by another mount lies in this
+    /// directory.
     fn check(&self, opened: impl AsFd, mount: MountId, identity: Identity) -> io::Result<()> {
         if mount == self.mount {
             return Ok(());
@@ -175,7 +176,7 @@ impl Opened {
         Ok(())
     }
 
-    /// Whether what lies there is, holds and lies in nothing that is berth's or the system's own.
+    /// Checks that what lies there is not a place of berth or the system, does not hold one, and does not lie in one.
     fn check_place(&self, mounts: &Mounts, place: &Location) -> io::Result<()> {
         for system in SYSTEM.into_iter().chain([RUNNING]) {
             if mounts.find(Path::new(system)).is_ok_and(|system| system.holds(place)) {
@@ -214,7 +215,7 @@ impl Unusable {
         }
     }
 
-    /// Of a link that leads nowhere the system says the same as of nothing.
+    /// The system reports a link that leads nowhere like a path where nothing is.
     fn of_path(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let is_link = fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
         move |error| match is_link {
@@ -259,7 +260,7 @@ mod tests {
             self.folder.path().canonicalize().unwrap().join(name)
         }
 
-        /// The names in the directory that is used now, or why none is.
+        /// The names in the directory that is used now, or why no directory is.
         fn names(&self) -> Result<Vec<String>, String> {
             let directory = self.root.current().map_err(|error| error.to_string())?;
             let names = directory.entries().unwrap();
@@ -328,7 +329,7 @@ mod tests {
         fs::rename(scene.path("own"), scene.path("granted")).unwrap();
         symlink(scene.path("granted"), scene.path("own")).unwrap();
         assert!(scene.refusal().contains("holds berth's data"));
-        // Without a trace of the data nobody can tell that it lies elsewhere.
+        // If the data cannot be found, nobody can tell that it lies elsewhere.
         fs::remove_file(scene.path("own")).unwrap();
         assert!(scene.refusal().contains("cannot be found"));
     }

@@ -1,5 +1,5 @@
-//! What the system shows of itself as files: no place for work, by whatever path it is reached. Who may mount can bring it
-//! anywhere, so what was opened is asked.
+//! The files by which the system shows itself: not a place for work, on any path. Whoever may mount can make them
+//! appear anywhere, so the opened file itself is checked.
 
 use std::fs;
 use std::io;
@@ -8,13 +8,13 @@ use std::os::unix::fs::MetadataExt as _;
 
 use rustix::fs::StatFs;
 
-/// Where the system shows itself. Whoever may write there changes the system and not a project.
+/// Where the system shows itself. A program that writes there changes the system and not a project.
 pub const SYSTEM: [&str; 3] = ["/proc", "/sys", "/dev"];
 
 /// Sockets and the like of running programs.
 pub const RUNNING: &str = "/run";
 
-/// What was opened, or leads to it, is the system's own, or berth's.
+/// What was opened belongs to the system or to berth, or leads to such a place.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Own(String);
@@ -22,10 +22,10 @@ struct Own(String);
 /// Device and inode: which file or directory it is, whatever its path.
 pub(crate) type Identity = (u64, u64);
 
-/// Whether what was opened, which has this identity, is none of the system's own.
+/// Checks that what was opened, which has this identity, is not one of the system's own.
 ///
 /// # Errors
-/// One of which [`is_own`] holds, or that the system does not tell.
+/// One for which [`is_own`] is true, or that the system does not tell.
 pub(crate) fn check(opened: impl AsFd, identity: Identity) -> io::Result<()> {
     match kind(&rustix::fs::fstatfs(opened)?) {
         Some(kind) => Err(lies_in(&format!("a file system of the kind `{kind}`"))),
@@ -36,14 +36,14 @@ pub(crate) fn check(opened: impl AsFd, identity: Identity) -> io::Result<()> {
     }
 }
 
-/// That something lies in `place`, which is the system's own.
+/// The error that something lies in `place`, which is the system's own.
 pub(super) fn lies_in(place: &str) -> io::Error {
     own(format!(
         "lies in {place}, where the system shows itself as files and no project is: unmount that"
     ))
 }
 
-/// That something is not to be used, for the reason `why`, to stand after what it is.
+/// The error that something must not be used. `why` is the reason, as words after its name.
 pub(super) fn own(why: String) -> io::Error {
     io::Error::new(io::ErrorKind::PermissionDenied, Own(why))
 }
@@ -53,8 +53,8 @@ pub(crate) fn is_own(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|cause| cause.is::<Own>())
 }
 
-/// The place that this is, or whose file system it is on, where that has one of its own: some are memory or a disk by
-/// their kind, as others are.
+/// The place that this is, or on whose file system it is, if that place has its own: by their kind some are memory or a
+/// disk, as others are.
 fn place((device, inode): Identity) -> Option<&'static str> {
     let root = fs::metadata("/").ok()?.dev();
     let is_in = |place: &&str| {

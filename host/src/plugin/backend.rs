@@ -28,12 +28,13 @@ pub const OWN_CALLS: usize = 2;
 /// Faults of one backend that its log names.
 const FAULTS: usize = 64;
 
-/// A verb that acts, and did not answer as it should.
+/// A verb that acts, but did not answer as it should.
 #[derive(Debug)]
 pub struct Failure {
     /// Why.
     pub error: Error,
-    /// It had begun to act before, so what came of it is not known. Where a plugin says that it refused, it undid that.
+    /// It had begun to act before, so the outcome is not known. If a plugin says that it refused, it undid what it
+    /// began.
     pub acted: bool,
 }
 
@@ -51,7 +52,7 @@ pub struct Limits {
     pub memory: u64,
     /// Calls at once; further ones wait within their deadline.
     pub calls: usize,
-    /// How long a call may take that the caller gave no deadline.
+    /// How long a call may take if the caller did not give a deadline.
     pub deadline: Duration,
 }
 
@@ -69,7 +70,7 @@ pub struct Backend {
     own_calls: Semaphore,
     deadline: Duration,
     orders: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
-    /// Its faults that the log names already.
+    /// The faults that the log already names.
     faults: Mutex<BTreeSet<String>>,
 }
 
@@ -81,7 +82,7 @@ impl Backend {
         Ok(backend)
     }
 
-    /// One that was not asked for anything yet.
+    /// One that has not been called yet.
     pub(super) fn new(engine: &Engine, plugin: Plugin, powers: Powers, limits: Limits) -> Self {
         Self {
             name: powers.backend.clone(),
@@ -102,7 +103,7 @@ impl Backend {
         }
     }
 
-    /// Waits for this session's turn: what changes a session goes one at a time, in the order of asking.
+    /// Waits for this session's turn: calls that change a session run one at a time, in the order of asking.
     pub async fn order(&self, session: &str) -> OwnedMutexGuard<()> {
         let turn = {
             let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
@@ -119,17 +120,17 @@ impl Backend {
         turn.lock_owned().await
     }
 
-    /// Whether it can do at all what this part of the contract is for.
+    /// Whether it implements this part of the contract at all.
     pub fn has(&self, interface: Interface) -> bool {
         self.plugin.exports.has(interface)
     }
 
-    /// Its sessions in one of `states`; none of these: all.
+    /// Its sessions in one of `states`; all, if that is empty.
     pub async fn list_sessions(&self, states: &[State]) -> Result<Listed<Session>, Error> {
         self.pages(states, &self.allowance(Access::Read, None, false)).await
     }
 
-    /// All sessions, for the host itself: no caller of the backend can hold this up.
+    /// All sessions, for the host itself: no caller of the backend can delay this.
     pub async fn poll_sessions(&self) -> Result<Listed<Session>, Error> {
         self.pages(&[], &self.allowance(Access::Read, None, true)).await
     }
@@ -231,7 +232,7 @@ impl Backend {
         self.act::<_, (), (), _>(set, (id, name, value), None, Ok).await
     }
 
-    /// Calls a tool that only this plugin has. What it promised of its data is held against that.
+    /// Calls a tool that only this plugin has. Its data is checked against what it promised.
     pub async fn call_tool(
         &self,
         call: &ToolCall,
@@ -267,7 +268,7 @@ impl Backend {
         asked.await.map_err(Failure::into_error)
     }
 
-    /// The sessions of all pages, up to as many as a list may have.
+    /// The sessions of all pages, up to the size of a list.
     async fn pages(&self, states: &[State], terms: &Allowance) -> Result<Listed<Session>, Error> {
         let asked: Vec<given::State> = states.iter().map(|state| (*state).into()).collect();
         let possible = self.verbs();
@@ -312,7 +313,7 @@ impl Backend {
         }
     }
 
-    /// What a plugin gave, once its faults are named in the log, each once.
+    /// What a plugin gave, after its faults were named in the log, each once.
     fn without_faults<T>(&self, (given, faults): (T, Vec<String>)) -> T {
         let mut named = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
         for fault in faults {
@@ -323,7 +324,7 @@ impl Backend {
         given
     }
 
-    /// The terms of a call that begins now; without `deadline` it has as long as this backend's calls have.
+    /// The terms of a call that begins now; without `deadline` it has the time of this backend's calls.
     pub(super) fn allowance(&self, access: Access, deadline: Option<Instant>, own: bool) -> Allowance {
         Allowance {
             access,
@@ -368,8 +369,8 @@ impl Backend {
     }
 
     /// One call of a function of the contract, which answers with a `G`, and what `check` makes of that as a record of
-    /// berth's own. It holds its place until then, so that no more large answers are here at once than large calls may be.
-    /// A function that the plugin does not export is one that it does not support.
+    /// berth's own. It holds its place until then, so that the number of large answers in memory is at most that of
+    /// large calls. A function that the plugin does not export counts as not supported.
     async fn call<A, G, T, U>(
         &self,
         (interface, name): Function,
@@ -405,7 +406,7 @@ impl Backend {
             // Its plugin says that it is done.
             Ok(Err(unusable)) => (unusable, access == Access::Control),
             Err(error) => {
-                // What it keeps may be done later, unless it says that it was not done.
+                // What it stored may be done later, unless it says that it was not done.
                 let unclear = matches!(error, Error::TimedOut(_) | Error::Failed(_));
                 (error, acted.ran() || (unclear && acted.kept()))
             }
@@ -416,7 +417,8 @@ impl Backend {
         })
     }
 
-    /// Runs `body` in a store of its own. Whatever goes wrong inside it is an error that names why, and ends with it.
+    /// Runs `body` in a store of its own. What goes wrong inside it is an error that names why, and does not affect
+    /// other calls.
     pub(super) async fn run<T>(
         &self,
         allowance: Allowance,
@@ -443,8 +445,8 @@ impl Backend {
         })
     }
 
-    /// Why a call ended without an answer, for caller and log: with what the guest said last, since that tells what
-    /// went wrong where the engine only sees that something did.
+    /// Why a call ended without an answer, for caller and log: with what the guest said last, because that tells what
+    /// went wrong, while the engine only sees that something did.
     fn stopped(&self, store: &Store<engine::State>, cause: &wasmtime::Error) -> Error {
         let why = if store.data().memory.exceeded {
             format!("it asked for more memory than its limit of {} bytes", self.home.memory)

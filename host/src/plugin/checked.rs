@@ -1,7 +1,7 @@
-//! What a plugin answers, held against forms and bounds before anything is made of it.
+//! Checks the form and the bounds of what a plugin answers, before it is used.
 //!
-//! Text that stands in a line comes out of here as one clean line. What is too much is cut where a cut shows, left out
-//! and named, or refused: never dropped in silence.
+//! Text for a line leaves this file as one clean line. What is too much is cut where the cut is visible, left out and
+//! named, or refused: it is never dropped silently.
 
 mod output;
 mod pages;
@@ -24,7 +24,7 @@ use crate::text::{self, Short};
 const LIST: usize = 1_000;
 /// Bytes of all texts of one list.
 const BYTES: usize = 2 << 20;
-/// Bytes of them that are looked at: what they lose is as much as what stays, and no more.
+/// Bytes of them that are looked at: twice as many as may stay.
 const LOOKED_AT: usize = 2 * BYTES;
 /// Bytes of an id of a session or prompt, or of a key of a choice.
 const ID: usize = 128;
@@ -46,15 +46,15 @@ const PAGE: usize = 4 << 20;
 const TOOLS: usize = 128;
 /// Characters of an error.
 const ERROR: usize = 2_000;
-/// Milliseconds past which no time is told: some languages have only doubles.
+/// Milliseconds after which a time is not used: some languages have only doubles.
 const LATEST: Timestamp = 1 << 53;
 /// Faults of one list that are named one by one.
 const FAULTS: usize = 8;
 
-/// Bytes that are checked at once; more is work for a thread that nobody waits for.
+/// Bytes that are checked at once; more is checked on a thread that may block.
 const AT_ONCE: usize = 32 << 10;
 
-/// What `check` makes of what a plugin answered. However large that is, the threads that run tasks stay free.
+/// What `check` makes from the answer of a plugin. However large that is, the threads that run tasks stay free.
 pub(super) async fn apart_if_large<T, U>(
     given: T,
     check: impl FnOnce(T) -> Result<U, Error> + Send + 'static,
@@ -72,7 +72,7 @@ where
         .unwrap_or_else(|fault| Err(Error::Failed(fault.to_string())))
 }
 
-/// A list as far as it can be used, and what is wrong with the rest.
+/// The usable part of a list, and what is wrong with the rest.
 #[derive(Debug, Clone)]
 pub struct Listed<T> {
     /// What can be used.
@@ -117,21 +117,21 @@ impl<T> Listed<T> {
         if self.faults.len() < FAULTS {
             self.faults.push(fault);
         } else if self.faults.len() == FAULTS {
-            self.faults.push("there is more that is not told".into());
+            self.faults.push("there are more errors that are not shown".into());
         }
     }
 }
 
-/// What a backend says could not be looked at, a line each.
+/// What a backend says could not be looked at, one line for each.
 fn told(problems: Vec<(String, Error)>) -> impl Iterator<Item = String> {
-    // Further ones are not told.
+    // Further ones are not reported.
     problems.into_iter().take(FAULTS + 1).map(|(what, why)| {
         let (what, why) = (text::short_line(&what, LINE), in_words(error(why)));
         format!("{what}: {why}")
     })
 }
 
-/// The session that was asked for as `id`, or any for none, and the plugin's faults in it.
+/// The session that was asked for as `id`, or any session if there is no `id`, and the plugin's faults in it.
 pub(super) fn one_session(given: Session, id: Option<&str>, possible: Verbs) -> Result<(Session, Vec<String>), Error> {
     if let Some(id) = id.filter(|id| *id != given.id) {
         return Err(Error::Failed(format!(
@@ -146,8 +146,8 @@ pub(super) fn one_session(given: Session, id: Option<&str>, possible: Verbs) -> 
     }
 }
 
-/// One session, the faults that it stays in spite of, and how many bytes of it were looked at, of which there may be
-/// `most`. An error says why its id cannot be used.
+/// One session, its faults that do not exclude it, and how many bytes of it were looked at, at most `most`. An error
+/// says why its id cannot be used.
 fn session(mut given: Session, possible: Verbs, most: usize) -> Result<(Session, Vec<String>, usize), String> {
     check_id("session", &given.id)?;
     let mut faults = Vec::new();
@@ -211,7 +211,7 @@ fn session(mut given: Session, possible: Verbs, most: usize) -> Result<(Session,
     Ok((given, faults, most - cut.left))
 }
 
-/// The prompts that can be answered, and a state that goes with them: `waiting` with prompts, and only then.
+/// The prompts that can be answered, and a state that matches: `waiting` if and only if there are prompts.
 fn prompts(given: &mut Session, cut: &mut Cut, faults: &mut Vec<String>) {
     let asked = std::mem::take(&mut given.prompts);
     let ids: Vec<String> = asked.iter().map(|prompt| prompt.id.clone()).collect();
@@ -252,8 +252,8 @@ fn prompts(given: &mut Session, cut: &mut Cut, faults: &mut Vec<String>) {
     }
 }
 
-/// A prompt of which too much is cut: then it can only be declined. Of its bytes `left` are looked at, which are fewer then.
-/// An error says what makes it impossible to answer.
+/// A prompt. If too much of it is cut, it can only be declined. At most `left` of its bytes are looked at, and `left`
+/// is reduced by that. An error says what makes it impossible to answer.
 fn prompt(mut given: Prompt, left: &mut usize) -> Result<Prompt, String> {
     check_id("prompt", &given.id)?;
     if let Some(group) = &given.group {
@@ -379,7 +379,7 @@ pub(super) fn turns(mut page: TurnPage) -> Result<TurnPage, Error> {
     Ok(page)
 }
 
-/// A page of changes; a cursor that cannot be given again is none, and the page then says that it is cut.
+/// A page of changes; a cursor that cannot be given again is removed, and the page then says that it is cut.
 pub(super) fn changes(mut page: ChangePage) -> Result<ChangePage, Error> {
     if page.text.len() > PAGE {
         return Err(Error::Failed(format!(
@@ -421,7 +421,7 @@ pub(super) fn options(mut given: Vec<OptionState>) -> Vec<OptionState> {
     given
 }
 
-/// Whether `name` is one, and not among the `known` ones, to which it is then added.
+/// Whether `name` is valid and not among the `known` ones. It is then added to them.
 fn is_new(known: &mut Vec<String>, name: &str) -> bool {
     let is_new = !name.is_empty() && !known.iter().any(|known| known == name);
     if is_new {
@@ -430,7 +430,7 @@ fn is_new(known: &mut Vec<String>, name: &str) -> bool {
     is_new
 }
 
-/// What became of a message; a cursor that cannot be given again is none, for the message is delivered.
+/// What became of a message; a cursor that cannot be given again is removed, because the message is delivered.
 pub(super) fn delivery(given: Delivery) -> Delivery {
     Delivery {
         after: given.after.filter(|cursor| is_cursor(cursor)),
@@ -438,7 +438,7 @@ pub(super) fn delivery(given: Delivery) -> Delivery {
     }
 }
 
-/// What a plugin says of itself, which has what `exports` says: it promises nothing that it does not have.
+/// What a plugin says of itself. It must not promise what is not in `exports`.
 pub(super) fn description(mut given: Description, exports: impl Fn(Interface) -> bool) -> Result<Description, Error> {
     if given.tools.len() > TOOLS {
         return Err(Error::Failed(format!(
@@ -515,9 +515,9 @@ pub(super) fn error(given: Error) -> Error {
     }
 }
 
-/// What was cut of several fields, of which a bounded part is looked at.
+/// What was cut from several fields, of which a bounded part is looked at.
 struct Cut {
-    /// The names of those that are not all there.
+    /// The names of the fields that were cut.
     names: Vec<&'static str>,
     /// Bytes that may still be looked at.
     left: usize,
@@ -579,7 +579,7 @@ impl Cut {
         self.note(name, is_cut || ends_early);
     }
 
-    /// A time that nobody can tell is none.
+    /// A time out of range is removed.
     fn time(&mut self, time: &mut Option<Timestamp>) {
         self.note("times", time.is_some_and(|time| time >= LATEST));
         *time = time.filter(|time| *time < LATEST);
@@ -617,7 +617,7 @@ fn check_id(what: &str, id: &str) -> Result<(), String> {
     }
 }
 
-/// A foreign id as an error names it.
+/// A foreign id in the form for an error.
 fn named(id: &str) -> String {
     text::escaped(id, ID)
 }

@@ -6,13 +6,13 @@ use super::checked::Page;
 use crate::contract::types as given;
 use crate::session as own;
 
-/// How often a backend is looked at that says nothing of it.
+/// How often a backend is polled if it does not say how often.
 const POLL: Duration = Duration::from_millis(300);
 /// The shortest and the longest time between two looks that a backend may ask for.
 const SHORTEST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// Names of the same cases on both sides.
+/// Cases with the same names on both sides.
 macro_rules! same_cases {
     ($name:ident: $($case:ident),+) => {
         impl From<given::$name> for own::$name {
@@ -25,7 +25,7 @@ macro_rules! same_cases {
     };
 }
 
-/// Records of the same fields on both sides; `into` are those whose types differ, and `all` lists of such.
+/// Records with the same fields on both sides. `into` are fields whose types differ, and `all` are lists of such.
 macro_rules! same_fields {
     ($name:ident: $($field:ident),* $(; into $($other:ident),*)? $(; all $($list:ident),*)?) => {
         impl From<given::$name> for own::$name {

@@ -15,9 +15,9 @@ use super::memory::{MemoryLimit, Places, TABLE_ELEMENTS};
 use crate::capability::{self, Allowance, Call, Powers};
 use crate::contract;
 
-/// How often a running guest gives way to others, and so how late a deadline may come.
+/// How often a running guest yields to others, and so how late a deadline may take effect.
 const TICK: Duration = Duration::from_millis(10);
-/// Bytes that a guest may hand to the host in one go: an answer, or the arguments of one host call.
+/// Bytes that a guest may hand to the host at once: an answer, or the arguments of one host call.
 pub(crate) const HANDOVER: usize = 16 << 20;
 /// Files, streams and the like that a guest may hold open.
 const RESOURCES: usize = 256;
@@ -26,7 +26,7 @@ const RESOURCES: usize = 256;
 const CORE_INSTANCES: u32 = 28;
 const MEMORIES: u32 = 4;
 const TABLES: u32 = 8;
-/// What stays mapped of a used memory, so that the next call finds it warm.
+/// How much of a used memory stays mapped, so that the next call finds it warm.
 const KEEP_RESIDENT: usize = 256 << 10;
 
 /// Compiles plugins and makes their stores. Cheap to clone.
@@ -40,7 +40,7 @@ pub struct Engine {
 
 impl Engine {
     /// An engine for at most `instances` calls at once, with at most `memory` bytes each, that keeps compiled code
-    /// under `cache` (none: compiles each time).
+    /// under `cache` (without it, it compiles each time).
     pub fn new(instances: u32, memory: u64, cache: Option<&Path>) -> anyhow::Result<Self> {
         let mut config = Config::new();
         config
@@ -106,13 +106,13 @@ fn pool(instances: u32, memory: u64) -> anyhow::Result<PoolingAllocationConfig> 
         .max_memory_size(usize::try_from(memory)?)
         .linear_memory_keep_resident(KEEP_RESIDENT)
         .table_keep_resident(KEEP_RESIDENT)
-        // Where the kernel tells which pages were written, only those are reset, and none is unmapped: with several
+        // If the kernel tells which pages were written, only those are reset, and none is unmapped: with several
         // threads, unmapping costs more than the rest of a call.
         .pagemap_scan(Enabled::Auto);
     Ok(pool)
 }
 
-/// What is the same for all calls of one backend.
+/// What all calls of one backend share.
 #[derive(Clone)]
 pub(crate) struct Home {
     pub(crate) powers: Arc<Powers>,
@@ -178,10 +178,10 @@ impl Ticker {
                 engine.increment_epoch();
                 drop(engine);
                 if seen.load(Ordering::Relaxed) == 0 {
-                    // The timeout is for the end of the engine, which nobody announces.
+                    // The timeout is for the end of the engine, which is not announced.
                     std::thread::park_timeout(Duration::from_secs(5));
                 }
-                // After waking too, so that a call that is soon over is not made to give way.
+                // After waking too, so that a short call does not have to yield.
                 std::thread::sleep(TICK);
             }
         })?;

@@ -61,7 +61,7 @@ impl Interface {
 pub(crate) struct Exports(BTreeMap<Interface, ComponentExportIndex>);
 
 impl Exports {
-    /// Those of `component`, which fits the contract, so that each one that is there is there as a whole. Those of a
+    /// Those of `component`, which fits the contract, so each interface that is there is complete. Interfaces of a
     /// later contract of the same line are found by this one's version.
     pub(crate) fn of(component: &Component) -> Self {
         let at = |interface: Interface| {

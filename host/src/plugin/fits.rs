@@ -1,4 +1,4 @@
-//! Whether a component has the contract's types, said with the contract's names.
+//! Whether a component has the contract's types, in the contract's names.
 //!
 //! A component's own types carry no names of records, and wasmtime looks at a function only when it is called. So the
 //! contract's text is walked beside the component, once at load.
@@ -52,8 +52,9 @@ impl Contract {
         })
     }
 
-    /// Where `component` differs from the contract: a sentence of fewer than 200 characters for each difference, each
-    /// once. None: it fits. Further exports, and further functions of an exported interface, are not differences.
+    /// Where `component` differs from the contract: one sentence of fewer than 200 characters for each difference. If
+    /// there is none, it fits. Additional exports, and additional functions of an exported interface, are not
+    /// differences.
     pub(crate) fn faults(&self, engine: &Engine, component: &Component) -> Vec<String> {
         let shape = component.component_type();
         let mut walk = Walk::new(&self.resolve, &self.version);
@@ -68,7 +69,7 @@ impl Contract {
             let Some(interface) = self.interface(export.interface) else {
                 continue;
             };
-            // One that is built for two contracts has what it needs here.
+            // One that is built for two contracts has here what it needs.
             let fits = |other: &Named<'_>| other.interface == export.interface && self.speaks(other.version);
             match &export.instance {
                 _ if !self.speaks(export.version) => {
@@ -159,7 +160,7 @@ impl Contract {
 struct Named<'a> {
     interface: &'a str,
     version: &'a str,
-    /// What stands under the name, where that is an interface.
+    /// What has this name, if that is an interface.
     instance: Option<ComponentInstance>,
 }
 
@@ -180,7 +181,7 @@ fn exported(engine: &Engine, found: &ComponentInstance, name: &str, wanted: &Int
 /// What the plugin asks for is in `offered`.
 fn imported(engine: &Engine, found: &ComponentInstance, name: &str, offered: &Interface, walk: &mut Walk<'_>) {
     for (verb, item) in found.exports(engine) {
-        // What is defined there and used by no function does not matter.
+        // Definitions that no function uses do not matter.
         let ComponentItem::ComponentFunc(found) = item.ty else {
             continue;
         };

@@ -15,10 +15,10 @@ use crate::capability::process::Programs;
 use crate::capability::store::Keeper;
 use crate::session::{Description, Error, Manifest};
 
-/// What a component that is called without powers is called.
+/// The name of a component that is called without powers.
 const NAME: &str = "inspect";
 
-/// What bounds its calls, as those of a backend whose operator chose nothing.
+/// The limits of its calls: the defaults of a backend.
 const LIMITS: Limits = Limits {
     memory: 64 << 20,
     calls: 1,
@@ -42,9 +42,9 @@ pub struct Inspection {
     pub imports: Vec<String>,
     /// Interfaces that it exports.
     pub exports: Vec<String>,
-    /// What it says of itself with no settings and no grants, or in words why it does not.
+    /// What it says of itself without settings and grants, or why it does not.
     pub description: Result<Description, String>,
-    /// What it asks for, if it says that, or in words why that cannot be known.
+    /// What it asks for, if it says that, or why that cannot be known.
     pub manifest: Result<Option<Manifest>, String>,
 }
 

@@ -42,12 +42,12 @@ pub enum LoadError {
         /// The digest in config, in hex.
         pinned: String,
     },
-    /// What stands there is no file, or a larger one than any plugin is.
+    /// It is not a file, or it is larger than any plugin.
     #[error("{origin} {fault}; give `plugin` the path of a .wasm file")]
     NoPlugin {
         /// The file.
         origin: String,
-        /// What is wrong with it, to stand after it.
+        /// What is wrong with it, as the words after its name.
         fault: String,
     },
     /// Not a WebAssembly component.
@@ -141,7 +141,7 @@ impl Plugin {
     }
 }
 
-/// The bytes of a component file. Whether it can be one is looked at before it is read.
+/// The bytes of a component file. It is checked before it is read.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
     let origin = || path.display().to_string();
     let unreadable = |cause| LoadError::Unreadable {
@@ -152,7 +152,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
         origin: origin(),
         fault,
     };
-    // Before it is opened: a FIFO would hold that up.
+    // Before it is opened: opening a FIFO would block.
     let found = std::fs::metadata(path).map_err(unreadable)?;
     if !found.is_file() {
         return Err(no_plugin("is not a file".into()));
@@ -174,7 +174,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
     Ok(bytes)
 }
 
-/// Why what begins so is not a component.
+/// Why a file that begins like this is not a component.
 fn not_a_component(beginning: &[u8]) -> Option<&'static str> {
     match beginning {
         [] => Some("it is empty"),

@@ -12,7 +12,7 @@ use crate::text;
 
 /// Bytes of one write that are kept.
 const KEPT: usize = 4096;
-/// Bytes that are remembered of what a guest said last.
+/// Bytes that are kept of what a guest said last.
 const LAST: usize = 4096;
 /// Lines of them that an error shows, and characters of these.
 const LINES: usize = 5;
@@ -33,7 +33,7 @@ impl GuestLog {
         }
     }
 
-    /// The same, which also remembers in `last` what was said.
+    /// The same, which also keeps in `last` what was said.
     pub(crate) fn keeping(self, last: LastLines) -> Self {
         Self {
             last: Some(last),
@@ -42,7 +42,7 @@ impl GuestLog {
     }
 }
 
-/// The end of what a guest said on standard error: where it crashes, its language tells there why.
+/// The end of what a guest said on standard error: if it crashes, its language prints the reason there.
 #[derive(Clone, Default)]
 pub(crate) struct LastLines(Arc<Mutex<Vec<u8>>>);
 
@@ -60,7 +60,7 @@ impl LastLines {
         let said = text::clean(&String::from_utf8_lossy(&last));
         let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
         let lines = lines[lines.len().saturating_sub(LINES)..].join(" / ");
-        // The end says most: there an exception stands below its trace.
+        // The end says most: an exception comes after its trace.
         let surplus = lines.chars().count().saturating_sub(CHARACTERS);
         (!lines.is_empty()).then(|| lines.chars().skip(surplus).collect())
     }

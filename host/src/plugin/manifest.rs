@@ -15,7 +15,8 @@ const BYTES: usize = 64 << 10;
 const LINE: usize = 200;
 
 impl Backend {
-    /// The manifest of its plugin, which is called without the settings and grants of this backend. None: it has none.
+    /// The manifest of its plugin, which is called without the settings and grants of this backend; nothing if it has
+    /// no manifest.
     ///
     /// # Errors
     /// The call failed, or its answer is not what a manifest is.
@@ -24,7 +25,7 @@ impl Backend {
     }
 }
 
-/// The manifest of `plugin`, which is called without settings and grants. None: it has none.
+/// The manifest of `plugin`, which is called without settings and grants; nothing if it has no manifest.
 pub(super) async fn of(engine: &Engine, plugin: &Plugin) -> Result<Option<Manifest>, Error> {
     let Some(interface) = plugin.exports.get(Interface::Manifest) else {
         return Ok(None);
@@ -43,7 +44,7 @@ pub(super) async fn of(engine: &Engine, plugin: &Plugin) -> Result<Option<Manife
         .map_err(|fault| Error::Failed(format!("its manifest {fault}")))
 }
 
-/// Reads a manifest, whose texts are foreign and come out clean. What this berth does not know of it is passed over. An
+/// Reads a manifest, whose texts are foreign and come out clean. Keys that this berth does not know are ignored. An
 /// error says what is wrong with it, as the end of a sentence.
 fn read(written: &str) -> Result<Manifest, String> {
     if written.len() > BYTES {

@@ -9,8 +9,8 @@ use wasmtime::ResourceLimiterAsync;
 pub(crate) const TABLE_ELEMENTS: usize = 100_000;
 /// Bytes past which a call is large.
 const LARGE: usize = 4 << 20;
-/// Large calls of one backend at once. Further ones wait where they grow, within their deadlines: otherwise all calls
-/// of a backend together could take its limit times their number.
+/// Large calls of one backend at once. Further ones wait when they grow, within their deadlines: otherwise all calls of
+/// a backend together could take its limit times their number.
 const LARGE_CALLS: usize = 4;
 
 /// The places for the large calls of one backend.
@@ -23,7 +23,7 @@ impl Default for Places {
     }
 }
 
-/// The memory of one call. Refuses what is past the limit, and remembers that it did.
+/// The memory of one call. Refuses what exceeds the limit, and remembers that it did.
 pub(crate) struct MemoryLimit {
     bytes: usize,
     pub(crate) exceeded: bool,

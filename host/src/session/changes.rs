@@ -9,7 +9,7 @@ pub struct ChangePage {
     pub files: Vec<ChangedFile>,
     /// A unified diff of them.
     pub text: String,
-    /// The diff of these files is longer.
+    /// The diff of these files is longer than what is here.
     pub cut: bool,
     /// Where the next page begins.
     pub next: Option<String>,

@@ -17,9 +17,9 @@ pub struct Description {
     pub views: Vec<String>,
     /// Its own tools.
     pub tools: Vec<Tool>,
-    /// How often it is looked at while somebody waits. None: only when it says that something changed.
+    /// How often it is polled while somebody waits. Without it, only when it says that something changed.
     pub poll: Option<Duration>,
-    /// Whatever else it says.
+    /// Anything else that it says.
     pub facts: Facts,
 }
 
@@ -32,7 +32,7 @@ pub struct Creation {
     pub first_message: bool,
     /// A conversation can be continued.
     pub resume: bool,
-    /// So can a copy of one.
+    /// A copy of a conversation can be continued.
     pub fork: bool,
     /// It can work in a worktree of its own.
     pub worktree: bool,

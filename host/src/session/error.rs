@@ -11,7 +11,7 @@ pub enum Error {
     Invalid(String),
     /// The session is at work; nothing was typed.
     Busy,
-    /// Not possible now; says what to do instead.
+    /// Not possible now; it says what to do instead.
     Refused(String),
     /// The operator has not granted it.
     Denied(String),

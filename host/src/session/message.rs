@@ -18,14 +18,14 @@ pub struct Attachment {
     pub name: String,
     /// What the bytes are.
     pub media_type: String,
-    /// Themselves.
+    /// The bytes.
     pub bytes: Vec<u8>,
 }
 
 /// A message that waits for its session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueuedMessage {
-    /// By which it can be cancelled.
+    /// The id by which it can be cancelled.
     pub id: String,
     /// What it says.
     pub text: String,
@@ -40,7 +40,7 @@ pub enum Receipt {
     Confirmed,
     /// It waits behind others.
     Queued,
-    /// Done, or perhaps done, and not seen to take effect.
+    /// Done, or perhaps done, but not seen to take effect.
     Unconfirmed,
 }
 
@@ -51,6 +51,6 @@ pub struct Delivery {
     pub receipt: Receipt,
     /// The log's cursor just before it.
     pub after: Option<String>,
-    /// Whatever else its backend says.
+    /// Anything else that its backend says.
     pub facts: Facts,
 }

@@ -1,5 +1,5 @@
 //! What berth says of sessions and of the backends that run them: records of its own, so that a later contract with
-//! plugins is one more file of `plugin/` and changes nothing above it. They hold data only.
+//! plugins is one more file of `plugin/` and changes nothing above it. They hold only data.
 
 mod changes;
 mod description;
@@ -63,9 +63,9 @@ pub struct Session {
     pub task: Option<String>,
     /// What it said last.
     pub last_output: Option<String>,
-    /// What it waits for a person to answer, oldest first: some where its state is `waiting`, and only there.
+    /// What it waits for a person to answer, oldest first. There are some if and only if its state is `waiting`.
     pub prompts: Vec<Prompt>,
-    /// Why a person should look although it asks nothing.
+    /// Why a person should look although it does not ask anything.
     pub attention: Option<Attention>,
     /// Messages that its backend keeps for it, in the order in which they will be sent.
     pub queue: Vec<QueuedMessage>,
@@ -77,7 +77,7 @@ pub struct Session {
     pub created_at: Option<Timestamp>,
     /// When it last did something.
     pub active_at: Option<Timestamp>,
-    /// Whatever else its backend says of it.
+    /// Anything else that its backend says of it.
     pub facts: Facts,
 }
 
@@ -91,25 +91,25 @@ pub enum State {
     Starting,
     /// At work.
     Busy,
-    /// Nothing is at work, and a message reaches the agent as a message.
+    /// It is not busy, and a message reaches the agent as a message.
     Idle,
     /// It waits for an answer.
     Waiting,
-    /// Held, and goes on later.
+    /// Paused, and continues later.
     Paused,
     /// Ended by itself, with success.
     Done,
     /// Ended by itself, with a failure.
     Failed,
-    /// Ended by itself, and nobody knows how.
+    /// Ended by itself, with an unknown result.
     Ended,
     /// Ended by a person.
     Cancelled,
-    /// Ended with what it ran on.
+    /// Ended because its machine or server ended.
     Interrupted,
     /// Its machine does not answer.
     Unreachable,
-    /// Seen, and not understood.
+    /// Seen, but not understood.
     Unknown,
 }
 
@@ -146,7 +146,7 @@ impl State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Evidence {
-    /// A hook of the agent told it.
+    /// A hook of the agent reported it.
     Hook,
     /// The agent or its server reported it.
     Agent,

@@ -5,7 +5,7 @@ use super::Message;
 pub struct NewSession {
     /// A UUID, by which a backend knows a call that is repeated.
     pub id: String,
-    /// A name to know it by.
+    /// A name for people.
     pub name: Option<String>,
     /// A project to work in.
     pub project: Option<String>,

@@ -17,9 +17,9 @@ pub struct Tool {
     pub only_reads: bool,
     /// It may end or overwrite something.
     pub destructive: bool,
-    /// Doing it twice is doing it once.
+    /// Calling it twice has the same effect as calling it once.
     pub idempotent: bool,
-    /// It reaches what its plugin does not know.
+    /// It reaches things outside of its plugin's own domain.
     pub open_world: bool,
 }
 
@@ -45,7 +45,7 @@ pub struct ToolOutput {
     pub failed: bool,
     /// The session that continues its work.
     pub session: Option<String>,
-    /// Whatever else it says.
+    /// Anything else that it says.
     pub facts: Facts,
 }
 

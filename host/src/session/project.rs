@@ -11,6 +11,6 @@ pub struct Project {
     pub branch: Option<String>,
     /// Agents that can start there.
     pub agents: Vec<String>,
-    /// Whatever else its backend says of it.
+    /// Anything else that its backend says of it.
     pub facts: Facts,
 }

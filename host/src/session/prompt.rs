@@ -18,13 +18,13 @@ pub struct Prompt {
     pub choices: Vec<Choice>,
     /// More than one choice may be taken.
     pub multiple: bool,
-    /// It takes words, alone or with a choice.
+    /// It takes text, alone or with a choice.
     pub accepts_text: bool,
-    /// JSON Schema that the words must fit, as text.
+    /// JSON Schema that the text must match, as a string.
     pub text_schema: Option<String>,
     /// It can be closed without an answer.
     pub dismissible: bool,
-    /// Part of it is not here: it can only be declined or dismissed.
+    /// Part of it is missing: it can only be declined or dismissed.
     pub cut: bool,
     /// Only the operator's own terminal may accept it.
     pub on_terminal_only: bool,
@@ -36,7 +36,7 @@ pub struct Prompt {
     pub asked_at: Option<Timestamp>,
     /// When it declines by itself.
     pub expires_at: Option<Timestamp>,
-    /// Whatever else its backend says of it.
+    /// Anything else that its backend says of it.
     pub facts: Facts,
 }
 
@@ -44,13 +44,13 @@ pub struct Prompt {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PromptKind {
-    /// Whether something may be done.
+    /// It asks whether something may be done.
     Permission,
     /// A question of the agent.
     Question,
     /// A plan, to be approved.
     Plan,
-    /// Whether a directory or a server is trusted.
+    /// It asks whether a directory or a server is trusted.
     Trust,
     /// Something else.
     Other,
@@ -79,7 +79,7 @@ pub enum Effect {
     Accepts,
     /// It allows more than this one request.
     Widens,
-    /// It allows nothing.
+    /// It declines the request.
     Declines,
     /// It is about something else.
     Neutral,
@@ -97,9 +97,9 @@ pub enum Answer {
 /// Choices by their keys, and words.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reply {
-    /// All that shall be ticked.
+    /// All choices that are taken.
     pub choices: Vec<String>,
-    /// What is said with them, or alone.
+    /// The text with them, or alone.
     pub text: Option<String>,
 }
 

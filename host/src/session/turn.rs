@@ -7,11 +7,11 @@ pub enum Role {
     Person,
     /// The agent.
     Agent,
-    /// The agent, to itself.
+    /// The agent, thinking.
     Thought,
     /// A tool of the agent.
     Tool,
-    /// What runs the agent.
+    /// The program that runs the agent.
     System,
 }
 
@@ -45,11 +45,11 @@ pub struct Turn {
     pub failed: bool,
     /// The message that it is, or that it answers.
     pub message: Option<String>,
-    /// Whatever else its backend says of it.
+    /// Anything else that its backend says of it.
     pub facts: Facts,
 }
 
-/// Which turns are asked for: the last ones, or those next to another.
+/// Which turns are asked for: the last ones, or those next to a given one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TurnQuery {
     /// How many.

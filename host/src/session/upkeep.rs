@@ -7,7 +7,7 @@ pub struct Event {
     pub id: String,
     /// What kind of thing; `start`: the host began to serve the backend.
     pub kind: String,
-    /// What it happened to, in the words of its kind.
+    /// What it happened to, in the terms of its kind.
     pub about: String,
     /// When.
     pub at: Timestamp,

@@ -239,7 +239,12 @@ async fn what_an_own_tool_did_is_never_answered_as_an_error() {
         ("", "list", confirmed, "data that is not a JSON object"),
         ("", "text", confirmed, "data that is not a JSON object"),
         (PROMISES, "object", confirmed, "data that does not fit its own schema: "),
-        (PROMISES, "none", confirmed, "no data, and its own schema promises some"),
+        (
+            PROMISES,
+            "none",
+            confirmed,
+            "no data, although its own schema promises some",
+        ),
         (PROMISES, "broken", confirmed, "broken JSON"),
         ("", "trap", unconfirmed, "was stopped"),
         ("", "hang", unconfirmed, "did not answer within"),
@@ -501,7 +506,7 @@ async fn data_that_does_not_fit_the_tools_own_schema_is_the_plugins_fault() {
         (json!("{}"), "does not fit its own schema: "),
         (json!("[1]"), "not a JSON object"),
         (json!("7"), "not a JSON object"),
-        (Value::Null, "no data, and its own schema promises some"),
+        (Value::Null, "no data, although its own schema promises some"),
     ] {
         let arguments = if text.is_null() {
             json!({})

@@ -12,13 +12,13 @@ use crate::contract::files::{Entry, Host, Kind, Slice};
 use crate::contract::types::Error;
 use crate::machine::Opened;
 
-/// Entries of one directory that are answered.
+/// Entries of one directory in an answer.
 const ENTRIES: usize = 10_000;
 /// Names that `having` may hold.
 const HAVING: usize = 16;
 /// Slices of one `read`.
 const SLICES: usize = 1_024;
-/// Bytes of one `read` in all.
+/// Bytes of one `read` in total.
 const READ_BYTES: u64 = 4 << 20;
 
 impl Host for Call {
@@ -57,12 +57,12 @@ impl Host for Call {
     }
 }
 
-/// What is in a directory, by name; of more than there is room for, what was changed last.
+/// What is in a directory, by name; if there are too many, those that were changed last.
 fn entries(root: &Opened, below: &Path, having: &[String], deadline: Instant) -> io::Result<Vec<Entry>> {
     let directory = root.directory(below)?;
     let mut entries = Vec::new();
     for entry in directory.entries()? {
-        // The call that asked may be over, and nobody else would end this.
+        // The call that asked may be over, and then nobody would end this.
         if Instant::now() > deadline {
             return Err(io::Error::from(io::ErrorKind::TimedOut));
         }
@@ -109,7 +109,7 @@ fn describe(name: String, metadata: &Metadata) -> Entry {
 }
 
 fn read(root: &Opened, below: &Path, slice: &Slice) -> io::Result<Vec<u8>> {
-    // Opening a FIFO would wait for a writer, and a terminal could become ours: neither may happen by a path.
+    // Opening a FIFO would wait for a writer, and a terminal could become ours: no path may cause either.
     let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(flags.bits().cast_signed());

@@ -9,7 +9,7 @@ use crate::contract::types::Error;
 use crate::machine::{Opened, OwnPlace, Root, is_own};
 use crate::text;
 
-/// Characters of a path from a guest that an error says.
+/// Characters of a path from a guest that an error shows.
 const NAMED: usize = 4_096;
 
 /// The granted directories of one backend. Each call uses them as they are then.
@@ -20,9 +20,9 @@ pub struct Directories {
 }
 
 impl Directories {
-    /// Opens `paths`, which have no links in them, for `backend`. What is put in their place later is used as well,
-    /// unless a link leads there, or it holds a place of `own` or lies in one. An error names the directory that cannot be
-    /// used, and why.
+    /// Opens `paths`, which have no links in them, for `backend`. A directory that replaces one of them later is used
+    /// as well, unless a link leads there, or it holds a place of `own` or lies in one. An error names the directory
+    /// that cannot be used, and why.
     pub fn open(backend: &str, paths: &[PathBuf], own: Arc<[OwnPlace]>) -> io::Result<Self> {
         let open = |path: &PathBuf| {
             let root = Root::open(path, own.clone())
@@ -48,7 +48,7 @@ impl Directories {
     }
 
     /// What `work` makes of the granted directory that `path` lies in and of the rest of the path. File systems can be
-    /// slow, so their work never holds up the host's own threads.
+    /// slow, so this work runs outside the host's own threads.
     pub(super) async fn within<T: Send + 'static>(
         &self,
         path: &str,
@@ -94,8 +94,8 @@ impl Directories {
     }
 }
 
-/// What a guest learns of a path that could not be read. A way out of the grant reads as a denial, as does one into what
-/// is the system's own or berth's.
+/// What a guest learns about a path that could not be read. A path out of the grant is reported as a denial, as is one
+/// into files of the system or of berth.
 fn unreadable(path: &str, error: &io::Error) -> Error {
     let path = text::escaped(path, NAMED);
     match error.kind() {

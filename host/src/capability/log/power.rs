@@ -5,7 +5,7 @@ use std::time::Instant;
 
 /// Lines that may come at once.
 const BURST: f64 = 200.0;
-/// Lines a second that may come on and on.
+/// Lines per second that may come continuously.
 const RATE: f64 = 10.0;
 
 /// The lines of one backend, of all its calls together.
@@ -31,7 +31,8 @@ impl Default for Lines {
 }
 
 impl Lines {
-    /// Takes room for one line at `now`. None: there is no room; otherwise how many were left out before it.
+    /// Takes room for one line at `now`. Answers how many lines were left out before it, or nothing if there is no
+    /// room.
     pub(super) fn take(&self, now: Instant) -> Option<u64> {
         let mut room = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let since = now.saturating_duration_since(room.counted).as_secs_f64();

@@ -28,7 +28,7 @@ pub const CONF_MARKER: &str = "@conf";
 /// In `fixed`: the path of the socket by which the program reaches its server, in a directory of berth's own.
 pub const SOCKET_MARKER: &str = "@socket";
 
-/// Which of a program's two lists applies, that is what kind of verb is running.
+/// Which of a program's two lists applies: what kind of verb is running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// A verb that only looks: the `read` list alone.
@@ -54,7 +54,7 @@ pub struct Grant {
     pub socket: Option<SocketTerms>,
     /// What each `<word>` of the patterns stands for: the regular expressions as written, by name.
     pub words: BTreeMap<String, String>,
-    /// An argument that, alone, parts several commands in one list, such as tmux's `;`.
+    /// An argument that, alone, separates several commands in one list, such as tmux's `;`.
     pub separator: Option<String>,
     /// Argument lists that any verb may use.
     pub read: Vec<Pattern>,
@@ -62,22 +62,22 @@ pub struct Grant {
     pub control: Vec<Pattern>,
     /// The argument list by which the operator's own terminal joins a session.
     pub attach: Option<Pattern>,
-    /// Argument lists with which it tells how it is, such as its version, for `berth doctor`. No plugin may use them.
+    /// Argument lists for `berth doctor`, with which it shows its version, for example. No plugin may use them.
     pub doctor: Vec<Vec<String>>,
     /// How long one run may take.
     pub timeout: Duration,
     /// The most bytes that are kept of what one run prints, stdout and stderr together.
     pub output: u64,
-    /// Whether what it leaves running goes on once it has ended with success; otherwise that ends with it.
+    /// Whether what it leaves running continues after it has ended with success; otherwise that is ended too.
     pub lingers: bool,
 }
 
-/// What the operator says of the socket by which a program reaches its server.
+/// What the operator configured about the socket by which a program reaches its server.
 #[derive(Debug, Clone, Default)]
 pub struct SocketTerms {
     /// A command by which the server with the process id `<pid>` makes its socket again.
     pub restore: Option<String>,
-    /// Where the socket was before: a server that still listens there goes on being used.
+    /// Where the socket was before: a server that still listens there is still used.
     pub former: Option<PathBuf>,
     /// Arguments with which the program shows the sessions of a server, for the operator.
     pub show: Vec<String>,
@@ -100,7 +100,7 @@ impl Grant {
         Ok(())
     }
 
-    /// The arguments by which a person's terminal joins the session `session_name`; none where the grant has no
+    /// The arguments by which a person's terminal joins the session `session_name`; nothing if the grant has no
     /// `attach`.
     ///
     /// # Errors
@@ -134,8 +134,8 @@ impl Grant {
         Ok(())
     }
 
-    /// A program such as tmux ends a command at any argument that ends in its separator, wherever that stands and also
-    /// after `--`, unless a backslash precedes it.
+    /// A program such as tmux ends a command at any argument that ends in its separator, wherever that is, also after
+    /// `--`, unless a backslash precedes it.
     fn without_hidden_separator(&self, access: Access, args: &[String]) -> Result<(), Denial> {
         let Some(separator) = &self.separator else {
             return Ok(());
@@ -163,7 +163,7 @@ impl Grant {
         args.split(|arg| self.separator.as_ref() == Some(arg))
     }
 
-    /// Decides on one command; `start` is how many arguments stand before it.
+    /// Decides about one command; `start` is the number of arguments before it.
     fn allows_part(
         &self,
         access: Access,

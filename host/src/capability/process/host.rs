@@ -9,15 +9,15 @@ use crate::contract::types::Error;
 use crate::machine::{self, Ended, Start};
 use crate::text;
 
-/// Programs that one call may start in all.
+/// Programs that one call may start in total.
 const STARTS_PER_CALL: usize = 256;
-/// Bytes that the programs of one call may print in all.
+/// Bytes that the programs of one call may print in total.
 const OUTPUT_PER_CALL: u64 = 32 << 20;
 /// Commands that one `run` may hold.
 const COMMANDS_PER_RUN: usize = 64;
 /// Bytes that a guest may give a program on standard input.
 const STDIN_BYTES: usize = 1 << 20;
-/// Characters of a name from a guest that an error says.
+/// Characters of a name from a guest that an error shows.
 const NAMED: usize = 128;
 
 impl Host for Call {
@@ -49,7 +49,7 @@ impl Call {
             let looked = socket.look().await;
             looked.map_err(|trouble| {
                 let why = format!("`{}` was not run: {trouble}", command.program);
-                // Once the call has acted, this would say that nothing was done.
+                // After the call has acted, this error would say that nothing was done.
                 match self.allowance.acted.ran() {
                     true => Error::Failed(why),
                     false => Error::Unavailable(why),
@@ -106,7 +106,7 @@ impl Call {
         grant
             .allows(self.allowance.access, &command.args, &programs.agents)
             .map_err(|denial| Error::Denied(format!("[backends.{backend}.programs] {denial}")))?;
-        // Else it would start in the root directory, which nobody granted.
+        // Otherwise it would start in the root directory, which nobody granted.
         if command.directory.is_none() && grant.starts_agent(&command.args, &programs.agents) {
             return Err(Error::Denied(format!(
                 "an agent of backend `{backend}` starts in a granted directory only, and none is named"

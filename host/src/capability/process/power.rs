@@ -18,7 +18,7 @@ pub struct Programs {
     pub sockets: BTreeMap<String, Socket>,
     /// The agents that `@agent` stands for.
     pub agents: Vec<AgentCommand>,
-    /// The whole environment of a child, but for what the guest adds.
+    /// The whole environment of a child, except what the guest adds.
     pub environment: Vec<(OsString, OsString)>,
     /// Names that a guest may set.
     pub guest_env: Vec<String>,

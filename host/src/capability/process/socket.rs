@@ -1,5 +1,6 @@
-//! The socket of a granted program's server, where that is `@socket`: whether a run would reach the server that has the
-//! sessions. A server outlives its socket's file; without this look it would seem not to run, and a second one start.
+//! The socket of a granted program's server, if that is `@socket`: whether a run would reach the server that has the
+//! sessions. A server outlives its socket's file; without this check it would seem not to run, and a second one would
+//! start.
 
 mod former;
 
@@ -41,7 +42,7 @@ pub enum Trouble {
         /// What to do, with the command.
         fix: String,
     },
-    /// A second server took the first one's place.
+    /// A second server took the place of the first one.
     #[error(
         "{answering} answers at {path:?}, but {server} had that socket before and still lives with its sessions: end \
          the one that you do not need, `kill PROCESS`; where that is the one that answers, {fix}"
@@ -51,7 +52,7 @@ pub enum Trouble {
         path: PathBuf,
         /// The server that answers there.
         answering: String,
-        /// The one that does not.
+        /// The one that does not answer.
         server: String,
         /// How to reach that one.
         fix: String,
@@ -69,14 +70,15 @@ pub enum Trouble {
     /// Not a socket.
     #[error("{path:?} is {what} where a socket belongs: move it away")]
     Kind {
-        /// What stands there.
+        /// What is there.
         path: PathBuf,
         /// "a file", "a directory" or "a symbolic link that berth did not make".
         what: &'static str,
     },
     /// Another user could listen there.
     #[error(
-        "{path:?} leads to {former:?}, which another user could replace: remove the link, and see to that directory"
+        "{path:?} leads to {former:?}, which another user could replace: remove the link, and fix the permissions of \
+         that directory"
     )]
     Unsafe {
         /// The link.
@@ -84,12 +86,12 @@ pub enum Trouble {
         /// Where it leads.
         former: PathBuf,
     },
-    /// Another user's.
+    /// It belongs to another user.
     #[error("{path:?} is a socket of user {user}: remove it")]
     Foreign {
         /// The socket.
         path: PathBuf,
-        /// Whose it is.
+        /// Who owns it.
         user: u32,
     },
     /// It cannot be told.
@@ -102,12 +104,12 @@ pub enum Trouble {
     },
 }
 
-/// What is at a socket where nothing is wrong.
+/// What is at a socket if nothing is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Server {
     /// It answers.
     Answers,
-    /// There is none, so there are no sessions.
+    /// There is no server, so there are no sessions.
     Absent,
 }
 
@@ -127,7 +129,7 @@ impl Socket {
     }
 
     /// Whether a run reaches the server that has the sessions, or may start one. While the file is the one that was
-    /// proven, this is one look at it.
+    /// checked, this only looks at the file.
     ///
     /// # Errors
     /// What is wrong, and how to fix it.
@@ -135,7 +137,8 @@ impl Socket {
         loop {
             let file = self.file_now().await?;
             let seen = self.look_at(file).await;
-            // A server that another run started meanwhile was seen in part: before it had its socket, and after.
+            // A server that another run started in the meantime was seen in two states: before it had its socket, and
+            // after.
             if seen.is_ok() || self.file_now().await? == file {
                 return seen;
             }
@@ -147,7 +150,7 @@ impl Socket {
         self.off_thread(move || this.file()).await
     }
 
-    /// What is there, if `file` is what stands at the socket's place.
+    /// What is there, if `file` is what was found at the socket's path.
     async fn look_at(&self, file: Option<Identity>) -> Result<Server, Trouble> {
         if file.is_some() && file == *self.proven.lock().unwrap_or_else(PoisonError::into_inner) {
             return Ok(Server::Answers);
@@ -171,7 +174,7 @@ impl Socket {
         }
     }
 
-    /// The socket's file, or that of the former place if this leads there.
+    /// The socket's file, or that of the former place if the link leads there.
     fn file(&self) -> Result<Option<Identity>, Trouble> {
         let Some(found) = self.metadata(&self.path)? else {
             return Ok(None);
@@ -224,7 +227,7 @@ impl Socket {
             Err(error) => {
                 return match error.kind() {
                     ErrorKind::ConnectionRefused | ErrorKind::NotFound => Ok(Answer::Nobody),
-                    // Too many wait to be let in.
+                    // Too many connections wait to be accepted.
                     ErrorKind::WouldBlock => Ok(Answer::Busy),
                     _ => Err(self.unknown(error)),
                 };
@@ -321,7 +324,7 @@ impl Socket {
 #[derive(Debug, Clone, Copy)]
 enum Answer {
     Process(i32),
-    /// Somebody who did not take the connection, so that it is not known who.
+    /// Somebody who did not accept the connection, so it is not known who.
     Busy,
     Nobody,
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::contract::types::Error;
 use crate::store::{Kept, Unkept};
 
-/// The store of one backend. SQLite works on threads that may wait, never on those of the runtime.
+/// The store of one backend. SQLite works on threads that may block, never on those of the runtime.
 #[derive(Debug, Clone)]
 pub struct Keeper(Option<Arc<Kept>>);
 

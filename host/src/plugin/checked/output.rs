@@ -10,10 +10,10 @@ use crate::text::{ending, short_line};
 
 /// Bytes of pictures and the like in one answer.
 const MEDIA: usize = 2 << 20;
-/// Characters of a media type, a title or an address that stands in the text.
+/// Characters of a media type, a title or an address in the text.
 const NAME: usize = 127;
 
-/// What was promised of a tool's data: where they do not fit, in a line. None: they fit.
+/// What was promised of a tool's data: a line that says where they do not fit, or nothing if they fit.
 pub type Promise = Arc<dyn Fn(&Value) -> Option<String> + Send + Sync>;
 
 /// What an own tool answered.
@@ -23,7 +23,7 @@ pub struct Output {
     pub text: String,
     /// What clients can show beside them.
     pub further: Vec<Content>,
-    /// Its data, a JSON object, or in words what it answered instead.
+    /// Its data, a JSON object, or a description of what it answered instead.
     pub structured: Result<Option<Value>, String>,
     /// It says itself that it failed.
     pub failed: bool,
@@ -31,7 +31,8 @@ pub struct Output {
     pub acted: bool,
 }
 
-/// What an own tool answered, whose data must be what it promised, if it did. Where more is wrong with it, its words stay.
+/// What an own tool answered. Its data must be what it promised, if it promised anything. If something else is wrong
+/// with the answer, its words are kept.
 pub(in crate::plugin) fn output(given: ToolOutput, promise: Option<&Promise>) -> Output {
     let fault = fault(&given);
     let mut content = given.content;
@@ -53,7 +54,7 @@ pub(in crate::plugin) fn output(given: ToolOutput, promise: Option<&Promise>) ->
     }
 }
 
-/// What is wrong with an answer beside its data.
+/// What is wrong with an answer apart from its data.
 fn fault(given: &ToolOutput) -> Option<String> {
     let parts = given.content.len();
     let media = |content: &Content| match content {
@@ -73,19 +74,20 @@ fn fault(given: &ToolOutput) -> Option<String> {
     }
 }
 
-/// `data`, which must be what was promised of it. A call that failed says so in words.
+/// `data`, which must be what was promised. A call that failed reports it in words.
 fn kept(data: Option<Value>, promise: Option<&Promise>, failed: bool) -> Result<Option<Value>, String> {
     let fault = match (&data, promise) {
         (Some(data), Some(promise)) => {
             promise(data).map(|fault| format!("data that does not fit its own schema: {fault}"))
         }
-        (None, Some(_)) if !failed => Some("no data, and its own schema promises some".to_owned()),
+        (None, Some(_)) if !failed => Some("no data, although its own schema promises some".to_owned()),
         _ => None,
     };
     fault.map_or(Ok(data), Err)
 }
 
-/// The words of an answer as one text, and apart from them what clients can show. What they cannot is named in the text.
+/// The words of an answer as one text, and apart from them what clients can show. What they cannot show is named in the
+/// text.
 fn apart(content: Vec<Content>) -> (String, Vec<Content>) {
     let (mut words, mut further) = (Vec::new(), Vec::new());
     for part in content {
@@ -116,7 +118,7 @@ fn is_media_type(text: &str) -> bool {
         .is_some_and(|(kind, name)| is_token(kind) && is_token(name))
 }
 
-/// Whether it is one that a person may be led to.
+/// Whether a person may be sent there.
 fn is_address(text: &str) -> bool {
     let parsed: Result<http::Uri, _> = text.parse();
     text.len() <= ADDRESS

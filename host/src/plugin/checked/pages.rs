@@ -1,4 +1,5 @@
-//! The pages of a list of sessions: each is checked as it comes, so that no more of one list is here than it may have.
+//! The pages of a list of sessions: each is checked as it comes, so that memory never holds more of a list than is
+//! allowed.
 
 use std::collections::HashMap;
 
@@ -24,7 +25,7 @@ impl<T: Weighed> Weighed for Page<T> {
     }
 }
 
-/// What a list has room for.
+/// The room that a list has left.
 #[derive(Clone, Copy)]
 pub(in crate::plugin) struct Room {
     sessions: usize,
@@ -33,7 +34,7 @@ pub(in crate::plugin) struct Room {
     left: usize,
 }
 
-/// A page as far as it can be used.
+/// The usable part of a page.
 pub(in crate::plugin) struct Part {
     listed: Listed<Session>,
     /// The ids of all that it had.
@@ -43,8 +44,8 @@ pub(in crate::plugin) struct Part {
     next: Option<String>,
 }
 
-/// Those sessions of `given` that are in a `wanted` state, as far as there is `room`, with what is `possible` at all. One
-/// that has a fault stays, without what is wrong.
+/// Those sessions of `given` that are in a `wanted` state, while there is `room`, with what is `possible` at all. A
+/// session with a fault stays, without the wrong part.
 pub(in crate::plugin) fn part(given: Page<Session>, wanted: &[State], possible: Verbs, mut room: Room) -> Part {
     let mut sessions = given.items;
     sessions.retain(|session| wanted.is_empty() || wanted.contains(&session.state));
@@ -55,7 +56,7 @@ pub(in crate::plugin) fn part(given: Page<Session>, wanted: &[State], possible: 
     };
     let mut listed = Listed::first(&mut sessions, room.sessions, what);
     room.sessions -= sessions.len();
-    // What is longer is no id, whoever else has it.
+    // A longer text is not an id, even if several sessions have it.
     let ids = sessions.iter().map(|session| &session.id).filter(|id| id.len() <= ID);
     let ids = ids.cloned().collect();
     for one in sessions {
@@ -119,7 +120,7 @@ impl Default for Pages {
 }
 
 impl Pages {
-    /// What there is room for in further pages.
+    /// The room for further pages.
     pub(in crate::plugin) fn room(&self) -> Room {
         self.room
     }
@@ -139,13 +140,13 @@ impl Pages {
         self.pages == 0
     }
 
-    /// The next page could not be had.
+    /// The next page could not be fetched.
     pub(in crate::plugin) fn end(&mut self, why: &Error) {
         let why = in_words(why.clone());
         self.ended = Some(format!("only part of its sessions is known: {why}"));
     }
 
-    /// Adds a page that was checked for the room there is; whether a further one is to be asked for.
+    /// Adds a page that was checked against the room there is. Answers whether to ask for another page.
     pub(in crate::plugin) fn add(&mut self, part: Part) -> bool {
         self.pages += 1;
         self.room = part.room;
@@ -176,11 +177,11 @@ impl Pages {
         self.ended.is_none()
     }
 
-    /// All of it whose ids can be told apart, and the faults of the plugin among what is wrong with it.
+    /// All sessions whose ids are unique, and the faults of the plugin among the errors.
     pub(in crate::plugin) fn into_list(mut self) -> (Listed<Session>, Vec<String>) {
         let mut listed = Listed::default();
         for session in self.listed.items {
-            // Of several with one id nobody can say which is meant.
+            // If several have one id, nobody can say which is meant.
             match self.times.get_mut(&session.id).map(std::mem::take) {
                 Some(1) => listed.items.push(session),
                 Some(0) => {}

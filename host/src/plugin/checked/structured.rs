@@ -1,15 +1,17 @@
-//! The data of an own tool's answer: JSON whose size says little of what it becomes, so its values are counted first.
+//! The data of an own tool's answer: the size of JSON says little about what it becomes, so its values are counted
+//! first.
 
 use serde_json::Value;
 
 /// Bytes of one answer.
 const BYTES: usize = 256 << 10;
-/// Values of one answer. Each takes some 30 bytes here and more where it is written again, however few it was sent as.
+/// Values of one answer. Each takes about 30 bytes here and more when it is written again, even if it was sent in
+/// fewer.
 const VALUES: usize = 32 << 10;
-/// How deep they may lie in each other.
+/// How deep they may be nested.
 const DEPTH: usize = 64;
 
-/// The data in `given`, if there is any. An error says what is there instead. It may take milliseconds.
+/// The data in `given`, if there is any. An error says what is there instead. This may take milliseconds.
 pub(super) fn parse(given: Option<&str>) -> Result<Option<Value>, String> {
     let Some(text) = given else { return Ok(None) };
     if text.len() > BYTES {
@@ -26,8 +28,8 @@ pub(super) fn parse(given: Option<&str>) -> Result<Option<Value>, String> {
     }
 }
 
-/// Whether JSON has no more values than it may, names of fields included, nor deeper ones. Of what is not JSON it says
-/// nothing of use.
+/// Checks that JSON has at most the values, names of fields included, and the depth that it may have. The result means
+/// nothing for text that is not JSON.
 fn within_bounds(text: &str) -> Result<(), String> {
     let (mut depth, mut values) = (0_usize, 0_usize);
     let (mut quoted, mut escaped, mut in_word) = (false, false, false);

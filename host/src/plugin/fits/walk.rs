@@ -5,7 +5,7 @@ use wit_parser::{Function, Resolve, Type, TypeDef, TypeDefKind, TypeOwner};
 
 use super::words::{a, kind_of, kind_of_wit, list, plural, short};
 
-/// Faults of one component that are told: it may be a hostile file.
+/// Faults of one component that are reported: it may be a hostile file.
 const FAULTS: usize = 12;
 
 /// What was found so far on the way through a component.
@@ -24,7 +24,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Keeps a fault, unless it is known: a type is met wherever it is used.
+    /// Keeps a fault, unless it is known: a type is visited wherever it is used.
     pub(super) fn fault(&mut self, fault: String) {
         if self.faults.contains(&fault) {
             return;
@@ -79,7 +79,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// `at`: what is compared, in words, until a type with a name says it better.
+    /// `at`: a description of what is compared, until a named type describes it better.
     fn same(&mut self, at: &str, wanted: &Type, found: &Found) {
         let contract = self.contract;
         let Type::Id(id) = wanted else {
@@ -92,7 +92,7 @@ impl<'a> Walk<'a> {
         match (&definition.kind, found) {
             (TypeDefKind::Type(inner), _) => match (inner, &definition.name) {
                 (Type::Id(_), _) | (_, None) => self.same(at, inner, found),
-                // A name for a primitive says more than each place where it stands.
+                // A name for a primitive says more than each place where it is used.
                 (_, Some(_)) => self.same(&self.called("type", definition, at), inner, found),
             },
             (TypeDefKind::List(wanted), Found::List(found)) => {
@@ -177,13 +177,14 @@ impl<'a> Walk<'a> {
         self.fault(format!("{at} is {here}, and in contract {} {there}", self.version));
     }
 
-    /// The contract's name of a type, such as ``record `session` ``; of one without a name, where it stands.
+    /// The contract's name of a type, such as ``record `session` ``; for one without a name, the place where it is
+    /// used.
     fn called(&self, kind: &str, definition: &TypeDef, at: &str) -> String {
         let Some(name) = &definition.name else {
             return at.to_owned();
         };
         match definition.owner {
-            // What only one capability uses may share its name with another's.
+            // A type that only one capability uses may have the same name as another's.
             TypeOwner::Interface(id) if !self.contract.interfaces[id].functions.is_empty() => {
                 let interface = self.contract.interfaces[id].name.as_deref().unwrap_or_default();
                 format!("{kind} `{interface}.{name}`")

@@ -16,7 +16,7 @@ pub(super) fn short(name: &str) -> String {
     }
 }
 
-/// Names as they stand in a sentence; of many the first, and how many follow.
+/// Names in the form for a sentence; of many, the first ones and the number of the others.
 pub(super) fn list(names: &[&str]) -> String {
     let mut text = String::new();
     for (told, name) in names.iter().enumerate() {
@@ -80,7 +80,7 @@ pub(super) fn kind_of(found: &Found) -> &'static str {
     }
 }
 
-/// What kind of type the contract has, behind all names for it.
+/// What kind of type the contract has, after all names for it are resolved.
 pub(super) fn kind_of_wit(contract: &Resolve, wanted: &Type) -> &'static str {
     match wanted {
         Type::Bool => "bool",

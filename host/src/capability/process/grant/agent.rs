@@ -21,7 +21,7 @@ pub enum BadAgent {
     #[error("a command needs at least two words, since a single one would be given to a shell: write [\"env\", …]")]
     ShortCommand,
     /// A word that is empty or holds a control character.
-    #[error("{0:?} is no word of a command: it is empty or holds a control character")]
+    #[error("{0:?} is not a word of a command: it is empty or holds a control character")]
     Word(String),
     /// An option that is wrong.
     #[error("{reason}")]
@@ -123,7 +123,7 @@ fn starts_with(args: &[String], option: &[Template]) -> bool {
             .all(|(template, arg)| takes_value(template, arg))
 }
 
-/// Whatever the word's expression says, a value must not be empty nor pass for a flag.
+/// Whatever the word's expression says, a value must not be empty or look like a flag.
 fn takes_value(template: &Template, arg: &str) -> bool {
     template.matches(arg)
         && template

@@ -25,10 +25,10 @@ pub enum Reason {
     /// More bytes than any run may have.
     #[error("arguments of {0} bytes are more than the {MAX_ARGUMENT_BYTES} that one run may have")]
     TooLong(usize),
-    /// Nothing stands where a command must.
+    /// There is nothing where a command must be.
     #[error("there is no command at argument {index}")]
     Empty {
-        /// Where the command should have stood.
+        /// Where the command should have been.
         index: usize,
     },
     /// An argument that the program would take for the end of a command.
@@ -54,15 +54,15 @@ pub enum Reason {
         subcommand: String,
         /// The first argument that the closest pattern does not take.
         index: usize,
-        /// That argument; none: the list ended too early.
+        /// That argument; nothing if the list ended too early.
         argument: Option<String>,
     },
     /// A session's name that the grant's words do not take.
-    #[error("{0} is no session name that the pattern `attach` takes")]
+    #[error("{0} is not a session name that the pattern `attach` takes")]
     SessionName(String),
 }
 
-/// `text` as it may stand in a message: at most 60 characters of it, escaped and in quotes.
+/// `text` in a form for a message: at most 60 characters of it, escaped and in quotes.
 pub(super) fn quoted(text: &str) -> String {
     const SHOWN: usize = 60;
     let shown: String = text.chars().take(SHOWN).collect();

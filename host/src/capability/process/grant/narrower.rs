@@ -9,16 +9,16 @@ use regex_automata::{Anchored, MatchKind};
 
 use super::template::split_word;
 
-/// The most bytes of one automaton. Whatever needs more counts as different.
+/// The most bytes of one automaton. What needs more counts as different.
 const LARGEST: usize = 1 << 20;
 /// The most pairs of states that are looked at for two expressions.
 const PAIRS: usize = 100_000;
 
-/// What an argument may be for `@text`: no control characters but tab and newline.
+/// What an argument may be for `@text`: no control characters except tab and newline.
 const TEXT: &str = r"(?:[^\p{Cc}]|[\t\n])*";
 
-/// Whether every argument list that `narrow` takes is one that `wide` takes, each with its words, all as written. Where
-/// that cannot be told, it is not so.
+/// Whether every argument list that `narrow` takes is one that `wide` takes, each with its words, all as written. If
+/// that cannot be told, the answer is no.
 pub fn covers(
     (wide, wide_words): (&[String], &BTreeMap<String, String>),
     (narrow, narrow_words): (&[String], &BTreeMap<String, String>),
@@ -33,8 +33,8 @@ pub fn covers(
     wide.len() == narrow.len() && wide.iter().zip(narrow).all(argument_covers)
 }
 
-/// Whether each text that `narrow` matches as a whole is one that `wide` matches as a whole. Where that cannot be told,
-/// it is not so.
+/// Whether each text that `narrow` matches as a whole is one that `wide` matches as a whole. If that cannot be told,
+/// the answer is no.
 pub fn expression_covers(wide: &str, narrow: &str) -> bool {
     wide == narrow
         || automaton(wide)
@@ -56,7 +56,7 @@ fn expression(written: &str, words: &BTreeMap<String, String>) -> Option<String>
 }
 
 fn automaton(expression: &str) -> Option<dense::DFA<Vec<u32>>> {
-    // Alone first: "a)|(b" would be whole only inside the group, and break out of it.
+    // Alone first: "a)|(b" would be valid only inside the group, and break out of it.
     regex::Regex::new(expression).ok()?;
     let config = dense::Config::new()
         .start_kind(StartKind::Anchored)
@@ -115,7 +115,7 @@ mod tests {
             ("a*", ""),
             ("[^x]+", "[αβγ]+"),
             (TEXT, r"[a-z\n]*"),
-            // Of nothing, all is covered.
+            // If there is nothing, everything is covered.
             ("a", "[a&&b]"),
         ] {
             assert!(expression_covers(wide, narrow), "{wide} {narrow}");
@@ -130,7 +130,7 @@ mod tests {
             (".", r"\n"),
             (TEXT, r"\x1b"),
             (TEXT, r"\u{9b}"),
-            // One that breaks out of its group, and ones that are none or too large.
+            // One that breaks out of its group, and ones that are invalid or too large.
             ("a)|(b", "a"),
             ("[", "a"),
             (r"\w{200}{200}", "a"),

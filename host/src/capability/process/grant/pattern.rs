@@ -5,7 +5,7 @@ use std::fmt;
 use super::agent::AgentCommand;
 use super::template::{BadTemplate, Template, Words};
 
-/// One allowed argument list: literals, `<word>`s, `@text` (one argument without control characters but tab and
+/// One allowed argument list: literals, `<word>`s, `@text` (one argument without control characters except tab and
 /// newline) and, last, `@agent` (an agent's command with its options).
 #[derive(Debug, Clone)]
 pub struct Pattern {
@@ -17,7 +17,7 @@ pub struct Pattern {
 /// A pattern that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum BadPattern {
-    /// A list of nothing.
+    /// An empty list.
     #[error("an empty list allows nothing: name the arguments, or leave the list out")]
     Empty,
     /// `@agent` before the end.
@@ -26,7 +26,7 @@ pub enum BadPattern {
     /// A marker that does not exist.
     #[error("{0:?} means nothing here: there are \"@text\" and \"@agent\"")]
     UnknownMarker(String),
-    /// A marker where only literals and words may stand.
+    /// A marker where only literals and words are allowed.
     #[error("\"@text\" and \"@agent\" mean nothing here: write literals and <word>s")]
     Marker,
     /// An argument that is wrong by itself.
@@ -41,7 +41,7 @@ enum Argument {
 }
 
 impl Pattern {
-    /// Reads a pattern as it stands in the configuration.
+    /// Reads a pattern as it is written in the configuration.
     ///
     /// # Errors
     /// A [`BadPattern`] that says what is wrong with it.
@@ -79,7 +79,7 @@ impl Pattern {
         Ok(pattern)
     }
 
-    /// The arguments as they stand in the configuration.
+    /// The arguments as they are written in the configuration.
     pub fn written(&self) -> &[String] {
         &self.written
     }

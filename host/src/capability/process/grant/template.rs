@@ -12,7 +12,7 @@ pub struct Words(BTreeMap<String, Arc<Regex>>);
 /// A word that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum BadWord {
-    /// A name that could not stand between `<` and `>`.
+    /// A name that cannot be written between `<` and `>`.
     #[error("a word's name has only a-z, 0-9 and _, and begins with a letter")]
     Name,
     /// An expression that does not compile.
@@ -57,7 +57,7 @@ impl Words {
             expression: expression.to_owned(),
             cause: Box::new(cause),
         };
-        // Compiled alone first: "a)|(b" would be whole only inside the anchored group, and break out of it.
+        // Compiled alone first: "a)|(b" would be valid only inside the anchored group, and break out of it.
         Regex::new(expression).map_err(bad)?;
         let anchored = Regex::new(&format!(r"\A(?:{expression})\z")).map_err(bad)?;
         self.0.insert(name.to_owned(), Arc::new(anchored));
@@ -86,7 +86,7 @@ pub(super) enum Template {
 }
 
 impl Template {
-    /// Reads an argument as it stands in the configuration.
+    /// Reads an argument as it is written in the configuration.
     pub(super) fn parse(written: &str, words: &Words) -> Result<Template, BadTemplate> {
         let Some((before, name, after)) = split_word(written) else {
             return Ok(Template::Literal(written.to_owned()));
@@ -108,7 +108,7 @@ impl Template {
         }
     }
 
-    /// What stands in `arg` where this template has its word.
+    /// The part of `arg` where this template has its word.
     pub(super) fn value<'a>(&self, arg: &'a str) -> Option<&'a str> {
         match self {
             Template::Literal(_) => None,
@@ -125,7 +125,7 @@ impl Template {
     }
 }
 
-/// Parts `text` at its first `<word>`: what is before it, its name, what is after it.
+/// Splits `text` at its first `<word>`: what is before it, its name, what is after it.
 pub(super) fn split_word(text: &str) -> Option<(&str, &str, &str)> {
     text.match_indices('<').find_map(|(at, _)| {
         let (name, after) = text[at + 1..].split_once('>')?;

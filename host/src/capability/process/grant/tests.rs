@@ -466,7 +466,7 @@ fn attaches_to_a_session_by_its_name_or_number_only() {
     );
     assert!(
         grant.attach_args("$7").unwrap().is_ok(),
-        "a session whose name is no id"
+        "a session whose name is not an id"
     );
     for name in ["", "-a", "a;", "a\n", "#(x)", "a b", "$", "=a", "a:"] {
         let denial = grant.attach_args(name).unwrap().unwrap_err();

@@ -1,5 +1,5 @@
-//! Where a program's socket was in an earlier berth: whether its server still lives there, and the link by which that one
-//! goes on being used.
+//! Where a program's socket was in an earlier berth: whether its server still lives there, and the link by which that
+//! server is still used.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -9,7 +9,7 @@ use std::path::Path;
 use super::Socket;
 use crate::peer;
 
-/// What becomes of a server that still has its socket where that was before.
+/// What is done with a server whose socket is still at the former place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Former {
     /// There is none.
@@ -21,12 +21,12 @@ pub enum Former {
 }
 
 impl Socket {
-    /// Where it was before, if the operator says so.
+    /// Where it was before, if the operator configured that.
     pub fn former_path(&self) -> Option<&Path> {
         self.terms.former.as_deref()
     }
 
-    /// What is at the former place, judged without changing anything.
+    /// What is at the former place, checked without changing anything.
     ///
     /// # Errors
     /// If the system does not tell which sockets there are.
@@ -35,8 +35,8 @@ impl Socket {
         join(tokio::task::spawn_blocking(move || this.judge_former()).await)
     }
 
-    /// Lets this socket lead to a server at the former place, or no longer. Only for the owner of the data directory,
-    /// before any run.
+    /// Makes this socket lead to a server at the former place, or stop doing so. Only for the owner of the data
+    /// directory, before any run.
     ///
     /// # Errors
     /// If the link cannot be made or removed, or as [`Socket::former`].
@@ -81,7 +81,7 @@ impl Socket {
         })
     }
 
-    /// Whether a link to the former place stands here.
+    /// Whether there is a link to the former place here.
     pub(super) fn is_link(&self) -> bool {
         let target = fs::read_link(&self.path).ok();
         target.is_some() && target == self.terms.former
