@@ -1,5 +1,5 @@
-//! The configuration: the operator's `config.toml` over the shipped one, checked as texts, plain data. Nothing here asks the disk or the
-//! environment; `assemble` finds what is named. Every error says file, line, key and fix.
+//! The configuration: the operator's `config.toml` over the shipped one, checked as texts, plain data. Nothing here
+//! reads the disk or the environment; `assemble` finds what is named. Every error says file, line, key and fix.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -41,15 +41,15 @@ pub use surroundings::{Installation, Surroundings};
 pub use values::is_name;
 pub(crate) use values::is_variable;
 
-/// The configuration that the binary carries. The operator's own lies over it.
+/// The configuration that the binary carries. The operator's own is laid over it.
 pub const SHIPPED: &str = include_str!("../../config.toml");
 
-/// All that the operator chose.
+/// Everything that the operator chose.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The operator's file; none: the shipped configuration alone.
+    /// The operator's file; without it there is only the shipped configuration.
     pub file: Option<PathBuf>,
-    /// Where all of it stands, for errors about what is found later.
+    /// Where everything is written, for errors about what is found later.
     pub top: At,
     /// The listener and berth's own places.
     pub server: Server,
@@ -63,7 +63,7 @@ pub struct Config {
     pub agents: BTreeMap<String, Agent>,
     /// The backends by name; there is at least one.
     pub backends: BTreeMap<String, Backend>,
-    /// The backend that is meant when a call names none; it is one of `backends`.
+    /// The backend that is used when a call does not name one; it is one of `backends`.
     pub default_backend: String,
 }
 
@@ -74,9 +74,9 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Where the world reaches this server, as an origin (`https://name` or `https://name:port`), if it does.
     pub public_url: Option<String>,
-    /// The certificate that the listener shows; none: it speaks plain HTTP.
+    /// The certificate that the listener shows; without one it speaks plain HTTP.
     pub tls: Option<Tls>,
-    /// Proxies whose word on a client's address counts.
+    /// Proxies that are believed about a client's address.
     pub trusted_proxies: Vec<IpAddr>,
     /// Users of this machine whose proxies may be at these addresses, beside root and this one.
     pub proxy_users: Vec<User>,
@@ -156,11 +156,11 @@ pub struct Agent {
     pub words: BTreeMap<String, String>,
     /// The groups of arguments that may follow `command`, by name.
     pub options: BTreeMap<String, Vec<String>>,
-    /// The plugin's built-in knowledge of this agent to use, where it is not the one of the agent's name.
+    /// The plugin's built-in knowledge to use for this agent, if its name is not the agent's name.
     pub profile: Option<String>,
     /// Changes to that knowledge; only the plugin understands them.
     pub signs: Option<serde_json::Value>,
-    /// Commands that tell how it is, such as its version and whether it is logged in, for `berth doctor`.
+    /// Commands for `berth doctor`, which show its version and whether it is logged in, for example.
     pub doctor: Vec<Question>,
     /// What `@agent` takes for this agent: `command` and `options`, compiled.
     pub granted: AgentCommand,
@@ -194,7 +194,7 @@ pub struct Backend {
     pub guest_env: Vec<String>,
     /// The programs that it may run, by the name that its plugin uses.
     pub programs: BTreeMap<String, Program>,
-    /// Own tools of the plugin that only read, though every own tool else counts as control.
+    /// Own tools of the plugin that only read. Every other own tool counts as control.
     pub read_tools: Vec<String>,
     /// Whether a prompt that asks to trust a directory may be answered by a client.
     pub remote_trust: bool,
@@ -232,8 +232,8 @@ pub struct Limits {
 }
 
 impl Config {
-    /// Reads and checks what `layers` make together. Relative paths start at the folder of the operator's file, or at the
-    /// home directory where there is none.
+    /// Reads and checks what `layers` make together. Relative paths start at the folder of the operator's file, or at
+    /// the home directory if there is no file.
     ///
     /// # Errors
     /// The first thing that is wrong, with the file or "the shipped config.toml", line, key and fix.
@@ -247,7 +247,7 @@ impl Config {
         sections.check(top, file, around, layers.folder(around))
     }
 
-    /// `error` with the way out where the configuration holds only with what waits to be accepted.
+    /// `error` with a hint if the configuration is valid only with what waits to be accepted.
     fn hint(error: ConfigError, layers: &Layers<'_>, around: &Surroundings<'_>) -> ConfigError {
         let waits = !matches!(layers.accepted, Accepted::Whole);
         if !waits || Self::check(&layers.when_accepted(), around).is_err() {
@@ -255,7 +255,8 @@ impl Config {
         }
         ConfigError {
             message: format!(
-                "{}; or accept what is shipped, with which it holds: see `berth config diff`, then run `berth config accept`",
+                "{}; or accept what is shipped, which makes it valid: see `berth config diff`, then run \
+                 `berth config accept`",
                 error.message
             ),
             ..error

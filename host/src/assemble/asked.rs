@@ -1,4 +1,4 @@
-//! What a plugin asks for, held against what its backend is granted.
+//! Compares what a plugin asks for with what its backend is granted.
 
 use std::path::PathBuf;
 
@@ -8,14 +8,14 @@ use super::granted::Granted;
 use crate::capability::process::grant::{Grant, Pattern};
 use crate::text;
 
-/// Lines that are told.
+/// Lines that are shown.
 const LINES: usize = 20;
 /// Characters of one.
 const LINE: usize = 300;
 
 impl Granted {
-    /// What of `asked`, the keys of a `[backends.NAME]` table, this backend is not granted: a line each, which begins with
-    /// the key. `asked` may be hostile; what has another form than that key takes is not granted either.
+    /// What this backend is not granted of `asked`, the keys of a `[backends.NAME]` table: one line for each, which
+    /// begins with the key. `asked` may be hostile; a value whose form is wrong for its key is not granted either.
     pub fn not_granted(&self, asked: &Map<String, Value>) -> Vec<String> {
         let mut missing = Missing::default();
         for (key, value) in asked {
@@ -33,7 +33,7 @@ impl Granted {
                 }),
                 "remote_trust" => missing.one(key, value, !self.written.remote_trust && *value != Value::Bool(false)),
                 "programs" => self.programs_missing(value, &mut missing),
-                // Bounds and files are the operator's to choose.
+                // The operator chooses bounds and files.
                 "limits" | "env_file" => {}
                 _ => missing.one(key, value, true),
             }
@@ -114,7 +114,7 @@ struct Missing {
 }
 
 impl Missing {
-    /// Each entry of `asked`, a list of texts, that `is_granted` does not take.
+    /// Each entry of `asked`, a list of texts, that `is_granted` refuses.
     fn all_of(&mut self, key: &str, asked: &Value, is_granted: impl Fn(&str) -> bool) {
         match asked.as_array() {
             None => self.one(key, asked, true),

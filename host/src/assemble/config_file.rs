@@ -11,13 +11,13 @@ use crate::config::ConfigError;
 /// The largest configuration that is read, in bytes.
 const LARGEST: u64 = 1 << 20;
 
-/// The file that applies: the one asked for, else the user's own in `folder` where there is one.
+/// The file that applies: the one asked for, otherwise the user's own in `folder` if there is one.
 pub(super) fn choose(asked: Option<&Path>, folder: &Path) -> Result<Option<PathBuf>, ConfigError> {
     let own = place(asked, folder)?;
     if asked.is_some() {
         return Ok(Some(own));
     }
-    // A link to nowhere is a mistake to be told, so links are not followed here.
+    // A link to nowhere is a mistake to report, so links are not followed here.
     match own.symlink_metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         _ => Ok(Some(own)),
@@ -32,13 +32,13 @@ pub(super) fn place(asked: Option<&Path>, folder: &Path) -> Result<PathBuf, Conf
     }
 }
 
-/// Writes a file that is not there yet, for this user alone.
+/// Writes a file that does not exist yet, for this user alone.
 pub(super) fn write_new(path: &Path, text: &str) -> Result<(), ConfigError> {
     let wrong = |error: io::Error| {
         ConfigError::whole(
             path.display(),
             match error.kind() {
-                io::ErrorKind::AlreadyExists => "it is there already, and stays as it is: edit it".to_owned(),
+                io::ErrorKind::AlreadyExists => "it exists already, and stays as it is: edit it".to_owned(),
                 _ => format!("it cannot be written ({error}): correct the path or its permissions"),
             },
         )
@@ -71,7 +71,7 @@ pub(super) fn read(path: &Path) -> Result<String, ConfigError> {
         ))
     };
     if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
-        return Err(wrong("it is no regular file: name one".to_owned()));
+        return Err(wrong("it is not a regular file: name one".to_owned()));
     }
     trusted_path::check(path).map_err(wrong)?;
     let file = std::fs::File::open(path).map_err(unreadable)?;

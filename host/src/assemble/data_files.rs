@@ -63,8 +63,8 @@ pub fn socket(grant: &Grant, data: &DataDirectory) -> anyhow::Result<Option<Sock
     Ok(Some(Socket::new(path, terms.clone())))
 }
 
-/// Goes on using the servers that have their socket where it was before, and logs the ones of which that is not
-/// possible. Only the owner of the data directory does this, before any program runs.
+/// Continues to use the servers whose socket is where it was before, and logs those for which that is not possible.
+/// Only the owner of the data directory does this, before any program runs.
 pub async fn follow_former_sockets(setup: &Setup, data: &DataDirectory) -> anyhow::Result<()> {
     for grant in setup.backends.values().flat_map(|backend| backend.programs.values()) {
         let Some(socket) = socket(grant, data)? else { continue };
@@ -85,7 +85,7 @@ pub async fn follow_former_sockets(setup: &Setup, data: &DataDirectory) -> anyho
     Ok(())
 }
 
-/// What is the matter with the sessions of a server that is [`Former::Apart`] for the reason `why`, and what to do.
+/// What is wrong with the sessions of a server that is [`Former::Apart`] for the reason `why`, and what to do.
 pub fn left_apart(grant: &Grant, data: &DataDirectory, why: &str) -> anyhow::Result<(String, String)> {
     let terms = grant.socket.clone().unwrap_or_default();
     let former = terms.former.unwrap_or_default();

@@ -1,4 +1,4 @@
-//! A backend's `env_file`: variables, such as secrets, that stand in a file only its owner can read.
+//! A backend's `env_file`: variables, such as secrets, in a file that only its owner can read.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -20,13 +20,13 @@ const LARGEST: u64 = 64 * 1024;
 /// The variables of one file.
 #[derive(Clone, PartialEq, Eq)]
 pub struct EnvFile {
-    /// Where it lies.
+    /// Its path.
     pub path: PathBuf,
     /// Names and values, in the file's order. Values are secrets: they belong in a child's environment and nowhere else.
     pub variables: Vec<(String, String)>,
 }
 
-/// Why a file is not taken. Never shows a value.
+/// Why a file is refused. It never shows a value.
 #[derive(Debug, thiserror::Error)]
 enum BadEnvFile {
     #[error("{} is a link: name the file itself", path.display())]
@@ -36,7 +36,7 @@ enum BadEnvFile {
         path.display(), shell::word(path)
     )]
     Unreadable { path: PathBuf, cause: io::Error },
-    #[error("{} is no regular file: name one", path.display())]
+    #[error("{} is not a regular file: name one", path.display())]
     NotRegular { path: PathBuf },
     #[error("{} belongs to another user: `chown` it to the user that runs berth", path.display())]
     Foreign { path: PathBuf },
@@ -53,7 +53,7 @@ enum BadEnvFile {
 }
 
 impl EnvFile {
-    /// Reads the file that stands at `at`, which must not lie where the system's own files are.
+    /// Reads the file named at `at`, which must not be where the system's own files are.
     pub(super) fn find(path: &Path, at: &At) -> Result<EnvFile, ConfigError> {
         let file = EnvFile::read(path).map_err(|error| at.error(error))?;
         if let Some(fault) = path.canonicalize().ok().and_then(|real| system::own_fault(&real)) {
@@ -65,7 +65,7 @@ impl EnvFile {
         }
     }
 
-    /// Reads lines of `NAME=value`; empty lines and those that begin with `#` are passed over. The value is all that
+    /// Reads lines of `NAME=value`; empty lines and those that begin with `#` are ignored. The value is all that
     /// follows the first `=`.
     fn read(path: &Path) -> Result<EnvFile, BadEnvFile> {
         let text = read_private(path)?;
@@ -91,8 +91,8 @@ impl fmt::Debug for EnvFile {
     }
 }
 
-/// The text of a file that is checked by its open descriptor, so that it cannot be exchanged after the check. Opening
-/// does not wait, since a FIFO would make it wait for ever.
+/// The text of a file that is checked by its open descriptor, so that it cannot be replaced after the check. Opening
+/// does not wait, because a FIFO would make it wait for ever.
 fn read_private(path: &Path) -> Result<String, BadEnvFile> {
     let unreadable = |cause: io::Error| BadEnvFile::Unreadable {
         path: path.to_owned(),
@@ -140,16 +140,16 @@ fn parse(text: &str) -> Result<Vec<(String, String)>, (usize, &'static str)> {
 }
 
 fn variable(line: &str) -> Result<(&str, &str), &'static str> {
-    let (name, value) = line.split_once('=').ok_or("this is no variable: write NAME=value")?;
+    let (name, value) = line.split_once('=').ok_or("this is not a variable: write NAME=value")?;
     if !is_variable(name) {
-        return Err("what stands before = is no variable's name: write NAME=value, without export or spaces");
+        return Err("the text before = is not a variable's name: write NAME=value, without export or spaces");
     }
     if value.contains('\0') {
         return Err("the value holds a NUL: remove it");
     }
     let quoted = |quote: char| value.len() > 1 && value.starts_with(quote) && value.ends_with(quote);
     if quoted('"') || quoted('\'') {
-        return Err("the value stands in quotes, which would become part of it: remove them");
+        return Err("the value is in quotes, which would become part of it: remove them");
     }
     Ok((name, value))
 }

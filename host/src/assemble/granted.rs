@@ -10,12 +10,12 @@ use super::{directories, plugin_file};
 use crate::capability::process::grant::Grant;
 use crate::config::{At, Backend, ConfigError};
 
-/// A backend: what is written of it, and what was found of that.
+/// A backend: what is written about it, and what was found of that.
 #[derive(Debug, Clone)]
 pub struct Granted {
     /// Its table.
     pub written: Backend,
-    /// The only directories in which its programs start and its files lie. Absolute, without links, existing.
+    /// The only directories in which its programs start and its files are. Absolute, without links, existing.
     pub directories: Vec<PathBuf>,
     /// Further variables that its programs get, such as secrets.
     pub env_file: Option<EnvFile>,

@@ -1,5 +1,5 @@
-//! From a configuration to a running whole: what it names is found on this machine, and then its backends are started and
-//! merged.
+//! From a configuration to a running whole: finds on this machine what it names, then starts its backends and merges
+//! them.
 
 mod asked;
 mod bring_up;

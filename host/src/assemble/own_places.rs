@@ -1,4 +1,5 @@
-//! berth's own files must not lie where a backend's programs may write: who can write those can grant anything.
+//! berth's own files must not be where a backend's programs may write: whoever can write those files can grant
+//! anything.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -70,7 +71,7 @@ fn files_of(backend: &Granted) -> Vec<OwnPlace> {
     files
 }
 
-/// Who can write either a link or what it leads to decides what is read.
+/// Whoever can write a link, or what it leads to, decides what is read.
 fn link_and_target(what: &'static str, path: &Path) -> [OwnPlace; 2] {
     let beside = match (path.parent(), path.file_name()) {
         (Some(parent), Some(name)) => real(parent).join(name),

@@ -1,4 +1,4 @@
-//! Programs of this machine: where each is that a configuration names.
+//! Programs of this machine: where to find each one that a configuration names.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -26,7 +26,7 @@ impl SearchPath {
         }
     }
 
-    /// The absolute path of the first program of this name. Folders that depend on the current directory are passed over.
+    /// The absolute path of the first program of this name. Folders that depend on the current directory are ignored.
     pub fn first(&self, name: &str) -> Option<PathBuf> {
         std::env::split_paths(&self.0)
             .filter(|folder| folder.is_absolute())
@@ -65,7 +65,7 @@ fn missing(sought: &Sought, at: &At) -> ConfigError {
     ))
 }
 
-/// Whether the program that `agent` needs is there.
+/// Whether the program that `agent` needs exists.
 pub(super) fn is_installed(agent: &Agent, search: &SearchPath) -> bool {
     agent
         .requires

@@ -11,14 +11,14 @@ use crate::capability::process::grant::AgentCommand;
 use crate::config::{Agent, Audit, Change, Config, ConfigError, Installation, Layers, OAuth, Server, Tools};
 use crate::machine::OwnPlace;
 
-/// All that berth runs by.
+/// Everything that berth runs with.
 #[derive(Debug, Clone)]
 pub struct Setup {
-    /// The operator's file; none: the shipped configuration alone.
+    /// The operator's file; without it there is only the shipped configuration.
     pub file: Option<PathBuf>,
-    /// What is shipped and does not count before the operator accepts it.
+    /// What is shipped but does not count before the operator accepts it.
     pub waiting: Vec<Change>,
-    /// Whether the whole of what is shipped counts because nothing was accepted and there was no file before.
+    /// Whether the whole shipped configuration counts because nothing was accepted and there was no file before.
     pub is_first_start: bool,
     /// The listener and berth's own places.
     pub server: Server,
@@ -34,21 +34,21 @@ pub struct Setup {
     pub agents: BTreeMap<String, Agent>,
     /// The backends by name; there is at least one.
     pub backends: BTreeMap<String, Granted>,
-    /// The backend that is meant when a call names none; it is one of `backends`.
+    /// The backend that is used when a call does not name one; it is one of `backends`.
     pub default_backend: String,
-    /// The agents whose program was found, or that need none.
+    /// The agents whose program was found, or that do not need one.
     installed: BTreeSet<String>,
 }
 
 impl Setup {
     /// Reads the configuration, and finds what it names: what was accepted of the shipped one, and over it `path`, or
-    /// `berth/config.toml` in the user's configuration directory (`$XDG_CONFIG_HOME` or `~/.config`) where that is there.
+    /// `berth/config.toml` in the user's configuration directory (`$XDG_CONFIG_HOME` or `~/.config`) if that exists.
     /// The current directory is never looked at.
     ///
     /// # Errors
     /// The first thing that is wrong, with file, line, key and fix. A file that others could have written, or that
-    /// lies in a directory which a backend may write, is refused too; and so is all where it cannot be known what was
-    /// accepted.
+    /// lies in a directory which a backend may write, is refused too. Everything is refused if it cannot be known what
+    /// was accepted.
     pub fn load(path: Option<&Path>, installation: &Installation<'_>) -> Result<Self, ConfigError> {
         let texts = Texts::find(path, *installation)?;
         if let Some(damage) = texts.damage() {
@@ -65,7 +65,7 @@ impl Setup {
         })
     }
 
-    /// The same of `text` alone, as if it stood in the file `path`.
+    /// The same for `text` alone, as if it were the file `path`.
     ///
     /// # Errors
     /// As [`Self::load`].
@@ -103,7 +103,7 @@ impl Setup {
         Ok(setup)
     }
 
-    /// What no granted directory may hold: data, cache, and whatever decides what is granted.
+    /// What no granted directory may hold: data, cache, and everything that decides what is granted.
     pub fn own_places(&self) -> Vec<OwnPlace> {
         own_places::own(self.file.as_deref(), &self.server, &self.backends)
     }

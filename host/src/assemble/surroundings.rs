@@ -1,10 +1,10 @@
-//! This process's user, and where that user's files lie.
+//! This process's user, and where that user's files are.
 
 use etcetera::BaseStrategy;
 
 use crate::config::{ConfigError, Installation, Surroundings};
 
-/// What this process reads a configuration against.
+/// The surroundings for which this process reads a configuration.
 pub(super) fn of_process(installation: Installation<'_>) -> Result<Surroundings<'_>, ConfigError> {
     let homeless = |_| ConfigError::whole("environment", "there is no home directory: set HOME");
     let xdg = etcetera::base_strategy::Xdg::new().map_err(homeless)?;

@@ -9,7 +9,7 @@ use crate::store::{self, AcceptedText, DataDirectory};
 /// The operator's text, and what was accepted of the shipped one.
 #[derive(Debug)]
 pub struct Texts<'a> {
-    /// The operator's file; none: there is none.
+    /// The operator's file, if there is one.
     pub file: Option<PathBuf>,
     yours: String,
     accepted: Result<Option<AcceptedText>, store::Error>,
@@ -21,7 +21,7 @@ impl<'a> Texts<'a> {
     /// (`$XDG_CONFIG_HOME` or `~/.config`), and what was accepted of the shipped configuration.
     ///
     /// # Errors
-    /// If the file is not there though `path` names it, does not parse, or others could have written it.
+    /// If `path` names a file that does not exist, the file does not parse, or others could have written it.
     pub fn find(path: Option<&Path>, installation: Installation<'a>) -> Result<Self, ConfigError> {
         let around = surroundings::of_process(installation)?;
         let file = config_file::choose(path, &around.config)?;
@@ -37,7 +37,7 @@ impl<'a> Texts<'a> {
         Ok(texts)
     }
 
-    /// What they make together. Where it cannot be known what was accepted, nothing is.
+    /// What they make together. If it cannot be known what was accepted, nothing counts as accepted.
     pub fn layers(&self) -> Layers<'_> {
         let accepted = match &self.accepted {
             Ok(Some(accepted)) => Accepted::As(Written {
@@ -62,17 +62,17 @@ impl<'a> Texts<'a> {
         self.accepted.as_ref().err()
     }
 
-    /// Whether nothing was ever accepted, and there is no file from before: then the whole of what is shipped counts.
+    /// Whether nothing was ever accepted, and there is no earlier file: then the whole shipped configuration counts.
     pub fn is_first_start(&self) -> bool {
         self.file.is_none() && matches!(self.accepted, Ok(None))
     }
 
-    /// What the configuration is read against.
+    /// The surroundings for which the configuration is read.
     pub fn around(&self) -> &Surroundings<'a> {
         &self.around
     }
 
-    /// Whether the operator lets sessions do all.
+    /// Whether the operator lets sessions do everything.
     ///
     /// # Errors
     /// A text that does not parse.
@@ -84,7 +84,7 @@ impl<'a> Texts<'a> {
         Ok(server.and_then(toml::Value::as_bool) == Some(true))
     }
 
-    /// Keeps the whole of what is shipped as accepted.
+    /// Keeps the whole shipped configuration as accepted.
     ///
     /// # Errors
     /// If the data directory cannot be used.
@@ -93,7 +93,8 @@ impl<'a> Texts<'a> {
         Ok(accept_shipped(&DataDirectory::open(&data, &cache)?)?)
     }
 
-    /// The operator alone says where data lies: what was accepted of the shipped configuration is looked up there.
+    /// Only the operator's file says where the data is: what was accepted of the shipped configuration is looked up
+    /// there.
     fn places(&self) -> Result<(PathBuf, PathBuf), ConfigError> {
         let yours = Layers {
             accepted: Accepted::Nothing,
@@ -103,7 +104,7 @@ impl<'a> Texts<'a> {
     }
 }
 
-/// Keeps the whole of what is shipped as accepted in `data`.
+/// Keeps the whole shipped configuration as accepted in `data`.
 ///
 /// # Errors
 /// If it cannot be written there.
@@ -111,7 +112,7 @@ pub fn accept_shipped(data: &DataDirectory) -> Result<(), store::Error> {
     data.accept(SHIPPED)
 }
 
-/// Writes `text` as the operator's first configuration: to `path`, or where it is looked for. Answers its place.
+/// Writes `text` as the operator's first configuration: to `path`, or where it is looked for. Returns its place.
 ///
 /// # Errors
 /// If there is one already, it cannot be written, or others could replace it there.

@@ -8,18 +8,18 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::shell;
 
-/// In a folder with this bit everybody's files are their own: others neither rename nor remove them (chmod(1)).
+/// In a folder with this bit everybody's files are their own: others can neither rename nor remove them (chmod(1)).
 const STICKY: u32 = 0o1000;
 
 /// The most links that are followed, as systems do.
 const LINKS: usize = 40;
 
 /// Looks at each folder, each link and the end of the absolute `path`: all must belong to this user or root, and nobody
-/// else may write them. Of a folder that all share, such as `/tmp`, its sticky bit is enough.
+/// else may write them. For a folder that all users share, such as `/tmp`, the sticky bit is enough.
 ///
 /// # Errors
-/// The path that is wrong, what is wrong with it, and the command that fixes it. Where something cannot be looked at,
-/// that.
+/// The path that is wrong, what is wrong with it, and the command that fixes it. If something cannot be looked at, that
+/// is the error.
 pub(super) fn check(path: &Path) -> Result<(), String> {
     let mut ahead: VecDeque<OsString> = names(path);
     let mut here = PathBuf::from("/");
@@ -108,7 +108,7 @@ fn fault(found: &Metadata, user: u32) -> Option<Fault> {
     if found.uid() != 0 && found.uid() != user {
         return Some(Fault::Owner);
     }
-    // The mode of a link means nothing: who may write its folder may replace it.
+    // The mode of a link means nothing: whoever may write its folder may replace it.
     let shared = found.is_dir() && found.mode() & STICKY != 0;
     (!found.is_symlink() && !shared && found.mode() & 0o022 != 0).then_some(Fault::Writers)
 }
@@ -218,7 +218,8 @@ mod tests {
         let (_root, path) = place();
         let folder = path.join("conf");
         let own = folder.metadata().unwrap().uid();
-        // Only root can give a folder away; for anybody else, their own is what another user finds.
+        // Only root can give a folder away; for other users of this test, their own folder takes the place of another
+        // user's.
         let user = match own {
             0 => std::os::unix::fs::chown(&folder, Some(4711), None).map(|()| 0).unwrap(),
             own => own + 1,

@@ -2,10 +2,10 @@
 
 use crate::config::{At, ConfigError, User};
 
-/// Where the system lists its users. Users of a directory service are not there, and can be named by number.
+/// Where the system lists its users. Users of a directory service are not in it, and can be named by number.
 const USERS: &str = "/etc/passwd";
 
-/// The numbers of the users that stand in the list at `at`.
+/// The numbers of the users in the list at `at`.
 pub(super) fn find(written: &[User], at: &At) -> Result<Vec<u32>, ConfigError> {
     let known = match written.is_empty() {
         true => String::new(),

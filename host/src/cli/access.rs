@@ -13,19 +13,19 @@ use super::print;
 /// Opens the records. Each of those commands comes through here first, before it asks for or changes anything.
 pub(crate) fn open(setup: &Setup) -> anyhow::Result<AccessRecords> {
     let data = DataDirectory::open(&setup.server.data, &setup.server.cache)?;
-    // What could not be recorded afterwards is better refused.
+    // It is better to refuse what could not be recorded afterwards.
     data.audit(setup.audit.sync)?.try_writing()?;
     Ok(data.access()?)
 }
 
-/// Records what the operator has done here. It comes before the command says that it is done. What was done is told
-/// even if that begins to fail now, with a note of it.
+/// Records what the operator has done here, before the command says that it is done. If recording fails now, the
+/// command still reports what was done, with a note.
 pub(crate) fn record(setup: &Setup, event: Event, detail: &str) {
     let entry = Entry::at_door(event, Principal::local().id(), detail);
     if let Err(error) = append(setup, entry) {
         let error = anyhow::Error::from(error);
         print::note(&format!(
-            "This was done, and could not be recorded: {}",
+            "This was done, but could not be recorded: {}",
             print::causes(&error)
         ));
     }
@@ -36,8 +36,8 @@ fn append(setup: &Setup, entry: Entry) -> Result<Head, store::Error> {
     data.audit(setup.audit.sync)?.append(&[entry])
 }
 
-/// Waits until a server that runs has seen what was revoked, so that the command's word holds when it is read.
-pub(crate) fn wait_until_heeded() {
+/// Waits until a server that runs has seen what was revoked, so that the command's message is true when it is read.
+pub(crate) fn wait_until_noticed() {
     thread::sleep(AccessRecords::NOTICED_WITHIN);
 }
 

@@ -21,7 +21,7 @@ pub(crate) struct Options {
 
 pub(crate) async fn run(setup: &Setup, options: Options, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
     if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
-        bail!("attach opens a session in a terminal, and this is none; berth call get_logs reads one without");
+        bail!("attach needs a terminal, and this is not one; berth call get_logs reads a session without a terminal");
     }
     let found = find(setup, &options.name, &shutdown).await?;
     let (backend, id) = found

@@ -17,7 +17,7 @@ use super::print;
 
 /// How often new entries are looked for.
 const POLL: Duration = Duration::from_millis(200);
-/// What a table shows of an entry, and how wide that is where rows come one by one.
+/// What a table shows of an entry, and its width when rows come one by one.
 const COLUMNS: [(&str, usize); 7] = [
     ("when", 24),
     ("who", 24),
@@ -39,13 +39,13 @@ pub(crate) struct Options {
 
 #[derive(clap::Subcommand)]
 enum Command {
-    /// Recompute the record's seals, and print where it ends
+    /// Compute the record's seals again, and print where it ends
     Verify {
         /// A head that was kept: the record must still hold that entry as it was
         #[arg(long, value_name = "SEQ:SEAL")]
         expect: Option<Head>,
     },
-    /// Remove the oldest entries, and leave one in their place that says so
+    /// Remove the oldest entries, and leave one in their place that records this
     Prune {
         /// Entries that began before: 90d, 2026-01-31, or "2026-01-31 08:00:00" (UTC)
         #[arg(long, value_name = "AGE|DATE", value_parser = moment)]
@@ -58,25 +58,25 @@ enum Command {
 
 #[derive(clap::Args)]
 struct Show {
-    /// Only what began since: 2h, 30d, 2026-01-31, or "2026-01-31 08:00:00" (UTC)
+    /// Only entries that began since: 2h, 30d, 2026-01-31, or "2026-01-31 08:00:00" (UTC)
     #[arg(long, value_name = "AGE|DATE", value_parser = moment)]
     since: Option<SystemTime>,
-    /// Only who is called so, or begins so, such as app:Claude
+    /// Only entries of callers whose name begins with this, such as app:Claude
     #[arg(long, value_name = "WHO")]
     principal: Option<String>,
     /// Only calls of this tool, or this event, such as login-failed
     #[arg(long)]
     tool: Option<String>,
-    /// Only what went to this backend
+    /// Only calls to this backend
     #[arg(long)]
     backend: Option<String>,
-    /// Only what came to this: ok, failed, refused, gone, fault, cut-off or under-way
+    /// Only entries with this outcome: ok, failed, refused, gone, fault, cut-off or under-way
     #[arg(long)]
     outcome: Option<Outcome>,
     /// How many entries, the newest; 0 for all
     #[arg(long, default_value_t = 50, value_name = "N")]
     limit: u32,
-    /// Go on with new entries, until Ctrl-C
+    /// Continue with new entries, until Ctrl-C
     #[arg(short, long)]
     follow: bool,
     /// Print each entry as one line of JSON
@@ -122,7 +122,7 @@ fn prune(mut audit: Audit, before: SystemTime, yes: bool) -> anyhow::Result<()> 
     if !yes && !is_confirmed()? {
         return Ok(());
     }
-    // The system's own word for who it is: a name in the environment would be anybody's.
+    // The system says who it is: anybody could set a name in the environment.
     let by = format!("uid:{}", rustix::process::getuid().as_raw());
     audit.prune(&plan, &by)?;
     print::line(&format!("removed; the record ends with {} now", audit.head()?));
@@ -141,7 +141,7 @@ fn described(removed: &Removed) -> String {
 
 fn is_confirmed() -> anyhow::Result<bool> {
     if !stdin().is_terminal() {
-        bail!("this cannot be undone, so say --yes to remove them");
+        bail!("this cannot be undone; add --yes to remove them");
     }
     print::note("This cannot be undone. Remove them? [y/N]");
     let mut answer = String::new();
@@ -157,7 +157,7 @@ impl Show {
             what: self.tool.clone(),
             backend: self.backend.clone(),
             outcome: self.outcome,
-            // What goes on would come a second time when it ends.
+            // A call that is under way would be shown a second time when it ends.
             ended: self.follow,
         };
         let (mut end, mut open) = {
@@ -179,7 +179,7 @@ impl Show {
         Ok(())
     }
 
-    /// Prints what there is already; a table where a person looks.
+    /// Prints what there is already; as a table for a person.
     fn first(&self, view: &View<'_>, filter: &Filter, range: RangeInclusive<i64>) -> anyhow::Result<bool> {
         if self.json || self.follow || !stdout().is_terminal() {
             return self.lines(view, filter, range);
@@ -230,7 +230,8 @@ impl Show {
     }
 }
 
-/// Whether what we print can still reach anybody: a pipe whose reader has ended says so before it is written to.
+/// Whether what we print can still reach anybody: a pipe reports that its reader has ended before anything is written
+/// to it.
 fn is_read() -> bool {
     let out = stdout();
     let mut seen = [PollFd::new(&out, PollFlags::empty())];
@@ -246,7 +247,7 @@ fn row(entry: &Recorded) -> Vec<String> {
         entry.principal.clone(),
         or(&entry.tool, &entry.event),
         or(&entry.session, &entry.backend),
-        // In words where people look.
+        // In words, for people.
         entry.outcome.replace('-', " "),
         entry.duration_ms.map_or(String::new(), |time| format!("{time} ms")),
         entry.cost_usd.map_or(String::new(), |cost| format!("${cost:.2} ")) + &entry.text,
@@ -256,7 +257,7 @@ fn row(entry: &Recorded) -> Vec<String> {
 /// Reads an age, which is counted back from now, or a date.
 fn moment(text: &str) -> anyhow::Result<SystemTime> {
     if let Ok(age) = humantime::parse_duration(text) {
-        return SystemTime::now().checked_sub(age).context("that is before all time");
+        return SystemTime::now().checked_sub(age).context("that is too long ago");
     }
     humantime::parse_rfc3339_weak(text)
         .or_else(|_| humantime::parse_rfc3339_weak(&format!("{text} 00:00:00")))

@@ -1,4 +1,4 @@
-//! `berth beside`: what berth starts a program with that is to end with it. Nobody else calls it.
+//! `berth beside`: berth starts a program through this, so that the program ends with berth. Only berth calls it.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

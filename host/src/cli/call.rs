@@ -47,7 +47,7 @@ pub(crate) async fn run(setup: &Setup, options: Options, shutdown: CancellationT
 
 fn read(text: &str) -> anyhow::Result<Map<String, Value>> {
     serde_json::from_str(text).with_context(|| {
-        format!("the arguments are no JSON object: {text}; write them like '{{\"session_id\": \"local/x\"}}'")
+        format!("the arguments are not a JSON object: {text}; write them like '{{\"session_id\": \"local/x\"}}'")
     })
 }
 
@@ -94,7 +94,7 @@ impl Connection {
             return call.await;
         }
         let called = shutdown.run_until_cancelled(call).await;
-        called.context("left before the answer came; what has begun goes on: berth audit shows what comes of it")?
+        called.context("left before the answer came; what has begun continues: berth audit shows its outcome")?
     }
 
     /// Ends the owner within this process, if there is one.

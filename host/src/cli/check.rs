@@ -1,4 +1,4 @@
-//! `berth check`: proves a configuration without serving it.
+//! `berth check`: checks a configuration without serving it.
 
 mod findings;
 mod text;

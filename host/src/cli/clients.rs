@@ -17,7 +17,7 @@ use super::{access, print};
 pub(crate) enum Options {
     /// List the apps that registered, those of the configuration, and those that have access
     List,
-    /// Make a secret for an app into which one types an id and a secret, and the table for the configuration
+    /// Make a secret for an app that asks for an id and a secret, and print the table for the configuration
     Create(Create),
     /// End all access of an app, and forget it if it registered itself
     Revoke {
@@ -88,7 +88,7 @@ impl Listed {
         }
     }
 
-    /// Counts in what it was given by one approval.
+    /// Adds what it was given by one approval.
     fn add(&mut self, family: &Family) {
         self.last_used = self.last_used.max(family.last_used);
         self.scope = self.scope.max(Some(family.scope));
@@ -115,11 +115,11 @@ impl Listed {
 fn create(setup: &Setup, options: &Create) -> anyhow::Result<()> {
     let name = &options.name;
     if !config::is_name(name) {
-        bail!("{name:?} is no name: use at most 32 of a-z, 0-9, _ and -, with a letter or digit first");
+        bail!("{name:?} is not a name: use at most 32 of a-z, 0-9, _ and -, with a letter or digit first");
     }
     if setup.oauth.clients.contains_key(name) {
         bail!(
-            "[oauth.clients.{name}] is there already; take another name, or delete that table from {}",
+            "[oauth.clients.{name}] exists already; take another name, or delete that table from {}",
             file(setup)
         );
     }
@@ -148,15 +148,15 @@ fn revoke(setup: &Setup, access: &AccessRecords, id: &str) -> anyhow::Result<()>
         bail!("there is no app {id:?}; berth clients list shows the ids");
     }
     access::record(setup, Event::AppRemoved, id);
-    access::wait_until_heeded();
-    print::line(&format!("{} has no access any more.", print::safe(id)));
+    access::wait_until_noticed();
+    print::line(&format!("{} no longer has access.", print::safe(id)));
     if configured {
         print::line(&format!(
             "It may ask you again until you delete [oauth.clients.{id}] from {} and start berth again.",
             file(setup)
         ));
     } else if registered {
-        print::line("It is forgotten, and must register anew before it can ask you again.");
+        print::line("It is forgotten, and must register again before it can ask you for access.");
     } else {
         print::line("It may ask you again.");
     }

@@ -1,4 +1,4 @@
-//! `berth config`: your configuration over the shipped one, and what of that you have accepted.
+//! `berth config`: your configuration over the shipped one, and what you have accepted of that.
 
 mod accept;
 mod diff;
@@ -16,11 +16,11 @@ use super::print;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Options {
-    /// Write a short configuration of yours, to begin with
+    /// Write a short configuration of yours to start with
     Init,
-    /// Print the whole that counts, as TOML, without secrets
+    /// Print the effective configuration as TOML, without secrets
     Show(show::Options),
-    /// Show what is shipped and does not count before you accept it
+    /// Show what is shipped but does not count before you accept it
     Diff,
     /// Accept what is shipped; on a terminal, outside of sessions
     Accept,
@@ -49,7 +49,7 @@ pub(crate) fn run(options: &Options, path: Option<&Path>, installation: Installa
     Ok(ExitCode::SUCCESS)
 }
 
-/// What waits to be accepted and the commands for that, in one line; none where nothing does.
+/// What waits to be accepted and the commands for that, in one line; none if nothing waits.
 pub(crate) fn waiting(setup: &Setup) -> Option<(String, String)> {
     let names = (!setup.waiting.is_empty()).then(|| print::safe(&summary(&setup.waiting)))?;
     let file = setup.file.as_deref();

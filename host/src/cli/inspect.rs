@@ -28,7 +28,7 @@ pub(crate) struct Options {
     json: bool,
 }
 
-/// Looks at a plugin. The configuration need not hold; where it does, what was compiled before is used.
+/// Looks at a plugin. The configuration need not be valid; if it is, what was compiled before is used.
 pub(crate) async fn run(setup: Option<Setup>, options: Options) -> anyhow::Result<ExitCode> {
     let name = options.plugin.to_str().filter(|name| bundled::find(name).is_some());
     let seen = match name {
@@ -205,7 +205,7 @@ fn show(title: &str, found: &Inspection, table: &str) {
     print::line(table);
 }
 
-/// What stands above the table.
+/// The text above the table.
 fn asking(manifest: &Result<Option<Manifest>, String>) -> String {
     match manifest {
         Ok(Some(manifest)) => {
@@ -213,7 +213,7 @@ fn asking(manifest: &Result<Option<Manifest>, String>) -> String {
             says.into_iter()
                 .filter_map(|(what, said)| Some(format!("Its {what}: {}\n", print::safe(said.as_deref()?))))
                 .collect::<String>()
-                + "To use it, add this to the configuration. These are the grants that it asks for: read them, and take out \
+                + "To use it, add this to the configuration. These are the grants that it asks for: read them, and remove \
                    what you do not want to give."
         }
         Ok(None) => {

@@ -1,6 +1,6 @@
 //! The program's log, on standard error: how much of it `BERTH_LOG` says.
 //!
-//! A thread of its own writes it, for whoever reads it may stand still, which must hold up nobody else.
+//! A thread of its own writes it: whoever reads the log may stop reading, and that must not delay anybody.
 
 use std::env::VarError;
 use std::io::{self, Write};
@@ -16,12 +16,12 @@ use tracing_subscriber::filter::LevelFilter;
 /// The variable that says how much is logged.
 const VARIABLE: &str = "BERTH_LOG";
 
-/// What is logged where that says nothing.
+/// What is logged if it is not set.
 const USUAL: &str = "berth=info,warn";
 
-/// Bytes of lines that wait to be written. What comes when there are more is lost, and how many lines that were is said.
+/// Bytes of lines that wait to be written. Lines beyond that are lost, and their number is logged.
 const WAITING: usize = 1 << 20;
-/// How long lines of a busy moment gather: nobody has to wake the thread for each, and they share a system call.
+/// How long lines are collected when there are many: so the thread is not woken for each, and they share a system call.
 const GATHER: Duration = Duration::from_millis(10);
 
 /// How long the last lines may take.
@@ -33,8 +33,8 @@ static LINES: OnceLock<Lines> = OnceLock::new();
 /// Starts it.
 ///
 /// # Errors
-/// If `BERTH_LOG` is not of the right form: whoever has set it wants to see something, and silence would be taken for it.
-/// Or if there can be no thread.
+/// If `BERTH_LOG` is not of the right form: whoever has set it wants to see something, and would take silence for a
+/// quiet log. Or if there can be no thread.
 pub(super) fn start() -> anyhow::Result<()> {
     let filter = match std::env::var(VARIABLE) {
         Ok(written) => filter(&written)?,
@@ -63,7 +63,7 @@ pub(super) fn finish() {
     }
 }
 
-/// Hands lines to the thread.
+/// Passes lines to the thread.
 #[derive(Clone)]
 struct Lines {
     queue: mpsc::Sender<Asked>,
@@ -80,9 +80,9 @@ enum Asked {
 
 #[derive(Default)]
 struct Waiting {
-    /// Of the lines that are not written yet.
+    /// Bytes of the lines that are not written yet.
     bytes: AtomicUsize,
-    /// Lines that were too many.
+    /// Lines beyond the limit.
     lost: AtomicUsize,
 }
 
@@ -106,7 +106,7 @@ impl Write for Lines {
             self.waiting.bytes.fetch_sub(line.len(), Ordering::Relaxed);
             self.waiting.lost.fetch_add(1, Ordering::Relaxed);
         } else {
-            // Where there is no thread any more, nobody reads either.
+            // If the thread has ended, nobody reads either.
             let _ = self.queue.send(Asked::Line(line.to_vec()));
         }
         Ok(line.len())
@@ -117,7 +117,7 @@ impl Write for Lines {
     }
 }
 
-/// Writes what is asked for to `output`, until nobody can ask any more.
+/// Writes what is asked for to `output`, until nobody can ask.
 fn write_all<W: Write>(asked: &mpsc::Receiver<Asked>, waiting: &Waiting, output: impl Fn() -> W) {
     while let Ok(first) = asked.recv() {
         if matches!(first, Asked::Line(_)) {
@@ -135,7 +135,7 @@ fn write_all<W: Write>(asked: &mpsc::Receiver<Asked>, waiting: &Waiting, output:
         if lost > 0 {
             text.extend(format!("{lost} lines of the log are lost: they came faster than they were read\n").bytes());
         }
-        // An error here could be told nowhere.
+        // There is no place to report an error here.
         let _ = output().write_all(&text);
         waiting.bytes.fetch_sub(bytes, Ordering::Relaxed);
         for written in finished {
@@ -149,12 +149,12 @@ fn filter(written: &str) -> anyhow::Result<EnvFilter> {
         bail!(fault(written));
     }
     let filter = EnvFilter::try_new(written).map_err(|_| anyhow!(fault(written)))?;
-    // What rmcp logs below that holds whole calls, and so what people write.
+    // Below that level rmcp logs whole calls, with what people write.
     Ok(filter.add_directive("rmcp=error".parse()?))
 }
 
-/// Whether it is a level, or one for a part of the program. The filter itself takes any word for the name of a part, of
-/// which everything is to be logged, and so a level that is misspelt.
+/// Whether it is a level, or one for a part of the program. The filter itself would take any word, also a misspelt
+/// level, for the name of a part whose whole log is wanted.
 fn is_directive(written: &str) -> bool {
     let (part, level) = written
         .rsplit_once('=')

@@ -11,14 +11,15 @@ use berth::store::{AccessRecords, passphrase};
 
 use super::{access, print};
 
-/// The most that is read of a piped passphrase, in bytes: more than any that is taken, so that the error can say so.
+/// The most that is read of a piped passphrase, in bytes: more than a passphrase may have, so that the error can say
+/// it.
 const PIPED: u64 = 4 << 10;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Options {
     /// Set the passphrase that approves apps; asked for on the terminal, or one line of standard input
     Set,
-    /// Say whether a passphrase is set, and since when
+    /// Show whether a passphrase is set, and since when
     Status,
 }
 
@@ -49,7 +50,7 @@ pub(crate) fn set(setup: &Setup, access: &AccessRecords) -> anyhow::Result<()> {
 fn typed() -> anyhow::Result<String> {
     let ask = |prompt| rpassword::prompt_password(prompt).context("the passphrase cannot be read from the terminal");
     let given = ask("Passphrase (12 characters or more, not shown): ")?;
-    if ask("The same once more: ")? != given {
+    if ask("The same again: ")? != given {
         bail!("the two differ, so nothing was changed; run berth login set again");
     }
     Ok(given)

@@ -1,4 +1,4 @@
-//! The command line: one file a subcommand.
+//! The command line: one file for each subcommand.
 
 mod access;
 mod attach;
@@ -39,7 +39,7 @@ use tokio_util::sync::CancellationToken;
 const TURNS: u32 = 16;
 /// How long the runtime's own threads get after a command has ended.
 const LAST_WORK: Duration = Duration::from_millis(500);
-/// How long the last words of a process may take that ends at once.
+/// How long a process that ends at once may take for its last messages.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A remote control for coding-agent sessions: sandboxed backends behind one MCP server.
@@ -52,7 +52,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
     after_help = "BERTH_LOG sets how much is logged to standard error, such as BERTH_LOG=debug or BERTH_LOG=berth=info,warn."
 )]
 struct Arguments {
-    /// Your configuration, in place of ~/.config/berth/config.toml; it lies over the shipped one
+    /// Your configuration, instead of ~/.config/berth/config.toml; it is laid over the shipped one
     #[arg(long, short, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -73,7 +73,7 @@ enum Command {
     Serve(serve::Options),
     /// Speak MCP on standard input and output, for a local client that starts berth itself
     Stdio,
-    /// Prove the configuration without serving; show each backend's grants and tools
+    /// Check the configuration without serving; show each backend's grants and tools
     Check(check::Options),
     /// Your configuration over the shipped one: init, show, diff, accept
     #[command(subcommand)]
@@ -97,9 +97,9 @@ enum Command {
     Tokens(tokens::Options),
     /// Open a session in this terminal
     Attach(attach::Options),
-    /// Show what was done and by whom, and prove that the record of it is whole
+    /// Show what was done and by whom, and prove that the record is complete
     Audit(audit::Options),
-    /// Look into plugins
+    /// Inspect plugins
     #[command(subcommand)]
     Plugin(PluginCommand),
     #[command(name = beside::NAME, hide = true)]
@@ -139,7 +139,7 @@ fn run(command: Command, config: Option<PathBuf>) -> anyhow::Result<ExitCode> {
         let load = || load(config.clone());
         let load_outside_sessions = || {
             let loaded = load()?;
-            // A file that the caller names may be the caller's own, and say whatever it likes.
+            // A file that the caller names may be the caller's own, and may contain anything.
             peer::ensure_outside_sessions(config.is_none() && loaded.server.sessions_may_control)?;
             anyhow::Ok(loaded)
         };
@@ -174,7 +174,7 @@ fn load(path: Option<PathBuf>) -> anyhow::Result<Setup> {
     with_installation(|installation| Ok(Setup::load(path.as_deref(), &installation)?))
 }
 
-/// Does `work` that reads a configuration against what this binary is.
+/// Does `work`, which reads a configuration for this binary.
 fn with_installation<T>(work: impl FnOnce(Installation<'_>) -> anyhow::Result<T>) -> anyhow::Result<T> {
     let berth = std::env::current_exe().context("the path of this program cannot be found")?;
     let plugins: Vec<&str> = bundled::ALL.iter().map(|(name, _)| *name).collect();
@@ -196,7 +196,7 @@ fn ending() -> anyhow::Result<CancellationToken> {
             terminate: signal(SignalKind::terminate())?,
         }
     };
-    // A thread and a runtime of their own: the other one may be what does not end.
+    // A thread and a runtime of their own: the other runtime may be the one that does not end.
     let attend = move || {
         runtime.block_on(async {
             signals.next().await;
@@ -227,7 +227,7 @@ impl Signals {
 
 /// Ends the process without waiting for anything, but leaves no program behind that it has started.
 fn end_at_once(name: &str, number: i32) -> ! {
-    // Nothing below may hold it up, and what runs at the exit may.
+    // Nothing below may delay it, and code that runs at exit may do that.
     let at_the_latest = || {
         std::thread::sleep(LAST_WORDS);
         let _ = kill_process(getpid(), Signal::KILL);
@@ -236,7 +236,7 @@ fn end_at_once(name: &str, number: i32) -> ! {
     end_programs();
     tracing::warn!("{name} came again: berth ends at once, and what was under way is cut off");
     log::finish();
-    // What shells answer for a process that a signal has ended.
+    // The status that shells report for a process that a signal has ended.
     std::process::exit(128 + number)
 }
 

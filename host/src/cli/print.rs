@@ -12,7 +12,7 @@ const RED: Style = AnsiColor::Red.on_default().bold();
 
 /// One line.
 pub(crate) fn line(text: &str) {
-    // Whoever closed our output has read enough.
+    // A reader that closed our output has read enough.
     let _ = writeln!(anstream::stdout(), "{text}");
 }
 
@@ -26,7 +26,7 @@ pub(crate) fn heading(text: &str) {
     line(&format!("{BOLD}{text}{BOLD:#}"));
 }
 
-/// Rows under `columns`; without a terminal one line a row, fields parted by tabs.
+/// Rows under `columns`; without a terminal one line for each row, fields separated by tabs.
 pub(crate) fn table(columns: &[&str], rows: &[Vec<String>]) {
     let rows: Vec<Vec<String>> = rows
         .iter()
@@ -67,7 +67,7 @@ pub(crate) fn causes(error: &anyhow::Error) -> String {
     said
 }
 
-/// Foreign text on the operator's terminal: on one line, with nothing that steers it.
+/// Foreign text on the operator's terminal: on one line, without characters that control it.
 pub(crate) fn safe(text: &str) -> String {
     text::clean(text).replace('\n', "\\n").replace('\t', " ")
 }

@@ -20,7 +20,7 @@ pub(crate) async fn run(setup: &Setup, shutdown: CancellationToken) -> anyhow::R
         Ownership::Ours(owner) => {
             owner.serve_socket()?;
             let served = mcp::serve_stream(owner.own_server(), stdin(), stdout(), shutdown.clone()).await;
-            // Others speak through this process: it stays for them after its own client has left.
+            // Others speak through this process: it keeps running for them after its own client has left.
             shutdown.run_until_cancelled(owner.clients_gone()).await;
             owner.end().await;
             served?;
@@ -45,7 +45,8 @@ async fn relay(stream: UnixStream) -> anyhow::Result<()> {
             bail!("the berth that served this client has ended; start it again to go on");
         }
     }
-    // Our client asks no more; the owner closes its end when it has answered the last requests, or after some seconds.
+    // Our client will not ask again; the owner closes its end when it has answered the last requests, or after some
+    // seconds.
     answers.await?;
     Ok(())
 }

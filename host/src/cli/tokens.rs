@@ -28,7 +28,7 @@ pub(crate) enum Options {
     },
     /// Make a personal token and print it, alone, on standard output
     Create(Create),
-    /// End what one line of the list stands for, or all of it
+    /// End the access of one line of the list, or all access
     Revoke {
         /// Its id, as `berth tokens list` shows it
         #[arg(required_unless_present = "all", conflicts_with = "all")]
@@ -47,7 +47,7 @@ pub(crate) struct Create {
     /// The most that it may do: sessions:read or sessions:control
     #[arg(long, default_value_t = Scope::Read)]
     scope: Scope,
-    /// A backend that it may know of, and no other; may be given several times. Without: all
+    /// A backend that it may know of; may be given several times. Without it: all
     #[arg(long = "backend", value_name = "NAME")]
     backends: Vec<String>,
     /// How long it lasts, such as 30d or 12h; at most 366d
@@ -64,10 +64,8 @@ pub(crate) fn run(setup: &Setup, options: &Options) -> anyhow::Result<ExitCode> 
         Options::Revoke { id: None, .. } => {
             let ended = access.revoke_all()?;
             access::record(setup, Event::Revoked, &format!("all, {ended} in number"));
-            access::wait_until_heeded();
-            print::line(&format!(
-                "Nothing but the local token has access any more; ended: {ended}."
-            ));
+            access::wait_until_noticed();
+            print::line(&format!("Only the local token has access now; ended: {ended}."));
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -81,7 +79,7 @@ fn list(access: &AccessRecords, as_json: bool) -> anyhow::Result<()> {
         return Ok(());
     }
     if families.is_empty() {
-        print::note("Nothing but the local token has access. berth tokens create makes a token for a script.");
+        print::note("Only the local token has access. berth tokens create makes a token for a script.");
     }
     let columns = [
         "id", "kind", "name", "scope", "backends", "created", "expires", "last use", "from",
@@ -129,7 +127,7 @@ fn create(setup: &Setup, access: &AccessRecords, options: &Create) -> anyhow::Re
     let backends = backends(setup, &options.backends)?;
     let now = SystemTime::now();
     let token = access.create_token(&options.name, options.scope, &backends, options.expires, now)?;
-    // The token is there, and is shown in any case.
+    // The token exists, and is shown in any case.
     let made = access.verify(token.reveal(), now).ok().flatten();
     let holder = made.as_ref().map_or(options.name.as_str(), |made| made.principal.id());
     let detail = format!("{holder}: {}, backends: {backends}", options.scope);
@@ -167,8 +165,8 @@ fn revoke(setup: &Setup, access: &AccessRecords, id: i64) -> anyhow::Result<()> 
         bail!("nothing has the id {id}; berth tokens list shows what has access");
     }
     access::record(setup, Event::Revoked, &format!("#{id}"));
-    access::wait_until_heeded();
-    print::line(&format!("{id} has no access any more."));
+    access::wait_until_noticed();
+    print::line(&format!("{id} no longer has access."));
     Ok(())
 }
 

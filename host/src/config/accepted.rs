@@ -1,5 +1,5 @@
-//! What of a shipped configuration counts, by what the operator accepted of an earlier one: what both allow. So what is
-//! taken away or narrowed counts at once, and what is added or widened waits.
+//! Which part of a shipped configuration counts, given the earlier one that the operator accepted: what both allow. So
+//! what is removed or narrowed counts at once, and what is added or widened waits.
 
 use std::collections::BTreeMap;
 
@@ -13,18 +13,18 @@ use crate::capability::process::grant::{covers, expression_covers};
 type Key<'a> = Spanned<DeString<'a>>;
 type Written<'a> = Spanned<DeValue<'a>>;
 
-/// How a program is run whatever it is asked for. These keys depend on each other, so they wait together.
+/// How a program is run, whatever it is asked to do. These keys depend on each other, so they wait together.
 const SHAPE: [&str; 5] = ["path", "fixed", "conf", "separator", "socket"];
 
 /// How two values of one key are compared.
 enum Rule {
     /// Each item is a grant by itself.
     List,
-    /// The smaller one is the narrower.
+    /// The smaller value is narrower.
     Amount,
     /// False is narrower.
     Switch,
-    /// Each item takes something away.
+    /// Each item removes something.
     Hidden,
     /// Nobody can say which one is narrower: the accepted one stays.
     Setting,
@@ -56,7 +56,7 @@ pub(super) fn is_list(key: &str) -> bool {
     matches!(rule(&key.split('.').collect::<Vec<_>>()), Rule::List | Rule::Hidden)
 }
 
-/// What of `shipped` counts for who has accepted `accepted`.
+/// The part of `shipped` that counts for an operator who has accepted `accepted`.
 pub(super) fn counting<'a>(shipped: DeTable<'a>, accepted: DeTable<'a>) -> DeTable<'a> {
     tables(&[], shipped, accepted)
 }
@@ -64,14 +64,14 @@ pub(super) fn counting<'a>(shipped: DeTable<'a>, accepted: DeTable<'a>) -> DeTab
 fn tables<'a>(path: &[&str], shipped: DeTable<'a>, mut accepted: DeTable<'a>) -> DeTable<'a> {
     let mut counts = DeTable::new();
     for (key, value) in shipped {
-        // What nobody has accepted waits.
+        // What was not accepted waits.
         if let Some(old) = accepted.remove_entry(key.get_ref().as_ref()) {
             let name = key.get_ref().to_string();
             let path = [path, &[name.as_str()]].concat();
             counts.extend(value_of(&path, (key, value), old));
         }
     }
-    // Without a bound there would be another one. Whatever else is gone was taken away.
+    // Without a bound there would be another one. Everything else that is gone was removed.
     for (key, value) in accepted {
         let name = key.get_ref().to_string();
         if bounds(&[path, &[name.as_str()]].concat()) {
@@ -85,7 +85,7 @@ fn bounds(path: &[&str]) -> bool {
     matches!(path, ["backends", _, "limits"] | ["server", "rates"]) || matches!(rule(path), Rule::Amount | Rule::Hidden)
 }
 
-/// What counts of a key that stands in both; none where the two are of different kinds.
+/// What counts for a key that is in both; nothing if the two values are of different kinds.
 fn value_of<'a>(
     path: &[&str],
     (key, new): (Key<'a>, Written<'a>),
@@ -216,15 +216,15 @@ impl Texts {
         olds.contains(new) || olds.iter().any(|old| self.cover(old, new))
     }
 
-    /// Whether the accepted list `old` takes all that `new` takes. What is written alike does, since its words are no
-    /// wider.
+    /// Whether the accepted list `old` takes all that `new` takes. If both are written alike, it does, because its
+    /// words are not wider.
     fn cover(&self, old: &[String], new: &[String]) -> bool {
         old == new || covers((old, &self.accepted), (new, &self.counting))
     }
 }
 
-/// Takes the table `words` out of both, and answers the one that counts. A word alone allows nothing: one that is new
-/// counts, and one that is gone stays for those who still name it.
+/// Removes the table `words` from both, and returns the one that counts. A word alone does not allow anything: a new
+/// one counts, and a removed one stays for lists that still name it.
 fn words<'a>(new: &mut DeTable<'a>, old: &mut DeTable<'a>) -> (Option<(Key<'a>, Written<'a>)>, Texts) {
     let (new, old) = (new.remove_entry("words"), old.remove_entry("words"));
     let entry = new
@@ -287,12 +287,12 @@ fn only<'a>(items: DeArray<'a>, keep: impl Fn(&Written<'a>) -> bool) -> DeArray<
     kept
 }
 
-/// Whether two values are the same, wherever and however they are written.
+/// Whether two values are the same, regardless of how they are written.
 fn same(one: &Written<'_>, other: &Written<'_>) -> bool {
     plain(one) == plain(other)
 }
 
-/// A value without its place. A number beyond all bounds is kept as text.
+/// A value without its place. A number out of range is kept as text.
 fn plain(value: &Written<'_>) -> Value {
     let read = Value::deserialize(ValueDeserializer::from(value.clone()));
     read.unwrap_or_else(|error| Value::String(error.to_string()))

@@ -27,7 +27,7 @@ pub(super) struct Section {
 }
 
 impl Section {
-    /// Checks the table of the agent `name`, which stands at `at`; relative paths start at `folder`.
+    /// Checks the table of the agent `name` at `at`; relative paths start at `folder`.
     pub(super) fn check(
         self,
         name: &str,
@@ -76,12 +76,12 @@ pub(super) fn words(at: &At, written: &BTreeMap<String, String>) -> Result<Words
     Ok(words)
 }
 
-/// Puts this binary's path where the command says `@berth`.
+/// Replaces `@berth` in the command with this binary's path.
 fn with_berth(at: &At, command: Vec<String>, around: &Surroundings<'_>) -> Result<Vec<String>, ConfigError> {
     let berth = around.installation.berth.to_str();
     let replaced = |word: String| match (word.as_str(), berth) {
         ("@berth", Some(berth)) => Ok(berth.to_owned()),
-        ("@berth", None) => Err(at.error("the path of this binary is no UTF-8: move it, or write a path for @berth")),
+        ("@berth", None) => Err(at.error("the path of this binary is not UTF-8: move it, or write a path for @berth")),
         _ => Ok(word),
     };
     command.into_iter().map(replaced).collect()

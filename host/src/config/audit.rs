@@ -1,4 +1,4 @@
-//! `[audit]`: what the record of calls holds, and how safe it is from a power cut.
+//! `[audit]`: what the record of calls holds, and whether it survives a power cut.
 
 use serde::Deserialize;
 
@@ -6,11 +6,11 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Audit {
-    /// Whether arguments and messages are recorded as they are; else only their digests.
+    /// Whether arguments and messages are recorded as they are; otherwise only their digests.
     #[serde(default)]
     pub texts: bool,
-    /// Whether each record is on the disk before its call is answered, so that it outlives a power cut; else it
-    /// outlives only berth.
+    /// Whether each record is on the disk before its call is answered, so that it survives a power cut; otherwise it
+    /// only survives the end of berth.
     #[serde(default)]
     pub sync: bool,
 }

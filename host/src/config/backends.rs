@@ -13,7 +13,7 @@ use crate::peer::MARK;
 
 const MIB: u64 = 1 << 20;
 
-/// Variables that decide what a program runs or whom it talks to, and so are never a plugin's to set.
+/// Variables that decide what a program runs or whom it talks to. A plugin must never set them.
 const HOST_VARIABLES: [&str; 16] = [
     "BERTH_*",
     "PATH",
@@ -37,7 +37,7 @@ const HOST_VARIABLES: [&str; 16] = [
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Section {
-    /// Where it is false, the table is not read at all: see [`super::merge`].
+    /// If it is false, the table is not read at all: see [`super::merge`].
     #[serde(default, rename = "enabled")]
     _enabled: Option<bool>,
     plugin: String,
@@ -73,7 +73,7 @@ struct LimitsSection {
 }
 
 impl Section {
-    /// Checks the backend `name`, whose table stands at `at`; relative paths start at `folder`.
+    /// Checks the backend `name`, whose table is at `at`; relative paths start at `folder`.
     pub(super) fn check(
         self,
         name: &str,
@@ -184,7 +184,9 @@ fn settable(at: &At, written: &[String]) -> Result<(), ConfigError> {
     for (index, name) in written.iter().enumerate() {
         let at = at.item(index);
         if !values::is_variable(name) {
-            return Err(at.error(format!("{name:?} is no variable: write a whole name like \"NO_COLOR\"")));
+            return Err(at.error(format!(
+                "{name:?} is not a variable: write a whole name like \"NO_COLOR\""
+            )));
         }
         if let Some(pattern) = HOST_VARIABLES.iter().find(|pattern| covers(pattern, name)) {
             return Err(at.error(format!(

@@ -6,14 +6,14 @@ use toml::{Table, Value};
 
 use super::accepted::is_list;
 
-/// One thing that the one configuration has and the other has not.
+/// One thing that one configuration has and the other does not have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// Whether it comes or goes.
+    /// Whether it is added or removed.
     pub comes: bool,
     /// Its key, such as `backends.local.env`.
     pub key: String,
-    /// The value; of a list one item, of a text one line.
+    /// The value: one item of a list, or one line of a text.
     pub value: String,
 }
 
@@ -25,7 +25,7 @@ impl std::fmt::Display for Change {
     }
 }
 
-/// What comes and goes from `before` to `after`, in the order of the keys.
+/// What is added and removed between `before` and `after`, in the order of the keys.
 pub(super) fn between(before: &Table, after: &Table) -> Vec<Change> {
     let (mut old, mut new) = (BTreeMap::new(), BTreeMap::new());
     lines("", before, &mut old);
@@ -52,8 +52,8 @@ pub(super) fn between(before: &Table, after: &Table) -> Vec<Change> {
     changes.collect()
 }
 
-/// The tables in which `changes` are, each once, in words for one line: backends and agents first, and of many how many
-/// more there are.
+/// The tables in which `changes` are, each once, in one line: backends and agents first; if there are many, the number
+/// of the others.
 pub fn summary(changes: &[Change]) -> String {
     const NAMED: usize = 4;
     let subjects: BTreeSet<(usize, String)> = changes.iter().map(|change| subject(&change.key)).collect();
@@ -67,7 +67,7 @@ pub fn summary(changes: &[Change]) -> String {
     }
 }
 
-/// The table that a person knows, after how much it matters.
+/// The table that a person knows, with its importance.
 fn subject(key: &str) -> (usize, String) {
     let parts: Vec<&str> = key.split('.').collect();
     let (rank, length) = match parts.as_slice() {
@@ -90,7 +90,7 @@ fn lines(above: &str, table: &Table, into: &mut BTreeMap<String, Vec<String>>) {
                 lines(&key, table, into);
                 continue;
             }
-            // One by one where each item counts by itself, and not where they are one command.
+            // One by one if each item counts by itself, but not if they are one command.
             Value::Array(items) if is_list(&key) || !items.iter().all(Value::is_str) => {
                 items.iter().map(ToString::to_string).collect()
             }

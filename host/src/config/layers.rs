@@ -1,4 +1,5 @@
-//! The texts that make up a configuration: the operator's over the shipped one. Never a third of somebody else's.
+//! The texts that make up a configuration: the operator's over the shipped one. There is never a third text that
+//! somebody else wrote.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,7 +22,7 @@ const SHIPPED_NAME: &str = "the shipped config.toml";
 pub struct Layers<'a> {
     /// The operator's file.
     pub yours: Option<Written<'a>>,
-    /// What this binary brings along.
+    /// What this binary ships.
     pub shipped: &'a str,
     /// How much of that counts.
     pub accepted: Accepted<'a>,
@@ -32,7 +33,7 @@ pub struct Layers<'a> {
 pub struct Written<'a> {
     /// Its absolute path.
     pub path: &'a Path,
-    /// What stands in it.
+    /// Its text.
     pub text: &'a str,
 }
 
@@ -103,7 +104,7 @@ impl<'a> Layers<'a> {
         toml::to_string_pretty(&table).map_err(|error| ConfigError::whole("the configuration as TOML", error))
     }
 
-    /// Where berth keeps its data and what can be made again, without a look at anything else that is written.
+    /// Where berth keeps its data and its cache, without reading any other key.
     ///
     /// # Errors
     /// A text that does not parse.
@@ -160,7 +161,7 @@ impl<'a> Layers<'a> {
     }
 }
 
-/// Whether the backend that is the default is there. One that was taken away is nobody's default.
+/// Whether the default backend exists. A backend that was removed cannot be the default.
 fn has_default(table: &DeTable<'_>) -> bool {
     let default = table.get("default_backend").and_then(|value| value.get_ref().as_str());
     let backends = table.get("backends").map(Spanned::get_ref);

@@ -1,9 +1,9 @@
-//! One text over another: tables merge; whatever else is written above takes the place of what is below.
+//! One text over another: tables merge; any other value of the upper text replaces the value of the lower one.
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// `above` over `below`. A program's table is a grant by itself: it takes the place of the one below with every key.
+/// `above` over `below`. A program's table is a grant by itself: it replaces the one below with every key.
 pub(super) fn merge<'a>(below: DeTable<'a>, above: DeTable<'a>) -> DeTable<'a> {
     merge_at(below, above, &mut Vec::new())
 }
@@ -31,7 +31,7 @@ fn is_program(path: &[String]) -> bool {
     matches!(path, [backends, _, programs, _] if backends == "backends" && programs == "programs")
 }
 
-/// Leaves out the backends that are written with `enabled = false`.
+/// Removes the backends that are written with `enabled = false`.
 pub(super) fn take_away(table: &mut DeTable<'_>) {
     if let Some(DeValue::Table(backends)) = table.get_mut("backends").map(Spanned::get_mut) {
         let all = std::mem::take(backends).into_iter();

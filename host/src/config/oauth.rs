@@ -26,7 +26,7 @@ struct ClientSection {
 }
 
 impl Section {
-    /// Checks the table, which stands at `at`.
+    /// Checks the table at `at`.
     pub(super) fn check(self, at: &At) -> Result<OAuth, ConfigError> {
         redirects(&at.key("redirects"), &self.redirects)?;
         let client = |(name, section): (String, ClientSection)| {
@@ -65,7 +65,7 @@ impl ClientSection {
 fn redirects(at: &At, written: &[String]) -> Result<(), ConfigError> {
     for (index, text) in written.iter().enumerate() {
         let fault = match parse_redirect(text) {
-            Ok(_) if text.contains('*') => Err("holds a *, which stands for nothing else here"),
+            Ok(_) if text.contains('*') => Err("holds a *, which is not a wildcard here"),
             parsed => parsed,
         };
         if let Err(fault) = fault {
@@ -82,7 +82,7 @@ fn redirects(at: &At, written: &[String]) -> Result<(), ConfigError> {
 /// 8252, 7.3).
 ///
 /// # Errors
-/// What is wrong with it, to stand after the address.
+/// What is wrong with it, as words after the address.
 pub fn parse_redirect(text: &str) -> Result<Url, &'static str> {
     let url = Url::parse(text).map_err(|_| "is not a URL")?;
     if url.as_str() != text {

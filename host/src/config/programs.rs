@@ -15,12 +15,12 @@ const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const SECOND: Duration = Duration::from_secs(1);
 
-/// `[backends.NAME.programs.NAME]`: what a program may be asked for, wherever it is found.
+/// `[backends.NAME.programs.NAME]`: what a program may be asked to do, wherever it is found.
 #[derive(Debug, Clone)]
 pub struct Program {
     /// The program.
     pub sought: Sought,
-    /// Without a path: nobody gets it before there is one.
+    /// Without a path: nobody gets it before the path is known.
     grant: Grant,
 }
 
@@ -70,7 +70,7 @@ struct SocketSection {
 }
 
 impl Section {
-    /// Checks the table of `program` for `backend`, which stands at `at`; relative paths start at `folder`.
+    /// Checks the table of `program` for `backend` at `at`; relative paths start at `folder`.
     pub(super) fn check(
         self,
         backend: &str,
@@ -113,7 +113,7 @@ impl Section {
     }
 }
 
-/// A text that no argument names would be written and never read, and the other way round.
+/// A text that no argument names would be written and never read, and the reverse.
 fn conf_is_named(at: &At, conf: Option<&str>, fixed: &[String]) -> Result<(), ConfigError> {
     match (conf, fixed.iter().position(|argument| argument == CONF_MARKER)) {
         (Some(_), None) => Err(at
@@ -127,7 +127,7 @@ fn conf_is_named(at: &At, conf: Option<&str>, fixed: &[String]) -> Result<(), Co
     }
 }
 
-/// What is known of the socket; none where `fixed` names none.
+/// What is known about the socket; nothing if `fixed` does not name one.
 fn socket(
     at: &At,
     written: Option<SocketSection>,

@@ -1,11 +1,11 @@
-//! A configuration for other eyes: what looks like a secret is left out.
+//! A configuration that can be shown to others: what looks like a secret is left out.
 
 use toml::{Table, Value};
 
-/// What stands for a secret.
+/// What replaces a secret.
 const HIDDEN: &str = "(hidden)";
 
-/// What the name of a secret holds.
+/// Parts of names that mean a secret.
 const NAMES: [&str; 12] = [
     "token",
     "secret",
@@ -24,7 +24,7 @@ const NAMES: [&str; 12] = [
 /// Arguments that are followed by a header.
 const HEADER_FLAGS: [&str; 2] = ["-H", "--header"];
 
-/// `table` without secrets: values of settings and arguments whose name says so, `NAME=value`, `Name: value` and
+/// `table` without secrets: values of settings and arguments whose name means a secret, `NAME=value`, `Name: value` and
 /// `--name value` in lists, headers, passwords in addresses, and lines of texts that name one.
 pub(super) fn hide(table: &mut Table) {
     hide_in(&mut Vec::new(), table);
@@ -44,7 +44,7 @@ fn hide_in(path: &mut Vec<String>, table: &mut Table) {
     }
 }
 
-/// Whether the key alone says that its value is one. What berth's own keys mean is known.
+/// Whether the key alone means that its value is a secret. The meaning of berth's own keys is known.
 fn is_secret(path: &[String]) -> bool {
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     match path.as_slice() {
@@ -101,12 +101,12 @@ fn shown(text: &str) -> String {
     without_password(text)
 }
 
-/// A `<word>` of a pattern is no value.
+/// A `<word>` of a pattern is not a value.
 fn is_template(value: &str) -> bool {
     value.starts_with('<') && value.ends_with('>')
 }
 
-/// `https://user:password@host` without what stands before the `@`.
+/// `https://user:password@host` without the part before the `@`.
 fn without_password(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else {
         return text.to_owned();

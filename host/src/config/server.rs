@@ -15,7 +15,7 @@ use crate::admission::numbers::LEAST_REQUESTS;
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 
-/// The most of anything per minute: enough to switch a bound off in effect, for a bench.
+/// The most of anything per minute: enough to make a bound have no effect, for a benchmark.
 const MOST_PER_MINUTE: usize = 100_000_000;
 
 /// The table as it is written.
@@ -70,7 +70,7 @@ struct RatesSection {
 }
 
 impl Section {
-    /// Checks the table, which stands at `at`; relative paths start at `folder`.
+    /// Checks the table at `at`; relative paths start at `folder`.
     pub(super) fn check(self, at: &At, around: &Surroundings<'_>, folder: &Path) -> Result<Server, ConfigError> {
         let public_url = self
             .public_url
@@ -118,20 +118,20 @@ impl RatesSection {
     }
 }
 
-/// The address to listen on. Other machines may reach it only where their way is known to be `public`: its URL is
-/// https, by TLS here or by what stands in front.
+/// The address to listen on. Other machines may reach it only if their way is known to be `public`: its URL is https,
+/// by TLS here or by a proxy in front.
 fn listen(at: &At, written: Option<String>, public: bool) -> Result<SocketAddr, ConfigError> {
     let Some(written) = written else {
         return Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, 8787)));
     };
     let address: SocketAddr = written.parse().map_err(|_| {
         at.error(format!(
-            "{written:?} is no address: write address and port, like \"127.0.0.1:8787\""
+            "{written:?} is not an address: write address and port, like \"127.0.0.1:8787\""
         ))
     })?;
     if !address.ip().is_loopback() && !public {
         return Err(at.error(format!(
-            "{address} can be reached from other machines: set public_url to the https address by which they shall \
+            "{address} can be reached from other machines: set public_url to the https address by which they will \
              reach it (with [server.tls], or a proxy in front), or listen on 127.0.0.1"
         )));
     }
@@ -142,7 +142,7 @@ fn listen(at: &At, written: Option<String>, public: bool) -> Result<SocketAddr, 
 /// trying things out.
 ///
 /// # Errors
-/// What is wrong, to be put after what was written.
+/// What is wrong, as words after what was written.
 pub fn parse_public_url(written: &str) -> Result<String, &'static str> {
     let Ok(url) = Url::parse(written) else {
         return Err("is not a URL");
@@ -165,8 +165,8 @@ pub fn parse_public_url(written: &str) -> Result<String, &'static str> {
     }
 }
 
-/// Whether `written` is `origin` but for capital letters, the port that goes without saying, and a slash at the end.
-/// Whatever a parser makes an origin of otherwise, its writer may have meant something else.
+/// Whether `written` is `origin` except for capital letters, the default port, and a slash at the end.
+/// If a parser makes an origin from anything other than that, its writer may have meant something else.
 fn is_spelled(written: &str, origin: &str) -> bool {
     let written = written.strip_suffix('/').unwrap_or(written).to_ascii_lowercase();
     let port = if origin.starts_with("https:") { ":443" } else { ":80" };

@@ -9,12 +9,12 @@ use super::surroundings::Surroundings;
 pub struct Sought {
     /// As it is written: a name, or a path.
     pub written: String,
-    /// The only place where it can be, absolute; none: it is looked for on `PATH`.
+    /// The only place where it can be, absolute; without it, it is looked for on `PATH`.
     pub path: Option<PathBuf>,
 }
 
 impl Sought {
-    /// A path where there is a `/` in it, which starts at `folder` if it is relative.
+    /// It is a path if it contains a `/`; a relative one starts at `folder`.
     pub(super) fn new(written: String, around: &Surroundings<'_>, folder: &Path) -> Self {
         let path = written.contains('/').then(|| around.resolve(&written, folder));
         Self { written, path }

@@ -1,4 +1,4 @@
-//! The texts of a configuration and where each of its keys stands, so that every error can say file, line and key.
+//! The texts of a configuration and the place of each of its keys, so that every error can say file, line and key.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,9 +14,9 @@ use toml::de::{DeTable, DeValue};
 pub struct ConfigError {
     /// The file, as the operator knows it.
     pub file: String,
-    /// The line, counted from 1; none where the file as a whole is meant.
+    /// The line, counted from 1; nothing if the error is about the whole file.
     pub line: Option<usize>,
-    /// The key, such as `backends.local.directories[0]`; none where no key is meant.
+    /// The key, such as `backends.local.directories[0]`; nothing if the error is not about a key.
     pub key: Option<String>,
     /// What is wrong with it, and what to do.
     pub message: String,
@@ -34,26 +34,26 @@ impl ConfigError {
     }
 }
 
-/// The texts of a configuration, the one that counts first, each with the name by which the operator knows it. Their bytes
-/// are numbered through, so that an offset says text and line.
+/// The texts of a configuration, the one that counts first, each with the name by which the operator knows it. Their
+/// bytes are numbered continuously, so that an offset gives text and line.
 pub(super) struct Sources(Vec<Source>);
 
 struct Source {
     file: String,
-    /// How many bytes stand before this text.
+    /// How many bytes precede this text.
     start: usize,
-    /// The text behind that many spaces: so its parser counts on from the text before.
+    /// The text after that many spaces, so that its parser continues to count from the text before.
     padded: String,
 }
 
-/// A key of a configuration, whether it stands there or not.
+/// A key of a configuration, whether it is written or not.
 #[derive(Clone)]
 pub struct At {
     places: Arc<Places>,
     steps: Vec<Step>,
 }
 
-/// Where each key stands.
+/// Where each key is.
 struct Places {
     sources: Arc<Sources>,
     starts: BTreeMap<Vec<Step>, usize>,
@@ -70,7 +70,7 @@ impl Sources {
     pub(super) fn new<'a>(texts: impl IntoIterator<Item = (String, &'a str)>) -> Self {
         let mut start = 0;
         let source = |(file, text): (String, &str)| {
-            // What some editors put before the first character counts only there.
+            // The mark that some editors write before the first character is allowed only there.
             let text = text.strip_prefix('\u{feff}').unwrap_or(text);
             let source = Source {
                 file,
@@ -94,13 +94,13 @@ impl Sources {
         Ok(parsed.into_inner())
     }
 
-    /// The name and line of what stands at `offset`.
+    /// The name of the text and the line at `offset`.
     fn place(&self, offset: usize) -> Option<(&str, usize)> {
         let source = self.0.iter().rfind(|source| source.start <= offset)?;
         Some((&source.file, line_of(&source.padded, offset)))
     }
 
-    /// What a parser says, where it says it; else of the text of this index as a whole.
+    /// What a parser says, with its place; otherwise for the whole text of this index.
     fn wrong(&self, error: &toml::de::Error, index: usize, key: Option<String>) -> ConfigError {
         let place = start_of(error).and_then(|at| self.place(at));
         ConfigError {
@@ -116,7 +116,7 @@ fn start_of(error: &toml::de::Error) -> Option<usize> {
     error.span().map(|span| span.start)
 }
 
-/// Reads `table`, which was made of what stands in `sources`, as a `T`, by serde; beside it the top of the whole.
+/// Reads `table`, which was made from `sources`, as a `T`, with serde. It also returns the top of the whole.
 pub(super) fn read<T: DeserializeOwned>(sources: &Arc<Sources>, table: DeTable<'_>) -> Result<(T, At), ConfigError> {
     let root = Spanned::new(0..0, table);
     let value = T::deserialize(toml::de::Deserializer::from(root.clone())).map_err(|error| {
@@ -145,17 +145,17 @@ fn note_starts(entries: &[Entry<'_>], above: &[Step], starts: &mut BTreeMap<Vec<
 }
 
 impl At {
-    /// A key of the table that stands here.
+    /// A key of the table here.
     pub(crate) fn key(&self, name: &str) -> At {
         self.step(Step::Key(name.to_owned()))
     }
 
-    /// An item of the array that stands here, counted from 0.
+    /// An item of the array here, counted from 0.
     pub(crate) fn item(&self, index: usize) -> At {
         self.step(Step::Item(index))
     }
 
-    /// An error about what stands here. Where nothing does, its line is that of the table it should stand in.
+    /// An error about the key here. If that is not written, the line is that of the table in which it should be.
     pub(crate) fn error(&self, message: impl fmt::Display) -> ConfigError {
         let place = self.places.sources.place(self.offset());
         ConfigError {
@@ -233,8 +233,8 @@ fn item<'a>(index: usize, value: &'a Spanned<DeValue<'a>>) -> Entry<'a> {
     }
 }
 
-/// The steps to the innermost entry whose key or value holds the byte `at`. A table's span is its header alone, so
-/// what lies within is looked at in any case.
+/// The steps to the innermost entry whose key or value holds the byte `at`. A table's span is only its header, so its
+/// contents are always looked at.
 fn deepest(entries: &[Entry<'_>], at: usize) -> Option<Vec<Step>> {
     entries.iter().find_map(|entry| {
         let here = || entry.key.contains(&at) || entry.value.span().contains(&at);
@@ -255,7 +255,7 @@ fn written(steps: &[Step]) -> String {
     key
 }
 
-/// The key that the byte `at` belongs to, for a text that does not parse: a header's path or what stands before `=`.
+/// The key that the byte `at` belongs to, for a text that does not parse: a header's path or the text before `=`.
 fn key_written_at(text: &str, at: usize) -> Option<String> {
     let line = text.lines().nth(line_of(text, at) - 1)?.trim();
     let header = line
@@ -270,7 +270,7 @@ fn line_of(text: &str, at: usize) -> usize {
     text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
 }
 
-/// serde and toml say what is wrong; this adds what to do where they do not.
+/// serde and toml say what is wrong; this adds what to do if they do not.
 fn with_fix(message: &str) -> String {
     let fixes = [
         ("duplicate key", ": it stands there twice, so rename or remove one"),

@@ -1,8 +1,8 @@
-//! What a configuration is read against: this binary, and the user's directories.
+//! What reading a configuration depends on: this binary, and the user's directories.
 
 use std::path::{Path, PathBuf};
 
-/// What this binary is and brings along.
+/// What this binary is and carries.
 #[derive(Debug, Clone, Copy)]
 pub struct Installation<'a> {
     /// The absolute path of this binary, which `@berth` in an agent's command stands for.

@@ -297,7 +297,7 @@ fn says_line_key_and_fix_of_whatever_is_wrong() {
             "read_tools = []",
             "read_tools = [\"a b\"]",
             "backends.local.read_tools[0]",
-            "no tool's name",
+            "not a tool's name",
         ),
         (
             "calls = 1",
@@ -363,7 +363,7 @@ fn says_line_key_and_fix_of_whatever_is_wrong() {
             "[\"env\", \"@berth\"]",
             "[\"env\", \"\"]",
             "agents.demo.command",
-            "no word of a command",
+            "not a word of a command",
         ),
         ("\"--resume\", ", "", "agents.demo.options.resume", "begin with \"-\""),
         (
@@ -483,7 +483,7 @@ fn says_line_key_and_fix_of_whatever_is_wrong() {
             "server.url_hosts[0]",
             "its name alone",
         ),
-        ("hide = []", "hide = [\"\"]", "tools.hide[0]", "no tool's name"),
+        ("hide = []", "hide = [\"\"]", "tools.hide[0]", "not a tool's name"),
         (
             "hide = []",
             "alias.x = { tool = \"y\", argument = {} }",
@@ -676,7 +676,7 @@ fn tells_the_exact_line_also_inside_a_list() {
     assert_eq!(parse(&text).unwrap_err().line, Some(line + 2));
     let (text, line) = changed("timeout = \"1s\"", "timeout = \"10 parsecs\"");
     let expected = format!(
-        "{FILE}:{line}: backends.local.programs.tmux.timeout: \"10 parsecs\" is no duration: write it like \"10s\" or \"2m\""
+        "{FILE}:{line}: backends.local.programs.tmux.timeout: \"10 parsecs\" is not a duration: write it like \"10s\" or \"2m\""
     );
     assert_eq!(parse(&text).unwrap_err().to_string(), expected);
 }

@@ -26,7 +26,7 @@ struct AliasSection {
 }
 
 impl Section {
-    /// Checks the table, which stands at `at`. Whether the tools exist is known only once plugins are loaded.
+    /// Checks the table at `at`. Whether the tools exist is known only when plugins are loaded.
     pub(super) fn check(self, at: &At) -> Result<Tools, ConfigError> {
         for (index, name) in self.hide.iter().enumerate() {
             // `backend:tool` hides the own tool of one backend.

@@ -11,7 +11,7 @@ use url::{Host, Url};
 use super::ConfigError;
 use super::source::At;
 
-/// A duration such as `"10s"`, or `default` where none is written.
+/// A duration such as `"10s"`, or `default` if none is written.
 pub(super) fn duration(
     at: &At,
     written: Option<&str>,
@@ -21,8 +21,11 @@ pub(super) fn duration(
     let Some(written) = written else {
         return Ok(default);
     };
-    let duration = humantime::parse_duration(written)
-        .map_err(|_| at.error(format!("{written:?} is no duration: write it like \"10s\" or \"2m\"")))?;
+    let duration = humantime::parse_duration(written).map_err(|_| {
+        at.error(format!(
+            "{written:?} is not a duration: write it like \"10s\" or \"2m\""
+        ))
+    })?;
     let show = |duration: &Duration| humantime::format_duration(*duration);
     within(
         at,
@@ -34,7 +37,7 @@ pub(super) fn duration(
     )
 }
 
-/// A size such as `"4 MiB"` in bytes, or `default` where none is written.
+/// A size such as `"4 MiB"` in bytes, or `default` if none is written.
 pub(super) fn size(
     at: &At,
     written: Option<&str>,
@@ -44,9 +47,11 @@ pub(super) fn size(
     let Some(written) = written else {
         return Ok(default);
     };
-    let size: ByteSize = written
-        .parse()
-        .map_err(|_| at.error(format!("{written:?} is no size: write it like \"64 KiB\" or \"4 MiB\"")))?;
+    let size: ByteSize = written.parse().map_err(|_| {
+        at.error(format!(
+            "{written:?} is not a size: write it like \"64 KiB\" or \"4 MiB\""
+        ))
+    })?;
     let show = |bytes: &u64| ByteSize::b(*bytes).display().iec();
     within(
         at,
@@ -58,7 +63,7 @@ pub(super) fn size(
     )
 }
 
-/// A count, or `default` where none is written.
+/// A count, or `default` if none is written.
 pub(super) fn count(
     at: &At,
     written: Option<u64>,
@@ -85,7 +90,7 @@ pub(super) fn name(at: &At, name: &str) -> Result<(), ConfigError> {
         return Ok(());
     }
     Err(at.error(format!(
-        "{name:?} is no name: use at most 32 of a-z, 0-9, _ and -, with a letter or digit first"
+        "{name:?} is not a name: use at most 32 of a-z, 0-9, _ and -, with a letter or digit first"
     )))
 }
 
@@ -99,8 +104,7 @@ pub fn is_name(name: &str) -> bool {
     first && rest && name.len() <= 32
 }
 
-/// What is wrong with the host or port of `url`, to stand after what was written: it must be one that somebody can be
-/// reached by.
+/// What is wrong with the host or port of `url`, as words after it: it must be possible to reach somebody there.
 pub(super) fn host_fault(url: &Url) -> Option<&'static str> {
     let nobody = |ip: IpAddr| ip.is_unspecified() || ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST);
     match url.host() {
@@ -134,7 +138,7 @@ pub(super) fn tool_name(at: &At, name: &str) -> Result<(), ConfigError> {
         return Ok(());
     }
     Err(at.error(format!(
-        "{name:?} is no tool's name: use at most 64 of A-Z, a-z, 0-9, _ and -"
+        "{name:?} is not a tool's name: use at most 64 of A-Z, a-z, 0-9, _ and -"
     )))
 }
 

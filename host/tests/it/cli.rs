@@ -242,7 +242,7 @@ async fn call_prints_the_answer_and_fails_where_the_tool_does() {
     let error = place.complaint(&["call", "fetch", r#"{"id": "nobody"}"#]).await;
     assert!(error.starts_with("berth: there is no session `nobody`"), "{error}");
     let error = place.complaint(&["call", "fetch", "nobody"]).await;
-    assert!(error.contains("the arguments are no JSON object: nobody"), "{error}");
+    assert!(error.contains("the arguments are not a JSON object: nobody"), "{error}");
     let error = place.complaint(&["call", "nothing"]).await;
     assert!(error.contains("there is no tool `nothing`"), "{error}");
 }
@@ -257,7 +257,7 @@ async fn inspect_shows_a_component_and_the_table_with_what_it_asks_for() {
         "imports berth:backend/process@0.1.0",
         "exports berth:backend/session-backend@0.1.0",
         "tool endless_loop: ",
-        "read them, and take out what you do not want to give",
+        "read them, and remove what you do not want to give",
         "[backends.misbehaving]",
         &format!("plugin = \"{file}\""),
         "sha256 = \"",
@@ -478,12 +478,12 @@ async fn an_error_in_the_configuration_names_file_line_key_and_fix() {
         (
             LOCAL.replace("fixed = [\"-e\"]", "timeout = \"soon\""),
             10,
-            "\"soon\" is no duration: write it like \"10s\"",
+            "\"soon\" is not a duration: write it like \"10s\"",
         ),
         (
             LOCAL.replace("fixed = [\"-e\"]", "output = \"much\""),
             10,
-            "\"much\" is no size: write it like \"64 KiB\"",
+            "\"much\" is not a size: write it like \"64 KiB\"",
         ),
         (
             LOCAL.replace("fixed = [\"-e\"]", "output = \"1 TiB\""),

@@ -150,7 +150,7 @@ async fn a_damaged_database_fails() {
     assert!(examined(&place).await.0);
     place.write(
         "data/berth.db",
-        "this is no database at all, and much longer than nothing".repeat(99),
+        "this is not a database at all, and much longer than nothing".repeat(99),
         0o600,
     );
     let failed = failure(&place, "fail  database: ").await;
@@ -265,7 +265,7 @@ async fn the_certificate_fits_its_key_and_is_not_over() {
     place.write("key.pem", &key, 0o600);
     let (passes, lines) = examined(&place).await;
     assert!(passes, "{lines:#?}");
-    line(&lines, "ok    certificate: it fits its key, and holds for ");
+    line(&lines, "ok    certificate: it fits its key, and is valid for ");
 
     place.write("key.pem", &key, 0o644);
     let open = failure(&place, "fail  certificate: ").await;
@@ -319,7 +319,7 @@ async fn the_listener_is_a_running_berths_or_somebody_elses() {
     listen(&stand_in(|_, _| json!({"another": "server"})).await);
     let held = failure(&place, "fail  listener: ").await;
     assert!(
-        held.ends_with("is held by another program; end that, or set another `listen` in [server]"),
+        held.ends_with("is held by another program; end it, or set another `listen` in [server]"),
         "{held}"
     );
 }
@@ -368,7 +368,7 @@ async fn a_berth_behind_its_public_address_passes() {
     line(&lines, "ok    passphrase: it is set");
     let warned = line(
         &lines,
-        "warn  clients' addresses: what stands in front of berth is not believed",
+        "warn  clients' addresses: the proxy in front of berth is not believed",
     );
     assert!(warned.ends_with("trusted_proxies = [\"127.0.0.1\"]"), "{warned}");
     line(&lines, "ok    socket: a running berth answers at ");
@@ -397,7 +397,7 @@ async fn the_public_address_leads_here_and_names_itself() {
     let cases: [(Answer, &str); 5] = [
         (
             |_, _| json!("long".repeat(1 << 20)),
-            "is not this berth: /health is no JSON: it is longer than 64 KiB; let the tunnel",
+            "is not this berth: /health is not JSON: it is longer than 64 KiB; let the tunnel",
         ),
         (
             |_, _| json!({"another": "server"}),

@@ -135,7 +135,7 @@ async fn a_first_start_without_a_file_accepts_what_is_shipped_and_then_two_lines
     let place = home();
     let record = data(&place).join("accepted.toml");
     out(&place, &["check"]).await;
-    assert!(!record.exists(), "to look is no start");
+    assert!(!record.exists(), "to look is not a start");
     let tools = place.run_as_is(&["tools"]).await;
     assert!(tools.success, "{}", tools.stderr);
     assert_eq!(record.metadata().unwrap().permissions().mode() & 0o777, 0o600);

@@ -13,10 +13,10 @@ use berth::desk::Member;
 use berth::plugin::Backend;
 use serde::Serialize;
 
-/// A configuration that holds.
+/// A valid configuration.
 #[derive(Serialize)]
 pub(super) struct Findings<'a> {
-    /// The file; none: the shipped one.
+    /// The file; without it, the shipped one.
     pub(super) file: Option<String>,
     pub(super) backends: Vec<BackendFindings<'a>>,
     /// What clients see.
@@ -81,7 +81,7 @@ pub(super) struct ProgramFindings<'a> {
     pub(super) timeout: String,
     /// Bytes.
     pub(super) output: u64,
-    /// Whether what it leaves running goes on.
+    /// Whether what it leaves running continues.
     pub(super) lingers: bool,
 }
 

@@ -11,7 +11,7 @@ use crate::cli::print;
 pub(super) fn run(texts: &Texts<'_>) -> anyhow::Result<()> {
     ensure!(
         stdin().is_terminal() && stdout().is_terminal(),
-        "what is shipped is accepted by a person who sees it: run berth config accept on a terminal"
+        "a person must see what is shipped before it is accepted: run berth config accept on a terminal"
     );
     diff::damage(texts);
     let waiting = texts.layers().waiting()?;

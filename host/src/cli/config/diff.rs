@@ -1,4 +1,4 @@
-//! `berth config diff`: what is shipped and does not count before it is accepted.
+//! `berth config diff`: what is shipped but does not count before it is accepted.
 
 use std::path::Path;
 
@@ -12,22 +12,22 @@ pub(super) fn run(texts: &Texts<'_>, path: Option<&Path>) -> anyhow::Result<()> 
     damage(texts);
     let waiting = texts.layers().waiting()?;
     if waiting.is_empty() {
-        print::note("Nothing waits: all that is shipped counts, but for what your own configuration decides.");
+        print::note("Nothing waits: everything that is shipped counts, except what your own configuration decides.");
         return Ok(());
     }
     show(&waiting);
-    print::note(&format!("It counts once you accept it: {}", command("accept", path)));
+    print::note(&format!("It counts when you accept it: {}", command("accept", path)));
     Ok(())
 }
 
-/// Says what comes of a record that is damaged.
+/// Says what a damaged record leads to.
 pub(super) fn damage(texts: &Texts<'_>) {
     if let Some(damage) = texts.damage() {
-        print::note(&format!("{damage}. As long as that is so, berth does not start."));
+        print::note(&format!("{damage}. Until that is fixed, berth does not start."));
     }
 }
 
-/// One line a change.
+/// One line for each change.
 pub(super) fn show(waiting: &[Change]) {
     waiting
         .iter()

@@ -1,4 +1,4 @@
-//! `berth config init`: a configuration to begin with.
+//! `berth config init`: a configuration to start with.
 
 use std::path::Path;
 
@@ -7,15 +7,15 @@ use berth::config::Installation;
 
 use crate::cli::print;
 
-/// It holds as it is, and changes nothing.
-const FIRST: &str = r#"# Your configuration of berth. It lies over the shipped one: write here only what you want otherwise. Tables merge; a
-# list, or any other value, takes the place of the shipped one; and so does a program's table, with all its keys.
+/// It is valid as it is, and changes nothing.
+const FIRST: &str = r#"# Your configuration of berth. It is laid over the shipped one: write here only what you want to change. Tables merge;
+# a list, or any other value, replaces the shipped one; a program's table replaces the whole shipped table.
 #
-#   berth config show --shipped   what is shipped, with each key explained
-#   berth config show             the whole that counts
-#   berth check                   whether it holds, and what each backend may do
+#   berth config show --shipped   the shipped configuration, with each key explained
+#   berth config show             the effective configuration
+#   berth check                   whether it is valid, and what each backend may do
 #
-# Take the # away where a line is for you.
+# Remove the # from the lines that you need.
 
 # [server]
 # listen = "127.0.0.1:8787"
@@ -31,7 +31,7 @@ const FIRST: &str = r#"# Your configuration of berth. It lies over the shipped o
 "#;
 
 pub(super) fn run(path: Option<&Path>, installation: Installation<'_>) -> anyhow::Result<()> {
-    // Who has nothing yet begins with the whole of what is shipped, as a first start does.
+    // An operator without a configuration begins with the whole shipped one, as a first start does.
     let first = Texts::find(None, installation).ok().filter(Texts::is_first_start);
     let place = write_first(path, installation, FIRST)?;
     if let Some(texts) = first {

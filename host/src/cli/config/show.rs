@@ -1,4 +1,4 @@
-//! `berth config show`: the whole that counts.
+//! `berth config show`: the effective configuration.
 
 use berth::assemble::Texts;
 use berth::config::SHIPPED;
@@ -7,7 +7,7 @@ use crate::cli::print;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Print what this berth ships instead, with each key explained
+    /// Print the shipped configuration instead, with each key explained
     #[arg(long)]
     shipped: bool,
 }
@@ -18,17 +18,20 @@ pub(super) fn run(texts: &Texts<'_>, options: &Options) -> anyhow::Result<()> {
         return Ok(());
     }
     super::diff::damage(texts);
-    let yours = texts.file.as_ref().map_or("none of yours".to_owned(), |file| {
-        format!("yours, {}", print::safe(&file.display().to_string()))
-    });
+    let yours = texts
+        .file
+        .as_ref()
+        .map_or("no configuration of yours".to_owned(), |file| {
+            format!("yours, {}", print::safe(&file.display().to_string()))
+        });
     print::line(&format!(
-        "# What counts: {yours}, over what berth {} ships.",
+        "# The effective configuration: {yours}, over what berth {} ships.",
         env!("CARGO_PKG_VERSION")
     ));
     let waiting = texts.layers().waiting()?.len();
     if waiting > 0 {
         print::line(&format!(
-            "# Of that {waiting} lines wait until you accept them: berth config diff"
+            "# {waiting} lines of that wait until you accept them: berth config diff"
         ));
     }
     print::line(&format!("\n{}", texts.layers().shown()?.trim_end()));

@@ -1,4 +1,4 @@
-//! Whether the clock is right: tokens and certificates are held to it.
+//! Whether the clock is right: tokens and certificates depend on it.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,12 +11,12 @@ const WRITTEN: Duration = Duration::from_secs(1_767_225_600);
 /// How far it may be off.
 const SKEW: Duration = Duration::from_secs(60);
 
-/// What can be said without another clock.
+/// What can be found without another clock.
 pub(super) fn plausible() -> Finding {
     let now = SystemTime::now();
     let shown = humantime::format_rfc3339_seconds(now);
     match now < SystemTime::UNIX_EPOCH + WRITTEN {
-        true => Finding::fail(ABOUT, format!("it says {shown}, which is past"), FIX),
+        true => Finding::fail(ABOUT, format!("it says {shown}, which is in the past"), FIX),
         false => Finding::ok(ABOUT, format!("it says {shown}")),
     }
 }

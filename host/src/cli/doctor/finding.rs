@@ -10,7 +10,7 @@ use crate::cli::print;
 #[serde(rename_all = "lowercase")]
 pub(super) enum Mark {
     Ok,
-    /// It works, but not for long, or not as it seems.
+    /// It works, but not for long, or not as it appears.
     Warn,
     /// Something would fail.
     Fail,
@@ -23,7 +23,7 @@ pub(super) struct Finding {
     /// What was looked at, in a word or two.
     about: String,
     what: String,
-    /// A command or a line of the configuration. None where nothing is wrong, or `what` ends with the fix itself.
+    /// A command or a line of the configuration. Empty if nothing is wrong, or if `what` ends with the fix.
     fix: Option<String>,
 }
 

@@ -28,13 +28,13 @@ pub(super) async fn examine(setup: &Setup) -> (Vec<Finding>, bool) {
     (findings, runs)
 }
 
-/// Where TLS ends elsewhere there is something in front, and every client has its address unless it is believed.
+/// If TLS ends elsewhere, there is a proxy in front, and every client has its address unless it is believed.
 fn addresses(server: &Server) -> Option<Finding> {
     let hidden = server.public_url.is_some() && server.tls.is_none() && server.trusted_proxies.is_empty();
     hidden.then(|| {
         Finding::warn(
             "clients' addresses",
-            "what stands in front of berth is not believed about them, so all clients share one lock-out and one budget",
+            "the proxy in front of berth is not believed about them, so all clients share one lock-out and one budget",
             "name its own address in [server], like trusted_proxies = [\"127.0.0.1\"]",
         )
     })
@@ -57,11 +57,14 @@ fn pair(tls: &Tls) -> Finding {
             format!("{shown} expires within {days} days"),
             "renew it; a running berth takes the new one by itself",
         ),
-        None => Finding::ok(ABOUT, format!("it fits its key, and holds for more than {SOON} days")),
+        None => Finding::ok(
+            ABOUT,
+            format!("it fits its key, and is valid for more than {SOON} days"),
+        ),
     }
 }
 
-/// Whether the address is free, or else held by a berth.
+/// Whether the address is free, or otherwise held by a berth.
 async fn listener(server: &Server) -> (Finding, bool) {
     let address = server.listen;
     match TcpListener::bind(address) {
@@ -74,7 +77,7 @@ async fn listener(server: &Server) -> (Finding, bool) {
             None => {
                 let what = format!("{address} is held by another program");
                 (
-                    Finding::fail(ABOUT, what, "end that, or set another `listen` in [server]"),
+                    Finding::fail(ABOUT, what, "end it, or set another `listen` in [server]"),
                     false,
                 )
             }
@@ -91,7 +94,7 @@ async fn running(server: &Server) -> Option<String> {
     let scheme = if server.tls.is_some() { "https" } else { "http" };
     let client = reqwest::Client::builder()
         .no_proxy()
-        // Its certificate is for another name; nothing is told to it but this question.
+        // Its certificate is for another name; it gets only this question.
         .tls_danger_accept_invalid_certs(true)
         .timeout(ANSWERS_WITHIN)
         .build()

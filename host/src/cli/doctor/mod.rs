@@ -22,9 +22,9 @@ pub(crate) struct Options {
     json: bool,
 }
 
-/// Fails where a finding says that something would.
+/// Fails if a finding says that something would fail.
 pub(crate) async fn run(setup: anyhow::Result<Setup>, options: Options) -> anyhow::Result<ExitCode> {
-    // The client of the questions to the public address uses it; where one is set already, that one is as good.
+    // The client of the questions to the public address uses it; if one is set already, that one is just as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let findings = match setup {
         Ok(setup) => examine(&setup).await,
@@ -42,7 +42,7 @@ pub(crate) async fn run(setup: anyhow::Result<Setup>, options: Options) -> anyho
 }
 
 async fn examine(setup: &Setup) -> Vec<Finding> {
-    let file = setup.file.as_ref().map_or("the shipped one holds".into(), |file| {
+    let file = setup.file.as_ref().map_or("the shipped one is used".into(), |file| {
         format!("{} holds", file.display())
     });
     let mut findings = vec![Finding::ok("configuration", file)];

@@ -1,4 +1,4 @@
-//! The data directory and what is in it, and the room on its disk.
+//! The data directory and what is in it, and the free space on its disk.
 
 use std::path::Path;
 
@@ -67,7 +67,7 @@ fn audit(setup: &Setup, data: &DataDirectory) -> Finding {
     }
 }
 
-/// Looked at after the record, which stood there once.
+/// This is checked after the record, which was once in the same file.
 fn access(data: &DataDirectory) -> Finding {
     const ABOUT: &str = "database";
     match data.access().and_then(|access| access.examine()) {
@@ -83,7 +83,7 @@ fn room(about: &str, place: &Path) -> Finding {
         Err(error) => return Finding::fail(about, format!("{shown}: {error}"), "repair its file system"),
     };
     let free_shown = ByteSize::b(free).display().iec();
-    let fix = || format!("free some room where {shown} is, or choose another place for it in [server]");
+    let fix = || format!("free some space where {shown} is, or choose another place for it in [server]");
     match free {
         ..TOO_LITTLE => Finding::fail(about, format!("only {free_shown} are free"), fix()),
         TOO_LITTLE..LITTLE => Finding::warn(about, format!("only {free_shown} are free"), fix()),
@@ -91,7 +91,7 @@ fn room(about: &str, place: &Path) -> Finding {
     }
 }
 
-/// What a berth leaves of its socket is no fault: the next one replaces it.
+/// A socket file that an ended berth left is not a fault: the next one replaces it.
 async fn socket(path: &Path) -> Finding {
     const ABOUT: &str = "socket";
     match UnixStream::connect(path).await {

@@ -16,7 +16,7 @@ use futures::future::join_all;
 use super::finding::Finding;
 use crate::cli::print;
 
-/// How long a program may take to tell how it is.
+/// How long a program may take to answer.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 /// Characters of what it says that are shown.
 const SHOWN: usize = 200;
@@ -102,11 +102,11 @@ async fn socket(grant: &Grant, data: &DataDirectory) -> Vec<Finding> {
     let now = match socket.look().await {
         Ok(Server::Answers) => Finding::ok(&about, format!("a server answers at {shown}")),
         Ok(Server::Absent) => Finding::ok(&about, format!("no server runs at {shown}")),
-        // The next start sees to it.
+        // The next start will use it.
         Err(Trouble::AtFormer { former, .. }) => Finding::warn(
             &about,
             format!("its server runs at {former:?}"),
-            "start berth again, which then uses that one",
+            "start berth again; it then uses that one",
         ),
         Err(trouble) => Finding::error(&about, &trouble.into()),
     };

@@ -19,7 +19,7 @@ const FIX: &str = "let the tunnel or proxy lead to `listen`, or correct public_u
 const RESOURCE: &str = "/.well-known/oauth-protected-resource/mcp";
 const AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-server";
 
-/// Asks at `base`, the configured origin. Where no berth runs here, silence is no wonder.
+/// Asks at `base`, the configured origin. If no berth runs here, silence is expected.
 pub(super) async fn examine(base: &str, runs: bool) -> Vec<Finding> {
     let client = reqwest::Client::builder()
         .timeout(ANSWERS_WITHIN)
@@ -70,7 +70,7 @@ fn cause(error: &reqwest::Error) -> String {
 async fn is_berth(answer: reqwest::Response) -> anyhow::Result<String> {
     let status = answer.status();
     ensure!(status.is_success(), "/health answers {status}");
-    let health = json_of(answer).await.context("/health is no JSON")?;
+    let health = json_of(answer).await.context("/health is not JSON")?;
     let version = health["version"].as_str().context("/health names no version")?;
     let ours = env!("CARGO_PKG_VERSION");
     ensure!(version == ours, "it is berth {version}, and this is berth {ours}");
@@ -108,16 +108,16 @@ async fn agrees(client: &reqwest::Client, base: &str) -> anyhow::Result<()> {
 async fn metadata(client: &reqwest::Client, base: &str, path: &str) -> anyhow::Result<Value> {
     let asked = client.get(format!("{base}{path}")).send().await;
     let answer = asked.and_then(reqwest::Response::error_for_status);
-    let answer = answer.with_context(|| format!("{base}{path} is not to be had"))?;
+    let answer = answer.with_context(|| format!("{base}{path} cannot be fetched"))?;
     json_of(answer)
         .await
-        .with_context(|| format!("{base}{path} is no JSON"))
+        .with_context(|| format!("{base}{path} is not JSON"))
 }
 
-/// The body of an answer of whoever is there, who may send without end.
+/// The body of an answer from an unknown server, which may send without end.
 ///
 /// # Errors
-/// If it is no JSON, breaks off, or is longer than 64 KiB.
+/// If it is not JSON, breaks off, or is longer than 64 KiB.
 pub(super) async fn json_of(mut answer: reqwest::Response) -> anyhow::Result<Value> {
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await? {

@@ -1,7 +1,7 @@
 //! The table to paste into a configuration: the plugin, and what it asks for.
 //!
-//! What the plugin says is foreign. A text of it stands in quotes and on one line, so that none can be a key, a table or a
-//! comment; and only what a configuration takes stands there as such. The rest is a comment, below the reason.
+//! What the plugin says is foreign. Its texts are in quotes and on one line, so that none can be a key, a table or a
+//! comment; and only what a configuration accepts is part of the table. The rest is a comment, below the reason.
 
 use berth::session::Manifest;
 use berth::text;
@@ -36,7 +36,7 @@ pub(super) fn table(
         }
     }
     if parts.len() > PARTS {
-        shown.push_str(&format!("# It asks for {} things more.\n", parts.len() - PARTS));
+        shown.push_str(&format!("# It asks for {} more things.\n", parts.len() - PARTS));
     }
     shown
 }
@@ -66,7 +66,7 @@ fn parts(name: &str, manifest: &Manifest) -> Vec<String> {
     parts
 }
 
-/// The settings that a JSON Schema names: those with a default have that, the others stand there as comments.
+/// The settings that a JSON Schema names: those with a default have that, the others are comments.
 fn settings(name: &str, schema: &Map<String, Value>) -> Option<String> {
     let properties = schema.get("properties")?.as_object()?;
     let mut table = format!("\n[backends.{name}.settings]\n");
@@ -106,7 +106,7 @@ fn entry(key: &str, value: &Value) -> String {
     format!("{} = {value}\n", bare_or_quoted(key))
 }
 
-/// `value` in TOML on one line. There is no null in TOML, so no configuration holds with one.
+/// `value` in TOML on one line. There is no null in TOML, so a configuration with one is not valid.
 fn written(value: &Value) -> String {
     match value {
         Value::String(text) => quoted(text),
@@ -136,7 +136,7 @@ fn bare_or_quoted(key: &str) -> String {
     }
 }
 
-/// A part that does not hold, and why.
+/// A part that is not valid, and why.
 fn comment(why: &str, part: &str) -> String {
     let lines = part.trim_matches('\n').lines().map(|line| format!("# {line}\n"));
     format!(
@@ -162,7 +162,7 @@ mod tests {
         }
     }
 
-    /// What a table comes to where a configuration takes whatever is TOML.
+    /// The table for a configuration that accepts any TOML.
     fn read(manifest: &Manifest) -> (String, Value) {
         let syntax = |text: &str| toml::from_str::<toml::Table>(text).err().map(|error| error.to_string());
         let text = table("mine", &[("plugin", "/a \"b\"/c.wasm")], manifest, syntax);
@@ -220,7 +220,7 @@ mod tests {
             let (shown, table) = read(&manifest);
             let backends = table["backends"].as_object().unwrap();
             assert!(backends.len() == 1 && table.as_object().unwrap().len() == 1, "{shown}");
-            // With nothing of it taken, all that is left is comments.
+            // If nothing of it is accepted, only comments are left.
             let refused = super::table("mine", &[("plugin", "x")], &manifest, |_| Some(text.to_owned()));
             let left: Value = serde_json::to_value(toml::from_str::<toml::Table>(&refused).unwrap()).unwrap();
             assert_eq!(left, json!({"backends": {"mine": {"plugin": "x"}}}), "{refused}");
@@ -232,6 +232,6 @@ mod tests {
         let grants: Map<String, Value> = (0..1_000).map(|number| (format!("key-{number}"), json!(1))).collect();
         let (text, _) = read(&manifest(json!({}), Value::Object(grants)));
         assert!(text.lines().count() < 100, "{text}");
-        assert!(text.ends_with("# It asks for 936 things more.\n"), "{text}");
+        assert!(text.ends_with("# It asks for 936 more things.\n"), "{text}");
     }
 }

@@ -142,7 +142,7 @@ fn a_backend_that_is_not_enabled_is_not_there() {
         config.default_backend, "mine",
         "the shipped default went with its backend"
     );
-    // One of the operator's own, and one that this binary does not ship (any more).
+    // One of the operator's own, and one that this binary does not ship, or no longer ships.
     let config = parse("[backends.gone]\nenabled = false\n[backends.mine]\nenabled = false\nplugin = \"x\"\n").unwrap();
     assert_eq!(config.backends.keys().collect::<Vec<_>>(), ["local"]);
     let config = parse("[backends.local]\nenabled = true\n").unwrap();
