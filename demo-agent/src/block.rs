@@ -1,4 +1,4 @@
-//! The bottom block: what the conversation's state looks like in a terminal of a given size.
+//! The bottom block: the conversation's state, drawn for a terminal of a given size.
 
 use std::time::Duration;
 
@@ -106,7 +106,7 @@ fn composer_rows(text: &str, size: Size, frame: usize) -> Vec<Row> {
     view.iter().enumerate().map(row).collect()
 }
 
-/// A dialog that is higher than the terminal loses its top, and says so.
+/// A dialog that is higher than the terminal loses its top, and its first line says that.
 fn draw_dialog(dialog: &Dialog, size: Size) -> Block {
     let mut rows = vec![rule(size)];
     for line in dialog.lines() {
@@ -146,7 +146,7 @@ fn fitting(line: &str, size: Size) -> Row {
     }
 }
 
-/// Cuts a line into at least one row of at most `width` cells, or of one character where not even that fits.
+/// Cuts a line into at least one row of at most `width` cells, or of one character if not even that fits.
 fn wrap(line: &str, width: usize) -> Vec<String> {
     let mut rows = Vec::new();
     let mut row = String::new();
@@ -164,7 +164,7 @@ fn wrap(line: &str, width: usize) -> Vec<String> {
     rows
 }
 
-/// Foreign text as it may go to a terminal: a tab as four blanks, any other control character as a mark.
+/// Foreign text as it may go to a terminal: a tab as four spaces, any other control character as a mark.
 pub(crate) fn printable(text: &str) -> String {
     text.replace('\t', "    ").replace(char::is_control, "\u{fffd}")
 }

@@ -16,7 +16,7 @@ pub(crate) enum Command<'a> {
     Ask(&'a str),
     Choose(Vec<&'a str>),
     Work(Duration),
-    /// `think N` works without a word, and gives its message back when it is interrupted.
+    /// `think N` works without saying anything, and gives its message back when it is interrupted.
     Think(Duration),
     Say(&'a str),
     /// At most 10,000 lines.
@@ -26,7 +26,7 @@ pub(crate) enum Command<'a> {
     Chat,
 }
 
-/// Reads a message; whatever is no command, or lacks what its command needs, is chat.
+/// Reads a message; whatever is not a command, or lacks what its command needs, is chat.
 pub(crate) fn parse(message: &str) -> Command<'_> {
     if message.starts_with('/') {
         return Command::Slash(message.split_whitespace().next().unwrap_or(message));

@@ -3,7 +3,7 @@
 const LONGEST_SHOWN_PASTE: usize = 800;
 const MOST_LINES_OF_A_SHOWN_PASTE: usize = 10;
 
-/// What stands in the composer. The cursor is always at its end.
+/// The text in the composer. The cursor is always at its end.
 #[derive(Default)]
 pub(crate) struct Composer {
     pieces: Vec<Piece>,
@@ -40,7 +40,7 @@ impl Composer {
         self.pieces.clear();
     }
 
-    /// Empties the last line; where it is empty already, joins it to the one before.
+    /// Empties the last line; if it is empty already, joins it to the one before.
     pub(crate) fn clear_line(&mut self) {
         if self.ends_with('\n') {
             self.pieces.pop();
@@ -73,7 +73,7 @@ impl Composer {
         self.join(|text, piece| text.push_str(&format!("[Pasted text: {} lines]", count_lines(piece))))
     }
 
-    /// Takes the whole text out, unless there is nothing in it but blanks.
+    /// Takes out the whole text, unless it has only spaces.
     pub(crate) fn take(&mut self) -> Option<String> {
         let text = self.text();
         if text.trim().is_empty() {

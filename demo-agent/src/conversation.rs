@@ -46,7 +46,7 @@ pub(crate) struct Conversation {
     effects: Vec<Effect>,
 }
 
-/// What the agent is at.
+/// What the agent is doing.
 pub(crate) enum Activity {
     Idle,
     Busy(Work),
@@ -59,12 +59,13 @@ pub(crate) struct Work {
     ends: Duration,
     message: String,
     reply: Vec<String>,
-    /// Interrupted, it puts its message back into an empty composer, as some agents do that have not said a word yet.
+    /// If it is interrupted, it puts its message back into an empty composer, as some agents do if they have not said
+    /// anything yet.
     gives_back: bool,
 }
 
 impl Conversation {
-    /// `chat_takes` is how long it is busy with a message that is no command; `trust` the directory to ask about.
+    /// `chat_takes` is how long it is busy with a message that is not a command; `trust` the directory to ask about.
     pub(crate) fn new(chat_takes: Duration, trust: Option<&str>) -> Self {
         let activity = trust.map_or(Activity::Idle, |directory| {
             Activity::Asking(Dialog::trust(directory, Duration::ZERO))
@@ -162,7 +163,7 @@ impl Conversation {
         }
     }
 
-    /// Starts what waits, for as long as nothing else is going on.
+    /// Starts what waits, while nothing else is running.
     fn run_queue(&mut self, now: Duration) {
         while matches!(self.activity, Activity::Idle)
             && let Some(message) = self.queue.pop_front()
@@ -288,7 +289,7 @@ impl Conversation {
     }
 }
 
-/// The answer to chat: its beginning, and how much there was where that is not all.
+/// The answer to chat: its beginning, and the number of lines and characters if that is not everything.
 fn repeat(message: &str) -> Vec<String> {
     let first: String = message
         .lines()

@@ -1,10 +1,10 @@
-//! The dialogs that stand in the composer's place until they are answered, and the keys that answer them.
+//! The dialogs that replace the composer until they are answered, and the keys that answer them.
 
 use std::time::Duration;
 
 use crate::keys::Key;
 
-/// Keys that come sooner after a dialog's appearing are lost, as in real agents.
+/// Keys that come sooner after a dialog appears are lost, as in real agents.
 const DEAF: Duration = Duration::from_millis(100);
 const NO: &str = "No";
 
@@ -40,8 +40,8 @@ pub(crate) struct Answer {
     pub(crate) declined: bool,
 }
 
-/// A line of a dialog: what comes before the text on its first row, and the text. Rows that the text goes on to
-/// are indented as far.
+/// A line of a dialog: what comes before the text on its first row, and the text. Further rows of the text are indented
+/// equally.
 pub(crate) struct Line {
     pub(crate) prefix: String,
     pub(crate) text: String,
@@ -51,7 +51,7 @@ impl Dialog {
     pub(crate) fn permission(command: &str, twin: bool, now: Duration) -> Self {
         let program = command.split_whitespace().next().unwrap_or(command);
         let mut options = vec!["Yes".to_owned(), format!("Yes, and do not ask again for {program}")];
-        // "No" thereby has no fixed number: who answers has to read the labels.
+        // So "No" does not have a fixed number: whoever answers has to read the labels.
         if program == "git" {
             options.push("Yes, and switch to auto mode".to_owned());
         }
@@ -111,8 +111,8 @@ impl Dialog {
         }
     }
 
-    /// Takes a key; some when it answered the dialog. Letters and pastes do nothing in a menu, which is the
-    /// hazard: prose and Enter take whatever is highlighted, mostly a yes.
+    /// Takes a key; returns the answer if it answered the dialog. Letters and pastes do nothing in a menu, which is
+    /// dangerous: prose and Enter take what is highlighted, mostly a yes.
     pub(crate) fn press(&mut self, key: &Key, now: Duration) -> Option<Answer> {
         if now < self.shown_at + DEAF {
             return None;

@@ -97,7 +97,7 @@ fn arrow(last: u8) -> Option<Key> {
     }
 }
 
-/// A character of UTF-8; a byte that cannot be part of one is passed over.
+/// A character of UTF-8; a byte that cannot be part of one is ignored.
 fn character(bytes: &[u8], lead: u8) -> Option<(Option<Key>, usize)> {
     let length = match lead {
         0xc2..0xe0 => 2,

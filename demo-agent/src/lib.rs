@@ -1,7 +1,7 @@
 //! `berth demo-agent`: a small terminal program that behaves like a coding agent and never runs anything.
 //!
-//! It is there for people who want to see berth without an agent, and for tests. So it has real agents' hazards
-//! too: keys that come too early are lost, and prose with Enter typed into an open menu approves it.
+//! It is there for people who want to see berth without an agent, and for tests. So it has the difficulties of real
+//! agents too: keys that come too early are lost, and prose with Enter typed into an open menu approves it.
 //!
 //! ```text
 //! keys ─→ conversation ─→ effects ─→ screen, record
@@ -36,7 +36,7 @@ const TICK: Duration = Duration::from_millis(100);
 /// How long after an escape the rest of a sequence may come.
 const ESCAPE_ALONE: Duration = Duration::from_millis(40);
 
-/// Behave like a coding agent, for a look at berth without one; nothing is ever run
+/// Behave like a coding agent, to try berth without one; it never runs anything
 #[derive(Debug, clap::Args)]
 pub struct Options {
     /// Append every message, answer and interruption to this file, as one JSON object a line
@@ -108,7 +108,7 @@ impl Agent {
         self.terminal.write(&frame)
     }
 
-    /// Takes what is typed next, or lets time pass. Some exit status when it is over.
+    /// Takes what is typed next, or lets time pass. Returns an exit status when it is over.
     fn wait(&mut self, input: &Receiver<Vec<u8>>) -> anyhow::Result<Option<u8>> {
         let keys = match input.recv_timeout(self.patience()) {
             Ok(bytes) => self.keys.feed(&bytes),

@@ -1,4 +1,4 @@
-//! The record of what reached the demo agent, for tests that must know it exactly: one JSON object a line.
+//! The record of what reached the demo agent, for tests that must know it exactly: one JSON object on each line.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
@@ -39,7 +39,7 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// Appends to `path`; a new file is its owner's alone, since messages may be private.
+    /// Appends to `path`; only its owner can read a new file, because messages may be private.
     ///
     /// # Errors
     /// When the file cannot be opened for appending.

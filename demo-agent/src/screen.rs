@@ -30,8 +30,8 @@ impl Screen {
         self.unprinted = CLEAR.to_owned();
     }
 
-    /// The bytes that bring the terminal up to date; none when it is. In one piece, so that a look at the terminal
-    /// hardly ever finds half of it.
+    /// The bytes that bring the terminal up to date; none when it is. In one piece, so that the terminal almost never
+    /// shows half of it.
     pub(crate) fn frame(&mut self, block: &Block, size: Size) -> String {
         if self.unprinted.is_empty() && self.drawn.as_ref() == Some(&(block.clone(), size)) {
             return String::new();
@@ -48,7 +48,7 @@ impl Screen {
         frame
     }
 
-    /// Takes the block away and leaves the transcript, with the cursor below it.
+    /// Removes the block and leaves the transcript, with the cursor below it.
     pub(crate) fn leave(&mut self, size: Size) -> String {
         let top = self.go_to_top(size);
         self.drawn = None;
@@ -61,7 +61,7 @@ impl Screen {
             .is_some_and(|(drawn, then)| drawn.rows.len() == block.rows.len() && *then == size)
     }
 
-    /// Moves to the first row of the last block. Terminals wrap rows anew when they become narrower, so these are
+    /// Moves to the first row of the last block. Terminals wrap rows again when they become narrower, so these are
     /// counted at the present width.
     fn go_to_top(&self, size: Size) -> String {
         let Some((block, _)) = &self.drawn else {
@@ -78,7 +78,7 @@ impl Screen {
     }
 }
 
-/// Wrapping is off meanwhile: a character whose width the terminal sees otherwise must not cost a row.
+/// Wrapping is off in the meantime: a character to which the terminal gives another width must not cost a row.
 fn draw_rows(frame: &mut String, rows: &[Row]) {
     frame.push_str(NO_WRAP);
     for (index, row) in rows.iter().enumerate() {

@@ -22,12 +22,10 @@ impl Terminal {
     /// Takes over the terminal. Keys that were typed before are kept.
     ///
     /// # Errors
-    /// When standard input or output is no terminal.
+    /// When standard input or output is not a terminal.
     pub(crate) fn open() -> anyhow::Result<Self> {
         if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
-            bail!(
-                "the demo agent talks to a terminal, and its input or output is none: start it in a terminal or in tmux"
-            );
+            bail!("the demo agent needs a terminal as its input and output: start it in a terminal or in tmux");
         }
         let before = termios::tcgetattr(io::stdin()).context("reading the terminal's mode")?;
         let mut raw = before.clone();
@@ -38,7 +36,7 @@ impl Terminal {
         Ok(terminal)
     }
 
-    /// The size now; 80 by 24 where the terminal does not say.
+    /// The size now; 80 by 24 if the terminal does not say.
     pub(crate) fn size(&self) -> Size {
         match termios::tcgetwinsize(io::stdout()) {
             Ok(size) if size.ws_col > 0 && size.ws_row > 0 => Size {
@@ -74,7 +72,7 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // The process ends here: there is nobody left to tell about a failure.
+        // The process ends here: there is nobody left who could be told about a failure.
         let _ = self.write(PLAIN_PASTE);
         let _ = termios::tcsetattr(io::stdin(), OptionalActions::Now, &self.before);
     }

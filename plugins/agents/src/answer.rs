@@ -15,13 +15,13 @@ const LABEL_MAX: usize = 60;
 pub enum Answer {
     /// The keys of choices.
     Choices(Vec<String>),
-    /// Text, where the prompt takes it.
+    /// Text, if the prompt takes it.
     Text(String),
     /// Close it without an answer.
     Dismiss,
 }
 
-/// The keys that give an answer, and nothing more.
+/// The keys that give an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Plan {
     /// One key that closes the menu.

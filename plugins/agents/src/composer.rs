@@ -5,7 +5,7 @@ use crate::screen::Screen;
 
 /// The most lines that a footer or a list of completions below the composer has.
 const FOOTER_LINES: usize = 16;
-/// How much of a text's end must be seen to take it for that text, in characters.
+/// How many characters of a text's end must be seen to recognise it.
 const TAIL: usize = 24;
 
 /// Where a person or berth types.
@@ -15,14 +15,15 @@ pub struct Composer {
     pub text: String,
     /// The text is only a hint that nobody typed.
     pub placeholder: bool,
-    /// It is the marker of a paste that is not shown, of so many lines; 0: it names no number, as for one line.
+    /// It is the marker of a paste that is not shown, with its number of lines; 0 if the marker has no number, as for
+    /// one line.
     collapsed: Option<usize>,
     /// Only the end of its text is shown.
     scrolled: bool,
 }
 
 impl Composer {
-    /// Whether there is nothing in it that somebody typed.
+    /// Whether it holds nothing that somebody typed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.placeholder || self.text.trim().is_empty()
@@ -46,8 +47,8 @@ impl Composer {
         shown.ends_with(&wanted[tail..]) || wanted.ends_with(&shown)
     }
 
-    /// Whether all that is in it is `text`, as far as can be seen: the whole of it, the marker of a paste of as many lines, or
-    /// its end where no more is shown. Anything else is somebody's own, a shorter text and one that goes on as well.
+    /// Whether it holds only `text`, as far as can be seen: the whole of it, the marker of a paste of as many lines, or
+    /// its end if only that is shown. Anything else is somebody's own, also a shorter or a longer text.
     #[must_use]
     pub fn is_left_of(&self, text: &str) -> bool {
         if self.is_empty() {
@@ -62,13 +63,14 @@ impl Composer {
     }
 }
 
-/// Whether `text` has as many lines, or as many line breaks, as a marker names: agents count either.
+/// Whether `text` has as many lines, or as many line breaks, as a marker names: some agents count lines, others line
+/// breaks.
 fn has_lines(text: &str, lines: usize) -> bool {
     let breaks = text.matches('\n').count();
     lines == breaks || lines == breaks + 1
 }
 
-/// Drops what a terminal may show otherwise than it was sent: blanks, wrapping, symbols of unsure width.
+/// Drops what a terminal may show differently than it was sent: spaces, wrapping, symbols of uncertain width.
 fn comparable(text: &str) -> String {
     text.chars()
         .filter(|c| c.is_ascii_graphic() || c.is_alphanumeric())
@@ -82,8 +84,8 @@ pub(crate) struct Found {
     pub(crate) composer: Composer,
 }
 
-/// Finds the composer between the last two rules. A menu below them, or anything but the marker at its start, is
-/// no composer.
+/// Finds the composer between the last two rules. A menu below them, or anything other than the marker at its start,
+/// means that there is no composer.
 pub(crate) fn boxed(profile: &Profile, screen: &Screen, lines: &[&str]) -> Option<Found> {
     let below = lines.iter().rposition(|line| profile.rule.matches(line))?;
     let above = lines[..below].iter().rposition(|line| profile.rule.matches(line))?;
@@ -121,7 +123,7 @@ pub(crate) fn boxed(profile: &Profile, screen: &Screen, lines: &[&str]) -> Optio
     })
 }
 
-/// The composer of a shell: what stands after the prompt on the cursor's line.
+/// The composer of a shell: the text after the prompt on the cursor's line.
 pub(crate) fn line(profile: &Profile, line: &str) -> Option<Composer> {
     let from = profile.prompt.end_of_match(line)?;
     Some(Composer {
@@ -132,7 +134,7 @@ pub(crate) fn line(profile: &Profile, line: &str) -> Option<Composer> {
     })
 }
 
-/// The byte after a marker and its blank, where the line begins with one.
+/// The byte after a marker and its space, if the line begins with one.
 pub(crate) fn after_marker(profile: &Profile, line: &str) -> Option<usize> {
     let text = line.trim_start();
     let rest = profile

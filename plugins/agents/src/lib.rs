@@ -1,6 +1,6 @@
 //! What is known of each coding agent: its screens, how text reaches it, how its questions are answered.
 //!
-//! All of it is data, one JSON file an agent in `data/`, of which an operator may override single keys
+//! All of it is data, one JSON file for each agent in `data/`. An operator may override single keys
 //! (`[agents.NAME] signs`). The code here is pure: it judges a captured [`Screen`] and plans keys, and starts nothing.
 
 mod answer;

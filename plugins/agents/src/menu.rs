@@ -7,7 +7,7 @@ use crate::profile::{Pattern, Profile};
 const ABOVE: usize = 6;
 /// The most lines that a question answered by a letter has.
 const LETTER_LINES: usize = 6;
-/// The longest question that is handed on, in characters.
+/// The longest question that is passed on, in characters.
 const QUESTION_MAX: usize = 4000;
 
 /// What a question is about.
@@ -39,9 +39,9 @@ pub enum Keyed {
 pub enum Effect {
     /// It allows what is asked for, this once.
     Accepts,
-    /// It allows more than that, or may: what is not certain is this.
+    /// It allows more than that, or may: use this if it is not certain.
     Widens,
-    /// It grants nothing and goes no further.
+    /// It grants nothing and stops.
     Declines,
     /// It is one answer of several, in the agent's own words.
     Neutral,
@@ -54,13 +54,13 @@ pub struct Choice {
     pub key: String,
     /// What it says.
     pub label: String,
-    /// What stands below it.
+    /// The text below it.
     pub description: Option<String>,
     /// What taking it does.
     pub effect: Effect,
     /// Ticked or not, in a menu of several.
     pub ticked: Option<bool>,
-    /// Its place in the menu, from 0, with those that are no choices of their own counted.
+    /// Its place in the menu, from 0, with those that are not choices of their own counted.
     pub place: usize,
 }
 
@@ -83,7 +83,7 @@ pub struct Prompt {
     pub keyed: Keyed,
     /// The place that is highlighted.
     pub highlighted: usize,
-    /// The text of question, answers and the output above, without what moves by itself: two prompts with different
+    /// The text of question, answers and the output above, without moving parts: two prompts with different
     /// fingerprints are different.
     pub fingerprint: String,
     /// Letters and digits of the highlighted line, with what was typed there.
@@ -207,7 +207,7 @@ fn kind(profile: &Profile, block: &[&str]) -> Kind {
     }
 }
 
-/// The labels of a question are the agent's own words, so nothing is certain of them.
+/// The labels of a question are the agent's own words, so nothing is certain about them.
 fn effect(profile: &Profile, kind: Kind, label: &str) -> Effect {
     if kind == Kind::Question {
         Effect::Neutral
@@ -220,7 +220,7 @@ fn effect(profile: &Profile, kind: Kind, label: &str) -> Effect {
     }
 }
 
-/// The question as a person must see it: every line of it, but for rules and blank ones.
+/// The question as a person must see it: every line of it, except rules and blank ones.
 fn question(profile: &Profile, block: &[&str]) -> String {
     let shown = block
         .iter()
@@ -242,8 +242,8 @@ fn is_drawn(line: &str) -> bool {
     line.chars().count() > 8 && line.chars().all(|c| ('\u{2500}'..='\u{257f}').contains(&c))
 }
 
-/// Covers everything that tells one question from the next. What is asked counts to the letter. Above it, where spinners
-/// and timers move by themselves, only what stands still does.
+/// Covers everything that tells one question from the next. Every character of the question counts. Above it, where
+/// spinners and timers move, only what stands still counts.
 fn fingerprint(profile: &Profile, above: &[&str], block: &[&str], entries: &[Choice]) -> String {
     let steady = |line: &&&str| !line.is_empty() && !profile.spinner.matches(line) && !has_timer(line);
     let mut above: Vec<_> = above
@@ -277,7 +277,7 @@ fn alphanumerics(line: &str) -> String {
     line.chars().filter(|c| c.is_alphanumeric()).collect()
 }
 
-/// The entries of a menu as they stand on the screen.
+/// The entries of a menu as they are on the screen.
 struct Menu {
     entries: Vec<Choice>,
     highlighted: usize,

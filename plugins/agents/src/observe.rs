@@ -30,11 +30,11 @@ pub struct Observation {
     pub state: State,
     /// The question it waits at; always there when `state` is waiting.
     pub prompt: Option<Prompt>,
-    /// Where messages are typed, when it is on the screen.
+    /// Where messages are typed, if it is on the screen.
     pub composer: Option<Composer>,
     /// The row after the last line of the agent's output: status, composer and dialog are below it.
     pub content_end: usize,
-    /// One line on what it is at.
+    /// One line about what it is doing.
     pub summary: Option<String>,
 }
 
@@ -82,8 +82,8 @@ impl Agent {
         }
     }
 
-    /// The row of the spinner above a composer. What an agent says is indented, so the first line that is not is either
-    /// the spinner or the beginning of its last output.
+    /// The row of the spinner above a composer. What an agent says is indented, so the first line that is not indented
+    /// is either the spinner or the beginning of its last output.
     fn spinner(&self, above: &[&str]) -> Option<usize> {
         let row = above
             .iter()

@@ -1,4 +1,4 @@
-//! An agent's profile: the data file, and what an operator overrides of it.
+//! An agent's profile: the data file, and the keys that an operator overrides.
 
 use std::cell::OnceCell;
 
@@ -91,13 +91,13 @@ impl Agent {
         self.profile.submit_pause_ms
     }
 
-    /// How long a menu must have stood before it takes keys, in milliseconds.
+    /// How long a menu must have been shown before it takes keys, in milliseconds.
     #[must_use]
     pub fn menu_pause_ms(&self) -> u64 {
         self.profile.menu_pause_ms
     }
 
-    /// The key that empties a composer with something in it, where there is one.
+    /// The key that empties a composer with something in it, if there is one.
     #[must_use]
     pub fn clear_key(&self) -> Option<&str> {
         self.profile.clear.as_deref()
@@ -126,7 +126,7 @@ pub(crate) enum Layout {
     Line,
 }
 
-/// What a screen means that shows none of the known signs. Idle is not among them: a false idle is the worst error.
+/// What a screen without any of the known signs means. Idle is not among the choices: a false idle is the worst error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Unrecognised {
@@ -147,16 +147,17 @@ pub(crate) struct Profile {
     /// The line above and below a composer, and above a dialog.
     #[serde(default)]
     pub(crate) rule: Pattern,
-    /// What stands before the composer's text and before a menu's highlighted choice.
+    /// What precedes the composer's text and a menu's highlighted choice.
     #[serde(default)]
     pub(crate) markers: Vec<String>,
     /// A shell's prompt, up to where the typed text begins.
     #[serde(default)]
     pub(crate) prompt: Pattern,
-    /// Composer texts that nobody typed; dim text is taken for one anyway.
+    /// Composer texts that nobody typed; dim text counts as one anyway.
     #[serde(default)]
     pub(crate) placeholders: Vec<Pattern>,
-    /// All that a composer shows which holds one long paste. The group `lines` is how many it has, where it has several.
+    /// The whole text of a composer that holds one long paste. The group `lines` is the number of its lines, if it has
+    /// several.
     #[serde(default)]
     pub(crate) paste_marker: Pattern,
     /// The line above a composer that shows only the end of its text.
@@ -165,7 +166,7 @@ pub(crate) struct Profile {
     /// A line above the composer that says the agent is at work.
     #[serde(default)]
     pub(crate) spinner: Pattern,
-    /// A line of the list of commands that opens below a composer which holds the beginning of one.
+    /// A line of the list of commands that opens below a composer with the beginning of a command.
     #[serde(default)]
     pub(crate) suggestion: Pattern,
     /// The last line of a panel that shows something and only wants to be closed.
@@ -173,10 +174,10 @@ pub(crate) struct Profile {
     pub(crate) panel: Pattern,
     #[serde(default)]
     pub(crate) busy_footer: Pattern,
-    /// Where set, only a footer that matches is idle.
+    /// If it is set, only a footer that matches is idle.
     #[serde(default)]
     pub(crate) idle_footer: Pattern,
-    /// Lines just above the composer that are no output of the agent.
+    /// Lines just above the composer that are not output of the agent.
     #[serde(default)]
     pub(crate) chrome: Pattern,
     #[serde(default)]
@@ -184,7 +185,7 @@ pub(crate) struct Profile {
     /// The hint below a menu.
     #[serde(default)]
     pub(crate) menu_footer: Pattern,
-    /// What a dialog shows where part of it did not fit.
+    /// What a dialog shows if a part of it did not fit.
     #[serde(default)]
     pub(crate) cut: Pattern,
     /// The end of a question that is answered by the letter y or n.
@@ -196,7 +197,7 @@ pub(crate) struct Profile {
     pub(crate) question: Pattern,
     #[serde(default)]
     pub(crate) permission: Pattern,
-    /// Labels that grant nothing and go no further.
+    /// Labels that grant nothing and stop.
     #[serde(default)]
     pub(crate) declines: Pattern,
     /// Labels that allow what is asked for, this once.
@@ -235,7 +236,7 @@ pub(crate) struct Profile {
 }
 
 impl Profile {
-    /// Every pattern. A field that is added does not compile until it stands here.
+    /// Every pattern. A new field does not compile until it is added here.
     fn patterns(&self) -> impl Iterator<Item = &Pattern> {
         let Self {
             rule,
@@ -328,8 +329,8 @@ pub(crate) enum Pattern {
     Expression(Expression),
 }
 
-/// A regular expression that is compiled when it is first needed: a call needs few of an agent's, and compiling one costs
-/// more than all that is looked for with it.
+/// A regular expression that is compiled when it is first needed: a call needs few of an agent's, and compiling one
+/// costs more than everything that is searched with it.
 #[derive(Debug)]
 pub(crate) struct Expression {
     text: String,
@@ -337,7 +338,7 @@ pub(crate) struct Expression {
 }
 
 impl Expression {
-    /// None: it is not a regular expression, which [`Agent::check`] tells.
+    /// Empty if it is not a regular expression, which [`Agent::check`] reports.
     fn regex(&self) -> Option<&Regex> {
         self.compiled.get_or_init(|| Regex::new(&self.text).ok()).as_ref()
     }
@@ -358,7 +359,7 @@ impl Pattern {
         }
     }
 
-    /// The number that the group `name` of the first match holds; 0 where it holds none.
+    /// The number in the group `name` of the first match; 0 if there is none.
     pub(crate) fn number(&self, line: &str, name: &str) -> Option<usize> {
         let Self::Expression(expression) = self else {
             return self.matches(line).then_some(0);

@@ -5,7 +5,7 @@
 pub struct Line {
     /// What it shows.
     pub text: String,
-    /// For each character whether it is dim; shorter than the text where the rest is not.
+    /// For each character whether it is dim; shorter than the text if the rest is not dim.
     dim: Vec<bool>,
 }
 
@@ -14,7 +14,7 @@ pub struct Line {
 pub struct Screen {
     /// From top to bottom.
     pub lines: Vec<Line>,
-    /// The row of the cursor, from 0, where it is known.
+    /// The row of the cursor, from 0, if it is known.
     pub cursor: Option<usize>,
 }
 
@@ -77,7 +77,8 @@ impl Line {
     }
 }
 
-/// Where the first control character is. Most texts have none, and bytes tell that faster than characters do.
+/// Where the first control character is. Most texts have none, and looking at bytes is faster than looking at
+/// characters.
 fn find_control(text: &str) -> Option<usize> {
     // In UTF-8 the control characters from U+0080 on begin with 0xc2, as others do.
     let may_be = |byte: u8| byte < b' ' || byte == 0x7f || byte == 0xc2;

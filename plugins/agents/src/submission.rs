@@ -18,7 +18,7 @@ pub enum Way {
 /// A text ready to be sent; Enter follows after a pause.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Submission {
-    /// Without control characters but new lines and tabs.
+    /// Without control characters except new lines and tabs.
     pub text: String,
     /// How it is sent.
     pub way: Way,
@@ -67,8 +67,8 @@ impl Agent {
     }
 }
 
-/// Makes line ends `\n` and drops every other control character but tabs: an escape could end a paste early. The host
-/// does the same before, to say what it took out.
+/// Makes line ends `\n` and drops every other control character except tabs: an escape could end a paste early. The
+/// host does the same before, to say what it removed.
 pub(crate) fn clean(text: &str) -> String {
     let text = text
         .replace("\r\n", "\n")

@@ -9,7 +9,7 @@
 )]
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 
-/// The records; an error is written by hand, since the generator would show it as `Debug` does.
+/// The records; the error is written by hand, because the generator would display it as `Debug` does.
 mod records {
     wit_bindgen::generate!({
         path: "wit",
@@ -51,7 +51,7 @@ pub mod types {
     pub use crate::error::Error;
 }
 
-/// One module an interface: the trait `Guest`, and a macro that exports it for a type.
+/// One module for each interface: the trait `Guest`, and a macro that exports it for a type.
 pub mod exported {
     macro_rules! exported {
         ($module:ident, $export:literal, $package:literal, $world:literal $(, $types:path)?) => {

@@ -1,4 +1,4 @@
-//! What a function of the contract answers where it cannot do what it was asked for.
+//! What a function of the contract answers if it cannot do what it was asked to do.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -7,7 +7,7 @@ use crate::Timestamp;
 /// Why something could not be done. The words are for a person.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Error {
-    /// What is named is not there.
+    /// What is named does not exist.
     NotFound(String),
     /// The backend cannot do this at all; the same as not exporting it.
     Unsupported,
@@ -21,7 +21,7 @@ pub enum Error {
     Denied(String),
     /// What the backend depends on cannot be reached; the host may try again.
     Unavailable(String),
-    /// What the backend depends on wants a login; says how to log in.
+    /// What the backend depends on needs a login; says how to log in.
     Unauthenticated(String),
     /// The thing has changed since the caller saw it: somebody else was quicker, or this was done before.
     Conflict(String),

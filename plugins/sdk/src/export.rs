@@ -1,11 +1,11 @@
-//! The macro that makes a component of a plugin, and the advice where a trait was forgotten in it.
+//! The macro that makes a component from a plugin, and the advice if a trait was forgotten in it.
 
 /// Exports a plugin as a component that serves these interfaces and no other: `export!(Plugin)` for [`Backend`] alone,
 /// `export!(Plugin: Control, Projects)` for [`Control`] and [`Projects`] beside it.
 ///
 /// Outside of WebAssembly it exports nothing, so that `cargo test` can link the crate.
 ///
-/// A trait that is implemented and not named here does not compile, since the host would never see it:
+/// If a trait is implemented but not named here, the crate does not compile, because the host would never see it:
 ///
 /// ```compile_fail
 #[doc = include_str!("../tests/snippets/looks.rs")]
@@ -23,7 +23,7 @@
 /// berth_plugin::export!(Looks: Control);
 /// ```
 ///
-/// A name without its trait does not compile either:
+/// The crate also does not compile if a trait is named but not implemented:
 ///
 /// ```compile_fail
 #[doc = include_str!("../tests/snippets/looks.rs")]
@@ -48,7 +48,7 @@ macro_rules! export {
             };
         )+)?
 
-        // Natively the crate is built for its tests, and a linker would stumble over a component's export names.
+        // Natively the crate is built for its tests, and a linker cannot handle a component's export names.
         #[cfg(target_arch = "wasm32")]
         const _: () = {
             $crate::expansion::exported::session_backend::export_session_backend!(
@@ -59,7 +59,7 @@ macro_rules! export {
     };
 }
 
-/// The interface behind each name that `export!` takes.
+/// The interface for each name that `export!` takes.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! export_part {

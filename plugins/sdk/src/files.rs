@@ -9,11 +9,11 @@ pub fn roots() -> Vec<String> {
     host::files::roots()
 }
 
-/// Entries of a directory, ordered by name; of more than 10,000 the newest.
+/// Entries of a directory, ordered by name; if there are more than 10,000, the newest.
 ///
 /// # Errors
 ///
-/// `Denied` outside of the granted directories, `NotFound` where it is not there.
+/// `Denied` outside of the granted directories, `NotFound` if it does not exist.
 pub fn entries(directory: &str) -> Result<Vec<Entry>> {
     host::files::entries(directory, &[])
 }
@@ -35,7 +35,7 @@ pub fn entries_having<T: Into<String>>(directory: &str, having: impl IntoIterato
 ///
 /// # Errors
 ///
-/// `Denied` outside of the granted directories, `NotFound` where it is not there.
+/// `Denied` outside of the granted directories, `NotFound` if it does not exist.
 pub fn read(path: impl Into<String>, max: u32) -> Result<Vec<u8>> {
     let path = path.into();
     let missing = format!("the host gave no answer for {path}");

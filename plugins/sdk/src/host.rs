@@ -1,5 +1,5 @@
-//! The one way from the SDK to its host: the contract's imports in a component, the harness of [`crate::testing`] where
-//! a plugin is built natively, since the imports abort there.
+//! The only way from the SDK to its host: the contract's imports in a component, or the harness of [`crate::testing`]
+//! if a plugin is built natively, because the imports abort there.
 
 #[cfg(target_arch = "wasm32")]
 pub(crate) use crate::contract::{context, files, log, process, settings, store};

@@ -1,6 +1,6 @@
-//! What makes a trait that a plugin implements and [`export!`](crate::export) does not name an error.
+//! Makes it an error to implement a trait that [`export!`](crate::export) does not name.
 
-/// That [`export!`](crate::export) names the interface of this tag.
+/// Says that [`export!`](crate::export) names the interface of this tag.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` implements a trait that `export!` does not name, so the host would never see it",
@@ -9,7 +9,7 @@
 )]
 pub trait Named<Tag> {}
 
-/// One tag a name that `export!` takes.
+/// One tag for each name that `export!` takes.
 #[doc(hidden)]
 pub mod tag {
     macro_rules! tags {

@@ -8,7 +8,7 @@ use crate::{Error, Result, host};
 
 /// The most commands that one run takes.
 const RUN: usize = 64;
-/// How much of its standard error stands in the error of a program: lines, and bytes of each.
+/// How much of its standard error is in the error of a program: lines, and bytes of each.
 const LINES: usize = 3;
 const LINE: usize = 300;
 
@@ -26,12 +26,12 @@ const LINE: usize = 300;
 ///
 /// # Errors
 ///
-/// Where it could not be run: not granted, out of time. How it ended is in the [`Output`].
+/// If it could not be run: not granted, out of time. How it ended is in the [`Output`].
 pub fn run<T: Into<String>>(program: impl Into<String>, args: impl IntoIterator<Item = T>) -> Result<Output> {
     Command::new(program, args).run()
 }
 
-/// Runs several programs, all at once where the grants allow it, and answers in the same order.
+/// Runs several programs, all at once if the grants allow it, and returns their outputs in the same order.
 #[must_use]
 pub fn run_all(commands: impl IntoIterator<Item = Command>) -> Vec<Result<Output>> {
     let commands: Vec<_> = commands.into_iter().collect();
@@ -98,7 +98,7 @@ impl Command {
         self
     }
 
-    /// Ends it after this time, where the grant does not end it earlier.
+    /// Ends it after this time, if the grant does not end it earlier.
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
         let timeout_ms = Some(u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX));
@@ -109,9 +109,9 @@ impl Command {
     ///
     /// # Errors
     ///
-    /// Where it could not be run: not granted, out of time. How it ended is in the [`Output`].
+    /// If it could not be run: not granted, out of time. How it ended is in the [`Output`].
     pub fn run(self) -> Result<Output> {
-        // There is one answer a command.
+        // There is one answer for each command.
         run_all([self])
             .pop()
             .unwrap_or_else(|| Err(Error::Failed("nothing was run".to_owned())))
@@ -154,11 +154,11 @@ impl Output {
         self.status == Some(0)
     }
 
-    /// The same output, of a program that succeeded.
+    /// The same output, if the program succeeded.
     ///
     /// # Errors
     ///
-    /// `Failed`, where the program failed: names it, how it ended, and the last lines of its standard error.
+    /// `Failed` if the program failed: names it, how it ended, and the last lines of its standard error.
     pub fn success(self) -> Result<Self> {
         if self.succeeded() {
             return Ok(self);
@@ -171,11 +171,11 @@ impl Output {
         Err(Error::Failed(format!("{} {end}: {}", self.program, self.last_words())))
     }
 
-    /// The same output, of a program that succeeded and of which nothing was cut.
+    /// The same output, if the program succeeded and nothing of it was cut.
     ///
     /// # Errors
     ///
-    /// As [`success`](Self::success); also `Failed`, where it wrote more than its grant allows.
+    /// As [`success`](Self::success); also `Failed` if it wrote more than its grant allows.
     pub fn whole(self) -> Result<Self> {
         let output = self.success()?;
         if !output.truncated {
@@ -187,7 +187,7 @@ impl Output {
         )))
     }
 
-    /// All that a program which succeeded wrote to its standard output.
+    /// Everything that a successful program wrote to its standard output.
     ///
     /// # Errors
     ///

@@ -34,7 +34,7 @@ use crate::{Error, Result, host, json};
 ///
 /// # Errors
 ///
-/// `Invalid`, where the settings do not fit `T`: names the key, what is expected and where to fix it.
+/// `Invalid` if the settings do not fit `T`: the error names the key, what is expected and where to fix it.
 pub fn settings<T: DeserializeOwned>() -> Result<T> {
     let settings = match whole()?.settings {
         Value::Null => Value::Object(serde_json::Map::new()),
@@ -47,7 +47,7 @@ pub fn settings<T: DeserializeOwned>() -> Result<T> {
 ///
 /// # Errors
 ///
-/// `Failed`, where the host's answer is not one of this contract.
+/// `Failed` if the host's answer is not one of this contract.
 pub fn agents() -> Result<Vec<Agent>> {
     Ok(whole()?.agents)
 }
@@ -56,7 +56,7 @@ pub fn agents() -> Result<Vec<Agent>> {
 ///
 /// # Errors
 ///
-/// `Failed`, where the host's answer is not one of this contract.
+/// `Failed` if the host's answer is not one of this contract.
 pub fn machine() -> Result<Option<String>> {
     Ok(whole()?.host)
 }
@@ -79,12 +79,12 @@ pub struct Agent {
     /// Another agent whose screens it has.
     #[serde(default)]
     pub profile: Option<String>,
-    /// What the operator added to what is known of its screens.
+    /// What the operator added to the knowledge of its screens.
     #[serde(default)]
     pub signs: Option<Value>,
 }
 
-/// What the host answers; what is not known here is passed over.
+/// What the host answers; unknown keys are ignored.
 #[derive(Deserialize)]
 struct Whole {
     #[serde(default)]

@@ -1,6 +1,6 @@
 //! What lasts: a small private store of this backend, which many instances use at once.
 //!
-//! Values are JSON of the plugin's own types. [`update`] changes one so that nothing another call does is lost:
+//! Values are JSON of the plugin's own types. [`update`] changes one without losing the changes of other calls:
 //!
 //! ```
 //! # fn main() -> berth_plugin::Result<()> {
@@ -31,11 +31,11 @@ const PAUSE: u64 = 20;
 /// The most keys that the host lists at once.
 const PAGE: u32 = 1000;
 
-/// The value of this key, where there is one.
+/// The value of this key, if there is one.
 ///
 /// # Errors
 ///
-/// `Failed`, where it is not one of `T`: it is never told as missing.
+/// `Failed` if it is not one of `T`: it is never reported as missing.
 pub fn get<T: DeserializeOwned>(key: &str) -> Result<Option<T>> {
     host::store::get(key)?.map(|entry| read(key, &entry.value)).transpose()
 }
@@ -44,18 +44,18 @@ pub fn get<T: DeserializeOwned>(key: &str) -> Result<Option<T>> {
 ///
 /// # Errors
 ///
-/// `Limited`, where the store is full.
+/// `Limited` if the store is full.
 pub fn put(key: &str, value: &impl Serialize) -> Result<()> {
     host::store::put(key, &bytes(key, value)?, None).map(drop)
 }
 
-/// Changes the value of a key; where there is none, it begins with the default. Other calls that change it meanwhile
-/// make `change` run again on what they left, so it must do nothing but change the value.
+/// Changes the value of a key; if there is none, it begins with the default. If other calls change it in the meantime,
+/// `change` runs again on their value, so it must only change the value.
 ///
 /// # Errors
 ///
-/// `Failed`, where the value is not one of `T`; `Limited`, where the store is full; `Conflict`, where other calls are
-/// quicker time and again.
+/// `Failed` if the value is not one of `T`; `Limited` if the store is full; `Conflict` if other calls are
+/// quicker again and again.
 pub fn update<T, R>(key: &str, mut change: impl FnMut(&mut T) -> R) -> Result<R>
 where
     T: Default + Serialize + DeserializeOwned,
@@ -98,7 +98,7 @@ where
 ///
 /// # Errors
 ///
-/// `Invalid`, where the key has no valid form.
+/// `Invalid` if the key has no valid form.
 pub fn remove(key: &str) -> Result<()> {
     host::store::remove(key, None)
 }
@@ -107,7 +107,7 @@ pub fn remove(key: &str) -> Result<()> {
 ///
 /// # Errors
 ///
-/// `Unavailable`, where the store cannot be read.
+/// `Unavailable` if the store cannot be read.
 pub fn keys(prefix: &str) -> Result<Vec<String>> {
     let mut keys: Vec<String> = Vec::new();
     loop {
@@ -128,7 +128,7 @@ pub mod raw {
     ///
     /// # Errors
     ///
-    /// `Unavailable`, where the store cannot be read.
+    /// `Unavailable` if the store cannot be read.
     pub fn get(key: &str) -> Result<Option<Entry>> {
         host::store::get(key)
     }
@@ -137,7 +137,7 @@ pub mod raw {
     ///
     /// # Errors
     ///
-    /// `Conflict`, where another version is there; `Limited`, where the store is full.
+    /// `Conflict` if another version is there; `Limited` if the store is full.
     pub fn put(key: &str, value: &[u8], expect: Option<u64>) -> Result<u64> {
         host::store::put(key, value, expect)
     }
@@ -146,7 +146,7 @@ pub mod raw {
     ///
     /// # Errors
     ///
-    /// `Conflict`, where another version is there.
+    /// `Conflict` if another version is there.
     pub fn remove(key: &str, expect: Option<u64>) -> Result<()> {
         host::store::remove(key, expect)
     }
@@ -155,7 +155,7 @@ pub mod raw {
     ///
     /// # Errors
     ///
-    /// `Unavailable`, where the store cannot be read.
+    /// `Unavailable` if the store cannot be read.
     pub fn keys(prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
         host::store::keys(prefix, after, limit)
     }
@@ -163,16 +163,16 @@ pub mod raw {
 
 fn read<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T> {
     let text = str::from_utf8(bytes).map_err(|error| error.to_string());
-    text.and_then(json::parse).map_err(|why| {
-        Error::Failed(format!(
-            "store: what is at `{key}` is not what this version reads: {why}"
-        ))
-    })
+    text.and_then(json::parse)
+        .map_err(|why| Error::Failed(format!("store: this version cannot read the value of `{key}`: {why}")))
 }
 
 fn bytes(key: &str, value: &impl Serialize) -> Result<Vec<u8>> {
-    serde_json::to_vec(value)
-        .map_err(|error| Error::Failed(format!("store: the value for `{key}` has no form in JSON: {error}")))
+    serde_json::to_vec(value).map_err(|error| {
+        Error::Failed(format!(
+            "store: the value for `{key}` cannot be written as JSON: {error}"
+        ))
+    })
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Times as the contract counts them.
+//! Times in the contract's unit.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,7 +10,7 @@ pub fn now() -> Timestamp {
     from(SystemTime::now())
 }
 
-/// The time that is so much later than now, such as the `next` of an `Upkept`.
+/// The time that is this much later than now, such as the `next` of an `Upkept`.
 #[must_use]
 pub fn after(pause: Duration) -> Timestamp {
     from(SystemTime::now() + pause)

@@ -34,7 +34,7 @@ fn of_the_contract(example: &str) -> (Vec<String>, Vec<String>) {
 /// Builds an example in the common target folder, which the cargo that runs the tests does not lock meanwhile.
 #[allow(
     clippy::disallowed_methods,
-    reason = "this starts cargo, and is no program of a backend"
+    reason = "this starts cargo, and is not a program of a backend"
 )]
 fn built(example: &str) -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();

@@ -7,7 +7,7 @@ use std::process::Command;
 #[test]
 #[allow(
     clippy::disallowed_methods,
-    reason = "this starts cargo, and is no program of a backend"
+    reason = "this starts cargo, and is not a program of a backend"
 )]
 fn the_package_has_the_contract_the_licences_and_the_readme() {
     let listed = Command::new(env!("CARGO"))

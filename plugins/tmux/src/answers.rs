@@ -1,4 +1,4 @@
-//! What is remembered of each session between calls: how many questions were answered, and which.
+//! What is kept for each session between calls: how many questions were answered, and which.
 
 use std::fmt::{self, Display};
 use std::result;
@@ -6,7 +6,7 @@ use std::result;
 use berth_plugin::{Error, Result, store, time};
 use serde::{Deserialize, Serialize};
 
-/// How many answered prompts are remembered by their ids.
+/// How many ids of answered prompts are kept.
 const REMEMBERED: usize = 16;
 /// What the key of a record begins with; the session's id follows.
 pub(crate) const PREFIX: &str = "answers-";
@@ -63,7 +63,7 @@ pub(crate) fn begin_again(session: &str) {
         last: Vec::new(),
     };
     if let (Ok(Some(damaged)), Ok(fresh)) = (store::raw::get(&key), serde_json::to_vec(&fresh)) {
-        // One that cannot be written stays damaged, which is told again.
+        // A record that cannot be written stays damaged, and that is reported again.
         let _ = store::raw::put(&key, &fresh, Some(damaged.version));
     }
 }

@@ -13,7 +13,7 @@ pub(crate) const RESUME: &str = "resume";
 pub(crate) const FORK: &str = "fork";
 /// How much of a name is kept in a session's id, in characters.
 const NAME_MAX: usize = 41;
-/// Characters at the end of an id that stand for the request, so that none is used twice.
+/// Characters at the end of an id that identify the request, so that no id is used twice.
 const REQUEST: usize = 6;
 
 /// What a request starts.
@@ -24,12 +24,12 @@ struct Started {
     directory: String,
 }
 
-/// Starts a session and answers what it is right after. A repeated request starts none.
+/// Starts a session and returns its state right after. A repeated request does not start another one.
 pub(crate) fn create(setup: &Setup, request: &NewSession) -> Result<Session> {
     let note = Note::of_start(&request.id);
     if let Some(started) = note.earlier::<Started>()? {
         return match sessions::get(setup, &started.id) {
-            Err(Error::NotFound(_)) => Ok(perhaps(&started, "it is not there (any more)")),
+            Err(Error::NotFound(_)) => Ok(perhaps(&started, "it was not found")),
             session => session,
         };
     }
@@ -50,7 +50,7 @@ pub(crate) fn create(setup: &Setup, request: &NewSession) -> Result<Session> {
     session
 }
 
-/// Starts it. An error: there is no session.
+/// Starts it. An error means that there is no session.
 fn start(setup: &Setup, entry: &Entry, started: &Started, options: Vec<String>) -> Result<Session> {
     let Started { id, agent, directory } = started;
     let (columns, rows) = (setup.size.columns.to_string(), setup.size.rows.to_string());
@@ -72,10 +72,10 @@ fn start(setup: &Setup, entry: &Entry, started: &Started, options: Vec<String>) 
     let ran = tmux::run(tmux::command(args).directory(directory)).and_then(Reply::whole);
     match (ran, sessions::get(setup, id)) {
         (_, Ok(session)) => Ok(session),
-        // It is there, whatever a look at it says.
+        // The session exists, whatever a look at it says.
         (Ok(_), Err(_)) => Ok(bare(started).state(State::Starting, Evidence::Process)),
         (Err(error), Err(Error::NotFound(_))) => Err(not_started(error)),
-        // By this id it can be looked for.
+        // It can be found by this id.
         (Err(Error::TimedOut(why) | Error::Failed(why)), Err(_)) => Ok(perhaps(started, &why)),
         (Err(error), Err(_)) => Err(error),
     }
@@ -95,7 +95,7 @@ fn perhaps(started: &Started, why: &str) -> Session {
     bare(started).summary(format!("tmux did not say whether it was started: {why}"))
 }
 
-/// A session that is seen not to be there after its start failed.
+/// A session that does not exist after its start failed.
 fn not_started(error: Error) -> Error {
     match error {
         Error::TimedOut(why) | Error::Failed(why) => Error::Refused(format!("{why}; no session was started")),
@@ -187,7 +187,7 @@ fn fill(arg: &str, value: &str) -> String {
     )
 }
 
-/// Where a declared argument has its `<word>`.
+/// The place where a declared argument has its `<word>`.
 fn word(arg: &str) -> Option<(usize, usize)> {
     let from = arg.find('<')?;
     let to = from + arg[from..].find('>')? + 1;

@@ -1,6 +1,6 @@
 //! Sending a message: looked at before, typed or pasted, seen, entered, and seen to be taken.
 //!
-//! Up to the first key an error says that nothing was typed. From then on the text is either taken out again, which is a
+//! Up to the first key an error says that nothing was typed. From then on the text is either removed again, which is a
 //! refusal, or there is a receipt.
 
 use berth_agents::{Observation, State as Seen, Submission, Way};
@@ -26,10 +26,10 @@ const ENTERS: usize = 3;
 const CLEARED_MS: u64 = 2000;
 /// How long after the key that clears it may come again, in milliseconds: a second one soon after ends some agents.
 const CLEAR_AGAIN_MS: u64 = 1500;
-/// Characters of a buffer's name that stand for the message.
+/// Characters of a buffer's name that identify the message.
 const BUFFER: usize = 10;
 
-/// What is known of a message that was typed.
+/// What is known about a message that was typed.
 #[derive(Serialize, Deserialize)]
 struct Sent {
     session: String,
@@ -45,7 +45,7 @@ pub(crate) fn send(setup: &Setup, id: &str, message: &Message) -> Result<Deliver
     }
     if !message.attachments.is_empty() {
         return Err(Error::Invalid(
-            "messages carry no attachments here: leave them out".to_owned(),
+            "messages cannot have attachments here: leave them out".to_owned(),
         ));
     }
     let found = sessions::find(setup, id)?;
@@ -114,7 +114,7 @@ fn check_state(found: &Found, entry: &Entry, seen: &Observation) -> Result<()> {
     }
 }
 
-/// A text that somebody else wrote stands in the composer.
+/// A text that somebody else wrote is in the composer.
 fn draft() -> Error {
     Error::Refused(
         "somebody's draft is in the composer, so nothing was typed: submit or clear it on the terminal first"
@@ -132,8 +132,8 @@ struct Writing<'a> {
 }
 
 impl Writing<'_> {
-    /// Sees to it that the composer is empty: what berth itself left there when it was cut off goes, a person's draft
-    /// stays and keeps the message out.
+    /// Makes sure that the composer is empty: what berth itself left there when it was cut off is removed; a person's
+    /// draft stays, and then the message is refused.
     fn make_room(&self, seen: &Observation) -> Result<()> {
         if is_empty(seen) {
             typing::seen_empty(&self.found.id);
@@ -147,14 +147,14 @@ impl Writing<'_> {
             }
             Cleared::NotOurs => Err(draft()),
             Cleared::Unseen => Err(Error::Refused(
-                "what berth left in the composer was not seen to go yet, so nothing of this message was typed: look with \
-                 get_logs (view = \"screen\"), and send it again when the agent reacts"
+                "what berth left in the composer was not seen to disappear yet, so nothing of this message was typed: look \
+                 with get_logs (view = \"screen\"), and send it again when the agent reacts"
                     .to_owned(),
             )),
         }
     }
 
-    /// Writes the text and enters it. An error: nothing of it was entered, and nothing of it is left.
+    /// Writes the text and enters it. An error means that nothing of it was entered, and nothing of it is left.
     fn write(&self, look: &Look) -> Result<Receipt> {
         let done = |receipt| {
             if receipt == Receipt::Confirmed {
@@ -172,7 +172,7 @@ impl Writing<'_> {
         }
         match self.until_shown() {
             Shown::Whole => {}
-            // What stands under the question cannot be cleared now, and what is pressed now would answer it.
+            // The text under the question cannot be cleared now, and a key would answer the question.
             Shown::Asked => return done(Receipt::Unconfirmed),
             Shown::Not(why) => return self.give_up(why),
         }
@@ -180,13 +180,13 @@ impl Writing<'_> {
         done(self.enter())
     }
 
-    /// Takes the text out again, which is a refusal; or, where that is not seen, leaves it to the next message.
+    /// Removes the text again, which is a refusal; or, if that is not seen, leaves it to the next message.
     fn give_up(&self, why: &str) -> Result<Receipt> {
         match self.clear(&self.submission.text) {
             Ok(Cleared::Emptied) => {
                 typing::seen_empty(&self.found.id);
                 Err(Error::Refused(format!(
-                    "{why}, so it was taken out again and nothing was entered: look with get_logs (view = \"screen\") \
+                    "{why}, so it was removed again and nothing was entered: look with get_logs (view = \"screen\") \
                      before you send it again"
                 )))
             }
@@ -195,7 +195,7 @@ impl Writing<'_> {
     }
 
     /// Empties a composer that holds what is left of `text` and nothing else, with one press of the agent's own key.
-    /// Anywhere else that key does something else, or takes away what a person wrote.
+    /// In another state that key does something else, or removes what a person wrote.
     fn clear(&self, text: &str) -> Result<Cleared> {
         let Some(key) = self.entry.agent.clear_key() else {
             return Ok(Cleared::NotOurs);
@@ -224,7 +224,8 @@ impl Writing<'_> {
         Ok(Cleared::Unseen)
     }
 
-    /// What the composer of an agent at rest shows, where that is what is left of `text`; otherwise how it is with it.
+    /// What the composer of an agent at rest shows, if that is what is left of `text`; otherwise the state of the
+    /// composer.
     fn left_of(&self, text: &str) -> Result<std::result::Result<String, Cleared>> {
         let seen = self.observe()?;
         if is_empty(&seen) {
@@ -282,7 +283,7 @@ impl Writing<'_> {
         Ok(())
     }
 
-    /// Waits until the composer shows the text, and no menu has come up meanwhile: Enter would approve it.
+    /// Waits until the composer shows the text, and no menu has appeared in the meantime: Enter would approve it.
     fn until_shown(&self) -> Shown {
         for _ in 0..SHOWN_MS / POLL_MS {
             pause(POLL_MS);
@@ -299,11 +300,11 @@ impl Writing<'_> {
     /// Presses Enter until the composer has let the text go. Only Enter is sent again, and only onto our own text.
     fn enter(&self) -> Receipt {
         for _ in 0..ENTERS {
-            // After an Enter, whatever else is seen is its effect; before the first, somebody else was quicker.
+            // After an Enter, anything else that is seen is its effect; before the first, somebody else was quicker.
             match self.place() {
                 Ok(Place::Composer) => {}
                 Ok(Place::Elsewhere) => {
-                    // It is not there any more, so what is found there later is somebody else's.
+                    // It is no longer there, so what is found there later is somebody else's.
                     typing::end(&self.found.id);
                     return Receipt::Unconfirmed;
                 }
@@ -345,7 +346,7 @@ impl Writing<'_> {
     }
 }
 
-/// Whether a composer is there, with nothing in it and no question open.
+/// Whether there is an empty composer and no open question.
 fn is_empty(seen: &Observation) -> bool {
     seen.prompt.is_none() && seen.composer.as_ref().is_some_and(|composer| composer.is_empty())
 }
@@ -360,24 +361,24 @@ fn nothing_typed(error: Error) -> Error {
     }
 }
 
-/// What came of clearing a composer.
+/// The result of clearing a composer.
 enum Cleared {
-    /// The key was pressed, and it was seen to be empty.
+    /// The key was pressed, and the composer was seen empty.
     Emptied,
-    /// It was empty without that.
+    /// It was already empty.
     WasEmpty,
     /// Something else is in it, or there is none now: no key was pressed.
     NotOurs,
-    /// The key was pressed, now or before, and it was not seen to be empty yet.
+    /// The key was pressed, now or before, and the composer was not seen empty yet.
     Unseen,
 }
 
-/// What came of waiting for a text to show.
+/// The result of waiting for a text to show.
 enum Shown {
     Whole,
-    /// A question came up meanwhile.
+    /// A question appeared in the meantime.
     Asked,
-    /// It did not, and why not.
+    /// It did not show, with the reason.
     Not(&'static str),
 }
 
@@ -457,7 +458,7 @@ mod tests {
         let first = Plugin::send_message("app", message("1", "hello")).unwrap();
         assert_eq!(first.receipt, Receipt::Confirmed);
         assert!(first.after.is_some());
-        // Also while the agent is at work on it, and where a question is open.
+        // Also while the agent is working on it, and if a question is open.
         for change in [Fake::works, |fake: &Fake| fake.asks(MENU), Fake::ends] {
             change(&fake);
             assert_eq!(Plugin::send_message("app", message("1", "hello")), Ok(first.clone()));
@@ -524,7 +525,7 @@ mod tests {
         fake.times_out_after("-l");
         let refused = Plugin::send_message("app", message("2", "again"));
         assert!(
-            matches!(&refused, Err(Error::Refused(why)) if why.contains("taken out again")),
+            matches!(&refused, Err(Error::Refused(why)) if why.contains("removed again")),
             "{refused:?}"
         );
         assert_eq!((fake.composer(), fake.messages().len()), (String::new(), 1));

@@ -22,7 +22,7 @@ fn creation(agents: &[Entry]) -> Creation {
     creation
 }
 
-/// The options of an agent, but for those that have places of their own in a request.
+/// The options of an agent, except those that have places of their own in a request.
 fn options(entry: &Entry) -> impl Iterator<Item = OptionSpec> {
     let own = entry
         .options

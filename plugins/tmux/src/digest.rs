@@ -1,4 +1,4 @@
-//! A short digest that tells texts apart, also where somebody would like two to look alike.
+//! A short digest that tells texts apart, even if somebody wants two to look the same.
 
 use sha2::{Digest, Sha256};
 

@@ -1,6 +1,6 @@
 //! What calls that the host may repeat have done, by the ids that it gave them.
 //!
-//! A note is made before the deed. A repeated call finds it, and does nothing again.
+//! A note is written before the deed. A repeated call finds it, and does nothing again.
 
 use std::time::Duration;
 
@@ -50,9 +50,9 @@ impl Note {
         store::raw::put(&self.key, &kept(what)?, Some(0))
             .map(drop)
             .map_err(|error| match error {
-                Error::Conflict(_) => Error::Conflict(
-                    "another call with the same id is at it, so nothing was done by this one".to_owned(),
-                ),
+                Error::Conflict(_) => {
+                    Error::Conflict("another call with the same id is doing this, so this call did nothing".to_owned())
+                }
                 error => Error::Refused(format!(
                     "what this call does could not be noted ({error}), so nothing was done: look whether the disk of \
                      berth's data is full"
@@ -60,9 +60,9 @@ impl Note {
             })
     }
 
-    /// Notes what became of it.
+    /// Notes its outcome.
     pub(crate) fn end(&self, what: &impl Serialize) {
-        // Without that, what became of it is not known.
+        // Without that, its outcome is not known.
         let _ = kept(what).and_then(|kept| store::raw::put(&self.key, &kept, None));
     }
 
@@ -78,7 +78,7 @@ fn kept(what: &impl Serialize) -> Result<Vec<u8>> {
     serde_json::to_vec(&Kept { at, what }).map_err(|error| Error::Refused(format!("it has no form in JSON: {error}")))
 }
 
-/// Whether no call may need the note of this key any more.
+/// Whether no call may still need the note of this key.
 pub(crate) fn is_old(key: &str) -> bool {
     let kept = store::get::<Kept<serde_json::Value>>(key);
     let at = kept.ok().flatten().map(|kept| kept.at);

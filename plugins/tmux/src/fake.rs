@@ -38,7 +38,7 @@ pub(crate) fn two_agents() -> Setup {
     Setup::of_host().unwrap()
 }
 
-/// A request for a session that leaves everything open.
+/// A request for a session without any choices.
 pub(crate) fn request(id: &str) -> NewSession {
     NewSession {
         id: id.to_owned(),
@@ -148,7 +148,7 @@ impl Fake {
         self.app().printed.push(line.to_owned());
     }
 
-    /// A text stands in the composer.
+    /// A text is in the composer.
     pub(crate) fn drafts(&self, text: &str) {
         text.clone_into(&mut self.app().composer);
     }
@@ -190,7 +190,7 @@ impl Fake {
         self.server.lock().unwrap().trouble = None;
     }
 
-    /// The keys that were pressed in `app`, but for texts.
+    /// The keys that were pressed in `app`, without texts.
     pub(crate) fn pressed(&self) -> Vec<String> {
         self.app().pressed.clone()
     }
@@ -430,7 +430,7 @@ impl Pane {
     }
 }
 
-/// Whether the manifest asks for this argument list. A word stands for one argument, and the agent's command for the
+/// Whether the manifest asks for this argument list. A word matches one argument, and the agent's command matches the
 /// rest.
 fn is_granted(args: &[String]) -> bool {
     let tmux = &manifest::needs().grants.unwrap()["programs"]["tmux"];

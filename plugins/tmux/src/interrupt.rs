@@ -23,7 +23,7 @@ pub(crate) fn interrupt(setup: &Setup, id: &str) -> Result<Receipt> {
         State::Idle => return Ok(Receipt::Confirmed),
         State::Waiting => {
             return Err(Error::Refused(
-                "it is not at work but waits for an answer, so no key was pressed: answer it with respond_to_prompt"
+                "it is not busy but waits for an answer, so no key was pressed: answer it with respond_to_prompt"
                     .to_owned(),
             ));
         }
@@ -52,7 +52,7 @@ fn came_of(found: &Found, entry: &Entry) -> Receipt {
         pause(POLL_MS);
         match state(found, entry) {
             Ok(State::Busy) => {}
-            // The agent may have ended by it, which is one way to stop.
+            // The key may have ended the agent, which is one way to stop.
             Ok(_) | Err(Error::Refused(_) | Error::NotFound(_)) => return Receipt::Confirmed,
             Err(_) => return Receipt::Unconfirmed,
         }
@@ -96,7 +96,7 @@ mod tests {
         fake.asks(MENU);
         let refused = Plugin::interrupt("app").unwrap_err().to_string();
         assert!(
-            refused.contains("not at work") && refused.contains("no key was pressed"),
+            refused.contains("not busy") && refused.contains("no key was pressed"),
             "{refused}"
         );
         fake.shows("nothing that is known");

@@ -1,7 +1,7 @@
 //! The bundled backend that drives coding agents in tmux sessions.
 //!
 //! It reads state and questions off the panes' screens, types messages and answers only after it has looked, and looks
-//! again to see what became of them. What it knows of each agent comes from `berth_agents`.
+//! again to see their effect. What it knows about each agent comes from `berth_agents`.
 
 mod answers;
 mod clock;

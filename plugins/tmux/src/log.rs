@@ -16,11 +16,11 @@ pub(crate) const VIEWS: [&str; 2] = ["scrollback", "screen"];
 const BYTES_MAX: usize = 256 << 10;
 /// The most lines that one page holds.
 const LINES_MAX: u32 = 5000;
-/// How far back a cursor is looked for that is not where it was, in lines.
+/// How many lines back to look for a cursor that is not where it was.
 const SEARCH: usize = 5000;
-/// How many lines a cursor remembers. The one just before it is not among them, since it may still grow.
+/// How many lines a cursor covers. The one just before it is not among them, because it may still grow.
 const ANCHOR: usize = 3;
-/// How often lines are read again that scrolled while they were read.
+/// How often lines that scrolled while they were read are read again.
 const TRIES: usize = 4;
 
 /// Reads a page.
@@ -129,7 +129,7 @@ impl Lines {
         anchor_of(&self.texts[index(from)..index(to).max(index(from))])
     }
 
-    /// Where a cursor with this digest is now, searched from the end. Blank lines are too much alike to search for.
+    /// Where a cursor with this digest is now, searched from the end. Blank lines are too similar to search for.
     fn search(&self, anchor: u32) -> Option<usize> {
         let telling = |lines: &&[String]| lines.iter().any(|line| !line.is_empty());
         let windows = self.texts.windows(ANCHOR).enumerate().rev();
@@ -204,7 +204,7 @@ impl Reader<'_> {
         Ok(Some(page))
     }
 
-    /// What is answered when the place of a cursor is no more: the last lines.
+    /// What is answered when the place of a cursor no longer exists: the last lines.
     fn gone(&self, look: &Look, seen: &Observation, lines: usize) -> Result<LogPage> {
         Ok(self.last(look, seen, lines)?.with_gap())
     }
@@ -289,7 +289,7 @@ impl Range {
     }
 }
 
-/// The end of the output that will not change any more: while an agent is at work its last line still may.
+/// The end of the output that will not change: while an agent is busy, its last line still may.
 fn settled(look: &Look, seen: &Observation) -> usize {
     let growing = usize::from(seen.state == State::Busy && seen.content_end > 0);
     look.history + seen.content_end - growing

@@ -9,13 +9,13 @@ use berth_plugin::{Error, Result};
 use crate::panes::{LOOKS, Pane, field, text};
 use crate::tmux::{self, LONGEST, Trouble, chain, length, words};
 
-/// What stands before the lines of a pane that is looked at closely.
+/// What precedes the lines of a pane that is looked at closely.
 pub(crate) const CLOSE: &str = "#{pane_dead}:#{pane_in_mode}:#{pane_height}:#{history_size}:#{cursor_y}:#{n:pane_current_command}:#{pane_current_command}";
-/// What stands before the lines of each of many panes; short, for they must fit in one command.
+/// What precedes the lines of each of many panes; short, because they must fit in one command.
 pub(crate) const MANY: &str = "#{pane_height}:#{history_size}:#{cursor_y}:";
 /// How many lines above the screen a close look reads too, to tell later where its first line was.
 pub(crate) const ABOVE: usize = 4;
-/// How often a list is continued after a pane that vanished under it.
+/// How often a list is continued after a pane that vanished while it was listed.
 const ROUNDS: usize = 8;
 
 /// A pane at one moment.
@@ -46,8 +46,8 @@ pub(crate) fn close(pane: &str) -> Result<Look> {
     Err(Error::Failed("tmux's view of the pane could not be read".to_owned()))
 }
 
-/// Looks at these panes, in as few commands as they fit in. A pane that vanishes meanwhile has no look, and costs one
-/// more command, never the others' screens.
+/// Looks at these panes, in as few commands as possible. A pane that vanishes in the meantime has no look, and costs
+/// one more command, but not the others' screens.
 pub(crate) fn many(panes: &[&Pane]) -> Result<Vec<Option<Look>>> {
     let mut looks: Vec<Option<Look>> = Vec::new();
     let mut vanished = 0;
@@ -154,7 +154,7 @@ pub(crate) fn take_lines<'a>(output: &mut &'a [u8], count: usize) -> Option<Cow<
     (count == 0 || lines.ends_with(b"\n")).then(|| readable(lines))
 }
 
-/// Text as it is where it is valid, which is found out faster than what to put in the place of what is not.
+/// Text as it is if it is valid. Checking that is faster than replacing what is not valid.
 fn readable(bytes: &[u8]) -> Cow<'_, str> {
     std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }

@@ -1,11 +1,11 @@
-//! The list of all panes, as tmux tells it.
+//! The list of all panes, as tmux gives it.
 
 use berth_plugin::{Error, Result};
 
 use crate::tmux::{self, Trouble, words};
 
-/// What is asked of each pane. What others chose (names, a command, a path) stands last with its length in bytes
-/// before it, so that a new line in a path cannot forge a row.
+/// What is asked of each pane. What others chose (names, a command, a path) comes last, after its length in bytes, so
+/// that a new line in a path cannot forge a row.
 pub(crate) const LIST: &str = "#{pane_id}:#{session_id}:#{session_created}:#{window_activity}:#{pane_dead}:#{pane_dead_status}:#{pane_dead_signal}:#{pane_in_mode}:#{session_attached}:#{pane_width}:#{pane_height}:#{?pane_start_command,1,0}:#{n:session_name}:#{n:window_name}:#{n:pane_current_command}:#{n:session_path}:#{session_name}#{window_name}#{pane_current_command}#{session_path}";
 
 /// One pane.
@@ -41,11 +41,11 @@ pub(crate) enum End {
     Unknown,
 }
 
-/// How often a list is asked for that cannot be read. tmux looks twice for what a pane runs, for the length of its name
-/// and for the name: in between it may have become another program.
+/// How often to ask again for a list that cannot be read. tmux looks twice for what a pane runs, for the length of its
+/// name and for the name: in between it may have become another program.
 pub(crate) const LOOKS: usize = 4;
 
-/// Lists every pane; none where no server runs.
+/// Lists every pane; none if no server runs.
 pub(crate) fn list() -> Result<Vec<Pane>> {
     for _ in 0..LOOKS {
         let reply = tmux::run(tmux::command(words(&["list-panes", "-a", "-F", LIST])))?;
@@ -59,7 +59,7 @@ pub(crate) fn list() -> Result<Vec<Pane>> {
     Err(Error::Failed("tmux's list of panes could not be read".to_owned()))
 }
 
-/// The panes; none if the list does not hold together.
+/// The panes; nothing if the list is inconsistent.
 fn parse(mut bytes: &[u8]) -> Option<Vec<Pane>> {
     let mut panes = Vec::new();
     while !bytes.is_empty() {

@@ -8,7 +8,7 @@ const SIGNS: [&str; 2] = [".git", ".claude"];
 /// How much of `.git/HEAD` is read, in bytes.
 const HEAD_MAX: u32 = 1024;
 
-/// Lists the directories of projects right below the granted ones. One that cannot be read hides none of the others.
+/// Lists the directories of projects directly below the granted ones. One that cannot be read does not hide the others.
 pub(crate) fn list() -> ProjectPage {
     let mut page = ProjectPage::of(Vec::new());
     for root in files::roots() {
@@ -26,7 +26,7 @@ pub(crate) fn list() -> ProjectPage {
     page
 }
 
-/// What is told of a granted directory that could not be looked at, before why.
+/// The words before the reason why a granted directory could not be looked at.
 fn unknown(root: &str) -> String {
     format!("the projects in {root} are not known")
 }
@@ -67,7 +67,7 @@ fn no_roots() -> Error {
     Error::Denied("no directory is granted: name one in `directories` of this backend's table".to_owned())
 }
 
-/// A project's name, or a path below one of the granted directories: the first where it is.
+/// A project's name, or a path below one of the granted directories: the first that has it.
 fn below_a_root(path: &str) -> Result<String> {
     let path = plain_path(path)?.trim_end_matches('/');
     let roots = files::roots();
@@ -115,12 +115,12 @@ fn join(root: &str, name: &str) -> String {
     format!("{}/{name}", root.trim_end_matches('/'))
 }
 
-/// A name that nothing takes for a flag or a format.
+/// A name that cannot be a flag or a format.
 fn is_plain(name: &str) -> bool {
     !name.starts_with('-') && !name.chars().any(char::is_control) && !name.contains("#{") && !name.contains("#(")
 }
 
-/// No git is run: it would run what the project configures.
+/// git is not run: it would run what the project configures.
 fn add_branches(projects: &mut [Project]) {
     let head = |project: &Project| Slice {
         path: format!("{}/.git/HEAD", project.directory),

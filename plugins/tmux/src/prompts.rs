@@ -1,4 +1,4 @@
-//! Questions: what identifies one, and how the contract has it.
+//! Questions: what identifies one, and its form in the contract.
 
 use berth_agents::{Choice as Offered, Effect as Does, Kind, Prompt as Seen};
 use berth_plugin::{Choice, Effect, Prompt, PromptKind};
@@ -7,7 +7,7 @@ use crate::answers::{Damage, Given};
 use crate::digest;
 use crate::panes::Pane;
 
-/// The id of a prompt: of this pane, this question under this output, after this many answers, where that is known.
+/// The id of a prompt: of this pane, this question under this output, after this many answers, if that is known.
 pub(crate) fn id(pane: &Pane, history: usize, given: Option<&Given>, prompt: &Seen) -> String {
     let count = given.map_or(0, |given| given.count).to_string();
     let (created, history) = (pane.created.to_string(), history.to_string());
@@ -15,7 +15,7 @@ pub(crate) fn id(pane: &Pane, history: usize, given: Option<&Given>, prompt: &Se
     format!("{digest:016x}")
 }
 
-/// A prompt as the contract has it.
+/// A prompt in the contract's form.
 pub(crate) fn shown(id: String, prompt: Seen, dismissible: bool) -> Prompt {
     let kind = match prompt.kind {
         Kind::Permission => PromptKind::Permission,
@@ -61,7 +61,7 @@ fn parts(text: &str) -> (String, Option<String>) {
 }
 
 /// A prompt that is seen but cannot be answered: which answers were given before is not known, so the same answer could
-/// be given twice. It says why and what to do before all else, and offers no choice.
+/// be given twice. It first says why and what to do, and offers no choice.
 pub(crate) fn out_of_reach(prompt: Prompt, damage: &Damage) -> Prompt {
     let asked = [Some(prompt.question), prompt.detail].into_iter().flatten();
     Prompt {

@@ -31,7 +31,7 @@ pub(crate) fn respond(setup: &Setup, session: &str, answers: Vec<Answered>) -> R
     if menu.in_mode {
         tmux::order(&[&["send-keys", "-X", "-t", &found.pane.id, "cancel"]])?;
     }
-    // Keys just after a menu's appearing are dropped, so it must have stood for a while.
+    // Keys just after a menu appears are dropped, so it must have been shown for a while.
     pause(at.entry.agent.menu_pause_ms());
     let menu = at.menu(&wanted, &given)?;
     answers::record(session, &wanted)?;
@@ -63,7 +63,7 @@ fn meant(answer: Answer) -> Result<Wanted> {
             text: Some(text),
         }) if choices.is_empty() => Ok(Wanted::Text(text)),
         Answer::Reply(_) => Err(Error::Invalid(
-            "this backend takes choices or words, not both: leave one of them out".to_owned(),
+            "this backend takes choices or text, not both: leave one of them out".to_owned(),
         )),
     }
 }
@@ -83,7 +83,7 @@ impl Menu {
     }
 }
 
-/// The pane in which a question stands.
+/// The pane that shows a question.
 struct Standing<'a> {
     found: &'a Found<'a>,
     entry: &'a Entry,
@@ -114,7 +114,7 @@ impl<'a> Standing<'a> {
         }))
     }
 
-    /// The menu on the screen now, where it is the wanted one.
+    /// The menu on the screen now, if it is the wanted one.
     fn menu(&self, wanted: &str, given: &Given) -> Result<Menu> {
         let present = self.look()?;
         let present_id = present
@@ -194,7 +194,7 @@ impl<'a> Standing<'a> {
     fn until(&self, menu: &Menu, shows: impl Fn(&Seen) -> bool) -> Result<()> {
         for _ in 0..STEP_MS / POLL_MS {
             pause(POLL_MS);
-            // Keys were pressed, so no error of this look may read as a refusal.
+            // Keys were pressed, so an error of this look must not look like a refusal.
             match self.look().map_err(unseen)? {
                 Some(now) if asks_the_same(&now.prompt.question, &menu.prompt.question) => {
                     if shows(&now.prompt) {
@@ -213,7 +213,7 @@ impl<'a> Standing<'a> {
         ))
     }
 
-    /// Waits until the answered menu has gone. Another may stand in its place.
+    /// Waits until the answered menu has gone. Another menu may replace it.
     fn until_gone(&self, menu: &Menu) -> Result<()> {
         for _ in 0..GONE_MS / POLL_MS {
             pause(POLL_MS);
@@ -230,12 +230,12 @@ impl<'a> Standing<'a> {
             "the key"
         };
         Err(Error::Failed(format!(
-            "{key} was sent but the same menu still stands: look again (its id has changed) before answering again"
+            "{key} was sent but the same menu is still shown: look again (its id has changed) before answering again"
         )))
     }
 }
 
-/// Why what came of a key could not be seen.
+/// Why the effect of a key could not be seen.
 fn unseen(error: Error) -> Error {
     match error {
         Error::Refused(_) | Error::NotFound(_) => {
@@ -249,7 +249,7 @@ fn not_there(answered: bool, present: Option<&str>) -> String {
     let what = if answered {
         "this prompt was already answered"
     } else {
-        "this prompt is not open (any more)"
+        "this prompt is not open"
     };
     match present {
         Some(id) => {
@@ -359,7 +359,7 @@ mod tests {
         let delivery = Plugin::respond("app", chosen(&prompt, "1")).unwrap();
         assert_eq!(delivery.receipt, Receipt::Unconfirmed);
         assert!(
-            delivery.facts[0].1.contains("the same menu still stands"),
+            delivery.facts[0].1.contains("the same menu is still shown"),
             "{delivery:?}"
         );
 

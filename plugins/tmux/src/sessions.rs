@@ -9,9 +9,9 @@ use crate::panes::{self, End, Pane};
 use crate::prompts;
 use crate::setup::{Entry, Setup};
 
-/// A screen that says nothing yet belongs to an agent that is starting, for so long after its start.
+/// For this time after its start, a screen that says nothing yet belongs to an agent that is starting.
 const STARTING_MS: u64 = 15_000;
-/// Where the agent of a pane has gone, one of these is in front.
+/// If the agent of a pane has gone, one of these is in front.
 const SHELLS: [&str; 10] = ["sh", "bash", "zsh", "fish", "dash", "ksh", "csh", "tcsh", "login", "nu"];
 
 /// A session and the pane in which its agent runs.
@@ -21,7 +21,7 @@ pub(crate) struct Found<'a> {
     pub(crate) agent: Option<&'a Entry>,
 }
 
-/// The sessions that the query asks for, by two tmux commands. What is damaged of one hides none of the others.
+/// The sessions that the query asks for, by two tmux commands. A damaged session does not hide the others.
 pub(crate) fn list(setup: &Setup, query: &SessionQuery) -> Result<SessionPage> {
     let found = all(setup)?;
     let shown: Vec<_> = found
@@ -71,14 +71,14 @@ pub(crate) fn ids(setup: &Setup) -> Result<Vec<String>> {
 /// Finds a session by its whole id.
 pub(crate) fn find<'a>(setup: &'a Setup, id: &str) -> Result<Found<'a>> {
     let found = all(setup)?.into_iter().find(|found| found.id == id);
-    found.ok_or_else(|| Error::NotFound("there is no such session: list_sessions shows those there are".to_owned()))
+    found.ok_or_else(|| Error::NotFound("there is no such session: list_sessions shows all sessions".to_owned()))
 }
 
 fn all(setup: &Setup) -> Result<Vec<Found<'_>>> {
     Ok(group(setup, panes::list()?))
 }
 
-/// One pane a session: the oldest whose agent is known, else the oldest.
+/// One pane for each session: the oldest whose agent is known, otherwise the oldest.
 fn group(setup: &Setup, mut panes: Vec<Pane>) -> Vec<Found<'_>> {
     panes.sort_by_key(Pane::number);
     let mut found: Vec<Found> = Vec::new();
@@ -104,10 +104,10 @@ fn agent_of<'a>(setup: &'a Setup, pane: &Pane) -> Option<&'a Entry> {
         .or_else(|| setup.agent_running_as(&pane.process))
 }
 
-/// The beginning of an id of a session whose name can be none.
+/// The beginning of the id of a session whose name is not a valid id.
 const NUMBERED: &str = "tmux-";
 
-/// A session's name, where that can stand for it; else tmux's own number.
+/// A session's name, if that is a valid id; otherwise tmux's own number.
 fn id_of(pane: &Pane) -> String {
     let name = &pane.session_name;
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
@@ -132,7 +132,7 @@ impl<'a> Found<'a> {
             .is_some_and(|entry| entry.agent.runs_as(process) || (self.pane.has_command && !shell))
     }
 
-    /// The agent, where one is known and alive.
+    /// The agent, if one is known and alive.
     ///
     /// # Errors
     /// Nothing may be typed here: it would run in a shell, or nobody would read it.
@@ -140,7 +140,8 @@ impl<'a> Found<'a> {
         let entry = self.known()?;
         if look.dead || !self.is_there(&look.process) {
             return Err(Error::Refused(format!(
-                "{} does not run in this session any more, so nothing was typed: end it with terminate_session, or create a new one",
+                "{} no longer runs in this session, so nothing was typed: end it with terminate_session, or \
+                 create a new one",
                 entry.name
             )));
         }
@@ -233,7 +234,7 @@ impl<'a> Found<'a> {
             (Some(End::Status(status)), _) => (State::Failed, format!("it ended with status {status}")),
             (Some(End::Signal(signal)), _) => (State::Failed, format!("it was ended by signal {signal}")),
             (Some(End::Unknown), _) => (State::Ended, "it ended, and tmux does not know how".to_owned()),
-            (None, Some(entry)) => (State::Unknown, format!("{} does not run in it any more", entry.name)),
+            (None, Some(entry)) => (State::Unknown, format!("{} no longer runs in it", entry.name)),
             (None, None) => (State::Unknown, "no known agent runs in it".to_owned()),
         }
     }

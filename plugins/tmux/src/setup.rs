@@ -48,7 +48,7 @@ impl Setup {
         })
     }
 
-    /// Makes sure of what is only looked at when it is needed.
+    /// Checks what is otherwise only used when it is needed.
     ///
     /// # Errors
     /// A pattern of an agent cannot be used.

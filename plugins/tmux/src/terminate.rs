@@ -10,7 +10,7 @@ const POLL_MS: u64 = 100;
 /// How long a session may take to end, in milliseconds.
 const ENDED_MS: u64 = 2000;
 
-/// Ends a session and everything in it; one whose agent has ended goes as well.
+/// Ends a session and everything in it; one whose agent has ended is removed as well.
 pub(crate) fn terminate(setup: &Setup, id: &str) -> Result<Receipt> {
     let found = sessions::find(setup, id)?;
     match tmux::order(&[&["kill-session", "-t", &found.pane.session]]) {

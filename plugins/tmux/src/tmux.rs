@@ -18,7 +18,7 @@ pub(crate) struct Reply {
 pub(crate) enum Trouble {
     /// No tmux server runs on this socket, so there are no sessions.
     NoServer,
-    /// The target of a command is not there (any more).
+    /// The target of a command does not exist, or no longer.
     NoTarget,
     /// Anything else, which says nothing about any session.
     Other(String),
@@ -76,11 +76,9 @@ impl Trouble {
 impl From<Trouble> for Error {
     fn from(trouble: Trouble) -> Self {
         match trouble {
-            Trouble::NoServer => Self::NotFound("no session runs here any more: look with list_sessions".into()),
-            Trouble::NoTarget => {
-                Self::NotFound("this session's pane is not there any more: look with list_sessions".into())
-            }
-            Trouble::Other(why) => Self::Failed(format!("tmux failed, so nothing is known of its sessions: {why}")),
+            Trouble::NoServer => Self::NotFound("no session runs here now: look with list_sessions".into()),
+            Trouble::NoTarget => Self::NotFound("this session's pane no longer exists: look with list_sessions".into()),
+            Trouble::Other(why) => Self::Failed(format!("tmux failed, so nothing is known about its sessions: {why}")),
         }
     }
 }
@@ -106,8 +104,8 @@ pub(crate) fn length(args: &[String]) -> usize {
     args.iter().map(|arg| arg.len() + 1).sum()
 }
 
-/// Makes an argument mean itself: tmux takes a `;` at an argument's end for a separator, unless a `\` stands before
-/// it, which it then removes.
+/// Makes an argument mean itself: tmux treats a `;` at an argument's end as a separator, unless a `\` precedes it,
+/// which it then removes.
 pub(crate) fn literal(text: &str) -> String {
     match text.strip_suffix(';') {
         Some(rest) => format!("{rest}\\;"),

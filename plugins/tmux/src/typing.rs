@@ -1,8 +1,8 @@
 //! What is being typed: a note of it, kept from before the first key until the agent has taken the text.
 //!
-//! Where berth is killed between the two, the text stands in the composer. By the note it is known as berth's own and not
-//! as a person's draft, so it can go before the next message. So it is with a text that the agent has taken, and puts back
-//! when berth interrupts it.
+//! If berth is killed between the two, the text is left in the composer. The note shows that it is berth's own and not
+//! a person's draft, so it can be removed before the next message. The same is true of a text that the agent has taken,
+//! and puts back when berth interrupts it.
 
 use berth_plugin::store::raw as store;
 use berth_plugin::{Error, Result, time};
@@ -15,14 +15,14 @@ const TYPING: &str = "typing-";
 const TAKEN: &str = "taken-";
 /// When the key that clears was pressed last, and on which text.
 const CLEARED: &str = "cleared-";
-/// Ends that note once the key was pressed.
+/// Ends that note when the key was pressed.
 const PRESSED: &str = " pressed";
 /// What the keys of all these notes begin with.
 pub(crate) const PREFIXES: [&str; 3] = [TYPING, TAKEN, CLEARED];
 
 /// Notes that `text` is about to be typed into this session.
 pub(crate) fn begin(session: &str, text: &str) -> Result<()> {
-    // It comes back no more.
+    // It does not come back.
     forget(TAKEN, session);
     let noted = store::put(&key(TYPING, session), text.as_bytes(), None);
     noted.map(drop).map_err(|error| {
@@ -35,7 +35,7 @@ pub(crate) fn begin(session: &str, text: &str) -> Result<()> {
 
 /// The text that was being typed when berth was cut off, if there is one.
 ///
-/// A note that cannot be read is none: then the text counts as a person's, and stays.
+/// A note that cannot be read does not count: then the text counts as a person's, and stays.
 pub(crate) fn cut_off(session: &str) -> Option<String> {
     read(TYPING, session).filter(|text| !text.is_empty())
 }
@@ -45,20 +45,20 @@ pub(crate) fn taken(session: &str) {
     rename(TYPING, TAKEN, session);
 }
 
-/// The agent is about to be interrupted: what it took last may stand in the composer again.
+/// The agent is about to be interrupted: what it took last may be in the composer again.
 pub(crate) fn may_come_back(session: &str) {
     rename(TAKEN, TYPING, session);
 }
 
-/// Nothing of berth's own stands in the composer any more.
+/// Nothing of berth's own is left in the composer.
 pub(crate) fn end(session: &str) {
     forget(TYPING, session);
 }
 
-/// Notes that the key which clears a composer that shows `text` is about to be pressed, and answers for how long it
-/// must not be yet, in milliseconds: some agents end where it comes twice within `gap`. Another berth may have pressed
-/// it before this one. None: it was pressed on this very text, so the agent has not read that yet. To be followed by
-/// [`cleared`] once it was pressed: where berth is killed before, it counts as not pressed.
+/// Notes that the key which clears a composer that shows `text` is about to be pressed, and returns how long to wait
+/// before that, in milliseconds: some agents end if it comes twice within `gap`. Another berth may have pressed it
+/// before this one. Nothing is returned if it was already pressed on this text, so the agent has not read it yet. Call
+/// [`cleared`] when it was pressed: if berth is killed before, it counts as not pressed.
 pub(crate) fn clear(session: &str, text: &str, gap: u64) -> Result<Option<u64>> {
     let unknown = |error| {
         Error::Refused(format!(
@@ -75,7 +75,7 @@ pub(crate) fn clear(session: &str, text: &str, gap: u64) -> Result<Option<u64>> 
     if on == format!("{shown}{PRESSED}") {
         return Ok(None);
     }
-    // By a clock that was set back, it was pressed in the future: then it may have been just now.
+    // If the clock was set back, it was pressed in the future: then it may have been just now.
     let last: Option<u64> = last.parse().ok();
     let wait = last.map_or(0, |last| gap.saturating_sub(present.saturating_sub(last)));
     let note = format!("{} {shown}", present + wait);
@@ -86,7 +86,7 @@ pub(crate) fn clear(session: &str, text: &str, gap: u64) -> Result<Option<u64>> 
 /// The key that clears was pressed.
 pub(crate) fn cleared(session: &str) {
     if let Some(note) = read(CLEARED, session) {
-        // Without that it counts as not pressed, and is pressed again after its gap at the earliest.
+        // Without that it counts as not pressed, and is pressed again, at the earliest after its gap.
         let _ = store::put(&key(CLEARED, session), (note + PRESSED).as_bytes(), None);
     }
 }
@@ -95,7 +95,7 @@ pub(crate) fn cleared(session: &str) {
 pub(crate) fn seen_empty(session: &str) {
     end(session);
     if let Some((at, _)) = read(CLEARED, session).as_deref().and_then(|note| note.split_once(' ')) {
-        // One that cannot be written keeps the key from being pressed on the same text, which is safe.
+        // If the note cannot be written, the key is not pressed again on the same text, which is safe.
         let _ = store::put(&key(CLEARED, session), at.as_bytes(), None);
     }
 }
@@ -105,8 +105,8 @@ fn read(prefix: &str, session: &str) -> Option<String> {
     String::from_utf8(note.value).ok()
 }
 
-/// Makes a note one of another kind. What is cut off in between is there as both: what is being typed is compared with
-/// the composer before anything is cleared by it.
+/// Changes the kind of a note. If that is cut off in between, both notes exist: what is being typed is compared with
+/// the composer before anything is cleared because of it.
 fn rename(from: &str, to: &str, session: &str) {
     let note = store::get(&key(from, session)).ok().flatten();
     if note.is_some_and(|note| store::put(&key(to, session), &note.value, None).is_ok()) {
@@ -149,7 +149,7 @@ mod tests {
         assert_eq!(cut_off("a"), None);
         may_come_back("a");
         assert_eq!(cut_off("a").as_deref(), Some("one"));
-        // Of an earlier text nothing comes back, and what is being typed is not forgotten for it.
+        // An earlier text does not come back, and the text being typed is not forgotten because of it.
         taken("a");
         begin("a", "two").unwrap();
         may_come_back("a");
@@ -187,7 +187,7 @@ mod tests {
         assert_eq!(clear("a", "one", 60_000).unwrap(), Some(0));
         let wait = clear("a", "two", 60_000).unwrap().unwrap();
         assert!((1..=60_000).contains(&wait), "{wait}");
-        // Who waited for it counts as well.
+        // A call that waited for it counts as well.
         assert!(clear("a", "three", 60_000).unwrap().unwrap() >= wait);
         assert_eq!(clear("b", "one", 60_000).unwrap(), Some(0));
     }

@@ -9,12 +9,12 @@ use crate::{answers, done, sessions, typing};
 
 /// How often it runs.
 const EVERY: Duration = Duration::from_secs(3600);
-/// Files that an earlier version had not put in place yet; what it left of them was taken over with the others.
+/// Files that an earlier version had not completed; what it left of them was taken over with the others.
 const DRAFTS: [&str; 2] = ["~", "new-"];
 
-/// Removes what is kept for sessions that have ended, and of calls that nobody repeats any more.
+/// Removes what is kept for sessions that have ended, and of calls that nobody will repeat.
 pub(crate) fn run(setup: &Setup) -> Result<Upkept> {
-    // In this order: what is kept for a session that starts meanwhile is not among the keys.
+    // In this order: what is kept for a session that starts in the meantime is not among the keys.
     let keys = store::keys("")?;
     let sessions = sessions::ids(setup)?;
     let mut left = None;

@@ -9,14 +9,14 @@ const PAGE: u32 = 1000;
 /// What every plugin serves: sessions that can be looked at.
 pub trait Backend {
     /// What this backend is and can. Called at load and after a change of settings; an error (settings that make no
-    /// sense) is shown to the operator. It runs no program: what the backend depends on may be away.
+    /// sense) is shown to the operator. It must not run programs: what the backend depends on may be unavailable.
     fn describe() -> Result<Description>;
 
     /// The sessions that the query asks for; [`SessionPage::of`] makes the page of all of them. Cheap and bounded: the
     /// host calls it every `poll_ms` while a caller waits.
     fn list_sessions(query: SessionQuery) -> Result<SessionPage>;
 
-    /// One session. Without a shorter way it is looked for in the list.
+    /// One session. By default it is looked for in the list.
     fn get_session(id: &str) -> Result<Session> {
         find_in(Self::list_sessions, id)
     }
@@ -38,13 +38,13 @@ fn find_in(list: impl Fn(SessionQuery) -> Result<SessionPage>, id: &str) -> Resu
         }
         match (page.next, page.problems.into_iter().next()) {
             (Some(next), _) => after = Some(next),
-            // A session that could not be looked at is not told as gone.
+            // A session that could not be looked at is not reported as gone.
             (None, Some((what, error))) => {
                 return Err(Error::Unavailable(format!(
                     "{id} is not among the sessions that could be looked at; {what}: {error}"
                 )));
             }
-            (None, None) => return Err(Error::NotFound(format!("there is no session {id} here (any more)"))),
+            (None, None) => return Err(Error::NotFound(format!("there is no session {id} here, or it is gone"))),
         }
     }
 }

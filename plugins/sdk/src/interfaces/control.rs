@@ -7,7 +7,8 @@ use crate::{Answered, Backend, Delivery, Error, Message, NewSession, Receipt, Re
 /// Sessions that can be acted on. A function that is left out answers `unsupported`.
 ///
 /// An error means that nothing was done. Once something was typed, started or answered, answer
-/// [`Delivery::unconfirmed`] or [`Receipt::Unconfirmed`] whatever happens next: what is told as an error is repeated.
+/// [`Delivery::unconfirmed`] or [`Receipt::Unconfirmed`] whatever happens next: a call that returns an error is
+/// repeated.
 pub trait Control: Backend + Named<tag::Control> {
     /// Starts a session. A repeated `request.id` answers the session that the first call made.
     fn create_session(request: NewSession) -> Result<Session> {
@@ -27,19 +28,19 @@ pub trait Control: Backend + Named<tag::Control> {
         Err(Error::Unsupported)
     }
 
-    /// Answers one prompt, or all that are required of one group; `Conflict` when one of them is not open any more.
+    /// Answers one prompt, or all that are required of one group; `Conflict` when one of them is no longer open.
     fn respond(id: &str, answers: Vec<Answered>) -> Result<Delivery> {
         let _ = (id, answers);
         Err(Error::Unsupported)
     }
 
-    /// Stops what the session is doing. It is a success where the session is at rest.
+    /// Stops what the session is doing. If the session is at rest, that is a success.
     fn interrupt(id: &str) -> Result<Receipt> {
         let _ = id;
         Err(Error::Unsupported)
     }
 
-    /// Ends the session. It is a success where the session has ended already.
+    /// Ends the session. If the session has ended already, that is a success.
     fn terminate(id: &str) -> Result<Receipt> {
         let _ = id;
         Err(Error::Unsupported)

@@ -13,7 +13,7 @@ pub trait Manifest: Backend + Named<tag::Manifest> {
     fn needs() -> Needs;
 }
 
-/// What a plugin needs of its operator. `berth plugin inspect` shows it, ready to paste.
+/// What a plugin needs from its operator. `berth plugin inspect` shows it, ready to paste.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 #[non_exhaustive]
 pub struct Needs {
@@ -75,7 +75,7 @@ impl Needs {
     }
 
     fn json(&self) -> String {
-        // The values of such a struct always have a form in JSON.
+        // The values of such a struct can always be written as JSON.
         serde_json::to_string(self).unwrap_or_default()
     }
 }

@@ -1,4 +1,4 @@
-//! What a plugin serves: one trait for each interface of the contract, and its way to what is exported.
+//! What a plugin serves: one trait for each interface of the contract, and how it becomes an export.
 
 mod backend;
 mod changes;

@@ -6,8 +6,8 @@ use crate::{Backend, Result, ToolCall, ToolOutput};
 
 /// The tools that `describe` names.
 pub trait OwnTools: Backend + Named<tag::OwnTools> {
-    /// Carries out a call; [`ToolCall::arguments`] reads its arguments. What the tool itself could not do is an output
-    /// with `failed`, an error is for calls that did nothing.
+    /// Carries out a call; [`ToolCall::arguments`] reads its arguments. If the tool itself failed, return an output
+    /// with `failed`; an error is for calls that did nothing.
     fn call_tool(call: ToolCall) -> Result<ToolOutput>;
 }
 

@@ -1,9 +1,9 @@
-//! What a backend says of itself, and the options of its sessions.
+//! What a backend says about itself, and the options of its sessions.
 
 use crate::{Creation, Description, OptionSpec, OptionState, Tool};
 
 impl Description {
-    /// A backend that shows sessions, and nothing more yet. The version is the plugin's own:
+    /// A backend that only shows sessions so far. The version is the plugin's own:
     /// `env!("CARGO_PKG_VERSION")`.
     #[must_use]
     pub fn new(about: impl Into<String>, version: impl Into<String>) -> Self {
@@ -44,7 +44,7 @@ impl Description {
 setters!(Description {
     /// Which parts of a request for a new session it takes.
     creation: (Creation),
-    /// The shortest time between two looks of the host, in milliseconds.
+    /// The shortest time between two polls by the host, in milliseconds.
     poll_ms: (some u32),
 });
 facts!(Description);
@@ -73,7 +73,7 @@ impl OptionSpec {
 setters!(OptionSpec {
     /// Is for this agent only.
     agent: (some text),
-    /// Has this value where none is given.
+    /// Has this value if none is given.
     initial: (some text),
 });
 

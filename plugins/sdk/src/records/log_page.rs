@@ -6,8 +6,8 @@ use crate::{LogPage, LogQuery};
 const MOST: usize = 256 << 10;
 
 impl LogPage {
-    /// The page that the query asks for, of lines without their line ends, each with the cursor just past it. Oldest
-    /// first: where the query has an `after`, all those past it, and otherwise at least the last ones.
+    /// The page that the query asks for, from lines without their line ends, each with the cursor just past it, oldest
+    /// first. If the query has an `after`, pass all lines after it; otherwise at least the last ones.
     ///
     /// Before the first line the cursor is empty, so a query `after` that asks for all lines.
     #[must_use]
@@ -29,7 +29,7 @@ impl LogPage {
         }
     }
 
-    /// The page that the query asks for, of a whole text that only ever grows at its end, such as a file. Its last line
+    /// The page that the query asks for, from a whole text that only grows at its end, such as a file. Its last line
     /// is left for later while it has no line end. A text that is shorter than before has begun again.
     #[must_use]
     pub fn of_text(text: &str, query: &LogQuery) -> Self {
@@ -57,7 +57,7 @@ impl LogPage {
     }
 }
 
-/// How many of these lines, at most so many, fit on a page. The first one always does, since it is cut.
+/// How many of these lines, up to a limit, fit on a page. The first one always does, since it is cut.
 fn fitting<'a>(lines: impl Iterator<Item = &'a (String, String)>, wanted: usize) -> usize {
     let mut size = 0;
     lines
@@ -70,7 +70,7 @@ fn fitting<'a>(lines: impl Iterator<Item = &'a (String, String)>, wanted: usize)
         .count()
 }
 
-/// A line, cut where it is longer than a page.
+/// A line, cut if it is longer than a page.
 fn within(line: &str) -> &str {
     &line[..line.floor_char_boundary(MOST - 1)]
 }

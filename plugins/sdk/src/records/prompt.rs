@@ -34,8 +34,8 @@ impl Prompt {
         self
     }
 
-    /// Makes it one of the prompts that are answered in one call of `respond`. Without an answer to one that is not
-    /// `required` the others are given alone.
+    /// Makes it one of the prompts that are answered in one call of `respond`. If one that is not `required` has no
+    /// answer, the others are given without it.
     #[must_use]
     pub fn of_group(mut self, group: impl Into<String>, required: bool) -> Self {
         self.group = Some(group.into());
@@ -49,9 +49,9 @@ setters!(Prompt {
     detail: (some text),
     /// More than one choice may be taken.
     multiple: (yes),
-    /// It takes words, alone or with a choice.
+    /// It takes text, alone or with a choice.
     accepts_text: (yes),
-    /// JSON Schema of a primitive type that the words must fit.
+    /// JSON Schema of a primitive type that the text must match.
     text_schema: (some text),
     /// It can be closed without an answer.
     dismissible: (yes),
@@ -67,8 +67,8 @@ setters!(Prompt {
 facts!(Prompt);
 
 impl Choice {
-    /// A choice that is named by its key. What is not certain is [`Effect::Widens`] where that is possible, and never
-    /// [`Effect::Declines`].
+    /// A choice that is named by its key. If the effect is not certain, use [`Effect::Widens`] if that is possible, and
+    /// never [`Effect::Declines`].
     #[must_use]
     pub fn new(key: impl Into<String>, label: impl Into<String>, effect: Effect) -> Self {
         Self {

@@ -8,8 +8,8 @@ use crate::{Error, Session, SessionPage, SessionQuery};
 const MOST: usize = 1000;
 
 impl SessionPage {
-    /// The page that the query asks for, of all sessions that there are: those of its states, first those that have not
-    /// ended, and of both kinds the newest first.
+    /// The page that the query asks for, from the list of all sessions: those in its states, first those that have not
+    /// ended, and in both groups the newest first.
     #[must_use]
     pub fn of(sessions: Vec<Session>, query: &SessionQuery) -> Self {
         let after = query.after.as_deref().and_then(Place::read);
@@ -39,7 +39,7 @@ impl SessionPage {
     }
 }
 
-/// Where a session stands in the order of a list. It is a cursor too, so that a session which goes takes no other along.
+/// The place of a session in the order of a list. It is a cursor too, so that no other session is lost when one goes.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     has_ended: bool,

@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::{Access, Content, Error, Result, Tool, ToolCall, ToolOutput, json};
 
 impl Tool {
-    /// A tool without arguments. It is said to change things, perhaps for the worse and each time again, and to reach
-    /// beyond this machine, until it is said that it does not.
+    /// A tool without arguments. By default clients are told that it changes things, may destroy something, changes
+    /// more with each call, and reaches beyond this machine.
     #[must_use]
     pub fn new(name: impl Into<String>, title: impl Into<String>, description: impl Into<String>) -> Self {
         Self {
@@ -42,7 +42,7 @@ impl Tool {
         }
     }
 
-    /// Changes nothing. This counts once the operator lists the tool in `read_tools`.
+    /// Changes nothing. This counts when the operator lists the tool in `read_tools`.
     #[must_use]
     pub fn reads(self) -> Self {
         Self {
@@ -86,14 +86,14 @@ impl ToolCall {
     ///
     /// # Errors
     ///
-    /// `Invalid`, where they do not have the form of `T`.
+    /// `Invalid` if they do not have the form of `T`.
     pub fn arguments<T: DeserializeOwned>(&self) -> Result<T> {
         json::parse(&self.arguments).map_err(|why| Error::Invalid(format!("arguments of {}: {why}", self.name)))
     }
 }
 
 impl ToolOutput {
-    /// An answer of words.
+    /// An answer of text.
     #[must_use]
     pub fn text(text: impl Into<String>) -> Self {
         Self {
@@ -116,10 +116,10 @@ impl ToolOutput {
     ///
     /// # Errors
     ///
-    /// `Failed`, where the value has no form in JSON or is not an object there.
+    /// `Failed` if the value has no form in JSON or is not an object there.
     pub fn structured(mut self, value: &impl Serialize) -> Result<Self> {
         let value = serde_json::to_value(value)
-            .map_err(|error| Error::Failed(format!("the tool's answer has no form in JSON: {error}")))?;
+            .map_err(|error| Error::Failed(format!("the tool's answer cannot be written as JSON: {error}")))?;
         if !value.is_object() {
             return Err(Error::Failed(
                 "the tool's structured answer must be a JSON object".to_owned(),

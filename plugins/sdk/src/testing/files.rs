@@ -1,4 +1,4 @@
-//! One granted directory, which goes with its test.
+//! One granted directory, which is removed after its test.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};

@@ -11,7 +11,7 @@
 //! assert_eq!(host.commands().len(), 1);
 //! ```
 //!
-//! A host serves the thread that made it, until it is dropped. It holds to the contract's bounds of the store, and not to
+//! A host serves the thread that made it, until it is dropped. It applies the contract's bounds of the store, but not
 //! those of lists and texts.
 
 mod files;
@@ -63,7 +63,7 @@ impl Host {
     ///
     /// # Panics
     ///
-    /// Where no directory can be made.
+    /// If no directory can be made.
     #[must_use]
     pub fn new() -> Self {
         let inside = Arc::new(Inside {
@@ -114,7 +114,7 @@ impl Host {
         Scripted::new(&self.inside.programs, program, args)
     }
 
-    /// Lets a function answer for this program, where [`on`](Self::on) says nothing about its arguments.
+    /// Lets a function answer for this program, if [`on`](Self::on) says nothing about its arguments.
     pub fn program(&self, name: &str, answer: impl FnMut(&Command) -> Result<RawOutput> + Send + 'static) -> &Self {
         lock(&self.inside.programs).set(name, Box::new(answer));
         self
@@ -150,7 +150,7 @@ impl Host {
         lock(&self.inside.programs).ran()
     }
 
-    /// Runs a function so many times at once, each with its number, as the host runs calls of one backend.
+    /// Runs a function that many times at once, each with its number, as the host runs calls of one backend.
     pub fn at_once(&self, count: usize, call: impl Fn(usize) + Sync) {
         thread::scope(|scope| {
             for number in 0..count {
@@ -175,13 +175,13 @@ impl Host {
         lock(&self.inside.logged).clone()
     }
 
-    /// The progress that was told so far: how much of how much, and in words.
+    /// The progress that was reported so far: how much of how much, and in words.
     #[must_use]
     pub fn progress(&self) -> Vec<(u32, Option<u32>, String)> {
         lock(&self.inside.progress).clone()
     }
 
-    /// The one granted directory. It goes with the host.
+    /// The one granted directory. It is removed with the host.
     #[must_use]
     pub fn directory(&self) -> &Path {
         self.inside.directory.path()
@@ -191,7 +191,7 @@ impl Host {
     ///
     /// # Panics
     ///
-    /// Where it cannot be written.
+    /// If it cannot be written.
     pub fn file(&self, path: &str, contents: impl AsRef<[u8]>) -> String {
         let whole = self.directory().join(path);
         let written = whole

@@ -10,7 +10,7 @@ use crate::{Access, Command, Error, Result};
 /// A function that answers for a program.
 type Program = Box<dyn FnMut(&Command) -> Result<RawOutput> + Send>;
 
-/// What is known of programs, and what was run of them.
+/// What is known about programs, and which commands were run.
 #[derive(Default)]
 pub(super) struct Programs {
     lines: Vec<Line>,
@@ -27,7 +27,7 @@ struct Line {
 }
 
 impl Programs {
-    /// The index of this line, which is made where it is not there.
+    /// The index of this line, which is added if it is missing.
     fn line(&mut self, program: &str, args: Vec<String>) -> usize {
         let known = self
             .lines
