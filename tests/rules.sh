@@ -55,4 +55,28 @@ if [ -n "$twice" ]; then
     failed=1
 fi
 
+# What a person reads is plain English; CONTRIBUTING.md has the page on style.
+prose="host/src plugins/agents/src plugins/sdk/src plugins/tmux/src demo-agent/src docs README.md ARCHITECTURE.md config.toml"
+
+# plain WORDS EXCEPTION INSTEAD: no line of what a person reads has WORDS, unless it matches EXCEPTION as well.
+plain() {
+    # shellcheck disable=SC2086 # the list of folders is meant to be split
+    found=$(grep -rnE "$1" $prose | grep -vE "$2" || true)
+    # These two folders are still to be rewritten.
+    found=$(printf '%s\n' "$found" | grep -vE '^(host/src/(catalog|desk)/|$)' || true)
+    if [ -n "$found" ]; then
+        printf 'write %s:\n%s\n' "$3" "$found" >&2
+        failed=1
+    fi
+}
+
+never='^$'
+plain '\b[Aa]new\b' "$never" '"again" or "new" instead of "anew"'
+plain '\b[Mm]end(s|ed|ing)?\b' "$never" '"fix" instead of "mend"'
+plain '(\b|_)[Hh]eed(s|ed|ing)?\b' "$never" '"follow", "notice" or "wait for" instead of "heed"'
+plain '\b(is|are) good for\b' "$never" '"valid for" instead of "good for"'
+plain '[,;:] else\b|(/|!|#) Else\b' "$never" '"otherwise" instead of "else" in a sentence'
+plain '\b(is|are|was|were) no [a-z]' "\\b[Tt]here('s)? (is|are|was|were) no |\\bno (longer|more|other)\\b" \
+    '"is not a …" or "there is no …" instead of "is no …"'
+
 exit $failed
