@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// error for each of their dependencies.
 #[allow(
     clippy::disallowed_methods,
-    reason = "this asks the compiler at build time, and is no program of a backend"
+    reason = "this asks the compiler at build time, and is not a program of a backend"
 )]
 fn has_target() -> Result<bool, Box<dyn Error>> {
     let asked = Command::new(env::var("RUSTC")?)

@@ -59,7 +59,7 @@ impl Server {
     /// be the same, and no error.
     pub(crate) async fn throughput(&self, request: &[u8], connections: usize, time: Duration) -> anyhow::Result<f64> {
         let expected = self.connect().await?.result(request).await?;
-        // What a connection costs, such as the look at who is behind it, is no call's.
+        // The cost of a connection, such as the look at who is behind it, does not belong to a call.
         let opened = try_join_all((0..connections).map(async |_| {
             let mut connection = self.connect().await?;
             connection.ask(request).await?;
@@ -153,5 +153,5 @@ fn body_length(head: &[u8]) -> anyhow::Result<usize> {
     length
         .context("the answer has no Content-Length")?
         .parse()
-        .context("the answer's Content-Length is no number")
+        .context("the answer's Content-Length is not a number")
 }

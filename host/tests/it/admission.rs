@@ -215,7 +215,7 @@ async fn whoever_connects_without_end_keeps_no_new_connection_out() {
             answers(&berth).await;
         }
         let made = flood.end();
-        assert!(made > MANY, "{made} connections are no flood: {says:?}");
+        assert!(made > MANY, "{made} connections are not a flood: {says:?}");
     }
 }
 

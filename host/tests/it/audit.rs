@@ -114,7 +114,7 @@ async fn each_call_is_recorded_with_what_came_of_it() {
         assert!(last["duration_ms"].is_u64() && last["at"].is_string(), "{last}");
         assert_eq!(last["arguments"].as_str().unwrap().len(), 64);
         assert_eq!((&last["text"], &last["cost_usd"]), (&Value::Null, &Value::Null));
-        // What only reads, or is no tool at all, has one entry.
+        // What only reads, or is not a tool at all, has one entry.
         let seq = last["seq"].as_u64().unwrap();
         let intention = if READING.contains(tool) {
             Value::Null

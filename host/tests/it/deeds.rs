@@ -55,7 +55,7 @@ enum Trouble {
     EndingUnseen,
     /// The session ends while the call waits.
     SessionGone,
-    /// The tmux server cannot be reached any more, though it lives.
+    /// The tmux server can no longer be reached, although it lives.
     SocketGone,
     /// The caller hangs up while the call waits.
     CallerGone,
@@ -536,7 +536,7 @@ async fn calls_that_hang_hold_up_nobody_who_waits() {
     assert_eq!(status.structured["session"]["state"], "idle", "{}", status.text);
     assert!(
         hang.iter().all(|call| !call.is_finished()),
-        "nothing held the places any more"
+        "nothing held the places"
     );
     std::fs::remove_file(demo.place.path("stuck")).unwrap();
 }

@@ -12,7 +12,7 @@ const SESSIONS: usize = 5;
 /// What a message becomes.
 #[derive(Debug, Clone)]
 enum Fate {
-    /// It arrives as it is, but for line ends and control characters.
+    /// It arrives as it is, except line ends and control characters.
     Arrives(String),
     /// Nothing is typed.
     Refused,

@@ -55,7 +55,7 @@ async fn questions_of_a_group_are_answered_one_by_one_and_given_together() {
     let shown = berth.call("check_prompts", json!({})).await.done();
     assert_eq!(given(&shown.structured), json!(["1"]));
 
-    // This backend does not know the second any more, so neither is answered, and nothing is kept.
+    // This backend no longer knows the second, so neither is answered, and nothing is kept.
     let error = answer("prompt-1", "yes").await.error();
     assert!(
         error.contains("that prompt is gone") && typed(&place).is_empty(),

@@ -101,7 +101,7 @@ async fn while_nobody_reads_its_log_berth_answers_and_ends_when_it_is_told_to() 
     // Each is a line of the log, and more than there are threads.
     for _ in 0..2 * std::thread::available_parallelism().unwrap().get() + 2 {
         let call = timeout(PATIENCE, place.run(&["call", "list_sessions"])).await;
-        assert!(call.expect("its log holds up a call").success);
+        assert!(call.expect("its log delays a call").success);
     }
     let pid = Pid::from_raw(berth.id().unwrap().cast_signed()).unwrap();
     kill_process(pid, Signal::TERM).unwrap();

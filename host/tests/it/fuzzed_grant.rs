@@ -134,7 +134,7 @@ impl Server {
         reads < 2 && !list.iter().any(names_it) && self.grant.allows(Access::Control, list, &self.agents).is_ok()
     }
 
-    /// Makes the sessions that lists name anew, and ends all others but the bystander.
+    /// Makes again the sessions that lists name, and ends all others but the bystander.
     fn renew_victims(&self) {
         let tmux = &self.demo.tmux;
         let sessions = tmux.order(&["list-sessions", "-F", "#{session_id}"]);
@@ -212,7 +212,7 @@ impl Server {
         (!strangers.is_empty()).then(|| format!("these run below tmux: {strangers:?}"))
     }
 
-    /// What runs below the server and is no agent.
+    /// What runs below the server and is not an agent.
     async fn strangers(&self) -> Vec<String> {
         let server = self.demo.tmux.order(&["display-message", "-p", "#{pid}"]);
         let listed = Command::new("ps").args(["-A", "-o", "pid=,ppid=,stat=,args="]).output();

@@ -7,7 +7,7 @@ use toml::Table;
 
 use crate::berth::{Berth, Place};
 
-/// A berth whose backend `local` is shipped but for its plugin, its directory, and the program that tmux is.
+/// A berth whose backend `local` is as shipped except its plugin, its directory, and the program that tmux is.
 async fn shipped() -> (Place, Berth) {
     let mut config: Table = SHIPPED.parse().unwrap();
     config.remove("server");

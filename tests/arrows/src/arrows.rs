@@ -26,7 +26,7 @@ impl Allowed<'_> {
             }
         }
         let in_vain =
-            |(from, to): &(String, String)| format!("{from} names {to} no more: take that out of what is allowed");
+            |(from, to): &(String, String)| format!("{from} no longer names {to}: remove that from what is allowed");
         faults.extend(unused.iter().map(in_vain));
         faults
     }

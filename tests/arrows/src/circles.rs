@@ -1,5 +1,5 @@
 //! Circles between the files of one folder. What a folder's own file passes on (`pub use child::Name`) leads to where it
-//! comes from; the folder's own file itself is no part of a circle, and neither are tests.
+//! comes from; the folder's own file itself is not part of a circle, and neither are tests.
 
 use std::collections::{BTreeMap, BTreeSet};
 

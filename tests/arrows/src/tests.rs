@@ -1,4 +1,4 @@
-//! The house as it stands, and that the check finds what would be wrong in it.
+//! The present code passes, and the check finds what would be wrong in it.
 
 #![allow(clippy::unwrap_used)]
 

@@ -177,7 +177,7 @@ fn forging() -> Vec<Session> {
     ]
 }
 
-/// A session with ids that cannot be used, but for its own.
+/// A session with ids that cannot be used, except its own.
 fn unusable() -> Session {
     let mut session = asking(
         "asks-1",

@@ -114,7 +114,7 @@ fn broken_json(_: &Value) -> Result<ToolOutput> {
     said_with("it is broken", "{")
 }
 
-/// `text` as its data, which need be no object, and the `session` that goes on.
+/// `text` as its data, which need not be an object, and the `session` that goes on.
 fn structured(arguments: &Value) -> Result<ToolOutput> {
     let output = ToolOutput::text("see the data");
     Ok(ToolOutput {
