@@ -18,7 +18,7 @@ const METHODS: [&str; 10] = [
 ];
 const CALL: &str = "tools/call";
 
-/// The answer to a request that cannot be taken as one, since its `params`, or the `_meta` in them, are no object; none
+/// The answer to a request that cannot be taken as one, since its `params`, or the `_meta` in them, are not an object; none
 /// where something else is wrong with it.
 pub(super) fn answer(body: &[u8]) -> Option<Value> {
     let request: Value = serde_json::from_slice(body).ok()?;

@@ -84,7 +84,7 @@ pub struct Server {
     admission: Admission,
     /// The tools as clients see them.
     shown: Latest,
-    /// Who calls, where the carrier itself says so; else the request must.
+    /// Who calls, if the carrier itself knows it; otherwise the request must say it.
     caller: Option<Principal>,
     /// The calls for which the end of berth waits.
     under_way: TaskTracker,

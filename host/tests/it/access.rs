@@ -349,7 +349,7 @@ async fn a_client_is_created_as_a_table_that_the_configuration_takes() {
     let again = place
         .complaint(&[&["clients", "create", "my-app"][..], &redirects].concat())
         .await;
-    assert!(again.contains("[oauth.clients.my-app] is there already"), "{again}");
+    assert!(again.contains("[oauth.clients.my-app] exists already"), "{again}");
     let named = place
         .complaint(&[&["clients", "create", "My App"][..], &redirects].concat())
         .await;

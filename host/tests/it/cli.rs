@@ -98,7 +98,7 @@ async fn check_shows_what_each_backend_may_do() {
     let ran = place.run(&["check"]).await;
     assert!(ran.success, "{}", ran.stderr);
     for line in [
-        &format!("{} holds.", place.name("config.toml")),
+        &format!("{} is valid.", place.name("config.toml")),
         "Backend local",
         &format!("directories: {}", place.name("projects")),
         "environment: HOME",
@@ -570,7 +570,7 @@ async fn the_shipped_configuration_holds() {
     let ran = place.run_as_is(&["check"]).await;
     assert!(ran.success, "{}", ran.stderr);
     assert!(
-        ran.stdout.contains("the shipped configuration holds.") && ran.stdout.contains("Backend local"),
+        ran.stdout.contains("the shipped configuration is valid.") && ran.stdout.contains("Backend local"),
         "{}",
         ran.stdout
     );
@@ -579,7 +579,7 @@ async fn the_shipped_configuration_holds() {
     let ran = place.run_as_is(&["check"]).await;
     let own = place.name("home/.config/berth/config.toml");
     assert!(
-        ran.stdout.contains(&format!("{own} holds.")),
+        ran.stdout.contains(&format!("{own} is valid.")),
         "{}{}",
         ran.stdout,
         ran.stderr

@@ -534,10 +534,7 @@ async fn calls_that_hang_hold_up_nobody_who_waits() {
     demo.tmux.press(&id, &["Escape"]);
     let status = called(&message(waits.await.unwrap().unwrap()).await).done();
     assert_eq!(status.structured["session"]["state"], "idle", "{}", status.text);
-    assert!(
-        hang.iter().all(|call| !call.is_finished()),
-        "nothing held the places"
-    );
+    assert!(hang.iter().all(|call| !call.is_finished()), "nothing held the places");
     std::fs::remove_file(demo.place.path("stuck")).unwrap();
 }
 

@@ -83,7 +83,7 @@ async fn a_sound_installation_passes() {
     let (passes, lines) = examined(&place).await;
     assert!(passes, "{lines:#?}");
     assert!(
-        line(&lines, "ok    configuration: ").ends_with("config.toml holds"),
+        line(&lines, "ok    configuration: ").ends_with("config.toml is valid"),
         "{lines:#?}"
     );
     assert!(line(&lines, "ok    program sh of local: ").ends_with("-c echo shell 7.1` says: shell 7.1"));

@@ -459,7 +459,7 @@ async fn the_first_public_start_on_a_terminal_asks_for_the_passphrase_and_shows_
     terminal.start(&format!(
         "'{berth}' serve --public-url https://berth.example --config '{config}'"
     ));
-    for prompt in ["Passphrase", "once more"] {
+    for prompt in ["Passphrase", "same again"] {
         terminal.until(prompt).await;
         terminal.press(&["correct horse battery", "Enter"]);
     }

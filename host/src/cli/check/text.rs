@@ -10,7 +10,7 @@ use crate::cli::print;
 /// Prints all of `findings`.
 pub(super) fn show(findings: &Findings<'_>) {
     let file = findings.file.as_deref().unwrap_or("the shipped configuration");
-    print::line(&format!("{file} holds."));
+    print::line(&format!("{file} is valid."));
     findings.backends.iter().for_each(backend);
     print::heading("\nTools");
     print::line(&format!("  {}", list(&findings.tools)));

@@ -43,7 +43,7 @@ pub(crate) async fn run(setup: anyhow::Result<Setup>, options: Options) -> anyho
 
 async fn examine(setup: &Setup) -> Vec<Finding> {
     let file = setup.file.as_ref().map_or("the shipped one is used".into(), |file| {
-        format!("{} holds", file.display())
+        format!("{} is valid", file.display())
     });
     let mut findings = vec![Finding::ok("configuration", file)];
     findings.extend(config::waiting(setup).map(|(what, fix)| Finding::warn("configuration", what, fix)));
