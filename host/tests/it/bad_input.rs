@@ -110,7 +110,7 @@ async fn what_is_repeated_of_wrong_input_is_one_line_of_a_bounded_length() {
         (
             "interrupt_session",
             json!({"session_id": "local/calm-1", "message_id": long}),
-            "waits for local/calm-1",
+            "the agent has it already",
         ),
     ] {
         let error = berth.call(tool, arguments).await.error();
