@@ -22,7 +22,7 @@ pub struct Offer {
 }
 
 /// The names of all backends that are configured, whether they are up or not. What is told to a caller goes through
-/// [`Backends::of`] alone, so that nothing about the others can slip into an answer.
+/// `Backends::of` alone, so that nothing about the others can slip into an answer.
 #[derive(Debug)]
 pub struct Backends {
     names: BTreeSet<String>,
