@@ -344,7 +344,7 @@ async fn init_writes_a_file_that_changes_nothing_and_never_writes_over_one() {
 
     write_own(&place, "# mine\n");
     let told = complaint(&place, &["config", "init"]).await;
-    assert!(told.contains("it is there already"), "{told}");
+    assert!(told.contains("it exists already"), "{told}");
     assert_eq!(place.read(OWN), "# mine\n");
     // Where there was a file before, another one accepts nothing.
     fs::remove_file(data(&place).join("accepted.toml")).unwrap();

@@ -31,7 +31,7 @@ pub(super) fn run(texts: &Texts<'_>, options: &Options) -> anyhow::Result<()> {
     let waiting = texts.layers().waiting()?.len();
     if waiting > 0 {
         print::line(&format!(
-            "# {waiting} lines of that wait until you accept them: berth config diff"
+            "# {waiting} lines wait until you accept them: berth config diff"
         ));
     }
     print::line(&format!("\n{}", texts.layers().shown()?.trim_end()));

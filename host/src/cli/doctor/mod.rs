@@ -42,7 +42,7 @@ pub(crate) async fn run(setup: anyhow::Result<Setup>, options: Options) -> anyho
 }
 
 async fn examine(setup: &Setup) -> Vec<Finding> {
-    let file = setup.file.as_ref().map_or("the shipped one is used".into(), |file| {
+    let file = setup.file.as_ref().map_or("the shipped one is valid".into(), |file| {
         format!("{} is valid", file.display())
     });
     let mut findings = vec![Finding::ok("configuration", file)];
