@@ -674,7 +674,7 @@ async fn a_second_owner_is_refused_and_told_of_the_first() {
     let berth = Berth::serve(&place).await;
     let complaint = place.complaint(&["serve"]).await;
     let holder = format!(
-        "is held by process {} (berth serve); stop that process first",
+        "is used by process {} (berth serve); stop that process first",
         berth.id()
     );
     assert!(complaint.contains(&holder), "{complaint}");
