@@ -149,7 +149,7 @@ async fn a_disk_that_is_mounted_there_is_used() {
 }
 
 #[tokio::test]
-async fn a_granted_directory_on_which_it_is_mounted_stops_the_start() {
+async fn a_granted_directory_on_which_it_is_mounted_is_refused() {
     let place = Place::new(SHELL);
     let complaint = complaint_with(&place, "mount --rbind /proc").await;
     assert!(complaint.contains("`proc`"), "{complaint}");
@@ -244,7 +244,7 @@ async fn a_project_that_is_mounted_a_second_time_is_used() {
 }
 
 #[tokio::test]
-async fn a_granted_directory_that_shows_berths_own_stops_the_start() {
+async fn a_granted_directory_that_shows_berths_own_is_refused() {
     for shown in ["", "data", "data/state", "/"] {
         let place = Place::new(SHELL);
         std::fs::create_dir_all(place.path("data/state")).unwrap();
@@ -266,7 +266,7 @@ async fn a_granted_directory_that_shows_berths_own_stops_the_start() {
 async fn complaint_with(place: &Place, mount: &str) -> String {
     let mut command = Command::new("unshare");
     command.args(as_root(&["--user", "--map-root-user"]));
-    let line = format!(r#"{mount} "$1"; exec "$2" serve --config "$3""#);
+    let line = format!(r#"{mount} "$1"; exec "$2" check --config "$3""#);
     command.args(["--mount", "sh", "-ec", &line, "sh"]);
     command.args([
         &place.name("projects"),
@@ -274,7 +274,7 @@ async fn complaint_with(place: &Place, mount: &str) -> String {
         &place.name("config.toml"),
     ]);
     place.set_up(&mut command);
-    let ended = timeout(PATIENCE, command.output()).await.expect("it serves").unwrap();
+    let ended = timeout(PATIENCE, command.output()).await.expect("it checks").unwrap();
     assert!(!ended.status.success());
     String::from_utf8_lossy(&ended.stderr).into_owned()
 }

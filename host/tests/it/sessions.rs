@@ -309,7 +309,9 @@ async fn projects_are_listed_and_hostile_ones_neither_run_nor_hang_nor_forge() {
     assert_eq!(shown, expected);
     assert_eq!(projects[0]["directory"], demo.place.name("projects/app"));
     assert_eq!(listed["backends"][0]["agents"], json!(["demo"]));
-    assert_eq!(listed["errors"], json!([]));
+    let errors = listed["errors"].as_array().unwrap();
+    let is_left_out = |error: &Value| error["error"].as_str().unwrap().contains("is left out");
+    assert!(!errors.is_empty() && errors.iter().all(is_left_out), "{errors:?}");
 }
 
 #[tokio::test]
