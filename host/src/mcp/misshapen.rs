@@ -17,6 +17,8 @@ const METHODS: [&str; 10] = [
     "tools/list",
 ];
 const CALL: &str = "tools/call";
+/// Those that a revision without sessions does not have any more (SEP-2575).
+const OF_SESSIONS: [&str; 2] = ["initialize", "ping"];
 
 /// The answer to a request that cannot be taken as one, since its `params`, or the `_meta` in them, are not an object; none
 /// where something else is wrong with it.
@@ -27,13 +29,15 @@ pub(super) fn answer(body: &[u8]) -> Option<Value> {
     if !(id.is_string() || id.is_i64()) || (params.is_object() && is_meta) {
         return None;
     }
-    let message = fault(method.as_str()?, Some(params))?;
+    let message = fault(method.as_str()?, Some(params), false)?;
     Some(json!({"jsonrpc": "2.0", "id": id, "error": {"code": ErrorCode::INVALID_PARAMS.0, "message": message}}))
 }
 
-/// The fault of a request that could not be read, in a sentence; none where there is no such method.
-pub(super) fn fault(method: &str, params: Option<&Value>) -> Option<String> {
-    let method = METHODS.into_iter().find(|known| *known == method)?;
+/// The fault of a request that could not be read, in a sentence; none where there is no such method in its revision, which
+/// may be `stateless`.
+pub(super) fn fault(method: &str, params: Option<&Value>, stateless: bool) -> Option<String> {
+    let is_known = |known: &&str| *known == method && !(stateless && OF_SESSIONS.contains(known));
+    let method = METHODS.into_iter().find(is_known)?;
     let fields = match params {
         Some(Value::Object(fields)) => fields,
         None if method == CALL => return Some(format!("{CALL}: `params` are missing: name the tool in `name`")),

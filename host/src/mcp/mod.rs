@@ -215,12 +215,15 @@ impl ServerHandler for Server {
     async fn on_custom_request(
         &self,
         request: CustomRequest,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
-        Err(match misshapen::fault(&request.method, request.params.as_ref()) {
-            Some(fault) => ErrorData::invalid_params(fault, None),
-            None => ErrorData::new(ErrorCode::METHOD_NOT_FOUND, short_line(&request.method, METHOD), None),
-        })
+        let stateless = context.meta.protocol_version().is_some();
+        Err(
+            match misshapen::fault(&request.method, request.params.as_ref(), stateless) {
+                Some(fault) => ErrorData::invalid_params(fault, None),
+                None => ErrorData::new(ErrorCode::METHOD_NOT_FOUND, short_line(&request.method, METHOD), None),
+            },
+        )
     }
 
     async fn call_tool(
