@@ -13,7 +13,7 @@ use crate::look::{self, Look};
 use crate::sessions::{self, Found};
 use crate::setup::{Entry, Setup};
 use crate::tmux::{self, Reply, literal, words};
-use crate::{digest, log, typing};
+use crate::{digest, drafts, log};
 
 const POLL_MS: u64 = 50;
 /// How long a text may take to show in the composer, in milliseconds.
@@ -68,7 +68,7 @@ pub(crate) fn send(setup: &Setup, id: &str, message: &Message) -> Result<Deliver
     check_state(&found, entry, &seen)?;
     writing.make_room(&seen)?;
     note.begin(&sent)?;
-    match typing::begin(id, &submission.text).and_then(|()| writing.write(&look)) {
+    match drafts::begin(id, &submission.text).and_then(|()| writing.write(&look)) {
         Ok(receipt) => {
             sent.confirmed = receipt == Receipt::Confirmed;
             note.end(&sent);
@@ -136,13 +136,13 @@ impl Writing<'_> {
     /// draft stays, and then the message is refused.
     fn make_room(&self, seen: &Observation) -> Result<()> {
         if is_empty(seen) {
-            typing::seen_empty(&self.found.id);
+            drafts::seen_empty(&self.found.id);
             return Ok(());
         }
-        let left = typing::cut_off(&self.found.id).ok_or_else(draft)?;
+        let left = drafts::cut_off(&self.found.id).ok_or_else(draft)?;
         match self.clear(&left).map_err(nothing_typed)? {
             Cleared::Emptied | Cleared::WasEmpty => {
-                typing::seen_empty(&self.found.id);
+                drafts::seen_empty(&self.found.id);
                 Ok(())
             }
             Cleared::NotOurs => Err(draft()),
@@ -158,7 +158,7 @@ impl Writing<'_> {
     fn write(&self, look: &Look) -> Result<Receipt> {
         let done = |receipt| {
             if receipt == Receipt::Confirmed {
-                typing::taken(&self.found.id);
+                drafts::taken(&self.found.id);
             }
             Ok(receipt)
         };
@@ -166,7 +166,7 @@ impl Writing<'_> {
             Ok(()) => {}
             Err(Error::TimedOut(_) | Error::Failed(_)) => return self.give_up("tmux did not say whether it was typed"),
             Err(error) => {
-                typing::end(&self.found.id);
+                drafts::end(&self.found.id);
                 return Err(nothing_typed(error));
             }
         }
@@ -184,7 +184,7 @@ impl Writing<'_> {
     fn give_up(&self, why: &str) -> Result<Receipt> {
         match self.clear(&self.submission.text) {
             Ok(Cleared::Emptied) => {
-                typing::seen_empty(&self.found.id);
+                drafts::seen_empty(&self.found.id);
                 Err(Error::Refused(format!(
                     "{why}, so it was removed again and nothing was entered: look with get_logs (view = \"screen\") \
                      before you send it again"
@@ -204,7 +204,7 @@ impl Writing<'_> {
             Ok(shown) => shown,
             Err(otherwise) => return Ok(otherwise),
         };
-        let Some(wait) = typing::clear(&self.found.id, &shown, CLEAR_AGAIN_MS)? else {
+        let Some(wait) = drafts::clear(&self.found.id, &shown, CLEAR_AGAIN_MS)? else {
             return Ok(Cleared::Unseen);
         };
         if wait > 0 {
@@ -214,7 +214,7 @@ impl Writing<'_> {
             }
         }
         tmux::order(&[&["send-keys", "-t", self.pane(), "--", key]])?;
-        typing::cleared(&self.found.id);
+        drafts::cleared(&self.found.id);
         for _ in 0..CLEARED_MS / POLL_MS {
             pause(POLL_MS);
             if is_empty(&self.observe()?) {
@@ -305,7 +305,7 @@ impl Writing<'_> {
                 Ok(Place::Composer) => {}
                 Ok(Place::Elsewhere) => {
                     // It is no longer there, so what is found there later is somebody else's.
-                    typing::end(&self.found.id);
+                    drafts::end(&self.found.id);
                     return Receipt::Unconfirmed;
                 }
                 Ok(Place::Question) | Err(_) => return Receipt::Unconfirmed,
@@ -534,7 +534,7 @@ mod tests {
     #[test]
     fn what_berth_left_in_a_composer_goes_and_a_persons_draft_stays() {
         let fake = Fake::new();
-        typing::begin("app", "left behind").unwrap();
+        drafts::begin("app", "left behind").unwrap();
         fake.drafts("left behind");
         Plugin::send_message("app", message("1", "hello")).unwrap();
         assert_eq!(fake.messages(), ["hello"]);

@@ -5,7 +5,7 @@ use berth_plugin::{Error, Receipt, Result, State};
 use crate::clock::pause;
 use crate::sessions::{self, Found};
 use crate::setup::{Entry, Setup};
-use crate::{look, tmux, typing};
+use crate::{drafts, look, tmux};
 
 const POLL_MS: u64 = 100;
 /// How long an agent may take to stop, in milliseconds.
@@ -39,7 +39,7 @@ pub(crate) fn interrupt(setup: &Setup, id: &str) -> Result<Receipt> {
             ));
         }
     }
-    typing::may_come_back(id);
+    drafts::may_come_back(id);
     let pressed = tmux::order(&[&["send-keys", "-t", &found.pane.id, "--", entry.agent.interrupt_key()]]);
     match pressed {
         Ok(_) | Err(Error::TimedOut(_) | Error::Failed(_)) => Ok(came_of(&found, entry)),

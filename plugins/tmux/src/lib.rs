@@ -10,6 +10,7 @@ mod delivery;
 mod describe;
 mod digest;
 mod done;
+mod drafts;
 mod interrupt;
 mod log;
 mod look;
@@ -22,7 +23,6 @@ mod sessions;
 mod setup;
 mod terminate;
 mod tmux;
-mod typing;
 mod upkeep;
 
 #[cfg(test)]

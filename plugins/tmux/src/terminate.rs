@@ -4,7 +4,7 @@ use berth_plugin::{Error, Receipt, Result};
 
 use crate::clock::pause;
 use crate::setup::Setup;
-use crate::{answers, sessions, tmux, typing};
+use crate::{answers, drafts, sessions, tmux};
 
 const POLL_MS: u64 = 100;
 /// How long a session may take to end, in milliseconds.
@@ -24,7 +24,7 @@ fn came_of(setup: &Setup, id: &str) -> Receipt {
         match sessions::find(setup, id) {
             Err(Error::NotFound(_)) => {
                 answers::forget(id);
-                typing::end(id);
+                drafts::end(id);
                 return Receipt::Confirmed;
             }
             Err(_) => return Receipt::Unconfirmed,
@@ -49,7 +49,7 @@ mod tests {
             let fake = Fake::new();
             end(&fake);
             answers::record("app", "p").unwrap();
-            typing::begin("app", "x").unwrap();
+            drafts::begin("app", "x").unwrap();
             assert_eq!(Plugin::terminate("app"), Ok(Receipt::Confirmed));
             assert_eq!(store::keys("").unwrap(), [""; 0]);
             assert!(matches!(Plugin::terminate("app"), Err(Error::NotFound(_))));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use berth_plugin::{Error, Result, Upkept, store, time};
 
 use crate::setup::Setup;
-use crate::{answers, done, sessions, typing};
+use crate::{answers, done, drafts, sessions};
 
 /// How often it runs.
 const EVERY: Duration = Duration::from_secs(3600);
@@ -29,7 +29,7 @@ pub(crate) fn run(setup: &Setup) -> Result<Upkept> {
 
 fn is_done_with(key: &str, sessions: &[String]) -> bool {
     let begins = |prefix: &str| key.starts_with(prefix);
-    let of_sessions = [answers::PREFIX].into_iter().chain(typing::PREFIXES);
+    let of_sessions = [answers::PREFIX].into_iter().chain(drafts::PREFIXES);
     if let Some(session) = of_sessions.into_iter().find_map(|prefix| key.strip_prefix(prefix)) {
         return !sessions.iter().any(|known| known == session);
     }
