@@ -174,7 +174,7 @@ pub(crate) async fn listing(place: &Place) -> anyhow::Result<Row> {
     let served = place.serve()?;
     let berth = server(place, &served)?;
     let sessions = Sessions::start(place, SESSIONS)?;
-    let request = berth.call("list_sessions", json!({"backend": "local"}));
+    let request = berth.call("list_sessions", json!({"backend": "local", "limit": SESSIONS}));
     let mut connection = berth.connect().await?;
     until_all_are_idle(&mut connection, &request).await?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
