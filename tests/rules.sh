@@ -62,8 +62,6 @@ prose="host/src plugins/agents/src plugins/sdk/src plugins/tmux/src demo-agent/s
 plain() {
     # shellcheck disable=SC2086 # the list of folders is meant to be split
     found=$(grep -rnE "$1" $prose | grep -vE "$2" || true)
-    # These two folders are still to be rewritten.
-    found=$(printf '%s\n' "$found" | grep -vE '^(host/src/(catalog|desk)/|$)' || true)
     if [ -n "$found" ]; then
         printf 'write %s:\n%s\n' "$3" "$found" >&2
         failed=1

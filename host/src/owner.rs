@@ -22,7 +22,7 @@ use crate::store::{self, Audit, DataDirectory, Lock, Recorder};
 /// How long another owner may take until it answers on its socket, or ends: a `berth call` serves nobody else, and may
 /// wait for a session for a minute.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(65);
-/// When it is said that another owner is waited for.
+/// When to tell the caller that it waits for another owner.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long calls under way may take once the end has come. Typing a message takes a second or two; what takes longer is
 /// broken off, and the record shows it as cut off.
@@ -59,13 +59,13 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// Takes it, before anything else is done that others could see. `purpose` says in an error of another process who
-    /// holds it. It may block for a while: the record of an older berth is moved.
+    /// Takes it, before anything else is done that others could see. Another process shows `purpose` in its error, to
+    /// say who holds it. It may block for a while: the record of an older berth is moved.
     pub fn take(setup: &Setup, purpose: &str) -> Result<Self, store::Error> {
         let data = DataDirectory::open(&setup.server.data, &setup.server.cache)?;
         let lock = data.lock(purpose)?;
         let audit = data.audit_of_owner(setup.audit.sync, &lock)?;
-        // What starts in a session accepts nothing for its operator.
+        // A process that starts in a session cannot accept anything for its operator.
         if setup.is_first_start && Peer::of_this_process() == Peer::Operator {
             assemble::accept_shipped(&data)?;
         }
@@ -164,7 +164,7 @@ impl Owner {
         let patient = async {
             tokio::time::sleep(PATIENCE).await;
             let calls = self.under_way.len();
-            tracing::info!("{calls} calls under way are finished first; a second signal ends them as well");
+            tracing::info!("{calls} calls under way are finished first; a second signal ends them too");
             std::future::pending::<()>().await;
         };
         tokio::select! {
@@ -188,8 +188,8 @@ pub enum Ownership {
 }
 
 impl Ownership {
-    /// Connects to the owner, or becomes it for `purpose` where there is none. Of several that try at once one wins, and
-    /// the others find it, or wait for its end where it serves nobody else.
+    /// Connects to the owner, or becomes it for `purpose` if there is none. If several try at once, one wins; the
+    /// others find it, or wait for its end if it does not serve others.
     pub async fn find(setup: &Setup, purpose: &str, shutdown: &CancellationToken) -> anyhow::Result<Self> {
         let socket = DataDirectory::open(&setup.server.data, &setup.server.cache)?.socket_path();
         let began = Instant::now();

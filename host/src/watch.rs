@@ -56,7 +56,7 @@ impl Watched {
     pub fn start(self: &Arc<Self>, tasks: &TaskTracker, shutdown: &CancellationToken) {
         let (polling, keeping) = (self.clone(), self.clone());
         let (first, second) = (shutdown.clone(), shutdown.clone());
-        // Apart, so that a slow upkeep holds up nobody who waits.
+        // In a task of its own, so that a slow upkeep does not delay anybody who waits.
         tasks.spawn(async move { first.run_until_cancelled(polling.poll_for_all()).await });
         if self.backend.has(Interface::Upkeep) {
             tasks.spawn(async move { keeping.keep_up(&second).await });
@@ -85,7 +85,7 @@ impl Watched {
                 () = self.wanted.notified() => {}
                 () = tokio::time::sleep_until(next), if poll.is_some() && self.snapshots.receiver_count() > 0 => {}
             }
-            // Whoever comes to wait does not make the looks more frequent for that.
+            // A further caller that waits does not make the polls more frequent.
             tokio::time::sleep_until(next).await;
             next = Instant::now() + pause;
             self.poll().await;
@@ -112,7 +112,7 @@ impl Watched {
             .send_replace(Some(Arc::new(Snapshot { begun, sessions })));
     }
 
-    /// When to call it next, if ever. None: it has no upkeep.
+    /// When to call it next; nothing if it has no upkeep.
     async fn upkeep(&self, events: &mut Events) -> Option<Option<Instant>> {
         match self.backend.upkeep(&events.first()).await {
             Ok(upkept) => {

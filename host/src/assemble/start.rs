@@ -1,4 +1,4 @@
-//! From what was found to backends that run, and the desk where calls of them are done.
+//! Starts backends from what was found, and makes the desk where calls to them are done.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

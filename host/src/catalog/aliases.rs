@@ -53,7 +53,7 @@ impl Aliases {
         self.0.get(name)
     }
 
-    /// The tool that `name` stands for: itself where it is no alias.
+    /// The tool that `name` stands for: itself if it is not an alias.
     pub(crate) fn target<'a>(&'a self, name: &'a str) -> &'a str {
         self.get(name).map_or(name, |alias| &alias.tool)
     }

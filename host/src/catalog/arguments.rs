@@ -30,7 +30,7 @@ pub(crate) struct ListSessions {
     #[serde(default = "fifty")]
     #[schemars(range(min = 1, max = 500))]
     pub(crate) limit: u32,
-    /// The `next` of an earlier answer, to go on behind it.
+    /// The `next` of an earlier answer, to continue after it.
     pub(crate) after: Option<String>,
 }
 
@@ -39,7 +39,7 @@ pub(crate) struct ListSessions {
 pub(crate) struct CreateSession {
     /// Where to start it. The operator's default, if left out.
     pub(crate) backend: Option<String>,
-    /// A name to know it by. The backend finds one, if left out.
+    /// A name for it. The backend chooses one, if left out.
     pub(crate) name: Option<String>,
     /// A project of `list_projects` to start in.
     pub(crate) project: Option<String>,
@@ -87,7 +87,7 @@ pub(crate) struct SendMessage {
     pub(crate) message: String,
     /// What goes with the message, such as a screenshot: at most 8, and 512 KiB in all.
     pub(crate) attachments: Option<Vec<Attachment>>,
-    /// Seconds to wait for what comes of it, and for a session that is at work to take it. 0, if left out.
+    /// Seconds to wait for the result, and for a session that is at work to take it. 0, if left out.
     #[schemars(range(min = 0, max = 50))]
     pub(crate) wait_seconds: Option<u32>,
 }
@@ -106,9 +106,9 @@ pub(crate) struct GetLogs {
     pub(crate) view: Option<String>,
     /// Only what came after this cursor, the `next` of an earlier answer.
     pub(crate) after: Option<String>,
-    /// Only turns from this time on, such as `2026-01-31T08:00:00Z`; for the transcript alone.
+    /// Only turns from this time on, such as `2026-01-31T08:00:00Z`; only for the transcript.
     pub(crate) since: Option<String>,
-    /// Fold rules, trailing blanks and repeated empty lines away. `true`, if left out.
+    /// Remove rules, trailing spaces and repeated empty lines. `true`, if left out.
     #[serde(default = "yes")]
     pub(crate) mobile_format: bool,
 }
@@ -131,7 +131,7 @@ pub(crate) struct InterruptSession {
     /// Also drop the messages that wait for the session to take them. `false`, if left out.
     #[serde(default)]
     pub(crate) queued: bool,
-    /// Only cancel the waiting message with this id, and let the session work on.
+    /// Only cancel the waiting message with this id, and let the session continue.
     pub(crate) message_id: Option<String>,
 }
 
@@ -157,13 +157,13 @@ pub(crate) struct RespondToPrompt {
     /// A choice's key or label, `yes` or `no` where the menu has them, `dismiss`, or text where it takes text.
     /// Several choices, where several may be taken, are separated by commas.
     pub(crate) response: Option<String>,
-    /// Instead of `response`: the keys of all choices that shall be taken.
+    /// Instead of `response`: the keys of all choices to take.
     pub(crate) choices: Option<Vec<String>>,
-    /// Words, with `choices` or alone, where the prompt takes text.
+    /// Text, with `choices` or alone, if the prompt takes text.
     pub(crate) text: Option<String>,
     /// The prompt that this answers. The one last shown to you, if left out.
     pub(crate) prompt_id: Option<String>,
-    /// Seconds to wait for what comes of it. 0, if left out.
+    /// Seconds to wait for the result. 0, if left out.
     #[schemars(range(min = 0, max = 50))]
     pub(crate) wait_seconds: Option<u32>,
 }
@@ -182,7 +182,7 @@ pub(crate) struct SetSession {
 pub(crate) struct GetChanges {
     /// The session's id, or a name or prefix that only it has.
     pub(crate) session_id: String,
-    /// The `next` of an earlier answer, to go on behind it.
+    /// The `next` of an earlier answer, to continue after it.
     pub(crate) after: Option<String>,
 }
 

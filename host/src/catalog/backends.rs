@@ -90,7 +90,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The one called `name`, else the default one.
+    /// The one called `name`, otherwise the default one.
     pub(crate) fn backend(self, name: Option<&str>) -> Result<&'a str, Mistake> {
         let wanted = name.or_else(|| self.default());
         let found = wanted.filter(|wanted| self.holds(wanted));
@@ -100,7 +100,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The one that is meant where none is named: the operator's default, else the only one there is.
+    /// The one that is meant where none is named: the operator's default, otherwise the only one.
     pub(crate) fn default(self) -> Option<&'a str> {
         if self.holds(&self.backends.default) {
             return Some(&self.backends.default);
@@ -116,7 +116,9 @@ impl<'a> View<'a> {
         let known: Vec<&str> = self.all().collect();
         let known = known.join(", ");
         Mistake::new(match name {
-            _ if known.is_empty() => "there is no backend for you: what was approved for you is gone".to_owned(),
+            _ if known.is_empty() => {
+                "there is no backend for you: the ones that were approved for you are gone".to_owned()
+            }
             Some(name) => format!(
                 "there is no backend `{}`; there are: {known}",
                 text::escaped(name, text::NAMED)

@@ -37,7 +37,7 @@ pub enum CollisionError {
     },
     /// Two plugins have a tool of one name, or one with two schemas.
     #[error(
-        "backends `{one}` and `{other}` both have a tool `{tool}`, and not the same; hide one of them with \
+        "backends `{one}` and `{other}` both have a tool `{tool}`, but not the same one; hide one of them with \
          [tools] hide = [\"{other}:{tool}\"]"
     )]
     Own {
@@ -98,7 +98,7 @@ pub(crate) struct OwnCall<'a> {
     pub(crate) backend: &'a str,
     /// What it asks of who calls it there.
     pub(crate) scope: Scope,
-    /// Its arguments but for `backend`, which fit its input schema.
+    /// Its arguments without `backend`, which match its input schema.
     pub(crate) arguments: Map<String, Value>,
     /// What its data must fit.
     pub(crate) output: Option<Arc<Schema>>,
@@ -283,9 +283,9 @@ pub(super) fn is_name(name: &str) -> bool {
 fn with_backend(mut schema: Map<String, Value>) -> Result<Map<String, Value>, String> {
     let properties = schema.entry("properties").or_insert_with(|| json!({}));
     let Value::Object(properties) = properties else {
-        return Err("has a schema whose properties are no object".into());
+        return Err("has a schema whose properties are not an object".into());
     };
-    let backend = json!({"type": "string", "description": "Which backend to use, where several have this tool."});
+    let backend = json!({"type": "string", "description": "Which backend to use, if several have this tool."});
     if properties.insert("backend".into(), backend).is_some() {
         return Err("has an argument `backend`, which berth adds itself".into());
     }
@@ -294,8 +294,8 @@ fn with_backend(mut schema: Map<String, Value>) -> Result<Map<String, Value>, St
 }
 
 impl OwnTool {
-    /// The backend of `view` to call: the one asked for, else the only one, else the default one if it has the tool. One
-    /// that is `missing` may have it as well: no other is called in its place.
+    /// The backend of `view` to call: the one asked for, otherwise the only one, otherwise the default one if it has
+    /// the tool. One that is `missing` may have it as well: no other is called in its place.
     fn backend(
         &self,
         name: &str,

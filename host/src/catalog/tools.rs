@@ -24,7 +24,7 @@ pub struct Tool {
     pub read_only: bool,
     /// It may end or overwrite something, or let an agent do so.
     pub destructive: bool,
-    /// Doing it twice is doing it once.
+    /// Calling it twice has the same effect as calling it once.
     pub idempotent: bool,
     /// It reaches what lies outside of this server.
     pub open_world: bool,
@@ -56,7 +56,7 @@ pub(super) fn shared() -> Vec<Tool> {
         risky::<g::SendMessage, a::Acted>(
             "send_message",
             "Send a message",
-            "Type a message to a session's agent and submit it. With wait_seconds the answer holds what came of it. \
+            "Type a message to a session's agent and submit it. With wait_seconds the answer contains the result. \
              Refused, with nothing typed, while the session waits for an answer to a prompt.",
         ),
         reads::<g::GetLogs, a::Logs>(
@@ -73,7 +73,7 @@ pub(super) fn shared() -> Vec<Tool> {
         risky::<g::InterruptSession, a::Acted>(
             "interrupt_session",
             "Interrupt a session",
-            "Stop what the agent is doing now; the session goes on and takes messages. With message_id, take back a \
+            "Stop what the agent is doing now; the session continues and takes messages. With message_id, take back a \
              message that still waits.",
         ),
         risky::<g::TerminateSession, a::Ended>(
@@ -97,7 +97,7 @@ pub(super) fn shared() -> Vec<Tool> {
             ..acts::<g::SetSession, a::Options>(
                 "set_session",
                 "Change a session's options",
-                "Change options of a session that exists, such as its model or mode, or see which there are.",
+                "Change options of a session that exists, such as its model or mode, or see the available ones.",
             )
         },
         reads::<g::GetChanges, a::Changes>(
@@ -116,7 +116,7 @@ pub(super) fn shared() -> Vec<Tool> {
             ..reads::<g::Search, a::Ended>(
                 "search",
                 "Search sessions",
-                "Find sessions by words. Use fetch to read one.",
+                "Find sessions by text. Use fetch to read one.",
             )
         },
         Tool {

@@ -16,7 +16,7 @@ use crate::store::audit::Outcome;
 pub struct Caller {
     /// Whom it speaks for.
     pub principal: Principal,
-    /// Cancelled when nobody waits for the answer any more. What waits then ends; what was begun is finished, so that
+    /// Cancelled when nobody waits for the answer. What waits then ends; what was begun is finished, so that
     /// nothing is left half typed.
     pub gone: CancellationToken,
     /// Cancelled when berth ends.

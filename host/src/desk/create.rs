@@ -18,7 +18,7 @@ use uuid::Uuid;
 const CREATE: Duration = Duration::from_secs(60);
 /// How long a new session may take to be ready for its first message.
 const READY: Duration = Duration::from_secs(30);
-/// Sessions that are named to who cannot be told which one was started.
+/// Sessions that are named to a caller who cannot be told which one was started.
 const CANDIDATES: usize = 5;
 
 pub(super) async fn create_session(desk: &Desk, caller: &Caller, wanted: CreateSession) -> Result<Answer, ToolError> {
@@ -89,8 +89,8 @@ async fn perhaps_started(desk: &Desk, caller: &Caller, member: &Member, moment: 
     };
     let advice = match new.as_deref() {
         None => "look with list_sessions before you try again".to_owned(),
-        Some([]) => "none of those that list_sessions shows is new, so you can try again".to_owned(),
-        Some([only]) => format!("{backend}/{} is new, and may be it or another caller's", only.id),
+        Some([]) => "no session that list_sessions shows is new, so you can try again".to_owned(),
+        Some([only]) => format!("{backend}/{} is new; it may be this one or another caller's", only.id),
         Some(new) => format!("look at what is new before you try again: {}", names(new)),
     };
     let session = match new.map(<[Session; 1]>::try_from) {
@@ -102,7 +102,7 @@ async fn perhaps_started(desk: &Desk, caller: &Caller, member: &Member, moment: 
         ..Acted::seen(
             session,
             Some(format!(
-                "A session may have been started, and its backend did not say which: {why}; {advice}."
+                "A session may have been started, but its backend did not say which: {why}; {advice}."
             )),
         )
     };

@@ -35,8 +35,8 @@ pub(crate) enum Effect<T> {
 /// What `answered`, the answer of a verb that acts on `backend`, came to.
 ///
 /// # Errors
-/// Nothing was done: the verb had not begun to act, or the plugin says `refused`, `busy` or `conflict`, and thereby that
-/// it undid what it had begun.
+/// Nothing was done: the verb had not begun to act, or the plugin says `refused`, `busy` or `conflict`, and so also
+/// that it undid what it had begun.
 pub(crate) fn effect<T>(backend: &str, answered: Result<T, Failure>) -> Result<Effect<T>, ToolError> {
     match answered {
         Ok(answer) => Ok(Effect::Done(answer)),
@@ -59,7 +59,7 @@ pub(crate) struct Deed<'a> {
     pub(crate) message_id: Option<String>,
     /// The log's cursor just before it.
     pub(crate) after: Option<String>,
-    /// What to mind.
+    /// What to pay attention to.
     pub(crate) notes: Vec<String>,
     /// The session as it was seen last, where it was.
     pub(crate) session: Option<session::Session>,
@@ -120,7 +120,7 @@ impl Deed<'_> {
         match effect {
             Effect::Done(session::Receipt::Confirmed) => {}
             Effect::Done(session::Receipt::Queued) => self.receipt = Receipt::Queued,
-            Effect::Done(session::Receipt::Unconfirmed) => self.doubt("its backend did not see what came of it"),
+            Effect::Done(session::Receipt::Unconfirmed) => self.doubt("its backend did not see its effect"),
             Effect::Perhaps(why) => self.doubt(&why),
         }
     }
@@ -176,16 +176,17 @@ impl Deed<'_> {
         }
     }
 
-    /// The session's record after a deed: as it is now, or else what is known of it, and a note why not more is.
+    /// The session's record after a deed: as it is now, or otherwise what is known of it, and a note why more is not
+    /// known.
     async fn seen_after(&mut self, caller: &Caller, showing: &Showing) -> Session {
         let (backend, session_id) = (self.member.name(), self.session_id());
         let why = match soon(caller, self.member.watched.backend.get_session(&self.id)).await {
             Some(Ok(session)) => return self.shown_after(caller, showing, session),
-            Some(Err(Error::NotFound(_))) => "it has ended, or is not there any more".to_owned(),
+            Some(Err(Error::NotFound(_))) => "it has ended, or no longer exists".to_owned(),
             Some(Err(error)) => answer::describe(backend, error),
             None => format!("backend `{backend}` did not answer in time"),
         };
-        self.note(format!("How the session is now could not be seen: {why}."));
+        self.note(format!("The present state of the session could not be seen: {why}."));
         match self.session.take() {
             Some(session) => showing.session(backend, session),
             None => Session::unseen(backend, session_id),

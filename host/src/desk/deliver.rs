@@ -118,7 +118,7 @@ fn takes_attachments(member: &Member, takes: bool) -> Result<(), ToolError> {
     match takes {
         true => Ok(()),
         false => Err(ToolError::refused(format!(
-            "sessions of backend `{}` such as this take no attachments; nothing was typed. Put it in a file where the \
+            "sessions of backend `{}` such as this do not take attachments; nothing was typed. Put it in a file where the \
              session works, and name that",
             member.name()
         ))),

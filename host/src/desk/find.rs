@@ -97,12 +97,12 @@ pub(super) async fn readable(reach: Reach<'_>, given: &str) -> Result<(Arc<Membe
             let session = member.session(&id).await?;
             Ok((member, session))
         }
-        // What could not be looked at is not told as one that is not there.
+        // What could not be looked at is not reported as missing.
         (Err(unknown), fault) => Err(fault.unwrap_or(unknown)),
     }
 }
 
-/// The backend of a session and the id within it, where a name or a prefix that only one session has will do.
+/// The backend of a session and the id within it, where a name or a prefix that only one session has is enough.
 pub(super) async fn any_id(reach: Reach<'_>, given: &str) -> Result<(Arc<Member>, String), ToolError> {
     let (backends, wanted) = match given.split_once('/') {
         Some((backend, id)) if reach.view.holds(backend) => (reach.some(Some(backend))?, id),
@@ -113,7 +113,7 @@ pub(super) async fn any_id(reach: Reach<'_>, given: &str) -> Result<(Arc<Member>
     Ok((reach.member(Some(&backend)).await?, id))
 }
 
-/// The one session that `wanted` names: by id, else by name, else by a prefix of either.
+/// The one session that `wanted` names: by id, otherwise by name, otherwise by a prefix of either.
 fn pick(
     given: &str,
     wanted: &str,
@@ -146,7 +146,7 @@ fn pick(
 fn ambiguous(given: &str, ids: impl Iterator<Item = String>) -> ToolError {
     let ids: Vec<String> = ids.take(CANDIDATES).collect();
     ToolError::new(format!(
-        "`{}` fits several sessions: {}; use a whole id",
+        "`{}` matches several sessions: {}; use a whole id",
         escaped(given, NAMED),
         ids.join(", ")
     ))
@@ -160,7 +160,7 @@ fn unknown(given: &str, sessions: &[(String, Session)], errors: &[BackendError])
         .collect();
     let given = escaped(given, NAMED);
     let there_are = match ids.is_empty() {
-        true => "there are none; create_session starts one".to_owned(),
+        true => "there are no sessions; create_session starts one".to_owned(),
         false => format!("there are: {}", ids.join(", ")),
     };
     if errors.is_empty() {

@@ -81,7 +81,7 @@ pub(super) async fn get_logs(desk: &Desk, caller: &Caller, wanted: GetLogs) -> R
             has_view(&member, view)?;
             if wanted.since.is_some() {
                 return Err(ToolError::refused(
-                    "`since` is for the view `transcript` alone; `after` takes the `next` of an earlier answer",
+                    "`since` is only for the view `transcript`; `after` takes the `next` of an earlier answer",
                 ));
             }
             log(&member, &session.id, &wanted).await?
@@ -115,7 +115,7 @@ fn has_view(member: &Member, view: Option<&str>) -> Result<(), ToolError> {
     let views = views(member);
     match view {
         Some(view) if !views.iter().any(|known| known == view) => Err(ToolError::refused(format!(
-            "sessions of backend `{}` have no view `{}`; there are: {}",
+            "sessions of backend `{}` do not have the view `{}`; there are: {}",
             member.name(),
             escaped(view, NAMED),
             views.join(", ")

@@ -16,7 +16,7 @@ pub struct Member {
     pub watched: Arc<Watched>,
     /// Names of its agents that are installed, the preferred one first.
     pub agents: Vec<String>,
-    /// Whether a trust question may be answered from afar.
+    /// Whether a trust question may be answered remotely.
     pub remote_trust: bool,
 }
 

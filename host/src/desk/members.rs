@@ -16,8 +16,8 @@ use crate::text::{NAMED, escaped};
 /// How long a call waits for a backend that is coming up.
 pub(super) const COMES_UP: Duration = Duration::from_secs(30);
 
-/// Every backend, whether it is up or not. What is done for a caller reaches them through [`Members::within`] alone, so
-/// that nothing about the others can slip into an answer.
+/// Every backend, whether it is up or not. What is done for a caller reaches them only through [`Members::within`], so
+/// that nothing about the others can get into an answer.
 pub(crate) struct Members(Seats);
 
 impl Members {
@@ -79,7 +79,7 @@ pub(crate) struct Reach<'a> {
 }
 
 impl<'a> Reach<'a> {
-    /// The one called `name`, else the default one.
+    /// The one called `name`, otherwise the default one.
     pub(crate) async fn member(self, name: Option<&str>) -> Result<Arc<Member>, ToolError> {
         self.member_until(name, Instant::now() + COMES_UP).await
     }
@@ -103,12 +103,12 @@ impl<'a> Reach<'a> {
         Ok(names.into_iter().map(backend).collect())
     }
 
-    /// The backend and the id within it of a session named by its whole id, as all that acts on one takes it.
+    /// The backend and the id within it of a session named by its whole id, as every tool that acts takes it.
     pub(crate) async fn whole_id(self, session_id: &str) -> Result<(Arc<Member>, &str), ToolError> {
         match session_id.split_once('/') {
             Some((backend, id)) if !id.is_empty() => Ok((self.member(Some(backend)).await?, id)),
             _ => Err(ToolError::refused(format!(
-                "`{}` is no whole session id; write `backend/id` as list_sessions shows it",
+                "`{}` is not a whole session id; write `backend/id` as list_sessions shows it",
                 escaped(session_id, NAMED)
             ))),
         }

@@ -36,11 +36,11 @@ pub(super) async fn set_session(desk: &Desk, caller: &Caller, wanted: SetSession
             Some(Ok(options)) => options,
             Some(Err(error)) => {
                 let why = answer::describe(member.name(), error);
-                notes.push(format!("How they are now could not be seen: {why}."));
+                notes.push(format!("Their present values could not be seen: {why}."));
                 Vec::new()
             }
             None => {
-                notes.push("How they are now could not be seen in time.".into());
+                notes.push("Their present values could not be seen in time.".into());
                 Vec::new()
             }
         },

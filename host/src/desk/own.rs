@@ -42,9 +42,9 @@ pub(super) async fn call_own_tool(desk: &Desk, caller: &Caller, wanted: OwnCall<
     }
 }
 
-/// What is told of a call, whatever came of it. Once the plugin had begun to act that is no error.
+/// What is reported of a call, whatever its outcome. Once the plugin had begun to act, that is not an error.
 struct Report {
-    /// Its data are told by a schema of the plugin's, so ours cannot stand there.
+    /// The plugin's schema describes its data, so ours cannot be there.
     promised: bool,
     access: Access,
 }

@@ -91,12 +91,12 @@ pub(super) fn meant<'a>(
         (Some(named), _, _) => prompts
             .iter()
             .find(|prompt| prompt.id == named)
-            .ok_or("the prompt that it is meant for is gone, and this is another"),
+            .ok_or("the prompt for which it was meant is gone, and this is another one"),
         (None, [only], Some(Last::Shown(last))) if last.contains(&only.id) => Ok(only),
         (None, _, Some(Last::Answered)) => {
             Err("you have answered one since you last looked; to answer this one, give its prompt_id")
         }
-        (None, [_, _, ..], _) => Err("it asks several questions; say by prompt_id which one this answers"),
+        (None, [_, _, ..], _) => Err("it asks several questions; give the prompt_id of the one that this answers"),
         (None, _, _) => Err("you were not shown this prompt before"),
     }
 }
@@ -131,7 +131,7 @@ fn meaning_of_words(prompt: &Prompt, response: &str) -> Result<Answer, String> {
             choices: Vec::new(),
             text: Some(text.to_owned()),
         })),
-        _ => Err("that is none of the choices".into()),
+        _ => Err("that is not one of the choices".into()),
     }
 }
 
@@ -141,14 +141,14 @@ fn meaning_of_parts(prompt: &Prompt, given: &Response) -> Result<Answer, String>
         match choice(prompt, named.trim())? {
             Some(choice) if !keys.contains(&choice.key) => keys.push(choice.key.clone()),
             Some(_) => {}
-            None => return Err(format!("`{}` is none of the choices", escaped(named, NAMED))),
+            None => return Err(format!("`{}` is not one of the choices", escaped(named, NAMED))),
         }
     }
     if keys.len() > 1 && !prompt.multiple {
         return Err("only one of its choices can be taken".into());
     }
     match &given.text {
-        Some(_) if !prompt.accepts_text => Err("it takes no words".into()),
+        Some(_) if !prompt.accepts_text => Err("it does not take text".into()),
         text => Ok(Answer::Reply(Reply {
             choices: keys,
             text: text.clone(),
@@ -171,7 +171,7 @@ fn choice<'a>(prompt: &'a Prompt, response: &str) -> Result<Option<&'a Choice>, 
     match labelled.as_slice() {
         [] => {}
         [choice] => return Ok(Some(choice)),
-        _ => return Err(format!("`{}` fits several choices", escaped(response, NAMED))),
+        _ => return Err(format!("`{}` matches several choices", escaped(response, NAMED))),
     }
     if !["yes", "no"].iter().any(|word| same(word)) {
         return Ok(None);
@@ -185,7 +185,7 @@ fn choice<'a>(prompt: &'a Prompt, response: &str) -> Result<Option<&'a Choice>, 
     match fitting.as_slice() {
         [] => Ok(None),
         [choice] => Ok(Some(choice)),
-        _ => Err(format!("`{}` fits several choices", escaped(response, NAMED))),
+        _ => Err(format!("`{}` matches several choices", escaped(response, NAMED))),
     }
 }
 
@@ -201,7 +201,7 @@ fn several(prompt: &Prompt, response: &str) -> Result<Option<Vec<String>>, Strin
     Ok(Some(keys))
 }
 
-/// Whether an answer allows nothing.
+/// Whether an answer grants nothing.
 fn declines(prompt: &Prompt, answer: &Answer) -> bool {
     let is_no = |key: &String| {
         let mut choices = prompt.choices.iter();
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_the_terminal_may_accept_can_be_declined_or_dismissed_from_afar() {
+    fn what_only_the_terminal_may_accept_can_be_declined_or_dismissed_remotely() {
         let mut prompt = permission();
         (prompt.on_terminal_only, prompt.accepts_text) = (true, true);
         for accepting in ["yes", "1", "2", "go ahead"] {
@@ -392,7 +392,7 @@ mod tests {
         assert!(
             read(&permission(), "go ahead", false)
                 .unwrap_err()
-                .contains("none of the choices")
+                .contains("not one of the choices")
         );
         assert!(read(&permission(), "", false).is_err());
         assert!(read(&permission(), "5", false).is_err());
@@ -425,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn trust_is_answered_on_the_terminal_unless_the_operator_allows_it_from_afar() {
+    fn trust_is_answered_on_the_terminal_unless_the_operator_allows_it_remotely() {
         let mut prompt = permission();
         prompt.kind = PromptKind::Trust;
         assert!(read(&prompt, "no", false).unwrap_err().contains("berth attach"));

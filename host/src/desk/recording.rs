@@ -16,8 +16,8 @@ use crate::store::audit::{Entry, Event, Outcome, Unrecorded};
 impl Desk {
     /// Calls a tool. What came of it stands in `recorder` before this returns, and is one line of the log.
     ///
-    /// What may change something is recorded before it is done as well. While that cannot be, nothing is done: the error
-    /// says so. What was done is answered as it is, with a note where its outcome could not be recorded.
+    /// What may change something is recorded before it is done as well. While that is impossible, nothing is done, and
+    /// the error reports that. What was done is answered as it is, with a note where its outcome could not be recorded.
     pub async fn call(
         &self,
         caller: &Caller,
@@ -104,21 +104,21 @@ fn entry(catalog: &Catalog, caller: &Caller, recorder: &Recorder, name: &str, gi
 /// Nothing can be recorded, so the call is not made.
 fn undone(why: Unrecorded) -> ToolError {
     ToolError::refused(format!(
-        "{why}, and nothing is done that cannot be recorded: nothing was changed"
+        "{why}; what cannot be recorded is not done, so nothing was changed"
     ))
 }
 
 /// A call that only reads could not be recorded after it was made.
 fn unread(why: Unrecorded) -> ToolError {
     ToolError::refused(format!(
-        "{why}, and what cannot be recorded is not answered: nothing was changed"
+        "{why}; what cannot be recorded is not answered, and nothing was changed"
     ))
 }
 
 /// What came of a call, with a note that it could not be recorded: as the last words, and with `in_data` also there.
 fn unconcluded(outcome: Result<Answer, ToolError>, why: Unrecorded, in_data: bool) -> Result<Answer, ToolError> {
     let note = format!(
-        "That this call was begun is recorded; how it ended could not be recorded yet: {why}. It is written as soon as that works; \
+        "The beginning of this call is recorded; its outcome could not be recorded yet: {why}. It is written as soon as that works; \
          do not repeat the call for it."
     );
     let mut answer = match outcome {
@@ -229,14 +229,19 @@ mod tests {
             both["note"]
                 .as_str()
                 .unwrap()
-                .starts_with("It is still at work. That this")
+                .starts_with("It is still at work. The beginning of this")
         );
         let closed = noted(answered(None, Some(json!({"ended": true}))), false);
         assert_eq!(closed.structured, Some(json!({"ended": true})));
         assert!(closed.text.unwrap().starts_with("{\"ended\":true}\n"));
         let list = noted(answered(None, Some(json!([1]))), true);
         assert_eq!(list.structured, Some(json!([1])));
-        assert!(noted(answered(None, None), true).text.unwrap().starts_with("That this"));
+        assert!(
+            noted(answered(None, None), true)
+                .text
+                .unwrap()
+                .starts_with("The beginning of this")
+        );
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub(super) async fn respond_to_prompt(
         let session = caller.while_there(member.session(id)).await??;
         if session.prompts.is_empty() {
             return Err(ToolError::refused(format!(
-                "{} waits for no answer now; nothing was typed",
+                "{} does not wait for an answer now; nothing was typed",
                 wanted.session_id
             )));
         }
@@ -105,7 +105,7 @@ fn incomplete(desk: &Desk, caller: &Caller, member: &Member, session: Session, m
     let session = desk.showing.session_for(caller, member.name(), session);
     let questions = if missing == 1 { "question" } else { "questions" };
     let note = format!(
-        "Your answer is kept, and nothing was given to the session yet: {missing} further {questions} of the same group \
+        "Your answer is kept, and the session has not received anything yet: {missing} further {questions} of the same group \
          must be answered first, each by its prompt_id. An answer can be changed until then."
     );
     let acted = Acted::seen(session, Some(note));

@@ -135,10 +135,10 @@ mod tests {
         let seat = Seat::new("slow".into());
         assert!(seat.is_coming_up() && !seat.is_up());
         assert_eq!(
-            seat.lower("it is no component", 1).as_deref(),
-            Some("it is no component")
+            seat.lower("it is not a component", 1).as_deref(),
+            Some("it is not a component")
         );
-        assert_eq!(seat.lower("it is no component", 2), None);
+        assert_eq!(seat.lower("it is not a component", 2), None);
         assert!(seat.lower("its digest is another", 3).is_some());
         assert!(!seat.is_coming_up());
         let Condition::Down { why, since } = seat.condition() else {

@@ -17,7 +17,7 @@ pub(crate) enum Rest {
     Settled(Box<Session>),
     /// It was at work until the end of the wait.
     AtWork,
-    /// It is not there any more.
+    /// It no longer exists.
     Gone,
     /// At the end of the wait it could not be looked at, and why.
     Unseen(String),
@@ -26,14 +26,16 @@ pub(crate) enum Rest {
 }
 
 impl Rest {
-    /// What to say of it beside the session's record. None: nothing.
+    /// What to say about it beside the session's record, if anything.
     pub(crate) fn told(&self) -> Option<String> {
         match self {
-            // Of one that is gone the look at it says so.
+            // If it is gone, the look at it reports that.
             Self::Settled(_) | Self::Gone => None,
-            Self::AtWork => Some("It is still at work; get_session_status with wait_seconds waits on.".into()),
+            Self::AtWork => {
+                Some("It is still at work; call get_session_status with wait_seconds to wait longer.".into())
+            }
             Self::Unseen(why) => Some(format!("Whether it is still at work could not be seen: {why}.")),
-            Self::Left(Left::Gone) => Some("The caller did not wait for what came of it.".into()),
+            Self::Left(Left::Gone) => Some("The caller did not wait for the outcome.".into()),
             Self::Left(Left::Ending) => {
                 Some("berth ended while this call waited; ask get_session_status when it runs again.".into())
             }
@@ -52,7 +54,7 @@ pub(super) async fn settled(
 ) -> Rest {
     let began = tokio::time::Instant::now();
     let mut snapshots = member.watched.snapshots();
-    // Who says of itself that something changed is taken at its word.
+    // A backend that reports its changes itself is believed.
     let looks = if member.watched.tells_of_changes() { 1 } else { LOOKS };
     let (mut calm, mut calm_since, mut moved) = (0, began, after.is_none());
     let mut unseen = Some(format!("no look at backend `{}` ended in time", member.name()));

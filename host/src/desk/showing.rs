@@ -61,7 +61,7 @@ impl Showing {
         session
     }
 
-    /// Where a person can open the session: its own address, or else its place on this server.
+    /// Where a person can open the session: its own address, or otherwise its place on this server.
     pub(super) fn address(&self, session: &Session) -> String {
         match &session.url {
             Some(url) => url.clone(),

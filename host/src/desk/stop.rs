@@ -29,7 +29,7 @@ pub(super) async fn interrupt_session(
     let done = async {
         let _turn = turn_of(caller, &member, id).await?;
         match member.watched.backend.interrupt(id).await {
-            // To drop what waits was all that could be done where the session itself is at rest.
+            // If the session itself is at rest, only the messages that wait can be dropped.
             Err(Failure {
                 error: Error::Refused(why),
                 ..
@@ -63,7 +63,7 @@ async fn cancel_message(desk: &Desk, caller: &Caller, session_id: &str, message:
                 ..
             }) => {
                 return Err(ToolError::refused(format!(
-                    "no message `{}` waits for {session_id}: it was typed already, or there never was one",
+                    "no message `{}` waits for {session_id}: it was typed already, or never existed",
                     escaped(message, NAMED)
                 )));
             }

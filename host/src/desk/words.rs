@@ -25,7 +25,7 @@ impl Sessions {
             text.push_str(&none("No sessions.", "there are sessions", &self.errors));
         }
         if let Some(next) = &self.next {
-            let _ = writeln!(text, "There are more; list_sessions with after = {next:?} goes on.");
+            let _ = writeln!(text, "There are more; list_sessions with after = {next:?} continues.");
         }
         text
     }
@@ -105,10 +105,10 @@ impl Prompt {
             let _ = write!(text, "\n    {} — {}{ticked}{widens}", choice.key, choice.label);
         }
         if self.accepts_text {
-            text.push_str("\n    or an answer in words");
+            text.push_str("\n    or an answer as text");
         }
         if self.multiple {
-            text.push_str("\n    Several may be taken: name all that shall be ticked.");
+            text.push_str("\n    Several may be taken: name all that you want to tick.");
         }
         if self.cut {
             text.push_str("\n    Part of it is not shown here: it can only be declined.");
@@ -193,7 +193,10 @@ impl Changes {
             text.push_str("The diff of these files is longer than what is shown.\n");
         }
         if let Some(next) = &self.next {
-            let _ = writeln!(text, "There are more files; get_changes with after = {next:?} goes on.");
+            let _ = writeln!(
+                text,
+                "There are more files; get_changes with after = {next:?} continues."
+            );
         }
         text.push_str(&marked(&self.text, "| "));
         text

@@ -82,7 +82,7 @@ async fn wrong_and_missing_arguments_are_refused_with_those_that_the_tool_takes(
         (
             "get_logs",
             json!({"session_id": "calm-1", "view": "smell"}),
-            "have no view `smell`; there are: transcript",
+            "do not have the view `smell`; there are: transcript",
         ),
     ])
     .await;
@@ -242,14 +242,14 @@ async fn a_name_that_fits_several_sessions_is_refused_with_their_ids() {
     refused(&[(
         "get_session_status",
         json!({"session_id": "calm"}),
-        "fits several sessions: local/calm-1, local/calm-2",
+        "matches several sessions: local/calm-1, local/calm-2",
     )])
     .await;
 }
 
 #[tokio::test]
 async fn what_acts_on_a_session_takes_its_whole_id() {
-    let says = "`calm-1` is no whole session id; write `backend/id` as list_sessions shows it";
+    let says = "`calm-1` is not a whole session id; write `backend/id` as list_sessions shows it";
     refused(&[
         ("send_message", json!({"session_id": "calm-1", "message": "x"}), says),
         ("interrupt_session", json!({"session_id": "calm-1"}), says),
@@ -262,7 +262,7 @@ async fn what_acts_on_a_session_takes_its_whole_id() {
         (
             "terminate_session",
             json!({"session_id": "local/"}),
-            "is no whole session id",
+            "is not a whole session id",
         ),
         (
             "terminate_session",
@@ -351,7 +351,7 @@ async fn an_answer_without_its_prompt_is_refused_with_the_present_one() {
         (
             "respond_to_prompt",
             json!({"session_id": "local/calm-1", "response": "1"}),
-            "waits for no answer now",
+            "does not wait for an answer now",
         ),
     ])
     .await;

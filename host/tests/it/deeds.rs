@@ -325,7 +325,10 @@ async fn told_after(what: What, trouble: Trouble) {
         if missed {
             let note = told["note"].as_str().unwrap_or_else(|| panic!("{about}"));
             // What is said of the record are the last words of both.
-            let said = note.split(" That this call was begun").next().unwrap_or_default();
+            let said = note
+                .split(" The beginning of this call is recorded")
+                .next()
+                .unwrap_or_default();
             assert!(!said.is_empty() && answer.text.contains(said), "{about}");
             let unrecorded = trouble == Trouble::OutcomeUnrecorded;
             assert_eq!(note.ends_with("do not repeat the call for it."), unrecorded, "{about}");

@@ -118,7 +118,7 @@ async fn attachments_are_refused_in_words_where_a_session_takes_none_and_where_t
     let berth = Berth::serve(&place).await;
     let text = |size: usize| json!({"name": "a.txt", "media_type": "text/plain", "text": "x".repeat(size)});
     for (attachments, says) in [
-        (json!([text(1)]), "take no attachments; nothing was typed"),
+        (json!([text(1)]), "do not take attachments; nothing was typed"),
         (json!(vec![text(1); 9]), "at most 8 attachments"),
         (json!([text((512 << 10) + 1)]), "at most 524288 bytes in all"),
         (
@@ -180,7 +180,7 @@ async fn what_the_backend_cannot_do_is_refused_in_words() {
         (
             "get_logs",
             json!({"session_id": "one/calm-1", "since": "2026-01-01T00:00:00Z"}),
-            "for the view `transcript` alone",
+            "only for the view `transcript`",
         ),
         ("list_sessions", json!({"limit": 501}), "from 1 to 500"),
         ("list_sessions", json!({"after": "x"}), "not the `next` of a list"),

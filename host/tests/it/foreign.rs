@@ -288,7 +288,7 @@ async fn what_a_backend_that_fails_may_have_is_never_told_as_none() {
                     "Nothing waits",
                     "No projects",
                     "there is no session",
-                    "there are none",
+                    "there are no sessions",
                 ] {
                     assert!(!called.text.contains(none), "{tool}: {}", called.text);
                 }

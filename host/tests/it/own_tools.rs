@@ -111,7 +111,7 @@ async fn one_tool_with_two_schemas_stops_the_start() {
     let place = Place::new(&format!("{TWINS}{changed}\n"));
     let complaint = place.complaint(&["check"]).await;
     assert!(
-        complaint.contains("backends `one` and `two` both have a tool `noop`, and not the same"),
+        complaint.contains("backends `one` and `two` both have a tool `noop`, but not the same"),
         "{complaint}"
     );
     assert!(complaint.contains("[tools] hide = [\"two:noop\"]"), "{complaint}");

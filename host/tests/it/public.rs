@@ -255,7 +255,7 @@ async fn what_a_tunnel_leaves_when_it_ends_is_ended_whether_berth_is_killed_or_n
             served.signal(Signal::KILL);
             assert!(!served.succeeds().await);
         } else {
-            served.log_until("has ended, so nothing reaches berth").await;
+            served.log_until("has ended, so berth can no longer be reached").await;
         }
         life.ended().await;
     }

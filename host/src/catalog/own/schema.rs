@@ -57,7 +57,7 @@ impl Schema {
         let mut left = VALUES;
         if !is_bounded(value, DEPTH, &mut left) {
             return Some(format!(
-                "it has more than {VALUES} values, or lies more than {DEPTH} deep"
+                "it has more than {VALUES} values, or is nested more than {DEPTH} deep"
             ));
         }
         let error = self.validator.validate(value).err()?;

@@ -27,8 +27,8 @@ use super::{access, ending, login, print};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// The https address by which this server is reached from elsewhere, such as https://berth.example.org; it takes
-    /// the place of `public_url` in the configuration
+    /// The https address by which this server is reached from elsewhere, such as https://berth.example.org; it replaces
+    /// `public_url` in the configuration
     #[arg(long, value_name = "URL", value_parser = public_url, conflicts_with = "tunnel")]
     public_url: Option<String>,
     /// Start a tunnel to this server, and be reached by the address that it gives
@@ -41,7 +41,7 @@ fn public_url(written: &str) -> Result<String, String> {
 }
 
 pub(crate) async fn run(mut setup: Setup, options: Options) -> anyhow::Result<ExitCode> {
-    // First of all: where another berth has the data directory, nothing of this one is seen from outside.
+    // This comes first: if another berth has the data directory, nothing of this one is visible from outside.
     let claim = Claim::take(&setup, "serve")?;
     prepare(&setup, &options)?;
     files::allow_many();
@@ -50,7 +50,7 @@ pub(crate) async fn run(mut setup: Setup, options: Options) -> anyhow::Result<Ex
     let certificate = tls.map(Certificate::open).transpose()?.map(Arc::new);
     let wanted = setup.server.listen;
     let listener = TcpListener::bind(wanted).await.with_context(|| {
-        format!("{wanted} cannot be listened on; end what uses it, or set another `listen` in [server]")
+        format!("{wanted} cannot be used to listen; end the program that uses it, or set another `listen` in [server]")
     })?;
     let address = listener.local_addr()?;
     let tunnel = match options.tunnel {

@@ -4,7 +4,7 @@ use anstyle::{AnsiColor, Color, Style};
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
 
-/// Black on white whatever the terminal's own colours are: not every camera takes it the other way round.
+/// Black on white whatever the terminal's own colours are: not every camera can read the inverse.
 const PAPER: Style = Style::new()
     .fg_color(Some(Color::Ansi(AnsiColor::Black)))
     .bg_color(Some(Color::Ansi(AnsiColor::BrightWhite)));

@@ -57,8 +57,7 @@ impl Tunnel {
             .into_iter()
             .chain(given.iter().map(String::as_str))
             .collect();
-        // By way of berth itself: a tunnel that outlives its berth, killed as it may be, would lead to whoever listens
-        // here next.
+        // By way of berth itself: a tunnel that outlives its berth would lead to whoever listens here next.
         let berth = std::env::current_exe().context("the path of this program cannot be found")?;
         let companion = Companion::start(&berth, &arguments).with_context(|| format!("{program} cannot be started"))?;
         self.wait(companion, shutdown).await
@@ -157,7 +156,7 @@ impl Open {
                     }
                     None => {
                         tracing::error!(
-                            "{name} has ended, so nothing reaches berth by {} any more; on this machine it goes on. \
+                            "{name} has ended, so berth can no longer be reached at {}; on this machine it keeps running. \
                              Start berth again for a new tunnel.{}",
                             self.url, self.said
                         );

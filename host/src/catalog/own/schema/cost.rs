@@ -86,7 +86,7 @@ impl<'a> Walk<'a> {
         }
         self.level += 1;
         if self.level > LEVELS {
-            return Err("has too many parts in each other".into());
+            return Err("has parts that are nested too deep".into());
         }
         let cost = self.cost_of(schema, keywords, depth)?;
         self.level -= 1;
@@ -160,7 +160,7 @@ impl<'a> Walk<'a> {
         for keyword in ["$dynamicRef", "$recursiveRef"] {
             if keywords.contains_key(keyword) {
                 return Err(format!(
-                    "refers by `{keyword}`, which is not taken; `$ref` with a path such as #/$defs/name is"
+                    "refers by `{keyword}`, which is not supported; use `$ref` with a path such as #/$defs/name"
                 ));
             }
         }
