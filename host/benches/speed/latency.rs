@@ -61,7 +61,7 @@ pub(crate) async fn seeing(place: &Place) -> anyhow::Result<Row> {
             .call("send_message", json!({"message": "run touch x", "wait_seconds": 20}))
             .await?;
         let answered = Instant::now();
-        let prompt = &asked["structuredContent"]["session"]["prompt"]["prompt_id"];
+        let prompt = &asked["structuredContent"]["session"]["prompts"][0]["prompt_id"];
         ensure!(prompt.is_string(), "the question was not seen: {asked}");
         // A screen that is seen first by the call itself was there at once.
         let shown = watched.shown().await?.unwrap_or(answered);
