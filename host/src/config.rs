@@ -30,7 +30,7 @@ mod values;
 
 pub use audit::Audit;
 pub(crate) use backends::marked;
-pub use difference::{Change, summary};
+pub use difference::{Change, between, summary};
 pub use layers::{Accepted, Layers, Written};
 pub use oauth::parse_redirect;
 pub use programs::Program;

@@ -1,5 +1,7 @@
 //! The one process that owns the data directory: how it is found or become, what it runs, and how it ends.
 
+mod reload;
+mod request;
 mod socket;
 
 use std::sync::Arc;
@@ -9,6 +11,9 @@ use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+pub use self::reload::{By, Reloads};
+pub use self::request::{Told, reload};
 
 use self::socket::Reception;
 use crate::admission::Admission;
@@ -40,6 +45,8 @@ pub struct Owner {
     pub admission: Admission,
     /// What has begun, whether somebody waits for it or not: calls, and changes of who may come in.
     pub under_way: TaskTracker,
+    /// How what is configured is replaced while it runs.
+    pub reloads: Arc<Reloads>,
     /// What goes on between calls.
     tasks: TaskTracker,
     /// Connections on the socket.
@@ -88,7 +95,7 @@ impl Owner {
         assemble::write_confs(setup, &data)?;
         assemble::follow_former_sockets(setup, &data).await?;
         assemble::take_over_state(setup, &data).await?;
-        let desk = Arc::new(assemble::desk(setup, base_url)?);
+        let desk = Arc::new(assemble::desk(setup, base_url, shutdown)?);
         let starter = Starter::new(setup, &data)?;
         let tasks = TaskTracker::new();
         let max_body = usize::try_from(setup.server.max_body)?;
@@ -100,7 +107,15 @@ impl Owner {
             tasks.clone(),
             shutdown.clone(),
         );
-        assemble::bring_up(starter, &desk, &tasks, shutdown);
+        assemble::bring_up(starter, &desk.present(), &tasks);
+        let reloads = Reloads::new(
+            setup,
+            desk.clone(),
+            data.clone(),
+            recorder.clone(),
+            admission.clone(),
+            tasks.clone(),
+        );
         let ending = shutdown.clone();
         Ok(Self {
             time_is_up: tokio::spawn(async move {
@@ -112,6 +127,7 @@ impl Owner {
             recorder,
             admission,
             under_way: TaskTracker::new(),
+            reloads,
             tasks,
             clients: TaskTracker::new(),
             sessions_may_control: setup.server.sessions_may_control,
@@ -139,6 +155,7 @@ impl Owner {
         self.recorder.log_calls_and_heads();
         let reception = Reception::new(
             self.server(),
+            self.reloads.clone(),
             self.admission.clone(),
             self.sessions_may_control,
             self.shutdown.clone(),

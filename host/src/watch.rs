@@ -26,6 +26,73 @@ const EVENTS: usize = 64;
 /// Calls that fail with an event before that is dropped.
 const ATTEMPTS: u32 = 3;
 
+/// When the backends of one generation do what goes on between calls. Clones are of the same one.
+#[derive(Clone)]
+pub struct Span {
+    /// Calls are done with them.
+    begun: CancellationToken,
+    /// Calls that begin from now on are done with those of the next one.
+    over: CancellationToken,
+    /// No call is done with them any more. Until then those that wait are told what a look shows.
+    gone: CancellationToken,
+    /// The upkeep of these backends.
+    keeping: TaskTracker,
+    /// That of the generation before.
+    before: TaskTracker,
+}
+
+impl Span {
+    /// The first one, which is over when `ending` is cancelled.
+    pub fn first(ending: &CancellationToken) -> Self {
+        let before = TaskTracker::new();
+        before.close();
+        Self::after(before, ending)
+    }
+
+    /// The one after this.
+    #[must_use]
+    pub fn next(&self, ending: &CancellationToken) -> Self {
+        Self::after(self.keeping.clone(), ending)
+    }
+
+    fn after(before: TaskTracker, ending: &CancellationToken) -> Self {
+        let gone = ending.child_token();
+        Self {
+            begun: CancellationToken::new(),
+            over: gone.child_token(),
+            gone,
+            keeping: TaskTracker::new(),
+            before,
+        }
+    }
+
+    /// From now on calls are done with these backends.
+    pub fn begin(&self) {
+        self.begun.cancel();
+    }
+
+    /// Whether calls are done with these backends, or were.
+    pub fn has_begun(&self) -> bool {
+        self.begun.is_cancelled()
+    }
+
+    /// From now on calls begin with those of the next one.
+    pub fn end(&self) {
+        self.over.cancel();
+        self.keeping.close();
+    }
+
+    /// No call is done with these backends any more.
+    pub fn leave(&self) {
+        self.gone.cancel();
+    }
+
+    /// The outcome of `work`, unless nobody calls these backends any more before it ends.
+    pub async fn while_used<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        self.gone.run_until_cancelled(work).await
+    }
+}
+
 /// All sessions of a backend as one look saw them.
 pub struct Snapshot {
     /// When the look began: what was done after that may not show in it.
@@ -52,14 +119,15 @@ impl Watched {
         })
     }
 
-    /// Starts what goes on between calls as tasks of `tasks`, until `shutdown`.
-    pub fn start(self: &Arc<Self>, tasks: &TaskTracker, shutdown: &CancellationToken) {
+    /// Starts what goes on between calls as tasks of `tasks`, within `span`.
+    pub fn start(self: &Arc<Self>, tasks: &TaskTracker, span: &Span) {
         let (polling, keeping) = (self.clone(), self.clone());
-        let (first, second) = (shutdown.clone(), shutdown.clone());
+        let (gone, span) = (span.gone.clone(), span.clone());
         // In a task of its own, so that a slow upkeep does not delay anybody who waits.
-        tasks.spawn(async move { first.run_until_cancelled(polling.poll_for_all()).await });
+        tasks.spawn(async move { gone.run_until_cancelled(polling.poll_for_all()).await });
         if self.backend.has(Interface::Upkeep) {
-            tasks.spawn(async move { keeping.keep_up(&second).await });
+            let kept = span.keeping.clone();
+            tasks.spawn(kept.track_future(async move { keeping.keep_up(&span).await }));
         }
     }
 
@@ -93,11 +161,16 @@ impl Watched {
     }
 
     /// Ends between two rounds only: what one has begun to do is finished.
-    async fn keep_up(&self, shutdown: &CancellationToken) {
+    async fn keep_up(&self, span: &Span) {
+        if span.gone.run_until_cancelled(span.begun.cancelled()).await.is_none() {
+            return;
+        }
+        // Two generations never do this for one backend at once.
+        span.before.wait().await;
         let mut events = Events::default();
         events.add("start");
         let mut due = Some(Instant::now());
-        while shutdown.run_until_cancelled(at(due)).await.is_some() {
+        while span.over.run_until_cancelled(at(due)).await.is_some() {
             match self.upkeep(&mut events).await {
                 Some(next) => due = next,
                 None => return,

@@ -12,7 +12,7 @@ mod sockets;
 mod turned_away;
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -42,9 +42,16 @@ struct Rooms {
     bodies: Arc<Pool<ById>>,
     work: Arc<Pool<ById>>,
     waits: Arc<Pool<ById>>,
+    listening: Arc<Pool<ById>>,
     strangers: Arc<Pool<IpAddr>>,
-    rates: Budgets,
+    rates: RwLock<Arc<Budgets>>,
     ledger: Ledger,
+}
+
+impl Rooms {
+    fn budgets(&self) -> Arc<Budgets> {
+        self.rates.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl Admission {
@@ -73,13 +80,25 @@ impl Admission {
                 each: numbers::ONE_CALLERS_WAITS,
                 ..Bounds::shared(numbers::WAITS)
             }),
+            listening: Pool::new(Bounds {
+                each: numbers::ONE_CALLERS_LISTENING,
+                ..Bounds::shared(numbers::LISTENING)
+            }),
             strangers: Pool::new(Bounds {
                 others: numbers::STRANGERS_REQUESTS,
                 ..Bounds::shared(numbers::STRANGERS_REQUESTS)
             }),
-            rates: Budgets::new(rates),
+            rates: RwLock::new(Arc::new(Budgets::new(rates))),
             ledger,
         }))
+    }
+
+    /// From now on callers may ask as often as `rates` says. What they have spent counts only while that stays the same.
+    pub fn set_rates(&self, rates: &Rates) {
+        if self.0.budgets().are_of(rates) {
+            return;
+        }
+        *self.0.rates.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Budgets::new(rates));
     }
 
     /// Takes in a TCP connection from `address`, a stranger's until it shows more. With `shared`, strangers of many
@@ -150,7 +169,7 @@ impl Admission {
     /// # Errors
     /// If it asks too often.
     pub fn turn(&self, caller: &Principal) -> Result<(), TooOften> {
-        let turn = self.0.rates.tool(caller.id());
+        let turn = self.0.budgets().tool(caller.id());
         turn.inspect_err(|_| self.0.ledger.note(Kind::Callers, caller.id(), What::Turn))
     }
 
@@ -160,7 +179,7 @@ impl Admission {
     /// If it is done too often.
     pub fn strangers_turn(&self, act: Act, address: IpAddr) -> Result<(), TooOften> {
         let who = || network(address).to_string();
-        let turn = self.0.rates.act(act, address);
+        let turn = self.0.budgets().act(act, address);
         turn.inspect_err(|_| self.0.ledger.note(Kind::Strangers, &who(), What::Turn))
     }
 
@@ -169,7 +188,7 @@ impl Admission {
     /// # Errors
     /// If it asks too often.
     pub fn apps_turn(&self, client_id: &str) -> Result<(), TooOften> {
-        let turn = self.0.rates.app(client_id);
+        let turn = self.0.budgets().app(client_id);
         turn.inspect_err(|_| self.0.ledger.note(Kind::Callers, client_id, What::Turn))
     }
 

@@ -64,6 +64,10 @@ pub const LEAST_REQUESTS: usize = 4;
 pub const WAITS: usize = 128;
 /// Waits of one caller.
 pub const ONE_CALLERS_WAITS: usize = 32;
+/// Requests over HTTP that listen for a change of the tools, a minute at most. One costs as much as a call that waits.
+pub const LISTENING: usize = 128;
+/// Of these, of one caller.
+pub const ONE_CALLERS_LISTENING: usize = 32;
 
 /// Requests of strangers at work: what they ask is small, and answered at once. The operator, who is not a stranger,
 /// does not need these places.

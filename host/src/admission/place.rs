@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Rooms;
-use super::pool::{ById, Claim, Held};
+use super::pool::{ById, Claim, Held, Pool};
 use super::turned_away::{Kind, Refusal, What};
 use crate::principal::Principal;
 
@@ -21,7 +21,7 @@ struct Inner {
 
 #[derive(Debug)]
 struct Standing {
-    waits: bool,
+    at_work: bool,
     _held: Held<ById>,
 }
 
@@ -31,7 +31,7 @@ impl Place {
             rooms,
             caller,
             held: Mutex::new(Standing {
-                waits: false,
+                at_work: true,
                 _held: work,
             }),
         }))
@@ -43,13 +43,25 @@ impl Place {
     /// # Errors
     /// If too many calls wait, of this caller or in total. Then the call stays at work.
     pub fn wait(&self) -> Result<(), Refusal> {
+        self.exchange(&self.0.rooms.waits, What::Wait)
+    }
+
+    /// The same for one that only listens for changes: it keeps nobody from waiting.
+    ///
+    /// # Errors
+    /// If too many listen, of this caller or in total. Then the call stays at work.
+    pub fn listen(&self) -> Result<(), Refusal> {
+        self.exchange(&self.0.rooms.listening, What::Listening)
+    }
+
+    fn exchange(&self, pool: &Arc<Pool<ById>>, what: What) -> Result<(), Refusal> {
         let Inner { rooms, caller, held } = &*self.0;
         let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
-        if !held.waits {
-            let entered = rooms.waits.try_enter(Claim::of(caller));
-            let refused = |full| rooms.ledger.refuse(Kind::Callers, caller.id(), What::Wait, full);
+        if held.at_work {
+            let entered = pool.try_enter(Claim::of(caller));
+            let refused = |full| rooms.ledger.refuse(Kind::Callers, caller.id(), what, full);
             *held = Standing {
-                waits: true,
+                at_work: false,
                 _held: entered.map_err(refused)?,
             };
         }

@@ -32,6 +32,7 @@ pub struct Rates {
 /// All budgets.
 #[derive(Debug)]
 pub(super) struct Budgets {
+    of: Rates,
     tools: Budget<String>,
     login: Budget<IpAddr>,
     register: Budget<IpAddr>,
@@ -66,12 +67,18 @@ impl Budgets {
     /// The budgets that the operator set.
     pub(super) fn new(rates: &Rates) -> Self {
         Self {
+            of: *rates,
             tools: Budget::new(rates.tools, "[server.rates] tools"),
             login: Budget::new(rates.login, "[server.rates] login"),
             register: Budget::new(rates.register, "[server.rates] register"),
             token: Budget::new(rates.token, "[server.rates] token"),
             app: Budget::new(rates.token, "[server.rates] token"),
         }
+    }
+
+    /// Whether they are those that `rates` says.
+    pub(super) fn are_of(&self, rates: &Rates) -> bool {
+        self.of == *rates
     }
 
     /// Counts a request to MCP by the caller known as `principal`.

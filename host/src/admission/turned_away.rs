@@ -27,6 +27,8 @@ pub enum What {
     Place,
     /// A place among the calls that wait.
     Wait,
+    /// A place among those that listen for changes.
+    Listening,
     /// Asking that often.
     Turn,
 }
@@ -38,6 +40,7 @@ impl fmt::Display for What {
             Self::Body => "room for a body",
             Self::Place => "a place at work",
             Self::Wait => "a place among the calls that wait",
+            Self::Listening => "a place among those that listen for changes",
             Self::Turn => "asking too often",
         })
     }
@@ -56,6 +59,10 @@ impl fmt::Display for Refusal {
             What::Wait => (
                 "calls wait",
                 "ask again without wait_seconds, or when one of them has ended",
+            ),
+            What::Listening => (
+                "requests listen for changes",
+                "list the tools again after their ttlMs instead",
             ),
             What::Socket => ("connections are open", "end a client that is not needed, and try again"),
             What::Body => (

@@ -1,13 +1,12 @@
 //! Brings up every backend by itself: one that cannot start is down with why, and is tried again.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::start::{Starter, raise};
-use crate::desk::Desk;
+use crate::desk::Generation;
 use crate::watch::Watched;
 
 /// The pause before a backend is tried for the second time. Each one after that is twice as long.
@@ -15,38 +14,44 @@ const FIRST_PAUSE: Duration = Duration::from_secs(2);
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
-/// Brings up every backend of `starter` at `desk`, each as a task of `tasks`, until `shutdown`. What goes on between calls
-/// of one that is up are such tasks as well.
-pub fn bring_up(starter: Starter, desk: &Arc<Desk>, tasks: &TaskTracker, shutdown: &CancellationToken) {
+/// Brings up every backend of `starter` in `generation`, each as a task of `tasks`, for as long as that is used. What goes
+/// on between calls of one that is up are such tasks as well.
+pub fn bring_up(starter: Starter, generation: &Arc<Generation>, tasks: &TaskTracker) {
     let starter = Arc::new(starter);
     for name in starter.names() {
-        let (starter, desk) = (starter.clone(), desk.clone());
-        let (watching, ending) = (tasks.clone(), shutdown.clone());
+        let starter = starter.clone();
+        // The task does not keep it: it ends with its last call once another one has followed.
+        let (place, span) = (Arc::downgrade(generation), generation.span().clone());
+        let watching = tasks.clone();
         tasks.spawn(async move {
-            let up = ending.run_until_cancelled(until_up(&starter, &desk, &name)).await;
+            let up = span.while_used(until_up(&starter, &place, &name)).await.flatten();
             if let Some(watched) = up {
-                watched.start(&watching, &ending);
+                watched.start(&watching, &span);
             }
         });
     }
 }
 
-/// Tries to start the backend called `name` until it is up.
-async fn until_up(starter: &Starter, desk: &Desk, name: &str) -> Arc<Watched> {
+/// Tries to start the backend called `name` until it is up. None: its generation has ended.
+async fn until_up(starter: &Starter, generation: &Weak<Generation>, name: &str) -> Option<Arc<Watched>> {
     let mut pause = FIRST_PAUSE;
     loop {
         let started = starter.start(name).await;
-        match started.and_then(|backend| raise(starter.setup(), desk, backend)) {
-            Ok(watched) => {
-                // What is up by then is told otherwise.
-                if !desk.is_starting() {
-                    tracing::info!("backend `{name}` is up");
+        {
+            let generation = generation.upgrade()?;
+            match started.and_then(|backend| raise(starter.setup(), &generation, backend)) {
+                Ok(watched) => {
+                    // What is up by then is told otherwise.
+                    if generation.span().has_begun() && !generation.is_starting() {
+                        tracing::info!("backend `{name}` is up");
+                    }
+                    return Some(watched);
                 }
-                return watched;
-            }
-            Err(error) => {
-                if let Some(why) = desk.lower(name, &format!("{error:#}")) {
-                    tracing::warn!("backend `{name}` is down, and is tried again: {why}");
+                Err(error) => {
+                    let news = generation.lower(name, &format!("{error:#}"));
+                    if let Some(why) = news.filter(|_| generation.span().has_begun()) {
+                        tracing::warn!("backend `{name}` is down, and is tried again: {why}");
+                    }
                 }
             }
         }

@@ -28,5 +28,5 @@ pub use env_file::EnvFile;
 pub use granted::Granted;
 pub use programs::SearchPath;
 pub use setup::Setup;
-pub use start::{Starter, desk, merge, start_backends, start_each};
+pub use start::{Starter, aside, desk, merge, start_backends, start_each};
 pub use texts::{Texts, accept_shipped, write_first};

@@ -8,7 +8,9 @@ use super::programs::SearchPath;
 use super::texts::Texts;
 use super::{own_places, programs, surroundings, users};
 use crate::capability::process::grant::AgentCommand;
-use crate::config::{Agent, Audit, Change, Config, ConfigError, Installation, Layers, OAuth, Server, Tools};
+use crate::config::{
+    self, Agent, Audit, Change, Config, ConfigError, Installation, Layers, OAuth, PluginSource, Server, Tools,
+};
 use crate::machine::OwnPlace;
 
 /// Everything that berth runs with.
@@ -38,6 +40,21 @@ pub struct Setup {
     pub default_backend: String,
     /// The agents whose program was found, or that do not need one.
     installed: BTreeSet<String>,
+    /// The whole as it is written.
+    written: toml::Table,
+    /// The digest of what is granted.
+    grants: [u8; 32],
+    /// Where it was read, unless it is of a single text.
+    read_from: Option<ReadFrom>,
+}
+
+/// Where a configuration was read.
+#[derive(Debug, Clone)]
+struct ReadFrom {
+    /// The file that was asked for.
+    path: Option<PathBuf>,
+    berth: PathBuf,
+    plugins: Vec<String>,
 }
 
 impl Setup {
@@ -61,8 +78,70 @@ impl Setup {
         Ok(Self {
             waiting: texts.layers().waiting()?,
             is_first_start: texts.is_first_start(),
+            written: texts.layers().table()?,
+            grants: texts.layers().grants()?,
+            read_from: Some(ReadFrom {
+                path: path.map(Path::to_owned),
+                berth: installation.berth.to_owned(),
+                plugins: installation.plugins.iter().map(|name| (*name).to_owned()).collect(),
+            }),
             ..Self::find(config, &SearchPath::of_process())?
         })
+    }
+
+    /// Reads it again from where this one was read.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn again(&self) -> Result<Self, ConfigError> {
+        let Some(from) = &self.read_from else {
+            return Ok(self.clone());
+        };
+        let plugins: Vec<&str> = from.plugins.iter().map(String::as_str).collect();
+        let installation = Installation {
+            berth: &from.berth,
+            plugins: &plugins,
+        };
+        Self::load(from.path.as_deref(), &installation)
+    }
+
+    /// The same with only those backends whose names `before` does not have.
+    pub fn new_since(&self, before: &Self) -> Self {
+        let mut new = self.clone();
+        new.backends.retain(|name, _| !before.backends.contains_key(name));
+        new
+    }
+
+    /// The same where plugin files without a digest must have the bytes that run: `running` knows the digest of those, in
+    /// hex, by the file. Answers the backends with such a file as well.
+    pub fn pinned<'r>(&self, running: impl Fn(&str) -> Option<&'r str>) -> (Self, BTreeSet<String>) {
+        let (mut pinned, mut names) = (self.clone(), BTreeSet::new());
+        for (name, backend) in &mut pinned.backends {
+            let PluginSource::File {
+                path,
+                sha256: sha256 @ None,
+            } = &mut backend.written.plugin
+            else {
+                continue;
+            };
+            let mut digest = [0; 32];
+            let known = running(&path.display().to_string());
+            if known.is_some_and(|known| hex::decode_to_slice(known, &mut digest).is_ok()) {
+                *sha256 = Some(digest);
+                names.insert(name.clone());
+            }
+        }
+        (pinned, names)
+    }
+
+    /// What `next` adds and removes, by keys such as `server.listen`.
+    pub fn changes(&self, next: &Self) -> Vec<Change> {
+        config::between(&self.written, &next.written)
+    }
+
+    /// The digest of what is granted: of the tables for backends, agents and tools.
+    pub fn grants(&self) -> [u8; 32] {
+        self.grants
     }
 
     /// The same for `text` alone, as if it were the file `path`.
@@ -71,8 +150,13 @@ impl Setup {
     /// As [`Self::load`].
     pub fn of_text(text: &str, path: &Path, installation: &Installation<'_>) -> Result<Self, ConfigError> {
         let around = surroundings::of_process(*installation)?;
-        let config = Config::parse(&Layers::yours(path, text), &around)?;
-        Self::find(config, &SearchPath::of_process())
+        let layers = Layers::yours(path, text);
+        let config = Config::parse(&layers, &around)?;
+        Ok(Self {
+            written: layers.table()?,
+            grants: layers.grants()?,
+            ..Self::find(config, &SearchPath::of_process())?
+        })
     }
 
     /// Finds what `config` names.
@@ -98,6 +182,9 @@ impl Setup {
             agents: config.agents,
             backends,
             default_backend: config.default_backend,
+            written: toml::Table::new(),
+            grants: [0; 32],
+            read_from: None,
         };
         own_places::check(&setup.server, &setup.backends, &setup.own_places(), &top)?;
         Ok(setup)

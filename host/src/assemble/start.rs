@@ -7,6 +7,7 @@ use anyhow::{Context, anyhow};
 use futures::future::join_all;
 use serde_json::json;
 use tokio::sync::{Mutex, Semaphore};
+use tokio_util::sync::CancellationToken;
 
 use super::data_files::{socket, with_places};
 use super::{Granted, Setup};
@@ -16,7 +17,7 @@ use crate::capability::process::Programs;
 use crate::capability::store::Keeper;
 use crate::catalog::{Backends, Catalog, Offer};
 use crate::config::PluginSource;
-use crate::desk::{Desk, Member};
+use crate::desk::{Desk, Generation, Member};
 use crate::plugin::{self, Backend, Engine, Limits, OWN_CALLS, Plugin};
 use crate::store::DataDirectory;
 use crate::watch::Watched;
@@ -107,31 +108,48 @@ pub async fn start_each(setup: &Setup, data: &DataDirectory) -> anyhow::Result<V
     Ok(join_all(setup.backends.keys().map(start)).await)
 }
 
-/// The desk for the backends of `setup`, which are all coming up. `base_url` is where a browser would reach it.
-pub fn desk(setup: &Setup, base_url: String) -> anyhow::Result<Desk> {
+/// The desk for the backends of `setup`, which are all coming up. `base_url` is where a browser would reach it; what goes
+/// on between calls ends with `ending`.
+pub fn desk(setup: &Setup, base_url: String, ending: &CancellationToken) -> anyhow::Result<Desk> {
+    let url_hosts = setup.server.url_hosts.clone();
+    Ok(Desk::new(
+        catalog(setup)?,
+        setup.grants(),
+        url_hosts,
+        base_url,
+        ending.clone(),
+    ))
+}
+
+/// A generation for the backends of `setup`, aside from the present one of `desk`. They are all coming up.
+pub fn aside(setup: &Setup, desk: &Desk) -> anyhow::Result<Arc<Generation>> {
+    Ok(desk.aside(catalog(setup)?, setup.grants()))
+}
+
+/// What calls mean while none of the backends of `setup` is up.
+fn catalog(setup: &Setup) -> anyhow::Result<Catalog> {
     let backends = Backends::new(setup.backends.keys().cloned(), setup.default_backend.clone());
-    let catalog = Catalog::new(backends, setup.tools.clone()).with_context(|| from(setup))?;
-    Ok(Desk::new(catalog, setup.server.url_hosts.clone(), base_url))
+    Catalog::new(backends, setup.tools.clone()).with_context(|| from(setup))
 }
 
-/// Merges started backends as `setup` says, and gives the desk where calls of them could be done.
-pub fn merge(setup: &Setup, backends: Vec<Backend>) -> anyhow::Result<Desk> {
-    let desk = desk(setup, String::new())?;
+/// Merges started backends as `setup` says, and gives the generation in which calls of them could be done.
+pub fn merge(setup: &Setup, backends: Vec<Backend>) -> anyhow::Result<Arc<Generation>> {
+    let generation = desk(setup, String::new(), &CancellationToken::new())?.present();
     for backend in backends {
-        raise(setup, &desk, backend)?;
+        raise(setup, &generation, backend)?;
     }
-    Ok(desk)
+    Ok(generation)
 }
 
-/// Puts a backend that has started to its place at the desk.
+/// Puts a backend that has started to its place in `generation`.
 ///
 /// # Errors
 /// What it offers cannot stand beside the rest.
-pub(super) fn raise(setup: &Setup, desk: &Desk, backend: Backend) -> anyhow::Result<Arc<Watched>> {
+pub(super) fn raise(setup: &Setup, generation: &Generation, backend: Backend) -> anyhow::Result<Arc<Watched>> {
     let offer = offer(setup, &backend);
     let member = member(setup, backend);
     let watched = member.watched.clone();
-    desk.raise(member, offer).with_context(|| from(setup))?;
+    generation.raise(member, offer).with_context(|| from(setup))?;
     Ok(watched)
 }
 

@@ -89,8 +89,16 @@ impl<'a> Texts<'a> {
     /// # Errors
     /// If the data directory cannot be used.
     pub fn accept(&self) -> anyhow::Result<()> {
+        Ok(accept_shipped(&self.data()?)?)
+    }
+
+    /// The data directory.
+    ///
+    /// # Errors
+    /// If it cannot be used.
+    pub fn data(&self) -> anyhow::Result<DataDirectory> {
         let (data, cache) = self.places()?;
-        Ok(accept_shipped(&DataDirectory::open(&data, &cache)?)?)
+        Ok(DataDirectory::open(&data, &cache)?)
     }
 
     /// Only the operator's file says where the data is: what was accepted of the shipped configuration is looked up

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use berth::assemble::{self, Setup};
-use berth::desk::{Desk, Member};
+use berth::desk::{Generation, Member};
 use berth::plugin;
 use berth::store::DataDirectory;
 
@@ -24,8 +24,8 @@ pub(crate) struct Options {
 
 pub(crate) async fn run(setup: &Setup, options: Options) -> anyhow::Result<ExitCode> {
     let data = DataDirectory::open(&setup.server.data, &setup.server.cache)?;
-    let desk = prove(setup, &data).await?;
-    let (members, catalog) = (desk.up(), desk.catalog());
+    let generation = prove(setup, &data).await?;
+    let (members, catalog) = (generation.up(), generation.catalog());
     let asked = asked(setup, &members).await;
     let findings = Findings::of(setup, &members, &catalog, &asked);
     if options.json {
@@ -57,7 +57,7 @@ async fn asked(setup: &Setup, members: &[Arc<Member>]) -> BTreeMap<String, Vec<S
 }
 
 /// Starts every backend and merges them, without serving them.
-async fn prove(setup: &Setup, data: &DataDirectory) -> anyhow::Result<Desk> {
+async fn prove(setup: &Setup, data: &DataDirectory) -> anyhow::Result<Arc<Generation>> {
     let backends = assemble::start_backends(setup, data).await?;
     assemble::merge(setup, backends)
 }

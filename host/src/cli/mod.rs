@@ -13,6 +13,7 @@ mod inspect;
 mod log;
 mod login;
 mod print;
+mod reload;
 mod serve;
 mod stdio;
 mod token;
@@ -73,6 +74,8 @@ enum Command {
     Serve(serve::Options),
     /// Speak MCP on standard input and output, for a local client that starts berth itself
     Stdio,
+    /// Let the berth that runs read its configuration again, without a restart
+    Reload,
     /// Check the configuration without serving; show each backend's grants and tools
     Check(check::Options),
     /// Your configuration over the shipped one: init, show, diff, accept
@@ -145,7 +148,11 @@ fn run(command: Command, config: Option<PathBuf>) -> anyhow::Result<ExitCode> {
         };
         match command {
             Command::Serve(options) => serve::run(load()?, options).await,
-            Command::Stdio => stdio::run(&load()?, ending()?).await,
+            Command::Stdio => stdio::run(&load()?, ending_with_terminal()?).await,
+            Command::Reload => {
+                let socket = with_installation(|installation| reload::socket(config.as_deref(), installation))?;
+                reload::run(&socket).await
+            }
             Command::Check(options) => check::run(&load()?, options).await,
             Command::Config(options) => {
                 with_installation(|installation| config::run(&options, config.as_deref(), installation))
@@ -186,6 +193,15 @@ fn with_installation<T>(work: impl FnOnce(Installation<'_>) -> anyhow::Result<T>
 
 /// Cancelled by Ctrl-C and SIGTERM. A second one ends the process at once.
 fn ending() -> anyhow::Result<CancellationToken> {
+    ending_by(false)
+}
+
+/// The same, also cancelled when the terminal closes (SIGHUP).
+fn ending_with_terminal() -> anyhow::Result<CancellationToken> {
+    ending_by(true)
+}
+
+fn ending_by(hangup: bool) -> anyhow::Result<CancellationToken> {
     let ending = CancellationToken::new();
     let seen = ending.clone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -194,12 +210,13 @@ fn ending() -> anyhow::Result<CancellationToken> {
         Signals {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
+            hangup: hangup.then(|| signal(SignalKind::hangup())).transpose()?,
         }
     };
     // A thread and a runtime of their own: the other runtime may be the one that does not end.
     let attend = move || {
         runtime.block_on(async {
-            signals.next().await;
+            signals.first().await;
             seen.cancel();
             let (name, number) = signals.next().await;
             end_at_once(name, number);
@@ -213,9 +230,26 @@ fn ending() -> anyhow::Result<CancellationToken> {
 struct Signals {
     interrupt: unix::Signal,
     terminate: unix::Signal,
+    /// Where the end of a terminal ends the command.
+    hangup: Option<unix::Signal>,
 }
 
 impl Signals {
+    /// The first one. A terminal that closes says so more than once, so afterwards that means nothing.
+    async fn first(&mut self) {
+        let mut hangup = self.hangup.take();
+        let closed = async {
+            match &mut hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = closed => {}
+            _ = self.next() => {}
+        }
+    }
+
     /// The next one: its name, and its number.
     async fn next(&mut self) -> (&'static str, i32) {
         tokio::select! {

@@ -24,8 +24,9 @@ pub(crate) struct Options {
 pub(crate) async fn run(setup: &Setup, options: Options, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
     let connection = Connection::open(setup, &shutdown).await?;
     if let Some(owner) = connection.owner() {
-        shutdown.run_until_cancelled(owner.desk.settled(COME_UP)).await;
-        for (name, condition) in owner.desk.conditions() {
+        let generation = owner.desk.present();
+        shutdown.run_until_cancelled(generation.settled(COME_UP)).await;
+        for (name, condition) in generation.conditions() {
             match condition {
                 Condition::Up(_) => {}
                 Condition::ComingUp => print::note(&format!(

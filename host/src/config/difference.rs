@@ -26,7 +26,7 @@ impl std::fmt::Display for Change {
 }
 
 /// What is added and removed between `before` and `after`, in the order of the keys.
-pub(super) fn between(before: &Table, after: &Table) -> Vec<Change> {
+pub fn between(before: &Table, after: &Table) -> Vec<Change> {
     let (mut old, mut new) = (BTreeMap::new(), BTreeMap::new());
     lines("", before, &mut old);
     lines("", after, &mut new);

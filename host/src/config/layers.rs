@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
 use toml::Spanned;
 use toml::de::DeTable;
 
@@ -16,6 +17,9 @@ use super::{ConfigError, SHIPPED, Surroundings, secrets};
 
 /// The name of the shipped text in errors.
 const SHIPPED_NAME: &str = "the shipped config.toml";
+
+/// The tables that say what is granted.
+const GRANTS: [&str; 3] = ["agents", "backends", "tools"];
 
 /// What a configuration is made of.
 #[derive(Debug, Clone, Copy)]
@@ -99,9 +103,23 @@ impl<'a> Layers<'a> {
     /// # Errors
     /// A text that does not parse.
     pub fn shown(&self) -> Result<String, ConfigError> {
+        as_toml(&self.without_secrets()?)
+    }
+
+    /// The SHA-256 of what is granted: of the tables [`GRANTS`], without secrets, as TOML for people.
+    ///
+    /// # Errors
+    /// A text that does not parse.
+    pub fn grants(&self) -> Result<[u8; 32], ConfigError> {
+        let mut table = self.without_secrets()?;
+        table.retain(|name, _| GRANTS.contains(&name));
+        Ok(Sha256::digest(as_toml(&table)?).into())
+    }
+
+    fn without_secrets(&self) -> Result<toml::Table, ConfigError> {
         let mut table = self.table()?;
         secrets::hide(&mut table);
-        toml::to_string_pretty(&table).map_err(|error| ConfigError::whole("the configuration as TOML", error))
+        Ok(table)
     }
 
     /// Where berth keeps its data and its cache, without reading any other key.
@@ -159,6 +177,10 @@ impl<'a> Layers<'a> {
         }
         Ok(table)
     }
+}
+
+fn as_toml(table: &toml::Table) -> Result<String, ConfigError> {
+    toml::to_string_pretty(table).map_err(|error| ConfigError::whole("the configuration as TOML", error))
 }
 
 /// Whether the default backend exists. A backend that was removed cannot be the default.

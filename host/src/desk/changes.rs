@@ -1,6 +1,6 @@
 //! What a session changed in its checkout.
 
-use super::{Answer, Caller, Desk, ToolError, find};
+use super::{Answer, Caller, Generation, ToolError, find};
 use crate::catalog::answers::{ChangedFile, Changes};
 use crate::catalog::arguments::GetChanges;
 use crate::session;
@@ -9,8 +9,12 @@ use crate::text::beginning;
 /// Files of one answer.
 const FILES: u32 = 100;
 
-pub(super) async fn get_changes(desk: &Desk, caller: &Caller, wanted: GetChanges) -> Result<Answer, ToolError> {
-    let (member, session) = find::readable(desk.reach(caller), &wanted.session_id).await?;
+pub(super) async fn get_changes(
+    generation: &Generation,
+    caller: &Caller,
+    wanted: GetChanges,
+) -> Result<Answer, ToolError> {
+    let (member, session) = find::readable(generation.reach(caller), &wanted.session_id).await?;
     let backend = &member.watched.backend;
     let page = backend.get_changes(&session.id, wanted.after.as_deref(), FILES).await;
     let page = page.map_err(|error| ToolError::of(member.name(), error))?;

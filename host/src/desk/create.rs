@@ -6,7 +6,7 @@ use super::deeds::{Deed, Effect, effect, soon};
 use super::deliver::{deliver, message, words};
 use super::receipt::{Kind, Receipt};
 use super::settle::{Rest, settled};
-use super::{Answer, Caller, Desk, Member, ToolError, attachments, look};
+use super::{Answer, Caller, Generation, Member, ToolError, attachments, look};
 use crate::catalog::answers::{self, Acted};
 use crate::catalog::arguments::CreateSession;
 use crate::session::{Creation, Message, NewSession, Session, State, Timestamp};
@@ -21,7 +21,11 @@ const READY: Duration = Duration::from_secs(30);
 /// Sessions that are named to a caller who cannot be told which one was started.
 const CANDIDATES: usize = 5;
 
-pub(super) async fn create_session(desk: &Desk, caller: &Caller, wanted: CreateSession) -> Result<Answer, ToolError> {
+pub(super) async fn create_session(
+    generation: &Generation,
+    caller: &Caller,
+    wanted: CreateSession,
+) -> Result<Answer, ToolError> {
     let began = Instant::now();
     let wait = look::wait(wanted.wait_seconds)?;
     let typed = wanted.message.as_deref().map(words).transpose()?;
@@ -33,7 +37,7 @@ pub(super) async fn create_session(desk: &Desk, caller: &Caller, wanted: CreateS
         }
         text => text.map(|text| message(text, attached)),
     };
-    let reach = desk.reach(caller);
+    let reach = generation.reach(caller);
     let member = reach.member_until(wanted.backend.as_deref(), began + CREATE).await?;
     let creation = member.watched.backend.description.creation;
     possible(&member, creation, &wanted)?;
@@ -52,7 +56,7 @@ pub(super) async fn create_session(desk: &Desk, caller: &Caller, wanted: CreateS
     let started = member.watched.backend.create_session(&request, began + CREATE).await;
     let session = match effect(member.name(), started)? {
         Effect::Done(session) => session,
-        Effect::Perhaps(why) => return Ok(perhaps_started(desk, caller, &member, before, &why).await),
+        Effect::Perhaps(why) => return Ok(perhaps_started(generation, caller, &member, before, &why).await),
     };
     let mut deed = Deed::new(&member, &session.id, Kind::Start, Receipt::Confirmed);
     if session.state == State::Unknown {
@@ -62,15 +66,21 @@ pub(super) async fn create_session(desk: &Desk, caller: &Caller, wanted: CreateS
     deed.notes.extend(removed.flatten());
     if let Some(message) = &first {
         let until = began + READY.max(wait);
-        first_message(desk, caller, &mut deed, message, until).await;
+        first_message(generation, caller, &mut deed, message, until).await;
     }
     deed.session = Some(session);
-    Ok(deed.report(caller, &desk.showing, began + wait).await)
+    Ok(deed.report(caller, &generation.lasting.showing, began + wait).await)
 }
 
 /// The answer where a session was started since `moment`, perhaps, and its backend did not say which: the only one that is
 /// new, or none, and in words what to look at.
-async fn perhaps_started(desk: &Desk, caller: &Caller, member: &Member, moment: Timestamp, why: &str) -> Answer {
+async fn perhaps_started(
+    generation: &Generation,
+    caller: &Caller,
+    member: &Member,
+    moment: Timestamp,
+    why: &str,
+) -> Answer {
     let backend = member.name();
     let listed = soon(caller, member.watched.backend.list_sessions(&[])).await;
     let is_new = |session: &Session| session.created_at.is_some_and(|at| at / 1000 >= moment / 1000);
@@ -94,7 +104,7 @@ async fn perhaps_started(desk: &Desk, caller: &Caller, member: &Member, moment: 
         Some(new) => format!("look at what is new before you try again: {}", names(new)),
     };
     let session = match new.map(<[Session; 1]>::try_from) {
-        Some(Ok([only])) => desk.showing.session(backend, only),
+        Some(Ok([only])) => generation.lasting.showing.session(backend, only),
         _ => answers::Session::unseen(backend, String::new()),
     };
     let acted = Acted {
@@ -110,10 +120,16 @@ async fn perhaps_started(desk: &Desk, caller: &Caller, member: &Member, moment: 
 }
 
 /// Sends a new session its first message once it is ready. The session is there whatever comes of it.
-async fn first_message(desk: &Desk, caller: &Caller, deed: &mut Deed<'_>, message: &Message, until: Instant) {
+async fn first_message(
+    generation: &Generation,
+    caller: &Caller,
+    deed: &mut Deed<'_>,
+    message: &Message,
+    until: Instant,
+) {
     deed.kind = Kind::Message;
     let why = match ready(caller, deed, until).await {
-        Ok(State::Idle) => match deliver(&desk.senders, caller, deed, message, until).await {
+        Ok(State::Idle) => match deliver(&generation.lasting, caller, deed, message, until).await {
             Ok(()) => return,
             Err(error) => error.to_string(),
         },

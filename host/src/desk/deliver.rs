@@ -6,10 +6,11 @@ use tokio::sync::OwnedMutexGuard;
 use uuid::Uuid;
 
 use super::deeds::{Deed, effect};
+use super::lasting::Lasting;
 use super::receipt::{Kind, Receipt};
-use super::senders::{Dropped, Senders};
+use super::senders::Dropped;
 use super::settle::{Rest, settled};
-use super::{Answer, Caller, Desk, Member, ToolError, attachments, look};
+use super::{Answer, Caller, Generation, Member, ToolError, attachments, look};
 use crate::catalog::arguments::SendMessage;
 use crate::plugin::Failure;
 use crate::session::{Attachment, Error, Message, QueuedMessage};
@@ -21,19 +22,23 @@ const OTHERS: Duration = Duration::from_secs(30);
 /// Bytes of one message.
 const MESSAGE: usize = 256 << 10;
 
-pub(super) async fn send_message(desk: &Desk, caller: &Caller, wanted: SendMessage) -> Result<Answer, ToolError> {
+pub(super) async fn send_message(
+    generation: &Generation,
+    caller: &Caller,
+    wanted: SendMessage,
+) -> Result<Answer, ToolError> {
     let Typed { text, removed } = words(&wanted.message)?;
     let message = message(text, attachments::read(wanted.attachments)?);
     let wait = look::wait(wanted.wait_seconds)?;
     let end = Instant::now() + wait;
-    let (member, id) = desk.reach(caller).whole_id(&wanted.session_id).await?;
+    let (member, id) = generation.reach(caller).whole_id(&wanted.session_id).await?;
     if !wait.is_zero() {
         caller.enter_wait()?;
     }
     let mut deed = Deed::new(&member, id, Kind::Message, Receipt::Unconfirmed);
     deed.notes.extend(removed);
-    deliver(&desk.senders, caller, &mut deed, &message, end).await?;
-    Ok(deed.report(caller, &desk.showing, end).await)
+    deliver(&generation.lasting, caller, &mut deed, &message, end).await?;
+    Ok(deed.report(caller, &generation.lasting.showing, end).await)
 }
 
 /// Types a message when its turn comes, and notes in `deed` what became of it. One for a session at work waits, in the
@@ -42,14 +47,15 @@ pub(super) async fn send_message(desk: &Desk, caller: &Caller, wanted: SendMessa
 /// # Errors
 /// Nothing was typed.
 pub(super) async fn deliver(
-    senders: &Senders,
+    lasting: &Lasting,
     caller: &Caller,
     deed: &mut Deed<'_>,
     message: &Message,
     until: Instant,
 ) -> Result<(), ToolError> {
     let (member, id) = (deed.member, deed.id.clone());
-    let line = senders.line(&format!("{}/{id}", member.name()));
+    let session_id = format!("{}/{id}", member.name());
+    let line = lasting.senders.line(&session_id);
     deed.message_id = Some(message.id.clone());
     let mut place = line.enter(QueuedMessage {
         id: message.id.clone(),
@@ -63,7 +69,7 @@ pub(super) async fn deliver(
         .await??
         .map_err(|_| ToolError::new("other messages to this session still wait; nothing was typed"))?;
     loop {
-        let turn = place.unless_dropped(turn_of(caller, member, &id)).await??;
+        let turn = place.unless_dropped(turn_of(lasting, caller, &session_id)).await??;
         if !message.attachments.is_empty() {
             let session = place
                 .unless_dropped(caller.while_there(member.session(&id)))
@@ -90,8 +96,12 @@ pub(super) async fn deliver(
 }
 
 /// The turn of who acts on the session.
-pub(super) async fn turn_of(caller: &Caller, member: &Member, id: &str) -> Result<OwnedMutexGuard<()>, ToolError> {
-    caller.take_turn(member.watched.backend.order(id)).await
+pub(super) async fn turn_of(
+    lasting: &Lasting,
+    caller: &Caller,
+    session_id: &str,
+) -> Result<OwnedMutexGuard<()>, ToolError> {
+    caller.take_turn(lasting.orders.turn(session_id)).await
 }
 
 /// What of a message is typed.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::pages::{self, Page};
 use super::settle::{self, Rest};
-use super::{Answer, Caller, Condition, Desk, Member, ToolError, find, members, transcript, words};
+use super::{Answer, Caller, Condition, Generation, Member, ToolError, find, members, transcript, words};
 use crate::catalog::answers::{Acted, Backend, Logs, NewOption, Project, Projects, Prompts, Sessions};
 use crate::catalog::arguments::{
     CheckPrompts, GetLogs, GetSessionStatus, ListProjects, ListSessions, MAX_LINES, MAX_SESSIONS, MAX_WAIT,
@@ -14,11 +14,16 @@ use crate::session::{self, Error, LogQuery};
 use crate::text::{NAMED, escaped};
 use crate::watch::now;
 
-pub(super) async fn list_sessions(desk: &Desk, caller: &Caller, wanted: ListSessions) -> Result<Answer, ToolError> {
+pub(super) async fn list_sessions(
+    generation: &Generation,
+    caller: &Caller,
+    wanted: ListSessions,
+) -> Result<Answer, ToolError> {
     within("limit", wanted.limit, MAX_SESSIONS)?;
     let after = wanted.after.as_deref().map(pages::read).transpose()?;
     let states = Vec::from_iter(wanted.state);
-    let (mut sessions, errors) = find::all_sessions(desk.reach(caller), wanted.backend.as_deref(), &states).await?;
+    let (mut sessions, errors) =
+        find::all_sessions(generation.reach(caller), wanted.backend.as_deref(), &states).await?;
     if wanted.state.is_none() {
         let now = now();
         sessions.retain(|(_, session)| pages::is_recent(session, now));
@@ -26,29 +31,33 @@ pub(super) async fn list_sessions(desk: &Desk, caller: &Caller, wanted: ListSess
     let Page { sessions, next } = pages::of(sessions, wanted.limit, after.as_ref());
     let sessions = sessions
         .into_iter()
-        .map(|(backend, session)| desk.show(caller, &backend, session))
+        .map(|(backend, session)| generation.show(caller, &backend, session))
         .collect();
     let sessions = Sessions { errors, sessions, next };
     Ok(Answer::of(sessions.text(), &sessions))
 }
 
-pub(super) async fn check_prompts(desk: &Desk, caller: &Caller, wanted: CheckPrompts) -> Result<Answer, ToolError> {
-    let (sessions, errors) = find::all_sessions(desk.reach(caller), wanted.backend.as_deref(), &[]).await?;
+pub(super) async fn check_prompts(
+    generation: &Generation,
+    caller: &Caller,
+    wanted: CheckPrompts,
+) -> Result<Answer, ToolError> {
+    let (sessions, errors) = find::all_sessions(generation.reach(caller), wanted.backend.as_deref(), &[]).await?;
     let prompts = sessions
         .into_iter()
-        .flat_map(|(backend, session)| desk.showing.show(caller, &backend, session).prompts)
+        .flat_map(|(backend, session)| generation.lasting.showing.show(caller, &backend, session).prompts)
         .collect();
     let prompts = Prompts { errors, prompts };
     Ok(Answer::of(prompts.text(), &prompts))
 }
 
 pub(super) async fn get_session_status(
-    desk: &Desk,
+    generation: &Generation,
     caller: &Caller,
     wanted: GetSessionStatus,
 ) -> Result<Answer, ToolError> {
     let wait = wait(wanted.wait_seconds)?;
-    let (member, mut session) = find::readable(desk.reach(caller), &wanted.session_id).await?;
+    let (member, mut session) = find::readable(generation.reach(caller), &wanted.session_id).await?;
     let mut note = None;
     if !wait.is_zero() {
         caller.enter_wait()?;
@@ -66,13 +75,13 @@ pub(super) async fn get_session_status(
             }
         }
     }
-    let acted = Acted::seen(desk.show(caller, member.name(), session), note);
+    let acted = Acted::seen(generation.show(caller, member.name(), session), note);
     Ok(Answer::of(acted.text(None), &acted))
 }
 
-pub(super) async fn get_logs(desk: &Desk, caller: &Caller, wanted: GetLogs) -> Result<Answer, ToolError> {
+pub(super) async fn get_logs(generation: &Generation, caller: &Caller, wanted: GetLogs) -> Result<Answer, ToolError> {
     within("lines", wanted.lines, MAX_LINES)?;
-    let (member, session) = find::readable(desk.reach(caller), &wanted.session_id).await?;
+    let (member, session) = find::readable(generation.reach(caller), &wanted.session_id).await?;
     let logs = match wanted.view.as_deref() {
         Some(transcript::VIEW) if transcript::is_kept(&member) => {
             transcript::read(&member, &session.id, &wanted).await?
@@ -131,14 +140,18 @@ fn views(member: &Member) -> Vec<String> {
     described.chain(transcript).collect()
 }
 
-pub(super) async fn list_projects(desk: &Desk, caller: &Caller, wanted: ListProjects) -> Result<Answer, ToolError> {
-    let backends = desk.reach(caller).some(wanted.backend.as_deref())?;
+pub(super) async fn list_projects(
+    generation: &Generation,
+    caller: &Caller,
+    wanted: ListProjects,
+) -> Result<Answer, ToolError> {
+    let backends = generation.reach(caller).some(wanted.backend.as_deref())?;
     let until = find::come_up_until(&backends);
     let asked = backends
         .iter()
         .map(|backend| (backend.name(), projects_of(*backend, until)));
     let (projects, errors) = find::all_of(asked).await;
-    let default = desk.reach(caller).view.default();
+    let default = generation.reach(caller).view.default();
     let projects = Projects {
         errors,
         backends: backends.iter().map(|backend| of_backend(*backend, default)).collect(),

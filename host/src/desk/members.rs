@@ -47,6 +47,15 @@ impl Members {
         }
     }
 
+    /// The same for those called `names`.
+    pub(crate) async fn settled_of(&self, names: impl IntoIterator<Item = impl AsRef<str>>) {
+        for name in names {
+            if let Some(seat) = self.0.get(name.as_ref()) {
+                seat.settled().await;
+            }
+        }
+    }
+
     /// The backend `member` is up.
     pub(crate) fn take(&self, member: Member) {
         if let Some(seat) = self.0.get(member.name()) {

@@ -9,12 +9,15 @@ mod create;
 mod deeds;
 mod deliver;
 mod find;
+mod generation;
 mod groups;
+mod lasting;
 mod log_line;
 mod look;
 mod member;
 mod members;
 mod options;
+mod orders;
 mod own;
 mod pages;
 mod prompts;
@@ -30,147 +33,86 @@ mod stop;
 mod transcript;
 mod words;
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use serde_json::{Map, Value};
-use tokio::time::timeout_at;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 pub use self::answer::{Answer, ToolError};
 pub use self::caller::Caller;
+pub use self::generation::{Generation, Grants};
 pub use self::member::Member;
 pub use self::seats::Condition;
 
 pub(crate) use self::caller::Left;
 
-use self::members::{COMES_UP, Members, Reach};
-use self::senders::Senders;
+use self::lasting::Lasting;
 use self::showing::Showing;
-use crate::catalog::{Backends, Catalog, CollisionError, Offer, Request, answers};
-use crate::session;
-use crate::watch::now;
+use crate::catalog::{Catalog, Request};
+use crate::watch::Span;
 
-/// How long a desk counts as starting: backends whose plugins are compiled already take less to come up.
-const START: Duration = Duration::from_millis(500);
-
-/// Where calls are done. It holds what outlives a call: the backends, the messages that wait, and who was shown which
-/// prompt.
+/// Where calls are done: with the present generation, and with what outlives it.
 pub struct Desk {
-    began: Instant,
-    backends: Arc<Backends>,
-    members: Members,
-    /// What those bring that are up, merged.
-    catalog: RwLock<Arc<Catalog>>,
-    /// Held by who makes the next one.
-    merging: Mutex<()>,
-    senders: Senders,
-    showing: Showing,
+    present: RwLock<Arc<Generation>>,
+    lasting: Arc<Lasting>,
+    ending: CancellationToken,
 }
 
 impl Desk {
-    /// A desk for the backends of `catalog`, which are all coming up: see [`Desk::raise`] and [`Desk::lower`].
+    /// A desk whose first generation has the backends of `catalog`, which are all coming up, with the grants of this
+    /// digest. What goes on between calls ends with `ending`.
     ///
     /// `base_url` is where a browser would reach this server, and `url_hosts` the hosts that a session's own address
     /// may name.
-    pub fn new(catalog: Catalog, url_hosts: Vec<String>, base_url: String) -> Self {
-        let backends = catalog.backends().clone();
+    pub fn new(
+        catalog: Catalog,
+        grants: Grants,
+        url_hosts: Vec<String>,
+        base_url: String,
+        ending: CancellationToken,
+    ) -> Self {
+        let lasting = Arc::new(Lasting::new(Showing::new(url_hosts, base_url)));
+        let first = Generation::new(catalog, grants, Span::first(&ending), lasting.clone());
+        first.span().begin();
         Self {
-            began: Instant::now(),
-            members: Members::new(backends.names()),
-            backends,
-            catalog: RwLock::new(Arc::new(catalog)),
-            merging: Mutex::default(),
-            senders: Senders::default(),
-            showing: Showing::new(url_hosts, base_url),
+            present: RwLock::new(first),
+            lasting,
+            ending,
         }
     }
 
-    /// A backend is up: from now on calls are done with `member`, and its own tools are among the others.
-    ///
-    /// # Errors
-    /// What it offers cannot stand beside the rest, and it is not taken.
-    pub fn raise(&self, member: Member, offer: Offer) -> Result<(), CollisionError> {
-        let _merging = self.merging.lock().unwrap_or_else(PoisonError::into_inner);
-        let catalog = Arc::new(self.catalog().with(offer)?);
-        *self.catalog.write().unwrap_or_else(PoisonError::into_inner) = catalog;
-        // Last, so that who waited for it finds its tools.
-        self.members.take(member);
-        Ok(())
+    /// The generation that a call takes which begins now.
+    pub fn present(&self) -> Arc<Generation> {
+        self.present.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The backend called `name` could not start, and why. Answers that in one line, where it is news.
-    pub fn lower(&self, name: &str, why: &str) -> Option<Arc<str>> {
-        self.members.lower(name, why, now())
+    /// One that may follow the present one: its backends, those of `catalog`, are all coming up aside. If it is dropped
+    /// instead, they end.
+    pub fn aside(&self, catalog: Catalog, grants: Grants) -> Arc<Generation> {
+        let span = self.present().span().next(&self.ending);
+        Generation::new(catalog, grants, span, self.lasting.clone())
     }
 
-    /// What calls mean now. It is replaced when a backend comes up.
-    pub fn catalog(&self) -> Arc<Catalog> {
-        self.catalog.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Every backend by name, and how it is.
-    pub fn conditions(&self) -> impl Iterator<Item = (&str, Condition)> {
-        self.members.conditions()
-    }
-
-    /// The backends that are up, by name.
-    pub fn up(&self) -> Vec<Arc<Member>> {
-        let up = |(_, condition)| match condition {
-            Condition::Up(member) => Some(member),
-            _ => None,
+    /// Calls that begin from now on are done with `next`. Answers the one before, which ends with its last call.
+    pub fn follow(&self, next: Arc<Generation>) -> Arc<Generation> {
+        let former = {
+            let mut present = self.present.write().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *present, next.clone())
         };
-        self.conditions().filter_map(up).collect()
+        former.span().end();
+        next.span().begin();
+        self.lasting.tools_may_differ();
+        former
     }
 
-    /// Whether no backend is coming up.
-    pub fn is_settled(&self) -> bool {
-        self.members.are_settled()
+    /// Sees when the list of tools may be another, for whatever reason.
+    pub fn watch_tools(&self) -> watch::Receiver<()> {
+        self.lasting.watch_tools()
     }
+}
 
-    /// Waits until no backend is coming up, for `most` at the longest.
-    pub async fn settled(&self, most: Duration) {
-        let _ = tokio::time::timeout(most, self.members.settled()).await;
-    }
-
-    /// Whether it was made just now.
-    pub fn is_starting(&self) -> bool {
-        self.began.elapsed() < START
-    }
-
-    /// Waits until no backend is coming up, but no longer than it is starting.
-    pub async fn started(&self) {
-        let _ = timeout_at((self.began + START).into(), self.members.settled()).await;
-    }
-
-    /// What calls mean, for a call of the tool `name`: while that depends on backends that are coming up, it waits for them.
-    async fn catalog_for(&self, caller: &Caller, name: &str, given: &Map<String, Value>) -> Arc<Catalog> {
-        let deadline = Instant::now() + COMES_UP;
-        loop {
-            let catalog = self.catalog();
-            let names = catalog.depends_on(&caller.principal, name, given);
-            if names.is_empty() {
-                return catalog;
-            }
-            if !self.reach(caller).one_settles(&names, deadline).await {
-                // One may have come up since.
-                return self.catalog();
-            }
-        }
-    }
-
-    /// The backends that the caller may know of.
-    fn reach<'a>(&'a self, caller: &'a Caller) -> Reach<'a> {
-        self.members.within(self.backends.of(&caller.principal), caller)
-    }
-
-    /// A session as the caller is shown it, with the messages that its backend keeps and then those that wait here.
-    fn show(&self, caller: &Caller, backend: &str, session: session::Session) -> answers::Session {
-        let mut session = self.showing.show(caller, backend, session);
-        let waiting = self.senders.waiting(&session.session_id);
-        session.queue.extend(waiting.into_iter().map(showing::queued));
-        session
-    }
-
+impl Generation {
     /// Calls a tool of `catalog`, with nobody looking on: see [`Desk::call`].
     async fn answer(
         &self,

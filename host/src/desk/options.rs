@@ -3,17 +3,21 @@
 use super::deeds::{Effect, effect, soon};
 use super::deliver::turn_of;
 use super::receipt::Receipt;
-use super::{Answer, Caller, Desk, Member, ToolError, answer};
+use super::{Answer, Caller, Generation, Member, ToolError, answer};
 use crate::catalog::answers::{OptionNow, Options};
 use crate::catalog::arguments::SetSession;
 use crate::session::{Error, OptionState};
 
-pub(super) async fn set_session(desk: &Desk, caller: &Caller, wanted: SetSession) -> Result<Answer, ToolError> {
-    let (member, id) = desk.reach(caller).whole_id(&wanted.session_id).await?;
+pub(super) async fn set_session(
+    generation: &Generation,
+    caller: &Caller,
+    wanted: SetSession,
+) -> Result<Answer, ToolError> {
+    let (member, id) = generation.reach(caller).whole_id(&wanted.session_id).await?;
     let mut receipt = None;
     let mut notes = Vec::new();
     {
-        let _turn = turn_of(caller, &member, id).await?;
+        let _turn = turn_of(&generation.lasting, caller, &wanted.session_id).await?;
         for (name, value) in &wanted.options {
             let set = member.watched.backend.set_option(id, name, value).await;
             match effect(member.name(), set) {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::deeds::{Effect, effect};
 use super::receipt::{Receipt, line};
-use super::{Answer, Caller, Desk, ToolError};
+use super::{Answer, Caller, Generation, ToolError};
 use crate::capability::Access;
 use crate::catalog::OwnCall;
 use crate::plugin::{Output, Promise};
@@ -16,8 +16,12 @@ use crate::session::ToolCall;
 use crate::store::audit::Outcome;
 use crate::text::marked;
 
-pub(super) async fn call_own_tool(desk: &Desk, caller: &Caller, wanted: OwnCall<'_>) -> Result<Answer, ToolError> {
-    let member = desk.reach(caller).member(Some(wanted.backend)).await?;
+pub(super) async fn call_own_tool(
+    generation: &Generation,
+    caller: &Caller,
+    wanted: OwnCall<'_>,
+) -> Result<Answer, ToolError> {
+    let member = generation.reach(caller).member(Some(wanted.backend)).await?;
     let name = wanted.tool;
     let access = match wanted.scope {
         Scope::Read => Access::Read,

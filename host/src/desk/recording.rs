@@ -39,7 +39,9 @@ impl Desk {
         given: Map<String, Value>,
     ) -> Result<Answer, ToolError> {
         let began = Instant::now();
-        let catalog = self.catalog_for(caller, name, &given).await;
+        // The call begins and ends with this one, whatever is loaded meanwhile.
+        let generation = self.present();
+        let catalog = generation.catalog_for(caller, name, &given).await;
         let mut entry = entry(&catalog, caller, recorder, name, &given);
         let begun = match catalog.acts(&caller.principal, name) {
             true => recorder.intend(&entry).await.map(Some),
@@ -54,7 +56,7 @@ impl Desk {
             }
         };
         // A fault is recorded as well before it goes on.
-        let ended = AssertUnwindSafe(self.answer(&catalog, caller, name, given))
+        let ended = AssertUnwindSafe(generation.answer(&catalog, caller, name, given))
             .catch_unwind()
             .await;
         entry.duration = Some(began.elapsed());

@@ -6,7 +6,7 @@ use super::deeds::{Deed, Effect, effect};
 use super::deliver::turn_of;
 use super::prompts::{self, Last, Response};
 use super::receipt::{Kind, Receipt};
-use super::{Answer, Caller, Desk, Member, ToolError, groups, look};
+use super::{Answer, Caller, Generation, Member, ToolError, groups, look};
 use crate::catalog::answers::Acted;
 use crate::catalog::arguments::RespondToPrompt;
 use crate::session::{self, Answered, Session, State};
@@ -14,13 +14,13 @@ use crate::store::audit::Outcome;
 use crate::text::{Typed, typed};
 
 pub(super) async fn respond_to_prompt(
-    desk: &Desk,
+    generation: &Generation,
     caller: &Caller,
     wanted: RespondToPrompt,
 ) -> Result<Answer, ToolError> {
     let wait = look::wait(wanted.wait_seconds)?;
     let end = Instant::now() + wait;
-    let (member, id) = desk.reach(caller).whole_id(&wanted.session_id).await?;
+    let (member, id) = generation.reach(caller).whole_id(&wanted.session_id).await?;
     if !wait.is_zero() {
         caller.enter_wait()?;
     }
@@ -31,7 +31,7 @@ pub(super) async fn respond_to_prompt(
         text: wanted.text.map(|text| as_typed(&text, &mut deed)),
     };
     {
-        let _turn = turn_of(caller, &member, id).await?;
+        let _turn = turn_of(&generation.lasting, caller, &wanted.session_id).await?;
         let session = caller.while_there(member.session(id)).await??;
         if session.prompts.is_empty() {
             return Err(ToolError::refused(format!(
@@ -39,37 +39,42 @@ pub(super) async fn respond_to_prompt(
                 wanted.session_id
             )));
         }
-        let shown = &desk.showing.shown;
+        let shown = &generation.lasting.showing.shown;
         let last = shown.last(caller, &wanted.session_id);
         let meant = prompts::meant(&session.prompts, wanted.prompt_id.as_deref(), last.as_ref())
             .map_err(str::to_owned)
             .and_then(|prompt| Ok((prompt, prompts::read(prompt, &response, member.remote_trust)?)));
         let (prompt, answer) = match meant {
             Ok(meant) => meant,
-            Err(why) => return Ok(refused(desk, caller, &member, session, &why)),
+            Err(why) => return Ok(refused(generation, caller, &member, session, &why)),
         };
         let together = groups::of(&session.prompts, prompt);
-        let kept = desk
+        let kept = generation
+            .lasting
             .showing
             .groups
             .keep(caller, &wanted.session_id, &together, prompt, answer);
         let answers = match kept {
             Ok(answers) => answers,
-            Err(missing) => return Ok(incomplete(desk, caller, &member, session.clone(), missing)),
+            Err(missing) => return Ok(incomplete(generation, caller, &member, session.clone(), missing)),
         };
         if !wait.is_zero() {
             deed.after = caller.while_there(member.cursor(id)).await?;
         }
         shown.note(caller, &wanted.session_id, Last::Answered);
         let answered = member.watched.backend.respond(id, &answers).await;
-        desk.showing.groups.forget(caller, &wanted.session_id, prompt);
+        generation
+            .lasting
+            .showing
+            .groups
+            .forget(caller, &wanted.session_id, prompt);
         match effect(member.name(), answered)? {
             Effect::Done(delivery) => deed.answered(delivery),
             Effect::Perhaps(why) => deed.doubt(&why),
         }
         deed.session = Some(without(session, &answers));
     }
-    Ok(deed.report(caller, &desk.showing, end).await)
+    Ok(deed.report(caller, &generation.lasting.showing, end).await)
 }
 
 /// What of the caller's words is typed; what is not is a note.
@@ -91,8 +96,8 @@ fn without(mut session: Session, answers: &[Answered]) -> Session {
 }
 
 /// A response that was not given, with the session as it is: what it asks stands in its own field.
-fn refused(desk: &Desk, caller: &Caller, member: &Member, session: Session, why: &str) -> Answer {
-    let session = desk.showing.session_for(caller, member.name(), session);
+fn refused(generation: &Generation, caller: &Caller, member: &Member, session: Session, why: &str) -> Answer {
+    let session = generation.lasting.showing.session_for(caller, member.name(), session);
     let acted = Acted::seen(session, Some(format!("Refused: {why}. Nothing was typed.")));
     Answer {
         outcome: Outcome::Refused,
@@ -101,8 +106,8 @@ fn refused(desk: &Desk, caller: &Caller, member: &Member, session: Session, why:
 }
 
 /// An answer that is kept until its group is complete.
-fn incomplete(desk: &Desk, caller: &Caller, member: &Member, session: Session, missing: usize) -> Answer {
-    let session = desk.showing.session_for(caller, member.name(), session);
+fn incomplete(generation: &Generation, caller: &Caller, member: &Member, session: Session, missing: usize) -> Answer {
+    let session = generation.lasting.showing.session_for(caller, member.name(), session);
     let questions = if missing == 1 { "question" } else { "questions" };
     let note = format!(
         "Your answer is kept, and the session has not received anything yet: {missing} further {questions} of the same group \

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Answer, Caller, Desk, ToolError, find, words};
+use super::{Answer, Caller, Generation, ToolError, find, words};
 use crate::catalog::answers::{BackendError, Session};
 use crate::catalog::arguments::{Fetch, Search};
 use crate::session::{Error, LogQuery};
@@ -38,17 +38,17 @@ struct Fetched {
     metadata: std::collections::BTreeMap<&'static str, String>,
 }
 
-pub(super) async fn search(desk: &Desk, caller: &Caller, wanted: Search) -> Result<Answer, ToolError> {
-    let (sessions, errors) = find::all_sessions(desk.reach(caller), None, &[]).await?;
+pub(super) async fn search(generation: &Generation, caller: &Caller, wanted: Search) -> Result<Answer, ToolError> {
+    let (sessions, errors) = find::all_sessions(generation.reach(caller), None, &[]).await?;
     let words: Vec<String> = wanted.query.split_whitespace().map(str::to_lowercase).collect();
     let results: Vec<Hit> = sessions
         .into_iter()
-        .map(|(backend, session)| desk.showing.session(&backend, session))
+        .map(|(backend, session)| generation.lasting.showing.session(&backend, session))
         .filter(|session| holds_all(session, &words))
         .take(RESULTS)
         .map(|session| Hit {
             title: title(&session),
-            url: desk.showing.address(&session),
+            url: generation.lasting.showing.address(&session),
             id: session.session_id,
         })
         .collect();
@@ -61,10 +61,13 @@ pub(super) async fn search(desk: &Desk, caller: &Caller, wanted: Search) -> Resu
     as_json(&Found { results, errors })
 }
 
-pub(super) async fn fetch(desk: &Desk, caller: &Caller, wanted: Fetch) -> Result<Answer, ToolError> {
-    let (member, id) = find::any_id(desk.reach(caller), &wanted.id).await?;
+pub(super) async fn fetch(generation: &Generation, caller: &Caller, wanted: Fetch) -> Result<Answer, ToolError> {
+    let (member, id) = find::any_id(generation.reach(caller), &wanted.id).await?;
     let backend = &member.watched.backend;
-    let session = desk.showing.session(member.name(), member.session(&id).await?);
+    let session = generation
+        .lasting
+        .showing
+        .session(member.name(), member.session(&id).await?);
     let query = LogQuery {
         view: None,
         lines: LINES,
@@ -78,7 +81,7 @@ pub(super) async fn fetch(desk: &Desk, caller: &Caller, wanted: Fetch) -> Result
     as_json(&Fetched {
         title: title(&session),
         text: format!("{}\n\n{}", session.text(), marked(&log, "| ")),
-        url: desk.showing.address(&session),
+        url: generation.lasting.showing.address(&session),
         metadata: [
             ("backend", session.backend.clone()),
             ("agent", session.agent.clone()),

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::deeds::{Deed, Effect, effect};
 use super::deliver::turn_of;
 use super::receipt::{Kind, Receipt};
-use super::{Answer, Caller, Desk, ToolError};
+use super::{Answer, Caller, Generation, ToolError};
 use crate::catalog::answers::Ended;
 use crate::catalog::arguments::{InterruptSession, TerminateSession};
 use crate::plugin::Failure;
@@ -13,21 +13,21 @@ use crate::session::{self, Error};
 use crate::text::{NAMED, escaped};
 
 pub(super) async fn interrupt_session(
-    desk: &Desk,
+    generation: &Generation,
     caller: &Caller,
     wanted: InterruptSession,
 ) -> Result<Answer, ToolError> {
     if let Some(message) = &wanted.message_id {
-        return cancel_message(desk, caller, &wanted.session_id, message).await;
+        return cancel_message(generation, caller, &wanted.session_id, message).await;
     }
-    let (member, id) = desk.reach(caller).whole_id(&wanted.session_id).await?;
-    let dropped = wanted.queued && desk.senders.drop_waiting(&wanted.session_id, None);
+    let (member, id) = generation.reach(caller).whole_id(&wanted.session_id).await?;
+    let dropped = wanted.queued && generation.lasting.senders.drop_waiting(&wanted.session_id, None);
     let mut deed = Deed::new(&member, id, Kind::Interrupt, Receipt::Confirmed);
     if dropped {
         deed.notes.push("Messages that waited for it were dropped.".into());
     }
     let done = async {
-        let _turn = turn_of(caller, &member, id).await?;
+        let _turn = turn_of(&generation.lasting, caller, &wanted.session_id).await?;
         match member.watched.backend.interrupt(id).await {
             // If the session itself is at rest, only the messages that wait can be dropped.
             Err(Failure {
@@ -46,16 +46,21 @@ pub(super) async fn interrupt_session(
         Err(error) if dropped => deed.doubt(&error.to_string()),
         Err(error) => return Err(error),
     }
-    Ok(deed.report(caller, &desk.showing, Instant::now()).await)
+    Ok(deed.report(caller, &generation.lasting.showing, Instant::now()).await)
 }
 
 /// Takes back one message: one that waits here, or one that the backend keeps.
-async fn cancel_message(desk: &Desk, caller: &Caller, session_id: &str, message: &str) -> Result<Answer, ToolError> {
-    let (member, id) = desk.reach(caller).whole_id(session_id).await?;
+async fn cancel_message(
+    generation: &Generation,
+    caller: &Caller,
+    session_id: &str,
+    message: &str,
+) -> Result<Answer, ToolError> {
+    let (member, id) = generation.reach(caller).whole_id(session_id).await?;
     let mut deed = Deed::new(&member, id, Kind::Cancel, Receipt::Confirmed);
     deed.message_id = Some(message.to_owned());
-    if !desk.senders.drop_waiting(session_id, Some(message)) {
-        let _turn = turn_of(caller, &member, id).await?;
+    if !generation.lasting.senders.drop_waiting(session_id, Some(message)) {
+        let _turn = turn_of(&generation.lasting, caller, session_id).await?;
         let cancelled = member.watched.backend.cancel_message(id, message).await;
         match cancelled {
             Err(Failure {
@@ -73,18 +78,18 @@ async fn cancel_message(desk: &Desk, caller: &Caller, session_id: &str, message:
             },
         }
     }
-    Ok(deed.report(caller, &desk.showing, Instant::now()).await)
+    Ok(deed.report(caller, &generation.lasting.showing, Instant::now()).await)
 }
 
 pub(super) async fn terminate_session(
-    desk: &Desk,
+    generation: &Generation,
     caller: &Caller,
     wanted: TerminateSession,
 ) -> Result<Answer, ToolError> {
-    let (member, id) = desk.reach(caller).whole_id(&wanted.session_id).await?;
-    let dropped = desk.senders.drop_waiting(&wanted.session_id, None);
+    let (member, id) = generation.reach(caller).whole_id(&wanted.session_id).await?;
+    let dropped = generation.lasting.senders.drop_waiting(&wanted.session_id, None);
     let done = async {
-        let _turn = turn_of(caller, &member, id).await?;
+        let _turn = turn_of(&generation.lasting, caller, &wanted.session_id).await?;
         effect(member.name(), member.watched.backend.terminate(id).await)
     };
     let doubt = match done.await {

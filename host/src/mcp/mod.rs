@@ -6,6 +6,7 @@
 mod client;
 mod finishing;
 mod lines;
+mod list_changes;
 mod misshapen;
 mod paced;
 mod schema;
@@ -28,11 +29,11 @@ use futures::FutureExt as _;
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, CustomRequest, CustomResult,
-    DiscoverResult, ErrorCode, GetPromptRequestParams, GetPromptResponse, Implementation, ListToolsResult,
-    PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, Resource, ResourceContents,
-    ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
+    DiscoverResult, ErrorCode, GetPromptRequestParams, GetPromptResponse, Implementation, InitializeRequestParams,
+    InitializeResult, ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse,
+    Resource, ResourceContents, ServerCapabilities, ServerConfig, SubscriptionFilter, Tool, ToolAnnotations,
 };
-use rmcp::service::{RequestContext, RoleServer};
+use rmcp::service::{RequestContext, RoleServer, SubscriptionContext};
 use rmcp::transport::async_rw::AsyncRwTransport;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
@@ -124,7 +125,17 @@ impl Server {
     }
 
     fn shown(&self) -> Arc<Shown> {
-        self.shown.of(self.desk.catalog())
+        self.shown.of(self.desk.present().catalog())
+    }
+
+    /// The tools as `principal` sees them.
+    fn tools_of(&self, principal: &Principal) -> Vec<Tool> {
+        let shown = self.shown();
+        let tools = shown.catalog.tools_of(principal).filter_map(|(tool, scope)| {
+            let described = shown.tool(&tool.name)?;
+            Some(described.with_annotations(hints(tool, scope)))
+        });
+        tools.collect()
     }
 
     fn principal(&self, context: &RequestContext<RoleServer>) -> Result<Principal, ErrorData> {
@@ -152,12 +163,36 @@ impl ServerHandler for Server {
         // There are no prompts or resources, but clients ask for them, so a server must answer with empty lists.
         let capabilities = ServerCapabilities::builder()
             .enable_tools()
+            .enable_tool_list_changed()
             .enable_prompts()
             .enable_resources()
             .build();
         ServerConfig::new(capabilities)
             .with_server_info(identity)
             .with_instructions(INSTRUCTIONS)
+    }
+
+    async fn initialize(
+        &self,
+        request: InitializeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<InitializeResult, ErrorData> {
+        context.peer.set_peer_info(request.clone());
+        let mut answer = self.negotiate_initialize(&request)?;
+        // These revisions have no stream over HTTP without a session.
+        if context.extensions.get::<http::request::Parts>().is_some() {
+            answer.capabilities = list_changes::without_messages(answer.capabilities);
+        }
+        Ok(answer)
+    }
+
+    fn accepted_subscription_filter(&self, asked: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        Some(list_changes::accepted(asked))
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        let _answering = self.answering.token();
+        list_changes::listen(self, context).await
     }
 
     async fn discover(&self, _: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
@@ -174,17 +209,13 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let principal = self.principal(&context)?;
-        self.desk.started().await;
-        let ttl = match self.desk.is_settled() {
+        let generation = self.desk.present();
+        generation.started().await;
+        let ttl = match generation.is_settled() {
             true => LIST_TTL,
             false => UNSETTLED_TTL,
         };
-        let shown = self.shown();
-        let tools = shown.catalog.tools_of(&principal).filter_map(|(tool, scope)| {
-            let described = shown.tool(&tool.name)?;
-            Some(described.with_annotations(hints(tool, scope)))
-        });
-        Ok(ListToolsResult::with_all_items(tools.collect())
+        Ok(ListToolsResult::with_all_items(self.tools_of(&principal))
             .with_ttl_ms(ttl)
             .with_cache_scope(CacheScope::Private))
     }
@@ -254,7 +285,7 @@ impl ServerHandler for Server {
         // A caller who goes away must not leave a message half typed.
         let ended = Finishing::new(AssertUnwindSafe(call).catch_unwind(), &self.under_way).await;
         // As it is after the call, which may have waited for the backend that has its tool.
-        let catalog = self.desk.catalog();
+        let catalog = self.desk.present().catalog();
         // A client of the later revisions is told by the protocol that a tool is not there; those before hide such an
         // error's words from the model, which needs them.
         let unknown = context.meta.protocol_version().is_some() && !catalog.knows(&principal, &name);
@@ -331,7 +362,7 @@ where
     server.answering = answering.clone();
     let (read, write) = lines::bounded(read, write);
     let stream = InTurn::new(AsyncRwTransport::new_server(read, write));
-    let Some(started) = shutdown.run_until_cancelled(Paced(server).serve(stream)).await else {
+    let Some(started) = shutdown.run_until_cancelled(Paced(server.clone()).serve(stream)).await else {
         return Ok(());
     };
     let serving = started?;
@@ -343,11 +374,17 @@ where
         let _ = tokio::time::timeout(LAST_CALLS, answering.wait()).await;
         tokio::time::sleep(LAST_ANSWERS).await;
         leave.cancel();
-        std::future::pending().await
+        std::future::pending::<()>().await
+    };
+    let client = serving.peer().clone();
+    let telling = async {
+        list_changes::tell(&server, &client).await;
+        std::future::pending::<()>().await
     };
     tokio::select! {
         ended = serving.waiting() => ended.map(drop)?,
         () = late => {}
+        () = telling => {}
     }
     Ok(())
 }

@@ -14,11 +14,13 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::reload::{By, Reloads};
+use super::request::{self, Told};
 use crate::admission::Admission;
 use crate::admission::numbers::{FIRST_LINE, LOCAL_SOCKETS, LOCAL_SOCKETS_REFUSED};
 use crate::mcp::{self, Server};
 use crate::peer::Peer;
-use crate::principal::Principal;
+use crate::principal::{Principal, Scope};
 
 /// When a connection is accepted again after an error, such as too many open files.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -70,6 +72,7 @@ pub(super) async fn serve(listener: UnixListener, reception: Arc<Reception>, cli
 /// What a connection to the socket needs.
 pub(super) struct Reception {
     server: Server,
+    reloads: Arc<Reloads>,
     admission: Admission,
     /// How many of those who are turned away are told why.
     farewells: Semaphore,
@@ -81,12 +84,14 @@ impl Reception {
     /// Lets processes of the operator speak to `server`, in the bounds of `admission`, until `shutdown`.
     pub(super) fn new(
         server: Server,
+        reloads: Arc<Reloads>,
         admission: Admission,
         sessions_may_control: bool,
         shutdown: CancellationToken,
     ) -> Arc<Self> {
         Arc::new(Self {
             server,
+            reloads,
             admission,
             farewells: Semaphore::new(LOCAL_SOCKETS_REFUSED),
             sessions_may_control,
@@ -111,6 +116,9 @@ impl Reception {
         match line {
             Ok(Ok(line)) => {
                 let principal = peer.limit(Principal::local(), self.sessions_may_control);
+                if request::is_reload(&line) {
+                    return self.reload(stream, &principal).await;
+                }
                 let server = self.server.clone().for_principal(principal);
                 converse(line, stream, server, self.shutdown.clone()).await;
             }
@@ -121,6 +129,21 @@ impl Reception {
                 let why = format!("nothing was asked within {seconds} seconds of connecting; connect again to ask");
                 self.turn_away(stream, &why).await;
             }
+        }
+    }
+
+    /// Reloads for `principal`, and says what came of it.
+    async fn reload(&self, mut stream: UnixStream, principal: &Principal) {
+        let reloaded = match principal.may(Scope::Control) {
+            true => self.reloads.reload(By::Command).await,
+            false => Err(vec![principal.refusal("berth reload", Scope::Control)]),
+        };
+        let told = Told {
+            done: reloaded.is_ok(),
+            lines: reloaded.unwrap_or_else(|faults| faults),
+        };
+        if let Err(error) = request::answer(&mut stream, &told).await {
+            tracing::debug!("who asked for a reload has gone: {error}");
         }
     }
 

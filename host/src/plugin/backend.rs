@@ -1,10 +1,10 @@
 //! A backend at work: each verb of the contract as one call in a fresh store and instance, with every limit on.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{OwnedMutexGuard, Semaphore};
+use tokio::sync::Semaphore;
 use wasmtime::Store;
 use wasmtime::component::{ComponentNamedList, ComponentType, Lift, Lower};
 use wasmtime::error::Context as _;
@@ -69,7 +69,6 @@ pub struct Backend {
     calls: Semaphore,
     own_calls: Semaphore,
     deadline: Duration,
-    orders: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
     /// The faults that the log already names.
     faults: Mutex<BTreeSet<String>>,
 }
@@ -98,26 +97,8 @@ impl Backend {
             calls: Semaphore::new(limits.calls),
             own_calls: Semaphore::new(OWN_CALLS),
             deadline: limits.deadline,
-            orders: Mutex::default(),
             faults: Mutex::default(),
         }
-    }
-
-    /// Waits for this session's turn: calls that change a session run one at a time, in the order of asking.
-    pub async fn order(&self, session: &str) -> OwnedMutexGuard<()> {
-        let turn = {
-            let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
-            orders.retain(|_, turn| turn.strong_count() > 0);
-            match orders.get(session).and_then(Weak::upgrade) {
-                Some(turn) => turn,
-                None => {
-                    let turn = Arc::default();
-                    orders.insert(session.to_owned(), Arc::downgrade(&turn));
-                    turn
-                }
-            }
-        };
-        turn.lock_owned().await
     }
 
     /// Whether it implements this part of the contract at all.

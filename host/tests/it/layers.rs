@@ -68,13 +68,13 @@ async fn complaint(place: &Place, args: &[&str]) -> String {
 }
 
 /// A terminal of a person's: a tmux server of the test's own. Ended when dropped.
-struct Terminal {
+pub(crate) struct Terminal {
     socket: String,
 }
 
 impl Terminal {
     /// A terminal in which berth runs with `args`, without a configuration of the operator's unless they name one.
-    fn berth(place: &Place, name: &str, args: &[&str]) -> Self {
+    pub(crate) fn berth(place: &Place, name: &str, args: &[&str]) -> Self {
         let terminal = Self {
             socket: place.name(name),
         };
@@ -112,7 +112,7 @@ impl Terminal {
     }
 
     /// The screen once `text` stands on it.
-    async fn shows(&self, text: &str) -> String {
+    pub(crate) async fn shows(&self, text: &str) -> String {
         until(text, async || {
             Some(self.screen()).filter(|screen| screen.contains(text))
         })

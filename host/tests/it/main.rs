@@ -35,6 +35,7 @@ mod protocol;
 mod public;
 mod record;
 mod released;
+mod reload;
 mod scopes;
 mod sessions;
 mod shipped_grant;

@@ -10,13 +10,13 @@ use crate::berth::{Berth, Called, Place, called};
 use crate::demo::{Demo, Tmux, config, target, until};
 
 /// A berth with a session that runs a plain shell.
-struct Inside {
-    demo: Demo,
+pub(crate) struct Inside {
+    pub(crate) demo: Demo,
     shell: String,
 }
 
 impl Inside {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with("", &[], |_| {}).await
     }
 
@@ -51,7 +51,7 @@ impl Inside {
     }
 
     /// Types a script's name into the shell, and answers what the script printed.
-    async fn run(&self, script: &str) -> String {
+    pub(crate) async fn run(&self, script: &str) -> String {
         let place = &self.demo.place;
         place.write("script", script, 0o600);
         let (script, output) = (place.name("script"), place.name("output"));
@@ -88,7 +88,7 @@ impl Inside {
         format!("rm -f answer; (setsid sh -c 'sh {script} &' &); until test -e answer; do sleep 0.05; done; cat answer")
     }
 
-    fn berth(&self, command: &str) -> String {
+    pub(crate) fn berth(&self, command: &str) -> String {
         let config = self.demo.place.name("config.toml");
         format!("{} --config {config} {command}", env!("CARGO_BIN_EXE_berth"))
     }

@@ -98,7 +98,7 @@ impl House {
         let base = "http://localhost".to_owned();
         let owner = Owner::start(&setup, Claim::take(&setup, "test").unwrap(), base, &shutdown);
         let owner = owner.await.unwrap();
-        owner.desk.settled(PATIENCE).await;
+        owner.desk.present().settled(PATIENCE).await;
         Self {
             owner,
             shutdown,
@@ -138,7 +138,7 @@ impl House {
 
     /// Each tool that `principal` sees, with all that it sees of it.
     fn tools(&self, principal: &Principal) -> BTreeMap<String, (Scope, String, Map<String, Value>)> {
-        let catalog = self.owner.desk.catalog();
+        let catalog = self.owner.desk.present().catalog();
         let tools = catalog.tools_of(principal);
         tools
             .map(|(tool, scope)| (tool.name.clone(), (scope, tool.description.clone(), tool.input.clone())))

@@ -20,7 +20,9 @@ pub(super) fn run(texts: &Texts<'_>) -> anyhow::Result<()> {
         bail!("nothing was accepted, and what counts stays as it was");
     }
     texts.accept()?;
-    print::line("Accepted. It counts from the next start of berth.");
+    print::line(
+        "Accepted. It counts from the next start of berth, or when the one that runs reloads it (`berth reload`).",
+    );
     Ok(())
 }
 

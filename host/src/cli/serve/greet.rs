@@ -13,7 +13,7 @@ use super::qr;
 /// Prints it. `base` is the origin by which this machine calls.
 pub(super) async fn greet(setup: &Setup, owner: &Owner, base: &str) {
     print::heading(&format!("berth {} listens on {base}/mcp", env!("CARGO_PKG_VERSION")));
-    owner.desk.started().await;
+    owner.desk.present().started().await;
     what_is_served(setup, owner);
     if let Some(url) = &setup.server.public_url {
         from_elsewhere(url);
@@ -31,7 +31,8 @@ fn what_is_served(setup: &Setup, owner: &Owner) {
     if let Some((what, fix)) = config::waiting(setup) {
         print::line(&format!("Waiting: {what}; {fix}"));
     }
-    for (name, condition) in owner.desk.conditions() {
+    let generation = owner.desk.present();
+    for (name, condition) in generation.conditions() {
         print::line(&match condition {
             Condition::Up(member) => format!(
                 "Backend {name}: {}; agents: {}",
@@ -45,7 +46,7 @@ fn what_is_served(setup: &Setup, owner: &Owner) {
             Condition::Down { why, .. } => format!("Backend {name} is down, and is tried again: {}", print::safe(&why)),
         });
     }
-    let catalog = owner.desk.catalog();
+    let catalog = generation.catalog();
     let tools: Vec<&str> = catalog.tools().iter().map(|tool| tool.name.as_str()).collect();
     print::line(&format!("Tools: {}", tools.join(", ")));
 }

@@ -5,7 +5,7 @@ mod greet;
 mod qr;
 mod tunnel;
 
-use std::io::{IsTerminal, stdin};
+use std::io::{IsTerminal, stderr, stdin, stdout};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -16,14 +16,15 @@ use berth::config::parse_public_url;
 use berth::desk::Condition;
 use berth::http::{self, Certificate, Door, Names, OAuth, Proxies};
 use berth::mcp;
-use berth::owner::{Claim, Owner};
+use berth::owner::{By, Claim, Owner, Reloads};
 use berth::peer;
 use berth::store;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use self::tunnel::{Open, Tunnel};
-use super::{access, ending, login, print};
+use super::{access, ending, ending_with_terminal, login, print};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -45,7 +46,7 @@ pub(crate) async fn run(mut setup: Setup, options: Options) -> anyhow::Result<Ex
     let claim = Claim::take(&setup, "serve")?;
     prepare(&setup, &options)?;
     files::allow_many();
-    let shutdown = ending()?;
+    let (shutdown, hangups) = signals()?;
     let tls = setup.server.tls.as_ref();
     let certificate = tls.map(Certificate::open).transpose()?.map(Arc::new);
     let wanted = setup.server.listen;
@@ -57,12 +58,16 @@ pub(crate) async fn run(mut setup: Setup, options: Options) -> anyhow::Result<Ex
         Some(tunnel) => Some(tunnel.open(address.port(), &shutdown).await?),
         None => None,
     };
+    let written = setup.clone();
     make_public(&mut setup, options.public_url, tunnel.as_ref());
 
     let base = local_base(address, certificate.is_some());
     let reached_by = setup.server.public_url.clone().unwrap_or(base.clone());
-    let owner = Owner::start(&setup, claim, reached_by, &shutdown).await?;
+    let owner = Owner::start(&written, claim, reached_by, &shutdown).await?;
     owner.serve_socket()?;
+    if let Some(hangups) = hangups {
+        tokio::spawn(reload_on(hangups, owner.reloads.clone()));
+    }
     let served = CancellationToken::new();
     let attended = tunnel.map(|tunnel| tokio::spawn(tunnel.attend(served.clone())));
     // It answers while it greets: backends may still be coming up.
@@ -75,6 +80,22 @@ pub(crate) async fn run(mut setup: Setup, options: Options) -> anyhow::Result<Ex
     owner.end().await;
     ended?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What ends this server and, without a terminal, what makes it reload: with one, SIGHUP says that it has closed.
+fn signals() -> anyhow::Result<(CancellationToken, Option<Signal>)> {
+    let has_terminal = stdin().is_terminal() || stdout().is_terminal() || stderr().is_terminal();
+    match has_terminal {
+        true => Ok((ending_with_terminal()?, None)),
+        false => Ok((ending()?, Some(signal(SignalKind::hangup())?))),
+    }
+}
+
+async fn reload_on(mut hangups: Signal, reloads: Arc<Reloads>) {
+    while hangups.recv().await.is_some() {
+        // What came of it is in the log.
+        let _ = reloads.reload(By::Signal).await;
+    }
 }
 
 /// Answers requests until `shutdown`.
@@ -99,7 +120,7 @@ async fn answer(
         examined => examined?,
     }
     let desk = owner.desk.clone();
-    let backends = move || desk.conditions().map(about).collect();
+    let backends = move || desk.present().conditions().map(about).collect();
     let oauth = OAuth::new(
         access.clone(),
         owner.recorder.clone(),

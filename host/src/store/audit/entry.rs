@@ -105,6 +105,8 @@ pub enum Event {
     Pruned,
     /// The record before this one was not there when berth started.
     RecordMissing,
+    /// The configuration was read again while berth ran, or that was refused.
+    Reloaded,
 }
 
 impl Event {
@@ -129,6 +131,7 @@ impl Event {
             Self::TurnedAway => "turned-away",
             Self::Pruned => PRUNED,
             Self::RecordMissing => "record-missing",
+            Self::Reloaded => "reloaded",
         }
     }
 

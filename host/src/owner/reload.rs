@@ -1,0 +1,274 @@
+//! Reload without a restart: the configuration is read again and comes up aside; calls that begin after that are done with
+//! it. If something is wrong with it, everything stays as it is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio_util::task::TaskTracker;
+
+use crate::admission::Admission;
+use crate::assemble::{self, Setup, Starter};
+use crate::desk::{Condition, Desk, Generation, Member};
+use crate::store::audit::{Entry, Event, Outcome};
+use crate::store::{DataDirectory, Recorder};
+
+/// How long those backends may take to come up that are new or were down. Then they come up later, as at a start.
+const NEW: Duration = Duration::from_secs(10);
+/// How long those may take that were up.
+const KNOWN: Duration = Duration::from_mins(1);
+/// Earlier generations that calls may still be done with.
+const FORMER: usize = 4;
+/// What counts as soon as it is loaded; the rest is fixed when berth starts.
+const RELOADED: [&str; 5] = ["agents.", "backends.", "default_backend", "server.rates.", "tools."];
+
+/// Who wants a reload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// A command of the operator's, outside of every session.
+    Command,
+    /// A signal: nobody knows who sent it.
+    Signal,
+}
+
+/// Reloads, one at a time.
+pub struct Reloads {
+    desk: Arc<Desk>,
+    data: DataDirectory,
+    recorder: Recorder,
+    admission: Admission,
+    /// What goes on between calls.
+    tasks: TaskTracker,
+    last: Mutex<Last>,
+}
+
+/// What counts now.
+struct Last {
+    /// With what this process was started.
+    first: Setup,
+    /// What was loaded last.
+    setup: Setup,
+    /// Generations before the present one.
+    former: Vec<Weak<Generation>>,
+}
+
+impl Reloads {
+    /// For an owner that was started with `setup`.
+    pub(super) fn new(
+        setup: &Setup,
+        desk: Arc<Desk>,
+        data: DataDirectory,
+        recorder: Recorder,
+        admission: Admission,
+        tasks: TaskTracker,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            desk,
+            data,
+            recorder,
+            admission,
+            tasks,
+            last: Mutex::new(Last {
+                first: setup.clone(),
+                setup: setup.clone(),
+                former: Vec::new(),
+            }),
+        })
+    }
+
+    /// Reads the configuration again from where it was read, and replaces the present generation. Answers what changed, in
+    /// lines. Calls under way finish as they were begun. It takes about a minute at the longest.
+    ///
+    /// # Errors
+    /// Everything stays as it was, and each line says what is wrong: the configuration, or a backend that was up and would
+    /// not be up any more.
+    pub async fn reload(&self, by: By) -> Result<Vec<String>, Vec<String>> {
+        let mut last = self.last.lock().await;
+        let reloaded = self.replace(&mut last, by).await;
+        match &reloaded {
+            Ok(lines) => lines.iter().for_each(|line| tracing::info!("reload: {line}")),
+            Err(lines) => lines
+                .iter()
+                .for_each(|line| tracing::warn!("not reloaded, and everything stays as it was: {line}")),
+        }
+        let lines = reloaded.as_ref().unwrap_or_else(|faults| faults);
+        let entry = Entry {
+            outcome: if reloaded.is_ok() {
+                Outcome::Done
+            } else {
+                Outcome::Refused
+            },
+            ..Entry::at_door(Event::Reloaded, by.name(), lines.join("; "))
+        };
+        // What is done stays done; the recorder's log says why it could not be recorded.
+        let _ = self.recorder.record(entry).await;
+        reloaded
+    }
+
+    async fn replace(&self, last: &mut Last, by: By) -> Result<Vec<String>, Vec<String>> {
+        last.former.retain(|former| former.strong_count() > 0);
+        if last.former.len() >= FORMER {
+            let fault =
+                format!("calls are still under way with {FORMER} earlier configurations; reload again in a minute");
+            return Err(vec![fault]);
+        }
+        self.recorder.ready().await.map_err(|why| vec![why.to_string()])?;
+        let next = again(&last.setup).await.map_err(|why| vec![format!("{why:#}")])?;
+        let present = self.desk.present();
+        let (pinned, unpinned) = match by {
+            By::Command => (next.clone(), BTreeSet::new()),
+            By::Signal => {
+                let running = plugins(&present);
+                next.pinned(|origin| {
+                    let known = running.values().find(|plugin| plugin.origin == origin);
+                    known.map(|plugin| plugin.digest.as_str())
+                })
+            }
+        };
+        let aside = self.bring_up(&last.setup, &pinned).await;
+        let aside = aside.map_err(|why| vec![format!("{why:#}")])?;
+        let faults = self.settle(&present, &aside, &unpinned).await;
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        assemble::write_confs(&next, &self.data).map_err(|why| vec![format!("{why:#}")])?;
+        let told = told(last, &next, &present, &aside);
+        self.admission.set_rates(&next.server.rates);
+        let former = self.desk.follow(aside);
+        last.former.push(Arc::downgrade(&former));
+        last.setup = next;
+        Ok(told)
+    }
+
+    /// Begins to bring up the backends of `next` aside.
+    async fn bring_up(&self, before: &Setup, next: &Setup) -> anyhow::Result<Arc<Generation>> {
+        // What the others have in the data directory is in use.
+        let new = next.new_since(before);
+        assemble::write_confs(&new, &self.data)?;
+        assemble::follow_former_sockets(&new, &self.data).await?;
+        assemble::take_over_state(&new, &self.data).await?;
+        let aside = assemble::aside(next, &self.desk)?;
+        assemble::bring_up(Starter::new(next, &self.data)?, &aside, &self.tasks);
+        Ok(aside)
+    }
+
+    /// Waits for the backends of `aside`. Answers what is wrong with those that are up in `present`; of those called
+    /// `unpinned`, only the bytes that run are taken.
+    async fn settle(&self, present: &Generation, aside: &Generation, unpinned: &BTreeSet<String>) -> Vec<String> {
+        let known = plugins(present);
+        aside.settled(NEW).await;
+        aside.settled_of(known.keys(), KNOWN).await;
+        let fault = |(name, condition): (&str, Condition)| {
+            let why = match condition {
+                _ if !known.contains_key(name) => return None,
+                Condition::Up(_) => return None,
+                Condition::ComingUp => format!("it did not come up within {} s", KNOWN.as_secs()),
+                Condition::Down { why, .. } => why.to_string(),
+            };
+            let hint = match unpinned.contains(name) {
+                true => {
+                    "; a signal takes only the plugin that runs already, as nobody knows who sent it: run `berth reload`"
+                }
+                false => "",
+            };
+            Some(format!("backend `{name}` is up and would be down: {why}{hint}"))
+        };
+        aside.conditions().filter_map(fault).collect()
+    }
+}
+
+impl By {
+    /// Who did it, in the record.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Command => "local",
+            Self::Signal => "signal",
+        }
+    }
+}
+
+async fn again(setup: &Setup) -> anyhow::Result<Setup> {
+    let setup = setup.clone();
+    Ok(tokio::task::spawn_blocking(move || setup.again()).await??)
+}
+
+/// The plugins of the backends that are up, by the names of these.
+fn plugins(generation: &Generation) -> BTreeMap<String, Plugin> {
+    let plugin = |member: Arc<Member>| {
+        let plugin = &member.watched.backend.plugin;
+        let running = Plugin {
+            origin: plugin.origin.clone(),
+            digest: plugin.digest.clone(),
+        };
+        (member.watched.backend.name.clone(), running)
+    };
+    generation.up().into_iter().map(plugin).collect()
+}
+
+/// A plugin that runs.
+struct Plugin {
+    origin: String,
+    digest: String,
+}
+
+/// What `next` changes, in lines.
+fn told(last: &Last, next: &Setup, present: &Generation, aside: &Generation) -> Vec<String> {
+    let is_reloaded = |key: &str| RELOADED.iter().any(|prefix| key.starts_with(prefix));
+    let changes = last.setup.changes(next);
+    let changed: BTreeSet<String> = changes
+        .iter()
+        .filter(|change| is_reloaded(&change.key))
+        .map(|change| table(&change.key))
+        .collect();
+    let (before, now) = (plugins(present), plugins(aside));
+    let is_other = |name: &str| {
+        let both = before.get(name).zip(now.get(name));
+        both.is_some_and(|(before, now)| before.digest != now.digest)
+    };
+    let mut lines = Vec::new();
+    for (name, condition) in aside.conditions() {
+        let key = format!("backends.{name}");
+        let what = match (last.setup.backends.contains_key(name), &condition) {
+            (false, _) => "added",
+            (true, _) if changed.contains(&key) => "changed",
+            (true, _) if is_other(name) => "changed: its plugin has other bytes",
+            (true, Condition::Up(_)) => continue,
+            (true, _) => "as it was",
+        };
+        let how = match condition {
+            Condition::Up(_) => String::new(),
+            Condition::ComingUp => "; it is coming up".to_owned(),
+            Condition::Down { why, .. } => format!("; it is down, and is tried again: {why}"),
+        };
+        lines.push(format!("backend `{name}`: {what}{how}"));
+    }
+    let gone = last
+        .setup
+        .backends
+        .keys()
+        .filter(|name| !next.backends.contains_key(*name));
+    lines.extend(gone.map(|name| format!("backend `{name}`: removed")));
+    let others = changed.iter().filter(|table| !table.starts_with("backends."));
+    lines.extend(others.map(|table| format!("{table}: changed")));
+    let fixed = last.first.changes(next);
+    let fixed: BTreeSet<&str> = fixed
+        .iter()
+        .map(|change| change.key.as_str())
+        .filter(|key| !is_reloaded(key))
+        .collect();
+    lines.extend(
+        fixed
+            .into_iter()
+            .map(|key| format!("{key}: changed, and counts after a restart")),
+    );
+    if lines.is_empty() {
+        lines.push("nothing changed".to_owned());
+    }
+    lines
+}
+
+/// The table of a key that is reloaded, such as `backends.local`.
+fn table(key: &str) -> String {
+    key.split('.').take(2).collect::<Vec<_>>().join(".")
+}
