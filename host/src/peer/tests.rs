@@ -32,9 +32,12 @@ fn a_process_that_is_gone_may_have_been_in_a_session() {
 #[test]
 fn a_connection_of_our_own_is_the_operators() {
     let (client, server) = connect();
-    assert_eq!(peer(&server), Peer::Operator);
+    until(|| peer(&server) == Peer::Operator, "it is not the operator's");
     client.shutdown(Shutdown::Write).unwrap();
-    assert_eq!(peer(&server), Peer::Operator, "it has only said all that it has to say");
+    until(
+        || peer(&server) == Peer::Operator,
+        "it has only said all that it has to say",
+    );
 }
 
 #[test]
@@ -44,10 +47,17 @@ fn a_connection_that_nobody_has_is_a_strangers() {
     let (client, server) = connect();
     let (theirs, ours) = (server.peer_addr().unwrap(), server.local_addr().unwrap());
     drop(client);
-    // Another test may be starting a program, which has a copy until it runs.
+    until(
+        || Peer::of_connection(theirs, ours) == Peer::Stranger,
+        "it is somebody's",
+    );
+}
+
+/// Waits: another test may be starting a program, which has a copy of each connection until it runs.
+fn until(seen: impl Fn() -> bool, otherwise: &str) {
     let deadline = Instant::now() + Duration::from_secs(10);
-    while Peer::of_connection(theirs, ours) != Peer::Stranger {
-        assert!(Instant::now() < deadline, "it is somebody's");
+    while !seen() {
+        assert!(Instant::now() < deadline, "{otherwise}");
         std::thread::yield_now();
     }
 }
