@@ -180,6 +180,9 @@ fn member(setup: &Setup, backend: Backend) -> Member {
     let agents = settings.into_iter().flat_map(|settings| setup.agents_of(settings));
     Member {
         agents: agents.filter(installed).map(|(name, _)| name.clone()).collect(),
+        home: etcetera::home_dir()
+            .ok()
+            .and_then(|home| Some(home.to_str()?.to_owned())),
         remote_trust: settings.is_some_and(|settings| settings.written.remote_trust),
         watched: Watched::new(backend),
     }

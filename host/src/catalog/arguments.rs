@@ -1,10 +1,14 @@
 //! The arguments of the shared tools. Their schemas are made from these, so a tool takes exactly what it says.
 
+mod lenient;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
+
+pub(crate) use self::lenient::States;
 
 use super::{Mistake, schema};
 use crate::session::State;
@@ -25,9 +29,10 @@ pub(crate) struct ListSessions {
     /// Only this backend. All, if left out.
     pub(crate) backend: Option<String>,
     /// Only sessions in this state. If left out: all that have not ended, and those that ended in the last 24 hours.
-    pub(crate) state: Option<State>,
+    #[schemars(with = "Option<State>")]
+    pub(crate) state: Option<States>,
     /// How many sessions one answer holds. 50, if left out.
-    #[serde(default = "fifty")]
+    #[serde(default = "fifty", deserialize_with = "lenient::count")]
     #[schemars(range(min = 1, max = 500))]
     pub(crate) limit: u32,
     /// The `next` of an earlier answer, to continue after it.
@@ -54,12 +59,16 @@ pub(crate) struct CreateSession {
     /// The agent's own id of a conversation to continue.
     pub(crate) resume: Option<String>,
     /// Continue a copy of that conversation, so that the original stays as it is. `false`, if left out.
+    #[serde(default, deserialize_with = "lenient::some_flag")]
     pub(crate) fork: Option<bool>,
     /// Work in a git worktree of its own. The backend decides, if left out.
+    #[serde(default, deserialize_with = "lenient::some_flag")]
     pub(crate) worktree: Option<bool>,
     /// Options that the backend declares in `list_projects`, such as `{"model": "opus"}`. None, if left out.
+    #[serde(default, deserialize_with = "lenient::some_values")]
     pub(crate) options: Option<BTreeMap<String, String>>,
     /// Seconds to wait for the answer to `message`, or for the agent to be ready. 0, if left out.
+    #[serde(default, deserialize_with = "lenient::some_count")]
     #[schemars(range(min = 0, max = 50))]
     pub(crate) wait_seconds: Option<u32>,
 }
@@ -81,13 +90,14 @@ pub(crate) struct Attachment {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SendMessage {
-    /// The whole id of the session, `backend/id`.
+    /// The session's id, or a name that only it has.
     pub(crate) session_id: String,
     /// The text to send. It is typed as it is, and submitted.
     pub(crate) message: String,
     /// What goes with the message, such as a screenshot: at most 8, and 512 KiB in all.
     pub(crate) attachments: Option<Vec<Attachment>>,
     /// Seconds to wait for the result, and for a session that is at work to take it. 0, if left out.
+    #[serde(default, deserialize_with = "lenient::some_count")]
     #[schemars(range(min = 0, max = 50))]
     pub(crate) wait_seconds: Option<u32>,
 }
@@ -98,7 +108,7 @@ pub(crate) struct GetLogs {
     /// The session's id, or a name or prefix that only it has.
     pub(crate) session_id: String,
     /// How many lines, or turns of a transcript. 50, if left out.
-    #[serde(default = "fifty")]
+    #[serde(default = "fifty", deserialize_with = "lenient::count")]
     #[schemars(range(min = 1, max = 5000))]
     pub(crate) lines: u32,
     /// What to read: `transcript` where the backend has one, or one of its views (see `list_projects`), such as
@@ -109,7 +119,7 @@ pub(crate) struct GetLogs {
     /// Only turns from this time on, such as `2026-01-31T08:00:00Z`; only for the transcript.
     pub(crate) since: Option<String>,
     /// Remove rules, trailing spaces and repeated empty lines. `true`, if left out.
-    #[serde(default = "yes")]
+    #[serde(default = "yes", deserialize_with = "lenient::flag")]
     pub(crate) mobile_format: bool,
 }
 
@@ -119,6 +129,7 @@ pub(crate) struct GetSessionStatus {
     /// The session's id, or a name or prefix that only it has.
     pub(crate) session_id: String,
     /// Seconds to wait until it is no longer at work. 0, if left out.
+    #[serde(default, deserialize_with = "lenient::some_count")]
     #[schemars(range(min = 0, max = 50))]
     pub(crate) wait_seconds: Option<u32>,
 }
@@ -126,10 +137,10 @@ pub(crate) struct GetSessionStatus {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct InterruptSession {
-    /// The whole id of the session, `backend/id`.
+    /// The session's id, or a name that only it has.
     pub(crate) session_id: String,
     /// Also drop the messages that wait for the session to take them. `false`, if left out.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::flag")]
     pub(crate) queued: bool,
     /// Only cancel the waiting message with this id, and let the session continue.
     pub(crate) message_id: Option<String>,
@@ -158,12 +169,14 @@ pub(crate) struct RespondToPrompt {
     /// Several choices, where several may be taken, are separated by commas.
     pub(crate) response: Option<String>,
     /// Instead of `response`: the keys of all choices to take.
+    #[serde(default, deserialize_with = "lenient::some_words")]
     pub(crate) choices: Option<Vec<String>>,
     /// Text, with `choices` or alone, if the prompt takes text.
     pub(crate) text: Option<String>,
     /// The prompt that this answers. The one last shown to you, if left out.
     pub(crate) prompt_id: Option<String>,
     /// Seconds to wait for the result. 0, if left out.
+    #[serde(default, deserialize_with = "lenient::some_count")]
     #[schemars(range(min = 0, max = 50))]
     pub(crate) wait_seconds: Option<u32>,
 }
@@ -174,6 +187,7 @@ pub(crate) struct SetSession {
     /// The whole id of the session, `backend/id`.
     pub(crate) session_id: String,
     /// Options and their new values, such as `{"model": "opus"}`. An empty object changes nothing and shows them.
+    #[serde(deserialize_with = "lenient::values")]
     pub(crate) options: BTreeMap<String, String>,
 }
 
@@ -220,7 +234,7 @@ pub(crate) fn read<T: for<'de> Deserialize<'de> + JsonSchema>(
     tool: &str,
     given: Map<String, Value>,
 ) -> Result<T, Mistake> {
-    T::deserialize(Value::Object(given)).map_err(|error| {
+    T::deserialize(Value::Object(lenient::without_null(given))).map_err(|error| {
         // It repeats what was given.
         let fault = short_line(&error.to_string(), FAULT);
         Mistake::new(format!(

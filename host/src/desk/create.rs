@@ -27,7 +27,7 @@ pub(super) async fn create_session(
     wanted: CreateSession,
 ) -> Result<Answer, ToolError> {
     let began = Instant::now();
-    let wait = look::wait(wanted.wait_seconds)?;
+    let (wait, capped) = look::wait(wanted.wait_seconds);
     let typed = wanted.message.as_deref().map(words).transpose()?;
     let (text, removed) = typed.map(|Typed { text, removed }| (text, removed)).unzip();
     let attached = attachments::read(wanted.attachments.clone())?;
@@ -49,7 +49,7 @@ pub(super) async fn create_session(
         caller.enter_wait()?;
     }
     let message_id = given.as_ref().map(|message| message.id.clone());
-    let request = request(wanted, given);
+    let request = request(&member, wanted, given);
     // Ready at once, unless nothing may be begun any more.
     caller.while_there(std::future::ready(())).await?;
     let before = now();
@@ -63,7 +63,7 @@ pub(super) async fn create_session(
         deed.doubt(session.summary.as_deref().unwrap_or("its state is not known"));
     }
     deed.message_id = message_id;
-    deed.notes.extend(removed.flatten());
+    deed.notes.extend(removed.flatten().into_iter().chain(capped));
     if let Some(message) = &first {
         let until = began + READY.max(wait);
         first_message(generation, caller, &mut deed, message, until).await;
@@ -187,12 +187,12 @@ fn possible(member: &Member, creation: Creation, wanted: &CreateSession) -> Resu
     }
 }
 
-fn request(wanted: CreateSession, message: Option<Message>) -> NewSession {
+fn request(member: &Member, wanted: CreateSession, message: Option<Message>) -> NewSession {
     NewSession {
         id: Uuid::new_v4().to_string(),
         name: wanted.name,
-        project: wanted.project,
-        directory: wanted.working_dir,
+        project: wanted.project.map(|path| member.absolute(path)),
+        directory: wanted.working_dir.map(|path| member.absolute(path)),
         agent: wanted.agent,
         message,
         resume: wanted.resume,

@@ -10,7 +10,7 @@ use super::lasting::Lasting;
 use super::receipt::{Kind, Receipt};
 use super::senders::Dropped;
 use super::settle::{Rest, settled};
-use super::{Answer, Caller, Generation, Member, ToolError, attachments, look};
+use super::{Answer, Caller, Generation, Member, ToolError, attachments, find, look};
 use crate::catalog::arguments::SendMessage;
 use crate::plugin::Failure;
 use crate::session::{Attachment, Error, Message, QueuedMessage};
@@ -29,14 +29,14 @@ pub(super) async fn send_message(
 ) -> Result<Answer, ToolError> {
     let Typed { text, removed } = words(&wanted.message)?;
     let message = message(text, attachments::read(wanted.attachments)?);
-    let wait = look::wait(wanted.wait_seconds)?;
+    let (wait, capped) = look::wait(wanted.wait_seconds);
     let end = Instant::now() + wait;
-    let (member, id) = generation.reach(caller).whole_id(&wanted.session_id).await?;
+    let (member, id) = find::named(generation.reach(caller), &wanted.session_id).await?;
     if !wait.is_zero() {
         caller.enter_wait()?;
     }
-    let mut deed = Deed::new(&member, id, Kind::Message, Receipt::Unconfirmed);
-    deed.notes.extend(removed);
+    let mut deed = Deed::new(&member, &id, Kind::Message, Receipt::Unconfirmed);
+    deed.notes.extend(removed.into_iter().chain(capped));
     deliver(&generation.lasting, caller, &mut deed, &message, end).await?;
     Ok(deed.report(caller, &generation.lasting.showing, end).await)
 }

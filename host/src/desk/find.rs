@@ -102,6 +102,47 @@ pub(super) async fn readable(reach: Reach<'_>, given: &str) -> Result<(Arc<Membe
     }
 }
 
+/// A session named for a message or an interrupt: by its whole id, or by an id or name that only one session has. While
+/// not all sessions are known, nobody can tell whether only one has it, and the other could get what was not for it.
+pub(super) async fn named(reach: Reach<'_>, given: &str) -> Result<(Arc<Member>, String), ToolError> {
+    if given.contains('/') {
+        let (member, id) = reach.whole_id(given).await?;
+        return Ok((member, id.to_owned()));
+    }
+    let (sessions, errors) = sessions_of(&reach.some(None)?, &[]).await;
+    let (backend, id) = pick(given, given, &sessions, &errors)?;
+    if !errors.is_empty() {
+        let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        return Err(ToolError::refused(format!(
+            "{}; so it is not known whether only one session has the name `{}`: use the whole id, such as {backend}/{id}",
+            errors.join("; "),
+            escaped(given, NAMED)
+        )));
+    }
+    Ok((reach.member(Some(&backend)).await?, id))
+}
+
+/// A session named for what cannot be undone: by its whole id. With less, the error has the ids that may be meant.
+pub(super) async fn whole<'a>(reach: Reach<'_>, given: &'a str) -> Result<(Arc<Member>, &'a str), ToolError> {
+    let refused = match reach.whole_id(given).await {
+        Err(refused) if !given.contains('/') && !given.trim().is_empty() => refused,
+        found => return found,
+    };
+    let (sessions, _) = sessions_of(&reach.some(None)?, &[]).await;
+    let may_be = sessions.iter().filter(|(_, session)| fits(session, given));
+    let ids: Vec<String> = may_be
+        .take(CANDIDATES)
+        .map(|(backend, session)| format!("{backend}/{}", session.id))
+        .collect();
+    match ids.is_empty() {
+        true => Err(refused),
+        false => Err(ToolError::refused(format!(
+            "{refused}: did you mean {}?",
+            ids.join(" or ")
+        ))),
+    }
+}
+
 /// The backend of a session and the id within it, where a name or a prefix that only one session has is enough.
 pub(super) async fn any_id(reach: Reach<'_>, given: &str) -> Result<(Arc<Member>, String), ToolError> {
     let (backends, wanted) = match given.split_once('/') {
@@ -123,7 +164,7 @@ fn pick(
     let tests: [&dyn Fn(&Session) -> bool; 3] = [
         &|session| session.id == wanted,
         &|session| session.name == wanted,
-        &|session| !wanted.is_empty() && (session.id.starts_with(wanted) || session.name.starts_with(wanted)),
+        &|session| fits(session, wanted),
     ];
     for test in tests {
         let found: Vec<_> = sessions.iter().filter(|(_, session)| test(session)).collect();
@@ -141,6 +182,11 @@ fn pick(
         }
     }
     Err(unknown(given, sessions, errors))
+}
+
+/// Whether `wanted` is the beginning of its id or name.
+fn fits(session: &Session, wanted: &str) -> bool {
+    !wanted.is_empty() && (session.id.starts_with(wanted) || session.name.starts_with(wanted))
 }
 
 fn ambiguous(given: &str, ids: impl Iterator<Item = String>) -> ToolError {

@@ -7,7 +7,7 @@ use super::settle::{self, Rest};
 use super::{Answer, Caller, Condition, Generation, Member, ToolError, find, members, transcript, words};
 use crate::catalog::answers::{Acted, Backend, Logs, NewOption, Project, Projects, Prompts, Sessions};
 use crate::catalog::arguments::{
-    CheckPrompts, GetLogs, GetSessionStatus, ListProjects, ListSessions, MAX_LINES, MAX_SESSIONS, MAX_WAIT,
+    CheckPrompts, GetLogs, GetSessionStatus, ListProjects, ListSessions, MAX_LINES, MAX_SESSIONS, MAX_WAIT, States,
 };
 use crate::plugin::{Interface, Listed};
 use crate::session::{self, Error, LogQuery};
@@ -21,10 +21,11 @@ pub(super) async fn list_sessions(
 ) -> Result<Answer, ToolError> {
     within("limit", wanted.limit, MAX_SESSIONS)?;
     let after = wanted.after.as_deref().map(pages::read).transpose()?;
-    let states = Vec::from_iter(wanted.state);
+    let is_asked = wanted.state.is_some();
+    let states = wanted.state.map_or_else(Vec::new, |States(states)| states);
     let (mut sessions, errors) =
         find::all_sessions(generation.reach(caller), wanted.backend.as_deref(), &states).await?;
-    if wanted.state.is_none() {
+    if !is_asked {
         let now = now();
         sessions.retain(|(_, session)| pages::is_recent(session, now));
     }
@@ -56,7 +57,7 @@ pub(super) async fn get_session_status(
     caller: &Caller,
     wanted: GetSessionStatus,
 ) -> Result<Answer, ToolError> {
-    let wait = wait(wanted.wait_seconds)?;
+    let (wait, capped) = wait(wanted.wait_seconds);
     let (member, mut session) = find::readable(generation.reach(caller), &wanted.session_id).await?;
     let mut note = None;
     if !wait.is_zero() {
@@ -75,6 +76,8 @@ pub(super) async fn get_session_status(
             }
         }
     }
+    let notes: Vec<String> = note.into_iter().chain(capped).collect();
+    let note = (!notes.is_empty()).then(|| notes.join(" "));
     let acted = Acted::seen(generation.show(caller, member.name(), session), note);
     Ok(Answer::of(acted.text(None), &acted))
 }
@@ -259,12 +262,11 @@ fn within(name: &str, number: u32, most: u32) -> Result<(), ToolError> {
     }
 }
 
-/// `wait_seconds` as a time.
-pub(super) fn wait(seconds: Option<u32>) -> Result<Duration, ToolError> {
-    match seconds.unwrap_or(0) {
-        seconds if seconds <= MAX_WAIT => Ok(Duration::from_secs(seconds.into())),
-        seconds => Err(ToolError::refused(format!(
-            "wait_seconds may be at most {MAX_WAIT}, not {seconds}; ask again with get_session_status to wait longer"
-        ))),
-    }
+/// `wait_seconds` as a time, at most [`MAX_WAIT`], and a note where that is less than was asked for.
+pub(super) fn wait(seconds: Option<u32>) -> (Duration, Option<String>) {
+    let asked = seconds.unwrap_or(0);
+    let note = (asked > MAX_WAIT).then(|| {
+        format!("It was waited for {MAX_WAIT} seconds at most, not {asked}; get_session_status with wait_seconds waits longer.")
+    });
+    (Duration::from_secs(asked.min(MAX_WAIT).into()), note)
 }

@@ -16,11 +16,21 @@ pub struct Member {
     pub watched: Arc<Watched>,
     /// Names of its agents that are installed, the preferred one first.
     pub agents: Vec<String>,
+    /// The home directory on its machine: what `~` means in a path.
+    pub home: Option<String>,
     /// Whether a trust question may be answered remotely.
     pub remote_trust: bool,
 }
 
 impl Member {
+    /// `path` with the home directory in the place of a `~` at its beginning.
+    pub(crate) fn absolute(&self, path: String) -> String {
+        match (path.strip_prefix('~'), &self.home) {
+            (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with('/') => format!("{home}{rest}"),
+            _ => path,
+        }
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.watched.backend.name
     }

@@ -146,13 +146,20 @@ fn unconcluded(outcome: Result<Answer, ToolError>, why: Unrecorded, in_data: boo
     Ok(answer)
 }
 
-/// What only the answer tells: how it went, what it cost, and which session was made.
+/// What only the answer tells: how it went, what it cost, and which session was made or meant.
 fn note(entry: &mut Entry, answer: &Answer) {
     entry.outcome = answer.outcome;
     let Some(structured) = &answer.structured else { return };
     entry.cost = structured["cost_usd"].as_f64();
-    if let (true, Some(made)) = (entry.session.is_empty(), structured["session"]["session_id"].as_str()) {
-        entry.session = made.to_owned();
+    if let (false, Some(id)) = (
+        entry.session.contains('/'),
+        structured["session"]["session_id"].as_str(),
+    ) {
+        // An own tool may answer any words here.
+        let backend = id.split_once('/').map_or("", |(backend, _)| backend);
+        if entry.backend.is_empty() || entry.backend == backend {
+            (entry.backend, entry.session) = (backend.to_owned(), id.to_owned());
+        }
     }
 }
 
@@ -191,6 +198,25 @@ mod tests {
         ] {
             assert_eq!(noted(Outcome::Done, other).cost, None);
         }
+    }
+
+    #[test]
+    fn a_session_that_was_named_by_less_is_recorded_by_its_id_and_never_as_one_of_another_backend() {
+        let about = |backend: &str, session: &str, answered: &str| {
+            let mut entry = Entry {
+                backend: backend.into(),
+                session: session.into(),
+                ..Entry::at_door(Event::Call, "local", "")
+            };
+            let answer = self::answered(None, Some(json!({"session": {"session_id": answered}})));
+            note(&mut entry, &answer);
+            (entry.backend, entry.session)
+        };
+        let one = |backend: &str, session: &str| (backend.to_owned(), session.to_owned());
+        assert_eq!(about("", "fix", "local/fix-1"), one("local", "local/fix-1"));
+        assert_eq!(about("local", "", "local/fix-1"), one("local", "local/fix-1"));
+        assert_eq!(about("local", "local/fix", "local/fix-1"), one("local", "local/fix"));
+        assert_eq!(about("local", "", "other/fix-1"), one("local", ""));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::deeds::{Deed, Effect, effect};
 use super::deliver::turn_of;
 use super::prompts::{self, Last, Response};
 use super::receipt::{Kind, Receipt};
-use super::{Answer, Caller, Generation, Member, ToolError, groups, look};
+use super::{Answer, Caller, Generation, Member, ToolError, find, groups, look};
 use crate::catalog::answers::Acted;
 use crate::catalog::arguments::RespondToPrompt;
 use crate::session::{self, Answered, Session, State};
@@ -18,13 +18,14 @@ pub(super) async fn respond_to_prompt(
     caller: &Caller,
     wanted: RespondToPrompt,
 ) -> Result<Answer, ToolError> {
-    let wait = look::wait(wanted.wait_seconds)?;
+    let (wait, capped) = look::wait(wanted.wait_seconds);
     let end = Instant::now() + wait;
-    let (member, id) = generation.reach(caller).whole_id(&wanted.session_id).await?;
+    let (member, id) = find::whole(generation.reach(caller), &wanted.session_id).await?;
     if !wait.is_zero() {
         caller.enter_wait()?;
     }
     let mut deed = Deed::new(&member, id, Kind::Answer, Receipt::Confirmed);
+    deed.notes.extend(capped);
     let response = Response {
         response: wanted.response.map(|text| as_typed(&text, &mut deed)),
         choices: wanted.choices.unwrap_or_default(),

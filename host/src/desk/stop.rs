@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::deeds::{Deed, Effect, effect};
 use super::deliver::turn_of;
 use super::receipt::{Kind, Receipt};
-use super::{Answer, Caller, Generation, ToolError};
+use super::{Answer, Caller, Generation, ToolError, find};
 use crate::catalog::answers::Ended;
 use crate::catalog::arguments::{InterruptSession, TerminateSession};
 use crate::plugin::Failure;
@@ -17,18 +17,19 @@ pub(super) async fn interrupt_session(
     caller: &Caller,
     wanted: InterruptSession,
 ) -> Result<Answer, ToolError> {
+    let (member, id) = find::named(generation.reach(caller), &wanted.session_id).await?;
+    let session_id = format!("{}/{id}", member.name());
     if let Some(message) = &wanted.message_id {
-        return cancel_message(generation, caller, &wanted.session_id, message).await;
+        return cancel_message(generation, caller, &session_id, message).await;
     }
-    let (member, id) = generation.reach(caller).whole_id(&wanted.session_id).await?;
-    let dropped = wanted.queued && generation.lasting.senders.drop_waiting(&wanted.session_id, None);
-    let mut deed = Deed::new(&member, id, Kind::Interrupt, Receipt::Confirmed);
+    let dropped = wanted.queued && generation.lasting.senders.drop_waiting(&session_id, None);
+    let mut deed = Deed::new(&member, &id, Kind::Interrupt, Receipt::Confirmed);
     if dropped {
         deed.notes.push("Messages that waited for it were dropped.".into());
     }
     let done = async {
-        let _turn = turn_of(&generation.lasting, caller, &wanted.session_id).await?;
-        match member.watched.backend.interrupt(id).await {
+        let _turn = turn_of(&generation.lasting, caller, &session_id).await?;
+        match member.watched.backend.interrupt(&id).await {
             // If the session itself is at rest, only the messages that wait can be dropped.
             Err(Failure {
                 error: Error::Refused(why),
@@ -86,7 +87,7 @@ pub(super) async fn terminate_session(
     caller: &Caller,
     wanted: TerminateSession,
 ) -> Result<Answer, ToolError> {
-    let (member, id) = generation.reach(caller).whole_id(&wanted.session_id).await?;
+    let (member, id) = find::whole(generation.reach(caller), &wanted.session_id).await?;
     let dropped = generation.lasting.senders.drop_waiting(&wanted.session_id, None);
     let done = async {
         let _turn = turn_of(&generation.lasting, caller, &wanted.session_id).await?;

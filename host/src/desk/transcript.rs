@@ -36,6 +36,19 @@ pub(super) async fn read(member: &Member, id: &str, wanted: &GetLogs) -> Result<
     })
 }
 
+/// The last turns of the session `id`.
+pub(super) async fn last(member: &Member, id: &str, limit: u32) -> Result<String, ToolError> {
+    let query = TurnQuery {
+        limit,
+        after: None,
+        before: None,
+    };
+    let page = member.watched.backend.read_turns(id, &query).await;
+    let page = page.map_err(|error| ToolError::of(member.name(), error))?;
+    let turns: Vec<String> = page.turns.iter().map(line).collect();
+    Ok(turns.join("\n\n"))
+}
+
 /// Whether the backend has transcripts.
 pub(super) fn is_kept(member: &Member) -> bool {
     member.watched.backend.has(Interface::Transcripts)

@@ -305,6 +305,7 @@ async fn projects_are_listed_and_hostile_ones_neither_run_nor_hang_nor_forge() {
         ("huge", None),
         ("linked", None),
         ("settings", None),
+        ("nothing", None),
     ];
     assert_eq!(shown, expected);
     assert_eq!(projects[0]["directory"], demo.place.name("projects/app"));
@@ -312,6 +313,81 @@ async fn projects_are_listed_and_hostile_ones_neither_run_nor_hang_nor_forge() {
     let errors = listed["errors"].as_array().unwrap();
     let is_left_out = |error: &Value| error["error"].as_str().unwrap().contains("is left out");
     assert!(!errors.is_empty() && errors.iter().all(is_left_out), "{errors:?}");
+}
+
+#[tokio::test]
+async fn what_means_one_thing_is_taken_in_other_words() {
+    // The home directory of a place holds nothing else.
+    let demo = Demo::with(|config, place| {
+        let projects = place.path("home/projects");
+        fs::create_dir_all(projects.join("app")).unwrap();
+        let local = config["backends"]["local"].as_table_mut().unwrap();
+        local.insert("directories".into(), vec![place.name("home/projects")].into());
+    })
+    .await;
+    let directory = demo.place.name("home/projects/app");
+    for arguments in [
+        json!({"project": "App", "name": null}),
+        json!({"project": "~/projects/app", "options": null}),
+        json!({"working_dir": "~/projects/app", "wait_seconds": "20"}),
+    ] {
+        let created = demo.call("create_session", arguments.clone()).await.done().structured;
+        assert_eq!(created["session"]["directory"], directory, "{arguments}");
+    }
+    for (state, count) in [("Idle", 3), ("running", 0)] {
+        let arguments = json!({"state": state, "limit": 50.0});
+        for id in ids(&demo, None).await {
+            demo.call("get_session_status", json!({"session_id": id, "wait_seconds": 20.0}))
+                .await
+                .done();
+        }
+        let listed = demo.call("list_sessions", arguments).await.done().structured;
+        assert_eq!(listed["sessions"].as_array().unwrap().len(), count, "{state}: {listed}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_and_an_interrupt_reach_the_only_session_with_a_name_and_the_record_has_its_id() {
+    let demo = Demo::start().await;
+    demo.project("app");
+    let created = demo
+        .call(
+            "create_session",
+            json!({"project": "app", "name": "fix", "wait_seconds": 20}),
+        )
+        .await
+        .done()
+        .structured;
+    let id = created["session"]["session_id"].as_str().unwrap();
+    let sent = demo
+        .call("send_message", json!({"session_id": "fix", "message": "work 600"}))
+        .await
+        .done()
+        .structured;
+    assert_eq!(
+        (&sent["receipt"], &sent["session"]["session_id"]),
+        (&json!("submitted"), &json!(id))
+    );
+    demo.call("interrupt_session", json!({"session_id": "fix"}))
+        .await
+        .done();
+    let recorded = demo.place.run(&["audit", "--json"]).await;
+    let calls: Vec<Value> = recorded
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|entry: &Value| {
+            ["send_message", "interrupt_session"].contains(&entry["tool"].as_str().unwrap_or_default())
+        })
+        .collect();
+    assert_eq!(calls.len(), 2, "{calls:?}");
+    for call in calls {
+        assert_eq!(
+            (&call["session"], &call["backend"]),
+            (&json!(id), &json!("local")),
+            "{call}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -387,10 +463,15 @@ async fn search_and_fetch_answer_in_exactly_the_shapes_that_are_asked_for() {
     let id = demo.create("app").await;
     demo.create("other").await;
     demo.send(&id, "say something to be found").await.done();
-    let found = demo.call("search", json!({"query": "demo APP idle"})).await.done();
+    let found = demo
+        .call(
+            "search",
+            json!({"query": "which one had something to be FOUND, in app?"}),
+        )
+        .await
+        .done();
     assert_eq!(serde_json::from_str::<Value>(&found.text).unwrap(), found.structured);
     let results = found.structured["results"].as_array().unwrap();
-    assert_eq!(results.len(), 1);
     assert_eq!(keys(&found.structured), ["results"]);
     assert_eq!(keys(&results[0]), ["id", "title", "url"]);
     assert_eq!(results[0]["id"], *id);
@@ -412,7 +493,7 @@ fn keys(object: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_name_will_do_for_reading_and_a_whole_id_is_needed_for_acting() {
+async fn a_name_will_do_for_reading_and_a_whole_id_is_needed_for_what_cannot_be_undone() {
     let demo = Demo::start().await;
     let id = demo.create("alpha").await;
     demo.create("beta").await;
@@ -425,8 +506,6 @@ async fn a_name_will_do_for_reading_and_a_whole_id_is_needed_for_acting() {
         assert_eq!(status.structured["session"]["session_id"], *id);
         demo.call("get_logs", json!({"session_id": name})).await.done();
         for (tool, arguments) in [
-            ("send_message", json!({"session_id": name, "message": "x"})),
-            ("interrupt_session", json!({"session_id": name})),
             ("terminate_session", json!({"session_id": name})),
             ("respond_to_prompt", json!({"session_id": name, "response": "1"})),
         ] {

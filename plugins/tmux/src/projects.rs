@@ -1,6 +1,8 @@
 //! The projects in the granted directories, and where a new session starts.
 
-use berth_plugin::files::{self, Slice};
+use std::collections::BTreeSet;
+
+use berth_plugin::files::{self, Kind, Slice};
 use berth_plugin::{Error, NewSession, Project, ProjectPage, Result};
 
 /// What makes a directory a project.
@@ -8,22 +10,40 @@ const SIGNS: [&str; 2] = [".git", ".claude"];
 /// How much of `.git/HEAD` is read, in bytes.
 const HEAD_MAX: u32 = 1024;
 
-/// Lists the directories of projects directly below the granted ones. One that cannot be read does not hide the others.
+/// Lists the directories directly below the granted ones, those with a sign of a project first. A granted directory that
+/// cannot be read does not hide the others.
 pub(crate) fn list() -> ProjectPage {
-    let mut page = ProjectPage::of(Vec::new());
+    let mut all = Found::default();
     for root in files::roots() {
         match below(&root) {
-            Ok(found) => {
-                page.projects.extend(found.projects);
-                page.problems.extend(found.problems);
-            }
-            Err(error) => page.problems.push((unknown(&root), error)),
+            Ok(found) => all.extend(found),
+            Err(error) => all.problems.push((unknown(&root), error)),
         }
     }
-    add_branches(&mut page.projects);
-    page.projects
-        .sort_by(|a, b| (&a.name, &a.directory).cmp(&(&b.name, &b.directory)));
+    add_branches(&mut all.signed);
+    for projects in [&mut all.signed, &mut all.others] {
+        projects.sort_by(|a, b| (&a.name, &a.directory).cmp(&(&b.name, &b.directory)));
+    }
+    let mut page = ProjectPage::of(all.signed.into_iter().chain(all.others).collect::<Vec<_>>());
+    page.problems = all.problems;
     page
+}
+
+/// What is in granted directories.
+#[derive(Default)]
+struct Found {
+    /// Directories with a sign of a project.
+    signed: Vec<Project>,
+    others: Vec<Project>,
+    problems: Vec<(String, Error)>,
+}
+
+impl Found {
+    fn extend(&mut self, other: Self) {
+        self.signed.extend(other.signed);
+        self.others.extend(other.others);
+        self.problems.extend(other.problems);
+    }
 }
 
 /// The words before the reason why a granted directory could not be looked at.
@@ -31,17 +51,31 @@ fn unknown(root: &str) -> String {
     format!("the projects in {root} are not known")
 }
 
-/// The projects in `root`, and those that are left out.
-fn below(root: &str) -> Result<ProjectPage> {
-    let entries = files::entries_having(root, SIGNS)?;
-    let (plain, odd): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| is_plain(&entry.name));
-    let projects = plain.into_iter().map(|entry| {
+/// The directories in `root`, except hidden ones that are not projects.
+fn below(root: &str) -> Result<Found> {
+    let signed: BTreeSet<String> = files::entries_having(root, SIGNS)?
+        .into_iter()
+        .map(|entry| entry.name)
+        .collect();
+    let mut found = Found::default();
+    for entry in files::entries(root)? {
+        let is_signed = signed.contains(&entry.name);
+        if entry.kind != Kind::Directory || (entry.name.starts_with('.') && !is_signed) {
+            continue;
+        }
+        if !is_plain(&entry.name) {
+            found.problems.push(left_out(root, &entry.name));
+            continue;
+        }
         let directory = join(root, &entry.name);
-        Project::new(entry.name, directory)
-    });
-    let mut page = ProjectPage::of(projects.collect::<Vec<_>>());
-    page.problems = odd.iter().map(|entry| left_out(root, &entry.name)).collect();
-    Ok(page)
+        let among = if is_signed {
+            &mut found.signed
+        } else {
+            &mut found.others
+        };
+        among.push(Project::new(entry.name, directory));
+    }
+    Ok(found)
 }
 
 /// What is told of a project whose name could be taken for something else.
@@ -79,6 +113,9 @@ fn below_a_root(path: &str) -> Result<String> {
             return Ok(directory);
         }
     }
+    if let Some(directory) = in_other_case(&roots, path)? {
+        return Ok(directory);
+    }
     Err(Error::Invalid(format!(
         "there is no directory {path:?} in the granted ones ({}): list_projects shows what there is",
         roots.join(", ")
@@ -98,6 +135,26 @@ fn at(root: &str, path: &str) -> Result<Option<String>> {
         Ok(_) => Ok(Some(directory)),
         Err(Error::NotFound(_)) => files::entries(root).map(|_| None).map_err(unknown),
         Err(error) => Err(unknown(error)),
+    }
+}
+
+/// The only directory in `roots` whose name is `name` but for capital and small letters.
+fn in_other_case(roots: &[String], name: &str) -> Result<Option<String>> {
+    let wanted = name.to_lowercase();
+    let mut found = Vec::new();
+    for root in roots {
+        let same = files::entries(root)?
+            .into_iter()
+            .filter(|entry| entry.kind == Kind::Directory && entry.name.to_lowercase() == wanted);
+        found.extend(same.map(|entry| join(root, &entry.name)));
+    }
+    match found.as_slice() {
+        [] => Ok(None),
+        [only] => Ok(Some(only.clone())),
+        several => Err(Error::Invalid(format!(
+            "{name:?} may be {}: write it as it is",
+            several.join(" or ")
+        ))),
     }
 }
 
@@ -151,18 +208,20 @@ mod tests {
     use crate::fake;
 
     #[test]
-    fn projects_are_listed_by_name_with_their_branches() {
+    fn all_folders_are_listed_and_checkouts_come_first_with_their_branches() {
         let host = Host::new();
         host.file("web/.git/HEAD", "ref: refs/heads/main\n");
         host.file("app/.claude/settings.json", "{}");
         host.file("notes/todo", "");
+        host.file(".cache/x", "");
+        host.file("a-file", "");
         let page = list();
         let found: Vec<_> = page
             .projects
             .iter()
             .map(|project| (project.name.as_str(), project.branch.as_deref()))
             .collect();
-        assert_eq!(found, [("app", None), ("web", Some("main"))]);
+        assert_eq!(found, [("app", None), ("web", Some("main")), ("notes", None)]);
         assert_eq!(
             page.projects[0].directory,
             host.directory().join("app").display().to_string()
@@ -194,10 +253,23 @@ mod tests {
         };
         assert_eq!(start(None, None), Ok(root.clone()));
         assert_eq!(start(Some("app"), None), Ok(format!("{root}/app")));
+        assert_eq!(start(Some("App"), None), Ok(format!("{root}/app")));
         assert_eq!(start(None, Some("/anywhere")), Ok("/anywhere".to_owned()));
         for (project, directory) in [(Some("none"), None), (Some("app"), Some("/x")), (Some(".."), None)] {
             assert!(matches!(start(project, directory), Err(Error::Invalid(_))));
         }
+    }
+
+    #[test]
+    fn a_name_in_another_case_is_taken_only_where_it_is_the_only_one() {
+        let host = Host::new();
+        host.file("App/x", "");
+        host.file("aPP/x", "");
+        let Err(Error::Invalid(why)) = below_a_root("app") else {
+            panic!("it is not refused")
+        };
+        assert!(why.contains("/App") && why.contains("/aPP"), "{why}");
+        assert!(below_a_root("App").is_ok_and(|found| found.ends_with("/App")));
     }
 
     #[test]
