@@ -12,6 +12,7 @@ use crate::config::{
     self, Agent, Audit, Change, Config, ConfigError, Installation, Layers, OAuth, PluginSource, Server, Tools,
 };
 use crate::machine::OwnPlace;
+use crate::principal::Meaning;
 
 /// Everything that berth runs with.
 #[derive(Debug, Clone)]
@@ -103,6 +104,12 @@ impl Setup {
             plugins: &plugins,
         };
         Self::load(from.path.as_deref(), &installation)
+    }
+
+    /// What the name of each backend means, as an approval binds it: the plugin, and the machine.
+    pub fn meanings(&self) -> BTreeMap<String, Meaning> {
+        let meaning = |(name, backend): (&String, &Granted)| (name.clone(), backend.meaning());
+        self.backends.iter().map(meaning).collect()
     }
 
     /// The same with only those backends whose names `before` does not have.
