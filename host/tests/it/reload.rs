@@ -538,6 +538,37 @@ async fn what_needs_a_restart_is_named_until_then_and_rates_count_at_once() {
 }
 
 #[tokio::test]
+async fn the_data_directory_that_is_in_use_stays_what_no_backend_is_granted() {
+    let place = Place::new(ONE);
+    let berth = Berth::serve(&place).await;
+    place.configure(&format!("{ONE}directories = [\"data\"]\n"), "");
+    let text = place
+        .read("config.toml")
+        .replace("data = \"data\"", "data = \"elsewhere\"");
+    place.write("config.toml", text, 0o600);
+    // The command would look for a berth elsewhere.
+    berth.signal(Signal::HUP);
+    let log = logged(&place, "not reloaded, and everything stays as it was: ", 0).await;
+    assert!(
+        log.contains("backends.one.directories") && log.contains(&place.name("data")),
+        "{log}"
+    );
+    let complaint = place.complaint(&["reload"]).await;
+    assert!(
+        complaint.contains("If you changed `data` in [server], that counts after a restart"),
+        "{complaint}"
+    );
+    place.configure(ONE, "");
+    let text = place
+        .read("config.toml")
+        .replace("data = \"data\"", "data = \"elsewhere\"");
+    place.write("config.toml", text, 0o600);
+    berth.signal(Signal::HUP);
+    logged(&place, "reload: server.data: changed, and counts after a restart", 0).await;
+    berth.call("noop", json!({})).await.done();
+}
+
+#[tokio::test]
 async fn where_no_berth_runs_the_command_says_so() {
     let place = Place::new(ONE);
     let complaint = place.complaint(&["reload"]).await;

@@ -252,7 +252,7 @@ fn open_calls(connection: &Connection) -> rusqlite::Result<Vec<(i64, Entry)>> {
             backend: row.get(4)?,
             session: row.get(5)?,
             outcome: Outcome::CutOff,
-            // A damaged one is no reason to record nothing.
+            // If it is damaged, the call was cut off all the same.
             grants: row.get(6).unwrap_or_default(),
             ..Entry::at_door(Event::Call, "", "")
         };
