@@ -71,7 +71,9 @@ impl Claim {
     pub fn take(setup: &Setup, purpose: &str) -> Result<Self, store::Error> {
         let data = DataDirectory::open(&setup.server.data, &setup.server.cache)?;
         let lock = data.lock(purpose)?;
-        let audit = data.audit_of_owner(setup.audit.sync, &lock)?;
+        let audit = data
+            .audit_of_owner(setup.audit.sync, &lock)?
+            .with_grants(setup.grants());
         // A process that starts in a session cannot accept anything for its operator.
         if setup.is_first_start && Peer::of_this_process() == Peer::Operator {
             assemble::accept_shipped(&data)?;
@@ -95,6 +97,8 @@ impl Owner {
         assemble::write_confs(setup, &data)?;
         assemble::follow_former_sockets(setup, &data).await?;
         assemble::take_over_state(setup, &data).await?;
+        let (access, meanings) = (data.access()?, setup.meanings());
+        tokio::task::spawn_blocking(move || access.bind(&meanings)).await??;
         let desk = Arc::new(assemble::desk(setup, base_url, shutdown)?);
         let starter = Starter::new(setup, &data)?;
         let tasks = TaskTracker::new();

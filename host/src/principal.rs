@@ -1,6 +1,6 @@
 //! For whom a request speaks, and what that principal may do.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
@@ -70,30 +70,41 @@ impl StepUp {
     }
 }
 
+/// What the name of a backend means: its plugin, and the machine. It is compared, and people may read it.
+pub type Meaning = String;
+
 /// The backends that a caller may know of.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Backends {
     /// Every one, those that are added later too.
     All,
-    /// Only these, by name.
-    Only(BTreeSet<String>),
+    /// Only these, by name, and each only while it means what it meant when that was approved.
+    Only(BTreeMap<String, Meaning>),
 }
 
 impl fmt::Display for Backends {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::All => formatter.write_str("all"),
-            Self::Only(names) => formatter.write_str(&names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")),
+            Self::Only(names) => formatter.write_str(&names.keys().map(String::as_str).collect::<Vec<_>>().join(", ")),
         }
     }
 }
 
 impl Backends {
-    /// Whether `backend` is one of them.
-    pub fn holds(&self, backend: &str) -> bool {
+    /// Whether `backend`, which means `meaning` now, is one of them.
+    pub fn holds(&self, backend: &str, meaning: &str) -> bool {
         match self {
             Self::All => true,
-            Self::Only(names) => names.contains(backend),
+            Self::Only(approved) => approved.get(backend).is_some_and(|approved| approved == meaning),
+        }
+    }
+
+    /// Whether one of this name is one of them, if it means the same.
+    pub fn name(&self, backend: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(approved) => approved.contains_key(backend),
         }
     }
 }
@@ -201,8 +212,9 @@ mod tests {
 
     #[test]
     fn some_backends_hold_only_themselves() {
-        let some = Backends::Only(["here".to_owned()].into());
-        assert!(some.holds("here") && !some.holds("there"));
-        assert!(Backends::All.holds("there"));
+        let some = Backends::Only([("here".to_owned(), "one plugin".to_owned())].into());
+        assert!(some.holds("here", "one plugin") && !some.holds("there", "one plugin"));
+        assert!(!some.holds("here", "another plugin") && some.name("here"));
+        assert!(Backends::All.holds("there", "another plugin"));
     }
 }

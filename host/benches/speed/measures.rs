@@ -166,6 +166,7 @@ fn entry((digest, text): ([u8; 32], String)) -> Entry {
         duration: Some(Duration::from_micros(30)),
         cost: None,
         text,
+        grants: None,
     }
 }
 

@@ -8,7 +8,8 @@ use super::env_file::EnvFile;
 use super::programs::{self, SearchPath};
 use super::{directories, plugin_file};
 use crate::capability::process::grant::Grant;
-use crate::config::{At, Backend, ConfigError};
+use crate::config::{At, Backend, ConfigError, PluginSource};
+use crate::principal::Meaning;
 
 /// A backend: what is written about it, and what was found of that.
 #[derive(Debug, Clone)]
@@ -35,6 +36,18 @@ impl Granted {
             programs: programs::grants(&written.programs, &at.key("programs"), search)?,
             written,
         })
+    }
+
+    /// What its name means. A file of which the operator wrote the digest is known by that, whatever it is called.
+    pub fn meaning(&self) -> Meaning {
+        let plugin = match &self.written.plugin {
+            PluginSource::Bundled(name) => format!("bundled plugin {name}"),
+            PluginSource::File {
+                sha256: Some(digest), ..
+            } => format!("plugin with the SHA-256 {}", hex::encode(digest)),
+            PluginSource::File { path, sha256: None } => format!("plugin {}", path.display()),
+        };
+        format!("{plugin}, on this machine")
     }
 
     /// What its programs get: the host's own variables that the operator granted, and those of the `env_file`.

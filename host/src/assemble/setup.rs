@@ -12,6 +12,7 @@ use crate::config::{
     self, Agent, Audit, Change, Config, ConfigError, Installation, Layers, OAuth, PluginSource, Server, Tools,
 };
 use crate::machine::OwnPlace;
+use crate::principal::Meaning;
 
 /// Everything that berth runs with.
 #[derive(Debug, Clone)]
@@ -67,6 +68,15 @@ impl Setup {
     /// lies in a directory which a backend may write, is refused too. Everything is refused if it cannot be known what
     /// was accepted.
     pub fn load(path: Option<&Path>, installation: &Installation<'_>) -> Result<Self, ConfigError> {
+        Self::load_beside(None, path, installation)
+    }
+
+    /// The same; of `running`, the listener and berth's own places stay as they are.
+    fn load_beside(
+        running: Option<&Server>,
+        path: Option<&Path>,
+        installation: &Installation<'_>,
+    ) -> Result<Self, ConfigError> {
         let texts = Texts::find(path, *installation)?;
         if let Some(damage) = texts.damage() {
             return Err(ConfigError::whole(
@@ -85,11 +95,12 @@ impl Setup {
                 berth: installation.berth.to_owned(),
                 plugins: installation.plugins.iter().map(|name| (*name).to_owned()).collect(),
             }),
-            ..Self::find(config, &SearchPath::of_process())?
+            ..Self::find_beside(running, config, &SearchPath::of_process())?
         })
     }
 
-    /// Reads it again from where this one was read.
+    /// Reads it again from where this one was read. What is fixed when berth starts stays as it is here: of `server`, only
+    /// the rates are new.
     ///
     /// # Errors
     /// As [`Self::load`].
@@ -102,7 +113,13 @@ impl Setup {
             berth: &from.berth,
             plugins: &plugins,
         };
-        Self::load(from.path.as_deref(), &installation)
+        Self::load_beside(Some(&self.server), from.path.as_deref(), &installation)
+    }
+
+    /// What the name of each backend means, as an approval binds it: the plugin, and the machine.
+    pub fn meanings(&self) -> BTreeMap<String, Meaning> {
+        let meaning = |(name, backend): (&String, &Granted)| (name.clone(), backend.meaning());
+        self.backends.iter().map(meaning).collect()
     }
 
     /// The same with only those backends whose names `before` does not have.
@@ -161,6 +178,10 @@ impl Setup {
 
     /// Finds what `config` names.
     pub(super) fn find(config: Config, search: &SearchPath) -> Result<Self, ConfigError> {
+        Self::find_beside(None, config, search)
+    }
+
+    fn find_beside(running: Option<&Server>, config: Config, search: &SearchPath) -> Result<Self, ConfigError> {
         let top = config.top;
         let mut backends = BTreeMap::new();
         for (name, written) in config.backends {
@@ -175,7 +196,13 @@ impl Setup {
             file: config.file,
             waiting: Vec::new(),
             is_first_start: false,
-            server: config.server,
+            server: match running {
+                Some(running) => Server {
+                    rates: config.server.rates,
+                    ..running.clone()
+                },
+                None => config.server,
+            },
             oauth: config.oauth,
             audit: config.audit,
             tools: config.tools,

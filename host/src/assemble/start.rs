@@ -128,7 +128,7 @@ pub fn aside(setup: &Setup, desk: &Desk) -> anyhow::Result<Arc<Generation>> {
 
 /// What calls mean while none of the backends of `setup` is up.
 fn catalog(setup: &Setup) -> anyhow::Result<Catalog> {
-    let backends = Backends::new(setup.backends.keys().cloned(), setup.default_backend.clone());
+    let backends = Backends::new(setup.meanings(), setup.default_backend.clone());
     Catalog::new(backends, setup.tools.clone()).with_context(|| from(setup))
 }
 

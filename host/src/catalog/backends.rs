@@ -1,9 +1,9 @@
 //! The backends as the merge knows them, and which of them a caller may know of.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::Mistake;
-use crate::principal::Principal;
+use crate::principal::{Meaning, Principal};
 use crate::{session, text};
 
 /// What one backend that is up brings to the merge.
@@ -25,13 +25,13 @@ pub struct Offer {
 /// `Backends::of` alone, so that nothing about the others can slip into an answer.
 #[derive(Debug)]
 pub struct Backends {
-    names: BTreeSet<String>,
+    names: BTreeMap<String, Meaning>,
     default: String,
 }
 
 impl Backends {
-    /// `default` is meant where a call names none.
-    pub fn new(names: impl IntoIterator<Item = String>, default: String) -> Self {
+    /// Those of these names, with what each means. `default` is meant where a call names none.
+    pub fn new(names: impl IntoIterator<Item = (String, Meaning)>, default: String) -> Self {
         Self {
             names: names.into_iter().collect(),
             default,
@@ -40,12 +40,17 @@ impl Backends {
 
     /// All names, in order.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.names.iter().map(String::as_str)
+        self.names.keys().map(String::as_str)
     }
 
     /// Whether there is one called `name`.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.names.contains(name)
+        self.names.contains_key(name)
+    }
+
+    /// What `name` means; nothing where there is none of that name.
+    pub(crate) fn meaning(&self, name: &str) -> Option<&str> {
+        self.names.get(name).map(String::as_str)
     }
 
     /// Those that `principal` may know of.
@@ -67,8 +72,7 @@ pub(crate) struct View<'a> {
 impl<'a> View<'a> {
     /// All of them, in order.
     pub(crate) fn all(self) -> impl Iterator<Item = &'a str> {
-        let known = self.principal.backends();
-        self.backends.names().filter(|name| known.holds(name))
+        self.backends.names().filter(move |name| !self.hides(name))
     }
 
     /// Whether there is one called `name`.
@@ -78,7 +82,11 @@ impl<'a> View<'a> {
 
     /// Whether one called `name` would not exist for the caller, whatever there is.
     pub(crate) fn hides(self, name: &str) -> bool {
-        !self.principal.backends().holds(name)
+        let known = self.principal.backends();
+        match self.backends.meaning(name) {
+            Some(meaning) => !known.holds(name, meaning),
+            None => !known.name(name),
+        }
     }
 
     /// All of them, and there are some.
@@ -94,8 +102,8 @@ impl<'a> View<'a> {
     pub(crate) fn backend(self, name: Option<&str>) -> Result<&'a str, Mistake> {
         let wanted = name.or_else(|| self.default());
         let found = wanted.filter(|wanted| self.holds(wanted));
-        match found.and_then(|wanted| self.backends.names.get(wanted)) {
-            Some(name) => Ok(name),
+        match found.and_then(|wanted| self.backends.names.get_key_value(wanted)) {
+            Some((name, _)) => Ok(name),
             None => Err(self.no_backend(name)),
         }
     }

@@ -8,6 +8,9 @@ use super::*;
 use crate::principal::Backends as Known;
 use crate::session;
 
+/// What each backend means here.
+const MEANING: &str = "a plugin";
+
 fn tool(name: &str) -> session::Tool {
     session::Tool {
         name: name.into(),
@@ -40,13 +43,14 @@ fn merged(offers: Vec<Offer>) -> Catalog {
 fn merge(offers: Vec<Offer>, missing: &[&str], settings: &ToolSettings) -> Result<Catalog, CollisionError> {
     let up = offers.iter().map(|offer| offer.backend.clone());
     let names = up.chain(missing.iter().map(ToString::to_string));
+    let names = names.map(|name| (name, MEANING.to_owned()));
     let none = Catalog::new(Backends::new(names, "one".into()), settings.clone())?;
     offers.into_iter().try_fold(none, |catalog, offer| catalog.with(offer))
 }
 
 fn knows(backends: &[&str]) -> Principal {
-    let named = backends.iter().map(ToString::to_string).collect();
-    Principal::new("someone", Scope::Control, Known::Only(named))
+    let named = backends.iter().map(|name| (name.to_string(), MEANING.to_owned()));
+    Principal::new("someone", Scope::Control, Known::Only(named.collect()))
 }
 
 fn arguments(given: Value) -> Map<String, Value> {

@@ -22,7 +22,12 @@ pub(crate) fn open(setup: &Setup) -> anyhow::Result<AccessRecords> {
 /// command still reports what was done, with a note.
 pub(crate) fn record(setup: &Setup, event: Event, detail: &str) {
     let entry = Entry::at_door(event, Principal::local().id(), detail);
-    if let Err(error) = append(setup, entry) {
+    note_unrecorded(append(setup, entry));
+}
+
+/// Says that what was done could not be recorded, where that is so.
+pub(crate) fn note_unrecorded(recorded: Result<Head, store::Error>) {
+    if let Err(error) = recorded {
         let error = anyhow::Error::from(error);
         print::note(&format!(
             "This was done, but could not be recorded: {}",
@@ -33,7 +38,8 @@ pub(crate) fn record(setup: &Setup, event: Event, detail: &str) {
 
 fn append(setup: &Setup, entry: Entry) -> Result<Head, store::Error> {
     let data = DataDirectory::open(&setup.server.data, &setup.server.cache)?;
-    data.audit(setup.audit.sync)?.append(&[entry])
+    let audit = data.audit(setup.audit.sync)?;
+    audit.with_grants(setup.grants()).append(&[entry])
 }
 
 /// Waits until a server that runs has seen what was revoked, so that the command's message is true when it is read.

@@ -86,7 +86,7 @@ struct Show {
 
 pub(crate) async fn run(setup: &Setup, options: Options, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
     let data = DataDirectory::open(&setup.server.data, &setup.server.cache)?;
-    let audit = data.audit(setup.audit.sync)?;
+    let audit = data.audit(setup.audit.sync)?.with_grants(setup.grants());
     match options.command {
         Some(Command::Verify { expect }) => {
             let head = audit.verify(expect)?;

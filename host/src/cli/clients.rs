@@ -94,7 +94,9 @@ impl Listed {
         self.scope = self.scope.max(Some(family.scope));
         self.backends = Some(match (self.backends.take(), &family.backends) {
             (None, backends) => backends.clone(),
-            (Some(Backends::Only(names)), Backends::Only(more)) => Backends::Only(names.union(more).cloned().collect()),
+            (Some(Backends::Only(names)), Backends::Only(more)) => {
+                Backends::Only(names.into_iter().chain(more.clone()).collect())
+            }
             _ => Backends::All,
         });
     }

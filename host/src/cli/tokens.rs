@@ -113,7 +113,7 @@ fn object(family: &Family) -> Value {
         "scope": family.scope.name(),
         "backends": match &family.backends {
             Backends::All => json!("all"),
-            Backends::Only(names) => json!(names),
+            Backends::Only(names) => json!(names.keys().collect::<Vec<_>>()),
         },
         "resource": family.resource,
         "created": access::moment(Some(family.created)),
@@ -157,7 +157,9 @@ fn backends(setup: &Setup, named: &[String]) -> anyhow::Result<Backends> {
             known.join(", ")
         );
     }
-    Ok(Backends::Only(named.iter().cloned().collect()))
+    let mut meanings = setup.meanings();
+    meanings.retain(|name, _| named.contains(name));
+    Ok(Backends::Only(meanings))
 }
 
 fn revoke(setup: &Setup, access: &AccessRecords, id: i64) -> anyhow::Result<()> {

@@ -13,13 +13,11 @@ use super::seats::Condition;
 use super::{Caller, Member, showing};
 use crate::catalog::{Backends, Catalog, CollisionError, Offer, answers};
 use crate::session;
+use crate::store::audit::Grants;
 use crate::watch::{Span, now};
 
 /// How long a generation counts as starting: backends whose plugins are compiled already take less to come up.
 const START: Duration = Duration::from_millis(500);
-
-/// The digest of what is granted in a generation.
-pub type Grants = [u8; 32];
 
 /// The backends of one configuration, how each of them is, and what calls mean with them.
 pub struct Generation {
@@ -89,6 +87,11 @@ impl Generation {
             _ => None,
         };
         self.conditions().filter_map(up).collect()
+    }
+
+    /// What the name of a backend means; nothing where there is none of that name.
+    pub fn meaning(&self, name: &str) -> Option<&str> {
+        self.backends.meaning(name)
     }
 
     /// The digest of what is granted.

@@ -41,7 +41,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::answer::{Answer, ToolError};
 pub use self::caller::Caller;
-pub use self::generation::{Generation, Grants};
+pub use self::generation::Generation;
 pub use self::member::Member;
 pub use self::seats::Condition;
 
@@ -50,6 +50,7 @@ pub(crate) use self::caller::Left;
 use self::lasting::Lasting;
 use self::showing::Showing;
 use crate::catalog::{Catalog, Request};
+use crate::store::audit::Grants;
 use crate::watch::Span;
 
 /// Where calls are done: with the present generation, and with what outlives it.

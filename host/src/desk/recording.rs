@@ -42,7 +42,10 @@ impl Desk {
         // The call begins and ends with this one, whatever is loaded meanwhile.
         let generation = self.present();
         let catalog = generation.catalog_for(caller, name, &given).await;
-        let mut entry = entry(&catalog, caller, recorder, name, &given);
+        let mut entry = Entry {
+            grants: Some(generation.grants()),
+            ..entry(&catalog, caller, recorder, name, &given)
+        };
         let begun = match catalog.acts(&caller.principal, name) {
             true => recorder.intend(&entry).await.map(Some),
             false => recorder.ready().await.map(|()| None),
@@ -100,6 +103,7 @@ fn entry(catalog: &Catalog, caller: &Caller, recorder: &Recorder, name: &str, gi
         duration: None,
         cost: None,
         text,
+        grants: None,
     }
 }
 

@@ -45,7 +45,7 @@ use bearer::BearerCheck;
 use bounds::Bounds;
 pub use door::Door;
 pub use host_origin::{Base, Names};
-pub use oauth::OAuth;
+pub use oauth::{OAuth, Offered};
 use peer::Connection;
 use refusal::{refuse, too_often};
 use serve::Acceptor;

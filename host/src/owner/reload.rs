@@ -135,6 +135,7 @@ impl Reloads {
         assemble::write_confs(&next, &self.data).map_err(|why| vec![format!("{why:#}")])?;
         let told = told(last, &next, &present, &aside);
         self.admission.set_rates(&next.server.rates);
+        self.recorder.set_grants(next.grants());
         let former = self.desk.follow(aside);
         last.former.push(Arc::downgrade(&former));
         last.setup = next;
@@ -226,6 +227,7 @@ fn told(last: &Last, next: &Setup, present: &Generation, aside: &Generation) -> 
         let both = before.get(name).zip(now.get(name));
         both.is_some_and(|(before, now)| before.digest != now.digest)
     };
+    let (meant, means) = (last.setup.meanings(), next.meanings());
     let mut lines = Vec::new();
     for (name, condition) in aside.conditions() {
         let key = format!("backends.{name}");
@@ -241,7 +243,13 @@ fn told(last: &Last, next: &Setup, present: &Generation, aside: &Generation) -> 
             Condition::ComingUp => "; it is coming up".to_owned(),
             Condition::Down { why, .. } => format!("; it is down, and is tried again: {why}"),
         };
-        lines.push(format!("backend `{name}`: {what}{how}"));
+        let approved = match meant.get(name).is_some_and(|meant| means.get(name) != Some(meant)) {
+            true => {
+                "; its name means another plugin, so what was approved for it counts only when it is approved again"
+            }
+            false => "",
+        };
+        lines.push(format!("backend `{name}`: {what}{approved}{how}"));
     }
     let gone = last
         .setup

@@ -35,6 +35,7 @@ pub(super) const ACCESS: Layout = Layout {
         include_str!("schema/2-audit.sql"),
         include_str!("schema/3-places.sql"),
         include_str!("schema/4-record-apart.sql"),
+        include_str!("schema/5-meanings.sql"),
     ],
     shrinks: false,
     moved: Some("audit"),
@@ -43,7 +44,10 @@ pub(super) const ACCESS: Layout = Layout {
 
 /// The record of what was done: `audit.db`.
 pub(super) const RECORD: Layout = Layout {
-    steps: &[include_str!("schema/record/1-record.sql")],
+    steps: &[
+        include_str!("schema/record/1-record.sql"),
+        include_str!("schema/record/2-grants.sql"),
+    ],
     shrinks: true,
     moved: None,
     afterwards: "the next start begins a new record",
@@ -61,7 +65,7 @@ pub(super) const KEPT: Layout = Layout {
 /// process; with `sync` also a power cut.
 pub(super) fn open(path: &Path, layout: &Layout, sync: bool) -> Result<Connection, Error> {
     let mut connection = connect(path, layout, sync)?;
-    upgrade(&mut connection, path, layout, |_| Ok(()))?;
+    upgrade(&mut connection, path, layout, |_, _| Ok(()), |_, _, ()| Ok(()))?;
     Ok(connection)
 }
 
@@ -93,12 +97,14 @@ pub(super) fn connect(path: &Path, layout: &Layout, sync: bool) -> Result<Connec
     connected.map_err(Error::database(path))
 }
 
-/// Takes the steps that are missing, all or none. If there was no schema before, `fill` runs in the same transaction.
-pub(super) fn upgrade(
+/// Takes the steps that are missing, all or none. In the same transaction `before` runs before them and `after`, which gets
+/// what it answered, after them; both get the version before.
+pub(super) fn upgrade<T>(
     connection: &mut Connection,
     path: &Path,
     layout: &Layout,
-    fill: impl FnOnce(&Transaction<'_>) -> Result<(), Error>,
+    before: impl FnOnce(&Transaction<'_>, i64) -> Result<T, Error>,
+    after: impl FnOnce(&Transaction<'_>, i64, T) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let wanted = layout.version();
     let mut present = version(connection).map_err(Error::database(path))?;
@@ -108,9 +114,10 @@ pub(super) fn upgrade(
             .map_err(Error::database(path))?;
         // Another process may have been faster.
         present = version(&transaction).map_err(Error::database(path))?;
-        take(&transaction, layout, present).map_err(Error::database(path))?;
-        if present == 0 {
-            fill(&transaction)?;
+        if present < wanted {
+            let found = before(&transaction, present)?;
+            take(&transaction, layout, present).map_err(Error::database(path))?;
+            after(&transaction, present, found)?;
         }
         transaction.commit().map_err(Error::database(path))?;
     }

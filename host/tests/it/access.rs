@@ -67,7 +67,7 @@ fn approve(access: &AccessRecords, client_id: &str, scope: Scope) -> String {
         redirect: redirect.to_owned(),
         challenge: challenge.to_owned(),
         scope,
-        backends: Backends::Only(["two".to_owned()].into()),
+        backends: Backends::Only([("two".to_owned(), "another plugin".to_owned())].into()),
         resource: "https://berth.example/mcp".to_owned(),
         address: HERE,
     };
@@ -235,7 +235,11 @@ async fn a_personal_token_is_printed_alone_and_is_good_for_what_was_asked() {
     let token = done(&place, &asked).await.stdout;
     let found = access.verify(token.trim_end(), now).unwrap().unwrap();
     assert!(found.principal.may(Scope::Control) && found.principal.id().starts_with("token:deploy#"));
-    assert_eq!(found.principal.backends(), &Backends::Only(["two".to_owned()].into()));
+    let two = format!("plugin {}, on this machine", place.name("misbehaving.wasm"));
+    assert_eq!(
+        found.principal.backends(),
+        &Backends::Only([("two".to_owned(), two)].into())
+    );
     assert_eq!(access.verify(token.trim_end(), now + 3 * DAY).unwrap(), None);
 }
 

@@ -289,6 +289,11 @@ async fn what_is_shipped_is_accepted_by_a_person_on_a_terminal_outside_of_sessio
     let screen = terminal.shows("ended 0").await;
     assert!(screen.contains("Accepted."), "{screen}");
     assert!(fs::read_to_string(&record).unwrap().ends_with(SHIPPED));
+    let recorded = out(&place, &["audit", "--json"]).await;
+    assert!(
+        recorded.contains("\"event\":\"config-accepted\"") && recorded.contains("\"grants\":\""),
+        "{recorded}"
+    );
     assert_eq!(out(&place, &["config", "diff"]).await, "");
     let shown = out(&place, &["config", "show"]).await;
     assert!(shown.contains("pipe-pane"), "{shown}");

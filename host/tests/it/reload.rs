@@ -538,6 +538,37 @@ async fn what_needs_a_restart_is_named_until_then_and_rates_count_at_once() {
 }
 
 #[tokio::test]
+async fn the_data_directory_that_is_in_use_stays_what_no_backend_is_granted() {
+    let place = Place::new(ONE);
+    let berth = Berth::serve(&place).await;
+    place.configure(&format!("{ONE}directories = [\"data\"]\n"), "");
+    let text = place
+        .read("config.toml")
+        .replace("data = \"data\"", "data = \"elsewhere\"");
+    place.write("config.toml", text, 0o600);
+    // The command would look for a berth elsewhere.
+    berth.signal(Signal::HUP);
+    let log = logged(&place, "not reloaded, and everything stays as it was: ", 0).await;
+    assert!(
+        log.contains("backends.one.directories") && log.contains(&place.name("data")),
+        "{log}"
+    );
+    let complaint = place.complaint(&["reload"]).await;
+    assert!(
+        complaint.contains("If you changed `data` in [server], that counts after a restart"),
+        "{complaint}"
+    );
+    place.configure(ONE, "");
+    let text = place
+        .read("config.toml")
+        .replace("data = \"data\"", "data = \"elsewhere\"");
+    place.write("config.toml", text, 0o600);
+    berth.signal(Signal::HUP);
+    logged(&place, "reload: server.data: changed, and counts after a restart", 0).await;
+    berth.call("noop", json!({})).await.done();
+}
+
+#[tokio::test]
 async fn where_no_berth_runs_the_command_says_so() {
     let place = Place::new(ONE);
     let complaint = place.complaint(&["reload"]).await;
@@ -579,4 +610,109 @@ async fn reloads_at_the_same_time_are_done_one_after_the_other() {
     }
     assert!(began.elapsed() < PATIENCE);
     berth.call("noop", json!({})).await.done();
+}
+
+#[tokio::test]
+async fn an_approval_is_for_what_a_name_meant_and_not_for_what_it_means_now() {
+    let place = Place::new(&format!("{ONE}{TWO}"));
+    let mut berth = Berth::serve(&place).await;
+    another_plugin(&place);
+    let token = async |backend: &str| {
+        let ran = place.run(&["tokens", "create", "script", "--backend", backend]).await;
+        assert!(ran.success, "{}", ran.stderr);
+        ran.stdout.trim().to_owned()
+    };
+    let (one, two) = (token("one").await, token("two").await);
+    let backends = async |base: &str, token: &str| {
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call",
+            "params": {"name": "list_sessions", "arguments": {}}});
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let request = client.post(format!("{base}/mcp")).bearer_auth(token);
+        let answer = request
+            .header("Accept", "application/json, text/event-stream")
+            .json(&body);
+        let answer = crate::berth::message(answer.send().await.unwrap()).await;
+        answer["result"]["content"][0]["text"].as_str().unwrap().to_owned()
+    };
+    assert!(backends(&berth.base, &one).await.contains("one/calm-1"));
+    assert!(backends(&berth.base, &two).await.contains("two/calm-1"));
+
+    // The name stays, and is another plugin from now on.
+    place.configure(&format!("{ONE}{TWO}").replacen("misbehaving", "other", 1), "");
+    let told = reloaded(&place).await;
+    assert!(
+        told.contains("  backend `one`: changed; its name means another plugin"),
+        "{told}"
+    );
+    for after in ["a reload", "a restart"] {
+        let refused = backends(&berth.base, &one).await;
+        assert!(
+            refused.contains("there is no backend for you") && !refused.contains("calm-1"),
+            "after {after}: {refused}"
+        );
+        assert!(
+            backends(&berth.base, &two).await.contains("two/calm-1"),
+            "after {after}"
+        );
+        let again = token("one").await;
+        assert!(
+            backends(&berth.base, &again).await.contains("one/calm-1"),
+            "after {after}"
+        );
+        berth.terminate().await;
+        berth = Berth::serve(&place).await;
+    }
+    // It means again what it meant.
+    place.configure(&format!("{ONE}{TWO}"), "");
+    reloaded(&place).await;
+    assert!(backends(&berth.base, &one).await.contains("one/calm-1"));
+}
+
+#[tokio::test]
+async fn each_entry_of_the_record_has_the_digest_of_what_was_granted_then() {
+    let place = Place::new(ONE);
+    let berth = Berth::serve(&place).await;
+    let digest = async || {
+        let shown = place.run(&["config", "show"]).await.stdout;
+        let line = shown
+            .lines()
+            .find(|line| line.starts_with("# Digest of what is granted"))
+            .unwrap();
+        line.rsplit(' ').next().unwrap().to_owned()
+    };
+    let first = digest().await;
+    assert_eq!(first.len(), 64);
+    berth.call("noop", json!({})).await.done();
+    place.configure(&format!("{ONE}{TWO}"), "");
+    let second = digest().await;
+    assert_ne!(first, second);
+    // Until it is loaded, what is granted is what was.
+    berth.call("noop", json!({})).await.done();
+    reloaded(&place).await;
+    berth.call("noop", json!({})).await.done();
+    assert!(place.run(&["tokens", "create", "script"]).await.success);
+    let record = place.run(&["audit", "--json"]).await.stdout;
+    let entries: Vec<Value> = record.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of: Vec<(&str, &str)> = entries
+        .iter()
+        .map(|entry| {
+            (
+                entry["event"].as_str().unwrap(),
+                entry["grants"].as_str().unwrap_or_default(),
+            )
+        })
+        .collect();
+    let (first, second) = (first.as_str(), second.as_str());
+    assert_eq!(
+        of,
+        [
+            ("call", first),
+            ("call", first),
+            ("reloaded", second),
+            ("call", second),
+            ("token-created", second)
+        ],
+        "{record}"
+    );
+    assert!(place.run(&["audit", "verify"]).await.success);
 }

@@ -106,6 +106,13 @@ impl House {
         }
     }
 
+    /// These backends, as they mean now what was approved.
+    fn only<const N: usize>(&self, names: [&str; N]) -> Backends {
+        let present = self.owner.desk.present();
+        let meaning = |name: &str| present.meaning(name).unwrap_or("what it meant").to_owned();
+        Backends::Only(names.map(|name| (name.to_owned(), meaning(name))).into())
+    }
+
     fn server(&self) -> Server {
         let (desk, recorder) = (self.owner.desk.clone(), self.owner.recorder.clone());
         Server::new(
@@ -190,10 +197,6 @@ async fn json_of(answer: Response<Body>) -> Value {
     serde_json::from_slice(&to_bytes(answer.into_body(), 1 << 20).await.unwrap()).unwrap()
 }
 
-fn only<const N: usize>(backends: [&str; N]) -> Backends {
-    Backends::Only(backends.map(str::to_owned).into())
-}
-
 fn app(scope: Scope) -> Principal {
     Principal::new("app:Claude#1", scope, Backends::All)
 }
@@ -247,12 +250,13 @@ async fn backends_that_a_caller_may_not_know_of_are_to_it_as_if_they_did_not_exi
     let names: Vec<String> = all.tools(&Principal::local()).into_keys().collect();
     assert_eq!(names.len(), 14 + 3 + 6);
     for scope in Scope::ALL {
-        let caller = Principal::new("app:Claude#1", scope, only(["plain"]));
-        assert_eq!(all.tools(&caller), alone.tools(&caller), "{scope}");
+        let of = |house: &House| Principal::new("app:Claude#1", scope, house.only(["plain"]));
+        let (caller, other) = (of(&all), of(&alone));
+        assert_eq!(all.tools(&caller), alone.tools(&other), "{scope}");
         for tool in names.iter().map(String::as_str).chain(["absent", ""]) {
             for arguments in attempts() {
                 let seen = all.call(&caller, tool, &arguments).await;
-                let expected = alone.call(&caller, tool, &arguments).await;
+                let expected = alone.call(&other, tool, &arguments).await;
                 assert_eq!(without_id(seen), without_id(expected), "{scope} {tool} {arguments}");
             }
         }
@@ -282,7 +286,7 @@ async fn whoever_may_know_of_all_backends_sees_them() {
 #[tokio::test]
 async fn a_caller_without_the_default_backend_says_which_one_it_means() {
     let house = House::new(ALL).await;
-    let caller = Principal::new("token:script#1", Scope::Control, only(["plain", "zipped"]));
+    let caller = Principal::new("token:script#1", Scope::Control, house.only(["plain", "zipped"]));
     let error = house.error(&caller, "create_session", json!({})).await;
     assert_eq!(error, "say which backend; there are: plain, zipped");
     let error = house.error(&caller, "remember", json!({"text": "a"})).await;
@@ -305,7 +309,7 @@ async fn a_caller_without_the_default_backend_says_which_one_it_means() {
 #[tokio::test]
 async fn a_caller_whose_backends_are_all_gone_is_told_so() {
     let house = House::new(ALL).await;
-    let caller = Principal::new("token:script#1", Scope::Control, only(["removed"]));
+    let caller = Principal::new("token:script#1", Scope::Control, house.only(["removed"]));
     assert_eq!(house.tools(&caller).len(), 15, "the shared ones, and an alias of one");
     for (tool, arguments) in [
         ("list_sessions", json!({})),
@@ -355,11 +359,11 @@ async fn who_may_only_read_sees_and_calls_only_what_changes_nothing() {
 #[tokio::test]
 async fn an_own_tool_that_only_reads_in_the_backends_of_a_caller_is_one_that_it_may_call() {
     let house = House::new(ALL).await;
-    let reader = Principal::new("token:script#1", Scope::Read, only(["plain"]));
+    let reader = Principal::new("token:script#1", Scope::Read, house.only(["plain"]));
     assert_eq!(house.tools(&reader)["noop"].0, Scope::Read);
     let done = house.call(&reader, "noop", &json!({"backend": "plain"})).await.unwrap();
     assert_eq!(done.text.unwrap(), "done");
-    let both = Principal::new("token:script#2", Scope::Read, only(["plain", "veiled"]));
+    let both = Principal::new("token:script#2", Scope::Read, house.only(["plain", "veiled"]));
     let error = house.error(&both, "noop", json!({"backend": "plain"})).await;
     assert!(error.contains("sessions:control"), "{error}");
 }
@@ -400,7 +404,7 @@ async fn an_app_is_not_challenged_for_what_it_may_do_or_could_not_get() {
     assert_eq!((status, &answer["result"]["isError"]), (StatusCode::OK, &json!(false)));
     let (status, answer) = house.ask(app(Scope::Read), "absent").await;
     assert_eq!(status, StatusCode::OK, "{answer}");
-    let veiled = Principal::new("app:Claude#1", Scope::Read, only(["plain"]));
+    let veiled = Principal::new("app:Claude#1", Scope::Read, house.only(["plain"]));
     let (status, answer) = house.ask(veiled, "echo").await;
     assert_eq!(status, StatusCode::OK, "{answer}");
 }
@@ -420,7 +424,7 @@ async fn who_cannot_ask_for_more_is_answered_by_the_tool() {
 #[tokio::test]
 async fn a_hidden_tool_is_answered_like_one_that_never_was_whatever_the_revision() {
     let house = House::new(ALL).await;
-    let caller = Principal::new("app:Claude#1", Scope::Control, only(["plain"]));
+    let caller = Principal::new("app:Claude#1", Scope::Control, house.only(["plain"]));
     let mut answers = Vec::new();
     for tool in ["echo", "ohce"] {
         let headers = [
@@ -447,7 +451,7 @@ async fn the_list_of_a_client_is_its_callers_own() {
     for principal in [
         app(Scope::Control),
         app(Scope::Read),
-        Principal::new("app:Claude#1", Scope::Read, only(["plain"])),
+        Principal::new("app:Claude#1", Scope::Read, house.only(["plain"])),
     ] {
         let answer = json_of(house.post("/mcp", principal.clone(), &[], &body).await).await;
         let listed: BTreeMap<_, _> = answer["result"]["tools"]
@@ -473,7 +477,7 @@ async fn the_list_of_a_client_is_its_callers_own() {
 #[tokio::test]
 async fn a_stream_speaks_for_one_principal() {
     let house = House::new(ALL).await;
-    let reader = Principal::new("token:script#1", Scope::Read, only(["plain"]));
+    let reader = Principal::new("token:script#1", Scope::Read, house.only(["plain"]));
     let (ours, theirs) = tokio::io::duplex(1 << 16);
     let (read, write) = tokio::io::split(ours);
     let server = house.server().for_principal(reader.clone());

@@ -5,7 +5,7 @@ const ROOMS: &str = "
     main: cli
     cli: owner assemble http mcp desk catalog plugin capability machine admission config store session peer principal text shell
     owner: assemble mcp desk admission store peer principal
-    assemble: desk catalog watch plugin capability machine config store peer text shell
+    assemble: desk catalog watch plugin capability machine config store peer principal text shell
     http: admission config store peer principal text shell
     mcp: desk catalog admission store session principal text
     desk: catalog watch plugin capability admission store session principal text

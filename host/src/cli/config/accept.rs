@@ -4,9 +4,12 @@ use std::io::{BufRead as _, IsTerminal as _, Write as _, stdin, stdout};
 
 use anyhow::{Context as _, bail, ensure};
 use berth::assemble::Texts;
+use berth::config::summary;
+use berth::principal::Principal;
+use berth::store::audit::{Entry, Event};
 
 use super::diff;
-use crate::cli::print;
+use crate::cli::{access, print};
 
 pub(super) fn run(texts: &Texts<'_>) -> anyhow::Result<()> {
     ensure!(
@@ -19,7 +22,12 @@ pub(super) fn run(texts: &Texts<'_>) -> anyhow::Result<()> {
     if !waiting.is_empty() && !agrees()? {
         bail!("nothing was accepted, and what counts stays as it was");
     }
+    let grants = texts.layers().when_accepted().grants()?;
+    let mut audit = texts.data()?.audit(false)?.with_grants(grants);
+    audit.try_writing()?;
     texts.accept()?;
+    let entry = Entry::at_door(Event::ConfigAccepted, Principal::local().id(), summary(&waiting));
+    access::note_unrecorded(audit.append(&[entry]));
     print::line(
         "Accepted. It counts from the next start of berth, or when the one that runs reloads it (`berth reload`).",
     );

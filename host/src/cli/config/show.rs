@@ -28,6 +28,10 @@ pub(super) fn run(texts: &Texts<'_>, options: &Options) -> anyhow::Result<()> {
         "# The effective configuration: {yours}, over what berth {} ships.",
         env!("CARGO_PKG_VERSION")
     ));
+    print::line(&format!(
+        "# Digest of what is granted, as entries of the record have it: {}",
+        hex::encode(texts.layers().grants()?)
+    ));
     let waiting = texts.layers().waiting()?.len();
     if waiting > 0 {
         print::line(&format!(

@@ -14,7 +14,7 @@ use anyhow::{Context, bail, ensure};
 use berth::assemble::Setup;
 use berth::config::parse_public_url;
 use berth::desk::Condition;
-use berth::http::{self, Certificate, Door, Names, OAuth, Proxies};
+use berth::http::{self, Certificate, Door, Names, OAuth, Offered, Proxies};
 use berth::mcp;
 use berth::owner::{By, Claim, Owner, Reloads};
 use berth::peer;
@@ -120,7 +120,15 @@ async fn answer(
         examined => examined?,
     }
     let desk = owner.desk.clone();
-    let backends = move || desk.present().conditions().map(about).collect();
+    let backends = move || {
+        let generation = desk.present();
+        let offered = |(name, condition): (&str, Condition)| Offered {
+            name: name.to_owned(),
+            meaning: generation.meaning(name).unwrap_or_default().to_owned(),
+            about: about(condition),
+        };
+        generation.conditions().map(offered).collect()
+    };
     let oauth = OAuth::new(
         access.clone(),
         owner.recorder.clone(),
@@ -150,13 +158,12 @@ async fn answer(
 }
 
 /// A backend as the owner is asked about it.
-fn about((name, condition): (&str, Condition)) -> (String, String) {
-    let about = match condition {
+fn about(condition: Condition) -> String {
+    match condition {
         Condition::Up(member) => print::safe(&member.watched.backend.description.about),
         Condition::ComingUp => "it is coming up".to_owned(),
         Condition::Down { .. } => "it is down".to_owned(),
-    };
-    (name.to_owned(), about)
+    }
 }
 
 /// What must hold before anyone can reach this server from elsewhere.

@@ -1,6 +1,6 @@
 //! The owner's consent: asked for again at every authorization, and given once.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::SystemTime;
 
@@ -15,14 +15,14 @@ use super::app::{App, Kind};
 use super::error::OAuthError;
 use super::redirect;
 use super::request::{self, Asked, Fault};
-use super::server::OAuth;
+use super::server::{OAuth, Offered};
 use crate::http::address::Address;
 use crate::http::host_origin::Base;
 use crate::http::owner::form::Form;
 use crate::http::owner::pages::{self, STYLE};
 use crate::http::owner::posted::Posted;
 use crate::http::resource;
-use crate::principal::{Backends, Scope};
+use crate::principal::{Backends, Meaning, Scope};
 use crate::store::audit::{Entry, Event};
 use crate::store::{AccessRecords, Approval, Secret};
 
@@ -71,11 +71,10 @@ struct BackendChoice<'a> {
 impl Question<'_> {
     /// The page with the question: it proposes everything that the app wants, for the present backends.
     pub(super) fn ask(&self) -> Response {
-        let names = self.oauth.backends.now().into_iter().map(|(name, _)| name);
         let proposal = Choice {
             scope: Some(self.asked.scope),
             every: false,
-            backends: names.collect(),
+            backends: meanings(&self.oauth.backends.now()),
         };
         self.page(&proposal, None)
     }
@@ -83,10 +82,10 @@ impl Question<'_> {
     fn page(&self, choice: &Choice, fault: Option<&str>) -> Response {
         let redirect = &self.asked.way_back.redirect;
         let backends = self.oauth.backends.now();
-        let choices = backends.iter().map(|(name, about)| BackendChoice {
-            name,
-            about,
-            chosen: choice.backends.contains(name),
+        let choices = backends.iter().map(|backend| BackendChoice {
+            name: &backend.name,
+            about: &backend.about,
+            chosen: choice.backends.contains_key(&backend.name),
         });
         let page = ConsentPage {
             host: pages::host(self.base),
@@ -96,7 +95,7 @@ impl Question<'_> {
             advice: advice(redirect),
             fault,
             query: self.query,
-            token: &form(self.cookie, self.query).token(self.now),
+            token: &form(self.cookie, &about(self.query, &meanings(&backends))).token(self.now),
             control: self.asked.scope == Scope::Control,
             reading: choice.scope == Some(Scope::Read),
             every: choice.every,
@@ -134,12 +133,14 @@ async fn take(
     let Some(cookie) = oauth.logins.cookie(headers, base).await? else {
         return Ok(pages::stale(base, &request::link(query)));
     };
-    let Some(shown) = form(cookie, query).shown(posted.get("token"), now) else {
+    // What is answered is what was shown: a name may mean something else since then.
+    let meanings = meanings(&oauth.backends.now());
+    let Some(shown) = form(cookie, &about(query, &meanings)).shown(posted.get("token"), now) else {
         return Ok(pages::stale(base, &request::link(query)));
     };
     // Anything may have changed since the question was shown: the app may be gone.
     let asked = request::read(oauth, base, query).await?;
-    let choice = Choice::read(oauth, posted);
+    let choice = Choice::read(meanings, posted);
     let allowed = match posted.get("answer") {
         "allow" => choice.settle(asked.scope).map(Some),
         _ => Ok(None),
@@ -156,10 +157,10 @@ async fn take(
         Ok(allowed) => allowed,
         Err(missing) => return Ok(question.page(&choice, Some(missing))),
     };
-    let about = of(&asked.app, address);
+    let whose = of(&asked.app, address);
     let (event, detail) = match &allowed {
-        Some((scope, backends)) => (Event::Approved, format!("{about}: {scope}, backends: {backends}")),
-        None => (Event::Declined, about),
+        Some((scope, backends)) => (Event::Approved, format!("{whose}: {scope}, backends: {backends}")),
+        None => (Event::Declined, whose),
     };
     let entry = Entry::at_door(event, "owner", detail);
     let approval = allowed.map(|(scope, backends)| Approval {
@@ -205,15 +206,16 @@ struct Choice {
     scope: Option<Scope>,
     /// Every backend, those that come later too.
     every: bool,
-    /// The backends that are ticked, whether or not every one is chosen.
-    backends: BTreeSet<String>,
+    /// The backends that are ticked, with what each means, whether or not every one is chosen.
+    backends: BTreeMap<String, Meaning>,
 }
 
 impl Choice {
-    /// The choice that a form was sent with. Unknown names of backends are ignored.
-    fn read(oauth: &OAuth, posted: &Posted) -> Self {
-        let names = oauth.backends.now().into_iter().map(|(name, _)| name);
-        let ticked = names.filter(|name| !posted.get(&format!("backend.{name}")).is_empty());
+    /// The choice among `backends` that a form was sent with. Unknown names are ignored.
+    fn read(backends: BTreeMap<String, Meaning>, posted: &Posted) -> Self {
+        let ticked = backends
+            .into_iter()
+            .filter(|(name, _)| !posted.get(&format!("backend.{name}")).is_empty());
         Self {
             scope: match posted.get("access") {
                 "control" => Some(Scope::Control),
@@ -239,7 +241,18 @@ impl Choice {
     }
 }
 
-/// The form about this query for the login by this cookie.
+/// What each of `backends` means, by its name.
+fn meanings(backends: &[Offered]) -> BTreeMap<String, Meaning> {
+    let meaning = |backend: &Offered| (backend.name.clone(), backend.meaning.clone());
+    backends.iter().map(meaning).collect()
+}
+
+/// What a form about this query shows.
+fn about(query: &str, meanings: &BTreeMap<String, Meaning>) -> String {
+    format!("{query}\n{meanings:?}")
+}
+
+/// The form about this for the login by this cookie.
 fn form<'a>(cookie: &'a str, query: &'a str) -> Form<'a> {
     Form {
         purpose: "consent",

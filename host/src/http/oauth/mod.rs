@@ -27,7 +27,7 @@ use axum::routing::{get, post};
 
 use super::owner::login;
 use super::owner::posted::FORM_LIMIT;
-pub use server::OAuth;
+pub use server::{OAuth, Offered};
 
 /// Whether a path is one of ours, which strangers may ask.
 pub(super) fn answers(path: &str) -> bool {

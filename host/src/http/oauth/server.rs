@@ -11,6 +11,7 @@ use crate::config;
 use crate::http::owner::form::Spent;
 use crate::http::owner::login::Logins;
 use crate::http::records::Records;
+use crate::principal::Meaning;
 use crate::store::{AccessRecords, Recorder};
 
 /// What every endpoint needs.
@@ -33,12 +34,12 @@ pub struct OAuth {
 }
 
 impl OAuth {
-    /// `backends` answers name and a line about each, as the owner is asked about them at the time.
+    /// `backends` answers those that the owner is asked about at the time.
     pub fn new(
         access: Arc<AccessRecords>,
         recorder: Recorder,
         settings: Arc<config::OAuth>,
-        backends: impl Fn() -> Vec<(String, String)> + Send + Sync + 'static,
+        backends: impl Fn() -> Vec<Offered> + Send + Sync + 'static,
         admission: Admission,
         under_way: TaskTracker,
     ) -> Self {
@@ -55,13 +56,24 @@ impl OAuth {
     }
 }
 
+/// A backend that the owner is asked about.
+#[derive(Clone, Debug)]
+pub struct Offered {
+    /// Its name.
+    pub name: String,
+    /// What its name means: only that is approved.
+    pub meaning: Meaning,
+    /// A line about it.
+    pub about: String,
+}
+
 /// The backends that there are.
 #[derive(Clone)]
-pub(super) struct Known(Arc<dyn Fn() -> Vec<(String, String)> + Send + Sync>);
+pub(super) struct Known(Arc<dyn Fn() -> Vec<Offered> + Send + Sync>);
 
 impl Known {
-    /// Name and a line about each, as they are now.
-    pub(super) fn now(&self) -> Vec<(String, String)> {
+    /// As they are now.
+    pub(super) fn now(&self) -> Vec<Offered> {
         (self.0)()
     }
 }

@@ -1,14 +1,15 @@
 //! How values are written in the columns of a table.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::ToSql;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
 
-use crate::principal::{Backends, Scope};
+use crate::principal::{Backends, Meaning, Scope};
 
-/// The value for every backend. A list of names begins with a bracket.
+/// The value for every backend. Names with their meanings begin with a brace.
 const ALL: &str = "all";
 
 /// A time, to the second.
@@ -73,9 +74,15 @@ impl FromSql for Backends {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         match value.as_str()? {
             ALL => Ok(Self::All),
-            list => serde_json::from_str(list)
-                .map(Self::Only)
-                .map_err(|error| FromSqlError::Other(error.into())),
+            named => {
+                let named: BTreeMap<String, Option<Meaning>> =
+                    serde_json::from_str(named).map_err(|error| FromSqlError::Other(error.into()))?;
+                // What is not bound yet means nothing that there is.
+                let named = named
+                    .into_iter()
+                    .map(|(name, meaning)| (name, meaning.unwrap_or_default()));
+                Ok(Self::Only(named.collect()))
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Families: what exists by the owner's approval, seen and ended as a whole. A personal token is a family of one.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -11,7 +11,7 @@ use rusqlite::{Row, Transaction, params};
 use super::columns::{self, seconds, time, whole};
 use super::secret::Secret;
 use super::{AccessRecords, Error, lock, transact};
-use crate::principal::{Backends, Scope};
+use crate::principal::{Backends, Meaning, Scope};
 
 /// How long an approval is valid.
 pub(super) const FAMILY: Duration = Duration::from_hours(90 * 24);
@@ -112,6 +112,22 @@ impl AccessRecords {
             let live = "SELECT * FROM families WHERE expires > ?1 AND EXISTS
                         (SELECT 1 FROM tokens WHERE family = id AND tokens.expires > ?1 AND spent IS NULL) ORDER BY id";
             connection.prepare(live)?.query_map([seconds(now)], family)?.collect()
+        })
+    }
+
+    /// Binds the approvals of an older berth, which have names of backends alone, to what these names mean now. A name that
+    /// means nothing now is not approved any more.
+    ///
+    /// # Errors
+    /// If the database cannot be written.
+    pub fn bind(&self, meanings: &BTreeMap<String, Meaning>) -> Result<(), Error> {
+        let meanings = serde_json::to_string(meanings).unwrap_or_default();
+        self.change(|change| {
+            let unbound = "UPDATE families SET backends = (
+                    SELECT json_group_object(named.key, coalesce(named.value, now.value, ''))
+                    FROM json_each(families.backends) AS named LEFT JOIN json_each(?1) AS now ON now.key = named.key)
+                WHERE backends <> 'all' AND EXISTS (SELECT 1 FROM json_each(families.backends) WHERE value IS NULL)";
+            change.execute(unbound, [meanings]).map(drop)
         })
     }
 

@@ -60,6 +60,12 @@ fn at(seconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_800_000_000 + seconds)
 }
 
+/// These backends, which all mean the same.
+fn only(names: &[&str]) -> Backends {
+    let named = names.iter().map(|name| ((*name).to_owned(), "a plugin".to_owned()));
+    Backends::Only(named.collect())
+}
+
 fn approval() -> Approval {
     Approval {
         client_id: APP.to_owned(),
@@ -67,7 +73,7 @@ fn approval() -> Approval {
         redirect: REDIRECT.to_owned(),
         challenge: CHALLENGE.to_owned(),
         scope: Scope::Control,
-        backends: Backends::Only(["local".to_owned()].into()),
+        backends: only(&["local"]),
         resource: RESOURCE.to_owned(),
         address: HERE,
     }

@@ -12,8 +12,7 @@ use super::{Entry, Part};
 use crate::store::secret::Key;
 
 /// The columns that are sealed, in the order of [`Fields::read`]; the seal itself follows them.
-pub(super) const COLUMNS: &str =
-    "seq, at, event, principal, tool, backend, session, arguments, outcome, duration, cost, text, intention, mac";
+pub(super) const COLUMNS: &str = "seq, at, event, principal, tool, backend, session, arguments, outcome, duration, cost, text, intention, grants, mac";
 
 /// Bytes of a name that a caller or an app chose: a longer one is not a name of ours.
 const NAME: usize = 256;
@@ -179,6 +178,8 @@ pub(super) struct Fields<'a> {
     pub(super) text: &'a str,
     /// For an outcome, the number of its intention.
     pub(super) intention: Option<i64>,
+    /// The digest of what was granted.
+    pub(super) grants: Option<&'a [u8]>,
 }
 
 impl<'a> Fields<'a> {
@@ -201,6 +202,7 @@ impl<'a> Fields<'a> {
             cost: entry.cost.filter(|cost| *cost > 0.0),
             text: cut(&entry.text, TEXT),
             intention: None,
+            grants: entry.grants.as_ref().map(|digest| &digest[..]),
         };
         match part {
             Part::Whole => whole,
@@ -235,6 +237,7 @@ impl<'a> Fields<'a> {
             cost: row.get(10)?,
             text: text(11)?,
             intention: row.get(12)?,
+            grants: row.get_ref(13)?.as_blob_or_null()?,
         })
     }
 
@@ -269,21 +272,22 @@ impl<'a> Fields<'a> {
             cost.as_ref().map_or(&[], |bytes| bytes),
             self.text.as_bytes(),
         ];
-        // Entries that are older than intentions are sealed without one.
-        match &intention {
-            None => key.tag(&always),
-            Some(intention) => {
-                let mut all: [&[u8]; 15] = [intention; 15];
-                all[..14].copy_from_slice(&always);
-                key.tag(&all)
-            }
+        // Entries that are older than these are sealed without them. Their lengths differ, and are sealed as well.
+        let later = [intention.as_ref().map(|number| &number[..]), self.grants];
+        let mut all: [&[u8]; 16] = [&[]; 16];
+        all[..14].copy_from_slice(&always);
+        let mut count = 14;
+        for part in later.into_iter().flatten() {
+            all[count] = part;
+            count += 1;
         }
+        key.tag(&all[..count])
     }
 }
 
 /// The seal in a row of [`COLUMNS`].
 pub(super) fn mac(row: &Row<'_>) -> rusqlite::Result<Mac> {
-    row.get(13)
+    row.get(14)
 }
 
 /// Milliseconds from 1970 to `at`.

@@ -5,6 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use thiserror::Error;
 
+use super::Grants;
+
 /// The event of an entry that says what was pruned. As the first entry it replaces the last one that was pruned.
 pub(super) const PRUNED: &str = "pruned";
 
@@ -33,6 +35,8 @@ pub struct Entry {
     pub cost: Option<f64>,
     /// The arguments, if the operator wants them recorded; or details of an event.
     pub text: String,
+    /// The digest of what was granted; nothing means what is granted when it is written.
+    pub grants: Option<Grants>,
 }
 
 impl Entry {
@@ -51,6 +55,7 @@ impl Entry {
             duration: None,
             cost: None,
             text: detail.into(),
+            grants: None,
         }
     }
 }
@@ -105,6 +110,8 @@ pub enum Event {
     Pruned,
     /// The record before this one was not there when berth started.
     RecordMissing,
+    /// The operator accepted what is shipped.
+    ConfigAccepted,
     /// The configuration was read again while berth ran, or that was refused.
     Reloaded,
 }
@@ -131,6 +138,7 @@ impl Event {
             Self::TurnedAway => "turned-away",
             Self::Pruned => PRUNED,
             Self::RecordMissing => "record-missing",
+            Self::ConfigAccepted => "config-accepted",
             Self::Reloaded => "reloaded",
         }
     }

@@ -17,6 +17,7 @@ mod verify;
 mod writer;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, UNIX_EPOCH};
 
 use rusqlite::{Connection, TransactionBehavior, params};
@@ -45,6 +46,25 @@ pub struct Audit {
     lock: PathBuf,
     connection: Connection,
     key: Key,
+    /// What is granted now, for entries that do not say it themselves.
+    grants: Present,
+}
+
+/// The digest of what is granted.
+pub type Grants = [u8; 32];
+
+/// The digest of what is granted now, once that is known. Clones are of the same.
+#[derive(Clone, Debug, Default)]
+struct Present(Arc<RwLock<Option<Grants>>>);
+
+impl Present {
+    fn now(&self) -> Option<Grants> {
+        *self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, grants: Grants) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(grants);
+    }
 }
 
 impl Audit {
@@ -63,7 +83,15 @@ impl Audit {
             lock: data.data.join("audit.lock"),
             connection,
             key,
+            grants: Present::default(),
         })
+    }
+
+    /// The same for a process that works with these grants: its entries say so.
+    #[must_use]
+    pub fn with_grants(self, grants: Grants) -> Self {
+        self.grants.set(grants);
+        self
     }
 
     /// Writes `entries` in their order, all or none, and returns where the record then ends. They are handed to the
@@ -121,7 +149,7 @@ impl Audit {
             .connection
             .busy_timeout(patience)
             .map_err(Refusal::from)
-            .and_then(|()| append(&mut self.connection, &self.key, rows));
+            .and_then(|()| append(&mut self.connection, &self.key, self.grants.now().as_ref(), rows));
         written.map_err(|refusal| self.refused(refusal))
     }
 
@@ -166,11 +194,13 @@ impl From<rusqlite::Error> for Refusal {
 }
 
 /// In the order of [`chain::COLUMNS`].
-const INSERT: &str = "INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+const INSERT: &str = "INSERT INTO audit (seq, at, event, principal, tool, backend, session, arguments, outcome, \
+    duration, cost, text, intention, grants, mac) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 fn append<'e>(
     connection: &mut Connection,
     key: &Key,
+    grants: Option<&Grants>,
     rows: impl IntoIterator<Item = (&'e Entry, Part)>,
 ) -> Result<Written, Refusal> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -179,7 +209,8 @@ fn append<'e>(
     let first = tail.seq + 1;
     for (entry, part) in rows {
         let seq = tail.seq.checked_add(1).ok_or(Refusal::Misnumbered(tail.seq))?;
-        let fields = Fields::of(entry, part, seq);
+        let mut fields = Fields::of(entry, part, seq);
+        fields.grants = fields.grants.or(grants.map(|digest| &digest[..]));
         let mac = fields.seal(key, &tail.mac);
         insert(&transaction, &fields, &mac)?;
         match part {
@@ -207,7 +238,7 @@ fn append<'e>(
 /// The numbers of the intentions that have no outcome, with what will be recorded about them.
 fn open_calls(connection: &Connection) -> rusqlite::Result<Vec<(i64, Entry)>> {
     let mut statement = connection.prepare(
-        "SELECT seq, at, principal, tool, backend, session FROM audit
+        "SELECT seq, at, principal, tool, backend, session, grants FROM audit
         WHERE seq IN (SELECT seq FROM begun) AND outcome = 'begun'
             AND NOT EXISTS (SELECT 1 FROM audit AS later WHERE later.intention = audit.seq)
         ORDER BY seq",
@@ -221,6 +252,8 @@ fn open_calls(connection: &Connection) -> rusqlite::Result<Vec<(i64, Entry)>> {
             backend: row.get(4)?,
             session: row.get(5)?,
             outcome: Outcome::CutOff,
+            // If it is damaged, the call was cut off all the same.
+            grants: row.get(6).unwrap_or_default(),
             ..Entry::at_door(Event::Call, "", "")
         };
         Ok((row.get(0)?, entry))
@@ -244,6 +277,7 @@ fn insert(connection: &Connection, fields: &Fields<'_>, mac: &chain::Mac) -> Res
         fields.cost,
         fields.text,
         fields.intention,
+        fields.grants,
         mac,
     ])?;
     if changed == 1 { Ok(()) } else { Err(Refusal::Unkept) }

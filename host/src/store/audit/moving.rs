@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rusqlite::types::ToSqlOutput;
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params_from_iter};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior, params_from_iter};
 
 use super::chain::{self, COLUMNS, Fields, Tail};
 use super::entry::{Entry, Event, Part};
@@ -27,7 +27,10 @@ const AGAIN: Duration = Duration::from_millis(20);
 const APART: i64 = 4;
 /// The record as it stood in the old place, as rows of [`COLUMNS`].
 const OLD: &str = "SELECT seq, at, event, principal, tool, backend, session, arguments, outcome, duration, cost, text, \
-    NULL, mac FROM audit ORDER BY seq";
+    NULL, NULL, mac FROM audit ORDER BY seq";
+/// The record of the first version of its own file, as rows of [`COLUMNS`].
+const WITHOUT_GRANTS: &str = "SELECT seq, at, event, principal, tool, backend, session, arguments, outcome, duration, \
+    cost, text, intention, NULL, mac FROM audit ORDER BY seq";
 
 /// What a file without a schema means.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -55,7 +58,7 @@ pub(super) fn bring_over(
     };
     if owner.is_none() && taken.is_none() {
         let mut record = database::connect(path, &RECORD, sync)?;
-        database::upgrade(&mut record, path, &RECORD, |_| Ok(()))?;
+        bring_up(&mut record, path, key, |_| Ok(()))?;
         return Ok(record);
     }
     let old_path = data.database_path();
@@ -67,13 +70,43 @@ pub(super) fn bring_over(
     let mut record = database::connect(path, &RECORD, sync)?;
     // From here on an older berth finds this database too new for it.
     let mut old = database::open(&old_path, &ACCESS, true)?;
-    database::upgrade(&mut record, path, &RECORD, |new| match before {
+    bring_up(&mut record, path, key, |new| match before {
         Before::Nothing => Ok(()),
         Before::Older => copy(&old, new, &old_path, path, &Key::load_or_create(key)?),
         Before::Missing => begin_again(new, path, &Key::load_or_create(key)?),
     })?;
     drop_old(&mut old, &record, &old_path).map_err(Error::database(&old_path))?;
     Ok(record)
+}
+
+/// Takes the steps that are missing in the record at `path`, and fills a new one by `fill`. What it held is proved to be the
+/// same before and after them.
+fn bring_up(
+    record: &mut Connection,
+    path: &Path,
+    key: &Path,
+    fill: impl FnOnce(&Connection) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let proved = |record: &Connection, version: i64| -> Result<Option<Result<Tail, i64>>, Error> {
+        let all = match version {
+            0 => return Ok(None),
+            1 => WITHOUT_GRANTS.to_owned(),
+            _ => format!("SELECT {COLUMNS} FROM audit ORDER BY seq"),
+        };
+        let end = end(record, &all, &Key::load_or_create(key)?);
+        end.map(Some).map_err(Error::database(path))
+    };
+    let before = |record: &Transaction<'_>, version: i64| proved(record, version);
+    let after = |record: &Transaction<'_>, version: i64, end: Option<Result<Tail, i64>>| {
+        if version == 0 {
+            return fill(record);
+        }
+        match proved(record, i64::MAX)? == end {
+            true => Ok(()),
+            false => Err(Error::Miscopied { path: path.to_owned() }),
+        }
+    };
+    database::upgrade(record, path, &RECORD, before, after)
 }
 
 /// Whether the file at `path` has a schema. It is not made, and an empty one is left so.

@@ -228,6 +228,7 @@ fn step(connection: &mut Connection, key: &Key, last: i64, by: &str) -> Result<(
         cost: None,
         text: &text,
         intention: None,
+        grants: None,
     };
     let gone = transaction.execute("DELETE FROM audit WHERE seq <= ?", (last,))?;
     // The entry of an earlier pruning is removed as well.

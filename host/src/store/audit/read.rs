@@ -65,6 +65,9 @@ pub struct Recorded {
     /// The arguments, or other details.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub text: String,
+    /// The digest of what was granted, in hexadecimal digits.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub grants: String,
     /// The head of the record as of this entry.
     pub head: String,
 }
@@ -74,7 +77,8 @@ pub struct Recorded {
 const SHOWN: &str =
     "SELECT entry.seq, entry.at, entry.event, entry.principal, entry.tool, entry.backend, entry.session,
     coalesce(intention.arguments, entry.arguments), iif(entry.outcome = 'begun', :open, entry.outcome) AS came_to,
-    entry.duration, entry.cost, coalesce(intention.text, entry.text), entry.intention, entry.mac
+    entry.duration, entry.cost, coalesce(intention.text, entry.text), entry.intention,
+    entry.grants, entry.mac
     FROM audit AS entry LEFT JOIN audit AS intention ON intention.seq = entry.intention";
 
 /// Those in a range that match a filter.
@@ -212,6 +216,7 @@ fn recorded(row: &Row<'_>) -> rusqlite::Result<Recorded> {
         duration_ms: fields.duration,
         cost_usd: fields.cost,
         text: fields.text.to_owned(),
+        grants: fields.grants.map(hex::encode).unwrap_or_default(),
         head: Tail::at(row)?.head().to_string(),
     })
 }

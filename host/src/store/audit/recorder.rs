@@ -13,7 +13,7 @@ use super::entry::Part;
 use super::state::State;
 use super::verify::Broken;
 use super::writer::{Asked, Writer};
-use super::{Audit, Entry, Error, PATIENCE};
+use super::{Audit, Entry, Error, Grants, PATIENCE, Present};
 use crate::store::lock::Lock;
 use crate::store::secret::Key;
 
@@ -33,6 +33,7 @@ pub struct Recorder {
     places: Arc<Semaphore>,
     state: Arc<State>,
     key: Key,
+    grants: Present,
     texts: bool,
 }
 
@@ -73,7 +74,7 @@ impl Recorder {
         let lock = Lock::take_within(&audit.lock, "record", PATIENCE)?;
         let state = Arc::new(State::new(audit.head()?));
         let (queue, asked) = mpsc::channel();
-        let key = audit.key.clone();
+        let (key, grants) = (audit.key.clone(), audit.grants.clone());
         let thread = Writer::start(audit, asked, state.clone(), lock)?;
         Ok(Self {
             queue,
@@ -81,8 +82,14 @@ impl Recorder {
             places: Arc::new(Semaphore::new(QUEUE)),
             state,
             key,
+            grants,
             texts,
         })
+    }
+
+    /// From now on this is granted, which the entries say that do not say it themselves.
+    pub fn set_grants(&self, grants: Grants) {
+        self.grants.set(grants);
     }
 
     /// Whether something can be recorded now, as far as that can be told in advance.

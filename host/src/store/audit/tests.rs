@@ -43,6 +43,7 @@ fn call(session: &str) -> Entry {
         duration: Some(Duration::from_millis(15)),
         cost: Some(0.25),
         text: "{}".into(),
+        grants: None,
     }
 }
 

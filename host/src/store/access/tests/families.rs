@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{APP, HERE, Place, approval, at};
+use super::{APP, HERE, Place, approval, at, only};
 use crate::principal::{Backends, Scope};
 use crate::store::Kind;
 
@@ -66,7 +66,7 @@ fn the_owner_sees_apps_and_personal_tokens_with_all_they_have() {
 #[test]
 fn a_personal_token_is_good_for_what_it_says_until_it_expires() {
     let place = Place::new();
-    let backends = Backends::Only(["one".to_owned(), "all".to_owned()].into());
+    let backends = only(&["one", "all"]);
     let token = place
         .access
         .create_token("<b>a#1</b>\n", Scope::Read, &backends, Duration::from_secs(DAY), at(0))
@@ -164,4 +164,45 @@ fn an_app_that_renews_without_end_fills_no_disk() {
     }
     assert_eq!(place.count("tokens"), 1000);
     assert!(place.access.renewed(refresh.reveal(), 2).is_ok());
+}
+
+#[test]
+fn what_an_older_berth_approved_by_names_is_bound_once_to_what_these_mean_at_the_next_start() {
+    let place = Place::new();
+    let lasts = Duration::from_secs(DAY);
+    let tokens = [only(&["local", "gone"]), Backends::All].map(|backends| {
+        let made = place.access.create_token("a", Scope::Read, &backends, lasts, at(0));
+        made.unwrap()
+    });
+    // As it stood before approvals had meanings.
+    let older = rusqlite::Connection::open(place.root.path().join("data/berth.db")).unwrap();
+    older
+        .execute_batch("UPDATE families SET backends = '[\"gone\",\"local\"]' WHERE id = 1; PRAGMA user_version = 4")
+        .unwrap();
+    drop(older);
+    let access = place.again();
+    let backends = |token: usize| {
+        let verified = place.again().verified(tokens[token].reveal(), 1).unwrap();
+        verified.principal.backends().clone()
+    };
+    assert!(!backends(0).holds("local", "bundled plugin"), "it is not bound yet");
+    let bind = |meaning: &str| {
+        let meanings = [
+            ("local".to_owned(), meaning.to_owned()),
+            ("more".to_owned(), meaning.to_owned()),
+        ];
+        access.bind(&meanings.into()).unwrap();
+    };
+    bind("bundled plugin");
+    bind("another plugin");
+    assert!(backends(0).holds("local", "bundled plugin"));
+    for (name, meaning) in [
+        ("local", "another plugin"),
+        ("gone", "bundled plugin"),
+        ("gone", "another plugin"),
+        ("more", "bundled plugin"),
+    ] {
+        assert!(!backends(0).holds(name, meaning), "{name}: {meaning}");
+    }
+    assert_eq!(backends(1), Backends::All);
 }

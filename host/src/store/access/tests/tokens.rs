@@ -1,7 +1,7 @@
 //! Codes and tokens of apps: for what each is valid, how often, and how long.
 
-use super::{APP, AccessRecords, HERE, Issued, Place, Redemption, Refused, approval, at, redemption};
-use crate::principal::{Backends, Scope};
+use super::{APP, AccessRecords, HERE, Issued, Place, Redemption, Refused, approval, at, only, redemption};
+use crate::principal::Scope;
 use crate::store::Secret;
 
 const MINUTE: u64 = 60;
@@ -29,10 +29,7 @@ fn a_code_yields_tokens_for_what_was_approved() {
     let verified = place.access.verified(issued.access.reveal(), 1).unwrap();
     assert_eq!(verified.principal.id(), format!("app:App#{}", verified.family));
     assert!(verified.principal.may(Scope::Control));
-    assert_eq!(
-        verified.principal.backends(),
-        &Backends::Only(["local".to_owned()].into())
-    );
+    assert_eq!(verified.principal.backends(), &only(&["local"]));
     assert_eq!(verified.resource.as_deref(), Some(super::RESOURCE));
 }
 

@@ -146,3 +146,69 @@ fn only_the_owner_moves_it_and_others_say_what_to_do() {
     drop(lock);
     assert_eq!(directory.audit(false).unwrap().verify(None).unwrap(), head());
 }
+
+/// A record in a file of its own, as the first version of that held it.
+fn left_before_grants() -> (TempDir, Head) {
+    let (root, head) = five();
+    tampering(root.path())
+        .execute_batch("ALTER TABLE audit DROP COLUMN grants; PRAGMA user_version = 1")
+        .unwrap();
+    (root, head)
+}
+
+#[test]
+fn entries_from_before_the_digest_of_grants_are_proved_beside_those_that_have_it() {
+    for open in [
+        |root: &TempDir| started(root).unwrap(),
+        |root: &TempDir| opened(root.path()),
+    ] {
+        let (root, before) = left_before_grants();
+        let mut audit = open(&root).with_grants([9; 32]);
+        assert_eq!(audit.verify(Some(before)).unwrap(), before);
+        audit.append(&[call("local/6")]).unwrap();
+        audit
+            .append(&[Entry {
+                grants: Some([8; 32]),
+                ..call("local/7")
+            }])
+            .unwrap();
+        assert_eq!(audit.verify(Some(before)).unwrap().seq, 7);
+        let recorded = all(&audit, &Filter::default());
+        let grants: Vec<&str> = recorded.iter().map(|entry| entry.grants.as_str()).collect();
+        assert_eq!(grants[4..], ["", &"09".repeat(32), &"08".repeat(32)]);
+        assert!(audit.examine().is_ok(), "its schema is as berth makes it");
+    }
+}
+
+#[test]
+fn a_digest_of_grants_that_was_changed_added_or_removed_is_found() {
+    for (tampered, entry) in [
+        ("UPDATE audit SET grants = zeroblob(32) WHERE seq = 6", 6),
+        ("UPDATE audit SET grants = NULL WHERE seq = 6", 6),
+        ("UPDATE audit SET grants = zeroblob(32) WHERE seq = 2", 2),
+        ("UPDATE audit SET intention = 1, grants = NULL WHERE seq = 6", 6),
+    ] {
+        let (root, _) = left_before_grants();
+        started(&root)
+            .unwrap()
+            .with_grants([9; 32])
+            .append(&[call("")])
+            .unwrap();
+        tampering(root.path()).execute(tampered, ()).unwrap();
+        let proved = started(&root).unwrap().verify(None);
+        assert!(
+            matches!(proved, Err(Broken::Misfit(seq)) if seq == entry),
+            "{tampered}: {proved:?}"
+        );
+    }
+}
+
+#[test]
+fn a_record_that_was_broken_before_the_digest_of_grants_is_told_so_afterwards() {
+    let (root, _) = left_before_grants();
+    tampering(root.path())
+        .execute("UPDATE audit SET principal = 'local' WHERE seq = 3", ())
+        .unwrap();
+    let audit = started(&root).unwrap();
+    assert!(matches!(audit.verify(None), Err(Broken::Misfit(3))));
+}

@@ -58,11 +58,11 @@ fn rows_that_were_removed_added_or_moved_are_found() {
         ),
         ("UPDATE audit SET seq = seq + 10", 1),
         (
-            "INSERT INTO audit SELECT -1, at, event, principal, tool, backend, session, arguments, outcome, duration, cost, text, intention, mac FROM audit WHERE seq = 1",
+            "INSERT INTO audit SELECT -1, at, event, principal, tool, backend, session, arguments, outcome, duration, cost, text, intention, mac, grants FROM audit WHERE seq = 1",
             1,
         ),
         (
-            "INSERT INTO audit SELECT 6, at, event, principal, tool, backend, session, arguments, outcome, duration, cost, text, intention, mac FROM audit WHERE seq = 5",
+            "INSERT INTO audit SELECT 6, at, event, principal, tool, backend, session, arguments, outcome, duration, cost, text, intention, mac, grants FROM audit WHERE seq = 5",
             6,
         ),
     ];
@@ -229,7 +229,7 @@ fn what_does_not_keep_one_row_a_write_is_an_error() {
 
     table.execute_batch("DROP VIEW audit").unwrap();
     let all = "seq INTEGER UNIQUE ON CONFLICT IGNORE, at, event, principal, tool, backend, session, arguments, outcome, \
-        duration, cost, text, intention, mac";
+        duration, cost, text, intention, mac, grants";
     let full = format!(
         "CREATE TABLE audit ({all}); INSERT INTO audit SELECT * FROM hidden WHERE seq < 5;
         CREATE UNIQUE INDEX once ON audit (1)"
@@ -255,7 +255,7 @@ fn a_last_number_that_nothing_can_follow_is_an_error_with_its_fix() {
     let copy = |seq: &str| {
         format!(
             "INSERT INTO audit SELECT {seq}, at, event, principal, tool, backend, session, arguments, outcome, \
-             duration, cost, text, intention, mac FROM audit WHERE seq = 5"
+             duration, cost, text, intention, mac, grants FROM audit WHERE seq = 5"
         )
     };
     for tampered in [

@@ -43,7 +43,8 @@ fn granted(site: &Site, answer: &Answer) -> (Scope, Backends) {
 }
 
 fn only(names: &[&str]) -> Backends {
-    Backends::Only(names.iter().map(|name| (*name).to_owned()).collect())
+    let named = names.iter().map(|name| ((*name).to_owned(), MEANING.to_owned()));
+    Backends::Only(named.collect())
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ use crate::admission::tests::RATES;
 use crate::http::address::Address;
 use crate::http::host_origin::Base;
 use crate::http::oauth::register::UNAPPROVED;
-use crate::http::oauth::{OAuth, router};
+use crate::http::oauth::{OAuth, Offered, router};
 use crate::store::{AccessRecords, DataDirectory, NewApp, Recorder};
 
 const PUBLIC: &str = "https://berth.example";
@@ -35,6 +35,8 @@ const LOCAL: &str = "http://localhost:8787";
 const REDIRECT: &str = "https://app.example/callback?of=berth";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
+/// What each backend means here.
+const MEANING: &str = "a plugin";
 const PASSPHRASE: &str = "four words make one";
 
 /// Fields of a form or a query.
@@ -81,7 +83,11 @@ impl Site {
         };
         let registered = access.register(&app, ADDRESS, UNAPPROVED, SystemTime::now()).unwrap();
         let backends = [("local", "agents on this machine"), ("cabin", "")];
-        let backends = backends.map(|(name, about)| (name.to_owned(), about.to_owned()));
+        let backends = backends.map(|(name, about)| Offered {
+            name: name.to_owned(),
+            meaning: MEANING.to_owned(),
+            about: about.to_owned(),
+        });
         let tasks = TaskTracker::new();
         let admission = Admission::new(
             16,
