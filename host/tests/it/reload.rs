@@ -222,7 +222,7 @@ async fn a_new_backend_may_be_down_and_one_that_was_down_comes_up() {
     let told = reloaded(&place).await;
     assert!(
         told.contains("  backend `three`: added; it is down, and is tried again: ")
-            && told.contains("  backend `two`: changed\n"),
+            && told.contains("  backend `two`: changed"),
         "{told}"
     );
     assert_eq!(berth.call("echo", json!({"text": "a"})).await.done().text, "a");
