@@ -20,17 +20,42 @@ const CALL: &str = "tools/call";
 /// Those that a revision without sessions does not have any more (SEP-2575).
 const OF_SESSIONS: [&str; 2] = ["initialize", "ping"];
 
-/// The answer to a request that cannot be taken as one, since its `params`, or the `_meta` in them, are not an object; none
-/// where something else is wrong with it.
-pub(super) fn answer(body: &[u8]) -> Option<Value> {
-    let request: Value = serde_json::from_slice(body).ok()?;
-    let (id, method, params) = (request.get("id")?, request.get("method")?, request.get("params")?);
-    let is_meta = params.get("_meta").is_none_or(Value::is_object);
-    if !(id.is_string() || id.is_i64()) || (params.is_object() && is_meta) {
-        return None;
+/// The answer to a body that is not a request: it is not JSON, not one of JSON-RPC, or its `params`, or the `_meta` in them,
+/// are not an object (JSON-RPC 2.0, 5.1).
+pub(super) fn answer(body: &[u8]) -> Value {
+    let request: Value = match serde_json::from_slice(body) {
+        Ok(request) => request,
+        Err(fault) => {
+            let message = format!("the body is not JSON: {fault}; send one JSON-RPC request");
+            return error(&Value::Null, ErrorCode::PARSE_ERROR, &message);
+        }
+    };
+    let id = request.get("id").filter(|id| id.is_string() || id.is_i64());
+    if let (Some(id), Some(message)) = (id, of_params(&request)) {
+        return error(id, ErrorCode::INVALID_PARAMS, &message);
     }
-    let message = fault(method.as_str()?, Some(params), false)?;
-    Some(json!({"jsonrpc": "2.0", "id": id, "error": {"code": ErrorCode::INVALID_PARAMS.0, "message": message}}))
+    let message = match request {
+        Value::Array(_) => "a batch of requests is not taken: send one request at a time",
+        _ => {
+            "this is not a JSON-RPC request: it needs `jsonrpc`, which is \"2.0\", a `method` and, except for a notification, \
+             an `id`"
+        }
+    };
+    error(id.unwrap_or(&Value::Null), ErrorCode::INVALID_REQUEST, message)
+}
+
+fn error(id: &Value, code: ErrorCode, message: &str) -> Value {
+    json!({"jsonrpc": "2.0", "id": id, "error": {"code": code.0, "message": message}})
+}
+
+/// What is wrong with the `params` of a request whose method there is.
+fn of_params(request: &Value) -> Option<String> {
+    let params = request.get("params")?;
+    let is_meta = params.get("_meta").is_none_or(Value::is_object);
+    match params.is_object() && is_meta {
+        true => None,
+        false => fault(request.get("method")?.as_str()?, Some(params), false),
+    }
 }
 
 /// The fault of a request that could not be read, in a sentence; none where there is no such method in its revision, which

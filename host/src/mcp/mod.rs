@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Json};
 use axum::routing::MethodRouter;
 use base64::Engine as _;
@@ -252,7 +252,10 @@ impl ServerHandler for Server {
         Err(
             match misshapen::fault(&request.method, request.params.as_ref(), stateless) {
                 Some(fault) => ErrorData::invalid_params(fault, None),
-                None => ErrorData::new(ErrorCode::METHOD_NOT_FOUND, short_line(&request.method, METHOD), None),
+                None => {
+                    let message = format!("there is no method `{}`", short_line(&request.method, METHOD));
+                    ErrorData::new(ErrorCode::METHOD_NOT_FOUND, message, None)
+                }
             },
         )
     }
@@ -336,11 +339,16 @@ pub fn http_service(server: Server, max_body: usize, hosts: Vec<String>, origins
             let answer = service
                 .handle(Request::from_parts(head, Body::from(body.clone())))
                 .await;
-            // That it is JSON stands in its head, as the front door has seen.
-            let unread = answer.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE;
-            match unread.then(|| misshapen::answer(&body)).flatten() {
-                Some(told) => (StatusCode::BAD_REQUEST, Json(told)).into_response(),
-                None => answer.into_response(),
+            match answer.status() {
+                // That it is JSON stands in its head, as the front door has seen.
+                StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+                    (StatusCode::BAD_REQUEST, Json(misshapen::answer(&body))).into_response()
+                }
+                StatusCode::METHOD_NOT_ALLOWED => {
+                    let told = json!({"error": "send JSON-RPC requests here by POST; there are no sessions and no other streams"});
+                    (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "POST")], Json(told)).into_response()
+                }
+                _ => answer.into_response(),
             }
         }
     })

@@ -183,6 +183,54 @@ async fn a_request_without_the_form_of_its_method_is_told_what_is_wrong_with_it(
 }
 
 #[tokio::test]
+async fn a_body_that_is_not_a_request_is_answered_as_json_rpc_says() {
+    let place = Place::new(LOCAL);
+    let berth = Berth::serve(&place).await;
+    let none = json!(null);
+    for (body, id, code, says) in [
+        ("{bad", &none, -32700, "not JSON"),
+        ("", &none, -32700, "not JSON"),
+        (
+            "[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}]",
+            &none,
+            -32600,
+            "one request at a time",
+        ),
+        ("[]", &none, -32600, "one request at a time"),
+        ("\"ping\"", &none, -32600, "`jsonrpc`"),
+        ("{\"jsonrpc\":\"2.0\",\"id\":1}", &json!(1), -32600, "`method`"),
+        (
+            "{\"jsonrpc\":\"1.0\",\"id\":\"a\",\"method\":\"ping\"}",
+            &json!("a"),
+            -32600,
+            "`jsonrpc`",
+        ),
+    ] {
+        let response = berth.request(&json!({})).body(body).send().await.unwrap();
+        assert_eq!(response.status(), 400, "{body}");
+        let told: Value = response.json().await.unwrap();
+        let error = &told["error"];
+        assert_eq!((&told["id"], &error["code"]), (id, &json!(code)), "{body}: {told}");
+        assert!(error["message"].as_str().unwrap().contains(says), "{body}: {told}");
+    }
+    let error = berth.ask("tools/fix", json!({})).await["error"].clone();
+    assert_eq!(error["message"], "there is no method `tools/fix`");
+    let response = berth.request(&json!({})).build().unwrap();
+    let (client, url) = (reqwest::Client::new(), response.url().clone());
+    for method in [reqwest::Method::DELETE, reqwest::Method::GET, reqwest::Method::PUT] {
+        let mut request = client.request(method.clone(), url.clone());
+        if let Some(token) = response.headers().get("authorization") {
+            request = request.header("authorization", token);
+        }
+        let refused = request.send().await.unwrap();
+        assert_eq!(refused.status(), 405, "{method}");
+        assert_eq!(refused.headers()["allow"], "POST");
+        let told: Value = refused.json().await.unwrap();
+        assert!(told["error"].as_str().unwrap().contains("by POST"), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn more_than_fifty_seconds_are_waited_as_fifty_and_the_answer_says_so() {
     let place = Place::new(LOCAL);
     let berth = Berth::serve(&place).await;
