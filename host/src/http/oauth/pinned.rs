@@ -10,11 +10,20 @@ struct Pinned {
     redirects: &'static [&'static str],
 }
 
-const PINNED: [Pinned; 3] = [
+const PINNED: [Pinned; 4] = [
     Pinned {
         id: "https://claude.ai/oauth/mcp-oauth-client-metadata",
         name: "Claude",
         host: "claude.ai",
+        redirects: &[
+            "https://claude.ai/api/mcp/auth_callback",
+            "https://claude.com/api/mcp/auth_callback",
+        ],
+    },
+    Pinned {
+        id: "https://claude.com/oauth/mcp-oauth-client-metadata",
+        name: "Claude",
+        host: "claude.com",
         redirects: &[
             "https://claude.ai/api/mcp/auth_callback",
             "https://claude.com/api/mcp/auth_callback",

@@ -3,19 +3,25 @@
 use super::error::OAuthError;
 use crate::principal::Scope;
 
+/// Names that apps ask every server for, and that say nothing of what they may do (OpenID Connect Core, 5.4 and 11).
+const OF_EVERY_SERVER: [&str; 6] = ["address", "email", "offline_access", "openid", "phone", "profile"];
+
 /// The highest scope among those that `text` names. Unknown names are ignored, because some apps ask every server for
-/// the same ones.
+/// the same ones; with those alone, an app has asked for none, which is every one.
 ///
 /// # Errors
 /// `invalid_scope` if it names none of ours.
 pub(super) fn highest(text: &str) -> Result<Scope, OAuthError> {
     let named = text.split(' ').filter_map(|name| name.parse().ok()).max();
-    named.ok_or_else(|| {
-        OAuthError::new(
-            "invalid_scope",
-            format!("there is no such scope; there are: {}", text_of(Scope::Control)),
-        )
-    })
+    let asks_for_none = || text.split(' ').all(|name| OF_EVERY_SERVER.contains(&name));
+    named
+        .or_else(|| asks_for_none().then_some(Scope::Control))
+        .ok_or_else(|| {
+            OAuthError::new(
+                "invalid_scope",
+                format!("there is no such scope; there are: {}", text_of(Scope::Control)),
+            )
+        })
 }
 
 /// The names of `scope` and of those that it includes.
@@ -37,6 +43,8 @@ mod tests {
             ("sessions:read sessions:control", Scope::Control),
             ("sessions:control", Scope::Control),
             ("openid sessions:read offline_access", Scope::Read),
+            ("offline_access", Scope::Control),
+            ("openid profile offline_access", Scope::Control),
         ] {
             assert_eq!(highest(text), Ok(scope), "{text}");
         }
@@ -45,7 +53,7 @@ mod tests {
     #[test]
     fn none_of_ours_is_no_scope() {
         for text in [
-            "offline_access",
+            "offline_access admin",
             "",
             " ",
             "Sessions:Read",

@@ -33,6 +33,7 @@ async fn every_kind_of_client_without_a_secret_is_served() {
     let server = Server::start();
     for id in [
         "https://claude.ai/oauth/mcp-oauth-client-metadata",
+        "https://claude.com/oauth/mcp-oauth-client-metadata",
         "https://claude.ai/oauth/claude-code-client-metadata",
         "https://chatgpt.com/oauth/client.json",
         "https://app.example/oauth/client.json",

@@ -137,7 +137,7 @@ async fn every_later_fault_goes_back_to_the_app() {
         (("resource", "https://other.example/mcp"), "invalid_target"),
         (("resource", "https://berth.example/other"), "invalid_target"),
         (("resource", "https://berth.example.evil.example/mcp"), "invalid_target"),
-        (("scope", "offline_access"), "invalid_scope"),
+        (("scope", "admin offline_access"), "invalid_scope"),
         (("scope", "sessions:all SESSIONS:READ"), "invalid_scope"),
     ];
     for (change, error) in faults {
