@@ -1,11 +1,12 @@
 //! `berth tokens`: personal tokens for scripts, and all that has access.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use anyhow::bail;
 use berth::assemble::Setup;
-use berth::principal::{Backends, Scope};
+use berth::principal::{Backends, Meaning, Scope};
 use berth::store::audit::Event;
 use berth::store::{AccessRecords, Family};
 use serde_json::{Value, json};
@@ -58,7 +59,7 @@ pub(crate) struct Create {
 pub(crate) fn run(setup: &Setup, options: &Options) -> anyhow::Result<ExitCode> {
     let access = access::open(setup)?;
     match options {
-        Options::List { json } => list(&access, *json)?,
+        Options::List { json } => list(setup, &access, *json)?,
         Options::Create(options) => create(setup, &access, options)?,
         Options::Revoke { id: Some(id), .. } => revoke(setup, &access, *id)?,
         Options::Revoke { id: None, .. } => {
@@ -71,10 +72,10 @@ pub(crate) fn run(setup: &Setup, options: &Options) -> anyhow::Result<ExitCode> 
     Ok(ExitCode::SUCCESS)
 }
 
-fn list(access: &AccessRecords, as_json: bool) -> anyhow::Result<()> {
-    let families = access.families(SystemTime::now())?;
+fn list(setup: &Setup, access: &AccessRecords, as_json: bool) -> anyhow::Result<()> {
+    let (families, meanings) = (access.families(SystemTime::now())?, setup.meanings());
     if as_json {
-        let families: Vec<Value> = families.iter().map(object).collect();
+        let families: Vec<Value> = families.iter().map(|family| object(family, &meanings)).collect();
         print::line(&serde_json::to_string_pretty(&families)?);
         return Ok(());
     }
@@ -84,17 +85,51 @@ fn list(access: &AccessRecords, as_json: bool) -> anyhow::Result<()> {
     let columns = [
         "id", "kind", "name", "scope", "backends", "created", "expires", "last use", "from",
     ];
-    print::table(&columns, &families.iter().map(row).collect::<Vec<_>>());
+    let rows: Vec<_> = families.iter().map(|family| row(family, &meanings)).collect();
+    print::table(&columns, &rows);
+    if families
+        .iter()
+        .any(|family| !meaning_other(family, &meanings).is_empty())
+    {
+        print::note(
+            "A backend with (!) means another plugin now, or none, and is not approved: make the token, or connect the \
+             app, again.",
+        );
+    }
     Ok(())
 }
 
-fn row(family: &Family) -> Vec<String> {
+/// Those backends of `family` that do not mean now what they meant when it was approved.
+fn meaning_other<'f>(family: &'f Family, meanings: &BTreeMap<String, Meaning>) -> Vec<&'f str> {
+    let Backends::Only(approved) = &family.backends else {
+        return Vec::new();
+    };
+    let other = approved
+        .iter()
+        .filter(|(name, meaning)| meanings.get(*name) != Some(meaning));
+    other.map(|(name, _)| name.as_str()).collect()
+}
+
+/// The backends of `family`, where those that are not approved any more have a mark.
+fn backends_of(family: &Family, meanings: &BTreeMap<String, Meaning>) -> String {
+    let Backends::Only(approved) = &family.backends else {
+        return family.backends.to_string();
+    };
+    let other = meaning_other(family, meanings);
+    let shown = approved.keys().map(|name| match other.contains(&name.as_str()) {
+        true => format!("{name} (!)"),
+        false => name.clone(),
+    });
+    shown.collect::<Vec<_>>().join(", ")
+}
+
+fn row(family: &Family, meanings: &BTreeMap<String, Meaning>) -> Vec<String> {
     vec![
         family.id.to_string(),
         family.kind.name().to_owned(),
         family.name.clone(),
         family.scope.to_string(),
-        family.backends.to_string(),
+        backends_of(family, meanings),
         access::moment(Some(family.created)),
         access::moment(Some(family.expires)),
         access::moment(family.last_used),
@@ -104,7 +139,7 @@ fn row(family: &Family) -> Vec<String> {
     ]
 }
 
-fn object(family: &Family) -> Value {
+fn object(family: &Family, meanings: &BTreeMap<String, Meaning>) -> Value {
     json!({
         "id": family.id,
         "kind": family.kind.name(),
@@ -115,6 +150,7 @@ fn object(family: &Family) -> Value {
             Backends::All => json!("all"),
             Backends::Only(names) => json!(names.keys().collect::<Vec<_>>()),
         },
+        "backends_that_mean_another_plugin": meaning_other(family, meanings),
         "resource": family.resource,
         "created": access::moment(Some(family.created)),
         "expires": access::moment(Some(family.expires)),

@@ -601,6 +601,49 @@ async fn from_inside_a_session_nothing_is_reloaded() {
 }
 
 #[tokio::test]
+async fn earlier_configurations_end_with_their_last_call_and_at_most_four_wait_for_that() {
+    let place = Place::new(&shell("[\"-c\", \"@text\"]"));
+    let berth = Berth::serve(&place).await;
+    let go = place.name("projects/go");
+    let long = async |number: usize| {
+        let next = format!("projects/next-{number}");
+        until("its turn", async || {
+            (number == 0 || place.path(&next).exists()).then_some(())
+        })
+        .await;
+        let begun = place.name(&format!("projects/{number}"));
+        let script = format!("touch {begun}; while ! [ -e {go} ]; do sleep 0.05; done; echo {number}");
+        let arguments = json!({"commands": [{"program": "sh", "args": ["-c", script]}]});
+        let ran = berth.call("run", arguments).await.done();
+        ran.structured["outcomes"][0]["stdout"].as_str().unwrap().to_owned()
+    };
+    let reloads = async {
+        for number in 0..5 {
+            let begun = format!("projects/{number}");
+            until("it is under way", async || place.path(&begun).exists().then_some(())).await;
+            if number < 4 {
+                // The one between ends at once, so it does not count.
+                reloaded(&place).await;
+                reloaded(&place).await;
+            }
+            place.write(&format!("projects/next-{}", number + 1), "", 0o600);
+        }
+        let complaint = place.complaint(&["reload"]).await;
+        assert!(
+            complaint.contains("calls are still under way with 4 earlier"),
+            "{complaint}"
+        );
+        place.write("projects/go", "", 0o600);
+    };
+    let (finished, ()) = tokio::join!(join_all((0..5).map(&long)), reloads);
+    assert_eq!(finished, ["0\n", "1\n", "2\n", "3\n", "4\n"]);
+    until("the earlier ones have ended", async || {
+        place.run(&["reload"]).await.success.then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn reloads_at_the_same_time_are_done_one_after_the_other() {
     let place = Place::new(ONE);
     let berth = Berth::serve(&place).await;
@@ -654,6 +697,14 @@ async fn an_approval_is_for_what_a_name_meant_and_not_for_what_it_means_now() {
             backends(&berth.base, &two).await.contains("two/calm-1"),
             "after {after}"
         );
+        let listed = place.run(&["tokens", "list"]).await;
+        let rows: Vec<&str> = listed.stdout.lines().collect();
+        assert!(
+            rows[0].contains("\tone (!)\t") && rows[1].contains("\ttwo\t"),
+            "{}",
+            listed.stdout
+        );
+        assert!(listed.stderr.contains("means another plugin now"), "{}", listed.stderr);
         let again = token("one").await;
         assert!(
             backends(&berth.base, &again).await.contains("one/calm-1"),
