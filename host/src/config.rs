@@ -62,7 +62,7 @@ pub struct Config {
     /// The agents that backends may start, by name.
     pub agents: BTreeMap<String, Agent>,
     /// The backends by name; there is at least one.
-    pub backends: BTreeMap<String, Backend>,
+    pub backends: BTreeMap<String, BackendTable>,
     /// The backend that is used when a call does not name one; it is one of `backends`.
     pub default_backend: String,
 }
@@ -177,7 +177,7 @@ pub struct Question {
 
 /// `[backends.NAME]`: a plugin with a name, settings and grants.
 #[derive(Debug, Clone)]
-pub struct Backend {
+pub struct BackendTable {
     /// Its name.
     pub name: String,
     /// The component that it runs.
@@ -318,7 +318,7 @@ impl Sections {
 fn default_backend(
     top: &At,
     written: Option<String>,
-    backends: &BTreeMap<String, Backend>,
+    backends: &BTreeMap<String, BackendTable>,
 ) -> Result<String, ConfigError> {
     let at = top.key("default_backend");
     let names = || backends.keys().map(String::as_str).collect::<Vec<_>>().join(", ");

@@ -153,10 +153,10 @@ impl<K: Hash + Eq + Clone> Counts<K> {
 
 /// See [`Bounds`].
 #[derive(Debug)]
-pub(super) struct Pool<K: Hash + Eq + Clone>(Mutex<State<K>>);
+pub(super) struct Pool<K: Hash + Eq + Clone>(Mutex<Taken<K>>);
 
 #[derive(Debug)]
-struct State<K: Hash + Eq + Clone> {
+struct Taken<K: Hash + Eq + Clone> {
     counts: Counts<K>,
     line: VecDeque<Waiting<K>>,
 }
@@ -170,7 +170,7 @@ struct Waiting<K: Hash + Eq + Clone> {
 
 impl<K: Hash + Eq + Clone> Pool<K> {
     pub(super) fn new(bounds: Bounds) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(State {
+        Arc::new(Self(Mutex::new(Taken {
             counts: Counts {
                 bounds,
                 all: 0,
@@ -243,7 +243,7 @@ impl<K: Hash + Eq + Clone> Pool<K> {
         drop(missed);
     }
 
-    fn state(&self) -> MutexGuard<'_, State<K>> {
+    fn state(&self) -> MutexGuard<'_, Taken<K>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -8,14 +8,14 @@ use super::env_file::EnvFile;
 use super::programs::{self, SearchPath};
 use super::{directories, plugin_file};
 use crate::capability::process::grant::Grant;
-use crate::config::{At, Backend, ConfigError, PluginSource};
+use crate::config::{At, BackendTable, ConfigError, PluginSource};
 use crate::principal::Meaning;
 
 /// A backend: what is written about it, and what was found of that.
 #[derive(Debug, Clone)]
 pub struct Granted {
     /// Its table.
-    pub written: Backend,
+    pub written: BackendTable,
     /// The only directories in which its programs start and its files are. Absolute, without links, existing.
     pub directories: Vec<PathBuf>,
     /// Further variables that its programs get, such as secrets.
@@ -26,7 +26,7 @@ pub struct Granted {
 
 impl Granted {
     /// Finds what the table at `at` names.
-    pub(super) fn find(written: Backend, at: &At, search: &SearchPath) -> Result<Self, ConfigError> {
+    pub(super) fn find(written: BackendTable, at: &At, search: &SearchPath) -> Result<Self, ConfigError> {
         plugin_file::check(&written.plugin, at)?;
         let env_file = written.env_file.as_ref();
         let env_file = env_file.map(|path| EnvFile::find(path, &at.key("env_file")));

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::source::At;
 use super::surroundings::Surroundings;
-use super::{Agent, Backend, ConfigError, Limits, PluginSource, Program, programs, values};
+use super::{Agent, BackendTable, ConfigError, Limits, PluginSource, Program, programs, values};
 use crate::peer::MARK;
 
 const MIB: u64 = 1 << 20;
@@ -81,7 +81,7 @@ impl Section {
         agents: &BTreeMap<String, Agent>,
         around: &Surroundings<'_>,
         folder: &Path,
-    ) -> Result<Backend, ConfigError> {
+    ) -> Result<BackendTable, ConfigError> {
         values::name(at, name)?;
         known_agents(&at.key("agents"), &self.agents, agents)?;
         inherited(&at.key("env"), &self.env)?;
@@ -90,7 +90,7 @@ impl Section {
             values::tool_name(&at.key("read_tools").item(index), tool)?;
         }
         let resolved = |written: &String| around.resolve(written, folder);
-        Ok(Backend {
+        Ok(BackendTable {
             name: name.to_owned(),
             plugin: plugin(at, &self.plugin, self.sha256.as_deref(), around, folder)?,
             agents: self.agents,

@@ -106,7 +106,7 @@ impl<'a> Layers<'a> {
         as_toml(&self.without_secrets()?)
     }
 
-    /// The SHA-256 of what is granted: of the tables [`GRANTS`], without secrets, as TOML for people.
+    /// The SHA-256 of what is granted: of the tables that grant something, without secrets, as TOML for people.
     ///
     /// # Errors
     /// A text that does not parse.

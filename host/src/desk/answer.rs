@@ -11,7 +11,7 @@ use crate::store::audit::Outcome;
 
 /// What a tool answers: a text for people and the same as data.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Answer {
+pub struct ToolAnswer {
     /// Short enough for a phone. None: the JSON of `structured`.
     pub text: Option<String>,
     /// What the tool's output schema describes.
@@ -22,7 +22,7 @@ pub struct Answer {
     pub outcome: Outcome,
 }
 
-impl Answer {
+impl ToolAnswer {
     /// One whose text and data say the same.
     pub(crate) fn of(text: String, structured: &impl Serialize) -> Self {
         Self {

@@ -1,6 +1,6 @@
 //! What a session changed in its checkout.
 
-use super::{Answer, Caller, Generation, ToolError, find};
+use super::{Caller, Generation, ToolAnswer, ToolError, find};
 use crate::catalog::answers::{ChangedFile, Changes};
 use crate::catalog::arguments::GetChanges;
 use crate::session;
@@ -13,7 +13,7 @@ pub(super) async fn get_changes(
     generation: &Generation,
     caller: &Caller,
     wanted: GetChanges,
-) -> Result<Answer, ToolError> {
+) -> Result<ToolAnswer, ToolError> {
     let (member, session) = find::readable(generation.reach(caller), &wanted.session_id).await?;
     let backend = &member.watched.backend;
     let page = backend.get_changes(&session.id, wanted.after.as_deref(), FILES).await;
@@ -27,7 +27,7 @@ pub(super) async fn get_changes(
         text,
         next: page.next,
     };
-    Ok(Answer::of(changes.text(), &changes))
+    Ok(ToolAnswer::of(changes.text(), &changes))
 }
 
 fn file(file: session::ChangedFile) -> ChangedFile {

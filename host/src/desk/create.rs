@@ -6,7 +6,7 @@ use super::deeds::{Deed, Effect, effect, soon};
 use super::deliver::{deliver, message, words};
 use super::receipt::{Kind, Receipt};
 use super::settle::{Rest, settled};
-use super::{Answer, Caller, Generation, Member, ToolError, attachments, look};
+use super::{Caller, Generation, Member, ToolAnswer, ToolError, attachments, look};
 use crate::catalog::answers::{self, Acted};
 use crate::catalog::arguments::CreateSession;
 use crate::session::{Creation, Message, NewSession, Session, State, Timestamp};
@@ -25,7 +25,7 @@ pub(super) async fn create_session(
     generation: &Generation,
     caller: &Caller,
     wanted: CreateSession,
-) -> Result<Answer, ToolError> {
+) -> Result<ToolAnswer, ToolError> {
     let began = Instant::now();
     let (wait, capped) = look::wait(wanted.wait_seconds);
     let typed = wanted.message.as_deref().map(words).transpose()?;
@@ -80,7 +80,7 @@ async fn perhaps_started(
     member: &Member,
     moment: Timestamp,
     why: &str,
-) -> Answer {
+) -> ToolAnswer {
     let backend = member.name();
     let listed = soon(caller, member.watched.backend.list_sessions(&[])).await;
     let is_new = |session: &Session| session.created_at.is_some_and(|at| at / 1000 >= moment / 1000);
@@ -116,7 +116,7 @@ async fn perhaps_started(
             )),
         )
     };
-    Answer::of(acted.text(Some(Kind::Start)), &acted)
+    ToolAnswer::of(acted.text(Some(Kind::Start)), &acted)
 }
 
 /// Sends a new session its first message once it is ready. The session is there whatever comes of it.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::receipt::{Kind, Receipt};
 use super::settle::{self, Rest};
 use super::showing::Showing;
-use super::{Answer, Caller, Member, ToolError, answer, words};
+use super::{Caller, Member, ToolAnswer, ToolError, answer, words};
 use crate::catalog::answers::{Acted, Session};
 use crate::plugin::Failure;
 use crate::session::{self, Error};
@@ -134,7 +134,7 @@ impl Deed<'_> {
 
 impl Deed<'_> {
     /// The answer to a deed: the session afterwards and, where the caller waits until a moment, what came of it.
-    pub(crate) async fn report(mut self, caller: &Caller, showing: &Showing, until: Instant) -> Answer {
+    pub(crate) async fn report(mut self, caller: &Caller, showing: &Showing, until: Instant) -> ToolAnswer {
         let (mut page, mut settled) = (None, None);
         if Instant::now() < until && self.receipt != Receipt::NotSent {
             let rest = settle::settled(caller, self.member, &self.id, self.after.as_deref(), until).await;
@@ -163,7 +163,7 @@ impl Deed<'_> {
             next,
             note: (!self.notes.is_empty()).then(|| self.notes.join(" ")),
         };
-        Answer::of(acted.text(Some(self.kind)), &acted)
+        ToolAnswer::of(acted.text(Some(self.kind)), &acted)
     }
 
     /// The record of `session` in the answer to a deed. To whoever answered a prompt, the next one does not count as shown by
@@ -171,7 +171,7 @@ impl Deed<'_> {
     fn shown_after(&self, caller: &Caller, showing: &Showing, session: session::Session) -> Session {
         let backend = self.member.name();
         match self.kind {
-            Kind::Answer | Kind::Interrupt | Kind::Cancel => showing.session(backend, session),
+            Kind::ToolAnswer | Kind::Interrupt | Kind::Cancel => showing.session(backend, session),
             Kind::Start | Kind::Message => showing.show(caller, backend, session),
         }
     }

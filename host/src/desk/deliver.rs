@@ -10,7 +10,7 @@ use super::lasting::Lasting;
 use super::receipt::{Kind, Receipt};
 use super::senders::Dropped;
 use super::settle::{Rest, settled};
-use super::{Answer, Caller, Generation, Member, ToolError, attachments, find, look};
+use super::{Caller, Generation, Member, ToolAnswer, ToolError, attachments, find, look};
 use crate::catalog::arguments::SendMessage;
 use crate::plugin::Failure;
 use crate::session::{Attachment, Error, Message, QueuedMessage};
@@ -26,7 +26,7 @@ pub(super) async fn send_message(
     generation: &Generation,
     caller: &Caller,
     wanted: SendMessage,
-) -> Result<Answer, ToolError> {
+) -> Result<ToolAnswer, ToolError> {
     let Typed { text, removed } = words(&wanted.message)?;
     let message = message(text, attachments::read(wanted.attachments)?);
     let (wait, capped) = look::wait(wanted.wait_seconds);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 
-use super::members::{Backend, Reach};
+use super::members::{Reach, Reachable};
 use super::{Member, ToolError};
 use crate::catalog::answers::BackendError;
 use crate::plugin::Listed;
@@ -47,7 +47,7 @@ pub(super) async fn all_of<'a, T>(
 }
 
 /// Until when those of `backends` are waited for that are coming up.
-pub(super) fn come_up_until(backends: &[Backend<'_>]) -> Instant {
+pub(super) fn come_up_until(backends: &[Reachable<'_>]) -> Instant {
     let is_one_up = backends.iter().any(|backend| backend.is_up());
     Instant::now() + if is_one_up { BESIDE_OTHERS } else { FAN_OUT }
 }
@@ -62,7 +62,7 @@ pub(super) async fn all_sessions(
 }
 
 /// Those in one of `states`; none of these: all.
-async fn sessions_of(backends: &[Backend<'_>], states: &[State]) -> (Vec<(String, Session)>, Vec<BackendError>) {
+async fn sessions_of(backends: &[Reachable<'_>], states: &[State]) -> (Vec<(String, Session)>, Vec<BackendError>) {
     let until = come_up_until(backends);
     all_of(
         backends
@@ -72,7 +72,7 @@ async fn sessions_of(backends: &[Backend<'_>], states: &[State]) -> (Vec<(String
     .await
 }
 
-async fn list(backend: Backend<'_>, states: &[State], until: Instant) -> Result<Listed<Session>, ToolError> {
+async fn list(backend: Reachable<'_>, states: &[State], until: Instant) -> Result<Listed<Session>, ToolError> {
     let member = backend.member_until(until).await?;
     let listed = member.watched.backend.list_sessions(states).await;
     listed.map_err(|error| ToolError::of(member.name(), error))

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::pages::{self, Page};
 use super::settle::{self, Rest};
-use super::{Answer, Caller, Condition, Generation, Member, ToolError, find, members, transcript, words};
+use super::{Caller, Condition, Generation, Member, ToolAnswer, ToolError, find, members, transcript, words};
 use crate::catalog::answers::{Acted, Backend, Logs, NewOption, Project, Projects, Prompts, Sessions};
 use crate::catalog::arguments::{
     CheckPrompts, GetLogs, GetSessionStatus, ListProjects, ListSessions, MAX_LINES, MAX_SESSIONS, MAX_WAIT, States,
@@ -18,7 +18,7 @@ pub(super) async fn list_sessions(
     generation: &Generation,
     caller: &Caller,
     wanted: ListSessions,
-) -> Result<Answer, ToolError> {
+) -> Result<ToolAnswer, ToolError> {
     within("limit", wanted.limit, MAX_SESSIONS)?;
     let after = wanted.after.as_deref().map(pages::read).transpose()?;
     let is_asked = wanted.state.is_some();
@@ -35,28 +35,28 @@ pub(super) async fn list_sessions(
         .map(|(backend, session)| generation.show(caller, &backend, session))
         .collect();
     let sessions = Sessions { errors, sessions, next };
-    Ok(Answer::of(sessions.text(), &sessions))
+    Ok(ToolAnswer::of(sessions.text(), &sessions))
 }
 
 pub(super) async fn check_prompts(
     generation: &Generation,
     caller: &Caller,
     wanted: CheckPrompts,
-) -> Result<Answer, ToolError> {
+) -> Result<ToolAnswer, ToolError> {
     let (sessions, errors) = find::all_sessions(generation.reach(caller), wanted.backend.as_deref(), &[]).await?;
     let prompts = sessions
         .into_iter()
         .flat_map(|(backend, session)| generation.lasting.showing.show(caller, &backend, session).prompts)
         .collect();
     let prompts = Prompts { errors, prompts };
-    Ok(Answer::of(prompts.text(), &prompts))
+    Ok(ToolAnswer::of(prompts.text(), &prompts))
 }
 
 pub(super) async fn get_session_status(
     generation: &Generation,
     caller: &Caller,
     wanted: GetSessionStatus,
-) -> Result<Answer, ToolError> {
+) -> Result<ToolAnswer, ToolError> {
     let (wait, capped) = wait(wanted.wait_seconds);
     let (member, mut session) = find::readable(generation.reach(caller), &wanted.session_id).await?;
     let mut note = None;
@@ -79,10 +79,14 @@ pub(super) async fn get_session_status(
     let notes: Vec<String> = note.into_iter().chain(capped).collect();
     let note = (!notes.is_empty()).then(|| notes.join(" "));
     let acted = Acted::seen(generation.show(caller, member.name(), session), note);
-    Ok(Answer::of(acted.text(None), &acted))
+    Ok(ToolAnswer::of(acted.text(None), &acted))
 }
 
-pub(super) async fn get_logs(generation: &Generation, caller: &Caller, wanted: GetLogs) -> Result<Answer, ToolError> {
+pub(super) async fn get_logs(
+    generation: &Generation,
+    caller: &Caller,
+    wanted: GetLogs,
+) -> Result<ToolAnswer, ToolError> {
     within("lines", wanted.lines, MAX_LINES)?;
     let (member, session) = find::readable(generation.reach(caller), &wanted.session_id).await?;
     let logs = match wanted.view.as_deref() {
@@ -103,7 +107,7 @@ pub(super) async fn get_logs(generation: &Generation, caller: &Caller, wanted: G
         text: words::of_log(logs.text, wanted.mobile_format).await,
         ..logs
     };
-    Ok(Answer::of(logs.text(), &logs))
+    Ok(ToolAnswer::of(logs.text(), &logs))
 }
 
 async fn log(member: &Member, id: &str, wanted: &GetLogs) -> Result<Logs, ToolError> {
@@ -147,7 +151,7 @@ pub(super) async fn list_projects(
     generation: &Generation,
     caller: &Caller,
     wanted: ListProjects,
-) -> Result<Answer, ToolError> {
+) -> Result<ToolAnswer, ToolError> {
     let backends = generation.reach(caller).some(wanted.backend.as_deref())?;
     let until = find::come_up_until(&backends);
     let asked = backends
@@ -160,11 +164,11 @@ pub(super) async fn list_projects(
         backends: backends.iter().map(|backend| of_backend(*backend, default)).collect(),
         projects: projects.into_iter().map(of_project).collect(),
     };
-    Ok(Answer::of(projects.text(), &projects))
+    Ok(ToolAnswer::of(projects.text(), &projects))
 }
 
 /// The projects of a backend. That it does not support them is the same as not exporting them.
-async fn projects_of(backend: members::Backend<'_>, until: Instant) -> Result<Listed<session::Project>, ToolError> {
+async fn projects_of(backend: members::Reachable<'_>, until: Instant) -> Result<Listed<session::Project>, ToolError> {
     let member = backend.member_until(until).await?;
     let backend = &member.watched.backend;
     if !backend.has(Interface::Projects) {
@@ -176,7 +180,7 @@ async fn projects_of(backend: members::Backend<'_>, until: Instant) -> Result<Li
     }
 }
 
-fn of_backend(backend: members::Backend<'_>, default: Option<&str>) -> Backend {
+fn of_backend(backend: members::Reachable<'_>, default: Option<&str>) -> Backend {
     let is_default = default == Some(backend.name());
     let about = match backend.condition() {
         Condition::Up(member) => return of_member(&member, is_default),

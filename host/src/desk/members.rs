@@ -100,12 +100,12 @@ impl<'a> Reach<'a> {
     }
 
     /// The one called `name`, or all of them, whether they are up or not.
-    pub(crate) fn some(self, name: Option<&str>) -> Result<Vec<Backend<'a>>, ToolError> {
+    pub(crate) fn some(self, name: Option<&str>) -> Result<Vec<Reachable<'a>>, ToolError> {
         let names = match name {
             Some(name) => vec![self.view.backend(Some(name))?],
             None => self.view.some()?,
         };
-        let backend = |name| Backend {
+        let backend = |name| Reachable {
             seat: &self.members.0[name],
             caller: self.caller,
         };
@@ -142,12 +142,12 @@ impl<'a> Reach<'a> {
 
 /// A backend that one caller may know of.
 #[derive(Clone, Copy)]
-pub(crate) struct Backend<'a> {
+pub(crate) struct Reachable<'a> {
     seat: &'a Seat,
     caller: &'a Caller,
 }
 
-impl<'a> Backend<'a> {
+impl<'a> Reachable<'a> {
     /// Its name.
     pub(crate) fn name(self) -> &'a str {
         self.seat.name()

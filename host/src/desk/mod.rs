@@ -39,7 +39,7 @@ use serde_json::{Map, Value};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-pub use self::answer::{Answer, ToolError};
+pub use self::answer::{ToolAnswer, ToolError};
 pub use self::caller::Caller;
 pub use self::generation::Generation;
 pub use self::member::Member;
@@ -121,7 +121,7 @@ impl Generation {
         caller: &Caller,
         name: &str,
         given: Map<String, Value>,
-    ) -> Result<Answer, ToolError> {
+    ) -> Result<ToolAnswer, ToolError> {
         // Each in a place of its own: together they would make every call's future as large as the largest.
         match catalog.read(&caller.principal, name, given)? {
             Request::ListSessions(wanted) => Box::pin(look::list_sessions(self, caller, wanted)).await,

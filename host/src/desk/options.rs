@@ -3,7 +3,7 @@
 use super::deeds::{Effect, effect, soon};
 use super::deliver::turn_of;
 use super::receipt::Receipt;
-use super::{Answer, Caller, Generation, Member, ToolError, answer};
+use super::{Caller, Generation, Member, ToolAnswer, ToolError, answer};
 use crate::catalog::answers::{OptionNow, Options};
 use crate::catalog::arguments::SetSession;
 use crate::session::{Error, OptionState};
@@ -12,7 +12,7 @@ pub(super) async fn set_session(
     generation: &Generation,
     caller: &Caller,
     wanted: SetSession,
-) -> Result<Answer, ToolError> {
+) -> Result<ToolAnswer, ToolError> {
     let (member, id) = generation.reach(caller).whole_id(&wanted.session_id).await?;
     let mut receipt = None;
     let mut notes = Vec::new();
@@ -55,7 +55,7 @@ pub(super) async fn set_session(
         options: options.into_iter().map(now).collect(),
         note: (!notes.is_empty()).then(|| notes.join(" ")),
     };
-    Ok(Answer::of(options.text(), &options))
+    Ok(ToolAnswer::of(options.text(), &options))
 }
 
 async fn listed(member: &Member, id: &str) -> Result<Vec<OptionState>, Error> {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::deeds::{Effect, effect};
 use super::receipt::{Receipt, line};
-use super::{Answer, Caller, Generation, ToolError};
+use super::{Caller, Generation, ToolAnswer, ToolError};
 use crate::capability::Access;
 use crate::catalog::OwnCall;
 use crate::plugin::{Output, Promise};
@@ -20,7 +20,7 @@ pub(super) async fn call_own_tool(
     generation: &Generation,
     caller: &Caller,
     wanted: OwnCall<'_>,
-) -> Result<Answer, ToolError> {
+) -> Result<ToolAnswer, ToolError> {
     let member = generation.reach(caller).member(Some(wanted.backend)).await?;
     let name = wanted.tool;
     let access = match wanted.scope {
@@ -55,11 +55,11 @@ struct Report {
 
 impl Report {
     /// It ended; `tool` says in words whose answer this is.
-    fn on(&self, output: Output, tool: &str) -> Result<Answer, ToolError> {
+    fn on(&self, output: Output, tool: &str) -> Result<ToolAnswer, ToolError> {
         let outcome = if output.failed { Outcome::Failed } else { Outcome::Done };
         let fault = match output.structured {
             Ok(structured) => {
-                return Ok(Answer {
+                return Ok(ToolAnswer {
                     text: Some(output.text),
                     structured,
                     further: output.further,
@@ -80,9 +80,9 @@ impl Report {
             ),
         };
         let note = format!("{came_to} its answer cannot be shown: {fault}.");
-        let Answer { text, structured, .. } = self.told(receipt, &note);
+        let ToolAnswer { text, structured, .. } = self.told(receipt, &note);
         let text = text.unwrap_or_default();
-        Ok(Answer {
+        Ok(ToolAnswer {
             text: Some(with_said(&text, &output.text)),
             structured,
             further: output.further,
@@ -91,7 +91,7 @@ impl Report {
     }
 
     /// It had begun to act, and did not come to its end.
-    fn perhaps(&self, why: &str) -> Answer {
+    fn perhaps(&self, why: &str) -> ToolAnswer {
         let note = format!(
             "It had begun to act, so it may have been carried out, but its answer cannot be shown: {why}. Look at what it \
              did before you repeat the call."
@@ -99,10 +99,10 @@ impl Report {
         self.told(Receipt::Unconfirmed, &note)
     }
 
-    fn told(&self, receipt: Receipt, note: &str) -> Answer {
+    fn told(&self, receipt: Receipt, note: &str) -> ToolAnswer {
         let receipt = receipt.name();
         let line = line("Tool", receipt);
-        Answer {
+        ToolAnswer {
             text: Some(format!("{line}\n{note}")),
             structured: (!self.promised).then(|| json!({"receipt": receipt, "note": note})),
             further: Vec::new(),

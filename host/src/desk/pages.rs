@@ -10,14 +10,14 @@ const RECENT: Timestamp = 24 * 60 * 60 * 1000;
 
 /// A place in the order: those that have not ended first, of both kinds the newest first.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(super) struct Position {
     ended: bool,
     /// The time of its start, counted down.
     age: u64,
     session_id: String,
 }
 
-impl Place {
+impl Position {
     fn of(backend: &str, session: &Session) -> Self {
         Self {
             ended: session.state.is_end(),
@@ -41,10 +41,10 @@ pub(super) struct Page {
 }
 
 /// The first `limit` of `sessions` behind `after`, each with its backend.
-pub(super) fn of(sessions: Vec<(String, Session)>, limit: u32, after: Option<&Place>) -> Page {
+pub(super) fn of(sessions: Vec<(String, Session)>, limit: u32, after: Option<&Position>) -> Page {
     let placed = sessions
         .into_iter()
-        .map(|(backend, session)| (Place::of(&backend, &session), backend, session));
+        .map(|(backend, session)| (Position::of(&backend, &session), backend, session));
     let mut placed: Vec<_> = placed
         .filter(|(place, _, _)| after.is_none_or(|after| place > after))
         .collect();
@@ -63,11 +63,11 @@ pub(super) fn of(sessions: Vec<(String, Session)>, limit: u32, after: Option<&Pl
 }
 
 /// The place that a caller gives back.
-pub(super) fn read(cursor: &str) -> Result<Place, ToolError> {
+pub(super) fn read(cursor: &str) -> Result<Position, ToolError> {
     let place = || {
         let (kind, rest) = cursor.split_once(':')?;
         let (created, session_id) = rest.split_once(':')?;
-        Some(Place {
+        Some(Position {
             ended: match kind {
                 "open" => false,
                 "ended" => true,

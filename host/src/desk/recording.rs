@@ -8,7 +8,7 @@ use futures::FutureExt as _;
 use serde_json::{Map, Value};
 use tracing::Instrument as _;
 
-use super::{Answer, Caller, Desk, ToolError, log_line};
+use super::{Caller, Desk, ToolAnswer, ToolError, log_line};
 use crate::catalog::Catalog;
 use crate::store::Recorder;
 use crate::store::audit::{Entry, Event, Outcome, Unrecorded};
@@ -24,7 +24,7 @@ impl Desk {
         recorder: &Recorder,
         name: &str,
         given: Map<String, Value>,
-    ) -> Result<Answer, ToolError> {
+    ) -> Result<ToolAnswer, ToolError> {
         // What is logged within calls that run at one time can be told apart by this number.
         static CALLS: AtomicU64 = AtomicU64::new(1);
         let span = tracing::info_span!("call", n = CALLS.fetch_add(1, Ordering::Relaxed));
@@ -37,7 +37,7 @@ impl Desk {
         recorder: &Recorder,
         name: &str,
         given: Map<String, Value>,
-    ) -> Result<Answer, ToolError> {
+    ) -> Result<ToolAnswer, ToolError> {
         let began = Instant::now();
         // The call begins and ends with this one, whatever is loaded meanwhile.
         let generation = self.present();
@@ -122,7 +122,11 @@ fn unread(why: Unrecorded) -> ToolError {
 }
 
 /// What came of a call, with a note that it could not be recorded: as the last words, and with `in_data` also there.
-fn unconcluded(outcome: Result<Answer, ToolError>, why: Unrecorded, in_data: bool) -> Result<Answer, ToolError> {
+fn unconcluded(
+    outcome: Result<ToolAnswer, ToolError>,
+    why: Unrecorded,
+    in_data: bool,
+) -> Result<ToolAnswer, ToolError> {
     let note = format!(
         "The beginning of this call is recorded; its outcome could not be recorded yet: {why}. It is written as soon as that works; \
          do not repeat the call for it."
@@ -151,7 +155,7 @@ fn unconcluded(outcome: Result<Answer, ToolError>, why: Unrecorded, in_data: boo
 }
 
 /// What only the answer tells: how it went, what it cost, and which session was made or meant.
-fn note(entry: &mut Entry, answer: &Answer) {
+fn note(entry: &mut Entry, answer: &ToolAnswer) {
     entry.outcome = answer.outcome;
     let Some(structured) = &answer.structured else { return };
     entry.cost = structured["cost_usd"].as_f64();
@@ -180,7 +184,7 @@ mod tests {
         let structured = Some(structured);
         note(
             &mut entry,
-            &Answer {
+            &ToolAnswer {
                 text: None,
                 structured,
                 further: Vec::new(),
@@ -229,8 +233,8 @@ mod tests {
         assert_eq!(noted(Outcome::Done, json!({})).outcome, Outcome::Done);
     }
 
-    fn answered(text: Option<&str>, structured: Option<Value>) -> Answer {
-        Answer {
+    fn answered(text: Option<&str>, structured: Option<Value>) -> ToolAnswer {
+        ToolAnswer {
             text: text.map(str::to_owned),
             structured,
             further: Vec::new(),

@@ -6,7 +6,7 @@ use super::deeds::{Deed, Effect, effect};
 use super::deliver::turn_of;
 use super::prompts::{self, Last, Response};
 use super::receipt::{Kind, Receipt};
-use super::{Answer, Caller, Generation, Member, ToolError, find, groups, look};
+use super::{Caller, Generation, Member, ToolAnswer, ToolError, find, groups, look};
 use crate::catalog::answers::Acted;
 use crate::catalog::arguments::RespondToPrompt;
 use crate::session::{self, Answered, Session, State};
@@ -17,14 +17,14 @@ pub(super) async fn respond_to_prompt(
     generation: &Generation,
     caller: &Caller,
     wanted: RespondToPrompt,
-) -> Result<Answer, ToolError> {
+) -> Result<ToolAnswer, ToolError> {
     let (wait, capped) = look::wait(wanted.wait_seconds);
     let end = Instant::now() + wait;
     let (member, id) = find::whole(generation.reach(caller), &wanted.session_id).await?;
     if !wait.is_zero() {
         caller.enter_wait()?;
     }
-    let mut deed = Deed::new(&member, id, Kind::Answer, Receipt::Confirmed);
+    let mut deed = Deed::new(&member, id, Kind::ToolAnswer, Receipt::Confirmed);
     deed.notes.extend(capped);
     let response = Response {
         response: wanted.response.map(|text| as_typed(&text, &mut deed)),
@@ -97,17 +97,23 @@ fn without(mut session: Session, answers: &[Answered]) -> Session {
 }
 
 /// A response that was not given, with the session as it is: what it asks stands in its own field.
-fn refused(generation: &Generation, caller: &Caller, member: &Member, session: Session, why: &str) -> Answer {
+fn refused(generation: &Generation, caller: &Caller, member: &Member, session: Session, why: &str) -> ToolAnswer {
     let session = generation.lasting.showing.session_for(caller, member.name(), session);
     let acted = Acted::seen(session, Some(format!("Refused: {why}. Nothing was typed.")));
-    Answer {
+    ToolAnswer {
         outcome: Outcome::Refused,
-        ..Answer::of(acted.text(None), &acted)
+        ..ToolAnswer::of(acted.text(None), &acted)
     }
 }
 
 /// An answer that is kept until its group is complete.
-fn incomplete(generation: &Generation, caller: &Caller, member: &Member, session: Session, missing: usize) -> Answer {
+fn incomplete(
+    generation: &Generation,
+    caller: &Caller,
+    member: &Member,
+    session: Session,
+    missing: usize,
+) -> ToolAnswer {
     let session = generation.lasting.showing.session_for(caller, member.name(), session);
     let questions = if missing == 1 { "question" } else { "questions" };
     let note = format!(
@@ -115,7 +121,7 @@ fn incomplete(generation: &Generation, caller: &Caller, member: &Member, session
          must be answered first, each by its prompt_id. An answer can be changed until then."
     );
     let acted = Acted::seen(session, Some(note));
-    Answer::of(acted.text(None), &acted)
+    ToolAnswer::of(acted.text(None), &acted)
 }
 
 impl Deed<'_> {

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::members::Reach;
-use super::{Answer, Caller, Generation, Member, ToolError, find, transcript, words};
+use super::{Caller, Generation, Member, ToolAnswer, ToolError, find, transcript, words};
 use crate::catalog::answers::{BackendError, Session};
 use crate::catalog::arguments::{Fetch, Search};
 use crate::session::{self, Error, LogQuery};
@@ -57,7 +57,7 @@ struct Fetched {
     metadata: std::collections::BTreeMap<&'static str, String>,
 }
 
-pub(super) async fn search(generation: &Generation, caller: &Caller, wanted: Search) -> Result<Answer, ToolError> {
+pub(super) async fn search(generation: &Generation, caller: &Caller, wanted: Search) -> Result<ToolAnswer, ToolError> {
     let reach = generation.reach(caller);
     let (mut sessions, mut errors) = find::all_sessions(reach, None, &[]).await?;
     sessions.sort_by_key(|(_, session)| Reverse(session.active_at.max(session.created_at)));
@@ -182,7 +182,7 @@ fn score(session: &Session, output: &str, words: &[String]) -> usize {
     words.iter().map(of_word).sum()
 }
 
-pub(super) async fn fetch(generation: &Generation, caller: &Caller, wanted: Fetch) -> Result<Answer, ToolError> {
+pub(super) async fn fetch(generation: &Generation, caller: &Caller, wanted: Fetch) -> Result<ToolAnswer, ToolError> {
     let (member, id) = find::any_id(generation.reach(caller), &wanted.id).await?;
     let session = generation
         .lasting
@@ -235,9 +235,9 @@ fn about(session: &Session) -> String {
     .to_lowercase()
 }
 
-fn as_json(record: &impl Serialize) -> Result<Answer, ToolError> {
+fn as_json(record: &impl Serialize) -> Result<ToolAnswer, ToolError> {
     let structured = serde_json::to_value(record).map_err(|error| ToolError::new(error.to_string()))?;
-    Ok(Answer {
+    Ok(ToolAnswer {
         text: None,
         structured: Some(structured),
         further: Vec::new(),

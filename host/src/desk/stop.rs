@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::deeds::{Deed, Effect, effect};
 use super::deliver::turn_of;
 use super::receipt::{Kind, Receipt};
-use super::{Answer, Caller, Generation, ToolError, find};
+use super::{Caller, Generation, ToolAnswer, ToolError, find};
 use crate::catalog::answers::Ended;
 use crate::catalog::arguments::{InterruptSession, TerminateSession};
 use crate::plugin::Failure;
@@ -16,7 +16,7 @@ pub(super) async fn interrupt_session(
     generation: &Generation,
     caller: &Caller,
     wanted: InterruptSession,
-) -> Result<Answer, ToolError> {
+) -> Result<ToolAnswer, ToolError> {
     let (member, id) = find::named(generation.reach(caller), &wanted.session_id).await?;
     let session_id = format!("{}/{id}", member.name());
     if let Some(message) = &wanted.message_id {
@@ -56,7 +56,7 @@ async fn cancel_message(
     caller: &Caller,
     session_id: &str,
     message: &str,
-) -> Result<Answer, ToolError> {
+) -> Result<ToolAnswer, ToolError> {
     let (member, id) = generation.reach(caller).whole_id(session_id).await?;
     let mut deed = Deed::new(&member, id, Kind::Cancel, Receipt::Confirmed);
     deed.message_id = Some(message.to_owned());
@@ -86,7 +86,7 @@ pub(super) async fn terminate_session(
     generation: &Generation,
     caller: &Caller,
     wanted: TerminateSession,
-) -> Result<Answer, ToolError> {
+) -> Result<ToolAnswer, ToolError> {
     let (member, id) = find::whole(generation.reach(caller), &wanted.session_id).await?;
     let dropped = generation.lasting.senders.drop_waiting(&wanted.session_id, None);
     let done = async {
@@ -109,5 +109,5 @@ pub(super) async fn terminate_session(
         },
         note: doubt.map(|why| format!("Whether it has ended is not known: {why}.")),
     };
-    Ok(Answer::of(ended.text(), &ended))
+    Ok(ToolAnswer::of(ended.text(), &ended))
 }

@@ -50,7 +50,7 @@ use self::shown::{Latest, Shown};
 use self::turns::InTurn;
 use crate::admission::{Admission, Place, Refusal};
 use crate::catalog;
-use crate::desk::{Answer, Caller, Desk, ToolError};
+use crate::desk::{Caller, Desk, ToolAnswer, ToolError};
 use crate::principal::{Principal, Scope, StepUp};
 use crate::session::Content;
 use crate::store::Recorder;
@@ -416,7 +416,7 @@ fn hints(tool: &catalog::Tool, scope: Scope) -> ToolAnnotations {
 }
 
 /// [`result`], without keeping a thread that runs tasks from its work.
-async fn cleaned(answer: Result<Answer, ToolError>, promises: bool) -> Result<CallToolResult, ErrorData> {
+async fn cleaned(answer: Result<ToolAnswer, ToolError>, promises: bool) -> Result<CallToolResult, ErrorData> {
     let size = answer.as_ref().map_or(0, |answer| {
         let further = answer.further.iter().map(|part| match part {
             Content::Text(text) => text.len(),
@@ -448,7 +448,7 @@ fn size(value: &Value) -> usize {
 
 /// The one place where answers leave: every string is cleaned here. `promises`: the tool has an output schema, so MCP
 /// lets a client treat an answer without data as broken, and drop its text, unless it counts as an error.
-fn result(answer: Result<Answer, ToolError>, promises: bool) -> CallToolResult {
+fn result(answer: Result<ToolAnswer, ToolError>, promises: bool) -> CallToolResult {
     match answer {
         Ok(answer) => {
             let structured = answer.structured.map(clean_json);

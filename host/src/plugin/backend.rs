@@ -403,7 +403,7 @@ impl Backend {
     pub(super) async fn run<T>(
         &self,
         allowance: Allowance,
-        body: impl AsyncFnOnce(&mut Store<engine::State>) -> wasmtime::Result<Result<T, Error>>,
+        body: impl AsyncFnOnce(&mut Store<engine::StoreData>) -> wasmtime::Result<Result<T, Error>>,
     ) -> Result<T, Error> {
         let (began, deadline) = (Instant::now(), allowance.deadline);
         let places = match allowance.own {
@@ -428,7 +428,7 @@ impl Backend {
 
     /// Why a call ended without an answer, for caller and log: with what the guest said last, because that tells what
     /// went wrong, while the engine only sees that something did.
-    fn stopped(&self, store: &Store<engine::State>, cause: &wasmtime::Error) -> Error {
+    fn stopped(&self, store: &Store<engine::StoreData>, cause: &wasmtime::Error) -> Error {
         let why = if store.data().memory.exceeded {
             format!("it asked for more memory than its limit of {} bytes", self.home.memory)
         } else {

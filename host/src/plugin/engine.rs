@@ -33,7 +33,7 @@ const KEEP_RESIDENT: usize = 256 << 10;
 #[derive(Clone)]
 pub struct Engine {
     pub(crate) inner: wasmtime::Engine,
-    pub(crate) linker: Arc<Linker<State>>,
+    pub(crate) linker: Arc<Linker<StoreData>>,
     pub(crate) contract: Arc<Contract>,
     ticker: Arc<Ticker>,
 }
@@ -55,7 +55,7 @@ impl Engine {
         let inner = wasmtime::Engine::new(&config)?;
         let mut linker = Linker::new(&inner);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-        capability::add_to_linker(&mut linker, |state: &mut State| &mut state.call)?;
+        capability::add_to_linker(&mut linker, |state: &mut StoreData| &mut state.call)?;
         Ok(Self {
             ticker: Arc::new(Ticker::start(inner.clone())?),
             linker: Arc::new(linker),
@@ -65,9 +65,9 @@ impl Engine {
     }
 
     /// A store for one call.
-    pub(crate) fn store(&self, home: &Home, allowance: Allowance) -> Store<State> {
+    pub(crate) fn store(&self, home: &Home, allowance: Allowance) -> Store<StoreData> {
         let large = if allowance.own { &home.own_large } else { &home.large };
-        let state = State {
+        let state = StoreData {
             call: Call::new(home.powers.clone(), allowance),
             wasi: None,
             said: LastLines::default(),
@@ -123,7 +123,7 @@ pub(crate) struct Home {
 }
 
 /// The data of one call's store.
-pub(crate) struct State {
+pub(crate) struct StoreData {
     call: Call,
     wasi: Option<WasiCtx>,
     /// What the guest said last on standard error.
@@ -133,7 +133,7 @@ pub(crate) struct State {
     home: Home,
 }
 
-impl WasiView for State {
+impl WasiView for StoreData {
     /// WASI with nothing in it: no environment, no arguments, no network, no files. It is made when a guest first asks
     /// for it, because most calls never do and making it costs as much as the rest of a call.
     fn ctx(&mut self) -> WasiCtxView<'_> {

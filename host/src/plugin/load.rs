@@ -11,7 +11,7 @@ use wasmtime::component::{Component, InstancePre};
 
 use super::Engine;
 use super::bundled;
-use super::engine::State;
+use super::engine::StoreData;
 use super::exports::Exports;
 
 /// How each component begins.
@@ -89,7 +89,7 @@ pub struct Plugin {
     pub origin: String,
     /// SHA-256 of the component, in hex: two backends of one plugin have the same.
     pub digest: String,
-    pub(crate) linked: InstancePre<State>,
+    pub(crate) linked: InstancePre<StoreData>,
     /// Where its functions are.
     pub(crate) exports: Exports,
 }

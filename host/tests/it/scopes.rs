@@ -7,7 +7,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Request, Response, StatusCode, header};
 use berth::assemble::Setup;
 use berth::config::Installation;
-use berth::desk::{Answer, Caller, ToolError};
+use berth::desk::{Caller, ToolAnswer, ToolError};
 use berth::mcp::{self, Client, Server};
 use berth::owner::{Claim, Owner};
 use berth::principal::{Backends, Principal, Scope, StepUp};
@@ -124,7 +124,7 @@ impl House {
         )
     }
 
-    async fn call(&self, principal: &Principal, tool: &str, arguments: &Value) -> Result<Answer, ToolError> {
+    async fn call(&self, principal: &Principal, tool: &str, arguments: &Value) -> Result<ToolAnswer, ToolError> {
         let caller = Caller {
             principal: principal.clone(),
             gone: CancellationToken::new(),
@@ -233,8 +233,8 @@ fn attempts() -> Vec<Value> {
 }
 
 /// An answer without the id of the message that was sent, which is another each time.
-fn without_id(mut answered: Result<Answer, ToolError>) -> Result<Answer, ToolError> {
-    if let Ok(Answer {
+fn without_id(mut answered: Result<ToolAnswer, ToolError>) -> Result<ToolAnswer, ToolError> {
+    if let Ok(ToolAnswer {
         structured: Some(Value::Object(fields)),
         ..
     }) = &mut answered

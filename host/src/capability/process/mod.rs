@@ -8,4 +8,4 @@ mod power;
 mod socket;
 
 pub use self::power::Programs;
-pub use self::socket::{Former, Server, Socket, Trouble};
+pub use self::socket::{Former, Socket, SocketServer, Trouble};

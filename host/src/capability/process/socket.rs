@@ -106,7 +106,7 @@ pub enum Trouble {
 
 /// What is at a socket if nothing is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Server {
+pub enum SocketServer {
     /// It answers.
     Answers,
     /// There is no server, so there are no sessions.
@@ -133,7 +133,7 @@ impl Socket {
     ///
     /// # Errors
     /// What is wrong, and how to fix it.
-    pub async fn look(&self) -> Result<Server, Trouble> {
+    pub async fn look(&self) -> Result<SocketServer, Trouble> {
         loop {
             let file = self.file_now().await?;
             let seen = self.look_at(file).await;
@@ -151,13 +151,13 @@ impl Socket {
     }
 
     /// What is there, if `file` is what was found at the socket's path.
-    async fn look_at(&self, file: Option<Identity>) -> Result<Server, Trouble> {
+    async fn look_at(&self, file: Option<Identity>) -> Result<SocketServer, Trouble> {
         if file.is_some() && file == *self.proven.lock().unwrap_or_else(PoisonError::into_inner) {
-            return Ok(Server::Answers);
+            return Ok(SocketServer::Answers);
         }
         let answering = match file {
             Some(_) => self.connect().await?,
-            None => Answer::Nobody,
+            None => Listener::Nobody,
         };
         let this = self.clone();
         let living = self
@@ -165,12 +165,12 @@ impl Socket {
             .await?;
         match (living, answering) {
             (Some(trouble), _) => Err(trouble),
-            (None, Answer::Nobody) => Ok(Server::Absent),
-            (None, Answer::Process(_)) => {
+            (None, Listener::Nobody) => Ok(SocketServer::Absent),
+            (None, Listener::Process(_)) => {
                 *self.proven.lock().unwrap_or_else(PoisonError::into_inner) = file;
-                Ok(Server::Answers)
+                Ok(SocketServer::Answers)
             }
-            (None, Answer::Busy) => Ok(Server::Answers),
+            (None, Listener::Busy) => Ok(SocketServer::Answers),
         }
     }
 
@@ -221,14 +221,14 @@ impl Socket {
         Ok((found.dev(), found.ino()))
     }
 
-    async fn connect(&self) -> Result<Answer, Trouble> {
+    async fn connect(&self) -> Result<Listener, Trouble> {
         let stream = match UnixStream::connect(&self.path).await {
             Ok(stream) => stream,
             Err(error) => {
                 return match error.kind() {
-                    ErrorKind::ConnectionRefused | ErrorKind::NotFound => Ok(Answer::Nobody),
+                    ErrorKind::ConnectionRefused | ErrorKind::NotFound => Ok(Listener::Nobody),
                     // Too many connections wait to be accepted.
-                    ErrorKind::WouldBlock => Ok(Answer::Busy),
+                    ErrorKind::WouldBlock => Ok(Listener::Busy),
                     _ => Err(self.unknown(error)),
                 };
             }
@@ -240,11 +240,11 @@ impl Socket {
                 user: found.uid(),
             });
         }
-        Ok(found.pid().map_or(Answer::Busy, Answer::Process))
+        Ok(found.pid().map_or(Listener::Busy, Listener::Process))
     }
 
     /// A server that has this socket by its path, and is not the one that answers.
-    fn unreached(&self, is_missing: bool, answering: Answer) -> Result<Option<Trouble>, Trouble> {
+    fn unreached(&self, is_missing: bool, answering: Listener) -> Result<Option<Trouble>, Trouble> {
         let listeners = |path: &Path| peer::listeners(path).map_err(|error| self.unknown(error));
         let followed = self.terms.former.as_ref().filter(|_| self.is_link());
         let mut others = listeners(&self.path)?;
@@ -252,10 +252,10 @@ impl Socket {
             others.extend(listeners(former)?);
         }
         match answering {
-            Answer::Process(pid) => others.retain(|server| !server.contains(&pid)),
+            Listener::Process(pid) => others.retain(|server| !server.contains(&pid)),
             // It is one of them.
-            Answer::Busy if !others.is_empty() => drop(others.pop()),
-            Answer::Busy | Answer::Nobody => {}
+            Listener::Busy if !others.is_empty() => drop(others.pop()),
+            Listener::Busy | Listener::Nobody => {}
         }
         if let Some(lost) = others.first() {
             return Ok(Some(self.lost(lost, answering)));
@@ -272,17 +272,17 @@ impl Socket {
         }
     }
 
-    fn lost(&self, server: &[i32], answering: Answer) -> Trouble {
+    fn lost(&self, server: &[i32], answering: Listener) -> Trouble {
         let (path, fix) = (self.path.clone(), self.fix(server));
         let server = named(server);
         match answering {
-            Answer::Process(pid) => Trouble::Two {
+            Listener::Process(pid) => Trouble::Two {
                 path,
                 answering: named(&[pid]),
                 server,
                 fix,
             },
-            Answer::Busy | Answer::Nobody => Trouble::Lost { path, server, fix },
+            Listener::Busy | Listener::Nobody => Trouble::Lost { path, server, fix },
         }
     }
 
@@ -322,7 +322,7 @@ impl Socket {
 
 /// Who is at the other end of the socket.
 #[derive(Debug, Clone, Copy)]
-enum Answer {
+enum Listener {
     Process(i32),
     /// Somebody who did not accept the connection, so it is not known who.
     Busy,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use berth::assemble::{self, Granted, SearchPath, Setup};
 use berth::capability::process::grant::Grant;
-use berth::capability::process::{Former, Server, Trouble};
+use berth::capability::process::{Former, SocketServer, Trouble};
 use berth::config::{Agent, PluginSource, Question};
 use berth::machine::ask;
 use berth::plugin::Backend;
@@ -100,8 +100,8 @@ async fn socket(grant: &Grant, data: &DataDirectory) -> Vec<Finding> {
     };
     let shown = socket.path().display();
     let now = match socket.look().await {
-        Ok(Server::Answers) => Finding::ok(&about, format!("a server answers at {shown}")),
-        Ok(Server::Absent) => Finding::ok(&about, format!("no server runs at {shown}")),
+        Ok(SocketServer::Answers) => Finding::ok(&about, format!("a server answers at {shown}")),
+        Ok(SocketServer::Absent) => Finding::ok(&about, format!("no server runs at {shown}")),
         // The next start will use it.
         Err(Trouble::AtFormer { former, .. }) => Finding::warn(
             &about,

@@ -8,11 +8,11 @@
 mod bell;
 mod chain;
 mod entry;
+mod health;
 mod moving;
 mod prune;
 mod read;
 mod recorder;
-mod state;
 mod verify;
 mod writer;
 

@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use super::bell::Bell;
 use super::chain::TEXT;
 use super::entry::Part;
-use super::state::State;
+use super::health::Health;
 use super::verify::Broken;
 use super::writer::{Asked, Writer};
 use super::{Audit, Entry, Error, Grants, PATIENCE, Present};
@@ -31,7 +31,7 @@ pub struct Recorder {
     /// This comes after the queue, so that the thread is woken to see the queue's end.
     bell: Arc<Bell>,
     places: Arc<Semaphore>,
-    state: Arc<State>,
+    state: Arc<Health>,
     key: Key,
     grants: Present,
     texts: bool,
@@ -72,7 +72,7 @@ impl Recorder {
         audit.cut_off()?;
         // A reader that sees this lock held knows that open calls have not ended.
         let lock = Lock::take_within(&audit.lock, "record", PATIENCE)?;
-        let state = Arc::new(State::new(audit.head()?));
+        let state = Arc::new(Health::new(audit.head()?));
         let (queue, asked) = mpsc::channel();
         let (key, grants) = (audit.key.clone(), audit.grants.clone());
         let thread = Writer::start(audit, asked, state.clone(), lock)?;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::entry::Part;
-use super::state::State;
+use super::health::Health;
 use super::{Audit, Entry, Error, Event, Outcome, PATIENCE};
 use crate::store::lock::Lock;
 
@@ -40,7 +40,7 @@ pub(super) enum Asked {
 pub(super) struct Writer {
     audit: Audit,
     asked: Receiver<Asked>,
-    state: Arc<State>,
+    state: Arc<Health>,
     /// What could not be written yet, and must be.
     kept: Vec<(Entry, Part)>,
     /// Is told that it has ended.
@@ -63,7 +63,7 @@ struct Batch {
 impl Writer {
     /// Starts the thread, which must be unparked when something is asked for, and when nobody can ask. It ends
     /// then, or when it is asked to.
-    pub(super) fn start(audit: Audit, asked: Receiver<Asked>, state: Arc<State>, lock: Lock) -> Result<Thread, Error> {
+    pub(super) fn start(audit: Audit, asked: Receiver<Asked>, state: Arc<Health>, lock: Lock) -> Result<Thread, Error> {
         let mut writer = Self {
             audit,
             asked,

@@ -54,13 +54,13 @@ impl Cost {
 }
 
 /// A part of the schema, by where it stands in memory, and how deep the value may still be.
-type Place = (*const Value, usize);
+type Node = (*const Value, usize);
 
 struct Walk<'a> {
     root: &'a Value,
-    known: HashMap<Place, Cost>,
+    known: HashMap<Node, Cost>,
     /// Those that are being looked at.
-    open: HashSet<Place>,
+    open: HashSet<Node>,
     patterns: HashSet<&'a str>,
     level: usize,
 }
@@ -77,7 +77,7 @@ impl<'a> Walk<'a> {
                 ..Cost::default()
             });
         };
-        let place: Place = (std::ptr::from_ref(schema), depth);
+        let place: Node = (std::ptr::from_ref(schema), depth);
         if let Some(known) = self.known.get(&place) {
             return Ok(*known);
         }

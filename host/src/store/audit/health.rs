@@ -10,13 +10,13 @@ const HEADS: i64 = 1000;
 
 /// Shared by the writing thread and all who use it.
 #[derive(Debug)]
-pub(super) struct State {
+pub(super) struct Health {
     failing: AtomicBool,
     logged: AtomicBool,
     head: Mutex<Head>,
 }
 
-impl State {
+impl Health {
     /// A record that ends at `head` and can be written.
     pub(super) fn new(head: Head) -> Self {
         Self {
