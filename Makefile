@@ -68,7 +68,7 @@ freeze: setup $(COMPILERS)
 	@sh wit/released/freeze.sh $(NAME)
 
 # Measured on two cores where the system can do that, so that figures of larger machines are comparable.
-bench: setup
+bench: setup languages
 	$(CARGO) bench --locked --package berth --bench speed --no-run
 	$(shell command -v taskset >/dev/null && echo taskset -c 0,1) \
 		$(CARGO) bench --locked --package berth --bench speed

@@ -7,6 +7,8 @@
 mod bare;
 #[path = "speed/client.rs"]
 mod client;
+#[path = "speed/languages.rs"]
+mod languages;
 #[path = "speed/latency.rs"]
 mod latency;
 #[path = "speed/measures.rs"]
@@ -42,6 +44,7 @@ async fn measure() -> anyhow::Result<Vec<Row>> {
     // The first start compiles the plugins; every row is of one that finds them compiled.
     drop(place.serve()?);
     let [reading, acting] = measures::calls(&place).await?;
+    let [rust, javascript, python] = languages::each().await?;
     Ok(vec![
         reading,
         acting,
@@ -49,8 +52,13 @@ async fn measure() -> anyhow::Result<Vec<Row>> {
         measures::record(&place).await?,
         measures::listing(&place).await?,
         measures::start(&place).await?,
+        languages::cold_start(&place).await?,
+        languages::reload(&place).await?,
         measures::memory(&place).await?,
         measures::plugin_call(&place).await?,
+        rust,
+        javascript,
+        python,
         latency::sending(&place).await?,
         latency::seeing(&place).await?,
         latency::creating(&place).await?,

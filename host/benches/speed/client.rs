@@ -114,6 +114,12 @@ impl Connection {
         Ok(answer["result"].take())
     }
 
+    /// Asks whether the server is there.
+    pub(crate) async fn health(&mut self) -> anyhow::Result<()> {
+        self.ask(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").await?;
+        Ok(())
+    }
+
     /// Sends a request and answers the body of its answer.
     async fn ask(&mut self, request: &[u8]) -> anyhow::Result<&[u8]> {
         self.stream.write_all(request).await?;

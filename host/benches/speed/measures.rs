@@ -70,7 +70,7 @@ pub(crate) async fn calls(place: &Place) -> anyhow::Result<[Row; 2]> {
             "`tools/call` of a tool that reads and finds nothing",
             reads,
             theirs.clone(),
-            Bound::AtLeast(0.55),
+            Bound::AtLeast(0.6),
         )?,
         row(
             "`tools/call` of a tool that may act and does nothing",
@@ -101,7 +101,7 @@ pub(crate) async fn bearer(place: &Place) -> anyhow::Result<Row> {
         beside: format!("{theirs:.0} calls/s, without on an open door"),
         value: ratio,
         shown: format!("{ratio:.2}"),
-        bound: Bound::AtLeast(0.95),
+        bound: Bound::AtLeast(0.97),
     })
 }
 
@@ -200,7 +200,7 @@ pub(crate) async fn listing(place: &Place) -> anyhow::Result<Row> {
         beside: format!("{theirs:.1} ms, its two tmux commands"),
         value: ratio,
         shown: format!("{ratio:.2}"),
-        bound: Bound::AtMost(1.5, ""),
+        bound: Bound::AtMost(1.4, ""),
     })
 }
 
@@ -250,7 +250,7 @@ pub(crate) async fn start(place: &Place) -> anyhow::Result<Row> {
         beside: String::new(),
         value: time,
         shown: format!("{time:.0} ms"),
-        bound: Bound::AtMost(200.0, " ms"),
+        bound: Bound::AtMost(50.0, " ms"),
     })
 }
 
@@ -274,7 +274,7 @@ pub(crate) async fn memory(place: &Place) -> anyhow::Result<Row> {
         beside: String::new(),
         value: resident,
         shown: format!("{resident:.0} MB"),
-        bound: Bound::AtMost(60.0, " MB"),
+        bound: Bound::AtMost(40.0, " MB"),
     })
 }
 

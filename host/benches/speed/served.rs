@@ -28,11 +28,16 @@ pub(crate) struct Place {
 impl Place {
     /// Makes it.
     pub(crate) fn new() -> anyhow::Result<Self> {
+        Self::with(&[])
+    }
+
+    /// The same with a backend for each of `plugins`, a name and a component.
+    pub(crate) fn with(plugins: &[(&str, PathBuf)]) -> anyhow::Result<Self> {
         let place = Self {
             folder: TempDir::new()?,
         };
         fs::create_dir(place.projects())?;
-        fs::write(place.path("config.toml"), place.configuration()?)?;
+        fs::write(place.path("config.toml"), place.configuration(plugins)?)?;
         Ok(place)
     }
 
@@ -102,8 +107,13 @@ impl Place {
         self.printed(&["token"])
     }
 
+    /// Removes what was compiled of plugins.
+    pub(crate) fn forget_what_is_compiled(&self) -> anyhow::Result<()> {
+        Ok(fs::remove_dir_all(self.path("cache"))?)
+    }
+
     /// What a command prints.
-    fn printed(&self, command: &[&str]) -> anyhow::Result<String> {
+    pub(crate) fn printed(&self, command: &[&str]) -> anyhow::Result<String> {
         let output = self.berth(command).output()?;
         ensure!(
             output.status.success(),
@@ -120,7 +130,7 @@ impl Place {
         berth
     }
 
-    fn configuration(&self) -> anyhow::Result<String> {
+    fn configuration(&self, plugins: &[(&str, PathBuf)]) -> anyhow::Result<String> {
         let mut config: Table = SHIPPED.parse()?;
         let text = |path: PathBuf| Value::String(path.display().to_string());
         let server = table(&mut config, "server")?;
@@ -132,6 +142,10 @@ impl Place {
         server.insert("cache".into(), text(self.path("cache")));
         let backends = table(&mut config, "backends")?;
         backends.insert(GUEST.into(), Value::Table(guest()));
+        for (name, component) in plugins {
+            let plugin = Table::from_iter([("plugin".to_owned(), text(component.clone()))]);
+            backends.insert((*name).to_owned(), Value::Table(plugin));
+        }
         let local = table(backends, "local")?;
         local.insert("directories".into(), Value::Array(vec![text(self.projects())]));
         let tmux = table(table(local, "programs")?, "tmux")?;
