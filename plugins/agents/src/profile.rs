@@ -6,6 +6,8 @@ use regex_lite::Regex;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
+use crate::dialog::Dialog;
+
 const PROFILES: [(&str, &str); 3] = [
     ("claude", include_str!("../data/claude.json")),
     ("demo", include_str!("../data/demo.json")),
@@ -103,10 +105,10 @@ impl Agent {
         self.profile.clear.as_deref()
     }
 
-    /// Whether its prompts can be closed without an answer.
+    /// The key that closes a dialog without an answer, if there is one.
     #[must_use]
-    pub fn can_dismiss(&self) -> bool {
-        self.profile.dismiss.is_some()
+    pub fn dismiss_key(&self) -> Option<&str> {
+        self.profile.dismiss.as_deref()
     }
 
     /// The key that interrupts the agent while it is busy.
@@ -182,30 +184,54 @@ pub(crate) struct Profile {
     pub(crate) chrome: Pattern,
     #[serde(default)]
     pub(crate) unrecognised: Unrecognised,
+    /// What it prints when it ends because it was asked to.
+    #[serde(default)]
+    pub(crate) leave: Pattern,
+    /// Dialogs that are known, of which the first that fits counts.
+    #[serde(default)]
+    pub(crate) dialogs: Vec<Dialog>,
     /// The hint below a menu.
     #[serde(default)]
     pub(crate) menu_footer: Pattern,
+    /// The first line below a rule within a dialog.
+    #[serde(default)]
+    pub(crate) goes_on: Pattern,
+    /// The first line of a dialog with the names of its questions.
+    #[serde(default)]
+    pub(crate) header: Pattern,
+    /// Such a line with one question only.
+    #[serde(default)]
+    pub(crate) only_one: Pattern,
+    /// What a dialog shows that is not about what it asks.
+    #[serde(default)]
+    pub(crate) furniture: Pattern,
     /// What a dialog shows if a part of it did not fit.
     #[serde(default)]
     pub(crate) cut: Pattern,
     /// The end of a question that is answered by the letter y or n.
     #[serde(default)]
     pub(crate) letters: Pattern,
-    #[serde(default)]
-    pub(crate) trust: Pattern,
-    #[serde(default)]
-    pub(crate) question: Pattern,
-    #[serde(default)]
-    pub(crate) permission: Pattern,
     /// Labels that grant nothing and stop.
     #[serde(default)]
     pub(crate) declines: Pattern,
+    /// Words of a label that does more than answer this once.
+    #[serde(default)]
+    pub(crate) lasts: Pattern,
     /// Labels that allow what is asked for, this once.
     #[serde(default)]
     pub(crate) accepts: Pattern,
-    /// The label of the choice that takes text.
+    /// The line of a menu of several ticks that hands them in.
     #[serde(default)]
-    pub(crate) free_text: Pattern,
+    pub(crate) submit: Pattern,
+    /// The label of the choice that hands in all answers.
+    #[serde(default)]
+    pub(crate) completes: Pattern,
+    /// The hint that a key turns a choice into a field for words.
+    #[serde(default)]
+    pub(crate) amends: Pattern,
+    /// That key.
+    #[serde(default)]
+    pub(crate) amend: Option<String>,
     /// The key that leaves a menu of several ticks.
     #[serde(default = "enter")]
     pub(crate) multiple_done: String,
@@ -249,21 +275,28 @@ impl Profile {
             busy_footer,
             idle_footer,
             chrome,
+            leave,
             menu_footer,
+            goes_on,
+            header,
+            only_one,
+            furniture,
             cut,
             letters,
-            trust,
-            question,
-            permission,
             declines,
+            lasts,
             accepts,
-            free_text,
+            submit,
+            completes,
+            amends,
             placeholders,
+            dialogs,
             processes: _,
             layout: _,
             ready_ms: _,
             markers: _,
             unrecognised: _,
+            amend: _,
             multiple_done: _,
             dismiss: _,
             interrupt: _,
@@ -275,7 +308,8 @@ impl Profile {
             submit_pause_ms: _,
             menu_pause_ms: _,
         } = self;
-        placeholders.iter().chain([
+        let dialogs = dialogs.iter().flat_map(Dialog::patterns);
+        placeholders.iter().chain(dialogs).chain([
             rule,
             prompt,
             paste_marker,
@@ -286,15 +320,20 @@ impl Profile {
             busy_footer,
             idle_footer,
             chrome,
+            leave,
             menu_footer,
+            goes_on,
+            header,
+            only_one,
+            furniture,
             cut,
             letters,
-            trust,
-            question,
-            permission,
             declines,
+            lasts,
             accepts,
-            free_text,
+            submit,
+            completes,
+            amends,
         ])
     }
 

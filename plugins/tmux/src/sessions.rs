@@ -121,8 +121,13 @@ fn id_of(pane: &Pane) -> String {
 }
 
 impl<'a> Found<'a> {
+    /// Whether its screen says more than tmux does: what a living agent does, or how one ended whose status tmux missed.
     fn is_readable(&self) -> bool {
-        self.pane.end.is_none() && self.agent.is_some() && self.is_there(&self.pane.process)
+        match self.pane.end {
+            None => self.is_there(&self.pane.process),
+            Some(End::Unknown) => self.agent.is_some(),
+            Some(_) => false,
+        }
     }
 
     /// Whether the agent is what runs in front, and not a shell it was started from.
@@ -176,6 +181,16 @@ impl<'a> Found<'a> {
         let Some((entry, look)) = self.agent.zip(look) else {
             return (session, None);
         };
+        if self.pane.end.is_some() {
+            let (state, summary) = match entry.agent.has_taken_leave(&look.screen) {
+                true => (State::Done, "it ended, and took its leave"),
+                false => (
+                    State::Failed,
+                    "it ended without taking its leave, and tmux did not see how",
+                ),
+            };
+            return (session.state(state, Evidence::Screen).summary(summary), None);
+        }
         let seen = entry.agent.observe(&look.screen);
         let state = self.state(entry, &seen);
         let mut session = Session {
@@ -187,7 +202,7 @@ impl<'a> Found<'a> {
         };
         let given = answers::of(&self.id);
         let id = prompts::id(&self.pane, look.history, given.as_ref().ok(), &prompt);
-        let shown = prompts::shown(id, prompt, entry.agent.can_dismiss());
+        let shown = prompts::shown(id, prompt);
         let Err(damage) = given else {
             return (session.prompt(shown), None);
         };
@@ -233,7 +248,7 @@ impl<'a> Found<'a> {
             (Some(End::Status(0)), _) => (State::Done, "it ended".to_owned()),
             (Some(End::Status(status)), _) => (State::Failed, format!("it ended with status {status}")),
             (Some(End::Signal(signal)), _) => (State::Failed, format!("it was ended by signal {signal}")),
-            (Some(End::Unknown), _) => (State::Ended, "it ended, and tmux does not know how".to_owned()),
+            (Some(End::Unknown), _) => (State::Failed, "it ended, and tmux did not see how".to_owned()),
             (None, Some(entry)) => (State::Unknown, format!("{} no longer runs in it", entry.name)),
             (None, None) => (State::Unknown, "no known agent runs in it".to_owned()),
         }
@@ -245,7 +260,8 @@ fn can(state: State) -> Verbs {
     let more = match state {
         State::Idle => Verbs::SEND | Verbs::INTERRUPT,
         State::Busy => Verbs::INTERRUPT,
-        State::Waiting => Verbs::RESPOND,
+        // A dialog that is not known can be dismissed.
+        State::Waiting | State::Unknown => Verbs::RESPOND,
         _ => Verbs::empty(),
     };
     more | Verbs::TERMINATE
@@ -328,10 +344,24 @@ mod tests {
         for (end, state) in [
             (End::Status(0), State::Done),
             (End::Status(3), State::Failed),
-            (End::Unknown, State::Ended),
+            (End::Signal("15".to_owned()), State::Failed),
+            (End::Unknown, State::Failed),
         ] {
             dead.end = Some(end);
             assert_eq!(found(&setup, dead.clone()).session(None).0.state, state);
+        }
+        let mut dead = pane("%1", "a", "claude", "");
+        dead.end = Some(End::Unknown);
+        let dead = found(&setup, dead);
+        assert!(dead.is_readable());
+        for (screen, state) in [
+            (
+                "Resume this session with:\nclaude --resume 3db46121-361b-4f93-b0ff-a8a6351debdb\n",
+                State::Done,
+            ),
+            ("❯ hello\n", State::Failed),
+        ] {
+            assert_eq!(dead.session(Some(&look::tests::of(screen))).0.state, state, "{screen}");
         }
     }
 
