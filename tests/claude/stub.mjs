@@ -14,8 +14,8 @@ import { createServer } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export async function startStub() {
-  // `messages`: what people wrote, in order. `requests`: for each request when it began and ended, in milliseconds.
-  const seen = { messages: [], requests: [], plays: {} };
+  // `messages`: what people wrote, in order. `results`: what tools answered. `requests`: for each request when it began and ended, in milliseconds.
+  const seen = { messages: [], requests: [], results: [], plays: {} };
   const server = createServer(async (request, response) => {
     const body = await read(request);
     if (request.method !== 'POST' || !request.url.startsWith('/v1/messages?')) {
@@ -29,9 +29,10 @@ export async function startStub() {
     if (!itself) seen.requests.push(work);
     response.on('close', () => { work.to = Date.now(); });
     const text = newest(asked);
-    if (text !== undefined && !itself) seen.messages.push({ at: work.from, text });
+    if (!itself && text === undefined) seen.results.push(outcome(asked));
+    else if (!itself) seen.messages.push({ at: work.from, text });
     const [, name] = text?.match(/^@play (\S+)/) ?? [];
-    const directive = name ? seen.plays[name] : text ?? `@say The tool answered: ${outcome(asked)}`;
+    const directive = name ? seen.plays[name] : text ?? `@say The tool answered: ${outcome(asked).slice(0, 60)}`;
     const plan = body.match(/[^\s"\\]+\/plans\/[\w-]+\.md/)?.[0];
     await answer(response, itself ? '@say {"title": "stub"}' : directive.replaceAll('$PLAN', plan))
       .catch(() => response.destroy());
@@ -53,20 +54,21 @@ async function read(request) {
 // The agent adds messages of its own, of the role `system`, also at the end.
 const last = (messages) => messages.findLast(({ role }) => role === 'user');
 
-// The text of the newest message, if a person wrote it and it is not a tool's result. What the agent adds to it stands in
-// parts of its own.
+// The text of the newest message, if a person wrote it. What the agent adds to it stands in parts of its own, and the
+// result of a tool that was refused may come before it.
 function newest({ messages }) {
   const { content } = last(messages);
   const parts = typeof content === 'string' ? [{ type: 'text', text: content }] : content;
-  if (parts.some(({ type }) => type === 'tool_result')) return undefined;
-  return parts.filter(({ type, text }) => type === 'text' && !text.startsWith('<system-reminder>')).at(-1)?.text;
+  const after = parts.slice(parts.findLastIndex(({ type }) => type === 'tool_result') + 1);
+  const added = /^<system-reminder>|^\[Request interrupted by user/;
+  return after.filter(({ type, text }) => type === 'text' && !added.test(text)).at(-1)?.text;
 }
 
-// The first words of the newest tool's result.
+// The newest tool's result, on one line.
 function outcome({ messages }) {
   const results = [last(messages).content].flat().filter((part) => part?.type === 'tool_result');
   const text = [results.at(-1)?.content].flat().map((part) => part?.text ?? part).join(' ');
-  return text.replace(/\s+/g, ' ').slice(0, 60);
+  return text.replace(/\s+/g, ' ');
 }
 
 async function answer(response, text) {

@@ -93,6 +93,9 @@ impl Desk {
         let _merging = self.merging.lock().unwrap_or_else(PoisonError::into_inner);
         let catalog = Arc::new(self.catalog().with(offer)?);
         *self.catalog.write().unwrap_or_else(PoisonError::into_inner) = catalog;
+        if member.remote_trust {
+            self.showing.trust(member.name());
+        }
         // Last, so that who waited for it finds its tools.
         self.members.take(member);
         Ok(())

@@ -217,16 +217,34 @@ async fn a_question_of_trust_is_left_to_the_terminal() {
     let demo = wary(false).await;
     let created = untrusted(&demo).await;
     let id = created.structured["session"]["session_id"].as_str().unwrap();
-    for response in ["Yes, I trust this folder", "2", "no", "dismiss"] {
+    assert_eq!(created.structured["session"]["prompts"][0]["on_terminal_only"], true);
+    for response in ["Yes, I trust this folder", "2"] {
         let why = answer(&demo, id, &created, response).await.error();
         assert!(why.contains("berth attach") && why.contains("remote_trust"), "{why}");
     }
+    // The key that closes dialogs would end the agent.
+    let why = answer(&demo, id, &created, "dismiss").await.error();
+    assert!(why.contains("cannot be closed"), "{why}");
     assert_eq!(demo.record("app", "answer"), Vec::<String>::new());
     assert_eq!(demo.record("app", "message"), Vec::<String>::new());
     demo.tmux.press(id, &["Down", "Enter"]);
     demo.until_state(id, "idle").await;
     demo.send(id, "hello").await.done();
     assert_eq!(demo.record("app", "message"), ["hello"]);
+}
+
+#[tokio::test]
+async fn a_question_of_trust_is_declined_from_afar_whoever_may_accept_it() {
+    for remote_trust in [false, true] {
+        let demo = wary(remote_trust).await;
+        let created = untrusted(&demo).await;
+        let prompt = &created.structured["session"]["prompts"][0];
+        assert_eq!(prompt["on_terminal_only"], !remote_trust);
+        let id = created.structured["session"]["session_id"].as_str().unwrap();
+        answer(&demo, id, &created, "no").await.done();
+        demo.until_state(id, "done").await;
+        assert_eq!(demo.record("app", "answer"), ["Do you trust this folder?=No, exit"]);
+    }
 }
 
 #[tokio::test]

@@ -441,7 +441,9 @@ mod tests {
     fn a_screen_that_is_not_known_is_left_by_one_press() {
         let fake = Fake::new();
         fake.shows("something that nobody knows");
-        assert_eq!(Plugin::get_session("app").unwrap().state, State::Unknown);
+        let session = Plugin::get_session("app").unwrap();
+        assert_eq!((session.state, session.prompts.len()), (State::Unknown, 0));
+        assert!(session.can.contains(berth_plugin::Verbs::RESPOND) && session.summary.unwrap().contains("dismiss"));
         let delivery = Plugin::respond("app", dismissal("")).unwrap();
         assert_eq!(
             (delivery.receipt, fake.pressed()),

@@ -11,6 +11,9 @@ use crate::setup::{Entry, Setup};
 
 /// For this time after its start, a screen that says nothing yet belongs to an agent that is starting.
 const STARTING_MS: u64 = 15_000;
+/// What is said of a screen that is not understood.
+const UNKNOWN: &str =
+    "its screen is not understood: look with get_logs (view = \"screen\"); the answer `dismiss` leaves it";
 /// If the agent of a pane has gone, one of these is in front.
 const SHELLS: [&str; 10] = ["sh", "bash", "zsh", "fish", "dash", "ksh", "csh", "tcsh", "login", "nu"];
 
@@ -197,6 +200,10 @@ impl<'a> Found<'a> {
             summary: seen.summary,
             ..session.state(state, Evidence::Screen).can(can(state))
         };
+        if state == State::Unknown && entry.agent.dismiss_key().is_some() {
+            session.can |= Verbs::RESPOND;
+            session = session.summary(UNKNOWN);
+        }
         let Some(prompt) = seen.prompt else {
             return (session, None);
         };
@@ -260,8 +267,7 @@ fn can(state: State) -> Verbs {
     let more = match state {
         State::Idle => Verbs::SEND | Verbs::INTERRUPT,
         State::Busy => Verbs::INTERRUPT,
-        // A dialog that is not known can be dismissed.
-        State::Waiting | State::Unknown => Verbs::RESPOND,
+        State::Waiting => Verbs::RESPOND,
         _ => Verbs::empty(),
     };
     more | Verbs::TERMINATE
