@@ -285,6 +285,9 @@ impl Conversation {
     fn exit(&mut self, status: u8) {
         // What still waits is not run.
         self.queue.clear();
+        if status == 0 {
+            self.reply("Goodbye");
+        }
         self.effects.push(Effect::Exit(status));
     }
 }

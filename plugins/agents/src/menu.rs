@@ -17,7 +17,7 @@ pub(crate) struct Entry {
     pub(crate) ticked: Option<bool>,
     /// It is below a rule.
     pub(crate) apart: bool,
-    /// It hands in what was ticked, and is no choice.
+    /// It hands in what was ticked; it is not a choice.
     pub(crate) submits: bool,
 }
 

@@ -11,7 +11,7 @@ use crate::screen::Screen;
 const STATUS_LINES: usize = 40;
 
 /// How many of its last lines an agent that ends may print after its leave.
-const LEAVE_LINES: usize = 4;
+const LEAVE_LINES: usize = 8;
 
 /// What an agent is doing, as far as its screen shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -192,7 +192,7 @@ impl<'a> Found<'a> {
                     "it ended without taking its leave, and tmux did not see how",
                 ),
             };
-            return (session.state(state, Evidence::Screen).summary(summary), None);
+            return (session.state(state, Evidence::Process).summary(summary), None);
         }
         let seen = entry.agent.observe(&look.screen);
         let state = self.state(entry, &seen);
