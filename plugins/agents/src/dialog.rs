@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use crate::profile::{Pattern, Profile};
+use crate::pattern::Pattern;
 
 /// The most lines over which a line of a dialog is wrapped on a narrow screen.
 const WRAPPED: usize = 4;
@@ -114,32 +114,11 @@ impl Dialog {
         let asking = endings(above).find(|(_, text)| self.asks.matches(text));
         asking.map(|(lines, _)| lines)
     }
-
-    /// What a choice with this label does.
-    pub(crate) fn effect(&self, profile: &Profile, label: &str) -> Effect {
-        if self.kind == Kind::Question {
-            // The labels are the agent's words, so nothing is certain about them.
-            Effect::Neutral
-        } else {
-            effect(profile, label, self.otherwise)
-        }
-    }
-}
-
-/// What a label of the agent's own does. What lasts is never declining.
-pub(crate) fn effect(profile: &Profile, label: &str, otherwise: Effect) -> Effect {
-    if profile.accepts.matches(label) {
-        Effect::Accepts
-    } else if profile.declines.matches(label) && !profile.lasts.matches(label) {
-        Effect::Declines
-    } else {
-        otherwise
-    }
 }
 
 /// The dialog of which these lines are.
-pub(crate) fn known<'a>(profile: &'a Profile, fixed: &Fixed<'_>) -> Option<&'a Dialog> {
-    profile.dialogs.iter().find(|dialog| dialog.fits(fixed))
+pub(crate) fn known<'a>(dialogs: &'a [Dialog], fixed: &Fixed<'_>) -> Option<&'a Dialog> {
+    dialogs.iter().find(|dialog| dialog.fits(fixed))
 }
 
 /// The last line, the last two as one, and so on.

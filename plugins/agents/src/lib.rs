@@ -9,6 +9,7 @@ mod composer;
 mod dialog;
 mod menu;
 mod observe;
+mod pattern;
 mod profile;
 mod prompt;
 mod screen;

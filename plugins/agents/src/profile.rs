@@ -1,12 +1,10 @@
 //! An agent's profile: the data file, and the keys that an operator overrides.
 
-use std::cell::OnceCell;
-
-use regex_lite::Regex;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::dialog::Dialog;
+use crate::pattern::Pattern;
 
 const PROFILES: [(&str, &str); 3] = [
     ("claude", include_str!("../data/claude.json")),
@@ -68,10 +66,10 @@ impl Agent {
     /// # Errors
     /// A pattern is not a regular expression.
     pub fn check(&self) -> Result<(), ProfileError> {
-        self.profile.patterns().try_for_each(|pattern| match pattern {
-            Pattern::Expression(expression) => expression.check(),
-            Pattern::Unset | Pattern::Text(_) => Ok(()),
-        })
+        let bad = |(text, error)| ProfileError::Expression(text, error);
+        self.profile
+            .patterns()
+            .try_for_each(|pattern| pattern.check().map_err(bad))
     }
 
     /// Whether the agent runs under this process name.
@@ -355,83 +353,6 @@ fn typed_max() -> usize {
 
 fn pause() -> u64 {
     300
-}
-
-/// A pattern of a profile.
-#[derive(Debug, Default)]
-pub(crate) enum Pattern {
-    /// Matches nothing.
-    #[default]
-    Unset,
-    /// Many are plain text, which is found far faster than an expression.
-    Text(String),
-    Expression(Expression),
-}
-
-/// A regular expression that is compiled when it is first needed: a call needs few of an agent's, and compiling one
-/// costs more than everything that is searched with it.
-#[derive(Debug)]
-pub(crate) struct Expression {
-    text: String,
-    compiled: OnceCell<Option<Regex>>,
-}
-
-impl Expression {
-    /// Empty if it is not a regular expression, which [`Agent::check`] reports.
-    fn regex(&self) -> Option<&Regex> {
-        self.compiled.get_or_init(|| Regex::new(&self.text).ok()).as_ref()
-    }
-
-    fn check(&self) -> Result<(), ProfileError> {
-        let compiled = Regex::new(&self.text);
-        let bad = |error| ProfileError::Expression(self.text.clone(), error);
-        compiled.map(|_| ()).map_err(bad)
-    }
-}
-
-impl Pattern {
-    pub(crate) fn matches(&self, line: &str) -> bool {
-        match self {
-            Self::Unset => false,
-            Self::Text(text) => line.contains(text),
-            Self::Expression(expression) => expression.regex().is_some_and(|regex| regex.is_match(line)),
-        }
-    }
-
-    /// The number in the group `name` of the first match; 0 if there is none.
-    pub(crate) fn number(&self, line: &str, name: &str) -> Option<usize> {
-        let Self::Expression(expression) = self else {
-            return self.matches(line).then_some(0);
-        };
-        let group = expression.regex()?.captures(line)?.name(name);
-        Some(group.and_then(|group| group.as_str().parse().ok()).unwrap_or(0))
-    }
-
-    pub(crate) fn is_set(&self) -> bool {
-        !matches!(self, Self::Unset)
-    }
-
-    /// The end of the first match, in bytes.
-    pub(crate) fn end_of_match(&self, line: &str) -> Option<usize> {
-        match self {
-            Self::Unset => None,
-            Self::Text(text) => Some(line.find(text)? + text.len()),
-            Self::Expression(expression) => Some(expression.regex()?.find(line)?.end()),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Pattern {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Some(text) = Option::<String>::deserialize(deserializer)? else {
-            return Ok(Self::Unset);
-        };
-        if regex_lite::escape(&text) == text {
-            return Ok(Self::Text(text));
-        }
-        let compiled = OnceCell::new();
-        Ok(Self::Expression(Expression { text, compiled }))
-    }
 }
 
 #[cfg(test)]

@@ -135,7 +135,7 @@ pub(crate) fn find(profile: &Profile, lines: &[&str], composer: Option<usize>) -
             above: &[],
             below: std::slice::from_ref(last),
         };
-        let known = whole && dialog::known(profile, &fixed).is_some();
+        let known = whole && dialog::known(&profile.dialogs, &fixed).is_some();
         let closes = whole && may_be_unknown && profile.menu_footer.matches(last);
         return (known || closes).then(|| closable(profile, lines, &block));
     };
@@ -147,7 +147,7 @@ pub(crate) fn find(profile: &Profile, lines: &[&str], composer: Option<usize>) -
         above,
         below,
     };
-    let known = dialog::known(profile, &fixed);
+    let known = dialog::known(&profile.dialogs, &fixed);
     if known.is_none() && !(may_be_unknown && looks_like_one(profile, &block, &menu)) {
         return None;
     }
@@ -185,10 +185,7 @@ fn of_menu(
         }
     }
     let field = field(profile, block, known, &menu);
-    let effect = |label: &str| match known {
-        Some(dialog) => dialog.effect(profile, label),
-        None => dialog::effect(profile, label, Effect::Widens),
-    };
+    let effect = |label: &str| effect(profile, known, label);
     let completes = menu.entries.first().filter(|entry| {
         kind == Kind::Question && profile.completes.matches(&entry.label) && profile.only_one.matches(block.title())
     });
@@ -234,6 +231,20 @@ fn of_menu(
             })
             .collect(),
         ..base
+    }
+}
+
+/// What a choice with this label does. What lasts is never declining, and the labels of a question are in the words of
+/// whoever asks, so nothing is certain about them.
+fn effect(profile: &Profile, known: Option<&Dialog>, label: &str) -> Effect {
+    if known.is_some_and(|dialog| dialog.kind == Kind::Question) {
+        Effect::Neutral
+    } else if profile.accepts.matches(label) {
+        Effect::Accepts
+    } else if profile.declines.matches(label) && !profile.lasts.matches(label) {
+        Effect::Declines
+    } else {
+        known.map_or(Effect::Widens, |dialog| dialog.otherwise)
     }
 }
 
