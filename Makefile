@@ -3,6 +3,7 @@
 # make test         set everything up, and run every check and test
 # make languages    compile the plugins in Python and JavaScript that `make test` needs
 # make conformance  run the official conformance suite of MCP against the real binary
+# make test-claude  drive the real Claude Code through a berth, against a stub of its API; with FULL=1 ten times as much
 # make freeze NAME=rc-1  keep the contract, and components that were built for it, as they are now: wit/released/freeze.sh
 # make bench        measure speed against plain tmux and a bare MCP server; prints the table of docs/performance.md
 
@@ -10,6 +11,7 @@ CARGO ?= cargo
 CONFIG ?=
 BERTH := target/release/berth
 SUITE := tests/conformance
+CLAUDE := tests/claude
 
 GUESTS := host/tests/guests
 # The set-up of the compilers for Python and JavaScript makes this file last.
@@ -18,7 +20,7 @@ COMPILERS := $(GUESTS)/javascript/node_modules/.package-lock.json
 FROZEN := $(patsubst wit/released/%/backend.wit,%,$(wildcard wit/released/*/backend.wit))
 LANGUAGES := $(foreach name,$(FROZEN),target/frozen/$(name)/python.wasm target/frozen/$(name)/javascript.wasm)
 
-.PHONY: run build test check unit whole languages conformance freeze bench setup doc
+.PHONY: run build test check unit whole languages conformance test-claude freeze bench setup doc
 
 run: build
 	@mkdir -p "$$HOME/projects"
@@ -51,6 +53,14 @@ conformance: setup $(SUITE)/node_modules/.package-lock.json
 
 $(SUITE)/node_modules/.package-lock.json: $(SUITE)/package-lock.json
 	@sh setup.sh conformance
+
+# Claude Code is fetched, never kept here, and does not reach its maker's servers.
+test-claude: setup $(CLAUDE)/node_modules/.package-lock.json
+	$(CARGO) test --locked --package berth --test it --no-run
+	node $(CLAUDE)/run.mjs target/debug/berth
+
+$(CLAUDE)/node_modules/.package-lock.json: $(CLAUDE)/package-lock.json
+	@sh setup.sh claude
 
 # A plugin in each language is compiled for each contract that was frozen. Only the set-up of the tools needs the network.
 languages: $(LANGUAGES)

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what building and running need: a C compiler to link with, the WebAssembly target, tmux, ps and unshare. With
 # the argument `conformance` it also installs the official suite of MCP, with `languages` the compilers of plugins in
-# Python and JavaScript. If it may not install something, it prints one line that names it.
+# Python and JavaScript, with `claude` the Claude Code that berth is tried with. If it may not install something, it prints
+# one line that names it.
 set -eu
 
 say() { printf 'setup: %s\n' "$1" >&2; }
@@ -76,6 +77,14 @@ if [ "${1:-}" = conformance ]; then
     say 'installing the conformance suite'
     # An old npm warns of its own age; the suite brings a Node.js of its own.
     (cd "$(dirname "$0")/tests/conformance" && npm ci --loglevel=error >/dev/null)
+fi
+
+if [ "${1:-}" = claude ]; then
+    need npm npm
+    need node nodejs
+    say 'installing Claude Code, which is Anthropic'\''s and under its licence, into tests/claude'
+    # The pinned program wants a newer Node.js only for its launcher, which is not used.
+    (cd "$(dirname "$0")/tests/claude" && npm ci --loglevel=error >/dev/null)
 fi
 
 if [ "${1:-}" = languages ]; then

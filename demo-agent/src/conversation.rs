@@ -285,6 +285,9 @@ impl Conversation {
     fn exit(&mut self, status: u8) {
         // What still waits is not run.
         self.queue.clear();
+        if status == 0 {
+            self.reply("Goodbye");
+        }
         self.effects.push(Effect::Exit(status));
     }
 }
@@ -431,7 +434,7 @@ mod tests {
         assert_eq!(shown(&mut conversation)[2..], ["Interrupt:work 9", "● Interrupted"]);
         conversation.press(Key::CtrlC, at(3500));
         conversation.press(Key::CtrlC, at(4500));
-        assert_eq!(shown(&mut conversation), ["exit 0"]);
+        assert_eq!(shown(&mut conversation), ["● Goodbye", "exit 0"]);
     }
 
     #[test]
@@ -506,7 +509,7 @@ mod tests {
         for (message, outcome) in cases {
             let mut conversation = new();
             submit(&mut conversation, message, at(1000));
-            assert_eq!(shown(&mut conversation)[2], outcome);
+            assert_eq!(shown(&mut conversation).last().unwrap(), outcome);
         }
     }
 

@@ -165,8 +165,8 @@ pub(crate) struct CheckPrompts {
 pub(crate) struct RespondToPrompt {
     /// The whole id of the session, `backend/id`.
     pub(crate) session_id: String,
-    /// A choice's key or label, `yes` or `no` where the menu has them, `dismiss`, or text where it takes text.
-    /// Several choices, where several may be taken, are separated by commas.
+    /// A choice's key or label, `yes` or `no` where the menu has them, or text where it takes text. `dismiss` closes it
+    /// without an answer; it also leaves a dialog that is not understood (state `unknown`). Several choices, where several may be taken, are separated by commas.
     pub(crate) response: Option<String>,
     /// Instead of `response`: the keys of all choices to take.
     #[serde(default, deserialize_with = "lenient::some_words")]

@@ -59,6 +59,8 @@ pub(crate) struct Deed<'a> {
     pub(crate) message_id: Option<String>,
     /// The log's cursor just before it.
     pub(crate) after: Option<String>,
+    /// Something is expected to be printed because of it.
+    pub(crate) expects_output: bool,
     /// What to pay attention to.
     pub(crate) notes: Vec<String>,
     /// The session as it was seen last, where it was.
@@ -75,6 +77,7 @@ impl<'a> Deed<'a> {
             receipt,
             message_id: None,
             after: None,
+            expects_output: true,
             notes: Vec::new(),
             session: None,
         }
@@ -137,7 +140,8 @@ impl Deed<'_> {
     pub(crate) async fn report(mut self, caller: &Caller, showing: &Showing, until: Instant) -> ToolAnswer {
         let (mut page, mut settled) = (None, None);
         if Instant::now() < until && self.receipt != Receipt::NotSent {
-            let rest = settle::settled(caller, self.member, &self.id, self.after.as_deref(), until).await;
+            let after = self.after.as_deref().filter(|_| self.expects_output);
+            let rest = settle::settled(caller, self.member, &self.id, after, until).await;
             self.notes.extend(rest.told());
             if !matches!(rest, Rest::Gone | Rest::Left(_)) {
                 let output = self.member.output_since(&self.id, self.after.as_deref());

@@ -103,6 +103,9 @@ impl Desk {
         };
         former.span().end();
         next.span().begin();
+        for member in next.up() {
+            self.lasting.showing.trust(member.name(), member.remote_trust);
+        }
         self.lasting.tools_may_differ();
         former
     }

@@ -13,6 +13,12 @@ const REMEMBERED: usize = 1_024;
 /// Callers of whom anything is remembered; each was approved by the owner.
 const CALLERS: usize = 1_024;
 
+/// What words that agree begin with.
+const AGREEING: [&str; 14] = [
+    "yes", "y", "yeah", "yep", "ok", "okay", "sure", "go", "approve", "approved", "allow", "accept", "proceed",
+    "continue",
+];
+
 /// What each caller did last about the prompts of each session, so that a bare "yes" answers what was read.
 #[derive(Default)]
 pub(super) struct Shown(Mutex<HashMap<String, HashMap<String, Last>>>);
@@ -57,14 +63,14 @@ pub(super) struct Response {
 
 /// What `response` means to `prompt`, or why it may not be given.
 pub(super) fn read(prompt: &Prompt, response: &Response, remote_trust: bool) -> Result<Answer, String> {
-    if prompt.kind == PromptKind::Trust && !remote_trust {
+    let answer = meaning(prompt, response)?;
+    if prompt.kind == PromptKind::Trust && !remote_trust && !declines(prompt, &answer) {
         return Err(
-            "a question of trust is answered on the operator's terminal (berth attach), unless the backend has \
-                    `remote_trust = true`"
+            "trust is given on the operator's terminal (berth attach), unless the backend has `remote_trust = true`; from \
+             here it can be declined"
                 .into(),
         );
     }
-    let answer = meaning(prompt, response)?;
     if prompt.cut && !declines(prompt, &answer) {
         return Err(
             "part of the question is off the screen, so it can only be declined from here; berth attach shows all"
@@ -127,12 +133,27 @@ fn meaning_of_words(prompt: &Prompt, response: &str) -> Result<Answer, String> {
     match response {
         "" => Err("the response is empty".into()),
         _ if dismisses => Err("it cannot be closed without an answer".into()),
-        text if prompt.accepts_text => Ok(Answer::Reply(Reply {
-            choices: Vec::new(),
-            text: Some(text.to_owned()),
-        })),
+        text if prompt.accepts_text => words(prompt, text),
         _ => Err("that is not one of the choices".into()),
     }
+}
+
+/// Words alone. To a request for permission they are a refusal that says what to do instead, so words that agree are
+/// none.
+fn words(prompt: &Prompt, text: &str) -> Result<Answer, String> {
+    let first = text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+    let begins = |words: &[&str]| words.iter().any(|word| first.eq_ignore_ascii_case(word));
+    if prompt.kind == PromptKind::Permission && begins(&AGREEING) {
+        return Err("that is none of the choices, and other words would refuse the request: name a choice".into());
+    }
+    let mut declining = prompt.choices.iter().filter(|choice| choice.effect == Effect::Declines);
+    let refusal = declining
+        .next()
+        .filter(|_| declining.next().is_none() && begins(&["no"]));
+    Ok(Answer::Reply(Reply {
+        choices: refusal.map(|choice| choice.key.clone()).into_iter().collect(),
+        text: Some(text.to_owned()),
+    }))
 }
 
 fn meaning_of_parts(prompt: &Prompt, given: &Response) -> Result<Answer, String> {
@@ -202,7 +223,7 @@ fn several(prompt: &Prompt, response: &str) -> Result<Option<Vec<String>>, Strin
 }
 
 /// Whether an answer grants nothing.
-fn declines(prompt: &Prompt, answer: &Answer) -> bool {
+pub(super) fn declines(prompt: &Prompt, answer: &Answer) -> bool {
     let is_no = |key: &String| {
         let mut choices = prompt.choices.iter();
         choices.any(|choice| choice.key == *key && choice.effect == Effect::Declines)
@@ -377,7 +398,7 @@ mod tests {
     fn what_only_the_terminal_may_accept_can_be_declined_or_dismissed_remotely() {
         let mut prompt = permission();
         (prompt.on_terminal_only, prompt.accepts_text) = (true, true);
-        for accepting in ["yes", "1", "2", "go ahead"] {
+        for accepting in ["yes", "1", "2", "use pnpm"] {
             assert!(
                 read(&prompt, accepting, true).unwrap_err().contains("berth attach"),
                 "{accepting}"
@@ -396,15 +417,43 @@ mod tests {
         );
         assert!(read(&permission(), "", false).is_err());
         assert!(read(&permission(), "5", false).is_err());
+    }
+
+    #[test]
+    fn words_to_a_request_are_a_refusal_and_never_words_that_agree() {
         let mut prompt = permission();
         prompt.accepts_text = true;
-        assert_eq!(
-            read(&prompt, "go ahead", false).unwrap(),
+        for agreeing in [
+            "go ahead",
+            "ok do it",
+            "Yes please",
+            "sure!",
+            "y?",
+            "continue",
+            "allow it, always",
+        ] {
+            assert!(
+                read(&prompt, agreeing, false).unwrap_err().contains("name a choice"),
+                "{agreeing}"
+            );
+        }
+        let with_words = |choices: &[&str], text: &str| {
             Answer::Reply(Reply {
-                choices: Vec::new(),
-                text: Some("go ahead".into())
+                choices: choices.iter().map(ToString::to_string).collect(),
+                text: Some(text.into()),
             })
-        );
+        };
+        for cut in [false, true] {
+            prompt.cut = cut;
+            let refused = read(&prompt, "no, use pnpm", false).unwrap();
+            assert_eq!(refused, with_words(&["4"], "no, use pnpm"));
+            let in_parts = in_parts(&prompt, &["no"], Some("use pnpm")).unwrap();
+            assert_eq!(in_parts, with_words(&["4"], "use pnpm"));
+        }
+        prompt.cut = false;
+        assert_eq!(read(&prompt, "use pnpm", false).unwrap(), with_words(&[], "use pnpm"));
+        prompt.kind = PromptKind::Question;
+        assert_eq!(read(&prompt, "go ahead", false).unwrap(), with_words(&[], "go ahead"));
     }
 
     #[test]
@@ -428,7 +477,15 @@ mod tests {
     fn trust_is_answered_on_the_terminal_unless_the_operator_allows_it_remotely() {
         let mut prompt = permission();
         prompt.kind = PromptKind::Trust;
-        assert!(read(&prompt, "no", false).unwrap_err().contains("berth attach"));
-        assert_eq!(read(&prompt, "no", true).unwrap(), keys(&["4"]));
+        assert!(read(&prompt, "yes", false).unwrap_err().contains("berth attach"));
+        assert_eq!(read(&prompt, "yes", true).unwrap(), keys(&["1"]));
+        for remote_trust in [false, true] {
+            assert_eq!(
+                read(&prompt, "no", remote_trust).unwrap(),
+                keys(&["4"]),
+                "no trust is needed to decline"
+            );
+            assert_eq!(read(&prompt, "dismiss", remote_trust).unwrap(), Answer::Dismiss);
+        }
     }
 }

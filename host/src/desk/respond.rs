@@ -34,41 +34,43 @@ pub(super) async fn respond_to_prompt(
     {
         let _turn = turn_of(&generation.lasting, caller, &wanted.session_id).await?;
         let session = caller.while_there(member.session(id)).await??;
-        if session.prompts.is_empty() {
-            return Err(ToolError::refused(format!(
-                "{} does not wait for an answer now; nothing was typed",
-                wanted.session_id
-            )));
-        }
-        let shown = &generation.lasting.showing.shown;
-        let last = shown.last(caller, &wanted.session_id);
-        let meant = prompts::meant(&session.prompts, wanted.prompt_id.as_deref(), last.as_ref())
-            .map_err(str::to_owned)
-            .and_then(|prompt| Ok((prompt, prompts::read(prompt, &response, member.remote_trust)?)));
-        let (prompt, answer) = match meant {
-            Ok(meant) => meant,
-            Err(why) => return Ok(refused(generation, caller, &member, session, &why)),
-        };
-        let together = groups::of(&session.prompts, prompt);
-        let kept = generation
-            .lasting
-            .showing
-            .groups
-            .keep(caller, &wanted.session_id, &together, prompt, answer);
-        let answers = match kept {
-            Ok(answers) => answers,
-            Err(missing) => return Ok(incomplete(generation, caller, &member, session.clone(), missing)),
+        let showing = &generation.lasting.showing;
+        let shown = &showing.shown;
+        let mut meant = None;
+        let answers = if session.prompts.is_empty() {
+            vec![leave_of(&session, &response).ok_or_else(|| {
+                ToolError::refused(format!(
+                    "{} does not wait for an answer now; nothing was typed",
+                    wanted.session_id
+                ))
+            })?]
+        } else {
+            let last = shown.last(caller, &wanted.session_id);
+            let found = prompts::meant(&session.prompts, wanted.prompt_id.as_deref(), last.as_ref())
+                .map_err(str::to_owned)
+                .and_then(|prompt| Ok((prompt, prompts::read(prompt, &response, member.remote_trust)?)));
+            let (prompt, answer) = match found {
+                Ok(found) => found,
+                Err(why) => return Ok(refused(generation, caller, &member, session, &why)),
+            };
+            deed.expects_output = !prompts::declines(prompt, &answer) || has_words(&answer);
+            let together = groups::of(&session.prompts, prompt);
+            let groups = &showing.groups;
+            let kept = groups.keep(caller, &wanted.session_id, &together, prompt, answer);
+            meant = Some(prompt);
+            match kept {
+                Ok(answers) => answers,
+                Err(missing) => return Ok(incomplete(generation, caller, &member, session.clone(), missing)),
+            }
         };
         if !wait.is_zero() {
             deed.after = caller.while_there(member.cursor(id)).await?;
         }
         shown.note(caller, &wanted.session_id, Last::Answered);
         let answered = member.watched.backend.respond(id, &answers).await;
-        generation
-            .lasting
-            .showing
-            .groups
-            .forget(caller, &wanted.session_id, prompt);
+        if let Some(prompt) = meant {
+            showing.groups.forget(caller, &wanted.session_id, prompt);
+        }
         match effect(member.name(), answered)? {
             Effect::Done(delivery) => deed.answered(delivery),
             Effect::Perhaps(why) => deed.doubt(&why),
@@ -76,6 +78,21 @@ pub(super) async fn respond_to_prompt(
         deed.session = Some(without(session, &answers));
     }
     Ok(deed.report(caller, &generation.lasting.showing, end).await)
+}
+
+/// A dismissal of what an agent shows that its backend does not understand: the answer to a prompt without an id.
+fn leave_of(session: &Session, response: &Response) -> Option<Answered> {
+    let dismisses = |text: &String| text.trim().eq_ignore_ascii_case("dismiss");
+    let only = response.choices.is_empty() && response.text.is_none();
+    let wanted = only && response.response.as_ref().is_some_and(dismisses);
+    (wanted && session.state == State::Unknown && session.can.respond).then(|| Answered {
+        prompt: String::new(),
+        answer: session::Answer::Dismiss,
+    })
+}
+
+fn has_words(answer: &session::Answer) -> bool {
+    matches!(answer, session::Answer::Reply(reply) if reply.text.is_some())
 }
 
 /// What of the caller's words is typed; what is not is a note.

@@ -1,6 +1,7 @@
 //! Sessions and prompts as callers are shown them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::Value;
@@ -9,7 +10,7 @@ use super::Caller;
 use super::groups::Groups;
 use super::prompts::{Last, Shown};
 use crate::catalog::answers::{Attention, Choice, Given, Prompt, Queued, Session};
-use crate::session::{self, Evidence, State};
+use crate::session::{self, Evidence, PromptKind, State};
 
 /// Makes the records that callers are shown, and remembers which prompts those were.
 pub(crate) struct Showing {
@@ -21,6 +22,8 @@ pub(crate) struct Showing {
     url_hosts: Vec<String>,
     /// Where a browser would reach this server.
     base_url: String,
+    /// The backends whose questions of trust may be accepted remotely.
+    trusted: Mutex<BTreeSet<String>>,
 }
 
 impl Showing {
@@ -30,12 +33,31 @@ impl Showing {
             groups: Groups::default(),
             url_hosts,
             base_url,
+            trusted: Mutex::default(),
         }
+    }
+
+    /// Whether questions of trust of this backend may be accepted remotely, from now on.
+    pub(super) fn trust(&self, backend: &str, trusted: bool) {
+        let mut all = self.trusted.lock().unwrap_or_else(PoisonError::into_inner);
+        match trusted {
+            true => all.insert(backend.to_owned()),
+            false => all.remove(backend),
+        };
     }
 
     /// The record of `session` of `backend`.
     pub(super) fn session(&self, backend: &str, given: session::Session) -> Session {
-        session(backend, given, &self.url_hosts)
+        let mut shown = session(backend, given, &self.url_hosts);
+        let trusted = self.trusted.lock().unwrap_or_else(PoisonError::into_inner);
+        let trusts = shown
+            .prompts
+            .iter_mut()
+            .filter(|prompt| prompt.kind == PromptKind::Trust);
+        for prompt in trusts.filter(|_| !trusted.contains(backend)) {
+            prompt.on_terminal_only = true;
+        }
+        shown
     }
 
     /// The same for a caller: with the answers that it has given and that are kept.

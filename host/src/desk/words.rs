@@ -103,9 +103,15 @@ impl Prompt {
                 _ => "",
             };
             let _ = write!(text, "\n    {} — {}{ticked}{widens}", choice.key, choice.label);
+            if let Some(description) = &choice.description {
+                let _ = write!(text, "\n{}", clean_marked(description, "      | "));
+            }
         }
         if self.accepts_text {
-            text.push_str("\n    or an answer as text");
+            text.push_str(match self.kind {
+                PromptKind::Permission => "\n    or a refusal as text, which says what to do instead",
+                _ => "\n    or an answer as text",
+            });
         }
         if self.multiple {
             text.push_str("\n    Several may be taken: name all that you want to tick.");

@@ -179,7 +179,11 @@ async fn a_message_into_an_open_question_is_refused_and_the_question_stands() {
     let demo = Demo::start().await;
     let id = demo.create("one").await;
     let mut asked = Vec::new();
-    for question in ["run touch x", "ask Go on?", "choose Red|Green"] {
+    for (question, response) in [
+        ("run touch x", "no"),
+        ("ask Go on?", "n"),
+        ("choose Red|Green", "dismiss"),
+    ] {
         asked.push(question.to_owned());
         let before = prompt_id(&demo.send(&id, question).await.done());
         for message in ["yes", "1", "y", "please go on\nand on"] {
@@ -193,8 +197,8 @@ async fn a_message_into_an_open_question_is_refused_and_the_question_stands() {
         assert_eq!(prompt_id(&status), before);
         assert_eq!(demo.record("one", "message"), asked);
         assert_eq!(demo.record("one", "answer").len(), asked.len() - 1);
-        let dismiss = json!({"session_id": id, "response": "dismiss", "prompt_id": before, "wait_seconds": 20});
-        demo.call("respond_to_prompt", dismiss).await.done();
+        let answer = json!({"session_id": id, "response": response, "prompt_id": before, "wait_seconds": 20});
+        demo.call("respond_to_prompt", answer).await.done();
     }
 }
 

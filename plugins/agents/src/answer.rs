@@ -1,8 +1,9 @@
 //! How an answer becomes keys.
 
 use crate::Refusal;
-use crate::menu::{Choice, Effect, Keyed, Prompt};
+use crate::dialog::Effect;
 use crate::profile::Agent;
+use crate::prompt::{Choice, Field, Keyed, Prompt};
 use crate::submission::clean;
 
 /// The longest text that answers a question, in bytes: it is typed, not pasted.
@@ -13,10 +14,13 @@ const LABEL_MAX: usize = 60;
 /// What a person answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// The keys of choices.
-    Choices(Vec<String>),
-    /// Text, if the prompt takes it.
-    Text(String),
+    /// The keys of choices, and words, of which at least one is given.
+    Reply {
+        /// Each as the prompt names it.
+        choices: Vec<String>,
+        /// If the prompt takes them.
+        words: Option<String>,
+    },
     /// Close it without an answer.
     Dismiss,
 }
@@ -28,65 +32,146 @@ pub enum Plan {
     Press(String),
     /// Move the highlight to this place by arrows; when it is seen there, press Enter.
     MoveAndEnter(usize),
-    /// Press each of these keys, then the last one.
+    /// Press each of these keys, which change ticks, and then leave the menu.
     Toggle {
         /// The digits of the choices to change.
         keys: Vec<String>,
         /// What leaves the menu.
         done: String,
     },
-    /// Move to this place, type the text, and when it is seen there, press Enter.
-    Write {
-        /// The place of the choice that takes text.
-        place: usize,
-        /// One line.
-        text: String,
+    /// The same with words: they are written at a place after the ticks were changed, and handed in at another.
+    ToggleAndWrite {
+        /// The digits of the choices to change.
+        keys: Vec<String>,
+        /// What is written where.
+        words: Written,
+        /// The place of the entry that hands in.
+        submit: usize,
     },
+    /// Move to this place, write, and when the words are seen there, press Enter.
+    Write {
+        /// What is written where.
+        words: Written,
+        /// The key that makes a field of the choice first.
+        opens: Option<String>,
+    },
+}
+
+/// Words of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// The place of the entry that takes them.
+    pub place: usize,
+    /// One line.
+    pub text: String,
 }
 
 impl Agent {
     /// Plans the keys for an answer.
     ///
     /// # Errors
-    /// The prompt has no such choice, takes no text, or is cut and the answer would grant something.
+    /// The prompt has no such choice, takes no words, or is cut and the answer would grant something; or the key that
+    /// closes menus would do something else.
     pub fn plan(&self, prompt: &Prompt, answer: &Answer) -> Result<Plan, Refusal> {
         match answer {
-            Answer::Choices(keys) if prompt.multiple => self.several(prompt, keys),
-            Answer::Choices(keys) => one(prompt, keys),
-            Answer::Text(text) => write(prompt, text),
+            Answer::Reply { choices, words: None } if prompt.multiple => self.several(prompt, choices),
+            Answer::Reply { choices, words: None } => one(prompt, choices),
+            Answer::Reply {
+                choices,
+                words: Some(words),
+            } => self.words(prompt, choices, words),
             Answer::Dismiss => match &self.profile.dismiss {
-                Some(key) => Ok(Plan::Press(key.clone())),
-                None => Err(Refusal(format!("this prompt cannot be dismissed: {}", offered(prompt)))),
+                Some(key) if prompt.dismissible => Ok(Plan::Press(key.clone())),
+                _ => Err(Refusal(format!(
+                    "this prompt cannot be dismissed, because the key for that would do something else here: {}",
+                    offered(prompt)
+                ))),
             },
         }
     }
 
     fn several(&self, prompt: &Prompt, keys: &[String]) -> Result<Plan, Refusal> {
-        let wanted = keys
-            .iter()
-            .map(|key| pick(prompt, key))
-            .collect::<Result<Vec<_>, _>>()?;
         // A choice without a box is not one of several: it leaves the menu by itself.
-        if let [only] = wanted.as_slice()
-            && only.ticked.is_none()
+        if let [key] = keys
+            && pick(prompt, key)?.ticked.is_none()
         {
             return one(prompt, keys);
         }
-        if prompt.cut || wanted.is_empty() || wanted.iter().any(|choice| choice.ticked.is_none()) {
+        if keys.is_empty() {
             return Err(not_possible(prompt));
         }
-        let differs = |choice: &&Choice| choice.ticked.is_some_and(|ticked| ticked != wanted.contains(choice));
-        let keys = prompt
-            .choices
-            .iter()
-            .filter(differs)
-            .map(digit)
-            .collect::<Result<_, _>>()?;
         Ok(Plan::Toggle {
-            keys,
+            keys: ticks(prompt, keys)?,
             done: self.profile.multiple_done.clone(),
         })
     }
+
+    fn words(&self, prompt: &Prompt, choices: &[String], words: &str) -> Result<Plan, Refusal> {
+        let Some(field) = prompt.field else {
+            return Err(Refusal(format!("this prompt takes no words: {}", offered(prompt))));
+        };
+        let text = one_line(words)?;
+        match (field, choices) {
+            (Field::Entry(place), choices) if prompt.multiple => {
+                let submit = prompt.submit_place.ok_or_else(|| not_possible(prompt))?;
+                Ok(Plan::ToggleAndWrite {
+                    keys: ticks(prompt, choices)?,
+                    words: Written { place, text },
+                    submit,
+                })
+            }
+            (Field::Entry(place), []) if !prompt.cut => Ok(Plan::Write {
+                words: Written { place, text },
+                opens: None,
+            }),
+            (Field::WithChoice, choices) => {
+                let place = with_choice(prompt, choices)?.place;
+                Ok(Plan::Write {
+                    words: Written { place, text },
+                    opens: self.profile.amend.clone(),
+                })
+            }
+            (Field::Entry(_), _) => Err(not_possible(prompt)),
+        }
+    }
+}
+
+/// The digits that make the ticks those that are wanted.
+fn ticks(prompt: &Prompt, keys: &[String]) -> Result<Vec<String>, Refusal> {
+    let picked = keys.iter().map(|key| pick(prompt, key));
+    let wanted = picked.collect::<Result<Vec<_>, _>>()?;
+    if prompt.cut || wanted.iter().any(|choice| choice.ticked.is_none()) {
+        return Err(not_possible(prompt));
+    }
+    let differs = |choice: &&Choice| choice.ticked.is_some_and(|ticked| ticked != wanted.contains(choice));
+    prompt.choices.iter().filter(differs).map(digit).collect()
+}
+
+/// The choice that words go with: the one that is named, or the one that declines. What allows more than this one
+/// request takes none.
+fn with_choice<'a>(prompt: &'a Prompt, keys: &[String]) -> Result<&'a Choice, Refusal> {
+    let choice = match keys {
+        [] => {
+            let mut declining = prompt.choices.iter().filter(|choice| choice.effect == Effect::Declines);
+            let only = declining.next().filter(|_| declining.next().is_none());
+            only.ok_or_else(|| not_possible(prompt))?
+        }
+        [key] => pick(prompt, key)?,
+        _ => return Err(not_possible(prompt)),
+    };
+    match choice.effect {
+        Effect::Declines => Ok(choice),
+        Effect::Accepts if !prompt.cut => Ok(choice),
+        _ => Err(not_possible(prompt)),
+    }
+}
+
+fn one_line(words: &str) -> Result<String, Refusal> {
+    let text = clean(words).replace(['\n', '\t'], " ").trim().to_owned();
+    if text.is_empty() || text.len() > TEXT_MAX {
+        return Err(Refusal(format!("the answer must be one line of 1 to {TEXT_MAX} bytes")));
+    }
+    Ok(text)
 }
 
 fn one(prompt: &Prompt, keys: &[String]) -> Result<Plan, Refusal> {
@@ -105,20 +190,6 @@ fn one(prompt: &Prompt, keys: &[String]) -> Result<Plan, Refusal> {
         Keyed::Letters => Ok(Plan::Press(choice.key.clone())),
         Keyed::Arrows => Ok(Plan::MoveAndEnter(choice.place)),
     }
-}
-
-fn write(prompt: &Prompt, text: &str) -> Result<Plan, Refusal> {
-    let Some(place) = prompt.text_place else {
-        return Err(Refusal(format!("this prompt takes no text: {}", offered(prompt))));
-    };
-    if prompt.cut {
-        return Err(not_possible(prompt));
-    }
-    let text = clean(text).replace(['\n', '\t'], " ").trim().to_owned();
-    if text.is_empty() || text.len() > TEXT_MAX {
-        return Err(Refusal(format!("the answer must be one line of 1 to {TEXT_MAX} bytes")));
-    }
-    Ok(Plan::Write { place, text })
 }
 
 /// Only a single digit is one key.
@@ -140,10 +211,11 @@ fn pick<'a>(prompt: &'a Prompt, key: &str) -> Result<&'a Choice, Refusal> {
 fn not_possible(prompt: &Prompt) -> Refusal {
     if prompt.cut {
         return Refusal(
-            "part of this question is not on the screen, so it can only be declined or dismissed from here".to_owned(),
+            "part of this question is not on the screen, or it is not known, so it can only be declined or dismissed from here"
+                .to_owned(),
         );
     }
-    Refusal(format!("these choices cannot be taken together: {}", offered(prompt)))
+    Refusal(format!("this answer cannot be given to it: {}", offered(prompt)))
 }
 
 fn offered(prompt: &Prompt) -> String {
@@ -152,5 +224,8 @@ fn offered(prompt: &Prompt) -> String {
         format!("{} ({label})", choice.key)
     };
     let choices: Vec<_> = prompt.choices.iter().map(shown).collect();
-    format!("the choices are {}", choices.join(", "))
+    match choices.is_empty() {
+        true => "it has no choices".to_owned(),
+        false => format!("the choices are {}", choices.join(", ")),
+    }
 }

@@ -84,8 +84,8 @@ pub(crate) struct Found {
     pub(crate) composer: Composer,
 }
 
-/// Finds the composer between the last two rules. A menu below them, or anything other than the marker at its start,
-/// means that there is no composer.
+/// Finds the composer between the last two rules. Anything other than the marker at its start means that there is no
+/// composer.
 pub(crate) fn boxed(profile: &Profile, screen: &Screen, lines: &[&str]) -> Option<Found> {
     let below = lines.iter().rposition(|line| profile.rule.matches(line))?;
     let above = lines[..below].iter().rposition(|line| profile.rule.matches(line))?;
@@ -93,11 +93,7 @@ pub(crate) fn boxed(profile: &Profile, screen: &Screen, lines: &[&str]) -> Optio
     let first = lines.get(above + 1).filter(|_| above + 1 < below)?;
     let from = after_marker(profile, first).filter(|_| !first.starts_with(char::is_whitespace))?;
     let mut text = first[from..].trim().to_owned();
-    let menu_below = |line: &&str| {
-        let suggestion = profile.is_command(&text) && profile.suggestion.matches(line);
-        after_marker(profile, line).is_some() && !suggestion
-    };
-    if footer.len() > FOOTER_LINES || footer.iter().any(menu_below) {
+    if footer.len() > FOOTER_LINES {
         return None;
     }
     for line in &lines[above + 2..below] {

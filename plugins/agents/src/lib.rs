@@ -4,18 +4,23 @@
 //! (`[agents.NAME] signs`). The code here is pure: it judges a captured [`Screen`] and plans keys, and starts nothing.
 
 mod answer;
+mod block;
 mod composer;
+mod dialog;
 mod menu;
 mod observe;
+mod pattern;
 mod profile;
+mod prompt;
 mod screen;
 mod submission;
 
-pub use answer::{Answer, Plan};
+pub use answer::{Answer, Plan, Written};
 pub use composer::Composer;
-pub use menu::{Choice, Effect, Keyed, Kind, Prompt};
+pub use dialog::{Effect, Kind};
 pub use observe::{Observation, State};
 pub use profile::{Agent, ProfileError, known};
+pub use prompt::{Choice, Field, Keyed, Prompt};
 pub use screen::{Line, Screen};
 pub use submission::{Submission, Way};
 

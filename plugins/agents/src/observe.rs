@@ -3,12 +3,15 @@
 //! Only the block at the bottom is judged, so that an agent's own output never counts as a sign.
 
 use crate::composer::{self, Composer};
-use crate::menu::{self, Prompt};
 use crate::profile::{Agent, Layout, Unrecognised};
+use crate::prompt::{self, Prompt};
 use crate::screen::Screen;
 
 /// How far above the composer a spinner may stand: a list of tasks can lie between.
 const STATUS_LINES: usize = 40;
+
+/// How many of its last lines an agent that ends may print after its leave.
+const LEAVE_LINES: usize = 8;
 
 /// What an agent is doing, as far as its screen shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,17 +51,25 @@ impl Agent {
         }
     }
 
+    /// Whether the last lines of an agent that has ended say that it was asked to.
+    #[must_use]
+    pub fn has_taken_leave(&self, screen: &Screen) -> bool {
+        let lines = screen.texts();
+        let mut last = lines.iter().rev().take(LEAVE_LINES);
+        last.any(|line| self.profile.leave.matches(line))
+    }
+
     fn observe_boxed(&self, screen: &Screen) -> Observation {
         let lines = screen.texts();
-        if let Some(prompt) = menu::letters(&self.profile, &lines) {
+        if let Some(prompt) = prompt::letters(&self.profile, &lines) {
             return self.waiting(&lines, prompt);
         }
-        if let Some(found) = composer::boxed(&self.profile, screen, &lines) {
-            return self.at_composer(&lines, found);
-        }
-        match menu::find(&self.profile, &lines).or_else(|| menu::panel(&self.profile, &lines)) {
-            Some(prompt) => self.waiting(&lines, prompt),
-            None => self.unrecognised(&lines, None),
+        let composer = composer::boxed(&self.profile, screen, &lines);
+        let below = composer.as_ref().map(|found| found.below);
+        match (prompt::find(&self.profile, &lines, below), composer) {
+            (Some(prompt), _) => self.waiting(&lines, prompt),
+            (None, Some(found)) => self.at_composer(&lines, found),
+            (None, None) => self.unrecognised(&lines, None),
         }
     }
 
@@ -66,8 +77,12 @@ impl Agent {
         let footer = &lines[found.below + 1..];
         let spinner = self.spinner(&lines[..found.above]);
         let busy = spinner.is_some() || footer.iter().any(|line| self.profile.busy_footer.matches(line));
-        let idle =
-            !self.profile.idle_footer.is_set() || footer.iter().any(|line| self.profile.idle_footer.matches(line));
+        // A list of commands stands in the place of the footer.
+        let command = self.profile.is_command(&found.composer.text);
+        let listed = command && footer.iter().any(|line| self.profile.suggestion.matches(line));
+        let idle = !self.profile.idle_footer.is_set()
+            || listed
+            || footer.iter().any(|line| self.profile.idle_footer.matches(line));
         let state = match (busy, idle) {
             (true, _) => State::Busy,
             (false, true) => State::Idle,
@@ -100,7 +115,7 @@ impl Agent {
         Observation {
             state: State::Waiting,
             content_end: self.content_end(&lines[..prompt.first_row]),
-            summary: prompt.question.lines().last().map(str::to_owned),
+            summary: Some(prompt.question.clone()),
             composer: None,
             prompt: Some(prompt),
         }

@@ -1,10 +1,10 @@
 //! An agent's profile: the data file, and the keys that an operator overrides.
 
-use std::cell::OnceCell;
-
-use regex_lite::Regex;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::{Map, Value};
+
+use crate::dialog::Dialog;
+use crate::pattern::Pattern;
 
 const PROFILES: [(&str, &str); 3] = [
     ("claude", include_str!("../data/claude.json")),
@@ -66,10 +66,10 @@ impl Agent {
     /// # Errors
     /// A pattern is not a regular expression.
     pub fn check(&self) -> Result<(), ProfileError> {
-        self.profile.patterns().try_for_each(|pattern| match pattern {
-            Pattern::Expression(expression) => expression.check(),
-            Pattern::Unset | Pattern::Text(_) => Ok(()),
-        })
+        let bad = |(text, error)| ProfileError::Expression(text, error);
+        self.profile
+            .patterns()
+            .try_for_each(|pattern| pattern.check().map_err(bad))
     }
 
     /// Whether the agent runs under this process name.
@@ -103,10 +103,10 @@ impl Agent {
         self.profile.clear.as_deref()
     }
 
-    /// Whether its prompts can be closed without an answer.
+    /// The key that closes a dialog without an answer, if there is one.
     #[must_use]
-    pub fn can_dismiss(&self) -> bool {
-        self.profile.dismiss.is_some()
+    pub fn dismiss_key(&self) -> Option<&str> {
+        self.profile.dismiss.as_deref()
     }
 
     /// The key that interrupts the agent while it is busy.
@@ -182,30 +182,54 @@ pub(crate) struct Profile {
     pub(crate) chrome: Pattern,
     #[serde(default)]
     pub(crate) unrecognised: Unrecognised,
+    /// What it prints when it ends because it was asked to.
+    #[serde(default)]
+    pub(crate) leave: Pattern,
+    /// Dialogs that are known, of which the first that fits counts.
+    #[serde(default)]
+    pub(crate) dialogs: Vec<Dialog>,
     /// The hint below a menu.
     #[serde(default)]
     pub(crate) menu_footer: Pattern,
+    /// The first line below a rule within a dialog.
+    #[serde(default)]
+    pub(crate) goes_on: Pattern,
+    /// The first line of a dialog with the names of its questions.
+    #[serde(default)]
+    pub(crate) header: Pattern,
+    /// Such a line with one question only.
+    #[serde(default)]
+    pub(crate) only_one: Pattern,
+    /// What a dialog shows that is not about what it asks.
+    #[serde(default)]
+    pub(crate) furniture: Pattern,
     /// What a dialog shows if a part of it did not fit.
     #[serde(default)]
     pub(crate) cut: Pattern,
     /// The end of a question that is answered by the letter y or n.
     #[serde(default)]
     pub(crate) letters: Pattern,
-    #[serde(default)]
-    pub(crate) trust: Pattern,
-    #[serde(default)]
-    pub(crate) question: Pattern,
-    #[serde(default)]
-    pub(crate) permission: Pattern,
     /// Labels that grant nothing and stop.
     #[serde(default)]
     pub(crate) declines: Pattern,
+    /// Words of a label that does more than answer this once.
+    #[serde(default)]
+    pub(crate) lasts: Pattern,
     /// Labels that allow what is asked for, this once.
     #[serde(default)]
     pub(crate) accepts: Pattern,
-    /// The label of the choice that takes text.
+    /// The line of a menu of several ticks that hands them in.
     #[serde(default)]
-    pub(crate) free_text: Pattern,
+    pub(crate) submit: Pattern,
+    /// The label of the choice that hands in all answers.
+    #[serde(default)]
+    pub(crate) completes: Pattern,
+    /// The hint that a key turns a choice into a field for words.
+    #[serde(default)]
+    pub(crate) amends: Pattern,
+    /// That key.
+    #[serde(default)]
+    pub(crate) amend: Option<String>,
     /// The key that leaves a menu of several ticks.
     #[serde(default = "enter")]
     pub(crate) multiple_done: String,
@@ -249,21 +273,28 @@ impl Profile {
             busy_footer,
             idle_footer,
             chrome,
+            leave,
             menu_footer,
+            goes_on,
+            header,
+            only_one,
+            furniture,
             cut,
             letters,
-            trust,
-            question,
-            permission,
             declines,
+            lasts,
             accepts,
-            free_text,
+            submit,
+            completes,
+            amends,
             placeholders,
+            dialogs,
             processes: _,
             layout: _,
             ready_ms: _,
             markers: _,
             unrecognised: _,
+            amend: _,
             multiple_done: _,
             dismiss: _,
             interrupt: _,
@@ -275,7 +306,8 @@ impl Profile {
             submit_pause_ms: _,
             menu_pause_ms: _,
         } = self;
-        placeholders.iter().chain([
+        let dialogs = dialogs.iter().flat_map(Dialog::patterns);
+        placeholders.iter().chain(dialogs).chain([
             rule,
             prompt,
             paste_marker,
@@ -286,15 +318,20 @@ impl Profile {
             busy_footer,
             idle_footer,
             chrome,
+            leave,
             menu_footer,
+            goes_on,
+            header,
+            only_one,
+            furniture,
             cut,
             letters,
-            trust,
-            question,
-            permission,
             declines,
+            lasts,
             accepts,
-            free_text,
+            submit,
+            completes,
+            amends,
         ])
     }
 
@@ -316,83 +353,6 @@ fn typed_max() -> usize {
 
 fn pause() -> u64 {
     300
-}
-
-/// A pattern of a profile.
-#[derive(Debug, Default)]
-pub(crate) enum Pattern {
-    /// Matches nothing.
-    #[default]
-    Unset,
-    /// Many are plain text, which is found far faster than an expression.
-    Text(String),
-    Expression(Expression),
-}
-
-/// A regular expression that is compiled when it is first needed: a call needs few of an agent's, and compiling one
-/// costs more than everything that is searched with it.
-#[derive(Debug)]
-pub(crate) struct Expression {
-    text: String,
-    compiled: OnceCell<Option<Regex>>,
-}
-
-impl Expression {
-    /// Empty if it is not a regular expression, which [`Agent::check`] reports.
-    fn regex(&self) -> Option<&Regex> {
-        self.compiled.get_or_init(|| Regex::new(&self.text).ok()).as_ref()
-    }
-
-    fn check(&self) -> Result<(), ProfileError> {
-        let compiled = Regex::new(&self.text);
-        let bad = |error| ProfileError::Expression(self.text.clone(), error);
-        compiled.map(|_| ()).map_err(bad)
-    }
-}
-
-impl Pattern {
-    pub(crate) fn matches(&self, line: &str) -> bool {
-        match self {
-            Self::Unset => false,
-            Self::Text(text) => line.contains(text),
-            Self::Expression(expression) => expression.regex().is_some_and(|regex| regex.is_match(line)),
-        }
-    }
-
-    /// The number in the group `name` of the first match; 0 if there is none.
-    pub(crate) fn number(&self, line: &str, name: &str) -> Option<usize> {
-        let Self::Expression(expression) = self else {
-            return self.matches(line).then_some(0);
-        };
-        let group = expression.regex()?.captures(line)?.name(name);
-        Some(group.and_then(|group| group.as_str().parse().ok()).unwrap_or(0))
-    }
-
-    pub(crate) fn is_set(&self) -> bool {
-        !matches!(self, Self::Unset)
-    }
-
-    /// The end of the first match, in bytes.
-    pub(crate) fn end_of_match(&self, line: &str) -> Option<usize> {
-        match self {
-            Self::Unset => None,
-            Self::Text(text) => Some(line.find(text)? + text.len()),
-            Self::Expression(expression) => Some(expression.regex()?.find(line)?.end()),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Pattern {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Some(text) = Option::<String>::deserialize(deserializer)? else {
-            return Ok(Self::Unset);
-        };
-        if regex_lite::escape(&text) == text {
-            return Ok(Self::Text(text));
-        }
-        let compiled = OnceCell::new();
-        Ok(Self::Expression(Expression { text, compiled }))
-    }
 }
 
 #[cfg(test)]

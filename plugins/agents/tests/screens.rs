@@ -1,7 +1,7 @@
 //! Judges captured screens of the agents, and screens made to deceive.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use berth_agents::{Agent, Answer, Effect, Keyed, Kind, Observation, Plan, Prompt, Screen, State};
+use berth_agents::{Agent, Answer, Effect, Keyed, Kind, Observation, Plan, Prompt, Screen, State, Written};
 
 fn read(name: &str) -> String {
     std::fs::read_to_string(format!("{}/tests/screens/{name}.txt", env!("CARGO_MANIFEST_DIR"))).unwrap()
@@ -25,7 +25,27 @@ fn prompt(name: &str) -> Prompt {
 
 fn choose(name: &str, keys: &[&str]) -> Result<Plan, berth_agents::Refusal> {
     let keys = keys.iter().map(|key| (*key).to_owned()).collect();
-    agent_of(name).plan(&prompt(name), &Answer::Choices(keys))
+    agent_of(name).plan(
+        &prompt(name),
+        &Answer::Reply {
+            choices: keys,
+            words: None,
+        },
+    )
+}
+
+fn chosen(keys: &[&str]) -> Answer {
+    Answer::Reply {
+        choices: keys.iter().map(|key| (*key).to_owned()).collect(),
+        words: None,
+    }
+}
+
+fn words(words: &str) -> Answer {
+    Answer::Reply {
+        choices: Vec::new(),
+        words: Some(words.to_owned()),
+    }
 }
 
 fn rule(columns: usize) -> String {
@@ -57,6 +77,7 @@ fn every_captured_screen_has_its_state() {
         ("claude-2.1.329-permission-tab-amend", Waiting),
         ("claude-2.1.329-permission-prose-typed", Waiting),
         ("claude-2.1.329-question-single", Waiting),
+        ("claude-2.1.329-question-preview", Waiting),
         ("claude-2.1.329-question-multi-1", Waiting),
         ("claude-2.1.329-question-multi-2", Waiting),
         ("claude-2.1.329-question-multi-review", Waiting),
@@ -174,14 +195,13 @@ fn only_a_plain_yes_accepts_and_what_is_not_certain_widens() {
 #[test]
 fn a_question_says_what_it_is_about() {
     let permission = prompt("claude-2.1.329-permission-bash");
-    assert!(permission.question.contains("Bash command") && permission.question.contains("touch p1.txt"));
-    assert!(
-        permission.question.ends_with("Do you want to proceed?"),
-        "{}",
-        permission.question
+    assert_eq!(permission.question, "Do you want to proceed?");
+    assert_eq!(
+        permission.detail.as_deref(),
+        Some("touch p1.txt\nBash command\nstub command")
     );
     let question = prompt("claude-2.1.329-question-single");
-    assert_eq!(question.question, "☐ Database\nWhich database?");
+    assert_eq!(question.question, "Which database?");
     assert_eq!(question.choices[0].label, "Postgres");
     assert_eq!(question.choices[0].description.as_deref(), Some("relational"));
     assert_eq!(question.choices[2].label, "Chat about this");
@@ -208,8 +228,9 @@ fn a_question_shows_every_line_and_is_told_from_any_other() {
         judge("claude", &screen).prompt.unwrap()
     };
     let two_lines = asks("rm -rf ./build \\\n ~/*");
-    assert!(two_lines.question.contains("~/*"), "{}", two_lines.question);
-    assert!(asks(":(){ :|:& };:").question.contains(":(){ :|:& };:"));
+    let detail = two_lines.detail.unwrap();
+    assert!(detail.starts_with("rm -rf ./build \\\n~/*\n"), "{detail}");
+    assert!(asks(":(){ :|:& };:").detail.unwrap().starts_with(":(){ :|:& };:\n"));
     let prints = [
         "rm -rf ./build",
         "rm -rf / build",
@@ -232,7 +253,7 @@ fn a_question_too_long_to_show_is_cut() {
 #[test]
 fn a_panel_can_only_be_closed() {
     let panel = prompt("claude-2.1.329-panel");
-    assert!(panel.choices.is_empty() && panel.question.contains("Estimated cost"));
+    assert!(panel.choices.is_empty() && panel.detail.as_ref().unwrap().contains("Estimated cost"));
     let plan = Agent::load("claude", None)
         .unwrap()
         .plan(&panel, &Answer::Dismiss)
@@ -282,9 +303,7 @@ fn several_ticks_are_set_and_then_left() {
     );
     let ticked = read(name).replace("1. [ ] Auth", "1. [✔] Auth");
     let prompt = judge("claude", &ticked).prompt.unwrap();
-    let plan = agent_of(name)
-        .plan(&prompt, &Answer::Choices(vec!["2".to_owned()]))
-        .unwrap();
+    let plan = agent_of(name).plan(&prompt, &chosen(&["2"])).unwrap();
     assert_eq!(
         plan,
         Plan::Toggle {
@@ -292,9 +311,7 @@ fn several_ticks_are_set_and_then_left() {
             done: "Right".to_owned()
         }
     );
-    let plan = agent_of(name)
-        .plan(&prompt, &Answer::Choices(vec!["1".to_owned()]))
-        .unwrap();
+    let plan = agent_of(name).plan(&prompt, &chosen(&["1"])).unwrap();
     assert_eq!(
         plan,
         Plan::Toggle {
@@ -307,17 +324,20 @@ fn several_ticks_are_set_and_then_left() {
 #[test]
 fn text_goes_to_the_choice_that_takes_it() {
     let name = "claude-2.1.329-question-single";
-    let answer = Answer::Text("MariaDB\nplease".to_owned());
+    let answer = words("MariaDB\nplease");
     let plan = agent_of(name).plan(&prompt(name), &answer).unwrap();
     assert_eq!(
         plan,
         Plan::Write {
-            place: 2,
-            text: "MariaDB please".to_owned()
+            words: Written {
+                place: 2,
+                text: "MariaDB please".to_owned()
+            },
+            opens: None
         }
     );
     agent_of(name)
-        .plan(&prompt("claude-2.1.329-permission-bash"), &answer)
+        .plan(&prompt("claude-2.1.112-permission-bash"), &words(""))
         .unwrap_err();
 }
 
@@ -338,10 +358,8 @@ fn a_cut_dialog_can_only_be_declined() {
         let prompt = judge("claude", screen).prompt.unwrap();
         assert!(prompt.cut);
         let claude = Agent::load("claude", None).unwrap();
-        claude
-            .plan(&prompt, &Answer::Choices(vec!["1".to_owned()]))
-            .unwrap_err();
-        claude.plan(&prompt, &Answer::Choices(vec!["4".to_owned()])).unwrap();
+        claude.plan(&prompt, &chosen(&["1"])).unwrap_err();
+        claude.plan(&prompt, &chosen(&["4"])).unwrap();
         claude.plan(&prompt, &Answer::Dismiss).unwrap();
     }
 }

@@ -3,11 +3,14 @@
 use std::fmt::{self, Display};
 use std::result;
 
-use berth_plugin::{Error, Result, store, time};
+use berth_plugin::{Error, Result, Timestamp, store, time};
 use serde::{Deserialize, Serialize};
 
 /// How many ids of answered prompts are kept.
 const REMEMBERED: usize = 16;
+/// The key that closes a dialog is pressed at most once in this time, in milliseconds: a second one may do something in
+/// what is seen next.
+const CLOSED_MS: u64 = 4000;
 /// What the key of a record begins with; the session's id follows.
 pub(crate) const PREFIX: &str = "answers-";
 
@@ -17,6 +20,9 @@ pub(crate) const PREFIX: &str = "answers-";
 pub(crate) struct Given {
     pub(crate) count: u64,
     last: Vec<String>,
+    /// When the key that closes a dialog was last pressed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    closed_at: Option<Timestamp>,
 }
 
 impl Given {
@@ -46,12 +52,36 @@ pub(crate) fn record(session: &str, prompt: &str) -> Result<()> {
         given.last.drain(..surplus);
         Ok(())
     });
-    recorded.map_err(|error| match error {
+    recorded.map_err(|error| not_pressed(session, error))
+}
+
+fn not_pressed(session: &str, error: Error) -> Error {
+    match error {
         Error::Conflict(_) => error,
         error => Error::Refused(format!(
             "the answer to {session} could not be remembered, so nothing was pressed: {error}"
         )),
-    })
+    }
+}
+
+/// Notes that the key that closes a dialog is about to be pressed.
+///
+/// # Errors
+/// It was pressed a moment ago.
+pub(crate) fn close(session: &str) -> Result<()> {
+    let noted = store::try_update(&key(session), |given: &mut Given| {
+        let now = time::now();
+        if given.closed_at.is_some_and(|at| now.saturating_sub(at) < CLOSED_MS) {
+            return Err(Error::Conflict(format!(
+                "a dialog of this session was dismissed less than {} s ago, so nothing was pressed: look at the session, and \
+                 dismiss this one afterwards",
+                CLOSED_MS / 1000
+            )));
+        }
+        given.closed_at = Some(now);
+        Ok(())
+    });
+    noted.map_err(|error| not_pressed(session, error))
 }
 
 /// Begins a damaged record again, while no question is open. It counts from a number that no record ever reached, so
@@ -60,7 +90,7 @@ pub(crate) fn begin_again(session: &str) {
     let key = key(session);
     let fresh = Given {
         count: time::now(),
-        last: Vec::new(),
+        ..Given::default()
     };
     if let (Ok(Some(damaged)), Ok(fresh)) = (store::raw::get(&key), serde_json::to_vec(&fresh)) {
         // A record that cannot be written stays damaged, and that is reported again.
@@ -112,6 +142,24 @@ mod tests {
         assert_eq!(given.count, 2);
         assert!(given.holds("p1") && given.holds("p2") && !given.holds("p3"));
         assert_eq!(of("b").unwrap().count, 0);
+    }
+
+    #[test]
+    fn a_dialog_is_not_closed_twice_in_a_moment() {
+        let host = Host::new();
+        close("a").unwrap();
+        assert!(matches!(close("a"), Err(Error::Conflict(_))));
+        close("b").unwrap();
+        let long_ago = Given {
+            closed_at: Some(time::now() - CLOSED_MS),
+            ..of("a").unwrap()
+        };
+        store::put("answers-a", &long_ago).unwrap();
+        host.before_put(|| close("a").unwrap());
+        assert!(
+            matches!(close("a"), Err(Error::Conflict(_))),
+            "nor by two calls at once"
+        );
     }
 
     #[test]

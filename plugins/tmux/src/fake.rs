@@ -84,6 +84,8 @@ struct Pane {
     created: u64,
     directory: String,
     doing: Doing,
+    /// The program in front.
+    process: &'static str,
     /// What the agent printed.
     printed: Vec<String>,
     composer: String,
@@ -141,6 +143,11 @@ impl Fake {
 
     pub(crate) fn ends(&self) {
         self.app().doing = Doing::Ended;
+    }
+
+    /// Another program is in front.
+    pub(crate) fn runs(&self, program: &'static str) {
+        self.app().process = program;
     }
 
     /// The agent prints a line.
@@ -247,6 +254,7 @@ impl Server {
             created,
             directory: directory.to_owned(),
             doing: Doing::Rests,
+            process: "berth",
             printed: Vec::new(),
             composer: String::new(),
             messages: Vec::new(),
@@ -349,7 +357,7 @@ impl Pane {
         } = self;
         let (end, process) = match self.doing {
             Doing::Ended => ("1:0:", ""),
-            _ => ("0::", "berth"),
+            _ => ("0::", self.process),
         };
         format!(
             "%{number}:${number}:{created}:{created}:{end}:0:0:120:{ROWS}:1:{}:3:{}:{}:{name}toy{process}{directory}\n",
@@ -362,7 +370,7 @@ impl Pane {
     fn header(&self, format: &str) -> String {
         let history = self.lines().len() - ROWS;
         match format {
-            CLOSE => format!("0:0:{ROWS}:{history}:0:5:berth\n"),
+            CLOSE => format!("0:0:{ROWS}:{history}:0:{}:{}\n", self.process.len(), self.process),
             _ => format!("{ROWS}:{history}:0:\n"),
         }
     }
@@ -423,7 +431,7 @@ impl Pane {
                 return;
             }
             (Doing::Asks(_), _) if self.asks_again => self.printed.push("● Ran it".to_owned()),
-            (Doing::Works | Doing::Asks(_), _) => self.doing = Doing::Rests,
+            (Doing::Works | Doing::Asks(_) | Doing::Shows(_), _) => self.doing = Doing::Rests,
             _ => {}
         }
         self.pressed.push(key.to_owned());

@@ -160,10 +160,22 @@ fn readable(bytes: &[u8]) -> Cow<'_, str> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
     use crate::panes::tests::pane;
+
+    /// A look at a pane that shows this.
+    pub(crate) fn of(screen: &str) -> Look {
+        Look {
+            dead: false,
+            in_mode: false,
+            history: 0,
+            process: String::new(),
+            above: Vec::new(),
+            screen: Screen::parse(screen, None),
+        }
+    }
 
     #[test]
     fn lines_are_counted_so_that_a_screen_cannot_forge_the_next() {

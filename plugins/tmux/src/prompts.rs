@@ -16,22 +16,21 @@ pub(crate) fn id(pane: &Pane, history: usize, given: Option<&Given>, prompt: &Se
 }
 
 /// A prompt in the contract's form.
-pub(crate) fn shown(id: String, prompt: Seen, dismissible: bool) -> Prompt {
+pub(crate) fn shown(id: String, prompt: Seen) -> Prompt {
     let kind = match prompt.kind {
         Kind::Permission => PromptKind::Permission,
         Kind::Question => PromptKind::Question,
         Kind::Trust => PromptKind::Trust,
         Kind::Other => PromptKind::Other,
     };
-    let (question, detail) = parts(&prompt.question);
     Prompt {
-        detail,
+        detail: prompt.detail,
         choices: prompt.choices.into_iter().map(choice).collect(),
         multiple: prompt.multiple,
-        accepts_text: prompt.text_place.is_some(),
-        dismissible,
+        accepts_text: prompt.field.is_some(),
+        dismissible: prompt.dismissible,
         cut: prompt.cut,
-        ..Prompt::new(id, kind, question)
+        ..Prompt::new(id, kind, prompt.question)
     }
 }
 
@@ -47,17 +46,6 @@ fn choice(offered: Offered) -> Choice {
         ticked: offered.ticked == Some(true),
         ..Choice::new(offered.key, offered.label, effect)
     }
-}
-
-/// The line that asks, and all others, which are what is asked about. An agent asks last.
-fn parts(text: &str) -> (String, Option<String>) {
-    let mut lines: Vec<_> = text.lines().collect();
-    let asking = lines.iter().rposition(|line| line.contains('?'));
-    let Some(asking) = asking.or_else(|| lines.len().checked_sub(1)) else {
-        return (String::new(), None);
-    };
-    let question = lines.remove(asking).to_owned();
-    (question, (!lines.is_empty()).then(|| lines.join("\n")))
 }
 
 /// A prompt that is seen but cannot be answered: which answers were given before is not known, so the same answer could
@@ -110,34 +98,8 @@ mod tests {
     }
 
     #[test]
-    fn the_last_line_that_asks_is_the_question_and_all_others_are_what_it_is_about() {
-        for (text, question, detail) in [
-            (
-                "Run command\ntouch x\nDo you want to proceed?",
-                "Do you want to proceed?",
-                Some("Run command\ntouch x"),
-            ),
-            (
-                "curl http://x?y\nDo you want to proceed?",
-                "Do you want to proceed?",
-                Some("curl http://x?y"),
-            ),
-            (
-                "/the/dir\nDo you trust it?\nSecurity guide",
-                "Do you trust it?",
-                Some("/the/dir\nSecurity guide"),
-            ),
-            ("Go on? [y/n]", "Go on? [y/n]", None),
-            ("Settings\nEsc to close", "Esc to close", Some("Settings")),
-            ("", "", None),
-        ] {
-            assert_eq!(parts(text), (question.to_owned(), detail.map(str::to_owned)), "{text}");
-        }
-    }
-
-    #[test]
     fn a_choice_says_what_it_does_and_whether_it_is_ticked() {
-        let shown = shown("1".to_owned(), menu("", "touch x"), true);
+        let shown = shown("1".to_owned(), menu("", "touch x"));
         assert_eq!(
             (shown.kind, shown.question.as_str()),
             (PromptKind::Permission, "Do you want to proceed?")

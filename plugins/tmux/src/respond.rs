@@ -2,8 +2,8 @@
 
 use std::cell::Cell;
 
-use berth_agents::{Answer as Wanted, Keyed, Plan, Prompt as Seen};
-use berth_plugin::{Answer, Answered, Delivery, Error, Reply, Result};
+use berth_agents::{Answer as Wanted, Field, Keyed, Plan, Prompt as Seen};
+use berth_plugin::{Answer, Answered, Delivery, Error, Reply, Result, State};
 
 use crate::answers::{self, Damage, Given};
 use crate::clock::pause;
@@ -25,8 +25,12 @@ pub(crate) fn respond(setup: &Setup, session: &str, answers: Vec<Answered>) -> R
     let at = Standing::at(&found)?;
     let refused = |damage: Damage| Error::Refused(format!("{damage} Nothing was pressed."));
     let given = answers::of(session).map_err(refused)?;
+    if wanted.is_empty() && answer == Answer::Dismiss {
+        return at.dismiss_unknown();
+    }
     let menu = at.menu(&wanted, &given)?;
-    let plan = at.entry.agent.plan(&menu.prompt, &meant(answer)?);
+    let dismisses = answer == Answer::Dismiss;
+    let plan = at.entry.agent.plan(&menu.prompt, &meant(answer));
     let plan = plan.map_err(|why| Error::Invalid(why.0))?;
     if menu.in_mode {
         tmux::order(&[&["send-keys", "-X", "-t", &found.pane.id, "cancel"]])?;
@@ -34,6 +38,10 @@ pub(crate) fn respond(setup: &Setup, session: &str, answers: Vec<Answered>) -> R
     // Keys just after a menu appears are dropped, so it must have been shown for a while.
     pause(at.entry.agent.menu_pause_ms());
     let menu = at.menu(&wanted, &given)?;
+    if dismisses {
+        at.is_the_agents_own(&menu.process)?;
+        answers::close(session)?;
+    }
     answers::record(session, &wanted)?;
     let delivery = match at.carry_out(plan, &menu).and_then(|()| at.until_gone(&menu)) {
         Ok(()) => Delivery::confirmed(),
@@ -54,17 +62,10 @@ fn only(answers: Vec<Answered>) -> Result<Answered> {
     }
 }
 
-fn meant(answer: Answer) -> Result<Wanted> {
+fn meant(answer: Answer) -> Wanted {
     match answer {
-        Answer::Dismiss => Ok(Wanted::Dismiss),
-        Answer::Reply(Reply { choices, text: None }) => Ok(Wanted::Choices(choices)),
-        Answer::Reply(Reply {
-            choices,
-            text: Some(text),
-        }) if choices.is_empty() => Ok(Wanted::Text(text)),
-        Answer::Reply(_) => Err(Error::Invalid(
-            "this backend takes choices or text, not both: leave one of them out".to_owned(),
-        )),
+        Answer::Dismiss => Wanted::Dismiss,
+        Answer::Reply(Reply { choices, text }) => Wanted::Reply { choices, words: text },
     }
 }
 
@@ -73,13 +74,17 @@ struct Menu {
     prompt: Seen,
     history: usize,
     in_mode: bool,
+    /// The process in front.
+    process: String,
     /// The log cursor just before it.
     cursor: String,
 }
 
 impl Menu {
+    /// Whether the same question is asked. Its labels change as words are written there, and the highlight moves.
     fn is_still(&self, other: &Self) -> bool {
-        self.history == other.history && self.prompt.fingerprint == other.prompt.fingerprint
+        let above = self.history == other.history && self.prompt.above == other.prompt.above;
+        above && asks_the_same(&self.prompt.subject, &other.prompt.subject)
     }
 }
 
@@ -111,6 +116,7 @@ impl<'a> Standing<'a> {
             cursor,
             history: look.history,
             in_mode: look.in_mode,
+            process: look.process,
         }))
     }
 
@@ -134,17 +140,108 @@ impl<'a> Standing<'a> {
                 self.press("Enter")
             }
             Plan::Toggle { keys, done } => {
-                for key in keys {
-                    self.toggle(&key, menu)?;
-                }
-                self.press(&done)
+                self.toggle(&keys, menu)?;
+                self.press(&done)?;
+                self.complete(menu)
             }
-            Plan::Write { place, text } => {
-                self.move_to(place, menu)?;
-                self.write(&text, menu)?;
+            Plan::ToggleAndWrite { keys, words, submit } => {
+                self.toggle(&keys, menu)?;
+                self.move_to(words.place, menu)?;
+                self.write(&words.text, menu)?;
+                self.move_to(submit, menu)?;
+                self.press("Enter")?;
+                self.complete(menu)
+            }
+            Plan::Write { words, opens } => {
+                self.move_to(words.place, menu)?;
+                if let Some(key) = opens {
+                    let before = self.highlighted_text()?;
+                    self.press(&key)?;
+                    self.until(menu, |now| now.highlighted_text != before)?;
+                }
+                self.write(&words.text, menu)?;
                 self.press("Enter")
             }
         }
+    }
+
+    /// Hands in the answers to a question that was asked alone: they are shown once more first.
+    fn complete(&self, menu: &Menu) -> Result<()> {
+        self.until_gone(menu)?;
+        let Some(key) = self.look().map_err(unseen)?.and_then(|now| now.prompt.completes) else {
+            return Ok(());
+        };
+        pause(self.entry.agent.menu_pause_ms());
+        let Some(review) = self
+            .look()
+            .map_err(unseen)?
+            .filter(|now| now.prompt.completes.as_ref() == Some(&key))
+        else {
+            return Ok(());
+        };
+        self.press(&key)?;
+        self.until_gone(&review)
+    }
+
+    /// Closes a dialog that is not known, by one press of the agent's own key and a look.
+    fn dismiss_unknown(&self) -> Result<Delivery> {
+        let look = look::close(&self.found.pane.id)?;
+        self.found.living(&look)?;
+        self.is_the_agents_own(&look.process)?;
+        let seen = self.entry.agent.observe(&look.screen);
+        if self.found.state(self.entry, &seen) != State::Unknown {
+            return Err(Error::Conflict(
+                "its screen is known now, so nothing was pressed: look at it with get_session_status".to_owned(),
+            ));
+        }
+        let Some(key) = self.entry.agent.dismiss_key() else {
+            return Err(Error::Refused(format!(
+                "no key is known that closes a dialog of {}, so nothing was pressed: answer on the terminal (berth attach)",
+                self.entry.name
+            )));
+        };
+        answers::close(&self.found.id)?;
+        if look.in_mode {
+            tmux::order(&[&["send-keys", "-X", "-t", &self.found.pane.id, "cancel"]])?;
+        }
+        let closed = self.press(key).and_then(|()| self.until_known());
+        let delivery = match closed {
+            Ok(()) => Delivery::confirmed(),
+            Err(error) if !self.pressed.get() => return Err(error),
+            Err(error) => Delivery::unconfirmed().fact("note", error.to_string()),
+        };
+        Ok(delivery.after(log::end_cursor(&look, &seen)))
+    }
+
+    fn until_known(&self) -> Result<()> {
+        for _ in 0..GONE_MS / POLL_MS {
+            pause(POLL_MS);
+            let look = look::close(&self.found.pane.id)?;
+            let seen = self.found.living(&look).map(|entry| entry.agent.observe(&look.screen));
+            if seen.is_err() || seen.is_ok_and(|seen| self.found.state(self.entry, &seen) != State::Unknown) {
+                return Ok(());
+            }
+        }
+        Err(Error::Failed(
+            "the key was sent but the screen is still not known: look at it with get_logs (view = \"screen\")"
+                .to_owned(),
+        ))
+    }
+
+    /// The key that closes a dialog is only for the agent: in another program it does something else.
+    fn is_the_agents_own(&self, process: &str) -> Result<()> {
+        match self.entry.agent.runs_as(process) {
+            true => Ok(()),
+            false => Err(Error::Refused(format!(
+                "{process} is in front and not {}, so nothing was pressed",
+                self.entry.name
+            ))),
+        }
+    }
+
+    fn highlighted_text(&self) -> Result<String> {
+        let now = self.look().map_err(unseen)?;
+        Ok(now.map(|menu| menu.prompt.highlighted_text).unwrap_or_default())
     }
 
     fn press(&self, key: &str) -> Result<()> {
@@ -161,7 +258,8 @@ impl<'a> Standing<'a> {
 
     /// Moves the highlight, and sees it arrive before anything is taken.
     fn move_to(&self, place: usize, menu: &Menu) -> Result<()> {
-        let mut at = menu.prompt.highlighted;
+        let now = self.look().map_err(unseen)?.filter(|now| now.is_still(menu));
+        let mut at = now.map_or(menu.prompt.highlighted, |now| now.prompt.highlighted);
         while at != place {
             let (key, next) = if at < place { ("Down", at + 1) } else { ("Up", at - 1) };
             self.press(key)?;
@@ -171,7 +269,15 @@ impl<'a> Standing<'a> {
         Ok(())
     }
 
-    fn toggle(&self, key: &str, menu: &Menu) -> Result<()> {
+    /// Changes these ticks. A digit is a tick only outside of the entry that takes words.
+    fn toggle(&self, keys: &[String], menu: &Menu) -> Result<()> {
+        if !keys.is_empty() && menu.prompt.field == Some(Field::Entry(menu.prompt.highlighted)) {
+            self.move_to(0, menu)?;
+        }
+        keys.iter().try_for_each(|key| self.tick(key, menu))
+    }
+
+    fn tick(&self, key: &str, menu: &Menu) -> Result<()> {
         let ticked = |prompt: &Seen| {
             prompt
                 .choices
@@ -196,7 +302,7 @@ impl<'a> Standing<'a> {
             pause(POLL_MS);
             // Keys were pressed, so an error of this look must not look like a refusal.
             match self.look().map_err(unseen)? {
-                Some(now) if asks_the_same(&now.prompt.question, &menu.prompt.question) => {
+                Some(now) if asks_the_same(&now.prompt.subject, &menu.prompt.subject) => {
                     if shows(&now.prompt) {
                         return Ok(());
                     }
@@ -224,10 +330,9 @@ impl<'a> Standing<'a> {
                 Err(error) => return Err(error),
             }
         }
-        let key = if menu.prompt.keyed == Keyed::Arrows {
-            "Enter"
-        } else {
-            "the key"
+        let key = match menu.prompt.keyed {
+            Keyed::Arrows => "Enter",
+            Keyed::Digits | Keyed::Letters => "the key",
         };
         Err(Error::Failed(format!(
             "{key} was sent but the same menu is still shown: look again (its id has changed) before answering again"
@@ -290,6 +395,14 @@ mod tests {
         }]
     }
 
+    fn dismissal(prompt: &str) -> Vec<Answered> {
+        let prompt = prompt.to_owned();
+        vec![Answered {
+            prompt,
+            answer: Answer::Dismiss,
+        }]
+    }
+
     /// A session that asks, and the id of its prompt.
     fn asking() -> (Fake, String) {
         let fake = Fake::new();
@@ -310,9 +423,59 @@ mod tests {
     #[test]
     fn a_dismissal_presses_the_agents_own_key() {
         let (fake, prompt) = asking();
-        let answer = Answer::Dismiss;
-        Plugin::respond("app", vec![Answered { prompt, answer }]).unwrap();
+        Plugin::respond("app", dismissal(&prompt)).unwrap();
         assert_eq!(fake.pressed(), ["Escape"]);
+        // Another one at once might be for something else.
+        fake.asks(&MENU.replace("touch x", "touch y"));
+        let next = Plugin::get_session("app").unwrap().prompts.remove(0).id;
+        assert!(matches!(
+            Plugin::respond("app", dismissal(&next)),
+            Err(Error::Conflict(_))
+        ));
+        assert_eq!(fake.pressed(), ["Escape"]);
+        Plugin::respond("app", chosen(&next, "3")).unwrap();
+        assert_eq!(fake.pressed(), ["Escape", "3"], "an answer is not a dismissal");
+    }
+
+    #[test]
+    fn a_screen_that_is_not_known_is_left_by_one_press() {
+        let fake = Fake::new();
+        fake.shows("something that nobody knows");
+        let session = Plugin::get_session("app").unwrap();
+        assert_eq!((session.state, session.prompts.len()), (State::Unknown, 0));
+        assert!(session.can.contains(berth_plugin::Verbs::RESPOND) && session.summary.unwrap().contains("dismiss"));
+        let delivery = Plugin::respond("app", dismissal("")).unwrap();
+        assert_eq!(
+            (delivery.receipt, fake.pressed()),
+            (Receipt::Confirmed, vec!["Escape".to_owned()])
+        );
+        fake.shows("something that nobody knows");
+        assert!(matches!(Plugin::respond("app", dismissal("")), Err(Error::Conflict(_))));
+        assert_eq!(fake.pressed(), ["Escape"]);
+    }
+
+    #[test]
+    fn what_is_known_is_not_left_as_if_it_were_not() {
+        let fake = Fake::new();
+        for doing in [Fake::rests, Fake::works, |fake: &Fake| fake.asks(MENU)] {
+            doing(&fake);
+            assert!(matches!(Plugin::respond("app", dismissal("")), Err(Error::Conflict(_))));
+        }
+        assert!(matches!(
+            Plugin::respond("app", chosen("", "1")),
+            Err(Error::Conflict(_))
+        ));
+        assert_eq!(fake.pressed(), [""; 0]);
+    }
+
+    #[test]
+    fn the_key_that_closes_is_never_for_another_program() {
+        let (fake, prompt) = asking();
+        fake.runs("vim");
+        for prompt in [prompt.as_str(), ""] {
+            Plugin::respond("app", dismissal(prompt)).unwrap_err();
+        }
+        assert_eq!(fake.pressed(), [""; 0]);
     }
 
     #[test]
@@ -341,6 +504,7 @@ mod tests {
             (reply(&prompt, &[], None), false),
             (reply(&prompt, &[], Some("words")), false),
             (reply(&prompt, &["1"], Some("words")), false),
+            (dismissal(""), true),
         ] {
             let refused = Plugin::respond("app", answers).unwrap_err();
             assert_eq!(matches!(refused, Error::Conflict(_)), is_conflict, "{refused}");

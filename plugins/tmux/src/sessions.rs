@@ -11,6 +11,9 @@ use crate::setup::{Entry, Setup};
 
 /// For this time after its start, a screen that says nothing yet belongs to an agent that is starting.
 const STARTING_MS: u64 = 15_000;
+/// What is said of a screen that is not understood.
+const UNKNOWN: &str =
+    "its screen is not understood: look with get_logs (view = \"screen\"); the answer `dismiss` leaves it";
 /// If the agent of a pane has gone, one of these is in front.
 const SHELLS: [&str; 10] = ["sh", "bash", "zsh", "fish", "dash", "ksh", "csh", "tcsh", "login", "nu"];
 
@@ -121,8 +124,13 @@ fn id_of(pane: &Pane) -> String {
 }
 
 impl<'a> Found<'a> {
+    /// Whether its screen says more than tmux does: what a living agent does, or how one ended whose status tmux missed.
     fn is_readable(&self) -> bool {
-        self.pane.end.is_none() && self.agent.is_some() && self.is_there(&self.pane.process)
+        match self.pane.end {
+            None => self.is_there(&self.pane.process),
+            Some(End::Unknown) => self.agent.is_some(),
+            Some(_) => false,
+        }
     }
 
     /// Whether the agent is what runs in front, and not a shell it was started from.
@@ -176,18 +184,32 @@ impl<'a> Found<'a> {
         let Some((entry, look)) = self.agent.zip(look) else {
             return (session, None);
         };
+        if self.pane.end.is_some() {
+            let (state, summary) = match entry.agent.has_taken_leave(&look.screen) {
+                true => (State::Done, "it ended, and took its leave"),
+                false => (
+                    State::Failed,
+                    "it ended without taking its leave, and tmux did not see how",
+                ),
+            };
+            return (session.state(state, Evidence::Process).summary(summary), None);
+        }
         let seen = entry.agent.observe(&look.screen);
         let state = self.state(entry, &seen);
         let mut session = Session {
             summary: seen.summary,
             ..session.state(state, Evidence::Screen).can(can(state))
         };
+        if state == State::Unknown && entry.agent.dismiss_key().is_some() {
+            session.can |= Verbs::RESPOND;
+            session = session.summary(UNKNOWN);
+        }
         let Some(prompt) = seen.prompt else {
             return (session, None);
         };
         let given = answers::of(&self.id);
         let id = prompts::id(&self.pane, look.history, given.as_ref().ok(), &prompt);
-        let shown = prompts::shown(id, prompt, entry.agent.can_dismiss());
+        let shown = prompts::shown(id, prompt);
         let Err(damage) = given else {
             return (session.prompt(shown), None);
         };
@@ -233,7 +255,7 @@ impl<'a> Found<'a> {
             (Some(End::Status(0)), _) => (State::Done, "it ended".to_owned()),
             (Some(End::Status(status)), _) => (State::Failed, format!("it ended with status {status}")),
             (Some(End::Signal(signal)), _) => (State::Failed, format!("it was ended by signal {signal}")),
-            (Some(End::Unknown), _) => (State::Ended, "it ended, and tmux does not know how".to_owned()),
+            (Some(End::Unknown), _) => (State::Failed, "it ended, and tmux did not see how".to_owned()),
             (None, Some(entry)) => (State::Unknown, format!("{} no longer runs in it", entry.name)),
             (None, None) => (State::Unknown, "no known agent runs in it".to_owned()),
         }
@@ -328,10 +350,24 @@ mod tests {
         for (end, state) in [
             (End::Status(0), State::Done),
             (End::Status(3), State::Failed),
-            (End::Unknown, State::Ended),
+            (End::Signal("15".to_owned()), State::Failed),
+            (End::Unknown, State::Failed),
         ] {
             dead.end = Some(end);
             assert_eq!(found(&setup, dead.clone()).session(None).0.state, state);
+        }
+        let mut dead = pane("%1", "a", "claude", "");
+        dead.end = Some(End::Unknown);
+        let dead = found(&setup, dead);
+        assert!(dead.is_readable());
+        for (screen, state) in [
+            (
+                "Resume this session with:\nclaude --resume 3db46121-361b-4f93-b0ff-a8a6351debdb\n",
+                State::Done,
+            ),
+            ("❯ hello\n", State::Failed),
+        ] {
+            assert_eq!(dead.session(Some(&look::tests::of(screen))).0.state, state, "{screen}");
         }
     }
 

@@ -1,0 +1,79 @@
+// A berth whose only backend starts the real Claude Code in tmux, and calls of its tools.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+
+const PATIENCE = 60_000;
+
+// Starts the binary `program` for the home `place`.
+export async function startBerth(program, place) {
+  const folder = await realpath(await mkdtemp(join(tmpdir(), 'berth-')));
+  const config = join(folder, 'config.toml');
+  await writeFile(config, configuration(place), { mode: 0o600 });
+  const child = spawn(resolve(program), ['serve', '--config', config], { env: place.env });
+  const ended = once(child, 'close');
+  const base = await listens(child);
+  const call = (tool, input) => ask(`${base}/mcp`, tool, input);
+  const end = async () => {
+    const { structured } = await call('list_sessions', {});
+    for (const { session_id } of structured?.sessions ?? []) await call('terminate_session', { session_id });
+    child.kill();
+    await ended;
+    await rm(folder, { recursive: true, force: true, maxRetries: 20 });
+  };
+  return { call, end };
+}
+
+// The shipped configuration, for this project, with what leads Claude Code to the stub.
+function configuration(place) {
+  const changes = [
+    ['listen = "127.0.0.1:8787"', 'listen = "127.0.0.1:0"\ndata = "data"\ncache = "cache"'],
+    ['open_on_loopback = false', 'open_on_loopback = true'],
+    ['tools = 600', 'tools = 100000'],
+    ['agents = ["claude", "demo"]', 'agents = ["claude"]'],
+    ['directories = ["~/projects"]', `directories = [${JSON.stringify(place.project)}]`],
+    ['"XDG_*",', '"XDG_*", "ANTHROPIC_*", "CLAUDE_CODE_*", "DISABLE_AUTOUPDATER",'],
+  ];
+  return changes.reduce((text, [shipped, ours]) => {
+    if (!text.includes(shipped)) throw new Error(`the shipped configuration has no ${shipped}`);
+    return text.replace(shipped, () => ours);
+  }, readFileSync(new URL('../../config.toml', import.meta.url), 'utf8'));
+}
+
+function listens(child) {
+  const lines = [];
+  return new Promise((found, gaveUp) => {
+    const late = setTimeout(() => gaveUp(new Error(`berth does not listen:\n${lines.join('\n')}`)), PATIENCE);
+    for (const stream of [child.stdout, child.stderr]) {
+      createInterface(stream).on('line', (line) => {
+        lines.push(line);
+        const base = line.match(/ listens on (\S+)\/mcp$/)?.[1];
+        if (base) { clearTimeout(late); found(base); }
+      });
+    }
+    child.on('close', () => gaveUp(new Error(`berth ended:\n${lines.join('\n')}`)));
+  });
+}
+
+// What a tool answers: its text, its data, and whether it failed.
+async function ask(address, tool, input) {
+  const response = await fetch(address, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream' },
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: tool, arguments: input } }),
+  });
+  const body = await response.text();
+  const lines = body.split('\n').map((line) => line.replace(/^data: /, '')).filter((line) => line.startsWith('{'));
+  const { result, error } = JSON.parse(lines.at(-1) ?? body);
+  if (error) throw new Error(`${tool}: ${error.message}`);
+  return {
+    text: result.content.map((part) => part.text ?? '').join('\n'),
+    structured: result.structuredContent,
+    failed: result.isError === true,
+  };
+}
