@@ -4,6 +4,8 @@
 //! (`[agents.NAME] signs`). The code here is pure: it judges a captured [`Screen`] and plans keys, and starts nothing.
 
 mod answer;
+mod attention;
+mod command;
 mod composer;
 mod menu;
 mod observe;
@@ -12,12 +14,14 @@ mod screen;
 mod submission;
 
 pub use answer::{Answer, Plan};
-pub use composer::Composer;
+pub use attention::Attention;
+pub use command::Listing;
+pub use composer::{Composer, Shows};
 pub use menu::{Choice, Effect, Keyed, Kind, Prompt};
 pub use observe::{Observation, State};
 pub use profile::{Agent, ProfileError, known};
 pub use screen::{Line, Screen};
-pub use submission::{Submission, Way};
+pub use submission::Submission;
 
 /// Why something cannot be done for an agent, as a sentence for the caller that says what to do instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -2,6 +2,7 @@
 //!
 //! Only the block at the bottom is judged, so that an agent's own output never counts as a sign.
 
+use crate::attention::{self, Attention};
 use crate::composer::{self, Composer};
 use crate::menu::{self, Prompt};
 use crate::profile::{Agent, Layout, Unrecognised};
@@ -36,6 +37,12 @@ pub struct Observation {
     pub content_end: usize,
     /// One line about what it is doing.
     pub summary: Option<String>,
+    /// What works in the background while the composer takes text: then idle does not mean done.
+    pub background: Option<String>,
+    /// Why a person should look although no question is open.
+    pub attention: Option<Attention>,
+    /// The upper part of the composer is above the screen, so nothing is known of it: more lines must be looked at.
+    pub beheaded: bool,
 }
 
 impl Agent {
@@ -58,7 +65,14 @@ impl Agent {
         }
         match menu::find(&self.profile, &lines).or_else(|| menu::panel(&self.profile, &lines)) {
             Some(prompt) => self.waiting(&lines, prompt),
-            None => self.unrecognised(&lines, None),
+            None => {
+                let composer = composer::beheaded(&self.profile, screen, &lines);
+                let beheaded = composer.is_some();
+                Observation {
+                    beheaded,
+                    ..self.unrecognised(&lines, composer)
+                }
+            }
         }
     }
 
@@ -73,12 +87,20 @@ impl Agent {
             (false, true) => State::Idle,
             (false, false) => State::Unknown,
         };
+        let content = &lines[..spinner.unwrap_or(found.above)];
+        let background = attention::background(&self.profile, content, footer);
         Observation {
             state,
             prompt: None,
             composer: Some(found.composer),
-            content_end: self.content_end(&lines[..spinner.unwrap_or(found.above)]),
+            content_end: self.content_end(content),
             summary: spinner.map(|row| lines[row].to_owned()),
+            attention: match state {
+                State::Idle => attention::of(&self.profile, content, background.as_deref()),
+                _ => None,
+            },
+            background,
+            beheaded: false,
         }
     }
 
@@ -103,6 +125,9 @@ impl Agent {
             summary: prompt.question.lines().last().map(str::to_owned),
             composer: None,
             prompt: Some(prompt),
+            background: None,
+            attention: None,
+            beheaded: false,
         }
     }
 
@@ -121,6 +146,9 @@ impl Agent {
             composer: Some(composer),
             content_end: self.content_end(&lines[..row]),
             summary: None,
+            background: None,
+            attention: None,
+            beheaded: false,
         }
     }
 
@@ -135,6 +163,9 @@ impl Agent {
             composer,
             content_end: lines.len(),
             summary: None,
+            background: None,
+            attention: None,
+            beheaded: false,
         }
     }
 }
