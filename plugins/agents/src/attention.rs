@@ -33,7 +33,7 @@ pub(crate) fn background(profile: &Profile, above: &[&str], footer: &[&str]) -> 
 }
 
 /// The reason to look at an agent at rest.
-pub(crate) fn of(profile: &Profile, above: &[&str], background: Option<&str>) -> Option<Attention> {
+pub(crate) fn of(profile: &Profile, above: &[&str], footer: &[&str], background: Option<&str>) -> Option<Attention> {
     if let Some(what) = background {
         let reason = format!("it still works in the background: {what}");
         return Some(Attention {
@@ -41,30 +41,38 @@ pub(crate) fn of(profile: &Profile, above: &[&str], background: Option<&str>) ->
             reason,
         });
     }
-    let said = last_said(profile, above)?;
+    if let Some(reason) = footer.iter().find_map(|line| profile.login_footer.found(line)) {
+        return Some(Attention {
+            kind: "login",
+            reason: reason.to_owned(),
+        });
+    }
+    let last = last_block(profile, above)?;
     let kinds = [
         ("login", &profile.login),
         ("limit", &profile.limit),
         ("error", &profile.error),
     ];
     for (kind, pattern) in kinds {
-        if let Some(row) = said.iter().position(|line| pattern.matches(line)) {
-            let reason = paragraph(&said[row..]);
+        if let Some(row) = last.iter().position(|line| pattern.matches(line)) {
+            let reason = paragraph(&last[row..]);
             return Some(Attention { kind, reason });
         }
     }
+    let said = Some(last).filter(|lines| profile.says.matches(lines[0]))?;
     let reason = question(said)?;
     Some(Attention { kind: "asks", reason })
 }
 
-/// The lines of what the agent said last, if nothing came after it.
-fn last_said<'a>(profile: &Profile, above: &'a [&'a str]) -> Option<&'a [&'a str]> {
+/// The last lines of the output, from the last that is not indented: what the agent said last, or a person's message and
+/// what came of it.
+fn last_block<'a>(profile: &Profile, above: &'a [&'a str]) -> Option<&'a [&'a str]> {
     let passed = |line: &&str| line.is_empty() || profile.chrome.matches(line) || profile.finished.matches(line);
     let end = above.iter().rposition(|line| !passed(line))?;
     let begin = above[..=end]
         .iter()
         .rposition(|line| !line.is_empty() && !line.starts_with(char::is_whitespace))?;
-    profile.says.matches(above[begin]).then_some(&above[begin..=end])
+    Some(&above[begin..=end])
 }
 
 /// The question at the end of what was said, or before the list with which it ends.

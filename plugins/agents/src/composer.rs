@@ -8,6 +8,8 @@ use crate::submission::is_hidden;
 
 /// The most lines that a footer or a list of completions below the composer has.
 const FOOTER_LINES: usize = 32;
+/// What is before the text on all lines but the first.
+const INDENT: &str = "  ";
 /// How many characters of a text's end must be seen to recognise what was left of it.
 const TAIL: usize = 24;
 
@@ -44,11 +46,11 @@ impl Composer {
     }
 
     /// How much of `text` it shows. A longer text, a shorter one without the sign of a scrolled composer, and the marker
-    /// of a paste are something else.
+    /// of a paste (unless the text is one, word for word) are something else.
     #[must_use]
     pub fn shows(&self, text: &str) -> Shows {
         let (shown, wanted) = (comparable(&self.text), comparable(text));
-        if self.is_empty() || self.collapsed.is_some() || shown.is_empty() {
+        if self.is_empty() || shown.is_empty() {
             Shows::Other
         } else if shown == wanted {
             Shows::Whole
@@ -70,8 +72,8 @@ impl Composer {
     #[must_use]
     pub fn is_left_of(&self, text: &str) -> bool {
         match (self.collapsed, self.shows(text)) {
+            (_, Shows::Whole) => true,
             (Some(lines), _) => !self.placeholder && has_lines(text, lines),
-            (None, Shows::Whole) => true,
             (None, Shows::End) => comparable(&self.text).chars().count() >= TAIL,
             (None, Shows::Other) => false,
         }
@@ -109,7 +111,13 @@ pub(crate) fn boxed(profile: &Profile, screen: &Screen, lines: &[&str]) -> Optio
     let above = lines[..below].iter().rposition(|line| profile.rule.matches(line))?;
     let footer = &lines[below + 1..];
     let first = lines.get(above + 1).filter(|_| above + 1 < below)?;
-    let from = after_marker(profile, first).filter(|_| !first.starts_with(char::is_whitespace))?;
+    let scrolled = profile.cut_above.matches(lines[above]);
+    let from = match after_marker(profile, first).filter(|_| !first.starts_with(char::is_whitespace)) {
+        Some(from) => from,
+        // The line with the marker may be above.
+        None if scrolled => first.strip_prefix(INDENT).map(|_| INDENT.len())?,
+        None => return None,
+    };
     let column = first[..from].chars().count();
     let row = |at: usize| screen.lines.get(at).map(typed).unwrap_or_default();
     let placeholder = screen
@@ -130,7 +138,7 @@ pub(crate) fn boxed(profile: &Profile, screen: &Screen, lines: &[&str]) -> Optio
     for at in above + 2..below {
         let line = row(at);
         text.push('\n');
-        text.push_str(line.strip_prefix("  ").unwrap_or(line));
+        text.push_str(line.strip_prefix(INDENT).unwrap_or(line));
     }
     let placeholder = placeholder || profile.placeholders.iter().any(|pattern| pattern.matches(&text));
     let collapsed = profile.paste_marker.number(&text, "lines");
@@ -141,7 +149,7 @@ pub(crate) fn boxed(profile: &Profile, screen: &Screen, lines: &[&str]) -> Optio
             text,
             placeholder,
             collapsed,
-            scrolled: profile.cut_above.matches(lines[above]),
+            scrolled,
         },
     })
 }
@@ -158,7 +166,7 @@ pub(crate) fn beheaded(profile: &Profile, screen: &Screen, lines: &[&str]) -> Op
         .iter()
         .rposition(|line| profile.rule.matches(line))
         .filter(|row| *row > 0)?;
-    let inside = |line: &&str| line.is_empty() || line.starts_with("  ");
+    let inside = |line: &&str| line.is_empty() || line.starts_with(INDENT);
     let footer = &lines[below + 1..];
     let known = footer.iter().any(|line| profile.idle_footer.matches(line));
     if !known || footer.len() > FOOTER_LINES || !lines[..below].iter().all(inside) {
@@ -268,5 +276,11 @@ mod tests {
                 "{lines} of {breaks}"
             );
         }
+        let literal = Composer {
+            collapsed: Some(7),
+            ..composer("[Pasted text #3 +7 lines]")
+        };
+        assert!(literal.holds("[Pasted text #3 +7 lines]") && literal.is_left_of("[Pasted text #3 +7 lines]"));
+        assert!(!literal.holds("[Pasted text #3 +8 lines]") && !literal.holds("see [Pasted text #3 +7 lines]"));
     }
 }

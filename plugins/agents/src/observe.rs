@@ -96,7 +96,7 @@ impl Agent {
             content_end: self.content_end(content),
             summary: spinner.map(|row| lines[row].to_owned()),
             attention: match state {
-                State::Idle => attention::of(&self.profile, content, background.as_deref()),
+                State::Idle => attention::of(&self.profile, content, footer, background.as_deref()),
                 _ => None,
             },
             background,
@@ -110,7 +110,14 @@ impl Agent {
         let row = above
             .iter()
             .rposition(|line| !line.is_empty() && !line.starts_with(char::is_whitespace))?;
-        (above.len() - row <= STATUS_LINES && self.profile.spinner.matches(above[row])).then_some(row)
+        let lines: Vec<_> = above[row..]
+            .iter()
+            .take_while(|line| !line.is_empty())
+            .map(|line| line.trim())
+            .collect();
+        // On a narrow terminal it has several lines.
+        let spins = self.profile.spinner.matches(above[row]) || self.profile.spinner.matches(&lines.join(" "));
+        (above.len() - row <= STATUS_LINES && spins).then_some(row)
     }
 
     fn content_end(&self, above: &[&str]) -> usize {

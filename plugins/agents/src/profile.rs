@@ -198,6 +198,9 @@ pub(crate) struct Profile {
     /// What the agent says last if it wants a login, is at a limit of its use, or failed.
     #[serde(default)]
     pub(crate) login: Pattern,
+    /// What the footer says if it wants a login.
+    #[serde(default)]
+    pub(crate) login_footer: Pattern,
     #[serde(default)]
     pub(crate) limit: Pattern,
     #[serde(default)]
@@ -302,6 +305,7 @@ impl Profile {
             finished,
             says,
             login,
+            login_footer,
             limit,
             error,
             unknown_command,
@@ -350,6 +354,7 @@ impl Profile {
             finished,
             says,
             login,
+            login_footer,
             limit,
             error,
             unknown_command,
@@ -434,6 +439,15 @@ impl Pattern {
 
     pub(crate) fn is_set(&self) -> bool {
         !matches!(self, Self::Unset)
+    }
+
+    /// The first match.
+    pub(crate) fn found<'a>(&self, line: &'a str) -> Option<&'a str> {
+        match self {
+            Self::Unset => None,
+            Self::Text(text) => line.find(text).map(|at| &line[at..at + text.len()]),
+            Self::Expression(expression) => Some(expression.regex()?.find(line)?.as_str()),
+        }
     }
 
     /// The end of the first match, in bytes.

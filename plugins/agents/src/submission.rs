@@ -40,7 +40,8 @@ impl Agent {
                 "a message that begins with `{leading}` would run in a shell with no permission asked: put a word before it"
             )));
         }
-        if self.profile.refuse_whole.iter().any(|whole| whole == start) {
+        let is_prefix = self.profile.command_prefix.as_deref() == Some(start);
+        if is_prefix || self.profile.refuse_whole.iter().any(|whole| whole == start) {
             return Err(Refusal(format!(
                 "`{start}` alone is not a message to this agent but a key of its editor or an order to end: put a word \
                  before it, or end the session with terminate_session"
@@ -184,7 +185,9 @@ mod tests {
 
     #[test]
     fn refuses_in_words_what_alone_is_a_key_or_ends_the_agent() {
-        for message in ["?", " ?\n", "exit", "quit", ":q", ":q!", ":wq", ":wq!", "exit  "] {
+        for message in [
+            "?", " ?\n", "/", "/ ", "exit", "quit", ":q", ":q!", ":wq", ":wq!", "exit  ",
+        ] {
             let why = claude().submission(message).unwrap_err().to_string();
             assert!(why.contains("put a word before it"), "{why}");
         }

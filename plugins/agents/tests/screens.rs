@@ -1,7 +1,7 @@
 //! Judges captured screens of the agents, and screens made to deceive.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use berth_agents::{Agent, Answer, Effect, Keyed, Kind, Observation, Plan, Prompt, Screen, State};
+use berth_agents::{Agent, Answer, Effect, Keyed, Kind, Observation, Plan, Prompt, Screen, Shows, State};
 
 fn read(name: &str) -> String {
     std::fs::read_to_string(format!("{}/tests/screens/{name}.txt", env!("CARGO_MANIFEST_DIR"))).unwrap()
@@ -500,6 +500,17 @@ fn only_of_a_composer_that_is_cut_above_the_end_is_the_whole() {
     };
     assert!(shown("─────────────────────────────── ↑ 1 more").is_left_of(text));
     assert!(!shown(&rule(80)).is_left_of(text));
+    // As captured: the line with the marker is above too.
+    let screen = |above: &str| {
+        format!(
+            "{above}\n  and the second line of\n  that message\n{}\n  ⏸ manual mode on",
+            rule(40)
+        )
+    };
+    let seen = judge("claude", &screen("─── ↑ 1 more ───────────────────────────"));
+    assert_eq!(seen.state, State::Idle);
+    assert_eq!(seen.composer.unwrap().shows(text), Shows::End);
+    assert_eq!(judge("claude", &screen(&rule(40))).composer, None);
 }
 
 #[test]
@@ -529,6 +540,7 @@ fn only_a_composer_with_a_known_footer_is_idle() {
         "  -- INSERT -- ⏸ manual mode on",
         "  ? for shortcuts",
         "  Press Ctrl-C again to exit",
+        "    + readme.md",
     ] {
         assert_eq!(judge("claude", &screen(known)).state, State::Idle, "{known}");
     }
@@ -540,6 +552,29 @@ fn only_a_composer_with_a_known_footer_is_idle() {
     ] {
         assert_eq!(judge("claude", &screen(unknown)).state, State::Unknown, "{unknown}");
     }
+}
+
+#[test]
+fn an_agent_whose_footer_has_no_room_to_say_so_is_busy_all_the_same() {
+    // As captured at 40 columns, in an editor with modes.
+    let screen = |status: &str| {
+        format!(
+            "❯ go\n\n{status}\n\n{0}\n❯ \n{0}\n  -- INSERT -- ⏸ manual mode on · ← f…",
+            rule(40)
+        )
+    };
+    for status in [
+        "* Shimmying…",
+        "✽ Scampering… (1s · ↓ 1 tokens)\n  ⎿  Tip: Start small, ask Claude for a\n     plan, and check its edits",
+        "✻ API error · retrying in 1s · attempt\n  2/4",
+        "✻ 529 the API is overloaded and slow ·\n  retrying in 3s · attempt 4/6",
+    ] {
+        assert_eq!(judge("claude", &screen(status)).state, State::Busy, "{status}");
+    }
+    assert_eq!(
+        judge("claude", &screen("✻ Cooked for 0s · done 8:46 PM")).state,
+        State::Idle
+    );
 }
 
 #[test]
@@ -578,6 +613,11 @@ fn an_agent_at_rest_shows_why_a_person_should_look() {
         ("● Which one?\n\n  - red\n  - green", "asks", "Which one?"),
         ("● Please run /login · API Error: 401 x", "login", "401"),
         ("● Not logged in · Please run /login", "login", "Not logged in"),
+        (
+            "❯ hello?\n  ⎿  Not logged in · Please run /login",
+            "login",
+            "Not logged in",
+        ),
         ("● API Error: Request rejected (429) · x", "limit", "429"),
         ("● You've hit your session limit · resets 3pm", "limit", "resets 3pm"),
         (
@@ -599,6 +639,11 @@ fn an_agent_at_rest_shows_why_a_person_should_look() {
     }
     assert_eq!(kind(observe("claude-2.1.329-api-error-500")).unwrap().0, "error");
     assert_eq!(kind(observe("claude-2.1.329-done")), None);
+    let out = format!(
+        "{0}\n❯ \n{0}\n  ⏸ manual mode on · ? for shortcuts    Not logged in · run /login",
+        rule(80)
+    );
+    assert_eq!(kind(judge("claude", &out)).unwrap().0, "login");
 }
 
 #[test]

@@ -4,7 +4,6 @@ use berth_agents::{Observation, State as Seen};
 use berth_plugin::Result;
 
 use crate::clock::pause;
-use crate::delivery::is_empty;
 use crate::sessions::Found;
 use crate::setup::Entry;
 use crate::{drafts, look, tmux};
@@ -109,4 +108,9 @@ impl<'a> Composing<'a> {
         let ours = composer.filter(|composer| composer.is_left_of(text));
         Ok(ours.map(|composer| composer.text).ok_or(Cleared::NotOurs))
     }
+}
+
+/// Whether there is an empty composer and no open question.
+pub(crate) fn is_empty(seen: &Observation) -> bool {
+    seen.prompt.is_none() && seen.composer.as_ref().is_some_and(|composer| composer.is_empty())
 }

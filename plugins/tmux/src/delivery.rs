@@ -8,12 +8,13 @@ use berth_plugin::{Delivery, Error, Message, Receipt, Result, State};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::pause;
-use crate::composer::{Cleared, Composing};
+use crate::composer::{Cleared, Composing, is_empty};
 use crate::done::Note;
 use crate::look::{self, Look};
 use crate::paste::Paste;
 use crate::sessions::{self, Found};
 use crate::setup::{Entry, Setup};
+use crate::tmux::nothing_typed;
 use crate::{drafts, log, tmux};
 
 const POLL_MS: u64 = 50;
@@ -196,7 +197,7 @@ impl Writing<'_> {
             Shown::Not(why) => return self.give_up(&self.submission.text, why),
         };
         pause(self.entry.agent.submit_pause_ms());
-        if self.submission.command.is_some() && self.close_list().is_err() {
+        if self.close_list().is_err() {
             return self.give_up(&self.submission.text, "the list of commands was not seen to close");
         }
         let before = self.output_end();
@@ -386,21 +387,6 @@ impl Writing<'_> {
     }
 }
 
-/// Whether there is an empty composer and no open question.
-pub(crate) fn is_empty(seen: &Observation) -> bool {
-    seen.prompt.is_none() && seen.composer.as_ref().is_some_and(|composer| composer.is_empty())
-}
-
-/// An error before the first key.
-pub(crate) fn nothing_typed(error: Error) -> Error {
-    match error {
-        Error::TimedOut(why) | Error::Failed(why) | Error::NotFound(why) => {
-            Error::Refused(format!("{why}; nothing was typed"))
-        }
-        other => other,
-    }
-}
-
 /// What was put into a composer.
 enum Put<'a> {
     Whole,
@@ -533,6 +519,8 @@ mod tests {
         assert_eq!(fake.messages(), texts);
         assert_eq!(fake.buffers(), 0);
         assert!(fake.longest_paste() <= 800);
+        // A call can start 256 programs.
+        assert!(fake.host.commands().len() < 400, "{}", fake.host.commands().len());
     }
 
     #[test]

@@ -394,7 +394,12 @@ impl Server {
         match args[0].as_str() {
             "display-message" => return Ok(pane.header(args.last().unwrap())),
             "capture-pane" => return Ok(pane.capture(after("-S"), after("-E"))),
-            "paste-buffer" => pane.paste(&buffer.ok_or("no buffer")?),
+            "paste-buffer" => {
+                let text = buffer.ok_or("no buffer")?;
+                // Without `-p` the buffer has its brackets already.
+                let parts = text.split("\u{1b}[201~").filter(|part| !part.is_empty());
+                parts.for_each(|part| pane.paste(part.trim_start_matches("\u{1b}[200~")));
+            }
             "send-keys" if args[1] == "-l" => pane.write(args.last().unwrap()),
             "send-keys" if args[1] != "-X" => pane.press(args.last().unwrap()),
             _ => {}

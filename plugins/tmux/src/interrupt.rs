@@ -4,8 +4,7 @@ use berth_agents::{Observation, State as Seen};
 use berth_plugin::{Error, Receipt, Result, State};
 
 use crate::clock::pause;
-use crate::composer::Composing;
-use crate::delivery::is_empty;
+use crate::composer::{Composing, is_empty};
 use crate::sessions::{self, Found};
 use crate::setup::{Entry, Setup};
 use crate::{drafts, look, tmux};

@@ -3,17 +3,18 @@
 //! A text that is pasted means itself in every mode of an agent's editor; keys do not.
 
 use berth_agents::Agent;
-use berth_plugin::{Error, Result};
+use berth_plugin::Result;
 
-use crate::delivery::nothing_typed;
 use crate::digest;
 use crate::panes::Pane;
-use crate::tmux::{self, LONGEST, Reply, chain, length, words};
+use crate::tmux::{self, Reply, chain, nothing_typed, words};
 
 /// Characters of a buffer's name that identify the message.
 const BUFFER: usize = 10;
-/// The most parts of one text; more would not be pasted within the time of a call.
-const PARTS_MAX: usize = 1000;
+/// The most parts that have a buffer each; a call can start only so many programs.
+const BUFFERS_MAX: usize = 64;
+/// What a terminal sends before and after a paste.
+const BRACKETS: [&str; 2] = ["\u{1b}[200~", "\u{1b}[201~"];
 
 /// Pastes one message, or a beginning and the rest of it.
 pub(crate) struct Paste<'a> {
@@ -32,52 +33,49 @@ impl<'a> Paste<'a> {
     /// Pastes `text`, without Enter. An error that is a refusal says that nothing was pasted.
     pub(crate) fn put(&self, text: &str) -> Result<()> {
         let parts = self.agent.parts(text, self.pane.rows);
-        if parts.len() > PARTS_MAX {
-            return Err(Error::Refused(
-                "it has more lines than can be typed: put it in a file and name that; nothing was typed".to_owned(),
-            ));
+        match parts.len() <= BUFFERS_MAX {
+            true => self.each(&parts),
+            false => self.at_once(&parts),
         }
-        let buffers: Vec<_> = (0..parts.len()).map(|part| format!("{}-{part}", self.buffer)).collect();
-        for (part, buffer) in parts.iter().zip(&buffers) {
-            let load = tmux::command(words(&["load-buffer", "-b", buffer, "-"])).stdin(part.as_bytes());
-            if let Err(error) = tmux::run(load).and_then(Reply::whole) {
-                forget(&buffers);
-                return Err(nothing_typed(error));
-            }
-        }
-        let pasted = self
-            .commands(&buffers)
-            .into_iter()
-            .try_for_each(|commands| tmux::run(tmux::command(commands)).and_then(Reply::whole).map(drop));
-        if pasted.is_err() {
-            // What is left must not stay in the server's memory; that the paste failed is what the caller must know.
-            forget(&buffers);
-        }
-        pasted
     }
 
-    /// The commands that paste these buffers, as few as possible.
-    fn commands(&self, buffers: &[String]) -> Vec<Vec<String>> {
-        let pane = self.pane.id.as_str();
-        // Pasting into a pane whose program has ended ends tmux 3.3a and every session with it. The first command does
-        // nothing but fail there, and then tmux leaves out the others.
-        let first = words(&["pipe-pane", "-t", pane]);
-        let mut all: Vec<Vec<String>> = Vec::new();
-        for buffer in buffers {
-            let one = words(&["paste-buffer", "-p", "-r", "-d", "-b", buffer, "-t", pane]);
-            match all.last_mut() {
-                Some(last) if length(last) + length(&one) + 2 <= LONGEST => {
-                    last.push(";".to_owned());
-                    last.extend(one);
-                }
-                _ => all.push(chain([first.clone(), one])),
-            }
+    /// Pastes each part from a buffer of its own. tmux brackets a paste if the program in the pane asks for that.
+    fn each(&self, parts: &[&str]) -> Result<()> {
+        let buffers: Vec<_> = (0..parts.len()).map(|part| format!("{}-{part}", self.buffer)).collect();
+        for (part, buffer) in parts.iter().zip(&buffers) {
+            load(buffer, part).inspect_err(|_| forget(&buffers))?;
         }
-        all
+        let paste = |buffer: &String| words(&["paste-buffer", "-p", "-r", "-d", "-b", buffer, "-t", &self.pane.id]);
+        self.paste(buffers.iter().map(paste)).inspect_err(|_| forget(&buffers))
+    }
+
+    /// Pastes all parts from one buffer, bracketed already: only an agent that is at rest, and so has asked for that,
+    /// gets a text in parts.
+    fn at_once(&self, parts: &[&str]) -> Result<()> {
+        let [before, after] = BRACKETS;
+        let text: String = parts.iter().flat_map(|part| [before, *part, after]).collect();
+        let buffers = std::slice::from_ref(&self.buffer);
+        load(&self.buffer, &text).inspect_err(|_| forget(buffers))?;
+        let paste = words(&["paste-buffer", "-r", "-d", "-b", &self.buffer, "-t", &self.pane.id]);
+        self.paste([paste].into_iter()).inspect_err(|_| forget(buffers))
+    }
+
+    /// Pasting into a pane whose program has ended ends tmux 3.3a and every session with it. The first command does
+    /// nothing but fail there, and then tmux leaves out the others.
+    fn paste(&self, pastes: impl Iterator<Item = Vec<String>>) -> Result<()> {
+        let first = words(&["pipe-pane", "-t", &self.pane.id]);
+        let commands = chain(std::iter::once(first).chain(pastes));
+        tmux::run(tmux::command(commands)).and_then(Reply::whole).map(drop)
     }
 }
 
-/// Removes buffers from tmux's memory.
+/// Gives tmux a text to paste. An error says that nothing was pasted.
+fn load(buffer: &str, text: &str) -> Result<()> {
+    let load = tmux::command(words(&["load-buffer", "-b", buffer, "-"])).stdin(text.as_bytes());
+    tmux::run(load).and_then(Reply::whole).map(drop).map_err(nothing_typed)
+}
+
+/// Removes buffers from tmux's memory. That something failed before is what the caller must know.
 fn forget(buffers: &[String]) {
     for buffer in buffers {
         let _ = tmux::order(&[&["delete-buffer", "-b", buffer]]);
