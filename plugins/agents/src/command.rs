@@ -48,7 +48,7 @@ impl Agent {
             line.split_whitespace()
                 .any(|word| word.trim_end_matches(['.', ',']) == command)
         };
-        last.is_some_and(|line| self.profile.unknown_command.matches(line) && names(&line))
+        last.is_some_and(|line| self.profile.unknown_command.matches(line) && names(line))
     }
 
     /// The names in the list below the composer.

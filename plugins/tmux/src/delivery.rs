@@ -18,8 +18,14 @@ use crate::tmux::nothing_typed;
 use crate::{drafts, log, tmux};
 
 const POLL_MS: u64 = 50;
-/// How long a text may take to show in the composer, in milliseconds.
+/// How long a text may take to show in the composer, in milliseconds, and how much longer for each line or so: an agent
+/// draws a high composer slowly.
 const SHOWN_MS: u64 = 3000;
+const SHOWN_MORE_MS: u64 = 6;
+/// Characters of a line.
+const LINE: usize = 80;
+/// How long a text may take at most; the call must end in time.
+const SHOWN_MOST_MS: u64 = 15_000;
 /// How long the list of commands may take to show one, in milliseconds.
 const LISTED_MS: u64 = 600;
 /// How long after the key that closes the list of commands Enter enters what was typed, in milliseconds.
@@ -60,7 +66,8 @@ pub(crate) fn send(setup: &Setup, id: &str, message: &Message) -> Result<Deliver
     let look = look::close(&found.pane.id)?;
     let entry = found.living(&look)?;
     let composing = Composing::of(&found, entry, &submission.text);
-    let seen = composing.observe()?;
+    // What is in the composer may be higher than this message.
+    let seen = found.observe(entry, &look);
     let mut sent = Sent {
         session: id.to_owned(),
         after: log::end_cursor(&look, &entry.agent.observe(&look.screen)),
@@ -324,7 +331,9 @@ impl Writing<'_> {
 
     /// Waits until the composer shows `text`, and no menu has appeared in the meantime: Enter would approve it.
     fn until_shown(&self, text: &str) -> Shown {
-        for _ in 0..SHOWN_MS / POLL_MS {
+        let lines = text.matches('\n').count() + text.len() / LINE;
+        let within = SHOWN_MS + SHOWN_MORE_MS * lines as u64;
+        for _ in 0..within.min(SHOWN_MOST_MS) / POLL_MS {
             match self.place(text) {
                 Ok(Place::Composer(shows)) => return Shown::Is(shows),
                 Ok(Place::Question) => return Shown::Asked,
@@ -701,6 +710,11 @@ mod tests {
         fake.drafts("left behind");
         Plugin::send_message("app", message("1", "hello")).unwrap();
         assert_eq!(fake.messages(), ["hello"]);
+        let high = "a line of it\n".repeat(500) + "end";
+        drafts::begin("app", &high).unwrap();
+        fake.drafts(&high);
+        Plugin::send_message("app", message("high", "hello")).unwrap();
+        assert_eq!(fake.messages(), ["hello", "hello"]);
         fake.drafts("a person's own");
         let refused = Plugin::send_message("app", message("2", "hello"));
         assert!(

@@ -10,7 +10,7 @@ use crate::prompts;
 use crate::setup::{Entry, Setup};
 
 /// How many lines above the screen the highest composer is looked for.
-const HIGHEST: usize = 2000;
+const HIGHEST: usize = 5000;
 /// For this time after its start, a screen that says nothing yet belongs to an agent that is starting.
 const STARTING_MS: u64 = 15_000;
 /// If the agent of a pane has gone, one of these is in front.
@@ -204,7 +204,7 @@ impl<'a> Found<'a> {
     }
 
     /// What the agent shows. A composer that is higher than the screen is looked at as a whole.
-    fn observe(&self, entry: &Entry, look: &Look) -> Observation {
+    pub(crate) fn observe(&self, entry: &Entry, look: &Look) -> Observation {
         let seen = entry.agent.observe(&look.screen);
         match seen.beheaded.then(|| look::deep(&self.pane.id, HIGHEST)) {
             Some(Ok(whole)) => entry.agent.observe(&whole.screen),
