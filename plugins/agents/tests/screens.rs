@@ -1,7 +1,7 @@
 //! Judges captured screens of the agents, and screens made to deceive.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use berth_agents::{Agent, Answer, Effect, Keyed, Kind, Observation, Plan, Prompt, Screen, Shows, State};
+use berth_agents::{Agent, Answer, Effect, Keyed, Kind, Listing, Observation, Plan, Prompt, Screen, Shows, State};
 
 fn read(name: &str) -> String {
     std::fs::read_to_string(format!("{}/tests/screens/{name}.txt", env!("CARGO_MANIFEST_DIR"))).unwrap()
@@ -196,6 +196,17 @@ fn a_list_of_commands_below_the_composer_is_no_menu() {
     let seen = observe("claude-2.1.329-suggestions");
     assert_eq!(seen.prompt, None);
     assert!(seen.composer.unwrap().holds("/cost"));
+    // As captured at 40 columns: a name that does not fit is cut, so it is not known to be in the list.
+    let narrow = format!(
+        "{0}\n❯ /fewer-permission-prompts\n{0}\n  ❯ …ssion-prompts  Pre-approve safe\n                    read-only command…",
+        rule(40)
+    );
+    let (agent, screen) = (agent_of("claude"), Screen::parse(&narrow, None));
+    assert_eq!(agent.observe(&screen).state, State::Idle);
+    assert!(matches!(
+        agent.listing(&screen, "/fewer-permission-prompts"),
+        Listing::Others(_)
+    ));
     let menu = read("claude-2.1.329-suggestions").replace("❯\u{a0}/cost", "❯\u{a0}cost");
     assert_ne!(
         judge("claude", &menu).state,
