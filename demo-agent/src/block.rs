@@ -9,7 +9,6 @@ use crate::dialog::Dialog;
 
 const PLACEHOLDER: &str = "Say something, or /help";
 const WIDEST_RULE: usize = 100;
-const MOST_COMPOSER_ROWS: usize = 8;
 const GLYPHS: [char; 3] = ['*', '+', 'x'];
 const GLYPH_LASTS: u128 = 250;
 
@@ -71,9 +70,9 @@ fn working(work: &Work, now: Duration) -> String {
 
 fn draw_composer(conversation: &Conversation, working: Option<String>, footer: &str, size: Size) -> Block {
     let mut rows: Vec<Row> = working.iter().map(|line| fitting(line, size)).collect();
-    rows.push(rule(size));
-    let frame = rows.len() + 2;
-    let view = composer_rows(&conversation.composer().shown(), size, frame);
+    let frame = rows.len() + 3;
+    let (hidden, view) = composer_rows(&conversation.composer().shown(), size, frame);
+    rows.push(rule_over(hidden, size));
     let last = rows.len() + view.len() - 1;
     let cursor = Cursor {
         row: last,
@@ -85,25 +84,28 @@ fn draw_composer(conversation: &Conversation, working: Option<String>, footer: &
     Block { rows, cursor }
 }
 
-/// The last rows of the composer's text. The first of them carries the marker, whether or not more came before.
-fn composer_rows(text: &str, size: Size, frame: usize) -> Vec<Row> {
+/// The last rows of the composer's text that fit, and how many do not. The first row carries the marker, whether or not
+/// more came before.
+fn composer_rows(text: &str, size: Size, frame: usize) -> (usize, Vec<Row>) {
     if text.is_empty() {
-        return vec![Row {
+        let row = Row {
             text: "> ".to_owned(),
             dim: PLACEHOLDER,
-        }];
+        };
+        return (0, vec![row]);
     }
-    let room = size.rows.saturating_sub(frame).clamp(1, MOST_COMPOSER_ROWS);
+    let room = size.rows.saturating_sub(frame).max(1);
     let wrapped: Vec<String> = text
         .split('\n')
         .flat_map(|line| wrap(line, size.columns.saturating_sub(2)))
         .collect();
-    let view = &wrapped[wrapped.len().saturating_sub(room)..];
+    let hidden = wrapped.len().saturating_sub(room);
+    let view = &wrapped[hidden..];
     let row = |(index, line)| Row {
         text: format!("{} {line}", if index == 0 { ">" } else { " " }),
         dim: "",
     };
-    view.iter().enumerate().map(row).collect()
+    (hidden, view.iter().enumerate().map(row).collect())
 }
 
 /// A dialog that is higher than the terminal loses its top, and its first line says that.
@@ -137,6 +139,16 @@ fn rule(size: Size) -> Row {
         text: "─".repeat(size.columns.min(WIDEST_RULE)),
         dim: "",
     }
+}
+
+/// The rule above a composer of which so many rows are not shown.
+fn rule_over(hidden: usize, size: Size) -> Row {
+    let more = format!(" ↑ {hidden} more");
+    let mut row = rule(size);
+    if hidden > 0 && row.text.width() > 10 + more.width() {
+        row.text = "─".repeat(row.text.width() - more.width()) + &more;
+    }
+    row
 }
 
 fn fitting(line: &str, size: Size) -> Row {
@@ -221,14 +233,25 @@ mod tests {
     }
 
     #[test]
-    fn shows_the_last_eight_rows_of_a_draft() {
+    fn shows_as_much_of_a_draft_as_fits_and_says_how_much_does_not() {
         let mut conversation = with_text("");
         for line in 1..=5 {
             conversation.press(Key::Paste(format!("{line}\n\n")), START);
         }
-        let lines = lines(&conversation, START, SIZE);
-        assert_eq!(lines[1..5], ["> ", "  3", "  ", "  4"]);
-        assert_eq!(lines.len(), 11);
+        let whole = lines(&conversation, START, SIZE);
+        assert_eq!(
+            (whole.len(), whole[0].as_str(), whole[1].as_str()),
+            (14, "─".repeat(40).as_str(), "> 1")
+        );
+        let size = Size { columns: 40, rows: 8 };
+        let cut = lines(&conversation, START, size);
+        assert_eq!(cut.len(), 8);
+        assert!(
+            cut[0].starts_with("──────────") && cut[0].ends_with("─ ↑ 6 more"),
+            "{}",
+            cut[0]
+        );
+        assert_eq!(cut[1..6], ["> 4", "  ", "  5", "  ", "  "]);
     }
 
     #[test]

@@ -72,7 +72,7 @@ pub(crate) struct Session {
 /// Why a person should look at a session.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct Attention {
-    /// A word such as asks, login, limit, error, stuck or expires.
+    /// A word such as asks, background, login, limit, error, stuck or expires.
     pub(crate) kind: String,
     /// Why, in a sentence.
     pub(crate) reason: String,
@@ -200,6 +200,19 @@ pub(crate) struct Prompts {
     pub(crate) errors: Vec<BackendError>,
     /// All that sessions ask.
     pub(crate) prompts: Vec<Prompt>,
+    /// Sessions without a prompt that a person should look at, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) attention: Vec<ToLookAt>,
+}
+
+/// A session that a person should look at.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct ToLookAt {
+    /// The session.
+    pub(crate) session_id: String,
+    /// Why.
+    #[serde(flatten)]
+    pub(crate) attention: Attention,
 }
 
 /// One session, and what was done with it.

@@ -129,30 +129,37 @@ async fn first_message(
 ) {
     deed.kind = Kind::Message;
     let why = match ready(caller, deed, until).await {
-        Ok(State::Idle) => match deliver(&generation.lasting, caller, deed, message, until).await {
-            Ok(()) => return,
-            Err(error) => error.to_string(),
+        Ok(session) => match (session.state, session.summary) {
+            (State::Idle, _) => match deliver(&generation.lasting, caller, deed, message, until).await {
+                Ok(()) => return,
+                Err(error) => error.to_string(),
+            },
+            (State::Waiting, _) => "the session asks something first".to_owned(),
+            (state, Some(summary)) => format!("the session is {}: {summary}", state.name()),
+            (state, None) => format!("the session is {}", state.name()),
         },
-        Ok(State::Waiting) => "the session asks something first".to_owned(),
-        Ok(state) => format!("the session is {}", state.name()),
         Err(why) => why,
     };
     deed.receipt = Receipt::NotSent;
     deed.notes.push(format!("The first message was not sent: {why}."));
 }
 
-/// The state of a new session once it is at rest, or in words why it could not be waited for.
-async fn ready(caller: &Caller, deed: &Deed<'_>, until: Instant) -> Result<State, String> {
-    match settled(caller, deed.member, &deed.id, None, until).await {
-        Rest::Settled(session) => return Ok(session.state),
-        Rest::AtWork => {}
-        Rest::Gone => return Err("the session has ended".into()),
-        Rest::Unseen(why) => return Err(why),
-        Rest::Left(left) => return Err(ToolError::from(left).to_string()),
+/// A new session once it is at rest, or in words why it could not be waited for. One whose screen is not understood yet
+/// counts as starting until the end of the wait.
+async fn ready(caller: &Caller, deed: &Deed<'_>, until: Instant) -> Result<Session, String> {
+    while Instant::now() < until {
+        match settled(caller, deed.member, &deed.id, None, until).await {
+            Rest::Settled(session) if session.state == State::Unknown => {}
+            Rest::Settled(session) => return Ok(*session),
+            Rest::AtWork => {}
+            Rest::Gone => return Err("the session has ended".into()),
+            Rest::Unseen(why) => return Err(why),
+            Rest::Left(left) => return Err(ToolError::from(left).to_string()),
+        }
     }
     let session = soon(caller, deed.member.session(&deed.id)).await;
     let session = session.ok_or_else(|| format!("backend `{}` did not answer in time", deed.member.name()))?;
-    session.map(|session| session.state).map_err(|error| error.to_string())
+    session.map_err(|error| error.to_string())
 }
 
 /// Whether the backend takes all parts of `wanted`.

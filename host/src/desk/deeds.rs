@@ -14,9 +14,11 @@ use crate::catalog::answers::{Acted, Session};
 use crate::plugin::Failure;
 use crate::session::{self, Error};
 
-/// What to do about a message of which the agent was not seen to take it.
+/// What to do about a message that the agent was not seen to take as a whole.
 const UNCONFIRMED: &str =
-    "It was typed, but the agent was not seen to take it: look with get_logs before you send it again.";
+    "It was typed, but the agent was not seen to take all of it: look with get_logs before you send it again.";
+/// The fact of a delivery that is told to the caller as it is.
+const NOTE: &str = "note";
 /// What to do about a message that waits.
 const QUEUED: &str = "It waits behind others; interrupt_session with its message_id takes it back.";
 /// How long a look after a deed may take.
@@ -98,6 +100,8 @@ impl Deed<'_> {
         match effect {
             Effect::Done(delivery) => {
                 self.after = delivery.after;
+                let notes = delivery.facts.into_iter().filter(|(fact, _)| fact == NOTE);
+                self.notes.extend(notes.map(|(_, note)| note));
                 self.receipt = match delivery.receipt {
                     session::Receipt::Confirmed => Receipt::Submitted,
                     session::Receipt::Queued => Receipt::Queued,

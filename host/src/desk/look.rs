@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::pages::{self, Page};
 use super::settle::{self, Rest};
 use super::{Caller, Condition, Generation, Member, ToolAnswer, ToolError, find, members, transcript, words};
-use crate::catalog::answers::{Acted, Backend, Logs, NewOption, Project, Projects, Prompts, Sessions};
+use crate::catalog::answers::{Acted, Backend, Logs, NewOption, Project, Projects, Prompts, Sessions, ToLookAt};
 use crate::catalog::arguments::{
     CheckPrompts, GetLogs, GetSessionStatus, ListProjects, ListSessions, MAX_LINES, MAX_SESSIONS, MAX_WAIT, States,
 };
@@ -44,11 +44,22 @@ pub(super) async fn check_prompts(
     wanted: CheckPrompts,
 ) -> Result<ToolAnswer, ToolError> {
     let (sessions, errors) = find::all_sessions(generation.reach(caller), wanted.backend.as_deref(), &[]).await?;
-    let prompts = sessions
-        .into_iter()
-        .flat_map(|(backend, session)| generation.lasting.showing.show(caller, &backend, session).prompts)
-        .collect();
-    let prompts = Prompts { errors, prompts };
+    let (mut prompts, mut attention) = (Vec::new(), Vec::new());
+    for (backend, session) in sessions {
+        let session = generation.lasting.showing.show(caller, &backend, session);
+        match session.attention {
+            Some(reason) if session.prompts.is_empty() => attention.push(ToLookAt {
+                session_id: session.session_id,
+                attention: reason,
+            }),
+            _ => prompts.extend(session.prompts),
+        }
+    }
+    let prompts = Prompts {
+        errors,
+        prompts,
+        attention,
+    };
     Ok(ToolAnswer::of(prompts.text(), &prompts))
 }
 

@@ -2,14 +2,14 @@
 
 use std::time::Instant;
 
-use super::deeds::{Deed, Effect, effect};
+use super::deeds::{Deed, Effect, effect, soon};
 use super::deliver::turn_of;
 use super::receipt::{Kind, Receipt};
 use super::{Caller, Generation, ToolAnswer, ToolError, find};
 use crate::catalog::answers::Ended;
 use crate::catalog::arguments::{InterruptSession, TerminateSession};
 use crate::plugin::Failure;
-use crate::session::{self, Error};
+use crate::session::{self, Error, State};
 use crate::text::{NAMED, escaped};
 
 pub(super) async fn interrupt_session(
@@ -27,8 +27,11 @@ pub(super) async fn interrupt_session(
     if dropped {
         deed.notes.push("Messages that waited for it were dropped.".into());
     }
+    let mut rested = false;
     let done = async {
         let _turn = turn_of(&generation.lasting, caller, &session_id).await?;
+        let before = soon(caller, member.watched.backend.get_session(&id)).await;
+        rested = matches!(before, Some(Ok(session)) if session.state == State::Idle);
         match member.watched.backend.interrupt(&id).await {
             // If the session itself is at rest, only the messages that wait can be dropped.
             Err(Failure {
@@ -41,6 +44,9 @@ pub(super) async fn interrupt_session(
     match done.await {
         Ok((effect, why)) => {
             deed.came_to(effect);
+            if rested {
+                deed.notes.push("It was idle: there was nothing to interrupt.".into());
+            }
             deed.notes
                 .extend(why.map(|why| format!("The session itself was not interrupted: {why}.")));
         }

@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Write};
 
 use super::receipt::Kind;
 use crate::catalog::answers::{
-    Acted, BackendError, Changes, Ended, Logs, Options, Projects, Prompt, Prompts, Session, Sessions,
+    Acted, Attention, BackendError, Changes, Ended, Logs, Options, Projects, Prompt, Prompts, Session, Sessions,
 };
 use crate::session::{Effect, PromptKind};
 use crate::text::{clean_marked, ending, marked, short_line};
@@ -56,7 +56,7 @@ impl Session {
             let _ = write!(text, "\n  said: {}", short_line(said, PARAGRAPH));
         }
         if let Some(attention) = &self.attention {
-            let _ = write!(text, "\n  look at it ({}): {}", attention.kind, attention.reason);
+            let _ = write!(text, "\n  {}", attention.text());
         }
         for message in &self.queue {
             let said = short_line(&message.text, PARAGRAPH);
@@ -83,7 +83,16 @@ impl Prompts {
             let nothing = "Nothing waits for an answer.";
             text.push_str(&none(nothing, "anything waits for an answer", &self.errors));
         }
+        for session in &self.attention {
+            let _ = write!(text, "\n{}\n  {}", session.session_id, session.attention.text());
+        }
         text
+    }
+}
+
+impl Attention {
+    fn text(&self) -> String {
+        format!("look at it ({}): {}", self.kind, self.reason)
     }
 }
 

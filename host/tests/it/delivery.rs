@@ -3,7 +3,7 @@
 use futures::future::join_all;
 use serde_json::{Value, json};
 
-use crate::berth::{Berth, Called};
+use crate::berth::{Berth, Called, Place};
 use crate::demo::{Demo, until};
 
 /// Sessions that are written to at once.
@@ -14,8 +14,10 @@ const SESSIONS: usize = 5;
 enum Fate {
     /// It arrives as it is, except line ends and control characters.
     Arrives(String),
-    /// Nothing is typed.
-    Refused,
+    /// The same, and because it is higher than the screen, only its end was seen before.
+    EndSeen(String),
+    /// Nothing is typed, with this word why.
+    Refused(&'static str),
 }
 
 /// Forty messages of every kind that ever went wrong; `marker` is a file that some of them would make if anything ran
@@ -31,8 +33,7 @@ fn messages(marker: &str) -> Vec<(String, Fate)> {
         numbered_lines(20),
         numbered_lines(9),
         numbered_lines(11),
-        numbered_lines(1_500).chars().take(30_000).collect(),
-        "0123456789 ".repeat(2_800).chars().take(30_000).collect(),
+        "0123456789 ".repeat(500),
         "wrapped at the edge ".repeat(38),
         "a\tb\tc".to_owned(),
         "\tindented\n\t\tmore".to_owned(),
@@ -48,7 +49,6 @@ fn messages(marker: &str) -> Vec<(String, Fate)> {
         "-l".to_owned(),
         "--help -t %0".to_owned(),
         "/help".to_owned(),
-        format!("/unknown $(touch {marker});"),
         "Enter".to_owned(),
         "C-c".to_owned(),
         "1".to_owned(),
@@ -66,11 +66,21 @@ fn messages(marker: &str) -> Vec<(String, Fate)> {
         ("a\r\nb\rc", "a\nb\nc"),
         ("a\u{1b}[201~b\u{3}c\u{9b}d", "a[201~bcd"),
     ];
-    let refused = ["", " \n\t", "\u{1b}"];
+    let high = [
+        numbered_lines(1_500).chars().take(30_000).collect::<String>(),
+        "0123456789 ".repeat(2_800).chars().take(30_000).collect(),
+    ];
+    let unknown = format!("/unknown $(touch {marker});");
+    let refused = [
+        ("", "the message is empty"),
+        (" \n\t", "the message is empty"),
+        (unknown.as_str(), "does not know the command /unknown"),
+    ];
     let arrives = plain.into_iter().map(|text| (text.clone(), Fate::Arrives(text)));
     let changed = changed.map(|(sent, text)| (sent.to_owned(), Fate::Arrives(text.to_owned())));
-    let refused = refused.map(|sent| (sent.to_owned(), Fate::Refused));
-    arrives.chain(changed).chain(refused).collect()
+    let high = high.map(|text| (text.clone(), Fate::EndSeen(text)));
+    let refused = refused.map(|(sent, why)| (sent.to_owned(), Fate::Refused(why)));
+    arrives.chain(changed).chain(high).chain(refused).collect()
 }
 
 fn numbered_lines(count: usize) -> String {
@@ -97,19 +107,26 @@ async fn converse(demo: &Demo, number: usize, messages: &[(String, Fate)]) {
     let mut expected = Vec::new();
     for (message, fate) in messages {
         let sent = demo.send(&id, &message).await;
-        match fate {
-            Fate::Arrives(text) => {
-                let sent = sent.done();
-                assert_eq!(sent.structured["receipt"], "submitted", "{message:?}: {}", sent.text);
-                assert_eq!(
-                    sent.structured["session"]["state"], "idle",
-                    "{message:?}: {}",
-                    sent.text
-                );
-                expected.push(text);
+        let (receipt, text) = match fate {
+            Fate::Arrives(text) => ("submitted", text),
+            Fate::EndSeen(text) => ("unconfirmed", text),
+            Fate::Refused(word) => {
+                let why = sent.error();
+                assert!(why.contains(word), "{message:?}: {why}");
+                // The demo agent records what was entered, also where it does not know it.
+                expected.extend(message.starts_with('/').then_some(message));
+                assert_eq!(demo.record(&project, "message"), expected);
+                continue;
             }
-            Fate::Refused => assert!(sent.error().contains("the message is empty"), "{message:?}"),
-        }
+        };
+        let sent = sent.done();
+        assert_eq!(sent.structured["receipt"], receipt, "{message:?}: {}", sent.text);
+        assert_eq!(
+            sent.structured["session"]["state"], "idle",
+            "{message:?}: {}",
+            sent.text
+        );
+        expected.push(text);
         assert_eq!(demo.record(&project, "message"), expected, "after {message:?}");
     }
 }
@@ -412,9 +429,11 @@ async fn what_an_agent_gives_back_when_berth_interrupts_it_is_cleared_and_what_i
     };
     for round in 0..2 {
         demo.call("send_message", think.clone()).await.done();
-        demo.call("interrupt_session", json!({"session_id": id})).await.done();
-        given_back(&demo).await;
-        // Another berth knows it as well.
+        let interrupted = demo.call("interrupt_session", json!({"session_id": id})).await.done();
+        assert_eq!(interrupted.structured["receipt"], "confirmed");
+        let screen = demo.tmux.screen(&id);
+        assert!(!screen.contains("\n> think 600\n───"), "{screen}");
+        // Another berth types into what is left as well.
         demo.berth.kill().await;
         demo.berth = Berth::serve(&demo.place).await;
         let next = format!("next {round}");
@@ -427,6 +446,73 @@ async fn what_an_agent_gives_back_when_berth_interrupts_it_is_cleared_and_what_i
     let why = demo.send(&id, "hello").await.error();
     assert!(why.contains("draft"), "{why}");
     given_back(&demo).await;
+}
+
+#[tokio::test]
+async fn a_message_higher_than_a_small_screen_arrives_whole_or_is_said_to_be_unconfirmed() {
+    let small = |config: &mut toml::Table, _: &Place| {
+        let size = config["backends"]["local"]["settings"].as_table_mut().unwrap();
+        size.insert("columns".into(), 40.into());
+        size.insert("rows".into(), 20.into());
+    };
+    let demo = Demo::with(small).await;
+    let id = demo.create("one").await;
+    let text = |words: usize| "some words ".repeat(words) + "end";
+    for (words, receipt) in [
+        (20, "submitted"),
+        (80, "unconfirmed"),
+        (2_700, "unconfirmed"),
+        (1, "submitted"),
+    ] {
+        let sent = demo.send(&id, &text(words)).await.done();
+        assert_eq!(sent.structured["receipt"], receipt, "{words}: {}", sent.text);
+        assert_eq!(demo.record("one", "message").last(), Some(&text(words)));
+        let note = sent.structured["note"].as_str().unwrap_or_default();
+        assert_eq!(
+            note.contains("Only the end of it was seen"),
+            receipt == "unconfirmed",
+            "{note}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_agent_that_a_script_starts_slowly_gets_its_first_message_and_one_behind_a_script_is_named() {
+    let scripts = |config: &mut toml::Table, place: &Place| {
+        let command = config["agents"]["demo"]["command"].as_array().unwrap();
+        let words: Vec<_> = command.iter().map(|word| word.as_str().unwrap().to_owned()).collect();
+        for (name, script) in [("slow", "sleep 4; exec \"$@\""), ("behind", "\"$@\"; true")] {
+            place.write(&format!("bin/{name}"), format!("#!/bin/sh\n{script}\n"), 0o755);
+            let mut agent = config["agents"]["demo"].as_table().unwrap().clone();
+            let at = words.iter().position(|word| word == "@berth").unwrap();
+            let mut words = words.clone();
+            words.insert(at, place.name(&format!("bin/{name}")));
+            agent.insert("command".into(), words.into());
+            agent.insert("profile".into(), "demo".into());
+            config["agents"]
+                .as_table_mut()
+                .unwrap()
+                .insert(name.into(), agent.into());
+        }
+        config["backends"]["local"]["agents"] = vec!["demo", "slow", "behind"].into();
+    };
+    let demo = Demo::with(scripts).await;
+    demo.project("one");
+    let first = json!({"project": "one", "agent": "slow", "message": "hello", "wait_seconds": 25});
+    let created = demo.call("create_session", first).await.done();
+    assert_eq!(created.structured["receipt"], "submitted", "{}", created.text);
+    assert_eq!(demo.record("one", "message"), ["hello"]);
+    demo.project("two");
+    let wanted = json!({"project": "two", "agent": "behind"});
+    let created = demo.call("create_session", wanted).await.done();
+    let id = created.structured["session"]["session_id"].as_str().unwrap();
+    demo.until_state(id, "unknown").await;
+    let line = "[agents.behind] signs = { processes = [";
+    let status = demo.call("get_session_status", json!({"session_id": id})).await.done();
+    for told in [status.text, demo.send(id, "hello").await.error()] {
+        assert!(told.contains("is in front") && told.contains(line), "{told}");
+    }
+    assert_eq!(demo.record("two", "message"), Vec::<String>::new());
 }
 
 #[tokio::test]

@@ -65,6 +65,21 @@ impl Tmux {
         }
     }
 
+    /// Another server, which stands for terminals of people.
+    pub(crate) fn beside(place: &Place) -> Self {
+        place.write("terminals.conf", "set -s exit-empty off\n", 0o600);
+        Self {
+            socket: place.name("terminals"),
+            conf: place.name("terminals.conf"),
+        }
+    }
+
+    /// The command by which a person attaches to a session, for a shell.
+    pub(crate) fn attach(&self, session_id: &str) -> String {
+        let target = target(session_id);
+        format!("env -u TMUX tmux -u -S '{}' attach-session -t '{target}'", self.socket)
+    }
+
     /// Runs tmux as a person at the terminal does, who has this server's alias.
     pub(crate) fn run(&self, args: &[&str]) -> Output {
         let mut command = Command::new("tmux");

@@ -7,7 +7,7 @@ use std::os::unix::fs::symlink;
 use serde_json::{Value, json};
 
 use crate::berth::{Berth, Called};
-use crate::demo::{Demo, target, until};
+use crate::demo::{Demo, Tmux, target, until};
 
 /// The ids of all sessions, or of those in one state; no backend may have failed.
 async fn ids(demo: &Demo, state: Option<&str>) -> Vec<String> {
@@ -259,6 +259,76 @@ async fn a_question_of_trust_is_answered_remotely_where_the_operator_allows_it()
 }
 
 #[tokio::test]
+async fn a_question_in_prose_and_an_error_are_told_with_what_waits_for_a_person() {
+    let demo = Demo::start().await;
+    let id = demo.create("app").await;
+    let prompts = async || demo.call("check_prompts", json!({})).await.done();
+    for (said, kind) in [
+        ("Half of it is done. Shall I go on?", "asks"),
+        ("API Error: 500", "error"),
+    ] {
+        let sent = demo.send(&id, &format!("say {said}")).await.done();
+        let session = &sent.structured["session"];
+        assert_eq!(
+            (&session["state"], &session["attention"]["kind"]),
+            (&json!("idle"), &json!(kind))
+        );
+        assert_eq!(session["attention"]["reason"], said);
+        let listed = prompts().await;
+        let attention = json!([{"session_id": id, "kind": kind, "reason": said}]);
+        assert_eq!(listed.structured["attention"], attention);
+        assert_eq!(listed.structured["prompts"], json!([]));
+        assert!(
+            listed.text.contains(said) && listed.text.contains(&id),
+            "{}",
+            listed.text
+        );
+    }
+    demo.send(&id, "say It is done.").await.done();
+    assert_eq!(prompts().await.structured.get("attention"), None);
+}
+
+#[tokio::test]
+async fn a_persons_terminal_leaves_no_size_behind() {
+    let demo = Demo::start().await;
+    let (id, other) = (demo.create("app").await, demo.create("other").await);
+    let size = async |id: &str| {
+        let status = demo.call("get_session_status", json!({"session_id": id})).await.done();
+        status.structured["session"]["facts"]["size"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    assert_eq!(size(&id).await, "120x60");
+    // Each terminal is a session of another server.
+    let terminals = Tmux::beside(&demo.place);
+    for how in ["detach-client", "kill-session"] {
+        for (id, name) in [(&id, "a"), (&other, "b")] {
+            let attach = demo.tmux.attach(id);
+            terminals.order(&["new-session", "-d", "-s", name, "-x", "50", "-y", "24", &attach]);
+            until("the terminal's size", async || {
+                (size(id).await == "50x24").then_some(())
+            })
+            .await;
+        }
+        match how {
+            "detach-client" => drop(demo.tmux.order(&["detach-client", "-s", &target(&id)])),
+            _ => drop(terminals.order(&["kill-session", "-t", "=a"])),
+        }
+        until("its own size again", async || {
+            (size(&id).await == "120x60").then_some(())
+        })
+        .await;
+        assert_eq!(size(&other).await, "50x24", "a person is still there");
+        terminals.order(&["kill-session", "-t", "=b"]);
+        until("its own size again", async || {
+            (size(&other).await == "120x60").then_some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
 async fn work_is_interrupted_once_and_rest_is_left_alone() {
     let demo = Demo::start().await;
     let id = demo.create("app").await;
@@ -271,6 +341,8 @@ async fn work_is_interrupted_once_and_rest_is_left_alone() {
     assert_eq!(interrupted.structured["session"]["state"], "idle");
     let rested = demo.call("interrupt_session", interrupt.clone()).await.done();
     assert_eq!(rested.structured["receipt"], "confirmed");
+    assert!(rested.text.contains("It was idle"), "{}", rested.text);
+    assert!(!interrupted.text.contains("It was idle"), "{}", interrupted.text);
     demo.send(&id, "run touch x").await.done();
     let why = demo.call("interrupt_session", interrupt).await.error();
     assert!(

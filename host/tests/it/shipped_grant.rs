@@ -76,6 +76,7 @@ async fn what_the_plugin_needs_is_allowed_and_fixed_arguments_come_first() {
         list("has-session -t =a ; kill-session -t =a"),
         list("load-buffer -b a -"),
         list("pipe-pane -t %1 ; paste-buffer -p -r -d -b a -t %1"),
+        list("pipe-pane -t %1 ; paste-buffer -r -d -b a -t %1"),
         list(&start),
     ];
     let conf = place.name("data/conf/local-tmux");

@@ -1,11 +1,16 @@
 //! The composer at the bottom of an agent's screen, and what is in it.
 
+use unicode_normalization::UnicodeNormalization as _;
+
 use crate::profile::Profile;
-use crate::screen::Screen;
+use crate::screen::{Line, Screen};
+use crate::submission::is_hidden;
 
 /// The most lines that a footer or a list of completions below the composer has.
-const FOOTER_LINES: usize = 16;
-/// How many characters of a text's end must be seen to recognise it.
+const FOOTER_LINES: usize = 32;
+/// What is before the text on all lines but the first.
+const INDENT: &str = "  ";
+/// How many characters of a text's end must be seen to recognise what was left of it.
 const TAIL: usize = 24;
 
 /// Where a person or berth types.
@@ -18,8 +23,19 @@ pub struct Composer {
     /// It is the marker of a paste that is not shown, with its number of lines; 0 if the marker has no number, as for
     /// one line.
     collapsed: Option<usize>,
-    /// Only the end of its text is shown.
+    /// Only the end of its text is shown, and it says so.
     scrolled: bool,
+}
+
+/// How much of a text a composer shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shows {
+    /// All of it, and nothing more.
+    Whole,
+    /// Its end, below the sign that there is more above.
+    End,
+    /// Something else.
+    Other,
 }
 
 impl Composer {
@@ -29,37 +45,38 @@ impl Composer {
         self.placeholder || self.text.trim().is_empty()
     }
 
-    /// Whether it holds `text`, as far as can be seen: its end, or the marker of a long paste.
+    /// How much of `text` it shows. A longer text, a shorter one without the sign of a scrolled composer, and the marker
+    /// of a paste (unless the text is one, word for word) are something else.
     #[must_use]
-    pub fn holds(&self, text: &str) -> bool {
-        if self.is_empty() {
-            return false;
-        }
-        if let Some(lines) = self.collapsed {
-            return has_lines(text, lines);
-        }
+    pub fn shows(&self, text: &str) -> Shows {
         let (shown, wanted) = (comparable(&self.text), comparable(text));
-        if shown.is_empty() || wanted.is_empty() {
-            return shown == wanted;
+        if self.is_empty() || shown.is_empty() {
+            Shows::Other
+        } else if shown == wanted {
+            Shows::Whole
+        } else if self.scrolled && wanted.ends_with(&shown) {
+            Shows::End
+        } else {
+            Shows::Other
         }
-        let tail = wanted.char_indices().rev().nth(TAIL - 1).map_or(0, |(at, _)| at);
-        // A composer that shows only its last lines may show less than the tail.
-        shown.ends_with(&wanted[tail..]) || wanted.ends_with(&shown)
     }
 
-    /// Whether it holds only `text`, as far as can be seen: the whole of it, the marker of a paste of as many lines, or
-    /// its end if only that is shown. Anything else is somebody's own, also a shorter or a longer text.
+    /// Whether it holds `text`, as far as can be seen.
+    #[must_use]
+    pub fn holds(&self, text: &str) -> bool {
+        self.shows(text) != Shows::Other
+    }
+
+    /// Whether it holds only `text`: the whole of it, the marker of a paste of as many lines, or enough of its end if
+    /// only that is shown. Anything else is somebody's own, also a shorter or a longer text.
     #[must_use]
     pub fn is_left_of(&self, text: &str) -> bool {
-        if self.is_empty() {
-            return false;
+        match (self.collapsed, self.shows(text)) {
+            (_, Shows::Whole) => true,
+            (Some(lines), _) => !self.placeholder && has_lines(text, lines),
+            (None, Shows::End) => comparable(&self.text).chars().count() >= TAIL,
+            (None, Shows::Other) => false,
         }
-        if let Some(lines) = self.collapsed {
-            return has_lines(text, lines);
-        }
-        let (shown, wanted) = (comparable(&self.text), comparable(text));
-        let end = self.scrolled && shown.chars().count() >= TAIL && wanted.ends_with(&shown);
-        shown == wanted || end
     }
 }
 
@@ -70,10 +87,13 @@ fn has_lines(text: &str, lines: usize) -> bool {
     lines == breaks || lines == breaks + 1
 }
 
-/// Drops what a terminal may show differently than it was sent: spaces, wrapping, symbols of uncertain width.
+/// Drops what a terminal may show differently than it was sent: blanks and wrapping, what has no width, colours of skin.
+/// Letters with marks are composed.
 fn comparable(text: &str) -> String {
     text.chars()
-        .filter(|c| c.is_ascii_graphic() || c.is_alphanumeric())
+        .filter(|&c| !c.is_whitespace() && !c.is_control() && !is_hidden(c))
+        .filter(|c| !matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}'))
+        .nfc()
         .collect()
 }
 
@@ -91,21 +111,32 @@ pub(crate) fn boxed(profile: &Profile, screen: &Screen, lines: &[&str]) -> Optio
     let above = lines[..below].iter().rposition(|line| profile.rule.matches(line))?;
     let footer = &lines[below + 1..];
     let first = lines.get(above + 1).filter(|_| above + 1 < below)?;
-    let from = after_marker(profile, first).filter(|_| !first.starts_with(char::is_whitespace))?;
-    let mut text = first[from..].trim().to_owned();
-    if footer.len() > FOOTER_LINES {
-        return None;
-    }
-    for line in &lines[above + 2..below] {
-        text.push('\n');
-        text.push_str(line.strip_prefix("  ").unwrap_or(line));
-    }
+    let scrolled = profile.cut_above.matches(lines[above]);
+    let from = match after_marker(profile, first).filter(|_| !first.starts_with(char::is_whitespace)) {
+        Some(from) => from,
+        // The line with the marker may be above.
+        None if scrolled => first.strip_prefix(INDENT).map(|_| INDENT.len())?,
+        None => return None,
+    };
     let column = first[..from].chars().count();
-    let dim = screen
+    let row = |at: usize| screen.lines.get(at).map(typed).unwrap_or_default();
+    let placeholder = screen
         .lines
         .get(above + 1)
         .is_some_and(|line| line.is_dim_after(column));
-    let placeholder = dim || profile.placeholders.iter().any(|pattern| pattern.matches(&text));
+    let mut text = match placeholder {
+        true => first[from..].trim().to_owned(),
+        false => row(above + 1).get(from..).unwrap_or_default().trim().to_owned(),
+    };
+    if footer.len() > FOOTER_LINES {
+        return None;
+    }
+    for at in above + 2..below {
+        let line = row(at);
+        text.push('\n');
+        text.push_str(line.strip_prefix(INDENT).unwrap_or(line));
+    }
+    let placeholder = placeholder || profile.placeholders.iter().any(|pattern| pattern.matches(&text));
     let collapsed = profile.paste_marker.number(&text, "lines");
     Some(Found {
         above,
@@ -114,8 +145,35 @@ pub(crate) fn boxed(profile: &Profile, screen: &Screen, lines: &[&str]) -> Optio
             text,
             placeholder,
             collapsed,
-            scrolled: profile.cut_above.matches(lines[above]),
+            scrolled,
         },
+    })
+}
+
+/// What of a composer's line somebody typed, without what the agent proposes.
+fn typed(line: &Line) -> &str {
+    let end = line.text.char_indices().nth(line.typed());
+    end.map_or(line.text.as_str(), |(at, _)| &line.text[..at])
+}
+
+/// The lower part of a composer whose upper rule is above the screen, if the screen shows nothing else.
+pub(crate) fn beheaded(profile: &Profile, screen: &Screen, lines: &[&str]) -> Option<Composer> {
+    let below = lines
+        .iter()
+        .rposition(|line| profile.rule.matches(line))
+        .filter(|row| *row > 0)?;
+    let inside = |line: &&str| line.is_empty() || line.starts_with(INDENT);
+    let footer = &lines[below + 1..];
+    let known = footer.iter().any(|line| profile.idle_footer.matches(line));
+    if !known || footer.len() > FOOTER_LINES || !lines[..below].iter().all(inside) {
+        return None;
+    }
+    let rows = screen.lines[..below].iter().map(|line| typed(line).trim_start());
+    Some(Composer {
+        text: rows.collect::<Vec<_>>().join("\n"),
+        placeholder: false,
+        collapsed: None,
+        scrolled: true,
     })
 }
 
@@ -155,31 +213,46 @@ mod tests {
     }
 
     #[test]
-    fn only_the_whole_text_or_the_end_that_a_scrolled_composer_shows_is_what_was_left() {
+    fn only_the_whole_text_or_the_end_that_a_scrolled_composer_shows_is_ours() {
         let long = "a text that is longer than the screen of a small terminal shows";
-        for (shown, scrolled, text, ours) in [
-            ("hello there", false, "hello there", true),
-            ("hello", false, "hello there", false),
-            ("hello there and mine", false, "hello there", false),
-            ("mine, hello there", false, "hello there", false),
-            (&long[20..], true, long, true),
+        use Shows::{End, Other, Whole};
+        for (shown, scrolled, text, shows, left) in [
+            ("hello there", false, "hello there", Whole, true),
+            ("hello", false, "hello there", Other, false),
+            ("hello there and mine", false, "hello there", Other, false),
+            ("mine, hello there", false, "hello there", Other, false),
+            ("xab", false, "ab", Other, false),
+            ("ab", false, "xab", Other, false),
+            ("xab", true, "ab", Other, false),
+            (&long[20..], true, long, End, true),
             // A person has shortened it.
-            (&long[20..], false, long, false),
-            (&long[..40], false, long, false),
-            (&long[..40], true, long, false),
-            (&long[50..], true, long, false),
-            ("", false, "", false),
+            (&long[20..], false, long, Other, false),
+            (&long[..40], false, long, Other, false),
+            (&long[..40], true, long, Other, false),
+            // Enough to enter what was just typed, and not to remove what was there before.
+            (&long[50..], true, long, End, false),
+            ("", false, "", Other, false),
+            ("\u{1f389}\u{1f389}", false, "\u{1f389}", Other, false),
+            ("\u{1f389}", false, "\u{1f38a}", Other, false),
+            ("\u{1f44d}", false, "\u{1f44d}\u{1f3fd}", Whole, true),
+            ("\u{e9}t\u{e9}", false, "e\u{301}te\u{301}", Whole, true),
+            ("a    b", false, "a\tb", Whole, true),
+            ("?", false, "!", Other, false),
         ] {
             let composer = Composer {
                 scrolled,
                 ..composer(shown)
             };
-            assert_eq!(composer.is_left_of(text), ours, "{shown:?} of {text:?}");
+            assert_eq!(
+                (composer.shows(text), composer.is_left_of(text)),
+                (shows, left),
+                "{shown:?} of {text:?}"
+            );
         }
     }
 
     #[test]
-    fn a_marker_stands_for_a_paste_of_as_many_lines() {
+    fn a_marker_stands_for_a_paste_of_as_many_lines_and_shows_nothing_of_it() {
         for (lines, breaks, ours) in [
             (15, 14, true),
             (14, 14, true),
@@ -195,9 +268,15 @@ mod tests {
             let text = "line\n".repeat(breaks) + "end";
             assert_eq!(
                 (composer.is_left_of(&text), composer.holds(&text)),
-                (ours, ours),
+                (ours, false),
                 "{lines} of {breaks}"
             );
         }
+        let literal = Composer {
+            collapsed: Some(7),
+            ..composer("[Pasted text #3 +7 lines]")
+        };
+        assert!(literal.holds("[Pasted text #3 +7 lines]") && literal.is_left_of("[Pasted text #3 +7 lines]"));
+        assert!(!literal.holds("[Pasted text #3 +8 lines]") && !literal.holds("see [Pasted text #3 +7 lines]"));
     }
 }

@@ -4,7 +4,9 @@
 //! (`[agents.NAME] signs`). The code here is pure: it judges a captured [`Screen`] and plans keys, and starts nothing.
 
 mod answer;
+mod attention;
 mod block;
+mod command;
 mod composer;
 mod dialog;
 mod menu;
@@ -16,13 +18,15 @@ mod screen;
 mod submission;
 
 pub use answer::{Answer, Plan, Written};
-pub use composer::Composer;
+pub use attention::Attention;
+pub use command::Listing;
+pub use composer::{Composer, Shows};
 pub use dialog::{Effect, Kind};
 pub use observe::{Observation, State};
 pub use profile::{Agent, ProfileError, known};
 pub use prompt::{Choice, Field, Keyed, Prompt};
 pub use screen::{Line, Screen};
-pub use submission::{Submission, Way};
+pub use submission::Submission;
 
 /// Why something cannot be done for an agent, as a sentence for the caller that says what to do instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

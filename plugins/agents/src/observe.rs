@@ -2,6 +2,7 @@
 //!
 //! Only the block at the bottom is judged, so that an agent's own output never counts as a sign.
 
+use crate::attention::{self, Attention};
 use crate::composer::{self, Composer};
 use crate::profile::{Agent, Layout, Unrecognised};
 use crate::prompt::{self, Prompt};
@@ -39,6 +40,12 @@ pub struct Observation {
     pub content_end: usize,
     /// One line about what it is doing.
     pub summary: Option<String>,
+    /// What works in the background while the composer takes text: then idle does not mean done.
+    pub background: Option<String>,
+    /// Why a person should look although no question is open.
+    pub attention: Option<Attention>,
+    /// The upper part of the composer is above the screen, so nothing is known of it: more lines must be looked at.
+    pub beheaded: bool,
 }
 
 impl Agent {
@@ -69,7 +76,14 @@ impl Agent {
         match (prompt::find(&self.profile, &lines, below), composer) {
             (Some(prompt), _) => self.waiting(&lines, prompt),
             (None, Some(found)) => self.at_composer(&lines, found),
-            (None, None) => self.unrecognised(&lines, None),
+            (None, None) => {
+                let composer = composer::beheaded(&self.profile, screen, &lines);
+                let beheaded = composer.is_some();
+                Observation {
+                    beheaded,
+                    ..self.unrecognised(&lines, composer)
+                }
+            }
         }
     }
 
@@ -88,12 +102,20 @@ impl Agent {
             (false, true) => State::Idle,
             (false, false) => State::Unknown,
         };
+        let content = &lines[..spinner.unwrap_or(found.above)];
+        let background = attention::background(&self.profile, content, footer);
         Observation {
             state,
             prompt: None,
             composer: Some(found.composer),
-            content_end: self.content_end(&lines[..spinner.unwrap_or(found.above)]),
+            content_end: self.content_end(content),
             summary: spinner.map(|row| lines[row].to_owned()),
+            attention: match state {
+                State::Idle => attention::of(&self.profile, content, footer, background.as_deref()),
+                _ => None,
+            },
+            background,
+            beheaded: false,
         }
     }
 
@@ -103,7 +125,14 @@ impl Agent {
         let row = above
             .iter()
             .rposition(|line| !line.is_empty() && !line.starts_with(char::is_whitespace))?;
-        (above.len() - row <= STATUS_LINES && self.profile.spinner.matches(above[row])).then_some(row)
+        let lines: Vec<_> = above[row..]
+            .iter()
+            .take_while(|line| !line.is_empty())
+            .map(|line| line.trim())
+            .collect();
+        // On a narrow terminal it has several lines.
+        let spins = self.profile.spinner.matches(above[row]) || self.profile.spinner.matches(&lines.join(" "));
+        (above.len() - row <= STATUS_LINES && spins).then_some(row)
     }
 
     fn content_end(&self, above: &[&str]) -> usize {
@@ -118,6 +147,9 @@ impl Agent {
             summary: Some(prompt.question.clone()),
             composer: None,
             prompt: Some(prompt),
+            background: None,
+            attention: None,
+            beheaded: false,
         }
     }
 
@@ -136,6 +168,9 @@ impl Agent {
             composer: Some(composer),
             content_end: self.content_end(&lines[..row]),
             summary: None,
+            background: None,
+            attention: None,
+            beheaded: false,
         }
     }
 
@@ -150,6 +185,9 @@ impl Agent {
             composer,
             content_end: lines.len(),
             summary: None,
+            background: None,
+            attention: None,
+            beheaded: false,
         }
     }
 }

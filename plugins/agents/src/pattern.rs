@@ -67,6 +67,15 @@ impl Pattern {
         !matches!(self, Self::Unset)
     }
 
+    /// The first match.
+    pub(crate) fn found<'a>(&self, line: &'a str) -> Option<&'a str> {
+        match self {
+            Self::Unset => None,
+            Self::Text(text) => line.find(text).map(|at| &line[at..at + text.len()]),
+            Self::Expression(expression) => Some(expression.regex()?.find(line)?.as_str()),
+        }
+    }
+
     /// The end of the first match, in bytes.
     pub(crate) fn end_of_match(&self, line: &str) -> Option<usize> {
         match self {

@@ -79,6 +79,12 @@ impl Agent {
         self.profile.processes.iter().any(|name| name == process)
     }
 
+    /// The names under which it runs.
+    #[must_use]
+    pub fn processes(&self) -> &[String] {
+        &self.profile.processes
+    }
+
     /// How long after its start the agent may still lose an Enter, in milliseconds.
     #[must_use]
     pub fn ready_ms(&self) -> u64 {
@@ -177,6 +183,28 @@ pub(crate) struct Profile {
     /// If it is set, only a footer that matches is idle.
     #[serde(default)]
     pub(crate) idle_footer: Pattern,
+    /// A line above the composer that says something works in the background.
+    #[serde(default)]
+    pub(crate) background: Pattern,
+    /// The same below the composer.
+    #[serde(default)]
+    pub(crate) background_footer: Pattern,
+    /// A line between what the agent said last and the composer, which says that it is done.
+    #[serde(default)]
+    pub(crate) finished: Pattern,
+    /// The first line of what the agent says.
+    #[serde(default)]
+    pub(crate) says: Pattern,
+    /// What the agent says last if it wants a login, is at a limit of its use, or failed.
+    #[serde(default)]
+    pub(crate) login: Pattern,
+    /// What the footer says if it wants a login.
+    #[serde(default)]
+    pub(crate) login_footer: Pattern,
+    #[serde(default)]
+    pub(crate) limit: Pattern,
+    #[serde(default)]
+    pub(crate) error: Pattern,
     /// Lines just above the composer that are not output of the agent.
     #[serde(default)]
     pub(crate) chrome: Pattern,
@@ -244,19 +272,43 @@ pub(crate) struct Profile {
     /// Beginnings of a text that the agent would run as its own shell escape.
     #[serde(default)]
     pub(crate) refuse_leading: Vec<String>,
-    /// The beginning of a command of the agent's own, which must be typed, not pasted.
+    /// Whole texts that the agent would take for something other than a message.
+    #[serde(default)]
+    pub(crate) refuse_whole: Vec<String>,
+    /// The beginning of a command of the agent's own.
     #[serde(default)]
     pub(crate) command_prefix: Option<String>,
+    /// Commands that it knows and does not list below the composer.
+    #[serde(default)]
+    pub(crate) commands: Vec<String>,
+    /// What it says to a command that it does not know.
+    #[serde(default)]
+    pub(crate) unknown_command: Pattern,
     /// A `\` at the end makes Enter a new line.
     #[serde(default)]
     pub(crate) trailing_backslash_continues: bool,
-    /// Longest text in bytes that is typed; a longer one is pasted.
-    #[serde(default = "typed_max")]
-    pub(crate) typed_max: usize,
+    /// Its editor changes tabs, blanks at the end and what cannot be seen.
+    #[serde(default)]
+    pub(crate) edits: bool,
+    /// What is longer than that does not count as its user's own words.
+    #[serde(default)]
+    pub(crate) paste: Option<Limit>,
     #[serde(default = "pause")]
     pub(crate) submit_pause_ms: u64,
     #[serde(default = "pause")]
     pub(crate) menu_pause_ms: u64,
+}
+
+/// The longest paste that counts as typed.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Limit {
+    /// UTF-16 units.
+    pub(crate) units: usize,
+    /// Line breaks.
+    pub(crate) breaks: usize,
+    /// On a terminal with fewer rows than these and `breaks` together, so many fewer line breaks.
+    pub(crate) rows_without: usize,
 }
 
 impl Profile {
@@ -272,6 +324,15 @@ impl Profile {
             panel,
             busy_footer,
             idle_footer,
+            background,
+            background_footer,
+            finished,
+            says,
+            login,
+            login_footer,
+            limit,
+            error,
+            unknown_command,
             chrome,
             leave,
             menu_footer,
@@ -300,9 +361,12 @@ impl Profile {
             interrupt: _,
             clear: _,
             refuse_leading: _,
+            refuse_whole: _,
             command_prefix: _,
+            commands: _,
             trailing_backslash_continues: _,
-            typed_max: _,
+            edits: _,
+            paste: _,
             submit_pause_ms: _,
             menu_pause_ms: _,
         } = self;
@@ -317,6 +381,15 @@ impl Profile {
             panel,
             busy_footer,
             idle_footer,
+            background,
+            background_footer,
+            finished,
+            says,
+            login,
+            login_footer,
+            limit,
+            error,
+            unknown_command,
             chrome,
             leave,
             menu_footer,
@@ -345,10 +418,6 @@ impl Profile {
 
 fn enter() -> String {
     "Enter".to_owned()
-}
-
-fn typed_max() -> usize {
-    400
 }
 
 fn pause() -> u64 {

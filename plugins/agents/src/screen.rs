@@ -1,12 +1,20 @@
-//! A captured screen: its lines, which of their characters are dim, and where the cursor is.
+//! A captured screen: its lines, which of their characters are dim or inverse, and where the cursor is.
 
 /// One line of a screen, without escape sequences and trailing blanks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Line {
     /// What it shows.
     pub text: String,
-    /// For each character whether it is dim; shorter than the text if the rest is not dim.
-    dim: Vec<bool>,
+    /// For each character how it looks; shorter than the text if the rest is plain.
+    looks: Vec<Looks>,
+}
+
+/// How a character is shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Looks {
+    dim: bool,
+    /// As an agent shows its cursor.
+    inverse: bool,
 }
 
 /// What a pane shows at one moment.
@@ -22,8 +30,8 @@ impl Screen {
     /// Reads captured text, with or without escape sequences for its looks (SGR; others are dropped).
     #[must_use]
     pub fn parse(text: &str, cursor: Option<usize>) -> Self {
-        let mut dim = false;
-        let lines = text.lines().map(|line| Line::parse(line, &mut dim)).collect();
+        let mut looks = Looks::default();
+        let lines = text.lines().map(|line| Line::parse(line, &mut looks)).collect();
         Self { lines, cursor }
     }
 
@@ -39,29 +47,44 @@ impl Screen {
 }
 
 impl Line {
-    /// `dim` is carried from line to line, as a terminal does.
-    fn parse(line: &str, dim: &mut bool) -> Self {
+    /// `looks` are carried from line to line, as a terminal does.
+    fn parse(line: &str, looks: &mut Looks) -> Self {
         let mut read = Self::default();
         let mut rest = line;
         while let Some(at) = find_control(rest) {
-            read.push(&rest[..at], *dim);
+            read.push(&rest[..at], *looks);
             let mut special = rest[at..].chars();
             if special.next() == Some('\u{1b}') {
-                skip_escape(&mut special, dim);
+                skip_escape(&mut special, looks);
             }
             rest = special.as_str();
         }
-        read.push(rest, *dim);
+        read.push(rest, *looks);
         read.text.truncate(read.text.trim_end().len());
         read
     }
 
-    fn push(&mut self, text: &str, dim: bool) {
-        if dim {
-            self.dim.resize(self.text.chars().count(), false);
-            self.dim.resize(self.dim.len() + text.chars().count(), true);
+    fn push(&mut self, text: &str, looks: Looks) {
+        if looks != Looks::default() {
+            self.looks.resize(self.text.chars().count(), Looks::default());
+            self.looks.resize(self.looks.len() + text.chars().count(), looks);
         }
         self.text.push_str(text);
+    }
+
+    fn looks(&self, at: usize) -> Looks {
+        self.looks.get(at).copied().unwrap_or_default()
+    }
+
+    /// How many characters are before what the agent proposes to write next: dim text at the end, with the cursor on the
+    /// first of it. All of them, if it proposes nothing.
+    pub(crate) fn typed(&self) -> usize {
+        let all = self.text.chars().count();
+        let dim = (0..all).rev().take_while(|&at| self.looks(at).dim).count();
+        match all - dim {
+            typed @ 1.. if dim > 0 && self.looks(typed - 1).inverse => typed - 1,
+            _ => all,
+        }
     }
 
     /// Whether all of the text from this character on is dim, apart from its first, on which a cursor may stand.
@@ -73,7 +96,7 @@ impl Line {
             .skip(from + 1)
             .filter(|(_, c)| !c.is_whitespace())
             .peekable();
-        shown.peek().is_some() && shown.all(|(at, _)| self.dim.get(at).copied().unwrap_or(false))
+        shown.peek().is_some() && shown.all(|(at, _)| self.looks(at).dim)
     }
 }
 
@@ -85,14 +108,14 @@ fn find_control(text: &str) -> Option<usize> {
     text.bytes().any(may_be).then(|| text.find(char::is_control)).flatten()
 }
 
-fn skip_escape(rest: &mut std::str::Chars<'_>, dim: &mut bool) {
+fn skip_escape(rest: &mut std::str::Chars<'_>, looks: &mut Looks) {
     match rest.next() {
         Some('[') => {
             let mut parameters = String::new();
             for character in rest.by_ref() {
                 if ('@'..='~').contains(&character) {
                     if character == 'm' {
-                        *dim = dim_after(&parameters, *dim);
+                        looks.change(&parameters);
                     }
                     return;
                 }
@@ -118,23 +141,27 @@ fn skip_escape(rest: &mut std::str::Chars<'_>, dim: &mut bool) {
     }
 }
 
-/// Applies SGR parameters. Those of a colour (`38;5;2`) must not be taken for "dim" (`2`).
-fn dim_after(parameters: &str, mut dim: bool) -> bool {
-    let mut numbers = parameters.split(';');
-    while let Some(number) = numbers.next() {
-        match number {
-            "" | "0" | "22" => dim = false,
-            "2" => dim = true,
-            "38" | "48" | "58" => {
-                let colours = if numbers.next() == Some("2") { 3 } else { 1 };
-                for _ in 0..colours {
-                    numbers.next();
+impl Looks {
+    /// Applies SGR parameters. Those of a colour (`38;5;2`) must not be taken for "dim" (`2`).
+    fn change(&mut self, parameters: &str) {
+        let mut numbers = parameters.split(';');
+        while let Some(number) = numbers.next() {
+            match number {
+                "" | "0" => *self = Self::default(),
+                "2" => self.dim = true,
+                "22" => self.dim = false,
+                "7" => self.inverse = true,
+                "27" => self.inverse = false,
+                "38" | "48" | "58" => {
+                    let colours = if numbers.next() == Some("2") { 3 } else { 1 };
+                    for _ in 0..colours {
+                        numbers.next();
+                    }
                 }
+                _ => {}
             }
-            _ => {}
         }
     }
-    dim
 }
 
 #[cfg(test)]
@@ -171,6 +198,20 @@ mod tests {
     fn a_placeholder_under_the_cursor_is_still_dim() {
         let screen = Screen::parse("> \u{1b}[7mS\u{1b}[0;2may something", None);
         assert!(screen.lines[0].is_dim_after(2));
+    }
+
+    #[test]
+    fn what_an_agent_proposes_to_write_is_not_typed() {
+        for (line, typed) in [
+            ("\u{276f} see /comp\u{1b}[7ma\u{1b}[0;2mct", "\u{276f} see /comp"),
+            ("\u{276f} see /comp\u{1b}[7m \u{1b}[0m", "\u{276f} see /comp"),
+            // The cursor of an editor with modes stands on the last letter.
+            ("\u{276f} see /com\u{1b}[7mp\u{1b}[0m", "\u{276f} see /comp"),
+            ("\u{276f} \u{1b}[2mdim of its own\u{1b}[0m", "\u{276f} dim of its own"),
+        ] {
+            let line = &Screen::parse(line, None).lines[0];
+            assert_eq!(line.text.chars().take(line.typed()).collect::<String>(), typed);
+        }
     }
 
     #[test]

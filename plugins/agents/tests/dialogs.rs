@@ -410,7 +410,7 @@ const STATES: [(&str, State); 18] = [
     ("state-error-401", State::Idle),
     ("state-error-429", State::Idle),
     ("state-error-500", State::Idle),
-    ("state-files", State::Unknown),
+    ("state-files", State::Idle),
     ("state-named", State::Idle),
     ("state-plan", State::Idle),
     ("state-shell-mode", State::Unknown),

@@ -1,7 +1,9 @@
 //! Judges captured screens of the agents, and screens made to deceive.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use berth_agents::{Agent, Answer, Effect, Keyed, Kind, Observation, Plan, Prompt, Screen, State, Written};
+use berth_agents::{
+    Agent, Answer, Effect, Keyed, Kind, Listing, Observation, Plan, Prompt, Screen, Shows, State, Written,
+};
 
 fn read(name: &str) -> String {
     std::fs::read_to_string(format!("{}/tests/screens/{name}.txt", env!("CARGO_MANIFEST_DIR"))).unwrap()
@@ -60,6 +62,9 @@ fn every_captured_screen_has_its_state() {
         ("claude-2.1.329-idle-manual", Idle),
         ("claude-2.1.329-done", Idle),
         ("claude-2.1.329-api-error-500", Idle),
+        ("claude-2.1.329-background-agent", Idle),
+        ("claude-2.1.329-composer-fills-40x20", Unknown),
+        ("claude-2.1.329-retrying", Busy),
         ("claude-2.1.329-auto-mode-bash-result", Idle),
         ("claude-2.1.329-paste-collapsed", Idle),
         ("claude-2.1.329-paste-one-line", Idle),
@@ -213,6 +218,17 @@ fn a_list_of_commands_below_the_composer_is_no_menu() {
     let seen = observe("claude-2.1.329-suggestions");
     assert_eq!(seen.prompt, None);
     assert!(seen.composer.unwrap().holds("/cost"));
+    // As captured at 40 columns: a name that does not fit is cut, so it is not known to be in the list.
+    let narrow = format!(
+        "{0}\n❯ /fewer-permission-prompts\n{0}\n  ❯ …ssion-prompts  Pre-approve safe\n                    read-only command…",
+        rule(40)
+    );
+    let (agent, screen) = (agent_of("claude"), Screen::parse(&narrow, None));
+    assert_eq!(agent.observe(&screen).state, State::Idle);
+    assert!(matches!(
+        agent.listing(&screen, "/fewer-permission-prompts"),
+        Listing::Others(_)
+    ));
     let menu = read("claude-2.1.329-suggestions").replace("❯\u{a0}/cost", "❯\u{a0}cost");
     assert_ne!(
         judge("claude", &menu).state,
@@ -493,8 +509,8 @@ fn the_marker_of_a_paste_stands_for_as_many_lines_and_for_nothing_that_was_writt
     ] {
         let composer = observe(name).composer.unwrap();
         assert!(
-            composer.holds(&lines(breaks)) && composer.is_left_of(&lines(breaks)),
-            "{name}"
+            !composer.holds(&lines(breaks)) && composer.is_left_of(&lines(breaks)),
+            "{name}: the agent's mark does not show what was pasted"
         );
         let other = lines(breaks + 5);
         assert!(!composer.holds(&other) && !composer.is_left_of(&other), "{name}");
@@ -515,15 +531,187 @@ fn only_of_a_composer_that_is_cut_above_the_end_is_the_whole() {
     };
     assert!(shown("─────────────────────────────── ↑ 1 more").is_left_of(text));
     assert!(!shown(&rule(80)).is_left_of(text));
+    // As captured: the line with the marker is above too.
+    let screen = |above: &str| {
+        format!(
+            "{above}\n  and the second line of\n  that message\n{}\n  ⏸ manual mode on",
+            rule(40)
+        )
+    };
+    let seen = judge("claude", &screen("─── ↑ 1 more ───────────────────────────"));
+    assert_eq!(seen.state, State::Idle);
+    assert_eq!(seen.composer.unwrap().shows(text), Shows::End);
+    assert_eq!(judge("claude", &screen(&rule(40))).composer, None);
 }
 
 #[test]
-fn a_long_text_is_known_by_its_end() {
+fn a_text_is_known_by_the_whole_of_it() {
     let rule = rule(80);
     let screen = format!("{rule}\n> line 13\n  line 14 with   blanks\n{rule}\n  demo agent · idle");
     let composer = judge("demo", &screen).composer.unwrap();
-    assert!(composer.holds("line 14\twith blanks") && composer.holds("13\nline 14 with blanks"));
-    assert!(!composer.holds("another line before\nline 13 line 14 with blanks, which is longer still"));
+    assert!(composer.holds("line 13\nline 14\twith blanks"));
+    for other in [
+        "line 14 with blanks",
+        "13\nline 14 with blanks",
+        "x\nline 13\nline 14 with blanks",
+        "line 13",
+    ] {
+        assert!(!composer.holds(other) && !composer.is_left_of(other), "{other}");
+    }
+}
+
+#[test]
+fn only_a_composer_with_a_known_footer_is_idle() {
+    let screen = |footer: &str| format!("{0}\n❯ \n{0}\n{footer}", rule(80));
+    for known in [
+        "  ⏸ manual mode on · ? for shortcuts · ← for agents",
+        "  ⏸ manual mode on  ◐ medium · /effort",
+        "  ⏵⏵ accept edits on (shift+tab to cycle)",
+        "  ⏸ plan mode on",
+        "  -- INSERT -- ⏸ manual mode on",
+        "  ? for shortcuts",
+        "  Press Ctrl-C again to exit",
+        "    + readme.md",
+    ] {
+        assert_eq!(judge("claude", &screen(known)).state, State::Idle, "{known}");
+    }
+    for unknown in [
+        "",
+        "  search prompts:   ⏸ manual mode on",
+        "  some other program",
+        "  ! for shell mode",
+    ] {
+        assert_eq!(judge("claude", &screen(unknown)).state, State::Unknown, "{unknown}");
+    }
+}
+
+#[test]
+fn an_agent_whose_footer_has_no_room_to_say_so_is_busy_all_the_same() {
+    // As captured at 40 columns, in an editor with modes.
+    let screen = |status: &str| {
+        format!(
+            "❯ go\n\n{status}\n\n{0}\n❯ \n{0}\n  -- INSERT -- ⏸ manual mode on · ← f…",
+            rule(40)
+        )
+    };
+    for status in [
+        "* Shimmying…",
+        "✽ Scampering… (1s · ↓ 1 tokens)\n  ⎿  Tip: Start small, ask Claude for a\n     plan, and check its edits",
+        "✻ API error · retrying in 1s · attempt\n  2/4",
+        "✻ 529 the API is overloaded and slow ·\n  retrying in 3s · attempt 4/6",
+    ] {
+        assert_eq!(judge("claude", &screen(status)).state, State::Busy, "{status}");
+    }
+    assert_eq!(
+        judge("claude", &screen("✻ Cooked for 0s · done 8:46 PM")).state,
+        State::Idle
+    );
+}
+
+#[test]
+fn a_screen_that_a_composer_fills_is_not_idle_and_its_end_is_known() {
+    let seen = observe("claude-2.1.329-composer-fills-40x20");
+    assert!(seen.beheaded && seen.state == State::Unknown);
+    let composer = seen.composer.unwrap();
+    let text = "word ".repeat(200);
+    assert!(
+        composer.is_left_of(text.trim())
+            && !composer.is_left_of("word ")
+            && !composer.is_left_of(&"other ".repeat(200))
+    );
+    assert!(!observe("claude-2.1.329-exit").beheaded && !observe("claude-2.1.329-trust-dialog").beheaded);
+}
+
+#[test]
+fn an_agent_at_rest_shows_why_a_person_should_look() {
+    let kind = |seen: Observation| seen.attention.map(|seen| (seen.kind, seen.reason));
+    let of = |said: &str| {
+        kind(judge(
+            "claude",
+            &format!(
+                "❯ go\n\n{said}\n\n✻ Cooked for 0s · done 8:46 PM\n\n{0}\n❯ \n{0}\n  ⏸ manual mode on",
+                rule(80)
+            ),
+        ))
+    };
+    for (said, wanted, word) in [
+        ("● I have done it. Shall I go on?", "asks", "Shall I go on?"),
+        (
+            "● Done.\n\n  Which of the two\n  do you **want?**",
+            "asks",
+            "Which of the two do you",
+        ),
+        ("● Which one?\n\n  - red\n  - green", "asks", "Which one?"),
+        ("● Please run /login · API Error: 401 x", "login", "401"),
+        ("● Not logged in · Please run /login", "login", "Not logged in"),
+        (
+            "❯ hello?\n  ⎿  Not logged in · Please run /login",
+            "login",
+            "Not logged in",
+        ),
+        ("● API Error: Request rejected (429) · x", "limit", "429"),
+        ("● You've hit your session limit · resets 3pm", "limit", "resets 3pm"),
+        (
+            "● API Error: 500 x. This is a\n  server-side issue",
+            "error",
+            "server-side issue",
+        ),
+    ] {
+        let (kind, reason) = of(said).unwrap();
+        assert!(kind == wanted && reason.contains(word), "{said}: {kind} {reason}");
+    }
+    for said in [
+        "● I have done it.",
+        "● a\n  ⎿  Interrupted · What should Claude do instead?",
+        "❯ is that so?",
+        "● It asked \"go on?\" and I did.",
+    ] {
+        assert_eq!(of(said), None, "{said}");
+    }
+    assert_eq!(kind(observe("claude-2.1.329-api-error-500")).unwrap().0, "error");
+    assert_eq!(kind(observe("claude-2.1.329-done")), None);
+    let out = format!(
+        "{0}\n❯ \n{0}\n  ⏸ manual mode on · ? for shortcuts    Not logged in · run /login",
+        rule(80)
+    );
+    assert_eq!(kind(judge("claude", &out)).unwrap().0, "login");
+}
+
+#[test]
+fn what_works_in_the_background_is_seen_above_the_composer_and_below_it() {
+    let seen = observe("claude-2.1.329-background-agent");
+    assert_eq!(seen.state, State::Idle);
+    assert_eq!(
+        seen.background.as_deref(),
+        Some("Waiting for 1 background agent to finish")
+    );
+    assert_eq!(seen.attention.unwrap().kind, "background");
+    let of =
+        |above: &str, footer: &str| judge("claude", &format!("{above}\n\n{0}\n❯ \n{0}\n{footer}", rule(40))).background;
+    let manual = "  ⏸ manual mode on";
+    assert_eq!(
+        of("✻ Brewed for 0s · done 1:46 PM · 1 shell still running", manual).as_deref(),
+        Some("1 shell still running")
+    );
+    assert_eq!(
+        of("● x", "  ⏸ manual mode on · 2 shells · …").as_deref(),
+        Some("2 shells")
+    );
+    assert!(
+        of("● x", "  ⏸ manual mode on\n\n  ● main\n  ◯ general-purpose  sub  2s")
+            .unwrap()
+            .contains("sub")
+    );
+    for (above, footer) in [
+        ("● Waiting for 1 background agent to finish", manual),
+        (
+            "✻ Brewed for 0s · done 1:46 PM",
+            "  ⏸ manual mode on · ← for agents · /tasks to see subagents",
+        ),
+        ("✻ Waiting for 1 background agent to finish\n\n● Done.", manual),
+    ] {
+        assert_eq!(of(above, footer), None, "{above} {footer}");
+    }
 }
 
 #[test]

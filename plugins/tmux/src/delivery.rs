@@ -1,33 +1,43 @@
-//! Sending a message: looked at before, typed or pasted, seen, entered, and seen to be taken.
+//! Sending a message: looked at before, pasted, seen whole, entered, and seen to be taken.
 //!
 //! Up to the first key an error says that nothing was typed. From then on the text is either removed again, which is a
 //! refusal, or there is a receipt.
 
-use berth_agents::{Observation, State as Seen, Submission, Way};
+use berth_agents::{Listing, Observation, Shows, Submission};
 use berth_plugin::{Delivery, Error, Message, Receipt, Result, State};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::pause;
+use crate::composer::{Cleared, Composing, is_empty};
 use crate::done::Note;
 use crate::look::{self, Look};
+use crate::paste::Paste;
 use crate::sessions::{self, Found};
 use crate::setup::{Entry, Setup};
-use crate::tmux::{self, Reply, literal, words};
-use crate::{digest, drafts, log};
+use crate::tmux::nothing_typed;
+use crate::{drafts, log, tmux};
 
 const POLL_MS: u64 = 50;
-/// How long a text may take to show in the composer, in milliseconds.
-const SHOWN_MS: u64 = 2000;
+/// How long a text may take to show in the composer, in milliseconds, and how much longer for each line or so: an agent
+/// draws a high composer slowly.
+const SHOWN_MS: u64 = 3000;
+const SHOWN_MORE_MS: u64 = 6;
+/// Characters of a line.
+const LINE: usize = 80;
+/// How long a text may take at most; the call must end in time.
+const SHOWN_MOST_MS: u64 = 15_000;
+/// How long the list of commands may take to show one, in milliseconds.
+const LISTED_MS: u64 = 600;
+/// How long after the key that closes the list of commands Enter enters what was typed, in milliseconds.
+const LIST_CLOSED_MS: u64 = 150;
 /// How long one Enter may take to be seen, in milliseconds.
 const TAKEN_MS: u64 = 1500;
+/// How long an agent may take to say that it does not know a command, in milliseconds.
+const UNKNOWN_MS: u64 = 500;
 /// How often Enter is sent at most.
 const ENTERS: usize = 3;
-/// How long a composer may take to be seen empty, in milliseconds.
-const CLEARED_MS: u64 = 2000;
-/// How long after the key that clears it may come again, in milliseconds: a second one soon after ends some agents.
-const CLEAR_AGAIN_MS: u64 = 1500;
-/// Characters of a buffer's name that identify the message.
-const BUFFER: usize = 10;
+/// What is said of a message of which only the end was seen.
+const END_SEEN: &str = "Only the end of it was seen before it was entered, because the composer showed no more.";
 
 /// What is known about a message that was typed.
 #[derive(Serialize, Deserialize)]
@@ -35,6 +45,8 @@ struct Sent {
     session: String,
     after: String,
     confirmed: bool,
+    #[serde(default)]
+    notes: Vec<String>,
 }
 
 /// Sends a message to an idle agent. One that was typed before is not typed again.
@@ -53,24 +65,30 @@ pub(crate) fn send(setup: &Setup, id: &str, message: &Message) -> Result<Deliver
     let submission = agent.submission(&message.text).map_err(|why| Error::Invalid(why.0))?;
     let look = look::close(&found.pane.id)?;
     let entry = found.living(&look)?;
-    let seen = entry.agent.observe(&look.screen);
+    let composing = Composing::of(&found, entry, &submission.text);
+    // What is in the composer may be higher than this message.
+    let seen = found.observe(entry, &look);
     let mut sent = Sent {
         session: id.to_owned(),
-        after: log::end_cursor(&look, &seen),
+        after: log::end_cursor(&look, &entry.agent.observe(&look.screen)),
         confirmed: false,
+        notes: submission.notes.clone(),
     };
     let writing = Writing {
         found: &found,
         entry,
+        composing,
         submission: &submission,
-        buffer: format!("berth-{}", digest::word(&message.id, BUFFER)),
+        paste: Paste::of(&message.id, &entry.agent, &found.pane),
     };
     check_state(&found, entry, &seen)?;
     writing.make_room(&seen)?;
     note.begin(&sent)?;
-    match drafts::begin(id, &submission.text).and_then(|()| writing.write(&look)) {
-        Ok(receipt) => {
+    let first = submission.command.as_ref().unwrap_or(&submission.text);
+    match drafts::begin(id, first).and_then(|()| writing.write(&look)) {
+        Ok(Written { receipt, shows }) => {
             sent.confirmed = receipt == Receipt::Confirmed;
+            sent.notes.extend((shows == Shows::End).then(|| END_SEEN.to_owned()));
             note.end(&sent);
             sent.delivery(id)
         }
@@ -94,7 +112,8 @@ impl Sent {
             true => Delivery::confirmed(),
             false => Delivery::unconfirmed(),
         };
-        Ok(delivery.after(self.after))
+        let notes = self.notes.into_iter();
+        Ok(notes.fold(delivery.after(self.after), |delivery, note| delivery.fact("note", note)))
     }
 }
 
@@ -102,6 +121,7 @@ impl Sent {
 fn check_state(found: &Found, entry: &Entry, seen: &Observation) -> Result<()> {
     match found.state(entry, seen) {
         State::Idle => Ok(()),
+        State::Busy if seen.background.is_some() => Ok(()),
         State::Waiting => Err(Error::Refused(
             "a question is open, and a message would answer it, so nothing was typed: answer it with respond_to_prompt"
                 .to_owned(),
@@ -126,9 +146,22 @@ fn draft() -> Error {
 struct Writing<'a> {
     found: &'a Found<'a>,
     entry: &'a Entry,
+    composing: Composing<'a>,
     submission: &'a Submission,
-    /// The name under which tmux keeps a text that is pasted.
-    buffer: String,
+    paste: Paste<'a>,
+}
+
+/// What became of it, and how much of it was seen before it was entered.
+struct Written {
+    receipt: Receipt,
+    shows: Shows,
+}
+
+impl Written {
+    fn not_seen_to_be(shows: Shows) -> Self {
+        let receipt = Receipt::Unconfirmed;
+        Self { receipt, shows }
+    }
 }
 
 impl Writing<'_> {
@@ -140,11 +173,8 @@ impl Writing<'_> {
             return Ok(());
         }
         let left = drafts::cut_off(&self.found.id).ok_or_else(draft)?;
-        match self.clear(&left).map_err(nothing_typed)? {
-            Cleared::Emptied | Cleared::WasEmpty => {
-                drafts::seen_empty(&self.found.id);
-                Ok(())
-            }
+        match self.composing.clear(&left).map_err(nothing_typed)? {
+            Cleared::Emptied | Cleared::WasEmpty => Ok(()),
             Cleared::NotOurs => Err(draft()),
             Cleared::Unseen => Err(Error::Refused(
                 "what berth left in the composer was not seen to disappear yet, so nothing of this message was typed: look \
@@ -155,144 +185,162 @@ impl Writing<'_> {
     }
 
     /// Writes the text and enters it. An error means that nothing of it was entered, and nothing of it is left.
-    fn write(&self, look: &Look) -> Result<Receipt> {
-        let done = |receipt| {
-            if receipt == Receipt::Confirmed {
-                drafts::taken(&self.found.id);
-            }
-            Ok(receipt)
-        };
+    fn write(&self, look: &Look) -> Result<Written> {
         match self.put(look) {
-            Ok(()) => {}
-            Err(Error::TimedOut(_) | Error::Failed(_)) => return self.give_up("tmux did not say whether it was typed"),
+            Ok(Put::Whole) => {}
+            Ok(Put::Command(command, why)) => return self.give_up(command, &why),
+            Err(Error::TimedOut(_) | Error::Failed(_)) => {
+                return self.give_up(&self.submission.text, "tmux did not say whether it was typed");
+            }
             Err(error) => {
                 drafts::end(&self.found.id);
                 return Err(nothing_typed(error));
             }
         }
-        match self.until_shown() {
-            Shown::Whole => {}
+        let shows = match self.until_shown(&self.submission.text) {
+            Shown::Is(shows) => shows,
             // The text under the question cannot be cleared now, and a key would answer the question.
-            Shown::Asked => return done(Receipt::Unconfirmed),
-            Shown::Not(why) => return self.give_up(why),
-        }
+            Shown::Asked => return Ok(Written::not_seen_to_be(Shows::Other)),
+            Shown::Not(why) => return self.give_up(&self.submission.text, why),
+        };
         pause(self.entry.agent.submit_pause_ms());
-        done(self.enter())
-    }
-
-    /// Removes the text again, which is a refusal; or, if that is not seen, leaves it to the next message.
-    fn give_up(&self, why: &str) -> Result<Receipt> {
-        match self.clear(&self.submission.text) {
-            Ok(Cleared::Emptied) => {
-                drafts::seen_empty(&self.found.id);
-                Err(Error::Refused(format!(
-                    "{why}, so it was removed again and nothing was entered: look with get_logs (view = \"screen\") \
-                     before you send it again"
-                )))
-            }
-            _ => Ok(Receipt::Unconfirmed),
+        if self.close_list().is_err() {
+            return self.give_up(&self.submission.text, "the list of commands was not seen to close");
         }
-    }
-
-    /// Empties a composer that holds what is left of `text` and nothing else, with one press of the agent's own key.
-    /// In another state that key does something else, or removes what a person wrote.
-    fn clear(&self, text: &str) -> Result<Cleared> {
-        let Some(key) = self.entry.agent.clear_key() else {
-            return Ok(Cleared::NotOurs);
+        let before = self.output_end();
+        if self.enter() != Receipt::Confirmed {
+            return Ok(Written::not_seen_to_be(shows));
+        }
+        drafts::taken(&self.found.id);
+        if let Some(command) = &self.submission.command
+            && self.was_unknown(command, before)
+        {
+            return Err(Error::Refused(format!(
+                "the agent does not know the command {command}, so nothing was done: look with get_logs for what it says"
+            )));
+        }
+        let receipt = match shows {
+            Shows::Whole => Receipt::Confirmed,
+            Shows::End | Shows::Other => Receipt::Unconfirmed,
         };
-        let shown = match self.left_of(text)? {
-            Ok(shown) => shown,
-            Err(otherwise) => return Ok(otherwise),
-        };
-        let Some(wait) = drafts::clear(&self.found.id, &shown, CLEAR_AGAIN_MS)? else {
-            return Ok(Cleared::Unseen);
-        };
-        if wait > 0 {
-            pause(wait);
-            if let Err(otherwise) = self.left_of(text)? {
-                return Ok(otherwise);
-            }
-        }
-        tmux::order(&[&["send-keys", "-t", self.pane(), "--", key]])?;
-        drafts::cleared(&self.found.id);
-        for _ in 0..CLEARED_MS / POLL_MS {
-            pause(POLL_MS);
-            if is_empty(&self.observe()?) {
-                return Ok(Cleared::Emptied);
-            }
-        }
-        Ok(Cleared::Unseen)
+        Ok(Written { receipt, shows })
     }
 
-    /// What the composer of an agent at rest shows, if that is what is left of `text`; otherwise the state of the
-    /// composer.
-    fn left_of(&self, text: &str) -> Result<std::result::Result<String, Cleared>> {
-        let seen = self.observe()?;
-        if is_empty(&seen) {
-            return Ok(Err(Cleared::WasEmpty));
+    /// Removes `text` again, which is a refusal; or, if that is not seen, leaves it to the next message.
+    fn give_up(&self, text: &str, why: &str) -> Result<Written> {
+        match self.composing.clear(text) {
+            Ok(Cleared::Emptied) => Err(Error::Refused(format!(
+                "{why}, so it was removed again and nothing was entered: look with get_logs (view = \"screen\") before you \
+                 send it again"
+            ))),
+            _ => Ok(Written::not_seen_to_be(Shows::Other)),
         }
-        let composer = seen
-            .composer
-            .filter(|_| seen.state == Seen::Idle && seen.prompt.is_none());
-        let ours = composer.filter(|composer| composer.is_left_of(text));
-        Ok(ours.map(|composer| composer.text).ok_or(Cleared::NotOurs))
-    }
-
-    fn observe(&self) -> Result<Observation> {
-        let look = look::close(self.pane())?;
-        self.found.living(&look)?;
-        Ok(self.entry.agent.observe(&look.screen))
     }
 
     /// Puts the text into the composer, without Enter. An error that is a refusal says that nothing was put there.
-    fn put(&self, look: &Look) -> Result<()> {
+    fn put(&self, look: &Look) -> Result<Put<'_>> {
         if look.in_mode {
             let leave = tmux::order(&[&["send-keys", "-X", "-t", self.pane(), "cancel"]]);
             leave.map_err(nothing_typed)?;
         }
-        match self.submission.way {
-            Way::Typed => self.type_text(),
-            Way::Pasted => self.paste(),
+        let text = self.submission.text.as_str();
+        let Some(command) = &self.submission.command else {
+            return self.paste.put(text).map(|()| Put::Whole);
+        };
+        self.paste.put(command)?;
+        match self.until_shown(command) {
+            Shown::Is(_) => {}
+            Shown::Asked => return Ok(Put::Whole),
+            Shown::Not(why) => return Ok(Put::Command(command, why.to_owned())),
         }
+        if !self.is_listed(command)? {
+            let why = "is not among the commands that the agent lists for it, and Enter could run another";
+            return Ok(Put::Command(command, format!("{command} {why}")));
+        }
+        match &text[command.len()..] {
+            "" => Ok(Put::Whole),
+            rest => match drafts::begin(&self.found.id, text).and_then(|()| self.paste.put(rest)) {
+                Ok(()) => Ok(Put::Whole),
+                Err(error @ (Error::TimedOut(_) | Error::Failed(_))) => Err(error),
+                Err(error) => Ok(Put::Command(command, error.to_string())),
+            },
+        }
+    }
+
+    /// Whether the agent knows the command, as far as it lists commands. What no list shows is for the agent to judge:
+    /// it may be a path.
+    fn is_listed(&self, command: &str) -> Result<bool> {
+        let mut others = false;
+        for _ in 0..LISTED_MS / POLL_MS {
+            let look = look::close(self.pane())?;
+            match self.entry.agent.listing(&look.screen, command) {
+                Listing::Known => return Ok(true),
+                listing => others = matches!(listing, Listing::Others(_)),
+            }
+            pause(POLL_MS);
+        }
+        Ok(!others)
+    }
+
+    /// Closes the list of commands, in which Enter would take another one.
+    fn close_list(&self) -> Result<()> {
+        let is_open = |agent: &berth_agents::Agent| {
+            let look = look::close(self.pane())?;
+            Ok::<_, Error>(agent.lists(&look.screen))
+        };
+        if !is_open(&self.entry.agent)? {
+            return Ok(());
+        }
+        tmux::order(&[&["send-keys", "-t", self.pane(), "--", "Escape"]])?;
+        pause(LIST_CLOSED_MS);
+        for _ in 0..SHOWN_MS / POLL_MS {
+            if !is_open(&self.entry.agent)? {
+                return Ok(());
+            }
+            pause(POLL_MS);
+        }
+        Err(Error::Failed("the list of commands stays open".to_owned()))
+    }
+
+    /// Where the output ends, counted from the pane's first line.
+    fn output_end(&self) -> usize {
+        let look = look::close(self.pane());
+        look.map_or(0, |look| {
+            look.history + self.entry.agent.observe(&look.screen).content_end
+        })
+    }
+
+    /// Whether the agent said after `before` that it does not know the command.
+    fn was_unknown(&self, command: &str, before: usize) -> bool {
+        for _ in 0..UNKNOWN_MS / POLL_MS {
+            let Ok(look) = look::close(self.pane()) else {
+                return false;
+            };
+            let end = self.entry.agent.observe(&look.screen).content_end;
+            if look.history + end > before && self.entry.agent.says_unknown(&look.screen, end, command) {
+                return true;
+            }
+            pause(POLL_MS);
+        }
+        false
     }
 
     fn pane(&self) -> &str {
         &self.found.pane.id
     }
 
-    fn type_text(&self) -> Result<()> {
-        let text = literal(&self.submission.text);
-        tmux::order(&[&["send-keys", "-l", "-t", self.pane(), "--", &text]]).map(drop)
-    }
-
-    fn paste(&self) -> Result<()> {
-        let (pane, buffer) = (self.pane(), self.buffer.as_str());
-        let load = tmux::command(words(&["load-buffer", "-b", buffer, "-"])).stdin(self.submission.text.as_bytes());
-        tmux::run(load).and_then(Reply::whole).map_err(nothing_typed)?;
-        // Pasting into a pane whose program has ended ends tmux 3.3a and every session with it. The first command does
-        // nothing but fail there, and then tmux leaves out the second.
-        let pasted = tmux::order(&[
-            &["pipe-pane", "-t", pane],
-            &["paste-buffer", "-p", "-r", "-d", "-b", buffer, "-t", pane],
-        ]);
-        if let Err(error) = pasted {
-            // The text must not stay in the server's memory; that the paste failed is what the caller must know.
-            let _ = tmux::order(&[&["delete-buffer", "-b", buffer]]);
-            return Err(error);
-        }
-        Ok(())
-    }
-
-    /// Waits until the composer shows the text, and no menu has appeared in the meantime: Enter would approve it.
-    fn until_shown(&self) -> Shown {
-        for _ in 0..SHOWN_MS / POLL_MS {
-            pause(POLL_MS);
-            match self.place() {
-                Ok(Place::Composer) => return Shown::Whole,
+    /// Waits until the composer shows `text`, and no menu has appeared in the meantime: Enter would approve it.
+    fn until_shown(&self, text: &str) -> Shown {
+        let lines = text.matches('\n').count() + text.len() / LINE;
+        let within = SHOWN_MS + SHOWN_MORE_MS * lines as u64;
+        for _ in 0..within.min(SHOWN_MOST_MS) / POLL_MS {
+            match self.place(text) {
+                Ok(Place::Composer(shows)) => return Shown::Is(shows),
                 Ok(Place::Question) => return Shown::Asked,
                 Ok(Place::Elsewhere) => {}
                 Err(_) => return Shown::Not("the session could not be looked at while the message was being typed"),
             }
+            pause(POLL_MS);
         }
         Shown::Not("the message did not show in the composer as it was typed")
     }
@@ -301,8 +349,8 @@ impl Writing<'_> {
     fn enter(&self) -> Receipt {
         for _ in 0..ENTERS {
             // After an Enter, anything else that is seen is its effect; before the first, somebody else was quicker.
-            match self.place() {
-                Ok(Place::Composer) => {}
+            match self.place(&self.submission.text) {
+                Ok(Place::Composer(_)) => {}
                 Ok(Place::Elsewhere) => {
                     // It is no longer there, so what is found there later is somebody else's.
                     drafts::end(&self.found.id);
@@ -323,8 +371,8 @@ impl Writing<'_> {
     fn is_taken(&self) -> Result<bool> {
         for _ in 0..TAKEN_MS / POLL_MS {
             pause(POLL_MS);
-            match self.place() {
-                Ok(Place::Composer) => {}
+            match self.place(&self.submission.text) {
+                Ok(Place::Composer(_)) => {}
                 // A message may end the agent, as `/exit` does.
                 Ok(_) | Err(Error::Refused(_) | Error::NotFound(_)) => return Ok(true),
                 Err(error) => return Err(error),
@@ -333,49 +381,31 @@ impl Writing<'_> {
         Ok(false)
     }
 
-    /// Where the text is now.
-    fn place(&self) -> Result<Place> {
-        let seen = self.observe()?;
+    /// Where `text` is now.
+    fn place(&self, text: &str) -> Result<Place> {
+        let seen = self.composing.observe()?;
         if seen.prompt.is_some() {
             return Ok(Place::Question);
         }
-        let holds = seen
-            .composer
-            .is_some_and(|composer| composer.holds(&self.submission.text));
-        Ok(if holds { Place::Composer } else { Place::Elsewhere })
+        let whole = seen.composer.filter(|_| !seen.beheaded);
+        let shows = whole.map_or(Shows::Other, |composer| composer.shows(text));
+        Ok(match shows {
+            Shows::Other => Place::Elsewhere,
+            shows => Place::Composer(shows),
+        })
     }
 }
 
-/// Whether there is an empty composer and no open question.
-fn is_empty(seen: &Observation) -> bool {
-    seen.prompt.is_none() && seen.composer.as_ref().is_some_and(|composer| composer.is_empty())
-}
-
-/// An error before the first key.
-fn nothing_typed(error: Error) -> Error {
-    match error {
-        Error::TimedOut(why) | Error::Failed(why) | Error::NotFound(why) => {
-            Error::Refused(format!("{why}; nothing was typed"))
-        }
-        other => other,
-    }
-}
-
-/// The result of clearing a composer.
-enum Cleared {
-    /// The key was pressed, and the composer was seen empty.
-    Emptied,
-    /// It was already empty.
-    WasEmpty,
-    /// Something else is in it, or there is none now: no key was pressed.
-    NotOurs,
-    /// The key was pressed, now or before, and the composer was not seen empty yet.
-    Unseen,
+/// What was put into a composer.
+enum Put<'a> {
+    Whole,
+    /// At most this command with which it begins, and why not all.
+    Command(&'a str, String),
 }
 
 /// The result of waiting for a text to show.
 enum Shown {
-    Whole,
+    Is(Shows),
     /// A question appeared in the meantime.
     Asked,
     /// It did not show, with the reason.
@@ -384,7 +414,7 @@ enum Shown {
 
 /// Where a text is, as far as the screen shows.
 enum Place {
-    Composer,
+    Composer(Shows),
     /// A menu is open; what would be entered would answer it.
     Question,
     Elsewhere,
@@ -471,13 +501,154 @@ mod tests {
         assert_eq!(fake.messages(), ["hello", "hello"], "another id is another message");
     }
 
+    fn sent(id: &str, text: &str) -> Result<Delivery> {
+        Plugin::send_message("app", message(id, text))
+    }
+
+    #[track_caller]
+    fn refused(answer: Result<Delivery>, word: &str) {
+        match answer {
+            Err(Error::Refused(why)) => assert!(why.contains(word), "{why}"),
+            other => panic!("{other:?}"),
+        }
+    }
+
     #[test]
-    fn several_lines_are_pasted_and_leave_no_buffer() {
+    fn a_text_of_any_length_is_pasted_in_parts_seen_whole_and_leaves_no_buffer() {
         let fake = Fake::new();
-        let sent = Plugin::send_message("app", message("1", "one\ntwo;")).unwrap();
-        assert_eq!(sent.receipt, Receipt::Confirmed);
-        assert_eq!(fake.messages(), ["one\ntwo;"]);
+        let texts = [
+            "one\ntwo;".to_owned(),
+            "word ".repeat(6000),
+            "line of text\n".repeat(900) + "end",
+            "x".repeat(801),
+        ];
+        for (number, text) in texts.iter().enumerate() {
+            assert_eq!(sent(&number.to_string(), text).unwrap().receipt, Receipt::Confirmed);
+        }
+        assert_eq!(fake.messages(), texts);
         assert_eq!(fake.buffers(), 0);
+        assert!(fake.longest_paste() <= 800);
+        // A call can start 256 programs.
+        assert!(fake.host.commands().len() < 400, "{}", fake.host.commands().len());
+    }
+
+    #[test]
+    fn a_text_that_loses_its_beginning_or_gets_another_is_not_entered() {
+        let fake = Fake::new();
+        for (number, (text, change)) in [
+            ("ihello there", (1, "")),
+            (
+                "a longer text of which a mode of the editor takes the first letters away",
+                (5, ""),
+            ),
+            ("ab", (0, "x")),
+            ("hello", (0, "hel")),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            fake.changes_pastes(change.0, change.1);
+            let answer = sent(&number.to_string(), text).unwrap();
+            assert_eq!(
+                answer.receipt,
+                Receipt::Unconfirmed,
+                "what is not berth's text is not removed either"
+            );
+            assert_eq!(fake.messages(), [""; 0]);
+            fake.drafts("");
+        }
+    }
+
+    #[test]
+    fn of_a_scrolled_composer_the_end_is_enough_to_enter_and_not_to_confirm() {
+        let fake = Fake::new();
+        let long = (1..99).map(|line| format!("line {line}\n")).collect::<String>() + "end";
+        fake.scrolls_composer(8);
+        let answer = sent("1", &long).unwrap();
+        assert_eq!(
+            (answer.receipt, fake.messages()),
+            (Receipt::Unconfirmed, vec![long.clone()])
+        );
+        assert!(
+            answer
+                .facts
+                .iter()
+                .any(|(fact, note)| fact == "note" && note.contains("Only the end"))
+        );
+        assert_eq!(sent("1", &long), Ok(answer), "and a repeated call says the same");
+        assert_eq!(sent("2", "short").unwrap().receipt, Receipt::Confirmed);
+        // Without the sign that there is more above, it is another text.
+        fake.hides_that_it_scrolls();
+        assert_eq!(sent("3", &long).unwrap().receipt, Receipt::Unconfirmed);
+        assert_eq!(fake.messages().len(), 2);
+    }
+
+    #[test]
+    fn what_the_agents_editor_changes_is_told() {
+        let _fake = Fake::with_signs(serde_json::json!({"edits": true}));
+        let answer = sent("1", "a\tb").unwrap();
+        assert!(
+            answer
+                .facts
+                .iter()
+                .any(|(fact, note)| fact == "note" && note.contains("tab")),
+            "{answer:?}"
+        );
+    }
+
+    /// A tmux whose agent lists commands.
+    fn listing() -> Fake {
+        let fake = Fake::with_signs(serde_json::json!({"suggestion": "^ +(> )? */\\S", "commands": ["/hidden"]}));
+        fake.lists(&["/compact", "/copy", "/exit (quit)"]);
+        fake
+    }
+
+    #[test]
+    fn a_command_runs_only_if_it_stands_whole_in_the_list_or_is_configured() {
+        let fake = listing();
+        let run = [
+            "/compact",
+            "/compact the last part\nand more",
+            "/exit",
+            "/quit",
+            "/hidden",
+        ];
+        for command in run {
+            assert_eq!(sent(command, command).unwrap().receipt, Receipt::Confirmed, "{command}");
+        }
+        assert_eq!(fake.messages(), run);
+        for command in ["/comp", "/co", "/exi", "/comp the last part", "/cop"] {
+            refused(sent(command, command), "not among the commands");
+            assert_eq!(fake.composer(), "", "{command}");
+        }
+        assert_eq!(fake.messages(), run);
+    }
+
+    #[test]
+    fn a_path_is_text_and_a_command_that_the_agent_does_not_know_is_a_refusal() {
+        let fake = listing();
+        for text in ["/tmp/x", "/etc/passwd is a file", "/srv is full"] {
+            assert_eq!(sent(text, text).unwrap().receipt, Receipt::Confirmed, "{text}");
+        }
+        for command in ["/unknown-one", "/unknown-two now"] {
+            refused(sent(command, command), "does not know the command");
+        }
+        refused(sent("again", "/unknown-two again"), "does not know the command");
+        assert_eq!(sent("last", "hello").unwrap().receipt, Receipt::Confirmed);
+        assert_eq!(fake.messages().len(), 4);
+    }
+
+    #[test]
+    fn a_message_is_taken_while_something_works_in_the_background() {
+        let fake = Fake::with_signs(serde_json::json!({"background": "^. Waiting for \\d+ background"}));
+        fake.says("+ Waiting for 1 background agent to finish");
+        let session = Plugin::get_session("app").unwrap();
+        assert_eq!(session.state, State::Busy);
+        assert!(session.can.contains(berth_plugin::Verbs::SEND));
+        let attention = session.attention.unwrap();
+        assert!(attention.kind == "background" && attention.reason.contains("1 background agent"));
+        assert!(matches!(Plugin::interrupt("app"), Err(Error::Refused(why)) if why.contains("background")));
+        assert_eq!(sent("1", "and then?").unwrap().receipt, Receipt::Confirmed);
     }
 
     #[test]
@@ -487,6 +658,7 @@ mod tests {
             session: "app".to_owned(),
             after: "7-00000000".to_owned(),
             confirmed: false,
+            notes: Vec::new(),
         };
         Note::of_message("1").begin(&sent).unwrap();
         let delivery = Plugin::send_message("app", message("1", "hello")).unwrap();
@@ -500,7 +672,7 @@ mod tests {
         fake.works();
         assert_eq!(Plugin::send_message("app", message("1", "hello")), Err(Error::Busy));
         fake.rests();
-        fake.denies("send-keys");
+        fake.denies("paste-buffer");
         let denied = Plugin::send_message("app", message("1", "hello"));
         assert!(matches!(denied, Err(Error::Denied(_))), "{denied:?}");
         fake.works_again();
@@ -522,7 +694,7 @@ mod tests {
         assert_eq!(Plugin::send_message("app", message("1", "hello")), Ok(sent));
         assert_eq!(fake.messages(), ["hello"]);
 
-        fake.times_out_after("-l");
+        fake.times_out_after("paste-buffer");
         let refused = Plugin::send_message("app", message("2", "again"));
         assert!(
             matches!(&refused, Err(Error::Refused(why)) if why.contains("removed again")),
@@ -538,6 +710,11 @@ mod tests {
         fake.drafts("left behind");
         Plugin::send_message("app", message("1", "hello")).unwrap();
         assert_eq!(fake.messages(), ["hello"]);
+        let high = "a line of it\n".repeat(500) + "end";
+        drafts::begin("app", &high).unwrap();
+        fake.drafts(&high);
+        Plugin::send_message("app", message("high", "hello")).unwrap();
+        assert_eq!(fake.messages(), ["hello", "hello"]);
         fake.drafts("a person's own");
         let refused = Plugin::send_message("app", message("2", "hello"));
         assert!(

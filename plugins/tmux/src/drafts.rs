@@ -91,6 +91,12 @@ pub(crate) fn cleared(session: &str) {
     }
 }
 
+/// A key that some agents share with the one that clears is about to be pressed for something else.
+pub(crate) fn pressed(session: &str) {
+    // Without that note the key may come again too soon, at worst into an agent that ends then.
+    let _ = store::put(&key(CLEARED, session), time::now().to_string().as_bytes(), None);
+}
+
 /// The composer was seen empty: nothing of berth's own is left in it, and the key that clears has been read.
 pub(crate) fn seen_empty(session: &str) {
     end(session);

@@ -23,11 +23,17 @@ const ROWS: usize = 24;
 
 /// A host with two agents, of which one is installed, and without programs.
 pub(crate) fn host() -> Host {
+    host_with(&Value::Null)
+}
+
+/// The same, with `signs` of the installed one.
+fn host_with(signs: &Value) -> Host {
     let host = Host::new();
     host.agents(json!([
         {"name": "claude", "command": ["env", "claude"], "installed": false, "profile": null, "signs": null,
          "options": {"resume": ["--resume", "<uuid>"], "model": ["--model=<model>"], "fast": ["--fast"]}},
-        {"name": "toy", "command": ["env", "berth", "demo-agent"], "installed": true, "profile": "demo"},
+        {"name": "toy", "command": ["env", "berth", "demo-agent"], "installed": true, "profile": "demo",
+         "signs": signs},
     ]));
     host
 }
@@ -85,7 +91,7 @@ struct Pane {
     directory: String,
     doing: Doing,
     /// The program in front.
-    process: &'static str,
+    process: String,
     /// What the agent printed.
     printed: Vec<String>,
     composer: String,
@@ -93,6 +99,14 @@ struct Pane {
     pressed: Vec<String>,
     ignores_keys: bool,
     asks_again: bool,
+    gives_back: Option<String>,
+    /// How much of each text that is pasted is lost, and what comes before the rest.
+    changes: (usize, String),
+    /// The rows that the composer shows, and whether it says that there are more.
+    scrolls: Option<(usize, bool)>,
+    commands: Vec<String>,
+    list_closed: bool,
+    longest_paste: usize,
 }
 
 #[derive(Clone, PartialEq)]
@@ -117,7 +131,12 @@ enum Trouble {
 
 impl Fake {
     pub(crate) fn new() -> Self {
-        let host = host();
+        Self::with_signs(Value::Null)
+    }
+
+    /// The same, with other signs of its agent.
+    pub(crate) fn with_signs(signs: Value) -> Self {
+        let host = host_with(&signs);
         let server = Arc::new(Mutex::new(Server::default()));
         server.lock().unwrap().start("app", 1_700_000_000, "/p/app");
         let tmux = Arc::clone(&server);
@@ -146,8 +165,8 @@ impl Fake {
     }
 
     /// Another program is in front.
-    pub(crate) fn runs(&self, program: &'static str) {
-        self.app().process = program;
+    pub(crate) fn runs(&self, program: &str) {
+        program.clone_into(&mut self.app().process);
     }
 
     /// The agent prints a line.
@@ -162,6 +181,42 @@ impl Fake {
 
     pub(crate) fn ignores_keys(&self) {
         self.app().ignores_keys = true;
+    }
+
+    /// The agent puts this message into the composer when it is interrupted.
+    pub(crate) fn gives_back(&self, message: &str) {
+        self.app().gives_back = Some(message.to_owned());
+    }
+
+    /// Of each text that is pasted the first `lost` characters are lost, and `before` comes before the rest.
+    pub(crate) fn changes_pastes(&self, lost: usize, before: &str) {
+        self.app().changes = (lost, before.to_owned());
+    }
+
+    /// The composer shows only its last `rows`, and says so.
+    pub(crate) fn scrolls_composer(&self, rows: usize) {
+        self.app().scrolls = Some((rows, true));
+    }
+
+    pub(crate) fn hides_that_it_scrolls(&self) {
+        if let Some((_, says)) = &mut self.app().scrolls {
+            *says = false;
+        }
+    }
+
+    /// The agent lists these commands, and knows no other.
+    pub(crate) fn lists(&self, commands: &[&str]) {
+        self.app().commands = commands.iter().map(|command| (*command).to_owned()).collect();
+    }
+
+    /// The session was made then, in seconds since the Unix epoch.
+    pub(crate) fn was_made(&self, at: u64) {
+        self.app().created = at;
+    }
+
+    /// The characters of the longest paste.
+    pub(crate) fn longest_paste(&self) -> usize {
+        self.app().longest_paste
     }
 
     pub(crate) fn asks_again_after_an_answer(&self) {
@@ -254,13 +309,19 @@ impl Server {
             created,
             directory: directory.to_owned(),
             doing: Doing::Rests,
-            process: "berth",
             printed: Vec::new(),
             composer: String::new(),
             messages: Vec::new(),
             pressed: Vec::new(),
             ignores_keys: false,
             asks_again: false,
+            gives_back: None,
+            changes: (0, String::new()),
+            scrolls: None,
+            commands: Vec::new(),
+            list_closed: false,
+            longest_paste: 0,
+            process: "berth".to_owned(),
         });
     }
 
@@ -337,7 +398,12 @@ impl Server {
         match args[0].as_str() {
             "display-message" => return Ok(pane.header(args.last().unwrap())),
             "capture-pane" => return Ok(pane.capture(after("-S"), after("-E"))),
-            "paste-buffer" => pane.composer.push_str(&buffer.ok_or("no buffer")?),
+            "paste-buffer" => {
+                let text = buffer.ok_or("no buffer")?;
+                // Without `-p` the buffer has its brackets already.
+                let parts = text.split("\u{1b}[201~").filter(|part| !part.is_empty());
+                parts.for_each(|part| pane.paste(part.trim_start_matches("\u{1b}[200~")));
+            }
             "send-keys" if args[1] == "-l" => pane.write(args.last().unwrap()),
             "send-keys" if args[1] != "-X" => pane.press(args.last().unwrap()),
             _ => {}
@@ -357,7 +423,7 @@ impl Pane {
         } = self;
         let (end, process) = match self.doing {
             Doing::Ended => ("1:0:", ""),
-            _ => ("0::", self.process),
+            _ => ("0::", self.process.as_str()),
         };
         format!(
             "%{number}:${number}:{created}:{created}:{end}:0:0:120:{ROWS}:1:{}:3:{}:{}:{name}toy{process}{directory}\n",
@@ -389,9 +455,16 @@ impl Pane {
     /// All lines, those of the screen last.
     fn lines(&self) -> Vec<String> {
         let rule = "─".repeat(80);
-        let composer = self.composer.replace('\n', "\n  ");
+        let (composer, above) = self.shown_composer();
         let block = match &self.doing {
-            Doing::Rests => format!("{rule}\n> {composer}\n{rule}\n  demo agent · idle · /help for commands"),
+            Doing::Rests => {
+                let list: String = self
+                    .listed()
+                    .iter()
+                    .map(|command| format!("   {command}  Does it\n"))
+                    .collect();
+                format!("{rule}{above}\n> {composer}\n{rule}\n{list}  demo agent · idle · /help for commands")
+            }
             Doing::Works => format!(
                 "* Working… (3s · esc to interrupt)\n{rule}\n> {composer}\n{rule}\n  demo agent · esc to interrupt"
             ),
@@ -404,6 +477,49 @@ impl Pane {
         let rows = lines.len().max(ROWS);
         lines.resize(rows, String::new());
         lines
+    }
+
+    /// The composer's text, and what its upper rule says of it.
+    fn shown_composer(&self) -> (String, String) {
+        let lines: Vec<_> = self.composer.split('\n').collect();
+        let (rows, says) = self.scrolls.unwrap_or((lines.len(), false));
+        let hidden = lines.len().saturating_sub(rows);
+        let above = if says && hidden > 0 {
+            format!(" ↑ {hidden} more")
+        } else {
+            String::new()
+        };
+        (lines[hidden..].join("\n  "), above)
+    }
+
+    /// The commands that the list shows for what is in the composer: all with its letters.
+    fn listed(&self) -> Vec<&String> {
+        let word = self
+            .composer
+            .strip_prefix('/')
+            .filter(|rest| !rest.contains(char::is_whitespace));
+        let (Some(word), false) = (word, self.list_closed) else {
+            return Vec::new();
+        };
+        self.commands.iter().filter(|command| command.contains(word)).collect()
+    }
+
+    fn knows(&self, command: &str) -> bool {
+        let hidden = command == "/hidden";
+        hidden
+            || self
+                .commands
+                .iter()
+                .flat_map(|names| names.split([' ', '(', ')']))
+                .any(|name| name.trim_start_matches('/') == &command[1..])
+    }
+
+    fn paste(&mut self, text: &str) {
+        let (lost, before) = &self.changes;
+        let text = before.chars().chain(text.chars().skip(*lost)).collect::<String>();
+        self.longest_paste = self.longest_paste.max(text.chars().count());
+        self.list_closed = false;
+        self.composer.push_str(&text);
     }
 
     fn write(&mut self, text: &str) {
@@ -420,9 +536,18 @@ impl Pane {
             return;
         }
         match (&self.doing, key) {
+            (Doing::Rests, "Escape") if !self.listed().is_empty() => self.list_closed = true,
             (Doing::Rests, "Enter") => {
-                let message = std::mem::take(&mut self.composer);
-                self.printed.push(format!("● You said: {message}"));
+                let first = self.listed().first().map(|command| (*command).clone());
+                let typed = std::mem::take(&mut self.composer);
+                let message = first.unwrap_or(typed);
+                let command = message.split_whitespace().next().unwrap_or_default();
+                if message.starts_with("/unknown") && !self.knows(command) {
+                    self.printed.push(format!("● Unknown command: {command}"));
+                    return;
+                }
+                let said = format!("● You said: {}", message.replace('\n', "\n  "));
+                self.printed.extend(said.split('\n').map(str::to_owned));
                 self.messages.push(message);
                 return;
             }
@@ -431,7 +556,10 @@ impl Pane {
                 return;
             }
             (Doing::Asks(_), _) if self.asks_again => self.printed.push("● Ran it".to_owned()),
-            (Doing::Works | Doing::Asks(_) | Doing::Shows(_), _) => self.doing = Doing::Rests,
+            (Doing::Works | Doing::Asks(_) | Doing::Shows(_), _) => {
+                self.doing = Doing::Rests;
+                self.composer.push_str(&self.gives_back.take().unwrap_or_default());
+            }
             _ => {}
         }
         self.pressed.push(key.to_owned());

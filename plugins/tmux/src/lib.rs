@@ -5,6 +5,7 @@
 
 mod answers;
 mod clock;
+mod composer;
 mod create;
 mod delivery;
 mod describe;
@@ -16,6 +17,7 @@ mod log;
 mod look;
 mod manifest;
 mod panes;
+mod paste;
 mod projects;
 mod prompts;
 mod respond;

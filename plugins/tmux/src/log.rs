@@ -70,6 +70,9 @@ fn observe(found: &Found, look: &Look) -> Observation {
         composer: None,
         content_end,
         summary: None,
+        background: None,
+        attention: None,
+        beheaded: false,
     }
 }
 

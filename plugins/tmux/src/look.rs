@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::io::BufRead as _;
 
-use berth_agents::Screen;
+use berth_agents::{Line, Screen};
 use berth_plugin::{Error, Result};
 
 use crate::panes::{LOOKS, Pane, field, text};
@@ -26,21 +26,38 @@ pub(crate) struct Look {
     pub(crate) history: usize,
     /// The process in front; empty in a look at many panes.
     pub(crate) process: String,
-    /// Up to [`ABOVE`] lines just above the screen.
+    /// Up to [`ABOVE`] lines just above the screen, in a close look.
     pub(crate) above: Vec<String>,
     pub(crate) screen: Screen,
 }
 
 /// Looks closely at one pane.
 pub(crate) fn close(pane: &str) -> Result<Look> {
-    let from = format!("-{ABOVE}");
+    let (mut look, above) = look(pane, ABOVE)?;
+    look.above = above.into_iter().map(|line| line.text).collect();
+    Ok(look)
+}
+
+/// Looks closely at one pane and at up to `above` lines above its screen, as if the screen were so much higher: a
+/// composer may be.
+pub(crate) fn deep(pane: &str, above: usize) -> Result<Look> {
+    let (mut look, above) = look(pane, above)?;
+    look.history -= above.len();
+    look.screen.cursor = look.screen.cursor.map(|row| row + above.len());
+    look.screen.lines.splice(..0, above);
+    Ok(look)
+}
+
+/// A look and the lines above it.
+fn look(pane: &str, above: usize) -> Result<(Look, Vec<Line>)> {
+    let from = format!("-{above}");
     for _ in 0..LOOKS {
         let output = tmux::order(&[
             &["display-message", "-p", "-t", pane, CLOSE],
             &["capture-pane", "-p", "-e", "-S", &from, "-t", pane],
         ])?;
-        if let Some(look) = parse_close(&mut output.as_slice()) {
-            return Ok(look);
+        if let Some(seen) = parse_close(&mut output.as_slice(), above) {
+            return Ok(seen);
         }
     }
     Err(Error::Failed("tmux's view of the pane could not be read".to_owned()))
@@ -116,7 +133,7 @@ fn parse_one_of_many(output: &mut &[u8]) -> Option<Look> {
     })
 }
 
-fn parse_close(output: &mut &[u8]) -> Option<Look> {
+fn parse_close(output: &mut &[u8], above: usize) -> Option<(Look, Vec<Line>)> {
     let dead = field(output)? == "1";
     let in_mode = !matches!(field(output)?, "0" | "");
     let height: usize = field(output)?.parse().ok()?;
@@ -125,21 +142,19 @@ fn parse_close(output: &mut &[u8]) -> Option<Look> {
     let length = field(output)?.parse().ok()?;
     let process = text(output, length)?;
     *output = output.strip_prefix(b"\n")?;
-    let above = take_lines(output, ABOVE.min(history))?;
-    let above = Screen::parse(&above, None)
-        .lines
-        .into_iter()
-        .map(|line| line.text)
-        .collect();
-    let screen = Screen::parse(&take_lines(output, height)?, Some(cursor));
-    Some(Look {
+    let above = above.min(history);
+    let lines = take_lines(output, above + height)?;
+    let mut screen = Screen::parse(&lines, Some(cursor));
+    let above = screen.lines.drain(..above).collect();
+    let look = Look {
         dead,
         in_mode,
         history,
         process,
-        above,
+        above: Vec::new(),
         screen,
-    })
+    };
+    Some((look, above))
 }
 
 /// The next `count` lines; a pane's own text cannot hold a new line, so that counting them is safe.
@@ -201,9 +216,10 @@ pub(crate) mod tests {
     #[test]
     fn a_close_look_tells_history_from_screen() {
         let mut output = "0:0:2:3:1:3:a\nb\nx\ny\nz\nfirst\nsecond\n".as_bytes();
-        let look = parse_close(&mut output).unwrap();
+        let (look, above) = parse_close(&mut output, ABOVE).unwrap();
         assert_eq!(look.process, "a\nb");
-        assert_eq!(look.above, ["x", "y", "z"]);
+        let above: Vec<_> = above.into_iter().map(|line| line.text).collect();
+        assert_eq!(above, ["x", "y", "z"]);
         assert_eq!(look.screen.lines[0].text, "first");
     }
 

@@ -61,6 +61,7 @@ fn tmux() -> Value {
             ["load-buffer", "-b", "<name>", "-"],
             ["pipe-pane", "-t", "<target>"],
             ["paste-buffer", "-p", "-r", "-d", "-b", "<name>", "-t", "<target>"],
+            ["paste-buffer", "-r", "-d", "-b", "<name>", "-t", "<target>"],
             ["delete-buffer", "-b", "<name>"],
             ["kill-session", "-t", "<target>"],
         ],

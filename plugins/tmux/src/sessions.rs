@@ -1,7 +1,7 @@
 //! Sessions: which there are, which agent runs in each, and what each is doing.
 
 use berth_agents::{Observation, State as Seen};
-use berth_plugin::{Error, Evidence, Result, Session, SessionPage, SessionQuery, State, Verbs, time};
+use berth_plugin::{Attention, Error, Evidence, Result, Session, SessionPage, SessionQuery, State, Verbs, time};
 
 use crate::answers::{self, Damage};
 use crate::look::{self, Look};
@@ -9,6 +9,8 @@ use crate::panes::{self, End, Pane};
 use crate::prompts;
 use crate::setup::{Entry, Setup};
 
+/// How many lines above the screen the highest composer is looked for.
+const HIGHEST: usize = 5000;
 /// For this time after its start, a screen that says nothing yet belongs to an agent that is starting.
 const STARTING_MS: u64 = 15_000;
 /// What is said of a screen that is not understood.
@@ -146,14 +148,43 @@ impl<'a> Found<'a> {
     /// Nothing may be typed here: it would run in a shell, or nobody would read it.
     pub(crate) fn living(&self, look: &Look) -> Result<&'a Entry> {
         let entry = self.known()?;
-        if look.dead || !self.is_there(&look.process) {
-            return Err(Error::Refused(format!(
-                "{} no longer runs in this session, so nothing was typed: end it with terminate_session, or \
-                 create a new one",
-                entry.name
-            )));
+        if !look.dead && self.is_there(&look.process) {
+            return Ok(entry);
         }
-        Ok(entry)
+        if !look.dead && self.may_still_start() {
+            return Err(Error::Busy);
+        }
+        let why = match look.dead {
+            true => format!("{} no longer runs in this session", entry.name),
+            false => self.in_front(entry, &look.process),
+        };
+        Err(Error::Refused(format!(
+            "{why}, so nothing was typed: end it with terminate_session, or create a new one"
+        )))
+    }
+
+    /// What runs in front instead of the agent, and what to write where that runs it.
+    fn in_front(&self, entry: &Entry, process: &str) -> String {
+        let (agent, process) = (&entry.name, process.trim_start_matches('-'));
+        if !self.pane.has_command {
+            return format!("{agent} no longer runs in it, but {process}");
+        }
+        let mut processes = entry.agent.processes().to_vec();
+        processes.push(process.to_owned());
+        format!(
+            "`{process}` is in front of it and not {agent} (where that is a script which runs {agent} without `exec`, make \
+             it known in config.toml: [agents.{agent}] signs = {{ processes = {processes:?} }})"
+        )
+    }
+
+    /// Whether what is in front may yet become the agent: a script that starts it.
+    fn may_still_start(&self) -> bool {
+        self.pane.has_command && self.age() < STARTING_MS
+    }
+
+    /// How long ago it was started, in milliseconds.
+    fn age(&self) -> u64 {
+        time::now().saturating_sub(self.pane.created * 1000)
     }
 
     pub(crate) fn known(&self) -> Result<&'a Entry> {
@@ -165,16 +196,28 @@ impl<'a> Found<'a> {
         })
     }
 
-    /// What an agent is doing, with the time after its start in which it still loses keys.
+    /// What an agent is doing, with the time after its start in which it still loses keys. Where something works in the
+    /// background it is busy, although its composer takes text.
     pub(crate) fn state(&self, entry: &Entry, seen: &Observation) -> State {
-        let age = time::now().saturating_sub(self.pane.created * 1000);
+        let age = self.age();
         match seen.state {
             Seen::Busy => State::Busy,
             Seen::Waiting => State::Waiting,
             Seen::Idle if age < entry.agent.ready_ms() => State::Starting,
+            Seen::Idle if seen.background.is_some() => State::Busy,
             Seen::Idle => State::Idle,
             Seen::Unknown if age < STARTING_MS => State::Starting,
             Seen::Unknown => State::Unknown,
+        }
+    }
+
+    /// What the agent shows. A composer that is higher than the screen is looked at as a whole.
+    pub(crate) fn observe(&self, entry: &Entry, look: &Look) -> Observation {
+        let seen = entry.agent.observe(&look.screen);
+        match seen.beheaded.then(|| look::deep(&self.pane.id, HIGHEST)) {
+            Some(Ok(whole)) => entry.agent.observe(&whole.screen),
+            // Then nothing is known of it.
+            Some(Err(_)) | None => seen,
         }
     }
 
@@ -194,11 +237,14 @@ impl<'a> Found<'a> {
             };
             return (session.state(state, Evidence::Process).summary(summary), None);
         }
-        let seen = entry.agent.observe(&look.screen);
+        let seen = self.observe(entry, look);
         let state = self.state(entry, &seen);
         let mut session = Session {
-            summary: seen.summary,
-            ..session.state(state, Evidence::Screen).can(can(state))
+            summary: seen.background.clone().or(seen.summary),
+            attention: seen.attention.map(|seen| Attention::new(seen.kind, seen.reason)),
+            ..session
+                .state(state, Evidence::Screen)
+                .can(can(state, seen.background.is_some()))
         };
         if state == State::Unknown && entry.agent.dismiss_key().is_some() {
             session.can |= Verbs::RESPOND;
@@ -256,15 +302,23 @@ impl<'a> Found<'a> {
             (Some(End::Status(status)), _) => (State::Failed, format!("it ended with status {status}")),
             (Some(End::Signal(signal)), _) => (State::Failed, format!("it was ended by signal {signal}")),
             (Some(End::Unknown), _) => (State::Failed, "it ended, and tmux did not see how".to_owned()),
-            (None, Some(entry)) => (State::Unknown, format!("{} no longer runs in it", entry.name)),
+            (None, Some(entry)) if self.may_still_start() => (
+                State::Starting,
+                format!(
+                    "`{}` is in front of it and has not become {} yet",
+                    self.pane.process, entry.name
+                ),
+            ),
+            (None, Some(entry)) => (State::Unknown, self.in_front(entry, &self.pane.process)),
             (None, None) => (State::Unknown, "no known agent runs in it".to_owned()),
         }
     }
 }
 
-/// What can be done with an agent that is seen in this state.
-fn can(state: State) -> Verbs {
+/// What can be done with an agent that is seen in this state. While something works in the background it takes messages.
+fn can(state: State, background: bool) -> Verbs {
     let more = match state {
+        State::Busy if background => Verbs::SEND,
         State::Idle => Verbs::SEND | Verbs::INTERRUPT,
         State::Busy => Verbs::INTERRUPT,
         State::Waiting => Verbs::RESPOND,
@@ -276,7 +330,7 @@ fn can(state: State) -> Verbs {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
-    use berth_plugin::{Backend as _, LogQuery, store};
+    use berth_plugin::{Backend as _, Control as _, LogQuery, store};
 
     use super::*;
     use crate::Plugin;
@@ -341,6 +395,43 @@ mod tests {
         assert!(started.is_there("node") && !started.is_there("bash"));
         let session = by_hand.session(None).0;
         assert_eq!((session.state, session.evidence), (State::Unknown, Evidence::Process));
+    }
+
+    #[test]
+    fn what_is_in_front_instead_of_the_agent_is_named_with_the_line_that_makes_it_known() {
+        let fake = Fake::new();
+        let message = || berth_plugin::Message {
+            id: "1".to_owned(),
+            text: "hello".to_owned(),
+            attachments: Vec::new(),
+        };
+        fake.runs("sh");
+        fake.was_made(time::now() / 1000);
+        let session = Plugin::get_session("app").unwrap();
+        assert_eq!(session.state, State::Starting);
+        assert_eq!(Plugin::send_message("app", message()), Err(Error::Busy));
+        fake.was_made(1_700_000_000);
+        let session = Plugin::get_session("app").unwrap();
+        assert_eq!(session.state, State::Unknown);
+        let line = "[agents.toy] signs = { processes = [\"berth\", \"sh\"] }";
+        let summary = session.summary.unwrap();
+        assert!(
+            summary.contains("`sh` is in front") && summary.contains(line),
+            "{summary}"
+        );
+        let why = Plugin::send_message("app", message()).unwrap_err().to_string();
+        assert!(why.contains(line) && why.contains("nothing was typed"), "{why}");
+    }
+
+    #[test]
+    fn a_composer_higher_than_the_screen_is_looked_at_as_a_whole() {
+        let fake = Fake::new();
+        fake.drafts(&"a line that a person wrote\n".repeat(70));
+        assert_eq!(Plugin::get_session("app").unwrap().state, State::Idle);
+        assert_eq!(
+            Plugin::list_sessions(everything()).unwrap().sessions[0].state,
+            State::Idle
+        );
     }
 
     #[test]

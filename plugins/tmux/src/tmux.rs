@@ -83,6 +83,16 @@ impl From<Trouble> for Error {
     }
 }
 
+/// An error before the first key.
+pub(crate) fn nothing_typed(error: Error) -> Error {
+    match error {
+        Error::TimedOut(why) | Error::Failed(why) | Error::NotFound(why) => {
+            Error::Refused(format!("{why}; nothing was typed"))
+        }
+        other => other,
+    }
+}
+
 /// Joins commands into one argument list; they run until the first that fails.
 pub(crate) fn chain(commands: impl IntoIterator<Item = Vec<String>>) -> Vec<String> {
     let mut args = Vec::new();
