@@ -215,7 +215,7 @@ impl Owner {
         let patient = async {
             tokio::time::sleep(PATIENCE).await;
             let calls = self.under_way.len();
-            tracing::info!("{calls} calls under way are finished first; a second signal ends them too");
+            tracing::warn!("{calls} calls under way are finished first; a second signal ends them too");
             std::future::pending::<()>().await;
         };
         tokio::select! {
@@ -279,7 +279,7 @@ impl Ownership {
                 {
                     if !said && began.elapsed() > PATIENCE {
                         said = true;
-                        tracing::info!("waiting: {error}");
+                        tracing::warn!("waiting: {error}");
                     }
                     tokio::time::sleep(AGAIN).await;
                 }

@@ -43,7 +43,7 @@ pub(crate) async fn run(setup: &Setup, options: Options, shutdown: CancellationT
         print::note(&print::safe(&format!("Backend {}: {}", text("backend"), text("error"))));
     }
     let rows: Vec<Vec<String>> = sessions.iter().map(row).collect();
-    print::rows(&["session", "state", "for", "agent", "project", "what"], &rows);
+    print::rows(&["session", "state", "age", "agent", "project", "what"], &rows);
     if answer["next"].is_string() {
         print::note(&format!(
             "These are the newest {MOST}; --state or --backend lists fewer."
@@ -54,7 +54,10 @@ pub(crate) async fn run(setup: &Setup, options: Options, shutdown: CancellationT
 
 fn row(session: &Value) -> Vec<String> {
     let text = |field: &str| session[field].as_str().unwrap_or_default().to_owned();
-    let age = session["since"].as_str().and_then(age::since);
+    let times = ["since", "active_at", "created_at"];
+    let age = times
+        .into_iter()
+        .find_map(|time| session[time].as_str().and_then(age::since));
     vec![
         text("session_id"),
         text("state"),

@@ -152,7 +152,8 @@ pub(crate) fn main() -> ExitCode {
         Asked::DemoAgent(options) => berth_demo_agent::run(options),
         Asked::Command(command) => {
             make_files_private();
-            log::start().and_then(|()| run(command, arguments.config))
+            let is_server = matches!(command, Command::Serve(_) | Command::Stdio);
+            log::start(is_server).and_then(|()| run(command, arguments.config))
         }
     };
     log::finish();
