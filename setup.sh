@@ -1,8 +1,8 @@
 #!/bin/sh
-# Installs what building and running need: a C compiler to link with, the WebAssembly target, tmux, ps and unshare. With
-# the argument `conformance` it also installs the official suite of MCP, with `languages` the compilers of plugins in
-# Python and JavaScript, with `claude` the Claude Code that berth is tried with. If it may not install something, it prints
-# one line that names it.
+# Installs what building and running need: a C compiler to link with, the WebAssembly target, tmux, ps, unshare and
+# systemd-analyze. With the argument `conformance` it also installs the official suite of MCP, with `languages` the
+# compilers of plugins in Python and JavaScript, with `claude` the Claude Code that berth is tried with. If it may not
+# install something, it prints one line that names it.
 set -eu
 
 say() { printf 'setup: %s\n' "$1" >&2; }
@@ -69,6 +69,8 @@ need() {
 need tmux tmux
 # The tests list processes; only the smallest Debian lacks it.
 need ps procps
+# The tests let it check the service's unit; it needs no running systemd.
+[ "$(uname -s)" != Linux ] || need systemd-analyze systemd
 # The tests mount in a namespace of their own; macOS has no namespaces.
 [ "$(uname -s)" != Linux ] || need unshare util-linux
 

@@ -34,7 +34,7 @@ pub use difference::{Change, between, summary};
 pub use layers::{Accepted, Layers, Written};
 pub use oauth::parse_redirect;
 pub use programs::Program;
-pub use server::{User, parse_public_url};
+pub use server::{User, listen_fault, parse_public_url};
 pub use sought::Sought;
 pub use source::{At, ConfigError};
 pub use surroundings::{Installation, Surroundings};
@@ -162,6 +162,8 @@ pub struct Agent {
     pub signs: Option<serde_json::Value>,
     /// Commands for `berth doctor`, which show its version and whether it is logged in, for example.
     pub doctor: Vec<Question>,
+    /// Names of variables that it reads, for `berth doctor`, which names those that it does not get.
+    pub variables: Vec<String>,
     /// What `@agent` takes for this agent: `command` and `options`, compiled.
     pub granted: AgentCommand,
 }

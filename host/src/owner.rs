@@ -1,5 +1,6 @@
 //! The one process that owns the data directory: how it is found or become, what it runs, and how it ends.
 
+mod hand_over;
 mod reload;
 mod request;
 mod socket;
@@ -7,11 +8,13 @@ mod socket;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::hand_over::Asked;
 pub use self::reload::{By, Reloads};
 pub use self::request::{Told, reload};
 
@@ -19,7 +22,7 @@ use self::socket::Reception;
 use crate::admission::Admission;
 use crate::assemble::{self, Setup, Starter};
 use crate::desk::Desk;
-use crate::mcp::Server;
+use crate::mcp::{self, Server};
 use crate::peer::Peer;
 use crate::principal::Principal;
 use crate::store::{self, Audit, DataDirectory, Lock, Recorder};
@@ -32,6 +35,13 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How long calls under way may take once the end has come. Typing a message takes a second or two; what takes longer is
 /// broken off, and the record shows it as cut off.
 const FINISH: Duration = Duration::from_millis(4500);
+/// How long an owner may take that gives way: it finishes what is under way.
+const GIVES_WAY_WITHIN: Duration = Duration::from_secs(15);
+/// How long the one that it gives way to may take until it owns the data directory. Nobody else takes that meanwhile who
+/// knows of it.
+const SUCCEEDS_WITHIN: Duration = Duration::from_secs(1);
+/// When to look again.
+const AGAIN: Duration = Duration::from_millis(20);
 
 /// A running berth.
 pub struct Owner {
@@ -55,6 +65,8 @@ pub struct Owner {
     time_is_up: JoinHandle<()>,
     sessions_may_control: bool,
     shutdown: CancellationToken,
+    /// Cancelled before `shutdown` if another process is to own the data directory.
+    moving: CancellationToken,
     _lock: Lock,
 }
 
@@ -79,6 +91,22 @@ impl Claim {
             assemble::accept_shipped(&data)?;
         }
         Ok(Self { data, lock, audit })
+    }
+
+    /// The same for a process that is to stay: an owner that serves only until such a one comes is asked to give way.
+    pub async fn take_over(setup: &Setup, purpose: &str) -> Result<Self, store::Error> {
+        let deadline = Instant::now() + GIVES_WAY_WITHIN;
+        loop {
+            let error = match Self::take(setup, purpose) {
+                Err(error @ store::Error::InUse { .. }) if Instant::now() < deadline => error,
+                taken => return taken,
+            };
+            let data = DataDirectory::open(&setup.server.data, &setup.server.cache)?;
+            if hand_over::ask(&data.socket_path()).await == Asked::Stays {
+                return Err(error);
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
     }
 }
 
@@ -136,6 +164,7 @@ impl Owner {
             clients: TaskTracker::new(),
             sessions_may_control: setup.server.sessions_may_control,
             shutdown: shutdown.clone(),
+            moving: CancellationToken::new(),
             _lock: lock,
         })
     }
@@ -148,31 +177,53 @@ impl Owner {
     }
 
     /// The same for whoever started this process.
-    pub fn own_server(&self) -> Server {
+    fn own_server(&self) -> Server {
         self.server()
             .for_principal(Peer::of_this_process().limit(Principal::local(), self.sessions_may_control))
     }
 
-    /// Serves the operator's own processes on the data directory's socket, until `shutdown`.
-    pub fn serve_socket(&self) -> anyhow::Result<()> {
+    /// Serves the operator's own processes on the data directory's socket, until `shutdown`. With `gives_way`, this owner
+    /// ends when a process asks for that which is to stay: see [`Claim::take_over`].
+    pub fn serve_socket(&self, gives_way: bool) -> anyhow::Result<()> {
         let listener = socket::bind(&self.data.socket_path())?;
-        self.recorder.log_calls_and_heads();
         let reception = Reception::new(
             self.server(),
             self.reloads.clone(),
             self.admission.clone(),
             self.sessions_may_control,
             self.shutdown.clone(),
+            self.moving.clone(),
+            gives_way,
         );
         self.tasks
             .spawn(socket::serve(listener, reception, self.clients.clone()));
         Ok(())
     }
 
-    /// Waits until nobody is connected to the socket.
+    /// Serves one client over a stream of JSON lines, as whoever started this process, until that ends or this owner does.
+    pub fn serve<R, W>(&self, read: R, write: W) -> impl Future<Output = anyhow::Result<()>> + Send + use<R, W>
+    where
+        R: AsyncRead + Send + Unpin + 'static,
+        W: AsyncWrite + Send + Unpin + 'static,
+    {
+        let (ending, moving) = (self.shutdown.clone(), self.moving.clone());
+        mcp::serve_stream(self.own_server(), read, write, ending, moving)
+    }
+
+    /// Whether another process takes over, or whoever speaks through this one is to go on without it.
+    pub fn has_given_way(&self) -> bool {
+        self.moving.is_cancelled()
+    }
+
+    /// Lets whoever speaks through this process go on without it, when it ends.
+    pub fn give_way(&self) {
+        self.moving.cancel();
+    }
+
+    /// Waits until nobody is connected to the socket, or this owner is to end.
     pub async fn clients_gone(&self) {
         self.clients.close();
-        self.clients.wait().await;
+        self.shutdown.run_until_cancelled(self.clients.wait()).await;
     }
 
     /// Ends everything, and waits for what has begun, so that nothing is left half typed and all of it is recorded.
@@ -185,7 +236,7 @@ impl Owner {
         let patient = async {
             tokio::time::sleep(PATIENCE).await;
             let calls = self.under_way.len();
-            tracing::info!("{calls} calls under way are finished first; a second signal ends them too");
+            tracing::warn!("{calls} calls under way are finished first; a second signal ends them too");
             std::future::pending::<()>().await;
         };
         tokio::select! {
@@ -212,6 +263,20 @@ impl Ownership {
     /// Connects to the owner, or becomes it for `purpose` if there is none. If several try at once, one wins; the
     /// others find it, or wait for its end if it does not serve others.
     pub async fn find(setup: &Setup, purpose: &str, shutdown: &CancellationToken) -> anyhow::Result<Self> {
+        Self::find_after(Duration::ZERO, setup, purpose, shutdown).await
+    }
+
+    /// The same where the owner has given way: the one that it gave way to comes first.
+    pub async fn find_next(setup: &Setup, purpose: &str, shutdown: &CancellationToken) -> anyhow::Result<Self> {
+        Self::find_after(SUCCEEDS_WITHIN, setup, purpose, shutdown).await
+    }
+
+    async fn find_after(
+        others: Duration,
+        setup: &Setup,
+        purpose: &str,
+        shutdown: &CancellationToken,
+    ) -> anyhow::Result<Self> {
         let socket = DataDirectory::open(&setup.server.data, &setup.server.cache)?.socket_path();
         let began = Instant::now();
         let mut said = false;
@@ -219,10 +284,15 @@ impl Ownership {
             if let Ok(stream) = UnixStream::connect(&socket).await {
                 return Ok(Self::Theirs(stream));
             }
+            if began.elapsed() < others && !shutdown.is_cancelled() {
+                tokio::time::sleep(AGAIN).await;
+                continue;
+            }
             match Claim::take(setup, purpose) {
                 Ok(claim) => {
                     let base_url = format!("http://{}", setup.server.listen);
-                    let owner = Owner::start(setup, claim, base_url, shutdown).await?;
+                    // Its end need not be that of this process.
+                    let owner = Owner::start(setup, claim, base_url, &shutdown.child_token()).await?;
                     return Ok(Self::Ours(Box::new(owner)));
                 }
                 Err(error @ store::Error::InUse { .. })
@@ -230,9 +300,9 @@ impl Ownership {
                 {
                     if !said && began.elapsed() > PATIENCE {
                         said = true;
-                        tracing::info!("waiting: {error}");
+                        tracing::warn!("waiting: {error}");
                     }
-                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    tokio::time::sleep(AGAIN).await;
                 }
                 Err(error) => return Err(error.into()),
             }

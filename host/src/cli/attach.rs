@@ -10,7 +10,7 @@ use berth::store::DataDirectory;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::call::Connection;
+use super::connection::Connection;
 use super::log;
 
 #[derive(clap::Args)]
@@ -20,10 +20,21 @@ pub(crate) struct Options {
 }
 
 pub(crate) async fn run(setup: &Setup, options: Options, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
+    ensure_terminal()?;
+    join(setup, &find(setup, &options.name, &shutdown).await?)
+}
+
+/// # Errors
+/// If there is no terminal in which a session can be opened.
+pub(crate) fn ensure_terminal() -> anyhow::Result<()> {
     if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
-        bail!("attach needs a terminal, and this is not one; berth call get_logs reads a session without a terminal");
+        bail!("attach needs a terminal, and this is not one; berth logs reads a session without a terminal");
     }
-    let found = find(setup, &options.name, &shutdown).await?;
+    Ok(())
+}
+
+/// Replaces this process by a program that shows the session.
+pub(crate) fn join(setup: &Setup, found: &Found) -> anyhow::Result<ExitCode> {
     let (backend, id) = found
         .session_id
         .split_once('/')
@@ -50,27 +61,29 @@ pub(crate) async fn run(setup: &Setup, options: Options, shutdown: CancellationT
 }
 
 /// A session to open.
-struct Found {
-    session_id: String,
+pub(crate) struct Found {
+    pub(crate) session_id: String,
     /// What its backend calls it where that is not its id.
     attach: Option<String>,
 }
 
+impl Found {
+    /// The session of an answer; nothing if the answer does not name one.
+    pub(crate) fn of(session: &Value) -> Option<Self> {
+        let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+        Some(Self {
+            session_id: text(&session["session_id"])?,
+            attach: text(&session["facts"]["attach"]),
+        })
+    }
+}
+
 async fn find(setup: &Setup, name: &str, shutdown: &CancellationToken) -> anyhow::Result<Found> {
-    let arguments = json!({"session_id": name}).as_object().cloned().unwrap_or_default();
-    let connection = Connection::open(setup, shutdown).await?;
-    let found = connection.client.call("get_session_status", arguments).await;
-    connection.close().await;
-    let found = found?;
+    let look = async |connection: &Connection| connection.ask("get_session_status", json!({"session_id": name})).await;
+    let found = Connection::with(setup, shutdown, look).await?;
     if found.failed {
         bail!("{}", found.text);
     }
-    let session = found.structured.as_ref().map(|answer| &answer["session"]);
-    let text = |value: &Value| value.as_str().map(str::to_owned);
-    Ok(Found {
-        session_id: session
-            .and_then(|session| text(&session["session_id"]))
-            .context("the answer names no session")?,
-        attach: session.and_then(|session| text(&session["facts"]["attach"])),
-    })
+    let session = found.structured.and_then(|answer| Found::of(&answer["session"]));
+    session.context("the answer names no session")
 }

@@ -13,10 +13,15 @@ use berth::plugin;
 use berth::store::DataDirectory;
 
 use self::findings::Findings;
+use super::doctor;
+use super::doctor::finding::{Finding, Mark};
 use super::{config, print};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
+    /// Show everything that each backend is granted
+    #[arg(long)]
+    grants: bool,
     /// Print the findings as JSON
     #[arg(long)]
     json: bool,
@@ -27,16 +32,24 @@ pub(crate) async fn run(setup: &Setup, options: Options) -> anyhow::Result<ExitC
     let generation = prove(setup, &data).await?;
     let (members, catalog) = (generation.up(), generation.catalog());
     let asked = asked(setup, &members).await;
-    let findings = Findings::of(setup, &members, &catalog, &asked);
+    let mut start = doctor::start(setup).await;
+    start.extend(config::waiting(setup).map(|(what, fix)| Finding::warn("configuration", what, fix)));
+    start.retain(|finding| finding.mark != Mark::Ok);
+    let findings = Findings::of(setup, &members, &catalog, &asked, &start);
     if options.json {
         print::line(&serde_json::to_string_pretty(&findings)?);
     } else {
-        text::show(&findings);
-        if let Some((what, fix)) = config::waiting(setup) {
-            print::note(&format!("\nWaiting: {what}; {fix}"));
+        match options.grants {
+            true => text::grants(&findings),
+            false => text::brief(&findings),
         }
+        start.iter().for_each(Finding::show);
+        print::line(&doctor::verdict(&start, "berth check"));
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(match doctor::fails(&start) {
+        true => ExitCode::FAILURE,
+        false => ExitCode::SUCCESS,
+    })
 }
 
 /// What the plugin of each backend asks for and is not granted, a line each.

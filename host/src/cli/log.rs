@@ -16,8 +16,10 @@ use tracing_subscriber::filter::LevelFilter;
 /// The variable that says how much is logged.
 const VARIABLE: &str = "BERTH_LOG";
 
-/// What is logged if it is not set.
+/// What a server logs if it is not set.
 const USUAL: &str = "berth=info,warn";
+/// What any other command logs then: its own output says the rest.
+const QUIET: &str = "warn";
 
 /// Bytes of lines that wait to be written. Lines beyond that are lost, and their number is logged.
 const WAITING: usize = 1 << 20;
@@ -30,15 +32,15 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// The way to the thread, once it was started.
 static LINES: OnceLock<Lines> = OnceLock::new();
 
-/// Starts it.
+/// Starts it, for a server or for a command that ends by itself.
 ///
 /// # Errors
 /// If `BERTH_LOG` is not of the right form: whoever has set it wants to see something, and would take silence for a
 /// quiet log. Or if there can be no thread.
-pub(super) fn start() -> anyhow::Result<()> {
+pub(super) fn start(is_server: bool) -> anyhow::Result<()> {
     let filter = match std::env::var(VARIABLE) {
         Ok(written) => filter(&written)?,
-        Err(VarError::NotPresent) => filter(USUAL)?,
+        Err(VarError::NotPresent) => filter(if is_server { USUAL } else { QUIET })?,
         Err(VarError::NotUnicode(written)) => bail!(fault(&written.to_string_lossy())),
     };
     let lines = Lines::start()?;

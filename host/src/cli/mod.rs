@@ -1,21 +1,34 @@
 //! The command line: one file for each subcommand.
 
 mod access;
+mod age;
+mod answer;
+mod answered;
 mod attach;
 mod audit;
 mod beside;
 mod call;
 mod check;
 mod clients;
+mod completions;
 mod config;
+mod connection;
 mod doctor;
 mod inspect;
 mod log;
 mod login;
+mod logs;
+mod ls;
+mod named;
 mod print;
 mod reload;
+mod send;
 mod serve;
+mod service;
+mod start;
+mod status;
 mod stdio;
+mod stop;
 mod token;
 mod tokens;
 mod tools;
@@ -28,9 +41,9 @@ use anyhow::Context;
 use berth::assemble::Setup;
 use berth::config::Installation;
 use berth::machine::{end_programs, make_files_private};
-use berth::peer;
+use berth::peer::{self, Peer};
 use berth::plugin::bundled;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use rustix::process::{Signal, getpid, kill_process};
 use tokio::signal::unix::{self, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -76,6 +89,22 @@ enum Command {
     Stdio,
     /// Let the berth that runs read its configuration again, without a restart
     Reload,
+    /// List the sessions
+    Ls(ls::Options),
+    /// Start a session
+    Start(start::Options),
+    /// Send a session a message
+    Send(send::Options),
+    /// Read what a session printed
+    Logs(logs::Options),
+    /// Show what a session is doing, and what it asks
+    Status(status::Options),
+    /// Answer what a session asks
+    Answer(answer::Options),
+    /// End a session
+    Stop(stop::Options),
+    /// Open a session in this terminal
+    Attach(attach::Options),
     /// Check the configuration without serving; show each backend's grants and tools
     Check(check::Options),
     /// Your configuration over the shipped one: init, show, diff, accept
@@ -98,13 +127,16 @@ enum Command {
     /// What has access, and personal tokens for scripts: list, create, revoke
     #[command(subcommand)]
     Tokens(tokens::Options),
-    /// Open a session in this terminal
-    Attach(attach::Options),
     /// Show what was done and by whom, and prove that the record is complete
     Audit(audit::Options),
     /// Inspect plugins
     #[command(subcommand)]
     Plugin(PluginCommand),
+    /// Let the system run berth in the background: install, uninstall
+    #[command(subcommand)]
+    Service(service::Options),
+    /// Print the completions of a shell
+    Completions(completions::Options),
     #[command(name = beside::NAME, hide = true)]
     Beside(beside::Options),
 }
@@ -123,7 +155,8 @@ pub(crate) fn main() -> ExitCode {
         Asked::DemoAgent(options) => berth_demo_agent::run(options),
         Asked::Command(command) => {
             make_files_private();
-            log::start().and_then(|()| run(command, arguments.config))
+            let is_server = matches!(command, Command::Serve(_) | Command::Stdio);
+            log::start(is_server).and_then(|()| run(command, arguments.config))
         }
     };
     log::finish();
@@ -142,8 +175,7 @@ fn run(command: Command, config: Option<PathBuf>) -> anyhow::Result<ExitCode> {
         let load = || load(config.clone());
         let load_outside_sessions = || {
             let loaded = load()?;
-            // A file that the caller names may be the caller's own, and may contain anything.
-            peer::ensure_outside_sessions(config.is_none() && loaded.server.sessions_may_control)?;
+            peer::ensure_outside_sessions(loaded.server.sessions_may_control)?;
             anyhow::Ok(loaded)
         };
         match command {
@@ -153,6 +185,13 @@ fn run(command: Command, config: Option<PathBuf>) -> anyhow::Result<ExitCode> {
                 let socket = with_installation(|installation| reload::socket(config.as_deref(), installation))?;
                 reload::run(&socket).await
             }
+            Command::Ls(options) => ls::run(&load()?, options, ending()?).await,
+            Command::Start(options) => start::run(&load()?, options, ending()?).await,
+            Command::Send(options) => send::run(&load()?, options, ending()?).await,
+            Command::Logs(options) => logs::run(&load()?, options, ending()?).await,
+            Command::Status(options) => status::run(&load()?, options, ending()?).await,
+            Command::Answer(options) => answer::run(&load()?, options, ending()?).await,
+            Command::Stop(options) => stop::run(&load()?, options, ending()?).await,
             Command::Check(options) => check::run(&load()?, options).await,
             Command::Config(options) => {
                 with_installation(|installation| config::run(&options, config.as_deref(), installation))
@@ -170,6 +209,11 @@ fn run(command: Command, config: Option<PathBuf>) -> anyhow::Result<ExitCode> {
             }
             Command::Audit(options) => audit::run(&load()?, options, ending()?).await,
             Command::Plugin(PluginCommand::Inspect(options)) => inspect::run(load().ok(), options).await,
+            Command::Service(options) => {
+                load_outside_sessions()?;
+                service::run(options, config.as_deref()).await
+            }
+            Command::Completions(options) => completions::run(&options, Arguments::command()),
             Command::Beside(options) => beside::run(options).await,
         }
     });
@@ -178,7 +222,12 @@ fn run(command: Command, config: Option<PathBuf>) -> anyhow::Result<ExitCode> {
 }
 
 fn load(path: Option<PathBuf>) -> anyhow::Result<Setup> {
-    with_installation(|installation| Ok(Setup::load(path.as_deref(), &installation)?))
+    let mut setup = with_installation(|installation| Ok(Setup::load(path.as_deref(), &installation)?))?;
+    // A file that the caller names may be the caller's own, and may contain anything.
+    if path.is_some() && Peer::of_this_process() != Peer::Operator {
+        setup.server.sessions_may_control = false;
+    }
+    Ok(setup)
 }
 
 /// Does `work`, which reads a configuration for this binary.
@@ -277,7 +326,6 @@ fn end_at_once(name: &str, number: i32) -> ! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {

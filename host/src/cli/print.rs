@@ -1,11 +1,12 @@
 //! What the commands print: tables and colours on a terminal, plain lines otherwise.
 
-use std::io::{IsTerminal, Write, stdout};
+use std::io::{BufRead as _, IsTerminal, Write, stdin, stdout};
 
 use anstyle::{AnsiColor, Style};
+use anyhow::Context as _;
 use berth::text;
 use comfy_table::presets::NOTHING;
-use comfy_table::{Attribute, Cell, ContentArrangement, Table};
+use comfy_table::{Attribute, Cell, ContentArrangement, Row, Table};
 
 const BOLD: Style = Style::new().bold();
 const RED: Style = AnsiColor::Red.on_default().bold();
@@ -28,6 +29,15 @@ pub(crate) fn heading(text: &str) {
 
 /// Rows under `columns`; without a terminal one line for each row, fields separated by tabs.
 pub(crate) fn table(columns: &[&str], rows: &[Vec<String>]) {
+    tabulate(columns, rows, None);
+}
+
+/// The same with one line for each row, also where that cuts what is in it.
+pub(crate) fn rows(columns: &[&str], rows: &[Vec<String>]) {
+    tabulate(columns, rows, Some(1));
+}
+
+fn tabulate(columns: &[&str], rows: &[Vec<String>], lines: Option<usize>) {
     let rows: Vec<Vec<String>> = rows
         .iter()
         .map(|row| row.iter().map(|field| safe(field)).collect())
@@ -45,8 +55,30 @@ pub(crate) fn table(columns: &[&str], rows: &[Vec<String>]) {
                 .iter()
                 .map(|column| Cell::new(column).add_attribute(Attribute::Bold)),
         )
-        .add_rows(rows);
+        .add_rows(rows.into_iter().map(|fields| {
+            let mut row = Row::from(fields);
+            if let Some(lines) = lines {
+                row.max_height(lines);
+            }
+            row
+        }));
     line(&table.to_string());
+}
+
+/// Asks the person at the terminal. Answers the line, without blanks around it.
+pub(crate) fn question(text: &str) -> anyhow::Result<String> {
+    let _ = write!(anstream::stdout(), "{text}");
+    stdout().flush()?;
+    let mut answer = String::new();
+    let read = stdin().lock().read_line(&mut answer);
+    read.context("the answer cannot be read")?;
+    Ok(answer.trim().to_owned())
+}
+
+/// The same for a question whose answer is yes or no; anything that is not yes is no.
+pub(crate) fn agrees(text: &str) -> anyhow::Result<bool> {
+    let answer = question(&format!("{text} [y/N] "))?;
+    Ok(matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
 /// What ended the command, with all its causes.

@@ -1,52 +1,58 @@
-//! `berth stdio`: MCP on standard input and output. Speaks for the process that owns the data directory, or becomes it.
+//! `berth stdio`: MCP on standard input and output. Speaks for the process that owns the data directory, or becomes it, and
+//! goes on with its successor where an owner gives way to another one.
+
+mod ledger;
+mod relay;
 
 use std::process::ExitCode;
 
 use anyhow::bail;
 use berth::assemble::Setup;
-use berth::mcp;
-use berth::owner::Ownership;
-use tokio::io::{AsyncWriteExt, stdin, stdout};
-use tokio::net::UnixStream;
+use berth::owner::{Owner, Ownership};
 use tokio_util::sync::CancellationToken;
 
+use self::relay::{Left, Relay};
+
+const PURPOSE: &str = "stdio";
+/// Bytes between this process and the server in it.
+const BUFFER: usize = 64 << 10;
+
 pub(crate) async fn run(setup: &Setup, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
-    match Ownership::find(setup, "stdio", &shutdown).await? {
-        Ownership::Theirs(stream) => {
-            if let Some(ended) = shutdown.run_until_cancelled(relay(stream)).await {
-                ended?;
-            }
-        }
-        Ownership::Ours(owner) => {
-            owner.serve_socket()?;
-            let served = mcp::serve_stream(owner.own_server(), stdin(), stdout(), shutdown.clone()).await;
-            // Others speak through this process: it keeps running for them after its own client has left.
-            shutdown.run_until_cancelled(owner.clients_gone()).await;
-            owner.end().await;
-            served?;
+    let mut relay = Relay::of_process();
+    let mut ownership = Ownership::find(setup, PURPOSE, &shutdown).await?;
+    loop {
+        let left = match ownership {
+            Ownership::Theirs(stream) => match shutdown.run_until_cancelled(relay.run(stream)).await {
+                Some(left) => left?,
+                None => return Ok(ExitCode::SUCCESS),
+            },
+            Ownership::Ours(owner) => serve(*owner, &mut relay).await?,
+        };
+        match left {
+            Left::Moved => ownership = Ownership::find_next(setup, PURPOSE, &shutdown).await?,
+            Left::Done => return Ok(ExitCode::SUCCESS),
+            Left::Ended if shutdown.is_cancelled() => return Ok(ExitCode::SUCCESS),
+            Left::Ended => bail!("the berth that served this client has ended; start it again to go on"),
         }
     }
-    Ok(ExitCode::SUCCESS)
 }
 
-/// Passes everything on until one side has ended.
-async fn relay(stream: UnixStream) -> anyhow::Result<()> {
-    let (mut from, mut to) = stream.into_split();
-    let (mut stdin, mut stdout) = (stdin(), stdout());
-    let mut answers = std::pin::pin!(tokio::io::copy(&mut from, &mut stdout));
-    let asked = async {
-        tokio::io::copy(&mut stdin, &mut to).await?;
-        to.shutdown().await
-    };
-    tokio::select! {
-        asked = asked => asked?,
-        ended = answers.as_mut() => {
-            ended?;
-            bail!("the berth that served this client has ended; start it again to go on");
-        }
+/// Serves the client of `relay`, and others at the socket, until they have left, this process is told to end, or another
+/// one takes over.
+async fn serve(owner: Owner, relay: &mut Relay) -> anyhow::Result<Left> {
+    owner.serve_socket(true)?;
+    owner.recorder.log_calls_and_heads();
+    owner.recorder.log_head();
+    let (here, there) = tokio::io::duplex(BUFFER);
+    let (read, write) = tokio::io::split(there);
+    let serving = tokio::spawn(owner.serve(read, write));
+    let left = relay.run(here).await;
+    let served = serving.await?;
+    if !matches!(left, Ok(Left::Moved)) {
+        // Others speak through this process: it keeps running for them after its own client has left.
+        owner.clients_gone().await;
     }
-    // Our client will not ask again; the owner closes its end when it has answered the last requests, or after some
-    // seconds.
-    answers.await?;
-    Ok(())
+    owner.end().await;
+    served?;
+    left
 }

@@ -8,7 +8,7 @@ use berth::desk::Condition;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::call::Connection;
+use super::connection::Connection;
 use super::print;
 
 /// How long backends may take to come up.

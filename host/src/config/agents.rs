@@ -24,6 +24,8 @@ pub(super) struct Section {
     signs: Option<serde_json::Value>,
     #[serde(default)]
     doctor: Vec<Vec<String>>,
+    #[serde(default)]
+    variables: Vec<String>,
 }
 
 impl Section {
@@ -50,6 +52,7 @@ impl Section {
             options: self.options,
             profile: self.profile,
             signs: self.signs,
+            variables: self.variables,
             granted,
         })
     }

@@ -57,6 +57,7 @@ pub(super) struct Section {
     lingers: bool,
     #[serde(default)]
     doctor: Vec<Vec<String>>,
+    least_version: Option<String>,
 }
 
 /// `[backends.NAME.programs.NAME.socket]` as it is written.
@@ -98,6 +99,7 @@ impl Section {
             )?,
             output: values::size(&at.key("output"), self.output.as_deref(), 4 * MIB, KIB..=64 * MIB)?,
             lingers: self.lingers,
+            least_version: least_version(&at.key("least_version"), self.least_version, &self.doctor)?,
             doctor: self.doctor,
             conf: self.conf,
             socket: socket(&at.key("socket"), self.socket, &self.fixed, around, folder)?,
@@ -152,6 +154,17 @@ fn socket(
         former: written.former.map(former),
         show: written.show,
     }))
+}
+
+fn least_version(at: &At, written: Option<String>, doctor: &[Vec<String>]) -> Result<Option<String>, ConfigError> {
+    let is_version = |text: &str| text.split('.').all(|part| part.parse::<u32>().is_ok());
+    match written {
+        Some(text) if !is_version(&text) => Err(at.error(format!("{text:?} is not a version: write it like \"3.3\""))),
+        Some(_) if doctor.is_empty() => Err(at.error(
+            "nothing shows the version of the program: add `doctor` with the arguments that do, like [[\"--version\"]]",
+        )),
+        written => Ok(written),
+    }
 }
 
 fn separator_parts(at: &At, separator: Option<&str>) -> Result<(), ConfigError> {

@@ -76,7 +76,6 @@ impl Section {
             .public_url
             .map(|written| public_url(&at.key("public_url"), &written))
             .transpose()?;
-        let public = public_url.as_deref().is_some_and(|url| url.starts_with("https://"));
         if self.open_on_loopback && public_url.is_some() {
             return Err(at.key("open_on_loopback").error(
                 "a tunnel or proxy to this machine can look like a caller on it, so an open door and a public_url \
@@ -88,7 +87,7 @@ impl Section {
             key: around.resolve(&tls.key, folder),
         });
         Ok(Server {
-            listen: listen(&at.key("listen"), self.listen, public)?,
+            listen: listen(&at.key("listen"), self.listen, public_url.as_deref())?,
             public_url,
             tls,
             trusted_proxies: proxies(&at.key("trusted_proxies"), &self.trusted_proxies)?,
@@ -118,9 +117,9 @@ impl RatesSection {
     }
 }
 
-/// The address to listen on. Other machines may reach it only if their way is known to be `public`: its URL is https,
-/// by TLS here or by a proxy in front.
-fn listen(at: &At, written: Option<String>, public: bool) -> Result<SocketAddr, ConfigError> {
+/// The address to listen on. Other machines may reach it only if their way is known: its URL is https, by TLS here or by a
+/// proxy in front.
+fn listen(at: &At, written: Option<String>, public_url: Option<&str>) -> Result<SocketAddr, ConfigError> {
     let Some(written) = written else {
         return Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, 8787)));
     };
@@ -129,13 +128,21 @@ fn listen(at: &At, written: Option<String>, public: bool) -> Result<SocketAddr, 
             "{written:?} is not an address: write address and port, like \"127.0.0.1:8787\""
         ))
     })?;
-    if !address.ip().is_loopback() && !public {
-        return Err(at.error(format!(
+    match listen_fault(address, public_url) {
+        Some(fault) => Err(at.error(fault)),
+        None => Ok(address),
+    }
+}
+
+/// Why berth may not listen on `address`, if it may not: other machines reach it, and not by an https `public_url`.
+pub fn listen_fault(address: SocketAddr, public_url: Option<&str>) -> Option<String> {
+    let public = public_url.is_some_and(|url| url.starts_with("https://"));
+    (!address.ip().is_loopback() && !public).then(|| {
+        format!(
             "{address} can be reached from other machines: set public_url to the https address by which they will \
              reach it (with [server.tls], or a proxy in front), or listen on 127.0.0.1"
-        )));
-    }
-    Ok(address)
+        )
+    })
 }
 
 /// An origin as browsers write it: `https://name` or `https://name:port`. Over plain http only a loopback name, for

@@ -8,6 +8,7 @@ mod finishing;
 mod lines;
 mod list_changes;
 mod misshapen;
+mod moved;
 mod paced;
 mod schema;
 mod shown;
@@ -45,6 +46,8 @@ use tokio_util::task::TaskTracker;
 
 pub use self::client::{Called, Client};
 use self::finishing::Finishing;
+pub(crate) use self::moved::line as moved_line;
+pub use self::moved::taken;
 use self::paced::Paced;
 use self::shown::{Latest, Shown};
 use self::turns::InTurn;
@@ -356,19 +359,35 @@ pub fn http_service(server: Server, max_body: usize, hosts: Vec<String>, origins
 
 /// Serves one client over a stream of JSON lines, until it ends, or shortly after `shutdown`: what waits is answered. It
 /// may ask as often as a caller over HTTP.
+///
+/// When `moving` is cancelled before that, another process succeeds this one: nothing more is read, what was read is
+/// answered, and the last line says how much that was: see [`taken`].
 pub async fn serve_stream<R, W>(
     mut server: Server,
     read: R,
     write: W,
     shutdown: CancellationToken,
+    moving: CancellationToken,
 ) -> anyhow::Result<()>
 where
     R: AsyncRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,
 {
-    let answering = TaskTracker::new();
-    server.answering = answering.clone();
-    let (read, write) = lines::bounded(read, write);
+    server.answering = TaskTracker::new();
+    let (read, write, last) = lines::bounded(read, write, moving.clone());
+    let served = serve_lines(server, read, write, shutdown).await;
+    if moving.is_cancelled() {
+        last.say_moved().await?;
+    }
+    served
+}
+
+async fn serve_lines<R, W>(server: Server, read: R, write: W, shutdown: CancellationToken) -> anyhow::Result<()>
+where
+    R: AsyncRead + Send + Unpin + 'static,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
+    let answering = server.answering.clone();
     let stream = InTurn::new(AsyncRwTransport::new_server(read, write));
     let Some(started) = shutdown.run_until_cancelled(Paced(server.clone()).serve(stream)).await else {
         return Ok(());

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::hand_over;
 use super::reload::{By, Reloads};
 use super::request::{self, Told};
 use crate::admission::Admission;
@@ -78,16 +79,22 @@ pub(super) struct Reception {
     farewells: Semaphore,
     sessions_may_control: bool,
     shutdown: CancellationToken,
+    /// Cancelled before `shutdown` if another process succeeds this one.
+    moving: CancellationToken,
+    gives_way: bool,
 }
 
 impl Reception {
-    /// Lets processes of the operator speak to `server`, in the bounds of `admission`, until `shutdown`.
+    /// Lets processes of the operator speak to `server`, in the bounds of `admission`, until `shutdown`; with `gives_way`,
+    /// one of them may ask for that.
     pub(super) fn new(
         server: Server,
         reloads: Arc<Reloads>,
         admission: Admission,
         sessions_may_control: bool,
         shutdown: CancellationToken,
+        moving: CancellationToken,
+        gives_way: bool,
     ) -> Arc<Self> {
         Arc::new(Self {
             server,
@@ -96,6 +103,8 @@ impl Reception {
             farewells: Semaphore::new(LOCAL_SOCKETS_REFUSED),
             sessions_may_control,
             shutdown,
+            moving,
+            gives_way,
         })
     }
 
@@ -111,7 +120,7 @@ impl Reception {
         };
         let line = timeout(FIRST_LINE, first_line(&mut stream));
         let Some(line) = self.shutdown.run_until_cancelled(line).await else {
-            return;
+            return self.leave(stream).await;
         };
         match line {
             Ok(Ok(line)) => {
@@ -119,8 +128,11 @@ impl Reception {
                 if request::is_reload(&line) {
                     return self.reload(stream, &principal).await;
                 }
+                if hand_over::is_asked(&line) {
+                    return self.hand_over(stream, &principal).await;
+                }
                 let server = self.server.clone().for_principal(principal);
-                converse(line, stream, server, self.shutdown.clone()).await;
+                converse(line, stream, server, self.shutdown.clone(), self.moving.clone()).await;
             }
             // It has left, or cannot be read.
             Ok(Err(_)) => {}
@@ -144,6 +156,28 @@ impl Reception {
         };
         if let Err(error) = request::answer(&mut stream, &told).await {
             tracing::debug!("who asked for a reload has gone: {error}");
+        }
+    }
+
+    /// Gives way to a process that is to stay, if this one does not stay itself.
+    async fn hand_over(&self, mut stream: UnixStream, principal: &Principal) {
+        let gives_way = self.gives_way && principal.may(Scope::Control);
+        let told = hand_over::answer(&mut stream, gives_way).await;
+        if gives_way && told.is_ok() {
+            tracing::info!("another berth takes over: calls under way are finished, and clients go on there");
+            self.moving.cancel();
+            self.shutdown.cancel();
+        }
+    }
+
+    /// Ends a connection of which nothing was taken.
+    async fn leave(&self, mut stream: UnixStream) {
+        if self.moving.is_cancelled() {
+            let told = async {
+                stream.write_all(mcp::moved_line(0).as_bytes()).await?;
+                stream.shutdown().await
+            };
+            let _ = timeout(FAREWELL, told).await;
         }
     }
 
@@ -190,10 +224,16 @@ async fn peer(stream: &UnixStream) -> Peer {
 }
 
 /// Serves a client whose first words are `read` already.
-async fn converse(read: Vec<u8>, stream: UnixStream, server: Server, shutdown: CancellationToken) {
+async fn converse(
+    read: Vec<u8>,
+    stream: UnixStream,
+    server: Server,
+    shutdown: CancellationToken,
+    moving: CancellationToken,
+) {
     let (further, write) = stream.into_split();
     let read = Cursor::new(read).chain(further);
-    if let Err(error) = mcp::serve_stream(server, read, write, shutdown).await {
+    if let Err(error) = mcp::serve_stream(server, read, write, shutdown, moving).await {
         tracing::debug!("a client on the socket: {error:#}");
     }
 }

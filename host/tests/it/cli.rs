@@ -62,7 +62,7 @@ async fn help_names_every_command() {
     assert!(help.success);
     for command in [
         "serve", "stdio", "check", "tools", "call", "token", "login", "clients", "tokens", "attach", "audit", "config",
-        "plugin",
+        "plugin", "ls", "start", "send", "logs", "status", "answer", "stop",
     ] {
         assert!(
             help.stdout.lines().any(|line| line.trim_start().starts_with(command)),
@@ -95,7 +95,7 @@ async fn an_unknown_command_is_an_error_with_the_way_to_help() {
 #[tokio::test]
 async fn check_shows_what_each_backend_may_do() {
     let place = Place::new(LOCAL);
-    let ran = place.run(&["check"]).await;
+    let ran = place.run(&["check", "--grants"]).await;
     assert!(ran.success, "{}", ran.stderr);
     for line in [
         &format!("{} is valid.", place.name("config.toml")),
@@ -118,6 +118,135 @@ async fn check_shows_what_each_backend_may_do() {
 }
 
 #[tokio::test]
+async fn check_is_short_and_ends_with_a_verdict() {
+    let place = Place::new(LOCAL);
+    let ran = place.run(&["check"]).await;
+    assert!(ran.success, "{}", ran.stderr);
+    let lines: Vec<&str> = ran.stdout.lines().collect();
+    assert!(lines.len() <= 10, "{}", ran.stdout);
+    assert_eq!(lines[0], format!("{} is valid.", place.name("config.toml")));
+    assert!(
+        lines.contains(&&*format!("  directories: {}", place.name("projects"))),
+        "{}",
+        ran.stdout
+    );
+    assert_eq!(
+        *lines.last().unwrap(),
+        "It works, with 1 to look at. If berth does not run yet: berth serve"
+    );
+}
+
+#[tokio::test]
+async fn serve_takes_another_address_by_the_rules_of_the_configuration() {
+    let place = Place::new(LOCAL);
+    let refused = place.complaint(&["serve", "--listen", "0.0.0.0:0"]).await;
+    assert!(
+        refused.contains("can be reached from other machines: set public_url"),
+        "{refused}"
+    );
+    let refused = place.complaint(&["serve", "--listen", "localhost"]).await;
+    assert!(refused.contains("--listen"), "{refused}");
+    let command = place.command(&[
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--config",
+        &place.name("config.toml"),
+    ]);
+    // The log says nothing of the record before a person has what is needed.
+    let berth = Berth::start(&place, command).await;
+    assert!(berth.base.starts_with("http://127.0.0.1:"), "{}", berth.base);
+}
+
+#[tokio::test]
+async fn every_shell_gets_completions_of_every_command() {
+    let place = Place::new(LOCAL);
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let ran = place.run_as_is(&["completions", shell]).await;
+        assert!(ran.success, "{shell}: {}", ran.stderr);
+        for word in ["attach", "answer", "service", "listen"] {
+            assert!(ran.stdout.contains(word), "{shell}: {word}");
+        }
+    }
+    let bash = place.run_as_is(&["completions", "bash"]).await.stdout;
+    place.write("completions", bash, 0o600);
+    let line = format!(
+        ". {}; COMP_WORDS=(berth st); COMP_CWORD=1; _berth berth st berth; echo ${{COMPREPLY[*]}}",
+        place.name("completions")
+    );
+    let output = std::process::Command::new("bash").args(["-c", &line]).output().unwrap();
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap().trim(),
+        "stdio start status stop"
+    );
+}
+
+/// A stand-in for the system's program, which notes how it was run, and fails where a file says so.
+fn systemctl(place: &Place) {
+    let home = place.name("home");
+    let script =
+        format!("#!/bin/sh\necho \"$@\" >> {home}/systemctl\ntest ! -e {home}/broken || {{ echo no bus; exit 1; }}\n");
+    place.write("bin/systemctl", script, 0o755);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_service_is_written_enabled_and_taken_away_again() {
+    let place = Place::new(LOCAL);
+    systemctl(&place);
+    let unit = place.path("home/.config/systemd/user/berth.service");
+    let installed = place.run(&["service", "install"]).await;
+    assert!(
+        installed.success && installed.stdout.contains("journalctl"),
+        "{}",
+        installed.stderr
+    );
+    let text = std::fs::read_to_string(&unit).unwrap();
+    let command = format!(
+        "ExecStart=\"{}\" \"serve\" \"--config\" \"{}\"",
+        env!("CARGO_BIN_EXE_berth"),
+        place.name("config.toml")
+    );
+    assert!(
+        text.contains(&command) && text.contains("\nKillMode=process\n"),
+        "{text}"
+    );
+    assert_eq!(
+        place.read("home/systemctl"),
+        "--user daemon-reload\n--user enable berth.service\n--user restart berth.service\n"
+    );
+    // The system's own check of what was written.
+    let verified = std::process::Command::new("systemd-analyze")
+        .args(["--user", "verify"])
+        .arg(&unit)
+        .env("XDG_RUNTIME_DIR", place.path("home"))
+        .output()
+        .unwrap();
+    assert!(verified.status.success() && verified.stderr.is_empty(), "{verified:?}");
+    let printed = place.run(&["service", "install", "--print"]).await.stdout;
+    assert_eq!(printed, text);
+
+    place.write("home/broken", "", 0o600);
+    let failed = place.complaint(&["service", "uninstall"]).await;
+    assert!(failed.contains("no bus") && unit.exists(), "{failed}");
+    let failed = place.complaint(&["service", "install"]).await;
+    assert!(
+        failed.contains("run yourself: systemctl --user daemon-reload"),
+        "{failed}"
+    );
+    std::fs::remove_file(place.path("home/broken")).unwrap();
+    let gone = place.run(&["service", "uninstall"]).await;
+    assert!(gone.success && !unit.exists(), "{}", gone.stderr);
+    assert!(
+        place
+            .read("home/systemctl")
+            .ends_with("--user disable --now berth.service\n")
+    );
+    let none = place.complaint(&["service", "uninstall"]).await;
+    assert!(none.contains("there is no service"), "{none}");
+}
+
+#[tokio::test]
 async fn check_prints_the_same_as_json() {
     let place = Place::new(LOCAL);
     let found = json_of(&place.run(&["check", "--json"]).await.stdout);
@@ -133,7 +262,7 @@ async fn check_prints_the_same_as_json() {
 #[tokio::test]
 async fn check_shows_every_grant_and_bound() {
     let place = Place::new(GRANTS);
-    let ran = place.run(&["check"]).await;
+    let ran = place.run(&["check", "--grants"]).await;
     assert!(ran.success, "{}", ran.stderr);
     for line in [
         "own tools: noop, remember; of them only read: noop",

@@ -33,10 +33,23 @@ fn installation(server: &str) -> Place {
     place
 }
 
-/// Whether it passes, and its findings as lines.
+/// Whether it passes, and its findings as lines. The last line is the verdict.
 async fn examined(place: &Place) -> (bool, Vec<String>) {
     let ran = place.run(&["doctor"]).await;
-    (ran.success, ran.stdout.lines().map(str::to_owned).collect())
+    let mut lines: Vec<String> = ran.stdout.lines().map(str::to_owned).collect();
+    let verdict = lines.pop().unwrap();
+    let says = if ran.success {
+        ["All is well.", "It works, with "]
+    } else {
+        ["It would not work: "; 2]
+    };
+    assert!(says.iter().any(|says| verdict.starts_with(says)), "{verdict}");
+    assert!(
+        verdict.ends_with("berth serve") || verdict.ends_with("then berth doctor again"),
+        "{verdict}"
+    );
+    lines.retain(|line| !line.is_empty());
+    (ran.success, lines)
 }
 
 /// The one finding that begins with `start`, of an examination that must not pass.
@@ -434,4 +447,194 @@ async fn a_public_address_is_silent_where_no_berth_runs() {
     let (_, lines) = examined(&place).await;
     let silent = line(&lines, "warn  public address: http://127.0.0.1:9 does not answer");
     assert!(silent.ends_with("start it, then ask again: berth serve"), "{silent}");
+}
+
+/// A program that shows its version and then fails or succeeds by `script`.
+fn with_program(script: &str) -> Place {
+    let place = Place::new(&LOCAL.replace(
+        "doctor = [[\"-c\", \"echo shell 7.1\"]]",
+        "path = \"bin/tool\"\nfixed = [\"@conf\", \"@socket\"]\nconf = \"good\\n\"\nleast_version = \"3.3\"\n\
+         doctor = [[\"-V\"], [\"take\", \"@conf\", \"@socket\"]]",
+    ));
+    place.write("bin/helper", "#!/bin/sh\necho helper 2.0 $1\n", 0o755);
+    place.write("bin/tool", format!("#!/bin/sh\n{script}\n"), 0o755);
+    place
+}
+
+#[tokio::test]
+async fn a_program_is_tried_with_its_conf_at_a_socket_that_is_thrown_away() {
+    let place =
+        with_program("case $1 in -V) echo tool 3.3a;; take) cat \"$2\"; echo \"$3\" > ${0%/*}/../home/seen;; esac");
+    let (passes, lines) = examined(&place).await;
+    assert!(passes, "{lines:#?}");
+    assert!(lines.iter().any(|line| line.contains("says: tool 3.3a")), "{lines:#?}");
+    assert!(lines.iter().any(|line| line.ends_with("says: good")), "{lines:#?}");
+    let socket = place.read("home/seen");
+    assert!(
+        !socket.starts_with(&place.name("data")),
+        "it was tried at the real socket: {socket}"
+    );
+    assert!(
+        !std::path::Path::new(socket.trim()).parent().unwrap().exists(),
+        "{socket} stays"
+    );
+}
+
+#[tokio::test]
+async fn a_program_that_is_too_old_or_does_not_take_its_conf_fails_in_doctor_and_in_check() {
+    for (script, says) in [
+        ("case $1 in -V) echo tool 3.2c;; esac", "it is older than 3.3"),
+        ("case $1 in -V) echo tool 2.9;; esac", "it is older than 3.3"),
+        (
+            "case $1 in -V) echo tool 3.3;; *) echo line 1: unknown; exit 1;; esac",
+            "says: line 1: unknown",
+        ),
+        ("exit 1", "`"),
+    ] {
+        let place = with_program(script);
+        let (passes, lines) = examined(&place).await;
+        let failed: Vec<&String> = lines
+            .iter()
+            .filter(|line| line.starts_with("fail  program sh of local: "))
+            .collect();
+        assert!(
+            !passes && failed.iter().any(|line| line.contains(says)),
+            "{script}: {lines:#?}"
+        );
+        let check = place.run(&["check"]).await;
+        assert!(!check.success && check.stdout.contains(says), "{}", check.stdout);
+        assert!(check.stdout.ends_with("then berth check again\n"), "{}", check.stdout);
+    }
+}
+
+#[tokio::test]
+async fn what_is_set_and_not_passed_on_is_named_and_never_shown() {
+    let place = Place::new(&LOCAL.replace(
+        "requires = \"helper\"",
+        "requires = \"helper\"\nvariables = [\"HELPER_KEY\", \"HELPER_HOME\", \"HELPER_UNSET\"]",
+    ));
+    place.write("bin/helper", "#!/bin/sh\necho helper\n", 0o755);
+    for (env, named) in [
+        ("", Some("HELPER_HOME, HELPER_KEY, HTTPS_PROXY, SSL_CERT_FILE; ")),
+        ("\"HELPER_*\", \"HTTPS_PROXY\"", Some("SSL_CERT_FILE; ")),
+        ("\"HELPER_*\", \"HTTPS_PROXY\", \"SSL_CERT_FILE\"", None),
+    ] {
+        let config = place.read("config.toml");
+        let (before, after) = config.split_once("env = [").unwrap();
+        let (_, after) = after.split_once(']').unwrap();
+        place.write("config.toml", format!("{before}env = [\"PATH\", {env}]{after}"), 0o600);
+        for command in ["doctor", "check"] {
+            let mut berth = place.command(&[command, "--config", &place.name("config.toml")]);
+            berth.env("HELPER_KEY", "s3cret").env("HELPER_HOME", "s3cret");
+            berth
+                .env("HTTPS_PROXY", "http://s3cret.example")
+                .env("SSL_CERT_FILE", "/s3cret");
+            let output = berth.output().await.unwrap();
+            let text = String::from_utf8(output.stdout).unwrap();
+            let found = text
+                .lines()
+                .find(|line| line.starts_with("warn  environment of local: "));
+            assert_eq!(
+                found.map(|line| line.contains(named.unwrap_or("never"))),
+                named.map(|_| true),
+                "{text}"
+            );
+            assert!(!text.contains("s3cret"), "{text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_others_can_read_fails_in_check_as_it_does_at_the_start() {
+    let place = installation("tls = { cert = \"cert.pem\", key = \"key.pem\" }");
+    let key = KeyPair::generate().unwrap();
+    let cert = CertificateParams::new(["localhost".to_owned()])
+        .unwrap()
+        .self_signed(&key)
+        .unwrap();
+    place.write("cert.pem", cert.pem(), 0o644);
+    place.write("key.pem", key.serialize_pem(), 0o600);
+    assert!(place.run(&["check"]).await.success);
+    place.write("key.pem", key.serialize_pem(), 0o644);
+    let check = place.run(&["check"]).await;
+    assert!(
+        !check.success && check.stdout.contains("run: chmod 600 "),
+        "{}",
+        check.stdout
+    );
+    let serve = place.complaint(&["serve"]).await;
+    assert!(serve.contains("chmod 600"), "{serve}");
+}
+
+#[tokio::test]
+async fn a_berth_with_another_data_directory_at_the_address_is_a_failure() {
+    let theirs = installation("");
+    let berth = Berth::serve(&theirs).await;
+    let place = installation("");
+    let address = berth.base.strip_prefix("http://").unwrap();
+    let config = place.read("config.toml").replace("127.0.0.1:0", address);
+    place.write("config.toml", config, 0o600);
+    let held = failure(&place, "fail  listener: ").await;
+    assert!(held.contains("with another data directory"), "{held}");
+    let check = place.run(&["check"]).await;
+    assert!(
+        !check.success && check.stdout.contains("with another data directory"),
+        "{}",
+        check.stdout
+    );
+    // Another address is the way out.
+    let mut command = place.command(&[
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--config",
+        &place.name("config.toml"),
+    ]);
+    command.stdin(std::process::Stdio::null());
+    let own = Berth::start(&place, command).await;
+    assert_ne!(own.base, berth.base);
+}
+
+/// Only root can become another user.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn another_users_berth_at_the_address_is_a_failure() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let script = "import http.server as h\n\
+        class A(h.BaseHTTPRequestHandler):\n\
+        \x20def do_GET(self):\n\
+        \x20 b=b'{\"status\":\"ok\",\"version\":\"9.9.9\"}'\n\
+        \x20 self.send_response(200); self.send_header('Content-Length', str(len(b))); self.end_headers()\n\
+        \x20 self.wfile.write(b); self.wfile.flush()\n\
+        \x20protocol_version='HTTP/1.1'\n\
+        s=h.ThreadingHTTPServer(('127.0.0.1',0),A); print(s.server_port, flush=True); s.serve_forever()\n";
+    let mut child = tokio::process::Command::new("setpriv")
+        .args([
+            "--reuid=65534",
+            "--regid=65534",
+            "--clear-groups",
+            "python3",
+            "-c",
+            script,
+        ])
+        .current_dir("/")
+        .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+        .stdout(std::process::Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = tokio::io::AsyncBufReadExt::lines(tokio::io::BufReader::new(child.stdout.take().unwrap()));
+    let port = lines.next_line().await.unwrap().unwrap();
+    let place = installation("");
+    let config = place
+        .read("config.toml")
+        .replace("127.0.0.1:0", &format!("127.0.0.1:{port}"));
+    place.write("config.toml", config, 0o600);
+    let held = failure(&place, "fail  listener: ").await;
+    assert!(
+        held.contains("is held by a berth of another user, whose number is 65534"),
+        "{held}"
+    );
 }

@@ -322,7 +322,7 @@ async fn what_a_program_leaves_running_goes_on_where_its_grant_lingers() {
 #[tokio::test]
 async fn what_lingers_is_said_where_the_grants_are_shown() {
     for (place, lingers) in [(lingering(), true), (Place::new(SHELL), false)] {
-        let said = place.run(&["check"]).await.stdout;
+        let said = place.run(&["check", "--grants"]).await.stdout;
         assert_eq!(said.contains("what it leaves running goes on"), lingers, "{said}");
         let found: Value = serde_json::from_str(&place.run(&["check", "--json"]).await.stdout).unwrap();
         assert_eq!(found["backends"][0]["programs"][0]["lingers"], lingers);

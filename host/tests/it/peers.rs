@@ -258,11 +258,55 @@ async fn a_configuration_of_its_own_helps_no_agent() {
         .read("config.toml")
         .replace("[server]", "[server]\nsessions_may_control = true");
     place.write("lenient.toml", lenient, 0o600);
-    for command in ["token", "tokens create", "clients list", "login status", "attach app"] {
+    for command in [
+        "token",
+        "tokens create",
+        "clients list",
+        "login status",
+        "attach app",
+        "service install",
+    ] {
         let line = inside.berth(command).replace("config.toml", "lenient.toml");
         let printed = inside.run(&line).await;
         assert!(printed.contains("a session that berth started"), "{command}: {printed}");
     }
+}
+
+#[tokio::test]
+async fn the_commands_for_people_only_look_from_a_session_whether_a_berth_runs_or_not() {
+    let mut inside = Inside::start().await;
+    let id = inside.asking().await;
+    let place = &inside.demo.place;
+    let lenient = place
+        .read("config.toml")
+        .replace("[server]", "[server]\nsessions_may_control = true");
+    place.write("lenient.toml", lenient, 0o600);
+    let project = place.name("projects/app");
+    let acts = [
+        format!("start {project}"),
+        format!("send {id} hello"),
+        format!("answer {id} yes"),
+        format!("stop {id}"),
+    ];
+    for runs in [true, false] {
+        if !runs {
+            inside.demo.berth.terminate().await;
+        }
+        for config in ["config.toml", "lenient.toml"] {
+            let berth = |command: &str| inside.berth(command).replace("config.toml", config);
+            for command in &acts {
+                let why = inside.run(&berth(command)).await;
+                assert!(
+                    why.contains("a session that berth started"),
+                    "{runs} {config} {command}: {why}"
+                );
+            }
+            let seen = inside.run(&berth("ls")).await;
+            assert!(seen.contains(&id), "{seen}");
+        }
+    }
+    assert_eq!(inside.demo.record("app", "answer"), Vec::<String>::new());
+    assert_eq!(inside.demo.record("app", "message"), ["run touch x"]);
 }
 
 #[tokio::test]

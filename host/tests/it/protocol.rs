@@ -535,14 +535,14 @@ async fn search_and_fetch_answer_one_text_that_is_the_data() {
 }
 
 /// A `berth stdio` and its two ends.
-struct Client {
-    child: Child,
-    to: ChildStdin,
-    from: Lines<BufReader<ChildStdout>>,
+pub(crate) struct Client {
+    pub(crate) child: Child,
+    pub(crate) to: ChildStdin,
+    pub(crate) from: Lines<BufReader<ChildStdout>>,
 }
 
 impl Client {
-    fn start(place: &Place) -> Self {
+    pub(crate) fn start(place: &Place) -> Self {
         let mut command = place.command(&["stdio", "--config", &place.name("config.toml")]);
         let mut child = command
             .stdin(Stdio::piped())
@@ -557,11 +557,11 @@ impl Client {
         }
     }
 
-    async fn tell(&mut self, message: Value) {
+    pub(crate) async fn tell(&mut self, message: Value) {
         self.to.write_all(format!("{message}\n").as_bytes()).await.unwrap();
     }
 
-    async fn ask(&mut self, method: &str, params: Value) -> Value {
+    pub(crate) async fn ask(&mut self, method: &str, params: Value) -> Value {
         self.tell(json!({"jsonrpc": "2.0", "id": 7, "method": method, "params": params}))
             .await;
         let line = timeout(PATIENCE, self.from.next_line())
@@ -574,7 +574,7 @@ impl Client {
     }
 
     /// The handshake, and the list of tools, by which it is over on both sides.
-    async fn begin(&mut self) {
+    pub(crate) async fn begin(&mut self) {
         let answer = self.ask("initialize", initialize("2025-06-18")).await;
         assert_eq!(answer["result"]["protocolVersion"], "2025-06-18", "{answer}");
         self.tell(json!({"jsonrpc": "2.0", "method": "notifications/initialized"}))

@@ -481,7 +481,8 @@ async fn a_stream_speaks_for_one_principal() {
     let (ours, theirs) = tokio::io::duplex(1 << 16);
     let (read, write) = tokio::io::split(ours);
     let server = house.server().for_principal(reader.clone());
-    tokio::spawn(mcp::serve_stream(server, read, write, house.shutdown.clone()));
+    let (shutdown, moving) = (house.shutdown.clone(), CancellationToken::new());
+    tokio::spawn(mcp::serve_stream(server, read, write, shutdown, moving));
     let client = Client::connect(theirs).await.unwrap();
     let listed = client.tools().await.unwrap();
     let names: Vec<_> = listed.iter().map(|tool| tool["name"].as_str().unwrap()).collect();

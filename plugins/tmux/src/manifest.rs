@@ -40,9 +40,17 @@ fn tmux() -> Value {
         "fixed": ["-u", "-S", "@socket", "-f", "@conf"],
         "timeout": "10s",
         "output": "4 MiB",
-        "doctor": [["-V"]],
+        "doctor": [
+            ["-V"],
+            ["-S", "@socket", "-f", "/dev/null", "start-server", ";", "source-file", "@conf"],
+            ["-S", "@socket", "kill-server"],
+        ],
+        "least_version": "3.3",
         "separator": ";",
-        "attach": ["attach-session", "-t", "<session>"],
+        "attach": [
+            "attach-session", "-t", "<session>", ";",
+            "display-message", "-d", "5000", "Ctrl-b d leaves this session, and it goes on",
+        ],
         "conf": CONF,
         "read": [
             ["list-panes", "-a", "-F", LIST],

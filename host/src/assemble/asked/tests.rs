@@ -23,7 +23,6 @@ fn what_is_granted_is_not_missing() {
             "path": "/somewhere/tmux",
             "read": [["has-session", "-t", "<target>"]],
             "control": [["has-session", "-t", "<target>"], ["kill-session", "-t", "<target>"]],
-            "attach": ["attach-session", "-t", "<session>"],
             "words": {"int": "-?[0-9]{1,6}"},
             "lingers": false,
         }},

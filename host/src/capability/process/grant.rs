@@ -62,8 +62,11 @@ pub struct Grant {
     pub control: Vec<Pattern>,
     /// The argument list by which the operator's own terminal joins a session.
     pub attach: Option<Pattern>,
-    /// Argument lists for `berth doctor`, with which it shows its version, for example. No plugin may use them.
+    /// Argument lists for `berth doctor`, run one after the other. The first shows its version, for example. `@conf` and
+    /// `@socket` stand in them for a file that holds `conf` and for a socket that nobody else uses. No plugin may use them.
     pub doctor: Vec<Vec<String>>,
+    /// The least version with which it works, such as `3.3`, as the answer to the first of these shows it.
+    pub least_version: Option<String>,
     /// How long one run may take.
     pub timeout: Duration,
     /// The most bytes that are kept of what one run prints, stdout and stderr together.

@@ -13,6 +13,8 @@ use berth::desk::Member;
 use berth::plugin::Backend;
 use serde::Serialize;
 
+use crate::cli::doctor::finding::Finding;
+
 /// A valid configuration.
 #[derive(Serialize)]
 pub(super) struct Findings<'a> {
@@ -21,6 +23,8 @@ pub(super) struct Findings<'a> {
     pub(super) backends: Vec<BackendFindings<'a>>,
     /// What clients see.
     pub(super) tools: Vec<&'a str>,
+    /// What would fail at a start, or is not as it appears.
+    pub(super) start: &'a [Finding],
 }
 
 #[derive(Serialize)]
@@ -87,12 +91,13 @@ pub(super) struct ProgramFindings<'a> {
 
 impl<'a> Findings<'a> {
     /// What `setup` comes to, once its backends are started and merged. `asked` is what the plugin of each backend asks for
-    /// beyond that.
+    /// beyond that, and `start` what is wrong with what a start tries.
     pub(super) fn of(
         setup: &'a Setup,
         members: &'a [Arc<Member>],
         catalog: &'a Catalog,
         asked: &'a BTreeMap<String, Vec<String>>,
+        start: &'a [Finding],
     ) -> Self {
         let known = |backend: &'a Backend| Some((backend, setup.backends.get(&backend.name)?));
         Self {
@@ -106,6 +111,7 @@ impl<'a> Findings<'a> {
                     BackendFindings::of(setup, backend, granted, asked)
                 })
                 .collect(),
+            start,
             tools: catalog.tools().iter().map(|Tool { name, .. }| name.as_str()).collect(),
         }
     }

@@ -7,8 +7,31 @@ use bytesize::ByteSize;
 use super::findings::{AgentFindings, BackendFindings, Findings, LimitFindings, ProgramFindings};
 use crate::cli::print;
 
-/// Prints all of `findings`.
-pub(super) fn show(findings: &Findings<'_>) {
+/// Prints what each backend is, in a few lines.
+pub(super) fn brief(findings: &Findings<'_>) {
+    let file = findings.file.as_deref().unwrap_or("the shipped configuration");
+    print::line(&format!("{file} is valid."));
+    for backend in &findings.backends {
+        let installed = backend.agents.iter().filter(|agent| agent.installed);
+        let installed: Vec<&str> = installed.map(|agent| agent.name).collect();
+        print::line(&format!("Backend {}: {}", backend.name, print::safe(backend.about)));
+        print::line(&format!("  installed agents: {}", list(&installed)));
+        print::line(&format!("  directories: {}", list(&backend.directories)));
+        if !backend.pinned {
+            print::line(&format!(
+                "  not pinned: write this into its table: sha256 = \"{}\"",
+                backend.sha256
+            ));
+        }
+        for asked in backend.asks_for_more {
+            print::line(&format!("  asks for more than is granted: {}", print::safe(asked)));
+        }
+    }
+    print::line("All that is granted: berth check --grants");
+}
+
+/// Prints all of `findings` except what concerns a start.
+pub(super) fn grants(findings: &Findings<'_>) {
     let file = findings.file.as_deref().unwrap_or("the shipped configuration");
     print::line(&format!("{file} is valid."));
     findings.backends.iter().for_each(backend);

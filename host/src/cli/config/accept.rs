@@ -1,8 +1,8 @@
 //! `berth config accept`: what is shipped counts from now on.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _, stdin, stdout};
+use std::io::{IsTerminal as _, stdin, stdout};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{bail, ensure};
 use berth::assemble::Texts;
 use berth::config::summary;
 use berth::principal::Principal;
@@ -19,7 +19,7 @@ pub(super) fn run(texts: &Texts<'_>) -> anyhow::Result<()> {
     diff::damage(texts);
     let waiting = texts.layers().waiting()?;
     diff::show(&waiting);
-    if !waiting.is_empty() && !agrees()? {
+    if !waiting.is_empty() && !print::agrees("Accept this?")? {
         bail!("nothing was accepted, and what counts stays as it was");
     }
     let grants = texts.layers().when_accepted().grants()?;
@@ -32,15 +32,4 @@ pub(super) fn run(texts: &Texts<'_>) -> anyhow::Result<()> {
         "Accepted. It counts from the next start of berth, or when the one that runs reloads it (`berth reload`).",
     );
     Ok(())
-}
-
-fn agrees() -> anyhow::Result<bool> {
-    print!("Accept this? [y/N] ");
-    stdout().flush()?;
-    let mut answer = String::new();
-    stdin()
-        .lock()
-        .read_line(&mut answer)
-        .context("the answer cannot be read")?;
-    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }

@@ -8,7 +8,7 @@ use crate::cli::print;
 /// How it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Mark {
+pub(in crate::cli) enum Mark {
     Ok,
     /// It works, but not for long, or not as it appears.
     Warn,
@@ -18,8 +18,8 @@ pub(super) enum Mark {
 
 /// What was looked at, how it is, and what to do about it.
 #[derive(Debug, Serialize)]
-pub(super) struct Finding {
-    pub(super) mark: Mark,
+pub(in crate::cli) struct Finding {
+    pub(in crate::cli) mark: Mark,
     /// What was looked at, in a word or two.
     about: String,
     what: String,
@@ -37,7 +37,7 @@ impl Finding {
         }
     }
 
-    pub(super) fn warn(about: &str, what: impl Into<String>, fix: impl Into<String>) -> Self {
+    pub(in crate::cli) fn warn(about: &str, what: impl Into<String>, fix: impl Into<String>) -> Self {
         Self {
             mark: Mark::Warn,
             fix: Some(fix.into()),
@@ -60,8 +60,13 @@ impl Finding {
         }
     }
 
+    /// What was found.
+    pub(super) fn what(&self) -> &str {
+        &self.what
+    }
+
     /// Prints it in one line.
-    pub(super) fn show(&self) {
+    pub(in crate::cli) fn show(&self) {
         let (word, colour) = match self.mark {
             Mark::Ok => ("ok", AnsiColor::Green),
             Mark::Warn => ("warn", AnsiColor::Yellow),

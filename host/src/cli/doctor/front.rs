@@ -7,6 +7,10 @@ use std::time::{Duration, SystemTime};
 use berth::assemble::Setup;
 use berth::config::{Server, Tls};
 use berth::http::Certificate;
+use berth::peer::user_of_connection;
+use berth::store::DataDirectory;
+use hyper_util::client::legacy::connect::HttpInfo;
+use tokio::net::UnixStream;
 
 use super::finding::Finding;
 use super::public;
@@ -64,13 +68,22 @@ fn pair(tls: &Tls) -> Finding {
     }
 }
 
-/// Whether the address is free, or otherwise held by a berth.
+/// Whether the address is free, or otherwise held by the berth that has this data directory.
 async fn listener(server: &Server) -> (Finding, bool) {
     let address = server.listen;
+    let other = "set another `listen` in [server], or serve with --listen";
     match TcpListener::bind(address) {
         Ok(_) => (Finding::ok(ABOUT, format!("{address} is free")), false),
         Err(error) if error.kind() == ErrorKind::AddrInUse => match running(server).await {
-            Some(version) => {
+            Some(Running { user: Some(user), .. }) if user != rustix::process::geteuid().as_raw() => {
+                let what = format!("{address} is held by a berth of another user, whose number is {user}");
+                (Finding::fail(ABOUT, what, other), false)
+            }
+            Some(Running { version, .. }) if !has_owner(server).await => {
+                let what = format!("{address} is held by berth {version} with another data directory");
+                (Finding::fail(ABOUT, what, format!("end it, or {other}")), false)
+            }
+            Some(Running { version, .. }) => {
                 let what = format!("berth {version} listens on {address}");
                 (Finding::ok(ABOUT, what), true)
             }
@@ -89,8 +102,23 @@ async fn listener(server: &Server) -> (Finding, bool) {
     }
 }
 
-/// The version of the berth that listens there.
-async fn running(server: &Server) -> Option<String> {
+/// Whether a berth answers at the socket of the data directory.
+async fn has_owner(server: &Server) -> bool {
+    match DataDirectory::open(&server.data, &server.cache) {
+        Ok(data) => UnixStream::connect(data.socket_path()).await.is_ok(),
+        Err(_) => false,
+    }
+}
+
+/// A berth that listens.
+struct Running {
+    version: String,
+    /// Whose it is, if the system tells.
+    user: Option<u32>,
+}
+
+/// The berth that listens there.
+async fn running(server: &Server) -> Option<Running> {
     let scheme = if server.tls.is_some() { "https" } else { "http" };
     let client = reqwest::Client::builder()
         .no_proxy()
@@ -104,6 +132,17 @@ async fn running(server: &Server) -> Option<String> {
         address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
     }
     let asked = client.get(format!("{scheme}://{address}/health")).send().await.ok()?;
+    // The connection is still open: its other end has an owner.
+    let ends = asked.extensions().get::<HttpInfo>();
+    let ends = ends.map(|ends| (ends.remote_addr(), ends.local_addr()));
+    let user = match ends {
+        Some((theirs, ours)) => {
+            let found = tokio::task::spawn_blocking(move || user_of_connection(theirs, ours));
+            found.await.ok().flatten()
+        }
+        None => None,
+    };
     let health = public::json_of(asked).await.ok()?;
-    Some(health["version"].as_str()?.to_owned())
+    let version = health["version"].as_str()?.to_owned();
+    Some(Running { version, user })
 }

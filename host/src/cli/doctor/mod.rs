@@ -1,11 +1,14 @@
 //! `berth doctor`: what is wrong with this installation, and how to fix each thing.
 
+mod answer;
 mod clock;
-mod finding;
+pub(super) mod finding;
 mod front;
 mod places;
 mod plugins;
 mod public;
+mod trial;
+mod variables;
 
 use std::process::ExitCode;
 
@@ -34,11 +37,37 @@ pub(crate) async fn run(setup: anyhow::Result<Setup>, options: Options) -> anyho
         print::line(&serde_json::to_string_pretty(&findings)?);
     } else {
         findings.iter().for_each(Finding::show);
+        print::line(&verdict(&findings, "berth doctor"));
     }
-    Ok(match findings.iter().any(|finding| finding.mark == Mark::Fail) {
+    Ok(match fails(&findings) {
         true => ExitCode::FAILURE,
         false => ExitCode::SUCCESS,
     })
+}
+
+/// Whether something would fail.
+pub(crate) fn fails(findings: &[Finding]) -> bool {
+    findings.iter().any(|finding| finding.mark == Mark::Fail)
+}
+
+/// How it is on the whole, and what to do next; `again` is the command that has found this.
+pub(crate) fn verdict(findings: &[Finding], again: &str) -> String {
+    let count = |mark| findings.iter().filter(|finding| finding.mark == mark).count();
+    match (count(Mark::Fail), count(Mark::Warn)) {
+        (0, 0) => "\nAll is well. If berth does not run yet: berth serve".to_owned(),
+        (0, warnings) => format!("\nIt works, with {warnings} to look at. If berth does not run yet: berth serve"),
+        _ => format!("\nIt would not work: fix what is marked with `fail`, then {again} again"),
+    }
+}
+
+/// What a start tries, beside the configuration and the plugins.
+pub(crate) async fn start(setup: &Setup) -> Vec<Finding> {
+    // As in `run`.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut findings = trial::examine(setup).await;
+    findings.extend(variables::examine(setup));
+    findings.extend(front::examine(setup).await.0);
+    findings
 }
 
 async fn examine(setup: &Setup) -> Vec<Finding> {
@@ -51,6 +80,8 @@ async fn examine(setup: &Setup) -> Vec<Finding> {
         Ok(data) => {
             findings.extend(places::examine(setup, &data).await);
             findings.extend(plugins::examine(setup, &data).await);
+            findings.extend(trial::examine(setup).await);
+            findings.extend(variables::examine(setup));
         }
         Err(error) => findings.push(Finding::error("data directory", &error.into())),
     }

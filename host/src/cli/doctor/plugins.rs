@@ -1,25 +1,16 @@
-//! Backends: whether their plugins start, and what their programs and agents say of themselves.
-
-use std::ffi::OsString;
-use std::path::Path;
-use std::time::Duration;
+//! Backends: whether their plugins start, whether their sessions are reached, and what their agents say of themselves.
 
 use berth::assemble::{self, Granted, SearchPath, Setup};
 use berth::capability::process::grant::Grant;
 use berth::capability::process::{Former, SocketServer, Trouble};
 use berth::config::{Agent, PluginSource, Question};
-use berth::machine::ask;
 use berth::plugin::Backend;
 use berth::store::DataDirectory;
 use futures::future::join_all;
+use std::ffi::OsString;
 
+use super::answer::answer;
 use super::finding::Finding;
-use crate::cli::print;
-
-/// How long a program may take to answer.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
-/// Characters of what it says that are shown.
-const SHOWN: usize = 200;
 
 pub(super) async fn examine(setup: &Setup, data: &DataDirectory) -> Vec<Finding> {
     let mut findings = match assemble::start_each(setup, data).await {
@@ -28,8 +19,6 @@ pub(super) async fn examine(setup: &Setup, data: &DataDirectory) -> Vec<Finding>
     };
     for backend in setup.backends.values() {
         let environment = backend.environment();
-        let programs = backend.programs.values().map(|grant| program(grant, &environment));
-        findings.extend(join_all(programs).await.into_iter().flatten());
         let sockets = backend.programs.values().map(|grant| socket(grant, data));
         findings.extend(join_all(sockets).await.into_iter().flatten());
         let agents = setup.agents_of(backend).map(|(name, settings)| {
@@ -71,23 +60,6 @@ fn plugin(name: &str, origin: &str, digest: &str, granted: &Granted) -> Finding 
         ),
         _ => Finding::ok(&about, format!("{origin} starts")),
     }
-}
-
-async fn program(grant: &Grant, environment: &[(OsString, OsString)]) -> Vec<Finding> {
-    let about = format!("program {} of {}", grant.program, grant.backend);
-    let shown = grant.path.display().to_string();
-    if grant.doctor.is_empty() {
-        return vec![Finding::ok(&about, format!("{shown} is there"))];
-    }
-    let fix = format!(
-        "reinstall it, or correct [backends.{}.programs.{}]",
-        grant.backend, grant.program
-    );
-    let asked = grant
-        .doctor
-        .iter()
-        .map(|arguments| answer(&about, &shown, &grant.path, arguments, environment, &fix));
-    join_all(asked).await
 }
 
 /// Whether the sessions of a program's server are reached, those at its former socket too.
@@ -162,32 +134,5 @@ async fn put(about: &str, agent: &str, question: &Question, environment: &[(OsSt
             format!("`{shown}` cannot be run: its program is not on PATH"),
             format!("install it, or correct `doctor` in [agents.{agent}]"),
         ),
-    }
-}
-
-/// What `program`, shown as `name`, says.
-async fn answer(
-    about: &str,
-    name: &str,
-    program: &Path,
-    arguments: &[String],
-    environment: &[(OsString, OsString)],
-    fix: &str,
-) -> Finding {
-    let command = [&[name.to_owned()], arguments].concat().join(" ");
-    match ask(program, arguments, environment, ANSWERS_WITHIN).await {
-        Ok((true, line)) => Finding::ok(about, format!("`{command}` says: {}", short(&line))),
-        Ok((false, line)) => Finding::fail(about, format!("`{command}` fails and says: {}", short(&line)), fix),
-        Err(error) => Finding::fail(about, format!("`{command}`: {error}"), fix),
-    }
-}
-
-/// Foreign text for a finding, which a terminal or another program gets.
-fn short(line: &str) -> String {
-    let line = print::safe(line);
-    match line.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None if line.is_empty() => "nothing".to_owned(),
-        None => line,
     }
 }

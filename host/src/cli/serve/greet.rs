@@ -20,6 +20,8 @@ pub(super) async fn greet(setup: &Setup, owner: &Owner, base: &str) {
     }
     print::line("\nTo use it from Claude Code on this machine, paste:\n");
     print::line(&format!("  {}\n", claude_line(setup, base)));
+    // Last, so that what a person needs comes first on a terminal.
+    owner.recorder.log_head();
 }
 
 fn what_is_served(setup: &Setup, owner: &Owner) {
@@ -65,8 +67,8 @@ fn from_elsewhere(url: &str) {
   Claude Code   claude mcp add --transport http berth {url}/mcp
                 then /mcp in a session, to log in
 
-Each opens a page of berth's own. It asks for your passphrase, and what the app may do. Approve only what you have just
-asked for yourself."
+Each opens a page of berth's own, which asks for your passphrase and what the
+app may do. Approve only what you have just asked for yourself."
     ));
 }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
 use berth::assemble::Setup;
-use berth::config::parse_public_url;
+use berth::config::{listen_fault, parse_public_url};
 use berth::desk::Condition;
 use berth::http::{self, Certificate, Door, Names, OAuth, Offered, Proxies};
 use berth::mcp;
@@ -28,6 +28,9 @@ use super::{access, ending, ending_with_terminal, login, print};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
+    /// The address to listen on, such as 127.0.0.1:8788; it replaces `listen` in the configuration
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
     /// The https address by which this server is reached from elsewhere, such as https://berth.example.org; it replaces
     /// `public_url` in the configuration
     #[arg(long, value_name = "URL", value_parser = public_url, conflicts_with = "tunnel")]
@@ -43,7 +46,10 @@ fn public_url(written: &str) -> Result<String, String> {
 
 pub(crate) async fn run(mut setup: Setup, options: Options) -> anyhow::Result<ExitCode> {
     // This comes first: if another berth has the data directory, nothing of this one is visible from outside.
-    let claim = Claim::take(&setup, "serve")?;
+    let claim = Claim::take_over(&setup, "serve").await?;
+    // A reload compares with the configuration, not with what the command line puts over it.
+    let written = setup.clone();
+    setup.server.listen = options.listen.unwrap_or(setup.server.listen);
     prepare(&setup, &options)?;
     files::allow_many();
     let (shutdown, hangups) = signals()?;
@@ -51,20 +57,20 @@ pub(crate) async fn run(mut setup: Setup, options: Options) -> anyhow::Result<Ex
     let certificate = tls.map(Certificate::open).transpose()?.map(Arc::new);
     let wanted = setup.server.listen;
     let listener = TcpListener::bind(wanted).await.with_context(|| {
-        format!("{wanted} cannot be used to listen; end the program that uses it, or set another `listen` in [server]")
+        format!("{wanted} cannot be used to listen; end the program that uses it, or set another address, by `listen` in [server] or --listen")
     })?;
     let address = listener.local_addr()?;
     let tunnel = match options.tunnel {
         Some(tunnel) => Some(tunnel.open(address.port(), &shutdown).await?),
         None => None,
     };
-    let written = setup.clone();
     make_public(&mut setup, options.public_url, tunnel.as_ref());
 
     let base = local_base(address, certificate.is_some());
     let reached_by = setup.server.public_url.clone().unwrap_or(base.clone());
     let owner = Owner::start(&written, claim, reached_by, &shutdown).await?;
-    owner.serve_socket()?;
+    owner.recorder.log_calls_and_heads();
+    owner.serve_socket(false)?;
     if let Some(hangups) = hangups {
         tokio::spawn(reload_on(hangups, owner.reloads.clone()));
     }
@@ -169,6 +175,10 @@ fn about(condition: Condition) -> String {
 /// What must hold before anyone can reach this server from elsewhere.
 fn prepare(setup: &Setup, options: &Options) -> anyhow::Result<()> {
     let server = &setup.server;
+    let public_url = options.public_url.as_deref().or(server.public_url.as_deref());
+    if let Some(fault) = listen_fault(server.listen, public_url) {
+        bail!("{fault}");
+    }
     let by_option = options.public_url.is_some() || options.tunnel.is_some();
     ensure!(
         !(by_option && server.open_on_loopback),

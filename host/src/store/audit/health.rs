@@ -36,10 +36,9 @@ impl Health {
         self.logged.load(Ordering::Acquire)
     }
 
-    /// From now on heads are logged, beginning with this one.
+    /// From now on heads are logged.
     pub(super) fn begin_logging(&self) {
         self.logged.store(true, Ordering::Release);
-        self.log_head();
     }
 
     /// Logs where the record ends, if heads are logged.

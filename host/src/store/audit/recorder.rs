@@ -167,10 +167,16 @@ impl Recorder {
         (digest, json)
     }
 
-    /// From now on each call is a line of the program's log, and the log has the end of the record too: now, every 1000
-    /// entries, and at the end. Whoever keeps the log elsewhere can tell later whether the record was cut or replaced.
+    /// From now on each call is a line of the program's log, and the log has the end of the record too: every 1000
+    /// entries, at the end, and where [`Recorder::log_head`] says so. Whoever keeps the log elsewhere can tell later
+    /// whether the record was cut or replaced.
     pub fn log_calls_and_heads(&self) {
         self.state.begin_logging();
+    }
+
+    /// Logs where the record ends now.
+    pub fn log_head(&self) {
+        self.state.log_head();
     }
 
     /// Whether calls and heads are logged: they are logged by a server, not by a command.
