@@ -37,25 +37,24 @@ pub struct Span {
     gone: CancellationToken,
     /// The upkeep of these backends.
     keeping: TaskTracker,
-    /// That of the generation before.
-    before: TaskTracker,
+    /// That of the generations before: one that kept nothing itself may have followed one whose upkeep still ends.
+    before: Vec<TaskTracker>,
 }
 
 impl Span {
     /// The first one, which is over when `ending` is cancelled.
     pub fn first(ending: &CancellationToken) -> Self {
-        let before = TaskTracker::new();
-        before.close();
-        Self::after(before, ending)
+        Self::after(Vec::new(), ending)
     }
 
     /// The one after this.
     #[must_use]
     pub fn next(&self, ending: &CancellationToken) -> Self {
-        Self::after(self.keeping.clone(), ending)
+        let unfinished = self.before.iter().filter(|keeping| !keeping.is_empty());
+        Self::after(unfinished.chain([&self.keeping]).cloned().collect(), ending)
     }
 
-    fn after(before: TaskTracker, ending: &CancellationToken) -> Self {
+    fn after(before: Vec<TaskTracker>, ending: &CancellationToken) -> Self {
         let gone = ending.child_token();
         Self {
             begun: CancellationToken::new(),
@@ -80,6 +79,13 @@ impl Span {
     pub fn end(&self) {
         self.over.cancel();
         self.keeping.close();
+    }
+
+    /// Waits until no upkeep of the generations before goes on.
+    async fn others_have_ended(&self) {
+        for keeping in &self.before {
+            keeping.wait().await;
+        }
     }
 
     /// No call is done with these backends any more.
@@ -166,7 +172,7 @@ impl Watched {
             return;
         }
         // Two generations never do this for one backend at once.
-        span.before.wait().await;
+        span.others_have_ended().await;
         let mut events = Events::default();
         events.add("start");
         let mut due = Some(Instant::now());
@@ -297,6 +303,23 @@ mod tests {
         events.succeeded();
         let rest = events.first();
         assert_eq!((rest.len(), &*rest[0].kind), (1, "64"));
+    }
+
+    #[tokio::test]
+    async fn an_upkeep_waits_for_those_of_all_generations_before() {
+        let ending = CancellationToken::new();
+        let first = Span::first(&ending);
+        let kept = first.keeping.token();
+        first.end();
+        // It has no upkeep itself.
+        let second = first.next(&ending);
+        second.end();
+        let third = second.next(&ending);
+        let waits = tokio::spawn(async move { third.others_have_ended().await });
+        tokio::task::yield_now().await;
+        assert!(!waits.is_finished());
+        drop(kept);
+        assert!(waits.await.is_ok());
     }
 
     #[test]

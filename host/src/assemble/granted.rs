@@ -20,6 +20,8 @@ pub struct Granted {
     pub directories: Vec<PathBuf>,
     /// Further variables that its programs get, such as secrets.
     pub env_file: Option<EnvFile>,
+    /// What its name means.
+    meaning: Meaning,
     /// The programs that it may run, by the name that its plugin uses.
     pub programs: BTreeMap<String, Grant>,
 }
@@ -31,6 +33,7 @@ impl Granted {
         let env_file = written.env_file.as_ref();
         let env_file = env_file.map(|path| EnvFile::find(path, &at.key("env_file")));
         Ok(Self {
+            meaning: meaning(&written.plugin),
             directories: directories::find(&written.directories, &at.key("directories"))?,
             env_file: env_file.transpose()?,
             programs: programs::grants(&written.programs, &at.key("programs"), search)?,
@@ -38,16 +41,9 @@ impl Granted {
         })
     }
 
-    /// What its name means. A file of which the operator wrote the digest is known by that, whatever it is called.
+    /// What its name means, by what the operator wrote.
     pub fn meaning(&self) -> Meaning {
-        let plugin = match &self.written.plugin {
-            PluginSource::Bundled(name) => format!("bundled plugin {name}"),
-            PluginSource::File {
-                sha256: Some(digest), ..
-            } => format!("plugin with the SHA-256 {}", hex::encode(digest)),
-            PluginSource::File { path, sha256: None } => format!("plugin {}", path.display()),
-        };
-        format!("{plugin}, on this machine")
+        self.meaning.clone()
     }
 
     /// What its programs get: the host's own variables that the operator granted, and those of the `env_file`.
@@ -63,4 +59,17 @@ impl Granted {
         own.chain(secret.map(|(name, value)| (name.into(), value.into())))
             .collect()
     }
+}
+
+/// What a name means that stands for this plugin. A file of which the operator wrote the digest is known by that, whatever
+/// it is called.
+fn meaning(plugin: &PluginSource) -> Meaning {
+    let plugin = match plugin {
+        PluginSource::Bundled(name) => format!("bundled plugin {name}"),
+        PluginSource::File {
+            sha256: Some(digest), ..
+        } => format!("plugin with the SHA-256 {}", hex::encode(digest)),
+        PluginSource::File { path, sha256: None } => format!("plugin {}", path.display()),
+    };
+    format!("{plugin}, on this machine")
 }

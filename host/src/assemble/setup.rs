@@ -113,7 +113,15 @@ impl Setup {
             berth: &from.berth,
             plugins: &plugins,
         };
-        Self::load_beside(Some(&self.server), from.path.as_deref(), &installation)
+        let again = Self::load_beside(Some(&self.server), from.path.as_deref(), &installation)?;
+        match (&self.file, &again.file) {
+            // Without it the whole shipped configuration could count, which nobody has accepted.
+            (Some(file), None) => Err(ConfigError::whole(
+                file.display(),
+                "it is not there any more: put it back, or end berth and start it again",
+            )),
+            _ => Ok(again),
+        }
     }
 
     /// What the name of each backend means, as an approval binds it: the plugin, and the machine.

@@ -110,7 +110,8 @@ pub(super) async fn named(reach: Reach<'_>, given: &str) -> Result<(Arc<Member>,
         return Ok((member, id.to_owned()));
     }
     let (sessions, errors) = sessions_of(&reach.some(None)?, &[]).await;
-    let (backend, id) = pick(given, given, &sessions, &errors)?;
+    // A prefix, or an id before a name, would let a backend take what is meant for a session of another one.
+    let (backend, id) = pick_by(&[&|session| is_called(session, given)], given, &sessions, &errors)?;
     if !errors.is_empty() {
         let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
         return Err(ToolError::refused(format!(
@@ -154,18 +155,28 @@ pub(super) async fn any_id(reach: Reach<'_>, given: &str) -> Result<(Arc<Member>
     Ok((reach.member(Some(&backend)).await?, id))
 }
 
-/// The one session that `wanted` names: by id, otherwise by name, otherwise by a prefix of either.
+/// The one session that `wanted` names: by id or name, otherwise by a prefix of either.
 fn pick(
     given: &str,
     wanted: &str,
     sessions: &[(String, Session)],
     errors: &[BackendError],
 ) -> Result<(String, String), ToolError> {
-    let tests: [&dyn Fn(&Session) -> bool; 3] = [
-        &|session| session.id == wanted,
-        &|session| session.name == wanted,
-        &|session| fits(session, wanted),
-    ];
+    pick_by(
+        &[&|session| is_called(session, wanted), &|session| fits(session, wanted)],
+        given,
+        sessions,
+        errors,
+    )
+}
+
+/// The one session that the first of `tests` finds which finds any.
+fn pick_by(
+    tests: &[&dyn Fn(&Session) -> bool],
+    given: &str,
+    sessions: &[(String, Session)],
+    errors: &[BackendError],
+) -> Result<(String, String), ToolError> {
     for test in tests {
         let found: Vec<_> = sessions.iter().filter(|(_, session)| test(session)).collect();
         match found.as_slice() {
@@ -182,6 +193,11 @@ fn pick(
         }
     }
     Err(unknown(given, sessions, errors))
+}
+
+/// Whether `wanted` is its id or name.
+fn is_called(session: &Session, wanted: &str) -> bool {
+    session.id == wanted || session.name == wanted
 }
 
 /// Whether `wanted` is the beginning of its id or name.

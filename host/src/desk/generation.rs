@@ -59,7 +59,10 @@ impl Generation {
         let _merging = self.merging.lock().unwrap_or_else(PoisonError::into_inner);
         let catalog = Arc::new(self.catalog().with(offer)?);
         *self.catalog.write().unwrap_or_else(PoisonError::into_inner) = catalog;
-        self.lasting.showing.trust(member.name(), member.remote_trust);
+        // What comes up aside may never count.
+        if self.span.has_begun() {
+            self.lasting.showing.trust(member.name(), member.remote_trust);
+        }
         // Last, so that who waited for it finds its tools.
         self.members.take(member);
         self.lasting.tools_may_differ();

@@ -22,6 +22,9 @@ use crate::text::marked;
 const RESULTS: usize = 50;
 /// Lines of output of one fetch.
 const LINES: u32 = 400;
+/// Bytes and different words of one query: each word is looked for in all that is searched.
+const QUERY: usize = 1 << 10;
+const WORDS: usize = 32;
 /// Turns of a conversation.
 const TURNS: u32 = 50;
 /// Sessions whose output one search reads, the newest of them, and how many lines of each.
@@ -61,26 +64,22 @@ pub(super) async fn search(generation: &Generation, caller: &Caller, wanted: Sea
     let reach = generation.reach(caller);
     let (mut sessions, mut errors) = find::all_sessions(reach, None, &[]).await?;
     sessions.sort_by_key(|(_, session)| Reverse(session.active_at.max(session.created_at)));
-    let words = words_of(&wanted.query);
+    let words = words_of(&wanted.query)?;
     let outputs = match words.is_empty() {
         true => Vec::new(),
         false => outputs(reach, &sessions, &mut errors).await,
     };
-    let mut found: Vec<(usize, Session)> = sessions
+    let sessions: Vec<Session> = sessions
         .into_iter()
-        .zip(outputs.into_iter().chain(iter::repeat_with(String::new)))
-        .map(|((backend, session), output)| {
-            let session = generation.lasting.showing.session(&backend, session);
-            (score(&session, &output, &words), session)
-        })
-        .filter(|(score, _)| words.is_empty() || *score > 0)
+        .map(|(backend, session)| generation.lasting.showing.session(&backend, session))
         .collect();
-    // Of equal ones the newest stays first.
-    found.sort_by_key(|(score, _)| Reverse(*score));
+    // It may be much text.
+    let found = tokio::task::spawn_blocking(move || best_first(sessions, outputs, &words)).await;
+    let found = found.map_err(|fault| ToolError::new(fault.to_string()))?;
     let results: Vec<Hit> = found
         .into_iter()
         .take(RESULTS)
-        .map(|(_, session)| Hit {
+        .map(|session| Hit {
             title: title(&session),
             url: generation.lasting.showing.address(&session),
             id: session.session_id,
@@ -158,17 +157,46 @@ async fn output(member: &Member, id: &str, lines: u32) -> Result<String, ToolErr
 }
 
 /// The words that are looked for: those of less than three characters only where there are no others.
-fn words_of(query: &str) -> Vec<String> {
+///
+/// # Errors
+/// There are too many.
+fn words_of(query: &str) -> Result<Vec<String>, ToolError> {
+    if query.len() > QUERY {
+        return Err(too_long());
+    }
     let all: BTreeSet<String> = query
         .split(|c: char| !(c.is_alphanumeric() || "-_./@".contains(c)))
         .map(|word| word.trim_matches(['.', '/', '-']).to_lowercase())
         .filter(|word| !word.is_empty())
         .collect();
     let long: Vec<String> = all.iter().filter(|word| word.chars().count() >= 3).cloned().collect();
-    match long.is_empty() {
+    let words = match long.is_empty() {
         true => all.into_iter().collect(),
         false => long,
+    };
+    if words.len() > WORDS {
+        return Err(too_long());
     }
+    Ok(words)
+}
+
+fn too_long() -> ToolError {
+    ToolError::refused(format!(
+        "query may have at most {WORDS} different words and {QUERY} bytes: leave out what says little"
+    ))
+}
+
+/// Those of `sessions` that have one of `words`, the best first, and of equal ones the newest; all, if there are no words.
+/// The first of them have `outputs`.
+fn best_first(sessions: Vec<Session>, outputs: Vec<String>, words: &[String]) -> Vec<Session> {
+    let mut found: Vec<(usize, Session)> = sessions
+        .into_iter()
+        .zip(outputs.into_iter().chain(iter::repeat_with(String::new)))
+        .map(|(session, output)| (score(&session, &output, words), session))
+        .filter(|(score, _)| words.is_empty() || *score > 0)
+        .collect();
+    found.sort_by_key(|(score, _)| Reverse(*score));
+    found.into_iter().map(|(_, session)| session).collect()
 }
 
 /// How well a session fits: what is said of it counts more than what it printed.

@@ -14,6 +14,8 @@ use crate::text::{clean_marked, ending, marked, short_line};
 const AT_ONCE: usize = 64 << 10;
 /// Characters of what stands in a line of a session.
 const PARAGRAPH: usize = 200;
+/// Characters of a session's name there.
+const NAME: usize = 60;
 
 impl Sessions {
     pub(crate) fn text(&self) -> String {
@@ -38,7 +40,12 @@ impl Session {
         if self.session_id.is_empty() {
             return String::new();
         }
-        let mut text = format!("{} — {}", self.session_id, self.state.name());
+        let mut text = self.session_id.clone();
+        // An id of its own says the name.
+        if !self.name.is_empty() && !self.session_id.ends_with(&self.name) {
+            let _ = write!(text, " “{}”", short_line(&self.name, NAME));
+        }
+        let _ = write!(text, " — {}", self.state.name());
         if !self.agent.is_empty() {
             let _ = write!(text, " · {}", self.agent);
         }

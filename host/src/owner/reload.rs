@@ -18,7 +18,9 @@ use crate::store::{DataDirectory, Recorder};
 const NEW: Duration = Duration::from_secs(10);
 /// How long those may take that were up.
 const KNOWN: Duration = Duration::from_mins(1);
-/// Earlier generations that calls may still be done with.
+/// Earlier generations that calls may still be done with when a signal comes, and when the operator's command does: what
+/// nobody knows the sender of leaves room for that.
+const FORMER_AT_SIGNAL: usize = 2;
 const FORMER: usize = 4;
 /// What counts as soon as it is loaded; the rest is fixed when berth starts.
 const RELOADED: [&str; 5] = ["agents.", "backends.", "default_backend", "server.rates.", "tools."];
@@ -108,9 +110,13 @@ impl Reloads {
 
     async fn replace(&self, last: &mut Last, by: By) -> Result<Vec<String>, Vec<String>> {
         last.former.retain(|former| former.strong_count() > 0);
-        if last.former.len() >= FORMER {
+        let most = match by {
+            By::Command => FORMER,
+            By::Signal => FORMER_AT_SIGNAL,
+        };
+        if last.former.len() >= most {
             let fault =
-                format!("calls are still under way with {FORMER} earlier configurations; reload again in a minute");
+                format!("calls are still under way with {most} earlier configurations; reload again in a minute");
             return Err(vec![fault]);
         }
         self.recorder.ready().await.map_err(|why| vec![why.to_string()])?;

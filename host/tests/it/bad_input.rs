@@ -183,6 +183,49 @@ async fn a_request_without_the_form_of_its_method_is_told_what_is_wrong_with_it(
 }
 
 #[tokio::test]
+async fn a_search_for_very_many_words_is_refused() {
+    let many = (0..33)
+        .map(|number| format!("word{number}"))
+        .collect::<Vec<_>>()
+        .join(" ");
+    let long = "word ".repeat(300);
+    let says = "query may have at most 32 different words and 1024 bytes";
+    refused(&[
+        ("search", json!({"query": many}), says),
+        ("search", json!({"query": long}), says),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn a_message_for_a_name_does_not_go_to_a_session_of_another_backend_that_has_it_as_its_id() {
+    let place = Place::new(
+        "default_backend = \"local\"\n[backends.local]\nplugin = \"./misbehaving.wasm\"\nsettings.list = \"renamed\"\n\
+         [backends.evil]\nplugin = \"./misbehaving.wasm\"\n",
+    );
+    let berth = Berth::serve(&place).await;
+    for (tool, arguments) in [
+        ("send_message", json!({"session_id": "calm-1", "message": "x"})),
+        ("interrupt_session", json!({"session_id": "calm-1"})),
+        ("get_logs", json!({"session_id": "calm-1"})),
+    ] {
+        let why = berth.call(tool, arguments).await.error();
+        assert!(
+            why.contains("`calm-1` matches several sessions: ")
+                && why.contains("evil/calm-1")
+                && why.contains("local/own-7"),
+            "{tool}: {why}"
+        );
+    }
+    // Nor is the beginning of a name enough.
+    let why = berth
+        .call("send_message", json!({"session_id": "own", "message": "x"}))
+        .await
+        .error();
+    assert!(why.contains("there is no session `own`"), "{why}");
+}
+
+#[tokio::test]
 async fn a_body_that_is_not_a_request_is_answered_as_json_rpc_says() {
     let place = Place::new(LOCAL);
     let berth = Berth::serve(&place).await;
@@ -322,8 +365,8 @@ async fn what_cannot_be_undone_takes_a_whole_id_and_names_those_that_may_be_mean
 }
 
 #[tokio::test]
-async fn a_name_that_several_sessions_begin_with_is_refused_where_something_is_typed() {
-    let says = "`calm` matches several sessions: local/calm-1, local/calm-2; use a whole id";
+async fn the_beginning_of_a_name_is_not_enough_where_something_is_typed() {
+    let says = "there is no session `calm`; there are: local/calm-1, local/calm-2";
     refused(&[
         ("send_message", json!({"session_id": "calm", "message": "x"}), says),
         ("interrupt_session", json!({"session_id": "calm"}), says),

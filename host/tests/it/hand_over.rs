@@ -130,6 +130,10 @@ async fn calls_under_way_are_each_answered_once_and_done_at_most_once() {
             .unwrap()
             .unwrap();
         let answer: Value = serde_json::from_str(&line).unwrap();
+        // The list of tools may be another with the next owner.
+        if answer.get("method").is_some() {
+            continue;
+        }
         let id = answer["id"].as_u64().unwrap_or_else(|| panic!("{line}"));
         assert!(answers.insert(id, called(&answer)).is_none(), "{id} was answered twice");
     }

@@ -564,13 +564,18 @@ impl Client {
     pub(crate) async fn ask(&mut self, method: &str, params: Value) -> Value {
         self.tell(json!({"jsonrpc": "2.0", "id": 7, "method": method, "params": params}))
             .await;
-        let line = timeout(PATIENCE, self.from.next_line())
-            .await
-            .expect("no answer")
-            .unwrap();
-        let answer: Value = serde_json::from_str(&line.expect("an answer")).unwrap();
-        assert_eq!(answer["id"], 7);
-        answer
+        loop {
+            let line = timeout(PATIENCE, self.from.next_line())
+                .await
+                .expect("no answer")
+                .unwrap();
+            let answer: Value = serde_json::from_str(&line.expect("an answer")).unwrap();
+            // Notifications, such as that the list of tools is another, come at any time.
+            if answer.get("method").is_none() {
+                assert_eq!(answer["id"], 7);
+                return answer;
+            }
+        }
     }
 
     /// The handshake, and the list of tools, by which it is over on both sides.

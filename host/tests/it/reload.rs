@@ -51,6 +51,19 @@ async fn logged(place: &Place, text: &str, before: usize) -> String {
     .await
 }
 
+/// What `list_sessions` says to who has `token`.
+async fn listed_by(base: &str, token: &str) -> String {
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call",
+        "params": {"name": "list_sessions", "arguments": {}}});
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let request = client.post(format!("{base}/mcp")).bearer_auth(token);
+    let answer = request
+        .header("Accept", "application/json, text/event-stream")
+        .json(&body);
+    let answer = crate::berth::message(answer.send().await.unwrap()).await;
+    answer["result"]["content"][0]["text"].as_str().unwrap().to_owned()
+}
+
 async fn names(berth: &Berth) -> Vec<String> {
     let tools = berth.tools().await;
     tools
@@ -510,6 +523,36 @@ async fn a_plugin_file_whose_bytes_changed_is_taken_by_the_command_and_not_by_a_
 }
 
 #[tokio::test]
+async fn a_signal_leaves_approvals_for_a_plugin_file_without_a_digest() {
+    let place = Place::new(ONE);
+    let berth = Berth::serve(&place).await;
+    let ran = place.run(&["tokens", "create", "script", "--backend", "one"]).await;
+    let token = ran.stdout.trim().to_owned();
+    berth.signal(Signal::HUP);
+    logged(&place, "reload: nothing changed", 0).await;
+    let listed = listed_by(&berth.base, &token).await;
+    assert!(listed.contains("one/calm-1"), "{listed}");
+}
+
+#[tokio::test]
+async fn while_the_operators_file_is_away_nothing_is_reloaded() {
+    let place = Place::new("");
+    place.configure(&ONE.replace("./misbehaving.wasm", &place.name("misbehaving.wasm")), "");
+    let usual = place.path("home/.config/berth");
+    std::fs::create_dir_all(&usual).unwrap();
+    // What the shipped configuration grants is there, so that only the file is missing.
+    std::fs::create_dir_all(place.path("home/projects")).unwrap();
+    std::fs::rename(place.path("config.toml"), usual.join("config.toml")).unwrap();
+    let mut berth = Berth::start(&place, place.command(&["serve"])).await;
+    std::fs::rename(usual.join("config.toml"), usual.join("config.toml~")).unwrap();
+    berth.signal(Signal::HUP);
+    let log = logged(&place, "not reloaded, and everything stays as it was: ", 0).await;
+    assert!(log.contains("it is not there any more: put it back"), "{log}");
+    berth.call("noop", json!({})).await.done();
+    berth.terminate().await;
+}
+
+#[tokio::test]
 async fn what_needs_a_restart_is_named_until_then_and_rates_count_at_once() {
     let place = Place::new(ONE);
     let berth = Berth::serve(&place).await;
@@ -665,19 +708,8 @@ async fn an_approval_is_for_what_a_name_meant_and_not_for_what_it_means_now() {
         ran.stdout.trim().to_owned()
     };
     let (one, two) = (token("one").await, token("two").await);
-    let backends = async |base: &str, token: &str| {
-        let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call",
-            "params": {"name": "list_sessions", "arguments": {}}});
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let request = client.post(format!("{base}/mcp")).bearer_auth(token);
-        let answer = request
-            .header("Accept", "application/json, text/event-stream")
-            .json(&body);
-        let answer = crate::berth::message(answer.send().await.unwrap()).await;
-        answer["result"]["content"][0]["text"].as_str().unwrap().to_owned()
-    };
-    assert!(backends(&berth.base, &one).await.contains("one/calm-1"));
-    assert!(backends(&berth.base, &two).await.contains("two/calm-1"));
+    assert!(listed_by(&berth.base, &one).await.contains("one/calm-1"));
+    assert!(listed_by(&berth.base, &two).await.contains("two/calm-1"));
 
     // The name stays, and is another plugin from now on.
     place.configure(&format!("{ONE}{TWO}").replacen("misbehaving", "other", 1), "");
@@ -687,13 +719,13 @@ async fn an_approval_is_for_what_a_name_meant_and_not_for_what_it_means_now() {
         "{told}"
     );
     for after in ["a reload", "a restart"] {
-        let refused = backends(&berth.base, &one).await;
+        let refused = listed_by(&berth.base, &one).await;
         assert!(
             refused.contains("there is no backend for you") && !refused.contains("calm-1"),
             "after {after}: {refused}"
         );
         assert!(
-            backends(&berth.base, &two).await.contains("two/calm-1"),
+            listed_by(&berth.base, &two).await.contains("two/calm-1"),
             "after {after}"
         );
         let listed = place.run(&["tokens", "list"]).await;
@@ -706,7 +738,7 @@ async fn an_approval_is_for_what_a_name_meant_and_not_for_what_it_means_now() {
         assert!(listed.stderr.contains("means another plugin now"), "{}", listed.stderr);
         let again = token("one").await;
         assert!(
-            backends(&berth.base, &again).await.contains("one/calm-1"),
+            listed_by(&berth.base, &again).await.contains("one/calm-1"),
             "after {after}"
         );
         berth.terminate().await;
@@ -715,7 +747,7 @@ async fn an_approval_is_for_what_a_name_meant_and_not_for_what_it_means_now() {
     // It means again what it meant.
     place.configure(&format!("{ONE}{TWO}"), "");
     reloaded(&place).await;
-    assert!(backends(&berth.base, &one).await.contains("one/calm-1"));
+    assert!(listed_by(&berth.base, &one).await.contains("one/calm-1"));
 }
 
 #[tokio::test]

@@ -443,14 +443,18 @@ async fn a_message_and_an_interrupt_reach_the_only_session_with_a_name_and_the_r
     let created = demo
         .call(
             "create_session",
-            json!({"project": "app", "name": "fix", "wait_seconds": 20}),
+            json!({"project": "app", "name": "fix: grün", "wait_seconds": 20}),
         )
         .await
         .done()
         .structured;
     let id = created["session"]["session_id"].as_str().unwrap();
+    assert_eq!(created["session"]["name"], "fix: grün");
     let sent = demo
-        .call("send_message", json!({"session_id": "fix", "message": "work 600"}))
+        .call(
+            "send_message",
+            json!({"session_id": "fix: grün", "message": "work 600"}),
+        )
         .await
         .done()
         .structured;
@@ -458,7 +462,7 @@ async fn a_message_and_an_interrupt_reach_the_only_session_with_a_name_and_the_r
         (&sent["receipt"], &sent["session"]["session_id"]),
         (&json!("submitted"), &json!(id))
     );
-    demo.call("interrupt_session", json!({"session_id": "fix"}))
+    demo.call("interrupt_session", json!({"session_id": "fix: grün"}))
         .await
         .done();
     let recorded = demo.place.run(&["audit", "--json"]).await;

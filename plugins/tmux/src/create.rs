@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::done::Note;
 use crate::setup::{Entry, Setup};
 use crate::tmux::{self, Reply, words};
-use crate::{digest, projects, sessions};
+use crate::{digest, names, projects, sessions};
 
 /// The options of an agent that have places of their own in a request.
 pub(crate) const RESUME: &str = "resume";
@@ -43,6 +43,9 @@ pub(crate) fn create(setup: &Setup, request: &NewSession) -> Result<Session> {
         directory,
     };
     note.begin(&started)?;
+    if let Some(name) = request.name.as_deref().filter(|name| !name.trim().is_empty()) {
+        names::note(&started.id, name.trim());
+    }
     let session = start(setup, entry, &started, options);
     if session.is_err() {
         note.forget();

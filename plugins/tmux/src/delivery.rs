@@ -435,6 +435,7 @@ mod tests {
         let setup = two_agents();
         let entry = setup.agent("toy").unwrap();
         let found = Found {
+            name: String::new(),
             id: "a".to_owned(),
             pane: pane("%1", "a", "toy", "berth"),
             agent: Some(entry),

@@ -16,6 +16,7 @@ mod interrupt;
 mod log;
 mod look;
 mod manifest;
+mod names;
 mod panes;
 mod paste;
 mod projects;

@@ -5,6 +5,7 @@ use berth_plugin::{Attention, Error, Evidence, Result, Session, SessionPage, Ses
 
 use crate::answers::{self, Damage};
 use crate::look::{self, Look};
+use crate::names;
 use crate::panes::{self, End, Pane};
 use crate::prompts;
 use crate::setup::{Entry, Setup};
@@ -22,13 +23,15 @@ const SHELLS: [&str; 10] = ["sh", "bash", "zsh", "fish", "dash", "ksh", "csh", "
 /// A session and the pane in which its agent runs.
 pub(crate) struct Found<'a> {
     pub(crate) id: String,
+    /// As a person gave it; otherwise as tmux has it.
+    pub(crate) name: String,
     pub(crate) pane: Pane,
     pub(crate) agent: Option<&'a Entry>,
 }
 
 /// The sessions that the query asks for, by two tmux commands. A damaged session does not hide the others.
 pub(crate) fn list(setup: &Setup, query: &SessionQuery) -> Result<SessionPage> {
-    let found = all(setup)?;
+    let found = named(all(setup)?);
     let shown: Vec<_> = found
         .iter()
         .filter(|found| found.is_readable())
@@ -55,7 +58,7 @@ pub(crate) fn list(setup: &Setup, query: &SessionQuery) -> Result<SessionPage> {
 
 /// One session.
 pub(crate) fn get(setup: &Setup, id: &str) -> Result<Session> {
-    let found = find(setup, id)?;
+    let [found] = named([find(setup, id)?]);
     let look = if found.is_readable() {
         Some(look::close(&found.pane.id)?)
     } else {
@@ -83,6 +86,17 @@ fn all(setup: &Setup) -> Result<Vec<Found<'_>>> {
     Ok(group(setup, panes::list()?))
 }
 
+/// The same with the names that people gave.
+fn named<'a, T: AsMut<[Found<'a>]>>(mut all: T) -> T {
+    let mut names = names::all();
+    for found in all.as_mut() {
+        if let Some(name) = names.remove(&found.id) {
+            found.name = name;
+        }
+    }
+    all
+}
+
 /// One pane for each session: the oldest whose agent is known, otherwise the oldest.
 fn group(setup: &Setup, mut panes: Vec<Pane>) -> Vec<Found<'_>> {
     panes.sort_by_key(Pane::number);
@@ -92,6 +106,7 @@ fn group(setup: &Setup, mut panes: Vec<Pane>) -> Vec<Found<'_>> {
         match found.iter_mut().find(|found| found.pane.session == pane.session) {
             None => found.push(Found {
                 id: id_of(&pane),
+                name: pane.session_name.clone(),
                 pane,
                 agent,
             }),
@@ -271,7 +286,7 @@ impl<'a> Found<'a> {
     fn bare(&self) -> Session {
         let pane = &self.pane;
         let mut session = Session::new(&self.id)
-            .name(&pane.session_name)
+            .name(&self.name)
             .directory(&pane.directory)
             .created_at(pane.created * 1000)
             .active_at(pane.active * 1000)

@@ -9,6 +9,7 @@ use std::io::{IsTerminal, stderr, stdin, stdout};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use berth::assemble::Setup;
@@ -25,6 +26,9 @@ use tokio_util::sync::CancellationToken;
 
 use self::tunnel::{Open, Tunnel};
 use super::{access, ending, ending_with_terminal, login, print};
+
+/// The shortest time between two reloads by a signal.
+const BETWEEN_HANGUPS: Duration = Duration::from_secs(2);
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -101,6 +105,8 @@ async fn reload_on(mut hangups: Signal, reloads: Arc<Reloads>) {
     while hangups.recv().await.is_some() {
         // What came of it is in the log.
         let _ = reloads.reload(By::Signal).await;
+        // Any process of this user can send them; those of this time count as one.
+        tokio::time::sleep(BETWEEN_HANGUPS).await;
     }
 }
 

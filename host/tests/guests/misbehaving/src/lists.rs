@@ -63,6 +63,7 @@ fn listed(how: &str) -> Vec<Session> {
     match how {
         "foreign" => vec![foreign()],
         "forge" => forging(),
+        "renamed" => vec![session("own-7", State::Idle).name("calm-1")],
         "twins" => [all(), vec![session("calm-1", State::Idle)]].concat(),
         "twin-prompts" => vec![asking("asks-1", [prompt("prompt-1"), prompt("prompt-1")])],
         "twin-keys" => vec![asking("asks-1", [keyed(["1", "1"])])],
