@@ -547,9 +547,12 @@ async fn while_the_operators_file_is_away_nothing_is_reloaded() {
     std::fs::rename(usual.join("config.toml"), usual.join("config.toml~")).unwrap();
     berth.signal(Signal::HUP);
     let log = logged(&place, "not reloaded, and everything stays as it was: ", 0).await;
-    assert!(log.contains("it is not there any more: put it back"), "{log}");
-    berth.call("noop", json!({})).await.done();
-    berth.terminate().await;
+    assert!(
+        log.contains("it is not there any more: put it back") && !log.contains("reload: backend"),
+        "{log}"
+    );
+    let (_, well) = berth.terminate().await;
+    assert!(well);
 }
 
 #[tokio::test]
