@@ -179,7 +179,7 @@ impl Deed<'_> {
     fn shown_after(&self, caller: &Caller, showing: &Showing, session: session::Session) -> Session {
         let backend = self.member.name();
         match self.kind {
-            Kind::ToolAnswer | Kind::Interrupt | Kind::Cancel => showing.session(backend, session),
+            Kind::Answer | Kind::Interrupt | Kind::Cancel => showing.session(backend, session),
             Kind::Start | Kind::Message => showing.show(caller, backend, session),
         }
     }

@@ -8,7 +8,7 @@ pub(crate) enum Kind {
     /// A message was typed, or was to be, into a new session too.
     Message,
     /// A prompt was answered.
-    ToolAnswer,
+    Answer,
     /// A session was interrupted, or messages that waited for it were dropped.
     Interrupt,
     /// One message that waited was taken back.
@@ -38,7 +38,7 @@ impl Kind {
             Self::Start if receipt == Receipt::Confirmed.name() => return None,
             Self::Start => "Start",
             Self::Message => "Message",
-            Self::ToolAnswer => "ToolAnswer",
+            Self::Answer => "Answer",
             Self::Interrupt => "Interrupt",
             Self::Cancel => "Cancel",
         };

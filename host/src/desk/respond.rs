@@ -24,7 +24,7 @@ pub(super) async fn respond_to_prompt(
     if !wait.is_zero() {
         caller.enter_wait()?;
     }
-    let mut deed = Deed::new(&member, id, Kind::ToolAnswer, Receipt::Confirmed);
+    let mut deed = Deed::new(&member, id, Kind::Answer, Receipt::Confirmed);
     deed.notes.extend(capped);
     let response = Response {
         response: wanted.response.map(|text| as_typed(&text, &mut deed)),

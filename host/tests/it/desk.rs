@@ -63,6 +63,7 @@ async fn questions_of_a_group_are_answered_one_by_one_and_given_together() {
     );
     let answered = answer("prompt-1", "yes").await.done();
     assert_eq!(answered.structured["receipt"], "confirmed");
+    assert!(answered.text.starts_with("Answer: confirmed."), "{}", answered.text);
     assert_eq!(typed(&place).lines().count(), 1, "{}", typed(&place));
 }
 
