@@ -303,6 +303,7 @@ impl Sections {
             let backend = section.check(&name, &top.key("backends").key(&name), &agents, around, folder)?;
             backends.insert(name, backend);
         }
+        own_files(&top, &backends)?;
         Ok(Config {
             file: origin.map(Path::to_owned),
             server: self.server.check(&top.key("server"), around, folder)?,
@@ -315,6 +316,24 @@ impl Sections {
             top,
         })
     }
+}
+
+/// Makes sure that no two programs share the file that berth writes for each, which has the names of both of them: backend
+/// and program, with a `-` between.
+fn own_files(top: &At, backends: &BTreeMap<String, BackendTable>) -> Result<(), ConfigError> {
+    let mut known: BTreeMap<String, (&str, &str)> = BTreeMap::new();
+    let all = backends
+        .iter()
+        .flat_map(|(backend, table)| table.programs.keys().map(move |program| (&**backend, &**program)));
+    for (backend, program) in all {
+        if let Some((other, its)) = known.insert(format!("{backend}-{program}"), (backend, program)) {
+            let at = top.key("backends").key(backend).key("programs").key(program);
+            return Err(at.error(format!(
+                "its name and its backend's make {backend}-{program}, as those of program {its:?} of backend {other:?} do: rename one"
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn default_backend(

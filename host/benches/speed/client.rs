@@ -116,7 +116,8 @@ impl Connection {
 
     /// Asks whether the server is there.
     pub(crate) async fn health(&mut self) -> anyhow::Result<()> {
-        self.ask(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").await?;
+        let request = format!("GET /health HTTP/1.1\r\nHost: {}\r\n\r\n", self.stream.peer_addr()?);
+        self.ask(request.as_bytes()).await?;
         Ok(())
     }
 

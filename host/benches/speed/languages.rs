@@ -7,7 +7,7 @@ use anyhow::{Context, ensure};
 use serde_json::json;
 
 use crate::measures::{Times, milliseconds, server};
-use crate::served::Place;
+use crate::served::{GUEST, Place};
 use crate::table::{Bound, Row};
 
 /// Calls of each, one after the other.
@@ -25,7 +25,7 @@ pub(crate) async fn each() -> anyhow::Result<[Row; 3]> {
     let berth = server(&place, &served)?;
     let mut rows = Vec::new();
     for (language, what) in [
-        ("rust", "`list_sessions` of a plugin in Rust, one call at a time"),
+        (GUEST, "`list_sessions` of a plugin in Rust, one call at a time"),
         ("javascript", "the same in JavaScript"),
         ("python", "the same in Python"),
     ] {
@@ -96,7 +96,8 @@ fn row(what: &'static str, times: &Times, bound: Bound, digits: usize) -> anyhow
     })
 }
 
-/// The components that are kept or built for the newest frozen contract, each with the name of its backend.
+/// The components in other languages that are kept or built for the newest frozen contract, each with the name of its
+/// backend.
 fn plugins() -> anyhow::Result<Vec<(&'static str, PathBuf)>> {
     let released = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit/released");
     let folders = released.read_dir()?.filter_map(|entry| Some(entry.ok()?.path()));
@@ -107,7 +108,6 @@ fn plugins() -> anyhow::Result<Vec<(&'static str, PathBuf)>> {
     let name = newest.file_name().context("a frozen contract has no name")?;
     let built = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../frozen").join(name);
     let plugins = vec![
-        ("rust", newest.join("rust.wasm")),
         ("javascript", newest.join("javascript.wasm")),
         ("python", built.join("python.wasm")),
     ];

@@ -682,6 +682,29 @@ fn tells_the_exact_line_also_inside_a_list() {
 }
 
 #[test]
+fn two_programs_never_share_the_file_that_is_written_for_each() {
+    let program = |backend: &str, program: &str| {
+        format!("[backends.{backend}]\nplugin = \"other\"\n[backends.{backend}.programs.{program}]\npath = \"sh\"\n")
+    };
+    let text = format!(
+        "default_backend = \"one\"\n{}{}",
+        program("one", "a-b"),
+        program("one-a", "b")
+    );
+    let why = parse(&text).unwrap_err().to_string();
+    assert!(
+        why.contains("backends.one-a.programs.b") && why.contains("one-a-b") && why.contains("rename one"),
+        "{why}"
+    );
+    let text = format!(
+        "default_backend = \"one\"\n{}{}",
+        program("one", "a-b"),
+        program("one-a", "c")
+    );
+    parse(&text).unwrap();
+}
+
+#[test]
 fn needs_a_backend() {
     let error = parse("").unwrap_err();
     assert!(error.message.contains("add a table [backends.NAME]"), "{error}");
