@@ -9,6 +9,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::net::UnixStream;
 
@@ -16,6 +17,10 @@ pub use self::former::Former;
 use self::former::is_safe;
 use super::grant::SocketTerms;
 use crate::peer;
+
+/// How often a server that seems to have lost its socket is looked at again, and the time between.
+const AGAIN: u32 = 3;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(30);
 
 /// The socket of one backend's program. Clones share what was found of it.
 #[derive(Debug, Clone)]
@@ -134,14 +139,19 @@ impl Socket {
     /// # Errors
     /// What is wrong, and how to fix it.
     pub async fn look(&self) -> Result<SocketServer, Trouble> {
+        let mut again = AGAIN;
         loop {
             let file = self.file_now().await?;
             let seen = self.look_at(file).await;
             // A server that another run started in the meantime was seen in two states: before it had its socket, and
             // after.
-            if seen.is_ok() || self.file_now().await? == file {
+            if seen.is_ok() || (again == 0 && self.file_now().await? == file) {
                 return seen;
             }
+            // While servers start, one may be seen without the socket that it is about to have; one that has lost it
+            // stays so.
+            again = again.saturating_sub(1);
+            tokio::time::sleep(BETWEEN_LOOKS).await;
         }
     }
 
