@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::hand_over::Asked;
-pub use self::reload::{By, Reloads};
-pub use self::request::{Told, reload};
+pub use self::reload::{By, Reloads, Told, reload};
+pub use self::request::is_request;
 
 use self::socket::Reception;
 use crate::admission::Admission;

@@ -105,7 +105,7 @@ enum Command {
     Stop(stop::Options),
     /// Open a session in this terminal
     Attach(attach::Options),
-    /// Check the configuration without serving; show each backend's grants and tools
+    /// Check the configuration without serving; try what a start tries
     Check(check::Options),
     /// Your configuration over the shipped one: init, show, diff, accept
     #[command(subcommand)]

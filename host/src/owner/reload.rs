@@ -2,12 +2,16 @@
 //! it. If something is wrong with it, everything stays as it is.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use anyhow::{Context as _, bail};
+use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use tokio_util::task::TaskTracker;
 
+use super::request::Request;
 use crate::admission::Admission;
 use crate::assemble::{self, Setup, Starter};
 use crate::desk::{Condition, Desk, Generation, Member};
@@ -18,6 +22,8 @@ use crate::store::{DataDirectory, Recorder};
 const NEW: Duration = Duration::from_secs(10);
 /// How long those may take that were up.
 const KNOWN: Duration = Duration::from_mins(1);
+/// How long the answer to who asks for it may take: longer than a reload, and one before it.
+const ANSWERS_WITHIN: Duration = Duration::from_mins(3);
 /// Earlier generations that calls may still be done with when a signal comes, and when the operator's command does: what
 /// nobody knows the sender of leaves room for that.
 const FORMER_AT_SIGNAL: usize = 2;
@@ -32,6 +38,37 @@ pub enum By {
     Command,
     /// A signal: nobody knows who sent it.
     Signal,
+}
+
+/// What came of it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Told {
+    /// Whether it was done.
+    pub done: bool,
+    /// What changed, or what is wrong.
+    pub lines: Vec<String>,
+}
+
+/// Asks the owner behind `socket` to reload.
+///
+/// # Errors
+/// If no berth owns the data directory, or it does not answer.
+pub async fn reload(socket: &Path) -> anyhow::Result<Told> {
+    let Ok(asked) = Request::Reload.ask(socket, ANSWERS_WITHIN).await else {
+        let data = socket.parent().unwrap_or(socket);
+        bail!(
+            "no berth runs with the data directory {}, so there is nothing to reload: the next start reads the \
+             configuration. If you changed `data` in [server], that counts after a restart",
+            data.display()
+        );
+    };
+    let answer = asked.context("the berth at the other end does not answer; its log may say why")?;
+    serde_json::from_str(&answer).with_context(|| {
+        format!(
+            "the berth at the other end cannot reload; restart it. It said: {}",
+            answer.trim()
+        )
+    })
 }
 
 /// Reloads, one at a time.

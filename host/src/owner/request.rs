@@ -1,63 +1,77 @@
-//! What a command of the operator's asks its owner beside MCP: one line on the socket, and one line back.
+//! What other processes of the operator's ask an owner beside MCP: one line on the socket, and one line back.
 
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-/// The line that asks for a reload. It is none of MCP.
-const RELOAD: &str = r#"{"berth":"reload"}"#;
-/// How long the answer may take: longer than a reload, and one before it.
-const ANSWERS_WITHIN: Duration = Duration::from_mins(3);
-
-/// What came of it.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Told {
-    /// Whether it was done.
-    pub done: bool,
-    /// What changed, or what is wrong.
-    pub lines: Vec<String>,
+/// What is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Request {
+    /// To reload.
+    Reload,
+    /// To give way to a process that is to stay.
+    HandOver,
 }
 
-/// Whether a first line asks for a reload.
-pub(super) fn is_reload(line: &[u8]) -> bool {
-    line.trim_ascii() == RELOAD.as_bytes()
+impl Request {
+    const ALL: [Self; 2] = [Self::Reload, Self::HandOver];
+
+    /// The request that a first line is; nothing if it is one of MCP.
+    pub(super) fn of(line: &[u8]) -> Option<Self> {
+        let line = line.trim_ascii();
+        Self::ALL.into_iter().find(|request| request.line().as_bytes() == line)
+    }
+
+    /// Asks the owner behind `socket`. Answers what it says, and nothing if it says nothing within that time.
+    ///
+    /// # Errors
+    /// If nobody is there, or not any more.
+    pub(super) async fn ask(self, socket: &Path, within: Duration) -> io::Result<Option<String>> {
+        let mut stream = UnixStream::connect(socket).await?;
+        let asked = async {
+            stream.write_all(format!("{}\n", self.line()).as_bytes()).await?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await?;
+            io::Result::Ok(answer)
+        };
+        timeout(within, asked).await.ok().transpose()
+    }
+
+    fn line(self) -> &'static str {
+        match self {
+            Self::Reload => r#"{"berth":"reload"}"#,
+            Self::HandOver => r#"{"berth":"hand_over"}"#,
+        }
+    }
 }
 
-/// Writes the answer.
-pub(super) async fn answer(stream: &mut UnixStream, told: &Told) -> io::Result<()> {
+/// Whether a line is such a request: what is passed on for a client of MCP must never be one.
+pub fn is_request(line: &[u8]) -> bool {
+    Request::of(line).is_some()
+}
+
+/// Writes the answer to a request.
+pub(super) async fn answer(stream: &mut UnixStream, told: &impl Serialize) -> io::Result<()> {
     let line = serde_json::to_string(told)?;
     stream.write_all(format!("{line}\n").as_bytes()).await?;
     stream.shutdown().await
 }
 
-/// Asks the owner behind `socket` to reload.
-///
-/// # Errors
-/// If no berth owns the data directory, or it does not answer.
-pub async fn reload(socket: &Path) -> anyhow::Result<Told> {
-    let connected = UnixStream::connect(socket).await;
-    let Ok(mut stream) = connected else {
-        let data = socket.parent().unwrap_or(socket);
-        bail!(
-            "no berth runs with the data directory {}, so there is nothing to reload: the next start reads the \
-             configuration. If you changed `data` in [server], that counts after a restart",
-            data.display()
-        );
-    };
-    stream.write_all(format!("{RELOAD}\n").as_bytes()).await?;
-    let mut answer = String::new();
-    let read = timeout(ANSWERS_WITHIN, stream.read_to_string(&mut answer)).await;
-    read.context("the berth at the other end does not answer; its log may say why")??;
-    serde_json::from_str(&answer).with_context(|| {
-        format!(
-            "the berth at the other end cannot reload; restart it. It said: {}",
-            answer.trim()
-        )
-    })
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_whole_line_is_a_request() {
+        assert_eq!(Request::of(b"{\"berth\":\"reload\"}\r\n"), Some(Request::Reload));
+        assert_eq!(Request::of(b" {\"berth\":\"hand_over\"}\n"), Some(Request::HandOver));
+        for other in [&b"{\"berth\":\"end\"}\n"[..], b"{}", b"", b"{\"berth\":\"reload\"} x"] {
+            assert!(!is_request(other));
+        }
+    }
 }

@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::hand_over;
-use super::reload::{By, Reloads};
-use super::request::{self, Told};
+use super::reload::{By, Reloads, Told};
+use super::request::{self, Request};
 use crate::admission::Admission;
 use crate::admission::numbers::{FIRST_LINE, LOCAL_SOCKETS, LOCAL_SOCKETS_REFUSED};
 use crate::mcp::{self, Server};
@@ -125,11 +125,10 @@ impl Reception {
         match line {
             Ok(Ok(line)) => {
                 let principal = peer.limit(Principal::local(), self.sessions_may_control);
-                if request::is_reload(&line) {
-                    return self.reload(stream, &principal).await;
-                }
-                if hand_over::is_asked(&line) {
-                    return self.hand_over(stream, &principal).await;
+                match Request::of(&line) {
+                    Some(Request::Reload) => return self.reload(stream, &principal).await,
+                    Some(Request::HandOver) => return self.hand_over(stream, &principal).await,
+                    None => {}
                 }
                 let server = self.server.clone().for_principal(principal);
                 converse(line, stream, server, self.shutdown.clone(), self.moving.clone()).await;
@@ -162,7 +161,7 @@ impl Reception {
     /// Gives way to a process that is to stay, if this one does not stay itself.
     async fn hand_over(&self, mut stream: UnixStream, principal: &Principal) {
         let gives_way = self.gives_way && principal.may(Scope::Control);
-        let told = hand_over::answer(&mut stream, gives_way).await;
+        let told = request::answer(&mut stream, &hand_over::Told { gives_way }).await;
         if gives_way && told.is_ok() {
             tracing::info!("another berth takes over: calls under way are finished, and clients go on there");
             self.moving.cancel();

@@ -151,6 +151,24 @@ async fn calls_under_way_are_each_answered_once_and_done_at_most_once() {
 }
 
 #[tokio::test]
+async fn a_client_of_stdio_cannot_ask_what_the_operators_commands_ask() {
+    let place = Place::new("[backends.local]\nplugin = \"./misbehaving.wasm\"\n");
+    let _berth = Berth::serve(&place).await;
+    for asked in ["reload", "hand_over"] {
+        let mut client = Client::start(&place);
+        client.tell(json!({"berth": asked})).await;
+        let line = timeout(PATIENCE, client.from.next_line())
+            .await
+            .expect("no answer")
+            .unwrap();
+        let answer: Value = serde_json::from_str(&line.expect("an answer")).unwrap();
+        assert_eq!(answer["error"]["code"], -32600, "{answer}");
+    }
+    let record = place.run(&["audit", "--json"]).await.stdout;
+    assert!(!record.contains("reloaded"), "{record}");
+}
+
+#[tokio::test]
 async fn a_call_that_waits_is_answered_and_the_next_one_goes_on() {
     let place = Place::new(LOCAL);
     let mut client = Client::start(&place);

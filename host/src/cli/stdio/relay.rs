@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use berth::mcp;
+use berth::owner::is_request;
 use tokio::io::{
     AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader, Stdin, Stdout, split,
     stdin, stdout,
@@ -76,10 +77,14 @@ impl Relay {
         let asking = async {
             while !*has_left {
                 input.read_until(b'\n', line).await?;
-                let line = std::mem::take(line);
+                let mut line = std::mem::take(line);
                 *has_left = line.last() != Some(&b'\n');
                 if line.is_empty() {
                     break;
+                }
+                // No client asks for what a command of the operator's may: the server says that it is not a request.
+                if is_request(&line) {
+                    line = b"{}\n".to_vec();
                 }
                 locked(ledger).sent(&line);
                 if to.write_all(&line).await.is_err() {

@@ -195,6 +195,8 @@ fn many_go_in_steps_beside_a_writer_and_the_disk_gets_its_room_back() {
                 }])
                 .unwrap();
             written += 1;
+            // SQLite gives nobody a turn: without any pause, whoever waits may wait for longer than it has patience.
+            std::thread::sleep(Duration::from_millis(1));
         }
     });
     // While the other one writes, the last step's pages may still be in the log beside the file.
