@@ -4,6 +4,7 @@
 # make languages    compile the plugins in Python and JavaScript that `make test` needs
 # make conformance  run the official conformance suite of MCP against the real binary
 # make test-claude  drive the real Claude Code through a berth, against a stub of its API; with FULL=1 ten times as much
+# make clients      try other makers' clients of MCP against the real binary: an inspector, two SDKs, FastMCP, Claude Code
 # make freeze NAME=rc-1  keep the contract, and components that were built for it, as they are now: wit/released/freeze.sh
 # make bench        measure speed against plain tmux and a bare MCP server; prints the table of docs/performance.md
 
@@ -12,6 +13,7 @@ CONFIG ?=
 BERTH := target/release/berth
 SUITE := tests/conformance
 CLAUDE := tests/claude
+CLIENTS := tests/clients
 
 GUESTS := host/tests/guests
 # The set-up of the compilers for Python and JavaScript makes this file last.
@@ -20,7 +22,7 @@ COMPILERS := $(GUESTS)/javascript/node_modules/.package-lock.json
 FROZEN := $(patsubst wit/released/%/backend.wit,%,$(wildcard wit/released/*/backend.wit))
 LANGUAGES := $(foreach name,$(FROZEN),target/frozen/$(name)/python.wasm target/frozen/$(name)/javascript.wasm)
 
-.PHONY: run build test check unit whole languages conformance test-claude freeze bench setup doc
+.PHONY: run build test check unit whole languages conformance test-claude clients freeze bench setup doc
 
 run: build
 	@mkdir -p "$$HOME/projects"
@@ -61,6 +63,14 @@ test-claude: setup $(CLAUDE)/node_modules/.package-lock.json
 
 $(CLAUDE)/node_modules/.package-lock.json: $(CLAUDE)/package-lock.json
 	@sh setup.sh claude
+
+# Run by hand: what these clients do of their own is not ours, and they are large.
+clients: setup $(CLAUDE)/node_modules/.package-lock.json $(CLIENTS)/node_modules/.package-lock.json
+	$(CARGO) test --locked --package berth --test it --no-run
+	$(CLIENTS)/node_modules/.bin/node $(CLIENTS)/run.mjs target/debug/berth
+
+$(CLIENTS)/node_modules/.package-lock.json: $(CLIENTS)/package-lock.json $(CLIENTS)/requirements.txt
+	@sh setup.sh clients
 
 # A plugin in each language is compiled for each contract that was frozen. Only the set-up of the tools needs the network.
 languages: $(LANGUAGES)

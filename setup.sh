@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs what building and running need: a C compiler to link with, the WebAssembly target, tmux, ps, unshare and
 # systemd-analyze. With the argument `conformance` it also installs the official suite of MCP, with `languages` the
-# compilers of plugins in Python and JavaScript, with `claude` the Claude Code that berth is tried with. If it may not
-# install something, it prints one line that names it.
+# compilers of plugins in Python and JavaScript, with `claude` the Claude Code that berth is tried with, with `clients`
+# other makers' clients. If it may not install something, it prints one line that names it.
 set -eu
 
 say() { printf 'setup: %s\n' "$1" >&2; }
@@ -89,13 +89,28 @@ if [ "${1:-}" = claude ]; then
     (cd "$(dirname "$0")/tests/claude" && npm ci --loglevel=error >/dev/null)
 fi
 
+# On Debian, virtual environments of the system's Python are a separate package.
+need_venv() {
+    need python3 python3
+    python3 -c 'import ensurepip' 2>/dev/null || need python3-venv python3-venv
+}
+
+if [ "${1:-}" = clients ]; then
+    need npm npm
+    need_venv
+    clients=$(dirname "$0")/tests/clients
+    say 'installing clients of MCP in Python and JavaScript'
+    python3 -m venv --clear "$clients/.venv"
+    "$clients/.venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$clients/requirements.txt"
+    # The inspector brings what only its window needs. This comes last: its lock tells the Makefile that all is installed.
+    (cd "$clients" && npm ci --loglevel=error >/dev/null)
+fi
+
 if [ "${1:-}" = languages ]; then
     need npm npm
-    need python3 python3
+    need_venv
     guests=$(dirname "$0")/host/tests/guests
     say 'installing what compiles plugins in JavaScript and Python'
-    # On Debian, virtual environments of the system's Python are a separate package.
-    python3 -c 'import ensurepip' 2>/dev/null || need python3-venv python3-venv
     python3 -m venv --clear "$guests/python/.venv"
     "$guests/python/.venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --require-hashes \
         --requirement "$guests/python/requirements.txt"
