@@ -17,6 +17,7 @@ pub mod owner;
 pub mod peer;
 pub mod plugin;
 pub mod principal;
+mod schema;
 pub mod session;
 pub mod shell;
 pub mod store;

@@ -1,7 +1,6 @@
 //! Tools that only one plugin has: what plugins add to the shared tools.
 
 mod names;
-mod schema;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,12 +8,11 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
-use self::schema::Schema;
-
 use super::schema::takes;
 use super::{Backends, Mistake, Offer, Tool, View, tools};
 use crate::config::Tools;
 use crate::principal::Scope;
+use crate::schema::Schema;
 use crate::session;
 
 /// Bytes of a tool's description.

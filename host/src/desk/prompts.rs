@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use super::Caller;
+use crate::schema::WordsSchema;
 use crate::session::{Answer, Choice, Effect, Prompt, PromptKind, Reply};
 use crate::text::{NAMED, escaped};
 
@@ -64,6 +65,9 @@ pub(super) struct Response {
 /// What `response` means to `prompt`, or why it may not be given.
 pub(super) fn read(prompt: &Prompt, response: &Response, remote_trust: bool) -> Result<Answer, String> {
     let answer = meaning(prompt, response)?;
+    if let Some(fault) = fault_of_words(prompt, &answer) {
+        return Err(format!("the text does not fit what is asked for: {fault}"));
+    }
     if prompt.kind == PromptKind::Trust && !remote_trust && !declines(prompt, &answer) {
         return Err(
             "trust is given on the operator's terminal (berth attach), unless the backend has `remote_trust = true`; from \
@@ -105,6 +109,15 @@ pub(super) fn meant<'a>(
         (None, [_, _, ..], _) => Err("it asks several questions; give the prompt_id of the one that this answers"),
         (None, _, _) => Err("you were not shown this prompt before"),
     }
+}
+
+/// Why the words of an answer do not fit the prompt's schema. That was read when the prompt came.
+fn fault_of_words(prompt: &Prompt, answer: &Answer) -> Option<String> {
+    let (Answer::Reply(reply), Some(schema)) = (answer, &prompt.text_schema) else {
+        return None;
+    };
+    let words = reply.text.as_ref().filter(|_| !declines(prompt, answer))?;
+    WordsSchema::read(schema).map_or_else(Some, |schema| schema.fault(words))
 }
 
 fn meaning(prompt: &Prompt, given: &Response) -> Result<Answer, String> {
@@ -487,5 +500,19 @@ mod tests {
             );
             assert_eq!(read(&prompt, "dismiss", remote_trust).unwrap(), Answer::Dismiss);
         }
+    }
+
+    #[test]
+    fn words_must_fit_the_schema_of_a_prompt_and_a_refusal_takes_any() {
+        let mut prompt = permission();
+        prompt.kind = PromptKind::Question;
+        prompt.accepts_text = true;
+        prompt.text_schema = Some(r#"{"type": "integer", "minimum": 1, "maximum": 9}"#.into());
+        assert!(read(&prompt, "7", false).is_ok());
+        for (words, fault) in [("seven", "a whole number"), ("12", "greater than")] {
+            let why = read(&prompt, words, false).unwrap_err();
+            assert!(why.contains("does not fit") && why.contains(fault), "{why}");
+        }
+        assert!(read(&prompt, "no, not that many", false).is_ok());
     }
 }

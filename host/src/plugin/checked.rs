@@ -14,6 +14,7 @@ pub(super) use self::pages::{Page, Pages, part};
 pub(super) use self::weight::Weighed;
 use super::exports::Interface;
 use super::words::in_words;
+use crate::schema::WordsSchema;
 use crate::session::{
     ChangePage, Choice, Creation, Delivery, Description, Error, LogPage, OptionState, Project, Prompt, Session, State,
     Timestamp, TurnPage, Verbs,
@@ -267,8 +268,8 @@ fn prompt(mut given: Prompt, left: &mut usize) -> Result<Prompt, String> {
     for time in [&mut given.asked_at, &mut given.expires_at] {
         *time = time.filter(|time| *time < LATEST);
     }
-    if given.text_schema.as_ref().is_some_and(|schema| schema.len() > TEXT) {
-        return Err("gives a prompt a schema that is too long".into());
+    if let Some(schema) = &given.text_schema {
+        WordsSchema::read(schema).map_err(|fault| format!("gives a prompt that {fault}"))?;
     }
     let mut keys: Vec<&str> = Vec::with_capacity(given.choices.len());
     for Choice { key, .. } in &given.choices {

@@ -8,10 +8,10 @@ const ROOMS: &str = "
     assemble: desk catalog watch plugin capability machine config store peer principal text shell
     http: admission config store peer principal text shell
     mcp: desk catalog admission store session principal text
-    desk: catalog watch plugin capability admission store session principal text
-    catalog: config session principal text
+    desk: catalog watch plugin capability admission store schema session principal text
+    catalog: config schema session principal text
     watch: plugin session
-    plugin: capability contract session text
+    plugin: capability contract schema session text
     capability: contract machine store peer text
     machine: peer
     contract:
@@ -19,6 +19,7 @@ const ROOMS: &str = "
     admission: store peer principal network
     config: admission capability peer
     store: principal shell network text
+    schema: text
     session:
     peer: principal
     network:

@@ -58,6 +58,15 @@ fn asking(id: &str, keys: &[&str]) -> Prompt {
     }
 }
 
+/// A prompt that takes words of this schema.
+fn taking(schema: &str) -> Prompt {
+    Prompt {
+        accepts_text: true,
+        text_schema: Some(schema.into()),
+        ..asking("p", &["1"])
+    }
+}
+
 /// A list of one page, of a backend that can do everything.
 fn sessions(given: Vec<Session>) -> Listed<Session> {
     listed(given, Verbs::ALL)
@@ -150,6 +159,15 @@ fn a_prompt_that_cannot_be_answered_is_named_and_its_session_stays() {
         (asking("p", &["1", "1"]), "gives several choices the key `1`"),
         (asking("p", &[""]), "gives a choice an empty id"),
         (asking("p", &["y\nno — Yes"]), "gives a choice the id `y\\nno — Yes`"),
+        (taking("{"), "gives a prompt that has a schema that is not JSON"),
+        (
+            taking(r#"{"type": "object"}"#),
+            "gives a prompt that has a schema for words whose type",
+        ),
+        (
+            taking(r#"{"type": "string", "$ref": "https://example.com/"}"#),
+            "gives a prompt that has a schema that refers",
+        ),
     ] {
         let listed = sessions(vec![waiting("one", vec![prompt])]);
         let shown = &listed.items[0];

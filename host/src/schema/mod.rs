@@ -1,10 +1,10 @@
-//! The schemas of own tools. A plugin wrote them, and perhaps a hostile one, so they refer to nothing outside of themselves, and
-//! what it can cost to hold a value against one is known before it is used.
+//! The schemas that plugins write: of their own tools, and of the words that a prompt takes. A plugin may be hostile, so they
+//! refer to nothing outside of themselves, and what it can cost to hold a value against one is known before it is used.
 
 mod cost;
 
 use jsonschema::{Draft, PatternOptions, Validator};
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use crate::text;
 
@@ -22,13 +22,29 @@ const FAULT: usize = 300;
 #[derive(Debug)]
 pub(crate) struct Schema {
     /// As the plugin wrote it.
-    pub(super) fields: Map<String, Value>,
+    pub(crate) fields: Map<String, Value>,
     validator: Validator,
+}
+
+/// A schema that the words of an answer must fit, of a primitive type as in forms of MCP servers.
+#[derive(Debug)]
+pub(crate) struct WordsSchema {
+    primitive: Primitive,
+    schema: Schema,
+}
+
+/// What words can say.
+#[derive(Debug, Clone, Copy)]
+enum Primitive {
+    Text,
+    Integer,
+    Number,
+    Boolean,
 }
 
 impl Schema {
     /// Reads a schema. An error says what is wrong with it, as the end of a sentence.
-    pub(super) fn read(text: &str) -> Result<Self, String> {
+    pub(crate) fn read(text: &str) -> Result<Self, String> {
         if text.len() > BYTES {
             return Err(format!("has a schema of more than {BYTES} bytes"));
         }
@@ -68,6 +84,39 @@ impl Schema {
             format!("at {at}: ")
         };
         Some(told(&format!("{at}{}", error.masked())))
+    }
+}
+
+impl WordsSchema {
+    /// Reads a schema. An error says what is wrong with it, as the end of a sentence.
+    pub(crate) fn read(text: &str) -> Result<Self, String> {
+        let schema = Schema::read(text)?;
+        let primitive = match schema.fields.get("type").and_then(Value::as_str) {
+            Some("string") => Primitive::Text,
+            Some("integer") => Primitive::Integer,
+            Some("number") => Primitive::Number,
+            Some("boolean") => Primitive::Boolean,
+            _ => return Err("has a schema for words whose type is not string, integer, number or boolean".into()),
+        };
+        Ok(Self { primitive, schema })
+    }
+
+    /// Why these words do not fit, in a line. None: they fit.
+    pub(crate) fn fault(&self, words: &str) -> Option<String> {
+        let value = match (self.primitive, words.trim()) {
+            (Primitive::Text, _) => Value::from(words),
+            (Primitive::Integer, number) => match number.parse::<i64>() {
+                Ok(number) => number.into(),
+                Err(_) => return Some("it must be a whole number".into()),
+            },
+            (Primitive::Number, number) => match number.parse::<f64>().ok().and_then(Number::from_f64) {
+                Some(number) => number.into(),
+                None => return Some("it must be a number".into()),
+            },
+            (Primitive::Boolean, word @ ("true" | "false")) => (word == "true").into(),
+            (Primitive::Boolean, _) => return Some("it must be `true` or `false`".into()),
+        };
+        self.schema.fault(&value)
     }
 }
 
@@ -177,5 +226,56 @@ mod tests {
         assert!(schema.fault(&deep(DEPTH + 1)).is_some());
         assert!(schema.fault(&json!(vec![1; VALUES])).is_some());
         assert_eq!(schema.fault(&json!(vec![1; VALUES - 1])), None);
+    }
+
+    #[test]
+    fn words_are_held_against_a_schema_as_the_value_that_they_say() {
+        let fits = |schema: &Value, words: &str| WordsSchema::read(&schema.to_string()).unwrap().fault(words);
+        for (schema, words, fault) in [
+            (json!({"type": "integer", "minimum": 1, "maximum": 9}), " 7 ", None),
+            (json!({"type": "integer", "minimum": 1}), "0", Some("less than")),
+            (json!({"type": "integer"}), "7.5", Some("whole number")),
+            (json!({"type": "integer"}), "seven", Some("whole number")),
+            (json!({"type": "number"}), "7.5", None),
+            (json!({"type": "number"}), "NaN", Some("a number")),
+            (json!({"type": "boolean"}), "true", None),
+            (json!({"type": "boolean"}), "yes", Some("`true` or `false`")),
+            (json!({"type": "string", "minLength": 3}), "ab", Some("shorter")),
+            (json!({"type": "string", "enum": ["main", "dev"]}), "dev", None),
+            (
+                json!({"type": "string", "enum": ["main", "dev"]}),
+                "other",
+                Some("not one of"),
+            ),
+            (
+                json!({"type": "string", "pattern": "^[a-z]+$"}),
+                "ABC",
+                Some("does not match"),
+            ),
+        ] {
+            match (fits(&schema, words), fault) {
+                (None, None) => {}
+                (Some(told), Some(fault)) => assert!(told.contains(fault), "{schema} {words}: {told}"),
+                (told, _) => panic!("{schema} {words}: {told:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn only_schemas_of_primitive_types_are_for_words() {
+        for schema in [
+            json!({}),
+            json!({"type": "object"}),
+            json!({"type": ["string", "null"]}),
+            json!({"type": "array"}),
+        ] {
+            assert!(
+                WordsSchema::read(&schema.to_string())
+                    .unwrap_err()
+                    .contains("for words"),
+                "{schema}"
+            );
+        }
+        assert!(WordsSchema::read("{").unwrap_err().contains("not JSON"));
     }
 }
