@@ -40,7 +40,7 @@ use std::time::Duration;
 use anyhow::Context;
 use berth::assemble::Setup;
 use berth::config::Installation;
-use berth::machine::{end_programs, make_files_private};
+use berth::machine::end_programs;
 use berth::peer::{self, Peer};
 use berth::plugin::bundled;
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -154,7 +154,6 @@ pub(crate) fn main() -> ExitCode {
         // It runs inside a session: it must start at once, and its files are its operator's.
         Asked::DemoAgent(options) => berth_demo_agent::run(options),
         Asked::Command(command) => {
-            make_files_private();
             let is_server = matches!(command, Command::Serve(_) | Command::Stdio);
             log::start(is_server).and_then(|()| run(command, arguments.config))
         }

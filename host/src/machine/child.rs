@@ -3,15 +3,16 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::OwnedFd;
+#[cfg(not(target_os = "linux"))]
+use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::fs::Mode;
 use rustix::process::{Pid, Signal};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
@@ -58,14 +59,6 @@ pub(crate) enum Ended {
     TimedOut(Duration),
 }
 
-/// The umask that children get: the operator's own, which the host narrows for itself.
-static UMASK: OnceLock<Mode> = OnceLock::new();
-
-/// Keeps every file that the host makes private (umask 077) and gives children back the umask that it was started with.
-pub fn make_files_private() {
-    UMASK.get_or_init(|| rustix::process::umask(Mode::RWXG | Mode::RWXO));
-}
-
 /// Runs it to its end. However it ends (exit, deadline, too much output, the caller gone), no member of its process
 /// group is left, except what lingers.
 pub(crate) async fn run(start: Start<'_>) -> io::Result<Ended> {
@@ -75,10 +68,9 @@ pub(crate) async fn run(start: Start<'_>) -> io::Result<Ended> {
         happened: CancellationToken::new(),
         deadline: start.deadline.into(),
     };
-    let (stdin, command) = command(start);
-    let mut child = { command }.spawn()?;
+    let mut child = command(&start).spawn()?;
     let group = Group::of(&child);
-    let output = finish(&mut child, &group, stdin, cap, lingers, &exit).await?;
+    let output = finish(&mut child, &group, start.stdin, cap, lingers, &exit).await?;
     Ok(output.map_or_else(|| Ended::TimedOut(began.elapsed()), Ended::Finished))
 }
 
@@ -91,9 +83,6 @@ pub fn replace_this_process(
     environment: Vec<(OsString, OsString)>,
     backend: &str,
 ) -> io::Error {
-    if let Some(umask) = UMASK.get() {
-        rustix::process::umask(*umask);
-    }
     std::process::Command::new(program)
         .args(args)
         .env_clear()
@@ -110,16 +99,17 @@ pub(super) fn beside(program: &Path, args: &[&str]) -> Command {
     command
 }
 
-fn command(start: Start<'_>) -> (Vec<u8>, Command) {
-    let mut command = alone(start.program, start.directory);
+/// What `start` says, while that holds its directory open.
+fn command(start: &Start<'_>) -> Command {
+    let mut command = alone(start.program, start.directory.as_ref());
     command
-        .args(start.args)
+        .args(&start.args)
         .env_clear()
         .envs(start.environment.iter().map(|(name, value)| (name, value)))
         .envs(start.added.iter().map(|(name, value)| (name, value)))
         // This is last, so that nothing replaces it.
         .env(MARK, start.backend);
-    (start.stdin, command)
+    command
 }
 
 /// `program` in the process group of this process, with its outputs and nothing on standard input.
@@ -130,7 +120,7 @@ pub(super) fn within(program: &Path, args: &[OsString]) -> Command {
 }
 
 /// `program` in a process group of its own, in `directory` or otherwise the root directory, behind three pipes.
-fn alone(program: &Path, directory: Option<OwnedFd>) -> Command {
+fn alone(program: &Path, directory: Option<&OwnedFd>) -> Command {
     let mut command = started(program, directory);
     command
         .stdin(Stdio::piped())
@@ -141,41 +131,47 @@ fn alone(program: &Path, directory: Option<OwnedFd>) -> Command {
     command
 }
 
-// The host's one place that starts programs; only between fork and exec can a directory be entered by descriptor, and
-// the umask be set.
+// The host's one place that starts programs, in `directory`, which stays open until the program has started. Where nothing
+// of ours runs between fork and exec, the system does not copy the tables of this process's memory first, which can take
+// as long as the program itself.
+#[cfg(target_os = "linux")]
+#[allow(clippy::disallowed_methods, reason = "see above")]
+fn started(program: &Path, directory: Option<&OwnedFd>) -> Command {
+    close_descriptors_at_exec();
+    let mut command = Command::new(program);
+    match directory {
+        // Until it runs the program, the child has our descriptors. The link leads to what is open, whatever became of its path.
+        Some(directory) => command.current_dir(format!("/proc/self/fd/{}", directory.as_raw_fd())),
+        None => command.current_dir("/"),
+    };
+    command
+}
+
+// Here only between fork and exec can a directory be entered by descriptor.
+#[cfg(not(target_os = "linux"))]
 #[allow(unsafe_code, clippy::disallowed_methods, reason = "see above")]
-fn started(program: &Path, directory: Option<OwnedFd>) -> Command {
+fn started(program: &Path, directory: Option<&OwnedFd>) -> Command {
     let mut command = Command::new(program);
     command.current_dir("/");
-    // SAFETY: the closure makes a few system calls that are async-signal-safe and touches no memory of the parent's.
-    unsafe {
-        command.pre_exec(move || {
-            close_descriptors_at_exec();
-            if let Some(umask) = UMASK.get() {
-                rustix::process::umask(*umask);
-            }
-            if let Some(directory) = &directory {
-                rustix::process::fchdir(directory)?;
-            }
-            Ok(())
-        });
+    if let Some(directory) = directory.map(|directory| directory.as_raw_fd()) {
+        // SAFETY: the closure makes one system call that is async-signal-safe and touches no memory of the parent's, and
+        // the descriptor is open until the program has started.
+        unsafe {
+            command.pre_exec(move || Ok(rustix::process::fchdir(BorrowedFd::borrow_raw(directory))?));
+        }
     }
     command
 }
 
-/// Lets a program inherit only its three standard descriptors. The host's own are marked so one by one, but the
-/// engine's view of the process's memory pages is opened again in each child, without the mark.
+/// Lets a program inherit only its three standard descriptors: the host marks its own one by one, and here those that this
+/// process was started with, or that a library forgot.
 #[cfg(target_os = "linux")]
 #[allow(unsafe_code, reason = "there is no safe name for this call")]
 fn close_descriptors_at_exec() {
     let (first, last) = (3 as libc::c_uint, libc::c_uint::MAX);
-    // SAFETY: it takes three numbers. A kernel without it has no scan of pages either, and so nothing to close.
+    // SAFETY: it takes three numbers, and changes a mark that each descriptor of the host's has already.
     unsafe { libc::syscall(libc::SYS_close_range, first, last, libc::CLOSE_RANGE_CLOEXEC) };
 }
-
-/// What is opened here is marked one by one.
-#[cfg(not(target_os = "linux"))]
-fn close_descriptors_at_exec() {}
 
 /// When the program itself has ended, or must end.
 struct Exit {

@@ -8,7 +8,7 @@ mod question;
 mod root;
 mod system;
 
-pub use self::child::{end_programs, make_files_private, replace_this_process};
+pub use self::child::{end_programs, replace_this_process};
 pub use self::companion::{Companion, accompany};
 pub use self::question::ask;
 pub use self::root::OwnPlace;

@@ -1,12 +1,12 @@
 //! The socket by which other processes of the operator use the owner: who may connect, and what they are told.
 
 use std::io::{self, Cursor, ErrorKind};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use rustix::fs::Mode;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
@@ -36,14 +36,16 @@ pub(super) fn bind(path: &Path) -> anyhow::Result<UnixListener> {
     if path.exists() {
         std::fs::remove_file(path).with_context(|| format!("{} cannot be replaced", path.display()))?;
     }
-    let listener = UnixListener::bind(path).with_context(|| {
+    // For this moment others' files would be private too, and nobody can ask yet for a program that lasts.
+    let umask = rustix::process::umask(Mode::RWXG | Mode::RWXO);
+    let bound = UnixListener::bind(path);
+    rustix::process::umask(umask);
+    bound.with_context(|| {
         format!(
             "{} cannot be made; a socket's path may have some 100 bytes: set [server] data to a shorter one",
             path.display()
         )
-    })?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
-    Ok(listener)
+    })
 }
 
 /// Receives connections as tasks of `clients`, until the reception's end.

@@ -216,8 +216,9 @@ async fn a_second_signal_ends_berth_at_once_and_the_tunnel_with_it() {
     let ended = timeout(PATIENCE, served.child.wait())
         .await
         .expect("berth does not end");
+    // With the programs ended, the orderly end may be over first.
     let code = ended.unwrap().code();
-    assert!(code == Some(128 + 2) || code == Some(128 + 15), "{code:?}");
+    assert!([0, 128 + 2, 128 + 15].map(Some).contains(&code), "{code:?}");
     life.ended().await;
 }
 
