@@ -45,8 +45,9 @@ unit:
 	$(CARGO) test --locked --workspace --exclude berth
 	$(CARGO) test --locked --package berth --lib --bins
 
+# Most of what these tests take is waiting, for screens and deadlines: twice as many run at once as there are cores.
 whole: languages
-	$(CARGO) test --locked --package berth --test it
+	RUST_TEST_THREADS=$$(( $$(getconf _NPROCESSORS_ONLN) * 2 )) $(CARGO) test --locked --package berth --test it
 
 # This is the binary that the integration tests use.
 conformance: setup $(SUITE)/node_modules/.package-lock.json
