@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::admission::Rates;
+use crate::capability::files::Folder;
 use crate::capability::process::grant::AgentCommand;
 
 mod accepted;
@@ -188,6 +189,8 @@ pub struct BackendTable {
     pub agents: Vec<String>,
     /// The only directories in which its programs start and its files lie. Absolute.
     pub directories: Vec<PathBuf>,
+    /// Folders of which its plugin may read files with certain names, and nothing more. Absolute.
+    pub files: Vec<Folder>,
     /// The variables that its programs inherit: names, or a beginning followed by `*`.
     pub env: Vec<String>,
     /// A file of further variables that its programs get, such as secrets. Absolute.

@@ -27,6 +27,7 @@ try {
   const session = await begin();
   const sampling = sample(session);
   await tryMessages(session);
+  await tryTranscript(session);
   await tryPrompts(session);
   const { samples, wrong } = await sampling.end();
   row('state sampled', samples, `false idle ${wrong}`);
@@ -86,6 +87,23 @@ async function tryMessages(session) {
     else miss(`message ${kind}: ${JSON.stringify(arrived?.text ?? answer.text).slice(0, 300)}`);
   }
   row('messages', sent.length, `exact ${exact}`);
+}
+
+// What was said is told from the agent's own file, and a message whose beginning no screen showed is known to have arrived.
+async function tryTranscript(session) {
+  await idle(session);
+  const long = Array.from({ length: 400 }, (_, n) => `line ${n} of a long message`).join('\n');
+  const { structured: sent, text } = await berth.call('send_message', { session_id: session, message: long });
+  if (sent?.receipt !== 'submitted') miss(`a long message: ${text.slice(0, 300)}`);
+  await idle(session);
+  const { structured: told } = await berth.call('get_logs', { session_id: session, view: 'transcript', lines: 500 });
+  const said = [...messages.map(([, message, expected = message]) => expected), long];
+  const missing = said.filter((message) => !told.text.includes(message.trim()));
+  if (told.note || missing.length) miss(`the transcript: ${told.note ?? JSON.stringify(missing[0]).slice(0, 300)}`);
+  const { task, last_output: last, facts } = await status(session);
+  if (!/^[0-9a-f-]{36}$/.test(facts.conversation)) miss(`the conversation is ${facts.conversation}`);
+  if (!task?.startsWith('line 0 of') || !last?.startsWith('I have read')) miss(`the session tells ${task} and ${last}`);
+  row('turns of the transcript', said.length, `found ${said.length - missing.length}`);
 }
 
 // Each prompt is found, is what it should be, and is answered as asked; nothing is allowed beyond the request.

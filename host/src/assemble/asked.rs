@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use serde_json::{Map, Value};
 
 use super::granted::Granted;
+use super::own_places;
+use crate::capability::files::Folder;
 use crate::capability::process::grant::{Grant, Pattern};
 use crate::text;
 
@@ -24,6 +26,7 @@ impl Granted {
                     self.written.agents.iter().any(|granted| granted == agent)
                 }),
                 "directories" => missing.all_of(key, value, |path| self.reaches(path)),
+                "files" => self.files_missing(value, &mut missing),
                 "env" => missing.all_of(key, value, |name| self.inherits(name)),
                 "guest_env" => missing.all_of(key, value, |name| {
                     self.written.guest_env.iter().any(|granted| granted == name)
@@ -42,12 +45,25 @@ impl Granted {
     }
 
     fn reaches(&self, asked: &str) -> bool {
-        let path = match asked.strip_prefix('~') {
-            Some(rest) => etcetera::home_dir().map(|home| home.join(rest.trim_start_matches('/'))),
-            None => Ok(PathBuf::from(asked)),
+        let within = |path: PathBuf| self.directories.iter().any(|granted| path.starts_with(granted));
+        meant(asked).is_some_and(within)
+    }
+
+    /// Folders with the same form of a name, or a directory that holds them.
+    fn files_missing(&self, asked: &Value, missing: &mut Missing) {
+        let Some(entries) = asked.as_array() else {
+            return missing.one("files", asked, true);
         };
-        let path = path.map(|path| path.canonicalize().unwrap_or(path));
-        path.is_ok_and(|path| self.directories.iter().any(|granted| path.starts_with(granted)))
+        for entry in entries {
+            let text = |key: &str| entry.get(key).and_then(Value::as_str);
+            let is_granted = |under: PathBuf, names: &str| {
+                let is_same = |folder: &Folder| folder.names.to_string() == names && under.starts_with(&folder.under);
+                self.files.iter().any(is_same) || self.directories.iter().any(|granted| under.starts_with(granted))
+            };
+            let granted = text("under").and_then(meant).zip(text("names"));
+            let granted = granted.is_some_and(|(under, names)| is_granted(under, names));
+            missing.one("files", entry, !granted);
+        }
     }
 
     /// Whether its programs get the variables of a name, or of a beginning with `*`.
@@ -72,6 +88,15 @@ impl Granted {
             }
         }
     }
+}
+
+/// The path that is meant by `asked`, without links as far as it exists.
+fn meant(asked: &str) -> Option<PathBuf> {
+    let path = match asked.strip_prefix('~') {
+        Some(rest) => etcetera::home_dir().ok()?.join(rest.trim_start_matches('/')),
+        None => PathBuf::from(asked),
+    };
+    Some(own_places::real(&path))
 }
 
 fn program_missing(grant: &Grant, key: &str, asked: &Map<String, Value>, missing: &mut Missing) {

@@ -1,8 +1,9 @@
-//! The directories that a backend is granted.
+//! The directories that a backend is granted, and the folders of which it may read files.
 
 use std::path::PathBuf;
 
-use super::system;
+use super::{own_places, system};
+use crate::capability::files::Folder;
 use crate::config::{At, ConfigError};
 use crate::shell;
 
@@ -29,6 +30,24 @@ pub(super) fn find(written: &[PathBuf], at: &At) -> Result<Vec<PathBuf>, ConfigE
                 found.display()
             ))),
             None => Ok(found),
+        }
+    };
+    written.iter().enumerate().map(find).collect()
+}
+
+/// The folders of the list at `at` without links, as far as they exist: a program may make its folder later.
+pub(super) fn folders(written: &[Folder], at: &At) -> Result<Vec<Folder>, ConfigError> {
+    let find = |(index, folder): (usize, &Folder)| {
+        let under = own_places::real(&folder.under);
+        match system::fault(&under) {
+            Some(fault) => Err(at.item(index).key("under").error(format!(
+                "{} {fault}: name the folder of the program whose files are meant",
+                under.display()
+            ))),
+            None => Ok(Folder {
+                under,
+                names: folder.names.clone(),
+            }),
         }
     };
     written.iter().enumerate().map(find).collect()

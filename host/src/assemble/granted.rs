@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::env_file::EnvFile;
 use super::programs::{self, SearchPath};
 use super::{directories, plugin_file};
+use crate::capability::files::Folder;
 use crate::capability::process::grant::Grant;
 use crate::config::{At, BackendTable, ConfigError, PluginSource};
 use crate::principal::Meaning;
@@ -18,6 +19,8 @@ pub struct Granted {
     pub written: BackendTable,
     /// The only directories in which its programs start and its files are. Absolute, without links, existing.
     pub directories: Vec<PathBuf>,
+    /// The folders of which its plugin may read files with certain names. Absolute, without links; they need not exist.
+    pub files: Vec<Folder>,
     /// Further variables that its programs get, such as secrets.
     pub env_file: Option<EnvFile>,
     /// What its name means.
@@ -35,6 +38,7 @@ impl Granted {
         Ok(Self {
             meaning: meaning(&written.plugin),
             directories: directories::find(&written.directories, &at.key("directories"))?,
+            files: directories::folders(&written.files, &at.key("files"))?,
             env_file: env_file.transpose()?,
             programs: programs::grants(&written.programs, &at.key("programs"), search)?,
             written,

@@ -9,7 +9,7 @@ use super::system;
 use crate::config::{At, ConfigError, PluginSource, Server};
 use crate::machine::OwnPlace;
 
-/// Refuses a granted directory that holds the configuration, a plugin, an `env_file`, data or cache, or lies in the latter
+/// Refuses a granted directory or folder that holds the configuration, a plugin, an `env_file`, data or cache, or lies in the latter
 /// two; and data and cache where the system's own files are.
 pub(super) fn check(
     server: &Server,
@@ -27,17 +27,28 @@ pub(super) fn check(
         }
     }
     for (name, backend) in backends {
-        let at = top.key("backends").key(name).key("directories");
-        for (index, directory) in backend.directories.iter().enumerate() {
+        let at = top.key("backends").key(name);
+        let (directories, files) = (at.key("directories"), at.key("files"));
+        let directories = backend
+            .directories
+            .iter()
+            .enumerate()
+            .map(|(index, path)| (directories.item(index), path));
+        let files = backend
+            .files
+            .iter()
+            .enumerate()
+            .map(|(index, folder)| (files.item(index), &folder.under));
+        for (at, directory) in directories.chain(files) {
             if let Some((what, path)) = own.iter().find(|(_, path)| path.starts_with(directory)) {
-                return Err(at.item(index).error(format!(
+                return Err(at.error(format!(
                     "{} is too wide a grant, since it holds berth's {what}, {}: grant a directory beside it, or move that",
                     directory.display(),
                     path.display(),
                 )));
             }
             if let Some(own) = [&data, &cache].into_iter().find(|own| directory.starts_with(own)) {
-                return Err(at.item(index).error(format!(
+                return Err(at.error(format!(
                     "{} lies in a place of berth's own, {}: grant a directory elsewhere, or move that in [server]",
                     directory.display(),
                     own.display(),
@@ -81,7 +92,7 @@ fn link_and_target(what: &'static str, path: &Path) -> [OwnPlace; 2] {
 }
 
 /// `path` without links, as far as it exists.
-fn real(path: &Path) -> PathBuf {
+pub(super) fn real(path: &Path) -> PathBuf {
     let found = path
         .ancestors()
         .find_map(|ancestor| Some((ancestor, ancestor.canonicalize().ok()?)));

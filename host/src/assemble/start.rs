@@ -214,7 +214,12 @@ fn powers(setup: &Setup, backend: &Granted, data: &DataDirectory, keeper: Keeper
             children: Arc::new(Semaphore::new(backend.written.limits.processes)),
             own_children: Arc::new(Semaphore::new(OWN_CALLS)),
         },
-        directories: Directories::open(&backend.written.name, &backend.directories, setup.own_places().into())?,
+        directories: Directories::open(
+            &backend.written.name,
+            &backend.directories,
+            &backend.files,
+            setup.own_places().into(),
+        )?,
         keeper,
         lines: Default::default(),
     })
@@ -234,5 +239,10 @@ fn settings(setup: &Setup, backend: &Granted) -> String {
             })
         })
         .collect();
-    json!({"settings": backend.written.settings, "agents": agents, "host": null}).to_string()
+    let files: Vec<_> = backend
+        .files
+        .iter()
+        .map(|folder| json!({"under": folder.under.to_string_lossy(), "names": folder.names.to_string()}))
+        .collect();
+    json!({"settings": backend.written.settings, "agents": agents, "files": files, "host": null}).to_string()
 }

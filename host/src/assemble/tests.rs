@@ -128,6 +128,24 @@ fn says_line_key_and_fix_of_whatever_is_missing_or_in_the_wrong_place() {
         ),
         (
             "env = [\"HOME\"]",
+            "files = [{ under = \"~\", names = \"*.json\" }]",
+            "backends.local.files[0]",
+            "holds berth's",
+        ),
+        (
+            "env = [\"HOME\"]",
+            "files = [{ under = \"/\", names = \"*.json\" }]",
+            "backends.local.files[0].under",
+            "is the root directory",
+        ),
+        (
+            "env = [\"HOME\"]",
+            "files = [{ under = \"/dev/later\", names = \"*.json\" }]",
+            "backends.local.files[0].under",
+            "where the system shows itself",
+        ),
+        (
+            "env = [\"HOME\"]",
             "env_file = \"none.env\"",
             "backends.local.env_file",
             "install -m 600",
@@ -279,6 +297,22 @@ fn a_linked_directory_is_granted_as_what_it_leads_to() {
             .message
             .contains("too wide a grant")
     );
+}
+
+#[test]
+fn a_folder_of_files_need_not_exist_and_is_known_without_links_as_far_as_it_does() {
+    let home = Home::new();
+    fs::create_dir(home.path("real")).unwrap();
+    symlink(home.path("real"), home.path("link")).unwrap();
+    let (text, _) = changed(
+        "env = [\"HOME\"]",
+        "files = [{ under = \"~/link/later\", names = \"*.json\" }, { under = \"~/none/at/all\", names = \"a\" }]",
+    );
+    let setup = home.check(&text).unwrap();
+    let files = &setup.backends["local"].files;
+    assert_eq!(files[0].under, home.path("real/later"));
+    assert_eq!(files[1].under, home.path("none/at/all"));
+    assert!(files[0].names.allows("1.json") && !files[0].names.allows("1.key"));
 }
 
 #[test]

@@ -35,6 +35,9 @@ pub(crate) struct Session {
     /// When this state began.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) since: Option<String>,
+    /// How long ago that is, such as `3 min ago`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) since_ago: Option<String>,
     /// One line on what it is doing, or why it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) summary: Option<String>,
@@ -61,10 +64,16 @@ pub(crate) struct Session {
     /// When it was started.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) created_at: Option<String>,
+    /// How long ago that is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) created_ago: Option<String>,
     /// When it last did something.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) active_at: Option<String>,
-    /// Anything else that its backend says of it, such as branch, model or cost.
+    /// How long ago that is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) active_ago: Option<String>,
+    /// Anything else that its backend says of it, such as branch, model, cost, or the conversation that `resume` takes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) facts: BTreeMap<String, String>,
 }
@@ -79,6 +88,9 @@ pub(crate) struct Attention {
     /// Since when.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) since: Option<String>,
+    /// How long ago that is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) since_ago: Option<String>,
     /// Until when.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) until: Option<String>,
@@ -93,6 +105,8 @@ pub(crate) struct Queued {
     pub(crate) text: String,
     /// Since when it waits.
     pub(crate) at: String,
+    /// How long ago that is.
+    pub(crate) ago: String,
 }
 
 /// A question that a session waits for a person to answer.
@@ -135,6 +149,9 @@ pub(crate) struct Prompt {
     /// When it was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) asked_at: Option<String>,
+    /// How long ago that is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) asked_ago: Option<String>,
     /// When it declines by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) expires_at: Option<String>,
@@ -264,6 +281,9 @@ pub(crate) struct Logs {
     pub(crate) more: bool,
     /// Text between `after` and this is gone.
     pub(crate) gap: bool,
+    /// What to pay attention to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) note: Option<String>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]

@@ -56,7 +56,7 @@ pub(crate) struct CreateSession {
     pub(crate) message: Option<String>,
     /// What goes with the message, such as a screenshot: at most 8, and 512 KiB in all.
     pub(crate) attachments: Option<Vec<Attachment>>,
-    /// The agent's own id of a conversation to continue.
+    /// The agent's own id of a conversation to continue: the `conversation` in the facts of a session.
     pub(crate) resume: Option<String>,
     /// Continue a copy of that conversation, so that the original stays as it is. `false`, if left out.
     #[serde(default, deserialize_with = "lenient::some_flag")]
@@ -111,7 +111,7 @@ pub(crate) struct GetLogs {
     #[serde(default = "fifty", deserialize_with = "lenient::count")]
     #[schemars(range(min = 1, max = 5000))]
     pub(crate) lines: u32,
-    /// What to read: `transcript` where the backend has one, or one of its views (see `list_projects`), such as
+    /// What to read: `transcript` (what was said, turn by turn) where the backend has one, or one of its views (see `list_projects`), such as
     /// `screen`. Its usual view, if left out.
     pub(crate) view: Option<String>,
     /// Only what came after this cursor, the `next` of an earlier answer.

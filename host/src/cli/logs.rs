@@ -130,6 +130,9 @@ fn show(page: &Value) -> bool {
     if page["gap"] == true {
         print::note("[What it printed in between is gone.]");
     }
+    if let Some(note) = page["note"].as_str() {
+        print::note(&print::safe(note));
+    }
     let text = page["text"].as_str().unwrap_or_default().trim_end_matches('\n');
     if !text.is_empty() {
         print::line(text);

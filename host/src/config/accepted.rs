@@ -35,7 +35,7 @@ fn rule(path: &[&str]) -> Rule {
         [
             "backends",
             _,
-            "directories" | "agents" | "env" | "guest_env" | "read_tools",
+            "directories" | "files" | "agents" | "env" | "guest_env" | "read_tools",
         ]
         | ["oauth", "redirects"]
         | ["oauth", "clients", _, "redirects"]

@@ -1,7 +1,7 @@
 //! `[backends.NAME]`: a plugin with a name, settings and grants.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -9,6 +9,8 @@ use serde::Deserialize;
 use super::source::At;
 use super::surroundings::Surroundings;
 use super::{Agent, BackendTable, ConfigError, Limits, PluginSource, Program, programs, values};
+use crate::capability::files::Folder;
+use crate::capability::files::grant::BadNames;
 use crate::peer::MARK;
 
 const MIB: u64 = 1 << 20;
@@ -47,6 +49,8 @@ pub(super) struct Section {
     #[serde(default)]
     directories: Vec<String>,
     #[serde(default)]
+    files: Vec<FilesSection>,
+    #[serde(default)]
     env: Vec<String>,
     env_file: Option<String>,
     #[serde(default)]
@@ -61,6 +65,13 @@ pub(super) struct Section {
     settings: serde_json::Map<String, serde_json::Value>,
     #[serde(default)]
     limits: LimitsSection,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FilesSection {
+    under: String,
+    names: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -95,6 +106,7 @@ impl Section {
             plugin: plugin(at, &self.plugin, self.sha256.as_deref(), around, folder)?,
             agents: self.agents,
             directories: self.directories.iter().map(resolved).collect(),
+            files: files(&at.key("files"), &self.files, resolved)?,
             env: self.env,
             env_file: self.env_file.as_ref().map(resolved),
             guest_env: self.guest_env,
@@ -122,6 +134,17 @@ impl LimitsSection {
             )?,
         })
     }
+}
+
+fn files(at: &At, written: &[FilesSection], resolved: impl Fn(&String) -> PathBuf) -> Result<Vec<Folder>, ConfigError> {
+    let folder = |(index, files): (usize, &FilesSection)| {
+        let names = files.names.parse();
+        Ok(Folder {
+            under: resolved(&files.under),
+            names: names.map_err(|bad: BadNames| at.item(index).key("names").error(bad.to_string()))?,
+        })
+    };
+    written.iter().enumerate().map(folder).collect()
 }
 
 fn plugin(

@@ -162,6 +162,18 @@ fn says_line_key_and_fix_of_whatever_is_wrong() {
             "write <pid>",
         ),
         (
+            "env = [\"HOME\"]",
+            "files = [{ under = \"~/x\", names = \"*.json\" }, { under = \"~/x\", names = \"*\" }]",
+            "backends.local.files[1].names",
+            "like \"*.json\"",
+        ),
+        (
+            "env = [\"HOME\"]",
+            "files = [{ under = \"~/x\", names = \"../a*\" }]",
+            "backends.local.files[0].names",
+            "no `/`",
+        ),
+        (
             "separator = \";\"",
             "separator = \"\"",
             "backends.local.programs.tmux.separator",

@@ -11,8 +11,11 @@ use crate::catalog::arguments::{
 };
 use crate::plugin::{Interface, Listed};
 use crate::session::{self, Error, LogQuery};
-use crate::text::{NAMED, escaped};
+use crate::text::{NAMED, escaped, short_line};
 use crate::watch::now;
+
+/// Characters of a note.
+const NOTE: usize = 400;
 
 pub(super) async fn list_sessions(
     generation: &Generation,
@@ -102,7 +105,11 @@ pub(super) async fn get_logs(
     let (member, session) = find::readable(generation.reach(caller), &wanted.session_id).await?;
     let logs = match wanted.view.as_deref() {
         Some(transcript::VIEW) if transcript::is_kept(&member) => {
-            transcript::read(&member, &session.id, &wanted).await?
+            let since = wanted.since.as_deref().map(transcript::moment).transpose()?;
+            match transcript::read(&member, &session.id, &wanted, since).await {
+                Ok(logs) => logs,
+                Err(error) => instead(&member, &session.id, &wanted, error).await?,
+            }
         }
         view => {
             has_view(&member, view)?;
@@ -134,6 +141,33 @@ async fn log(member: &Member, id: &str, wanted: &GetLogs) -> Result<Logs, ToolEr
         next: Some(page.next),
         more: page.more,
         gap: page.gap,
+        note: None,
+    })
+}
+
+/// What is shown where there is no transcript, with the reason: the end of the usual view, since no cursor of the one
+/// leads into the other.
+async fn instead(member: &Member, id: &str, wanted: &GetLogs, error: Error) -> Result<Logs, ToolError> {
+    let why = match error {
+        Error::Unsupported => "its agent keeps none that this backend can read".to_owned(),
+        error => ToolError::of(member.name(), error).text,
+    };
+    let query = LogQuery {
+        view: None,
+        lines: wanted.lines,
+        after: None,
+    };
+    let page = member.watched.backend.read_log(id, &query).await;
+    let page = page.map_err(|error| ToolError::of(member.name(), error))?;
+    Ok(Logs {
+        text: page.text,
+        next: Some(page.next),
+        more: page.more,
+        gap: wanted.after.is_some(),
+        note: Some(short_line(
+            &format!("There is no transcript of this session ({why}), so this is its usual view."),
+            NOTE,
+        )),
     })
 }
 

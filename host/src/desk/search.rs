@@ -1,7 +1,7 @@
 //! `search` and `fetch`, in the shapes that ChatGPT expects to the letter: one text item, which is the JSON itself.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ struct Fetched {
     title: String,
     text: String,
     url: String,
-    metadata: std::collections::BTreeMap<&'static str, String>,
+    metadata: BTreeMap<&'static str, String>,
 }
 
 pub(super) async fn search(generation: &Generation, caller: &Caller, wanted: Search) -> Result<ToolAnswer, ToolError> {
@@ -221,15 +221,30 @@ pub(super) async fn fetch(generation: &Generation, caller: &Caller, wanted: Fetc
         title: title(&session),
         text: format!("{}\n\n{}", session.text(), marked(&log, "| ")),
         url: generation.lasting.showing.address(&session),
-        metadata: [
-            ("backend", session.backend.clone()),
-            ("agent", session.agent.clone()),
-            ("state", session.state.name().to_owned()),
-            ("directory", session.directory.clone().unwrap_or_default()),
-        ]
-        .into(),
+        metadata: metadata(&session),
         id: session.session_id,
     })
+}
+
+fn metadata(session: &Session) -> BTreeMap<&'static str, String> {
+    let mut metadata = BTreeMap::from([
+        ("backend", session.backend.clone()),
+        ("agent", session.agent.clone()),
+        ("state", session.state.name().to_owned()),
+        ("directory", session.directory.clone().unwrap_or_default()),
+    ]);
+    let further = [
+        ("project", session.project.as_ref()),
+        ("branch", session.facts.get("branch")),
+        ("conversation", session.facts.get("conversation")),
+        ("active", session.active_ago.as_ref()),
+    ];
+    metadata.extend(
+        further
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?.clone()))),
+    );
+    metadata
 }
 
 fn title(session: &Session) -> String {

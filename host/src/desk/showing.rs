@@ -7,6 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde_json::Value;
 
 use super::Caller;
+use super::ages::ago;
 use super::groups::Groups;
 use super::prompts::{Last, Shown};
 use crate::catalog::answers::{Attention, Choice, Given, Prompt, Queued, Session};
@@ -106,6 +107,7 @@ impl Session {
             state: State::Unknown,
             evidence: Evidence::Process,
             since: None,
+            since_ago: None,
             summary: None,
             task: None,
             last_output: None,
@@ -115,7 +117,9 @@ impl Session {
             can: Vec::new(),
             url: None,
             created_at: None,
+            created_ago: None,
             active_at: None,
+            active_ago: None,
             facts: BTreeMap::new(),
         }
     }
@@ -137,6 +141,7 @@ pub(crate) fn session(backend: &str, session: session::Session, url_hosts: &[Str
         state: session.state,
         evidence: session.evidence,
         since: session.since.map(time),
+        since_ago: session.since.map(ago),
         summary: session.summary,
         task: session.task,
         last_output: session.last_output,
@@ -144,13 +149,16 @@ pub(crate) fn session(backend: &str, session: session::Session, url_hosts: &[Str
             kind: attention.kind,
             reason: attention.reason,
             since: attention.since.map(time),
+            since_ago: attention.since.map(ago),
             until: attention.until.map(time),
         }),
         queue: session.queue.into_iter().map(queued).collect(),
         can: session.can.names(),
         url: session.url.filter(|url| is_on(url, url_hosts)),
         created_at: session.created_at.map(time),
+        created_ago: session.created_at.map(ago),
         active_at: session.active_at.map(time),
+        active_ago: session.active_at.map(ago),
         facts: session.facts.into_iter().collect(),
     }
 }
@@ -181,6 +189,7 @@ pub(crate) fn prompt(session_id: &str, prompt: session::Prompt) -> Prompt {
         required: prompt.required,
         given: None,
         asked_at: prompt.asked_at.map(time),
+        asked_ago: prompt.asked_at.map(ago),
         expires_at: prompt.expires_at.map(time),
         facts: prompt.facts.into_iter().collect(),
     }
@@ -191,6 +200,7 @@ pub(super) fn queued(message: session::QueuedMessage) -> Queued {
         message_id: message.id,
         text: message.text,
         at: time(message.at),
+        ago: ago(message.at),
     }
 }
 

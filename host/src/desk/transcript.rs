@@ -2,27 +2,26 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::ages::ago;
 use super::showing::time;
 use super::{Member, ToolError};
 use crate::catalog::answers::Logs;
 use crate::catalog::arguments::GetLogs;
 use crate::plugin::Interface;
-use crate::session::{Timestamp, Turn, TurnQuery};
+use crate::session::{Error, Role, Timestamp, Turn, TurnQuery};
 use crate::text::{NAMED, escaped};
 
 /// Its name among the views.
 pub(super) const VIEW: &str = "transcript";
 
-/// Turns of the session `id`, as `wanted` says.
-pub(super) async fn read(member: &Member, id: &str, wanted: &GetLogs) -> Result<Logs, ToolError> {
-    let since = wanted.since.as_deref().map(moment).transpose()?;
+/// Turns of the session `id`, as `wanted` says, but only those from `since` on.
+pub(super) async fn read(member: &Member, id: &str, wanted: &GetLogs, since: Option<Timestamp>) -> Result<Logs, Error> {
     let query = TurnQuery {
         limit: wanted.lines,
         after: wanted.after.clone(),
         before: None,
     };
-    let page = member.watched.backend.read_turns(id, &query).await;
-    let page = page.map_err(|error| ToolError::of(member.name(), error))?;
+    let page = member.watched.backend.read_turns(id, &query).await?;
     let next = page.turns.last().map(|turn| turn.id.clone());
     // One without a time may be new.
     let is_wanted = |turn: &&Turn| since.is_none_or(|since| turn.at.is_none_or(|at| at >= since));
@@ -33,6 +32,7 @@ pub(super) async fn read(member: &Member, id: &str, wanted: &GetLogs) -> Result<
         // Without a cursor the last turns were asked for, and what is further lies before them.
         more: page.more && wanted.after.is_some(),
         gap: page.gap,
+        note: None,
     })
 }
 
@@ -54,14 +54,20 @@ pub(super) fn is_kept(member: &Member) -> bool {
     member.watched.backend.has(Interface::Transcripts)
 }
 
+/// A turn with its time; what a tool did stands in the same line.
 fn line(turn: &Turn) -> String {
-    let at = turn.at.map(|at| format!(" at {}", time(at))).unwrap_or_default();
+    let at = turn
+        .at
+        .map(|at| format!(" at {}, {}", time(at), ago(at)))
+        .unwrap_or_default();
     let tool = turn.tool.as_deref().map(|tool| format!(" {tool}")).unwrap_or_default();
     let failed = if turn.failed { " (failed)" } else { "" };
-    format!("[{}{tool}{at}{failed}]\n{}", turn.role.name(), turn.text)
+    let between = if turn.role == Role::Tool { ' ' } else { '\n' };
+    format!("[{}{tool}{at}{failed}]{between}{}", turn.role.name(), turn.text)
 }
 
-fn moment(text: &str) -> Result<Timestamp, ToolError> {
+/// The time that a caller names.
+pub(super) fn moment(text: &str) -> Result<Timestamp, ToolError> {
     let since = humantime::parse_rfc3339_weak(text)
         .ok()
         .and_then(|time: SystemTime| time.duration_since(UNIX_EPOCH).ok());

@@ -12,8 +12,9 @@ use crate::text::{clean_marked, ending, marked, short_line};
 
 /// Bytes of a log that are made fit for an answer at once; more is work for a thread that nobody waits for.
 const AT_ONCE: usize = 64 << 10;
-/// Characters of what stands in a line of a session.
-const PARAGRAPH: usize = 200;
+/// Characters of what stands in a line of a session, and of what it was asked to do.
+const PARAGRAPH: usize = 160;
+const TASK: usize = 80;
 /// Characters of a session's name there.
 const NAME: usize = 60;
 
@@ -46,28 +47,31 @@ impl Session {
             let _ = write!(text, " “{}”", short_line(&self.name, NAME));
         }
         let _ = write!(text, " — {}", self.state.name());
-        if !self.agent.is_empty() {
-            let _ = write!(text, " · {}", self.agent);
+        let ago = self.since_ago.as_ref().or(self.active_ago.as_ref()).map(String::as_str);
+        for more in [self.agent.as_str(), ago.unwrap_or_default()] {
+            if !more.is_empty() {
+                let _ = write!(text, " · {more}");
+            }
         }
-        if let Some(directory) = &self.directory {
-            let _ = write!(text, "\n  {directory}");
-        }
+        let task = self
+            .task
+            .as_ref()
+            .map(|task| format!("task: {}", short_line(task, TASK)));
+        let said = self.last_output.as_ref();
+        let said = said.map(|said| format!("said: {}", short_line(said, PARAGRAPH)));
         // A prompt says all that its summary would.
-        if let Some(summary) = self.summary.as_ref().filter(|_| self.prompts.is_empty()) {
-            let _ = write!(text, "\n  {summary}");
-        }
-        if let Some(task) = &self.task {
-            let _ = write!(text, "\n  task: {}", short_line(task, PARAGRAPH));
-        }
-        if let Some(said) = &self.last_output {
-            let _ = write!(text, "\n  said: {}", short_line(said, PARAGRAPH));
-        }
-        if let Some(attention) = &self.attention {
-            let _ = write!(text, "\n  {}", attention.text());
+        let summary = self.summary.clone().filter(|_| self.prompts.is_empty());
+        let state = self.attention.as_ref().map(Attention::text).or(summary);
+        for line in [[self.place(), task], [state, said]] {
+            let line: Vec<String> = line.into_iter().flatten().collect();
+            if !line.is_empty() {
+                let _ = write!(text, "\n  {}", line.join(" · "));
+            }
         }
         for message in &self.queue {
+            let (id, ago) = (&message.message_id, &message.ago);
             let said = short_line(&message.text, PARAGRAPH);
-            let _ = write!(text, "\n  waits to be sent (message_id {}): {said}", message.message_id);
+            let _ = write!(text, "\n  waits to be sent (message_id {id}, {ago}): {said}");
         }
         if let Some(url) = &self.url {
             let _ = write!(text, "\n  {url}");
@@ -77,6 +81,15 @@ impl Session {
             text.push_str(&prompt.text());
         }
         text
+    }
+
+    /// The project and its branch, otherwise the directory.
+    fn place(&self) -> Option<String> {
+        let place = self.project.as_ref().or(self.directory.as_ref())?;
+        Some(match self.facts.get("branch") {
+            Some(branch) => format!("{place} on {branch}"),
+            None => place.clone(),
+        })
     }
 }
 
@@ -106,7 +119,12 @@ impl Attention {
 impl Prompt {
     /// The question and how to answer it.
     pub(crate) fn text(&self) -> String {
-        let mut text = format!("  asks ({}, prompt_id {}):", kind(self.kind), self.prompt_id);
+        let ago = self
+            .asked_ago
+            .as_ref()
+            .map(|ago| format!(", {ago}"))
+            .unwrap_or_default();
+        let mut text = format!("  asks ({}, prompt_id {}{ago}):", kind(self.kind), self.prompt_id);
         for foreign in [Some(&self.question), self.detail.as_ref()].into_iter().flatten() {
             if !foreign.is_empty() {
                 let _ = write!(text, "\n{}", clean_marked(foreign, "    | "));
@@ -194,7 +212,8 @@ impl Options {
 impl Logs {
     pub(crate) fn text(&self) -> String {
         let gone = if self.gap { "[Earlier output is gone.]\n" } else { "" };
-        format!("{gone}{}", self.text)
+        let note = self.note.as_ref().map(|note| format!("[{note}]\n")).unwrap_or_default();
+        format!("{note}{gone}{}", self.text)
     }
 }
 

@@ -15,5 +15,5 @@ pub use self::root::OwnPlace;
 pub use self::system::{RUNNING, SYSTEM};
 
 pub(crate) use self::child::{Ended, Output, Start, run};
-pub(crate) use self::root::{Opened, Root};
+pub(crate) use self::root::{Opened, Root, Unusable};
 pub(crate) use self::system::is_own;

@@ -25,7 +25,8 @@ pub(crate) struct Root {
     /// The path without links, as the configuration was checked.
     pub(crate) path: PathBuf,
     own: Arc<[OwnPlace]>,
-    opened: RwLock<Opened>,
+    /// Nothing while none was there.
+    opened: RwLock<Option<Opened>>,
 }
 
 /// A directory as it was opened. It is not one of the system's own, holds no place of berth's, and lies in none. The
@@ -57,25 +58,37 @@ impl Root {
     /// Opens `path`, which may never hold a place of `own` or lie in one.
     pub(crate) fn open(path: &Path, own: Arc<[OwnPlace]>) -> Result<Self, Unusable> {
         Ok(Self {
-            opened: RwLock::new(open(path, &own)?),
+            opened: RwLock::new(Some(open(path, &own)?)),
             path: path.to_owned(),
             own,
         })
     }
 
+    /// The same for one that need not be there yet. It is opened when it is used.
+    pub(crate) fn expected(path: &Path, own: Arc<[OwnPlace]>) -> Self {
+        Self {
+            opened: RwLock::default(),
+            path: path.to_owned(),
+            own,
+        }
+    }
+
     /// The directory that is at the path now. It may block, because it asks the file system each time.
     pub(crate) fn current(&self) -> Result<Opened, Unusable> {
         let there = fs::symlink_metadata(&self.path).map_err(Unusable::of)?;
-        let opened = self.opened.read().unwrap_or_else(PoisonError::into_inner).clone();
-        if opened.identity == identity(&there) {
+        let known = self.opened.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let was_known = known.is_some();
+        if let Some(opened) = known.filter(|opened| opened.identity == identity(&there)) {
             return Ok(opened);
         }
         let opened = open(&self.path, &self.own)?;
-        tracing::info!(
-            "the granted directory {} was replaced, and is used as it is now",
-            self.path.display()
-        );
-        *self.opened.write().unwrap_or_else(PoisonError::into_inner) = opened.clone();
+        if was_known {
+            tracing::info!(
+                "the granted directory {} was replaced, and is used as it is now",
+                self.path.display()
+            );
+        }
+        *self.opened.write().unwrap_or_else(PoisonError::into_inner) = Some(opened.clone());
         Ok(opened)
     }
 }
@@ -127,6 +140,19 @@ impl Opened {
         let file = file.map_err(self.of_last_shown(below))?;
         let found = file.metadata()?;
         self.check(&file, reached_by(&file, found.dev()), (found.dev(), found.ino()))?;
+        Ok((file, found))
+    }
+
+    /// The same, but a link at its own place is not followed: what is read has this name.
+    pub(crate) fn file_itself(&self, below: &Path, options: &OpenOptions) -> io::Result<(File, Metadata)> {
+        let (file, found) = self.file(below, options)?;
+        let there = self.directory.symlink_metadata(below)?;
+        if (there.dev(), there.ino()) != (found.dev(), found.ino()) {
+            return Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                "a link leads elsewhere",
+            ));
+        }
         Ok((file, found))
     }
 

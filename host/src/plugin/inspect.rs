@@ -100,7 +100,7 @@ fn powerless() -> Result<Powers, Error> {
             children: Arc::new(Semaphore::new(0)),
             own_children: Arc::new(Semaphore::new(0)),
         },
-        directories: Directories::open(NAME, &[], [].into()).map_err(|error| Error::Failed(error.to_string()))?,
+        directories: Directories::open(NAME, &[], &[], [].into()).map_err(|error| Error::Failed(error.to_string()))?,
         keeper: Keeper::none(),
         lines: Default::default(),
     })

@@ -507,6 +507,61 @@ async fn no_path_leads_out_of_the_granted_directories() {
 }
 
 #[tokio::test]
+async fn of_a_folder_of_files_only_those_with_granted_names_are_shown_and_nothing_runs_there() {
+    let granted = "directories = [\"projects\"]\nfiles = [{ under = \"notes\", names = \"*.log\" }, \
+                   { under = \"notes\", names = \"*.txt\" }, { under = \"later\", names = \"state\" }]";
+    let place = Place::new(&SHELL.replace("directories = [\"projects\"]", granted));
+    fs::create_dir_all(place.path("notes/deep/er")).unwrap();
+    fs::create_dir(place.path("outside")).unwrap();
+    place.write("notes/a.log", "of a", 0o644);
+    place.write("notes/deep/er/b.txt", "of b", 0o644);
+    place.write("notes/secret.key", "secret", 0o644);
+    place.write("outside/c.log", "secret", 0o644);
+    symlink("secret.key", place.path("notes/link.log")).unwrap();
+    symlink(place.path("outside/c.log"), place.path("notes/out.log")).unwrap();
+    symlink(place.path("outside"), place.path("notes/away")).unwrap();
+    fs::create_dir(place.path("notes/folder.log")).unwrap();
+    let berth = Berth::serve(&place).await;
+    let read = async |path: &str| berth.call("read_file", json!({"path": place.name(path)})).await;
+    let list = async |path: &str| berth.call("list_files", json!({"path": place.name(path)})).await;
+    for (path, holds) in [("notes/a.log", "of a"), ("notes/deep/er/b.txt", "of b")] {
+        assert_eq!(read(path).await.done().text, holds);
+    }
+    let listed = list("notes").await.done().structured;
+    assert_eq!(listed["names"], json!(["a.log"]));
+    assert_eq!(listed["roots"], json!([place.name("projects")]));
+    for path in [
+        "notes",
+        "notes/secret.key",
+        "notes/link.log",
+        "notes/out.log",
+        "notes/away/c.log",
+        "notes/../outside/c.log",
+        "notes/deep/../../outside/c.log",
+        "outside/c.log",
+    ] {
+        let error = read(path).await.error();
+        assert!(
+            error.starts_with("denied by the operator's configuration"),
+            "{path}: {error}"
+        );
+    }
+    assert!(read("notes/folder.log").await.error().contains("not a regular file"));
+    let inside = json!({"program": "sh", "args": ["-c", "true"], "directory": place.name("notes")});
+    let denied = outcome(&berth, inside).await;
+    assert!(words(&denied, "denied").contains("lies outside the granted directories"));
+    // One that is not there yet is found once it is.
+    for path in ["later", "later/state"] {
+        assert!(list(path).await.error().contains("does not exist"), "{path}");
+    }
+    fs::create_dir(place.path("later")).unwrap();
+    place.write("later/state", "here", 0o644);
+    place.write("later/states", "not this", 0o644);
+    assert_eq!(read("later/state").await.done().text, "here");
+    assert_eq!(list("later").await.done().structured["names"], json!(["state"]));
+}
+
+#[tokio::test]
 async fn what_is_no_file_is_not_read_and_holds_nothing_up() {
     let place = Place::new(SHELL);
     let berth = Berth::serve(&place).await;

@@ -42,4 +42,5 @@ mod sessions;
 mod shipped_grant;
 mod sockets;
 mod terminal;
+mod transcripts;
 mod woken;

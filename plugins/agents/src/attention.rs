@@ -64,6 +64,12 @@ pub(crate) fn of(profile: &Profile, above: &[&str], footer: &[&str], background:
     Some(Attention { kind: "asks", reason })
 }
 
+/// The first paragraph of what the agent said last.
+pub(crate) fn said(profile: &Profile, above: &[&str]) -> Option<String> {
+    let row = above.iter().rposition(|line| profile.says.matches(line))?;
+    Some(paragraph(&above[row..])).filter(|said| !said.is_empty())
+}
+
 /// The last lines of the output, from the last that is not indented: what the agent said last, or a person's message and
 /// what came of it.
 fn last_block<'a>(profile: &Profile, above: &'a [&'a str]) -> Option<&'a [&'a str]> {

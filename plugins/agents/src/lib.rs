@@ -8,6 +8,7 @@ mod attention;
 mod block;
 mod command;
 mod composer;
+mod conversation;
 mod dialog;
 mod menu;
 mod observe;
@@ -16,17 +17,20 @@ mod profile;
 mod prompt;
 mod screen;
 mod submission;
+mod transcript;
 
 pub use answer::{Answer, Plan, Written};
 pub use attention::Attention;
 pub use command::Listing;
 pub use composer::{Composer, Shows};
+pub use conversation::{Conversation, Conversations, Process};
 pub use dialog::{Effect, Kind};
 pub use observe::{Observation, State};
 pub use profile::{Agent, ProfileError, known};
 pub use prompt::{Choice, Field, Keyed, Prompt};
 pub use screen::{Line, Screen};
 pub use submission::Submission;
+pub use transcript::{Said, Who, turns};
 
 /// Why something cannot be done for an agent, as a sentence for the caller that says what to do instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

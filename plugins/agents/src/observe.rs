@@ -58,6 +58,13 @@ impl Agent {
         }
     }
 
+    /// What the agent said last, as far as the screen shows it: the first paragraph of that.
+    #[must_use]
+    pub fn said(&self, screen: &Screen, seen: &Observation) -> Option<String> {
+        let lines = screen.texts();
+        attention::said(&self.profile, &lines[..seen.content_end.min(lines.len())])
+    }
+
     /// Whether the last lines of an agent that has ended say that it was asked to.
     #[must_use]
     pub fn has_taken_leave(&self, screen: &Screen) -> bool {

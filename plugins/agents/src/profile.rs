@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::conversation::Conversations;
 use crate::dialog::Dialog;
 use crate::pattern::Pattern;
 
@@ -150,6 +151,9 @@ pub(crate) struct Profile {
     pub(crate) layout: Layout,
     #[serde(default)]
     pub(crate) ready_ms: u64,
+    /// Where it keeps its conversations.
+    #[serde(default)]
+    pub(crate) conversations: Option<Conversations>,
     /// The line above and below a composer, and above a dialog.
     #[serde(default)]
     pub(crate) rule: Pattern,
@@ -369,6 +373,7 @@ impl Profile {
             paste: _,
             submit_pause_ms: _,
             menu_pause_ms: _,
+            conversations: _,
         } = self;
         let dialogs = dialogs.iter().flat_map(Dialog::patterns);
         placeholders.iter().chain(dialogs).chain([

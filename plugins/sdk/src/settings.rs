@@ -52,6 +52,16 @@ pub fn agents() -> Result<Vec<Agent>> {
     Ok(whole()?.agents)
 }
 
+/// The folders of which this backend may read files with certain names, as far as the operator granted any; they need
+/// not exist. [`files`](crate::files) reads them.
+///
+/// # Errors
+///
+/// `Failed` if the host's answer is not one of this contract.
+pub fn files() -> Result<Vec<Folder>> {
+    Ok(whole()?.files)
+}
+
 /// The machine on which this backend lives; `None` is the host's own.
 ///
 /// # Errors
@@ -84,6 +94,16 @@ pub struct Agent {
     pub signs: Option<Value>,
 }
 
+/// A folder of which files may be read: an entry of `files` in `[backends.NAME]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct Folder {
+    /// Its absolute path.
+    pub under: String,
+    /// The form of the files' names, such as `*.json`.
+    pub names: String,
+}
+
 /// What the host answers; unknown keys are ignored.
 #[derive(Deserialize)]
 struct Whole {
@@ -91,6 +111,8 @@ struct Whole {
     settings: Value,
     #[serde(default)]
     agents: Vec<Agent>,
+    #[serde(default)]
+    files: Vec<Folder>,
     #[serde(default)]
     host: Option<String>,
 }

@@ -15,6 +15,7 @@ use crate::paste::Paste;
 use crate::sessions::{self, Found};
 use crate::setup::{Entry, Setup};
 use crate::tmux::nothing_typed;
+use crate::transcript::Mark;
 use crate::{drafts, log, tmux};
 
 const POLL_MS: u64 = 50;
@@ -75,6 +76,7 @@ pub(crate) fn send(setup: &Setup, id: &str, message: &Message) -> Result<Deliver
         notes: submission.notes.clone(),
     };
     let writing = Writing {
+        setup,
         found: &found,
         entry,
         composing,
@@ -144,6 +146,7 @@ fn draft() -> Error {
 
 /// One message on its way into a composer.
 struct Writing<'a> {
+    setup: &'a Setup,
     found: &'a Found<'a>,
     entry: &'a Entry,
     composing: Composing<'a>,
@@ -208,6 +211,7 @@ impl Writing<'_> {
             return self.give_up(&self.submission.text, "the list of commands was not seen to close");
         }
         let before = self.output_end();
+        let mark = (shows == Shows::End).then(|| Mark::of(self.setup, self.found));
         if self.enter() != Receipt::Confirmed {
             return Ok(Written::not_seen_to_be(shows));
         }
@@ -219,6 +223,11 @@ impl Writing<'_> {
                 "the agent does not know the command {command}, so nothing was done: look with get_logs for what it says"
             )));
         }
+        // The screen has not shown the beginning of it, but the agent keeps what it was told.
+        let shows = match mark {
+            Some(mark) if mark.is_followed_by(&self.submission.text) => Shows::Whole,
+            _ => shows,
+        };
         let receipt = match shows {
             Shows::Whole => Receipt::Confirmed,
             Shows::End | Shows::Other => Receipt::Unconfirmed,
@@ -582,6 +591,27 @@ mod tests {
         fake.hides_that_it_scrolls();
         assert_eq!(sent("3", &long).unwrap().receipt, Receipt::Unconfirmed);
         assert_eq!(fake.messages().len(), 2);
+    }
+
+    #[test]
+    fn what_the_screen_did_not_show_is_confirmed_where_the_agent_keeps_exactly_it() {
+        let long = (1..99).map(|line| format!("line {line}\n")).collect::<String>() + "end";
+        // The same was said before, which proves nothing.
+        let earlier = serde_json::json!({"type": "user", "message": {"content": long}}).to_string() + "\n";
+        for (lines, lost, receipt) in [
+            ("", 0, Receipt::Confirmed),
+            (&earlier, 0, Receipt::Confirmed),
+            (&earlier, 1, Receipt::Unconfirmed),
+            (&earlier, long.len() - 3, Receipt::Unconfirmed),
+        ] {
+            let fake = Fake::conversing(lines);
+            fake.scrolls_composer(8);
+            fake.keeps_without(lost);
+            let answer = sent("1", &long).unwrap();
+            assert_eq!(answer.receipt, receipt, "{lost}");
+            assert_eq!(answer.facts.is_empty(), receipt == Receipt::Confirmed);
+            assert_eq!(fake.messages(), [long.as_str()], "it is entered once");
+        }
     }
 
     #[test]

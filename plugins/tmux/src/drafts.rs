@@ -45,6 +45,11 @@ pub(crate) fn taken(session: &str) {
     rename(TYPING, TAKEN, session);
 }
 
+/// The text that the agent took last, as far as it is known.
+pub(crate) fn last(session: &str) -> Option<String> {
+    read(TAKEN, session).filter(|text| !text.is_empty())
+}
+
 /// The agent is about to be interrupted: what it took last may be in the composer again.
 pub(crate) fn may_come_back(session: &str) {
     rename(TAKEN, TYPING, session);

@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use berth_plugin::testing::{Host, RawOutput};
@@ -13,11 +15,14 @@ use serde_json::{Value, json};
 
 use crate::look::CLOSE;
 use crate::manifest;
+use crate::panes::PROCESSES;
 use crate::setup::Setup;
 
 /// What a permission prompt of the demo agent shows below its rule.
 pub(crate) const MENU: &str = " Run command\n\n   touch x\n\n Do you want to proceed?\n > 1. Yes\n   \
                                2. Yes, and do not ask again for touch\n   3. No\n\n Esc to cancel";
+/// What is added to a pane's number for that of its process.
+const PROCESS: usize = 4000;
 /// The rows of a screen.
 const ROWS: usize = 24;
 
@@ -107,6 +112,8 @@ struct Pane {
     commands: Vec<String>,
     list_closed: bool,
     longest_paste: usize,
+    /// The file in which its agent keeps what it is told, and what of each message is lost there.
+    kept: Option<(String, usize)>,
 }
 
 #[derive(Clone, PartialEq)]
@@ -142,6 +149,38 @@ impl Fake {
         let tmux = Arc::clone(&server);
         host.program("tmux", move |command| tmux.lock().unwrap().run(command));
         Self { host, server }
+    }
+
+    /// A tmux whose agent keeps its conversation, `lines` so far, and says so in the record of its process.
+    pub(crate) fn conversing(lines: &str) -> Self {
+        let fake = Self::with_signs(json!({"conversations": {"processes": "sessions", "kept": "projects"}}));
+        fake.host.folder("agent/sessions", "*.json");
+        fake.host.folder("agent/projects", "*.jsonl");
+        fake.converses_in("11111111-aaaa", 1_700_000_000_500);
+        fake.keeps("11111111-aaaa", lines);
+        fake
+    }
+
+    /// The record of the process says that it began then and has this conversation.
+    pub(crate) fn converses_in(&self, conversation: &str, began: u64) {
+        let record = json!({"pid": PROCESS + 1, "sessionId": conversation, "cwd": "/p/app", "startedAt": began});
+        self.host
+            .file(&format!("agent/sessions/{}.json", PROCESS + 1), record.to_string());
+    }
+
+    /// The agent keeps these lines, and from now on what it is told too.
+    pub(crate) fn keeps(&self, conversation: &str, lines: &str) {
+        let path = self
+            .host
+            .file(&format!("agent/projects/-p-app/{conversation}.jsonl"), lines);
+        self.app().kept = Some((path, 0));
+    }
+
+    /// Of each message that the agent keeps, this many characters are lost.
+    pub(crate) fn keeps_without(&self, lost: usize) {
+        if let Some((_, kept)) = &mut self.app().kept {
+            *kept = lost;
+        }
     }
 
     pub(crate) fn rests(&self) {
@@ -321,6 +360,7 @@ impl Server {
             commands: Vec::new(),
             list_closed: false,
             longest_paste: 0,
+            kept: None,
             process: "berth".to_owned(),
         });
     }
@@ -369,6 +409,10 @@ impl Server {
             args.get(at + 1).cloned()
         };
         match args[0].as_str() {
+            "list-panes" if args.last().is_some_and(|format| format == PROCESSES) => {
+                let row = |pane: &Pane| format!("%{0}:{1}:\n", pane.number, PROCESS + pane.number);
+                return Ok(self.panes.iter().map(row).collect());
+            }
             "list-panes" => return Ok(self.panes.iter().map(Pane::row).collect()),
             "new-session" => {
                 let directory = command.directory.clone().unwrap_or_default();
@@ -522,6 +566,14 @@ impl Pane {
         self.composer.push_str(&text);
     }
 
+    fn keep(&self, message: &str) {
+        let Some((path, lost)) = &self.kept else { return };
+        let content: String = message.chars().skip(*lost).collect();
+        let mut file = OpenOptions::new().append(true).open(path).unwrap();
+        let line = json!({"type": "user", "message": {"content": content}});
+        writeln!(file, "{line}").unwrap();
+    }
+
     fn write(&mut self, text: &str) {
         let text = match text.strip_suffix("\\;") {
             Some(rest) => format!("{rest};"),
@@ -548,6 +600,7 @@ impl Pane {
                 }
                 let said = format!("● You said: {}", message.replace('\n', "\n  "));
                 self.printed.extend(said.split('\n').map(str::to_owned));
+                self.keep(&message);
                 self.messages.push(message);
                 return;
             }

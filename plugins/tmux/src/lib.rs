@@ -6,6 +6,7 @@
 mod answers;
 mod clock;
 mod composer;
+mod conversations;
 mod create;
 mod delivery;
 mod describe;
@@ -26,6 +27,8 @@ mod sessions;
 mod setup;
 mod terminate;
 mod tmux;
+mod told;
+mod transcript;
 mod upkeep;
 
 #[cfg(test)]
@@ -33,7 +36,8 @@ mod fake;
 
 use berth_plugin::{
     Answered, Backend, Control, Delivery, Description, Event, LogPage, LogQuery, Manifest, Message, Needs, NewSession,
-    ProjectPage, Projects, Receipt, Result, Session, SessionPage, SessionQuery, Upkeep, Upkept,
+    ProjectPage, Projects, Receipt, Result, Session, SessionPage, SessionQuery, Transcripts, TurnPage, TurnQuery,
+    Upkeep, Upkept,
 };
 use setup::Setup;
 
@@ -82,6 +86,12 @@ impl Control for Plugin {
     }
 }
 
+impl Transcripts for Plugin {
+    fn read_turns(id: &str, query: TurnQuery) -> Result<TurnPage> {
+        transcript::read(&Setup::of_host()?, id, &query)
+    }
+}
+
 impl Projects for Plugin {
     fn list_projects() -> Result<ProjectPage> {
         Ok(projects::list())
@@ -100,4 +110,4 @@ impl Manifest for Plugin {
     }
 }
 
-berth_plugin::export!(Plugin: Control, Projects, Upkeep, Manifest);
+berth_plugin::export!(Plugin: Control, Transcripts, Projects, Upkeep, Manifest);

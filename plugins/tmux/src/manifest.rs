@@ -4,7 +4,7 @@ use berth_plugin::Needs;
 use serde_json::{Value, json};
 
 use crate::look::{CLOSE, MANY};
-use crate::panes::LIST;
+use crate::panes::{LIST, PROCESSES};
 
 /// It keeps finished sessions to be looked at, and takes away what would let a session's output run something.
 const CONF: &str = include_str!("../tmux.conf");
@@ -16,6 +16,10 @@ pub(crate) fn needs() -> Needs {
         .grants(json!({
             "agents": ["claude", "demo"],
             "directories": ["~/projects"],
+            "files": [
+                {"under": "~/.claude/sessions", "names": "*.json"},
+                {"under": "~/.claude/projects", "names": "*.jsonl"},
+            ],
             "env": [
                 "HOME", "PATH", "USER", "LOGNAME", "SHELL", "LANG", "LC_*", "TERM", "TMPDIR", "SSH_AUTH_SOCK", "XDG_*",
             ],
@@ -54,6 +58,7 @@ fn tmux() -> Value {
         "conf": CONF,
         "read": [
             ["list-panes", "-a", "-F", LIST],
+            ["list-panes", "-a", "-F", PROCESSES],
             ["display-message", "-p", "-t", "<target>", CLOSE],
             ["display-message", "-p", "-t", "<target>", MANY],
             ["capture-pane", "-p", "-S", "<int>", "-t", "<target>"],

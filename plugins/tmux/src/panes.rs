@@ -1,5 +1,7 @@
 //! The list of all panes, as tmux gives it.
 
+use std::collections::BTreeMap;
+
 use berth_plugin::{Error, Result};
 
 use crate::tmux::{self, Trouble, words};
@@ -7,6 +9,9 @@ use crate::tmux::{self, Trouble, words};
 /// What is asked of each pane. What others chose (names, a command, a path) comes last, after its length in bytes, so
 /// that a new line in a path cannot forge a row.
 pub(crate) const LIST: &str = "#{pane_id}:#{session_id}:#{session_created}:#{window_activity}:#{pane_dead}:#{pane_dead_status}:#{pane_dead_signal}:#{pane_in_mode}:#{session_attached}:#{pane_width}:#{pane_height}:#{?pane_start_command,1,0}:#{n:session_name}:#{n:window_name}:#{n:pane_current_command}:#{n:session_path}:#{session_name}#{window_name}#{pane_current_command}#{session_path}";
+
+/// What is asked beside that where it matters which process a pane runs.
+pub(crate) const PROCESSES: &str = "#{pane_id}:#{pane_pid}:";
 
 /// One pane.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +62,21 @@ pub(crate) fn list() -> Result<Vec<Pane>> {
         }
     }
     Err(Error::Failed("tmux's list of panes could not be read".to_owned()))
+}
+
+/// The number of the process that each pane was started with, by the pane's id.
+pub(crate) fn processes() -> Result<BTreeMap<String, u32>> {
+    let reply = tmux::run(tmux::command(words(&["list-panes", "-a", "-F", PROCESSES])))?;
+    if reply.error == Some(Trouble::NoServer) {
+        return Ok(BTreeMap::new());
+    }
+    let output = reply.whole()?;
+    let rows = String::from_utf8_lossy(&output);
+    let row = |row: &str| {
+        let (pane, process) = row.strip_suffix(':')?.split_once(':')?;
+        Some((pane.to_owned(), process.parse().ok()?))
+    };
+    Ok(rows.lines().filter_map(row).collect())
 }
 
 /// The panes; nothing if the list is inconsistent.

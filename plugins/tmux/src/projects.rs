@@ -177,17 +177,23 @@ fn is_plain(name: &str) -> bool {
     !name.starts_with('-') && !name.chars().any(char::is_control) && !name.contains("#{") && !name.contains("#(")
 }
 
-/// git is not run: it would run what the project configures.
 fn add_branches(projects: &mut [Project]) {
-    let head = |project: &Project| Slice {
-        path: format!("{}/.git/HEAD", project.directory),
+    let branches = branches(projects.iter().map(|project| project.directory.as_str()));
+    for (project, branch) in projects.iter_mut().zip(branches) {
+        project.branch = branch;
+    }
+}
+
+/// The branch of each of these directories that is a git checkout. git is not run: it would run what the project
+/// configures.
+pub(crate) fn branches<'a>(directories: impl Iterator<Item = &'a str>) -> Vec<Option<String>> {
+    let head = |directory: &str| Slice {
+        path: format!("{directory}/.git/HEAD"),
         start: 0,
         max: HEAD_MAX,
     };
-    let heads = files::read_all(projects.iter().map(head));
-    for (project, head) in projects.iter_mut().zip(heads) {
-        project.branch = head.ok().as_deref().and_then(branch);
-    }
+    let heads = files::read_all(directories.map(head));
+    heads.into_iter().map(|head| branch(&head.ok()?)).collect()
 }
 
 fn branch(head: &[u8]) -> Option<String> {

@@ -9,6 +9,7 @@ use crate::names;
 use crate::panes::{self, End, Pane};
 use crate::prompts;
 use crate::setup::{Entry, Setup};
+use crate::told;
 
 /// How many lines above the screen the highest composer is looked for.
 const HIGHEST: usize = 5000;
@@ -49,10 +50,14 @@ pub(crate) fn list(setup: &Setup, query: &SessionQuery) -> Result<SessionPage> {
         if look.is_some() || !found.is_readable() {
             let (session, damage) = found.session(look.as_ref());
             problems.extend(damage.map(|damage| (found.id.clone(), Error::Failed(damage.to_string()))));
-            sessions.push(session);
+            sessions.push((found, session));
         }
     }
-    let page = SessionPage::of(sessions, query);
+    told::add(setup, &mut sessions);
+    let page = SessionPage::of(
+        sessions.into_iter().map(|(_, session)| session).collect::<Vec<_>>(),
+        query,
+    );
     Ok(SessionPage { problems, ..page })
 }
 
@@ -65,6 +70,9 @@ pub(crate) fn get(setup: &Setup, id: &str) -> Result<Session> {
         None
     };
     let (session, _) = found.session(look.as_ref());
+    let mut told = [(&found, session)];
+    told::add(setup, &mut told);
+    let [(_, session)] = told;
     if session.prompts.is_empty() && look.is_some() && answers::of(id).is_err() {
         answers::begin_again(id);
     }
@@ -254,9 +262,13 @@ impl<'a> Found<'a> {
         }
         let seen = self.observe(entry, look);
         let state = self.state(entry, &seen);
+        let last_output = (state != State::Unknown)
+            .then(|| entry.agent.said(&look.screen, &seen))
+            .flatten();
         let mut session = Session {
             summary: seen.background.clone().or(seen.summary),
             attention: seen.attention.map(|seen| Attention::new(seen.kind, seen.reason)),
+            last_output,
             ..session
                 .state(state, Evidence::Screen)
                 .can(can(state, seen.background.is_some()))

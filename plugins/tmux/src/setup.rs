@@ -10,6 +10,8 @@ use serde::Deserialize;
 pub(crate) struct Setup {
     pub(crate) agents: Vec<Entry>,
     pub(crate) size: Size,
+    /// Folders of which files may be read.
+    pub(crate) folders: Vec<String>,
 }
 
 /// `[backends.NAME.settings]`: the size of a new session's terminal, in characters.
@@ -45,6 +47,7 @@ impl Setup {
         Ok(Self {
             agents: agents.collect::<Result<_>>()?,
             size,
+            folders: settings::files()?.into_iter().map(|folder| folder.under).collect(),
         })
     }
 

@@ -31,10 +31,37 @@ fn what_is_granted_is_not_missing() {
 }
 
 #[test]
+fn files_that_are_granted_are_not_missing() {
+    let home = Home::new();
+    let setup = home.shipped();
+    let local = &setup.backends["local"];
+    let granted = |under: &std::path::Path, names: &str| json!({"under": under, "names": names});
+    let projects = &local.files[1].under;
+    let asked = json!({"files": [
+        granted(projects, "*.jsonl"),
+        granted(&projects.join("one"), "*.jsonl"),
+        granted(&local.directories[0].join("app"), "*.log"),
+    ]});
+    assert_eq!(local.not_granted(asked.as_object().unwrap()), [""; 0]);
+}
+
+#[test]
 fn each_thing_that_is_not_granted_is_named_by_its_key() {
     for (asked, expected) in [
         (json!({"agents": ["claude", "shell"]}), r#"agents: "shell""#),
         (json!({"directories": ["/etc"]}), r#"directories: "/etc""#),
+        (
+            json!({"files": [{"under": "~/.claude", "names": "*.jsonl"}]}),
+            r#"files: {"names":"*.jsonl","under":"~/.claude"}"#,
+        ),
+        (
+            json!({"files": [{"under": "~/.claude/sessions", "names": "*.key"}]}),
+            r#"files: {"names":"*.key","under":"~/.claude/sessions"}"#,
+        ),
+        (
+            json!({"files": ["~/.claude/sessions"]}),
+            r#"files: "~/.claude/sessions""#,
+        ),
         (json!({"env": ["HOME", "AWS_*"]}), r#"env: "AWS_*""#),
         (json!({"env": ["L*"]}), r#"env: "L*""#),
         (json!({"guest_env": ["NO_COLOR"]}), r#"guest_env: "NO_COLOR""#),

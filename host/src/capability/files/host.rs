@@ -1,12 +1,14 @@
 //! The contract's side: what a guest may ask of files.
 
 use std::cmp::Reverse;
+use std::ffi::OsStr;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::time::{Instant, UNIX_EPOCH};
 
 use cap_std::fs::{Metadata, OpenOptions, OpenOptionsExt};
 
+use super::power::Shown;
 use crate::capability::Call;
 use crate::contract::files::{Entry, Host, Kind, Slice};
 use crate::contract::types::Error;
@@ -34,10 +36,9 @@ impl Host for Call {
             ))));
         }
         let deadline = self.allowance.deadline;
-        let listed = self
-            .powers
-            .directories
-            .within(&directory, move |root, below| entries(root, below, &having, deadline));
+        let listed = self.powers.directories.within(&directory, move |root, below, shown| {
+            entries(root, below, shown, &having, deadline)
+        });
         Ok(listed.await)
     }
 
@@ -50,15 +51,15 @@ impl Host for Call {
         let mut contents = Vec::with_capacity(slices.len());
         for slice in slices {
             let path = slice.path.clone();
-            let read = move |root: &Opened, below: &Path| read(root, below, &slice);
+            let read = move |root: &Opened, below: &Path, shown: &Shown| read(root, below, shown, &slice);
             contents.push(self.powers.directories.within(&path, read).await);
         }
         Ok(contents)
     }
 }
 
-/// What is in a directory, by name; if there are too many, those that were changed last.
-fn entries(root: &Opened, below: &Path, having: &[String], deadline: Instant) -> io::Result<Vec<Entry>> {
+/// What is in a directory and granted, by name; if there are too many, those that were changed last.
+fn entries(root: &Opened, below: &Path, shown: &Shown, having: &[String], deadline: Instant) -> io::Result<Vec<Entry>> {
     let directory = root.directory(below)?;
     let mut entries = Vec::new();
     for entry in directory.entries()? {
@@ -71,8 +72,14 @@ fn entries(root: &Opened, below: &Path, having: &[String], deadline: Instant) ->
         let Ok(name) = entry.file_name().into_string() else {
             continue;
         };
+        if !shown.shows(&name) {
+            continue;
+        }
         let wanted = having.is_empty() || having.iter().any(|inner| directory.holds(&name, inner));
-        if wanted && let Ok(metadata) = entry.metadata() {
+        if wanted
+            && let Ok(metadata) = entry.metadata()
+            && (matches!(shown, Shown::All) || metadata.is_file())
+        {
             entries.push(describe(name, &metadata));
         }
         if entries.len() == 2 * ENTRIES {
@@ -108,12 +115,22 @@ fn describe(name: String, metadata: &Metadata) -> Entry {
     }
 }
 
-fn read(root: &Opened, below: &Path, slice: &Slice) -> io::Result<Vec<u8>> {
+fn read(root: &Opened, below: &Path, shown: &Shown, slice: &Slice) -> io::Result<Vec<u8>> {
     // Opening a FIFO would wait for a writer, and a terminal could become ours: no path may cause either.
     let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(flags.bits().cast_signed());
-    let (mut file, found) = root.file(below, &options)?;
+    let (mut file, found) = match shown {
+        Shown::All => root.file(below, &options)?,
+        Shown::Files(_) => {
+            let name = below.file_name().and_then(OsStr::to_str);
+            if !name.is_some_and(|name| shown.shows(name)) {
+                let why = "is not among the names of `files`";
+                return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+            }
+            root.file_itself(below, &options)?
+        }
+    };
     if !found.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }

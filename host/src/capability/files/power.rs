@@ -1,41 +1,81 @@
-//! What was opened for a backend: its granted directories, each as it is now.
+//! What was opened for a backend: its granted directories and folders, each as it is now.
 
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::grant::Names;
 use crate::contract::types::Error;
-use crate::machine::{Opened, OwnPlace, Root, is_own};
+use crate::machine::{Opened, OwnPlace, Root, Unusable, is_own};
 use crate::text;
 
 /// Characters of a path from a guest that an error shows.
 const NAMED: usize = 4_096;
 
-/// The granted directories of one backend. Each call uses them as they are then.
+/// A folder of which the files with names of one form may be read, at any depth. No program starts in it.
+#[derive(Debug, Clone)]
+pub struct Folder {
+    /// Its path, which has no links in it. It need not exist yet.
+    pub under: PathBuf,
+    /// The files' names.
+    pub names: Names,
+}
+
+/// The granted directories of one backend, and its folders. Each call uses them as they are then.
 #[derive(Debug)]
 pub struct Directories {
     backend: String,
     roots: Vec<Arc<Root>>,
+    folders: Vec<(Arc<Root>, Names)>,
+}
+
+/// What of a place is granted.
+#[derive(Debug, Clone)]
+pub(super) enum Shown {
+    All,
+    /// Only files with a name of one of these forms.
+    Files(Vec<Names>),
+}
+
+impl Shown {
+    pub(super) fn shows(&self, name: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Files(forms) => forms.iter().any(|names| names.allows(name)),
+        }
+    }
+}
+
+/// A place as it was found among what is granted.
+struct Place<'a> {
+    root: Arc<Root>,
+    below: &'a Path,
+    shown: Shown,
 }
 
 impl Directories {
     /// Opens `paths`, which have no links in them, for `backend`. A directory that replaces one of them later is used
-    /// as well, unless a link leads there, or it holds a place of `own` or lies in one. An error names the directory
-    /// that cannot be used, and why.
-    pub fn open(backend: &str, paths: &[PathBuf], own: Arc<[OwnPlace]>) -> io::Result<Self> {
+    /// as well, unless a link leads there, or it holds a place of `own` or lies in one. The same is true of `folders`,
+    /// which are looked for each time. An error names the directory that cannot be used, and why.
+    pub fn open(backend: &str, paths: &[PathBuf], folders: &[Folder], own: Arc<[OwnPlace]>) -> io::Result<Self> {
         let open = |path: &PathBuf| {
             let root = Root::open(path, own.clone())
                 .map_err(|why| io::Error::other(format!("the granted directory {}: {why}", path.display())))?;
             Ok(Arc::new(root))
         };
+        let folder = |folder: &Folder| {
+            let root = Root::expected(&folder.under, own.clone());
+            (Arc::new(root), folder.names.clone())
+        };
         Ok(Self {
             backend: backend.to_owned(),
             roots: paths.iter().map(open).collect::<io::Result<_>>()?,
+            folders: folders.iter().map(folder).collect(),
         })
     }
 
-    /// Their paths.
+    /// The paths of the directories.
     pub(crate) fn paths(&self) -> Vec<String> {
         let path = |root: &Arc<Root>| root.path.to_string_lossy().into_owned();
         self.roots.iter().map(path).collect()
@@ -43,54 +83,93 @@ impl Directories {
 
     /// Opens a directory for a program to start in, without following a link out of the grant.
     pub(crate) async fn open_start(&self, path: &str) -> Result<OwnedFd, Error> {
-        self.within(path, |root, below| root.directory(below)?.into_descriptor())
-            .await
+        let place = self.directory(path).ok_or_else(|| self.outside(path))?;
+        let open = |root: &Opened, below: &Path, _: &Shown| root.directory(below)?.into_descriptor();
+        self.work(path, place, open).await
     }
 
-    /// What `work` makes of the granted directory that `path` lies in and of the rest of the path. File systems can be
-    /// slow, so this work runs outside the host's own threads.
+    /// What `work` makes of the granted directory or folder that `path` lies in, of the rest of the path, and of what is
+    /// granted there.
     pub(super) async fn within<T: Send + 'static>(
         &self,
         path: &str,
-        work: impl FnOnce(&Opened, &Path) -> io::Result<T> + Send + 'static,
+        work: impl FnOnce(&Opened, &Path, &Shown) -> io::Result<T> + Send + 'static,
     ) -> Result<T, Error> {
-        let (root, below) = self.find(path)?;
+        let place = self.directory(path).or_else(|| self.folder(path));
+        self.work(path, place.ok_or_else(|| self.outside(path))?, work).await
+    }
+
+    /// File systems can be slow, so this work runs outside the host's own threads.
+    async fn work<T: Send + 'static>(
+        &self,
+        path: &str,
+        place: Place<'_>,
+        work: impl FnOnce(&Opened, &Path, &Shown) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let Place { root, below, shown } = place;
         let (path, below, backend) = (path.to_owned(), below.to_owned(), self.backend.clone());
         let worked = tokio::task::spawn_blocking(move || {
-            let directory = root.current().map_err(|why| {
-                Error::Denied(format!(
+            let directory = root.current().map_err(|why| match (why, &shown) {
+                (why, Shown::All) => Error::Denied(format!(
                     "the granted directory `{}`, of `directories` in [backends.{backend}], is not used: {why}",
                     root.path.display()
-                ))
+                )),
+                (Unusable::Missing, Shown::Files(_)) => {
+                    Error::NotFound(format!("`{}` does not exist", root.path.display()))
+                }
+                (why, Shown::Files(_)) => Error::Denied(format!(
+                    "the folder `{}`, of `files` in [backends.{backend}], is not used: {why}",
+                    root.path.display()
+                )),
             })?;
-            work(&directory, &below).map_err(|error| unreadable(&path, &error))
+            work(&directory, &below, &shown).map_err(|error| unreadable(&path, &error))
         });
         worked
             .await
             .unwrap_or_else(|error| Err(Error::Failed(error.to_string())))
     }
 
-    /// The root that `path` lies under and the rest of the path.
-    fn find<'a>(&self, path: &'a str) -> Result<(Arc<Root>, &'a Path), Error> {
-        let wanted = Path::new(path);
-        self.roots
+    /// The granted directory that `path` lies in.
+    fn directory<'a>(&self, path: &'a str) -> Option<Place<'a>> {
+        self.roots.iter().find_map(|root| {
+            Some(Place {
+                root: root.clone(),
+                below: below(root, path)?,
+                shown: Shown::All,
+            })
+        })
+    }
+
+    /// The granted folder that `path` lies in. One folder may be written several times, with other names.
+    fn folder<'a>(&self, path: &'a str) -> Option<Place<'a>> {
+        let mut around = self
+            .folders
             .iter()
-            .find_map(|root| {
-                let below = wanted.strip_prefix(&root.path).ok()?;
-                let below = if below.as_os_str().is_empty() {
-                    Path::new(".")
-                } else {
-                    below
-                };
-                Some((root.clone(), below))
-            })
-            .ok_or_else(|| {
-                Error::Denied(format!(
-                    "`{}` lies outside the granted directories; `directories` in [backends.{}] would grant it",
-                    text::escaped(path, NAMED),
-                    self.backend
-                ))
-            })
+            .filter(|(root, _)| below(root, path).is_some())
+            .peekable();
+        let (root, _) = *around.peek()?;
+        Some(Place {
+            root: root.clone(),
+            below: below(root, path)?,
+            shown: Shown::Files(around.map(|(_, names)| names.clone()).collect()),
+        })
+    }
+
+    fn outside(&self, path: &str) -> Error {
+        Error::Denied(format!(
+            "`{}` lies outside the granted directories; `directories` in [backends.{}] would grant it",
+            text::escaped(path, NAMED),
+            self.backend
+        ))
+    }
+}
+
+/// The rest of `path`, if it lies in `root`.
+fn below<'a>(root: &Root, path: &'a str) -> Option<&'a Path> {
+    let below = Path::new(path).strip_prefix(&root.path).ok()?;
+    match below.as_os_str().is_empty() {
+        true => Some(Path::new(".")),
+        false => Some(below),
     }
 }
 

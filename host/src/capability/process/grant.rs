@@ -195,6 +195,18 @@ impl Grant {
             Access::Read => self.read.iter().chain(&[]),
             Access::Control => self.read.iter().chain(&self.control),
         };
+        let bad = patterns.clone().find_map(|pattern| pattern.bad_value(part, agents));
+        if let Some((agent, bad)) = bad {
+            return Err(self.denial(
+                access,
+                Reason::OptionValue {
+                    agent,
+                    option: bad.option,
+                    value: denial::quoted(&bad.value),
+                    expression: bad.expression,
+                },
+            ));
+        }
         let fitting = patterns.map(|pattern| pattern.fitting(part, agents)).max().unwrap_or(0);
         Err(self.denial(
             access,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use berth::assemble::{Granted, Setup};
+use berth::capability::files::Folder;
 use berth::capability::process::grant::{Grant, Pattern};
 use berth::catalog::{Catalog, Tool};
 use berth::config::{Agent, Limits, PluginSource};
@@ -41,6 +42,8 @@ pub(super) struct BackendFindings<'a> {
     pub(super) read_tools: &'a [String],
     pub(super) remote_trust: bool,
     pub(super) directories: Vec<String>,
+    /// Folders of which it may read files, as `FOLDER/**/NAMES`.
+    pub(super) files: Vec<String>,
     /// Variables that its programs inherit.
     pub(super) environment: &'a [String],
     /// Names of the variables in its `env_file`.
@@ -138,6 +141,7 @@ impl<'a> BackendFindings<'a> {
             read_tools: &settings.read_tools,
             remote_trust: settings.remote_trust,
             directories: granted.directories.iter().map(|directory| shown(directory)).collect(),
+            files: granted.files.iter().map(files).collect(),
             environment: &settings.env,
             secrets: secrets.map(|(name, _)| name.as_str()).collect(),
             guest_env: &settings.guest_env,
@@ -195,6 +199,10 @@ impl<'a> ProgramFindings<'a> {
 
 fn shown(path: &Path) -> String {
     path.display().to_string()
+}
+
+fn files(folder: &Folder) -> String {
+    format!("{}/**/{}", folder.under.display(), folder.names)
 }
 
 /// As the configuration writes it: `10s`.

@@ -50,6 +50,7 @@ fn backend(backend: &BackendFindings<'_>) {
         print::line(&format!("  asks for more than is granted: {}", print::safe(asked)));
     }
     print::line(&format!("  directories: {}", list(&backend.directories)));
+    print::line(&format!("  files that are only read: {}", list(&backend.files)));
     print::line(&format!("  environment: {}", list(backend.environment)));
     print::line(&format!(
         "  secrets: {}; set by the plugin: {}",

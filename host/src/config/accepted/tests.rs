@@ -28,6 +28,7 @@ model = ["--model=<id>"]
 plugin = "tmux"
 agents = ["demo"]
 directories = ["~/projects", "~/work"]
+files = [{ under = "~/.a", names = "*.json" }, { under = "~/.b", names = "*.json" }]
 env = ["HOME", "PATH"]
 remote_trust = true
 [backends.local.settings]
@@ -93,6 +94,7 @@ fn what_a_version_takes_away_or_narrows_counts_at_once() {
     for (from, to) in [
         ("[\"HOME\", \"PATH\"]", "[\"PATH\"]"),
         ("\"~/projects\", \"~/work\"", "\"~/work\""),
+        (", { under = \"~/.b\", names = \"*.json\" }", ""),
         ("\"a.example\", \"b.example\"", "\"b.example\""),
         ("url_hosts = [\"a.example\", \"b.example\"]\n", ""),
         ("remote_trust = true", "remote_trust = false"),
@@ -146,6 +148,11 @@ fn what_a_version_adds_or_widens_waits_and_is_named() {
             "\"~/work\"",
             "\"~/work\", \"~\"",
             vec!["+ backends.local.directories: \"~\"".into()],
+        ),
+        (
+            "files = [",
+            "files = [{ under = \"~/.c\", names = \"*.json\" }, ",
+            vec!["+ backends.local.files: { names = \"*.json\", under = \"~/.c\" }".into()],
         ),
         (
             "open_on_loopback = false",
@@ -269,7 +276,7 @@ fn what_a_version_adds_or_widens_waits_and_is_named() {
                 "+ backends.local.plugin: \"other\"".into(),
             ],
         ),
-    ] as [(&str, &str, Vec<String>); 21]
+    ] as [(&str, &str, Vec<String>); 22]
     {
         let shipped = changed(from, to);
         let layers = layers(&shipped, None);

@@ -95,6 +95,20 @@ impl Host {
         self
     }
 
+    /// Grants the files with names of this form in a folder below the granted directory, as `files` of the backend's
+    /// table does. They are read as any file there.
+    pub fn folder(&self, under: &str, names: &str) -> &Self {
+        let under = self.directory().join(under);
+        let mut settings = lock(&self.inside.settings);
+        let granted = json!({"under": under, "names": names});
+        match settings["files"].as_array_mut() {
+            Some(files) => files.push(granted),
+            None => settings["files"] = json!([granted]),
+        }
+        drop(settings);
+        self
+    }
+
     /// Makes the calls that follow those that may only read: what [`Scripted::acts`] is denied.
     pub fn read_only(&self) -> &Self {
         lock(&self.inside.call).access = Access::Read;

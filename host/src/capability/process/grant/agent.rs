@@ -105,6 +105,39 @@ impl AgentCommand {
     }
 }
 
+/// The value of an option that its word does not take.
+pub(super) struct BadValue {
+    /// The option's name.
+    pub(super) option: String,
+    /// The value.
+    pub(super) value: String,
+    /// The expression that it must match.
+    pub(super) expression: String,
+}
+
+impl AgentCommand {
+    /// The option whose value is all that keeps `args` from being the command with its options, as far as the first
+    /// argument that does not fit shows it.
+    pub(super) fn bad_value(&self, args: &[String]) -> Option<BadValue> {
+        let fitting = self.fitting(args);
+        if fitting < self.command.len() {
+            return None;
+        }
+        self.options.iter().find_map(|(name, option)| {
+            let mut unfit = option
+                .iter()
+                .zip(&args[fitting..])
+                .skip_while(|(template, arg)| takes_value(template, arg));
+            let (template, arg) = unfit.next()?;
+            Some(BadValue {
+                option: name.clone(),
+                value: template.value(arg)?.to_owned(),
+                expression: template.expression()?.to_owned(),
+            })
+        })
+    }
+}
+
 fn compile_option(written: &[String], words: &Words) -> Result<Vec<Template>, BadOption> {
     if !written.first().is_some_and(|first| first.starts_with('-')) {
         return Err(BadOption::NoFlag);

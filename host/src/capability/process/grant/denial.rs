@@ -57,6 +57,18 @@ pub enum Reason {
         /// That argument; nothing if the list ended too early.
         argument: Option<String>,
     },
+    /// A value that an agent's option does not take.
+    #[error("{value} is not a value that the option `{option}` of agent {agent} takes")]
+    OptionValue {
+        /// The agent.
+        agent: String,
+        /// The option.
+        option: String,
+        /// The value.
+        value: String,
+        /// The regular expression that a value must match.
+        expression: String,
+    },
     /// A session's name that the grant's words do not take.
     #[error("{0} is not a session name that the pattern `attach` takes")]
     SessionName(String),
@@ -92,6 +104,9 @@ impl Denial {
             Reason::NoPattern { .. } => {
                 let list = if self.access == Access::Read { "read" } else { "control" };
                 format!("To allow it, add its whole list to {table} {list} = [...]")
+            }
+            Reason::OptionValue { expression, .. } => {
+                format!("Give one of the form {expression}")
             }
             Reason::SessionName(_) => {
                 format!("To allow it, widen the word that {table} attach = [...] names")

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::agent::AgentCommand;
+use super::agent::{AgentCommand, BadValue};
 use super::template::{BadTemplate, Template, Words};
 
 /// One allowed argument list: literals, `<word>`s, `@text` (one argument without control characters except tab and
@@ -114,6 +114,16 @@ impl Pattern {
                 .map(|agent| agent.fitting(&args[leading..]))
                 .max()
                 .unwrap_or(0)
+    }
+
+    /// The agent's option whose value is all that does not fit, if there is one.
+    pub(super) fn bad_value(&self, args: &[String], agents: &[AgentCommand]) -> Option<(String, BadValue)> {
+        let leading = self.leading(args);
+        if !self.ends_in_agent || leading < self.arguments.len() {
+            return None;
+        }
+        let bad = |agent: &AgentCommand| Some((agent.name.clone(), agent.bad_value(&args[leading..])?));
+        agents.iter().find_map(bad)
     }
 
     /// The pattern's arguments with `value` as each of its words; none when a word does not take it.

@@ -5,6 +5,10 @@ use std::sync::Arc;
 
 use regex::Regex;
 
+/// What is around an expression that must match a whole value.
+const WHOLE_BEGINS: &str = r"\A(?:";
+const WHOLE_ENDS: &str = r")\z";
+
 /// The words that patterns may use: anchored regular expressions by name.
 #[derive(Debug, Clone, Default)]
 pub struct Words(BTreeMap<String, Arc<Regex>>);
@@ -59,7 +63,7 @@ impl Words {
         };
         // Compiled alone first: "a)|(b" would be valid only inside the anchored group, and break out of it.
         Regex::new(expression).map_err(bad)?;
-        let anchored = Regex::new(&format!(r"\A(?:{expression})\z")).map_err(bad)?;
+        let anchored = Regex::new(&format!("{WHOLE_BEGINS}{expression}{WHOLE_ENDS}")).map_err(bad)?;
         self.0.insert(name.to_owned(), Arc::new(anchored));
         Ok(())
     }
@@ -113,6 +117,14 @@ impl Template {
         match self {
             Template::Literal(_) => None,
             Template::Word { before, after, .. } => arg.strip_prefix(before.as_str())?.strip_suffix(after.as_str()),
+        }
+    }
+
+    /// The expression of its word, as it is written.
+    pub(super) fn expression(&self) -> Option<&str> {
+        match self {
+            Template::Literal(_) => None,
+            Template::Word { word, .. } => word.as_str().strip_prefix(WHOLE_BEGINS)?.strip_suffix(WHOLE_ENDS),
         }
     }
 

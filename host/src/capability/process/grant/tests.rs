@@ -370,10 +370,9 @@ fn starts_the_agent_with_its_declared_options_only() {
     ];
     for more in refused {
         let denial = starts(more).expect_err(&format!("{more:?}"));
+        let is_told = |words: &str| denial.to_string().contains(words);
         assert!(
-            denial
-                .to_string()
-                .contains("[backends.local.programs.tmux] control = [...]"),
+            is_told("[backends.local.programs.tmux] control = [...]") || is_told("Give one of the form"),
             "{denial}"
         );
     }
@@ -389,6 +388,37 @@ fn starts_the_agent_with_its_declared_options_only() {
         SHIPPED_GRANT.grant.allows(Access::Control, &none, &[]).is_err(),
         "an agent that this backend has not"
     );
+}
+
+#[test]
+fn a_value_that_an_option_does_not_take_is_told_with_the_form_that_it_does() {
+    for (more, option, form) in [
+        (&["--resume", "the last one"][..], "resume", "[0-9a-f]{8}-[0-9a-f]{4}"),
+        (&["--model=opus", "--resume", ""], "resume", "[0-9a-f]{8}-[0-9a-f]{4}"),
+        (&["--resume", "--dangerously-skip-permissions"], "resume", "[0-9a-f]{8}"),
+        (
+            &["--permission-mode=bypassPermissions"],
+            "permission_mode",
+            "default|plan|acceptEdits",
+        ),
+        (&["--model=a b"], "model", "[A-Za-z]"),
+    ] {
+        let denial = starts(more).unwrap_err().to_string();
+        let expected =
+            format!("is not a value that the option `{option}` of agent claude takes. Give one of the form {form}");
+        assert!(denial.contains(&expected), "{denial}");
+    }
+    for more in [
+        &["--continue", "--continue"][..],
+        &["--resume"],
+        &["--other=x"],
+        &["--permission-mode", "plan"],
+    ] {
+        assert!(
+            starts(more).unwrap_err().to_string().contains("control = [...]"),
+            "{more:?}"
+        );
+    }
 }
 
 #[test]

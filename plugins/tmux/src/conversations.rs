@@ -1,0 +1,145 @@
+//! Which conversation of its agent each session has, and where the agent keeps it.
+//!
+//! Only the agent's own record of the process that a pane was started with says so. A conversation is never guessed by
+//! its age or place: to show a wrong one would be worse than to show none.
+
+use std::collections::BTreeMap;
+
+use berth_agents::{Conversation, Conversations, Process};
+use berth_plugin::files::{self, Entry, Slice};
+use berth_plugin::store;
+
+use crate::panes;
+use crate::sessions::Found;
+use crate::setup::Setup;
+
+const KEY: &str = "conversations";
+/// Conversations that are remembered; of more, the oldest go.
+const MOST: usize = 500;
+/// Bytes of a process's record.
+const RECORD: u32 = 16 << 10;
+
+/// A conversation, and the file that it is kept in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Talk {
+    pub(crate) id: String,
+    pub(crate) path: String,
+    /// Bytes of the file; none, while nothing was said.
+    pub(crate) size: u64,
+}
+
+/// What is remembered of a session, because an agent removes its record when it ends: the session's id and start, the
+/// conversation and its file.
+type Known = (String, u64, String, String);
+
+/// The conversation of each of `all`, where it is known.
+pub(crate) fn of(setup: &Setup, all: &[&Found<'_>]) -> Vec<Option<Talk>> {
+    if all.iter().all(|found| kept(found).is_none()) {
+        return vec![None; all.len()];
+    }
+    let mut folders = Folders::default();
+    let mut known: Vec<Known> = store::get(KEY).ok().flatten().unwrap_or_default();
+    let mut is_new = false;
+    // Without that it is not known of any.
+    let processes = panes::processes().unwrap_or_default();
+    let mut talks = Vec::with_capacity(all.len());
+    for found in all {
+        let talk = kept(found).and_then(|kept| match found.pane.end {
+            None => {
+                let pid = *processes.get(&found.pane.id)?;
+                living(setup, kept, found, pid, &mut folders)
+            }
+            Some(_) => ended(&known, found, &mut folders),
+        });
+        if let Some(talk) = talk.as_ref().filter(|_| found.pane.end.is_none()) {
+            is_new |= remember(&mut known, found, talk);
+        }
+        talks.push(talk);
+    }
+    if is_new {
+        known.drain(..known.len().saturating_sub(MOST));
+        // Without that, it is not known after the session has ended.
+        let _ = store::put(KEY, &known);
+    }
+    talks
+}
+
+fn kept<'a>(found: &Found<'a>) -> Option<&'a Conversations> {
+    found.agent?.agent.conversations()
+}
+
+/// The conversation of a session whose agent lives.
+fn living(setup: &Setup, kept: &Conversations, found: &Found<'_>, pid: u32, folders: &mut Folders) -> Option<Talk> {
+    let process = Process {
+        pid,
+        since: found.pane.created * 1000,
+        directory: &found.pane.directory,
+    };
+    let homes = setup.folders.iter().filter_map(|folder| kept.home(folder));
+    let (home, conversation) = homes.into_iter().find_map(|home| {
+        let record = files::read(kept.record(home, pid), RECORD).ok()?;
+        Some((home, Conversation::of(&record, &process)?))
+    })?;
+    let places: Vec<_> = kept.places(home, &conversation).collect();
+    let there = places.iter().find_map(|(folder, name)| {
+        let size = folders.size(folder, name)?;
+        Some((folder, name, size))
+    });
+    let (folder, name, size) = match there {
+        Some(there) => there,
+        None => places.first().map(|(folder, name)| (folder, name, 0))?,
+    };
+    Some(Talk {
+        path: format!("{folder}/{name}"),
+        id: conversation.id,
+        size,
+    })
+}
+
+/// The one that a session had when it was last looked at.
+fn ended(known: &[Known], found: &Found<'_>, folders: &mut Folders) -> Option<Talk> {
+    let is_it = |(session, created, _, _): &&Known| *session == found.id && *created == found.pane.created;
+    let (_, _, id, path) = known.iter().rfind(is_it)?;
+    let (folder, name) = path.rsplit_once('/')?;
+    Some(Talk {
+        id: id.clone(),
+        path: path.clone(),
+        size: folders.size(folder, name)?,
+    })
+}
+
+/// Whether it was not known yet.
+fn remember(known: &mut Vec<Known>, found: &Found<'_>, talk: &Talk) -> bool {
+    let is = (found.id.clone(), found.pane.created, talk.id.clone(), talk.path.clone());
+    if known.contains(&is) {
+        return false;
+    }
+    known.retain(|(session, ..)| *session != found.id);
+    known.push(is);
+    true
+}
+
+/// What is in folders, each looked at once.
+#[derive(Default)]
+struct Folders(BTreeMap<String, Vec<Entry>>);
+
+impl Folders {
+    /// Bytes of a file that is there and not empty.
+    fn size(&mut self, folder: &str, name: &str) -> Option<u64> {
+        let entries = match self.0.get(folder) {
+            Some(entries) => entries,
+            None => {
+                let entries = files::entries(folder).unwrap_or_default();
+                self.0.entry(folder.to_owned()).or_insert(entries)
+            }
+        };
+        let entry = entries.iter().find(|entry| entry.name == name)?;
+        (entry.size > 0).then_some(entry.size)
+    }
+}
+
+/// Part of a conversation's file: at most `max` bytes from `start` on.
+pub(crate) fn part(talk: &Talk, start: u64, max: u32) -> Slice {
+    let path = talk.path.clone();
+    Slice { path, start, max }
+}
