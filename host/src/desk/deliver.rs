@@ -74,7 +74,8 @@ pub(super) async fn deliver(
             let session = place
                 .unless_dropped(caller.while_there(member.session(&id)))
                 .await???;
-            takes_attachments(member, session.can.attach)?;
+            // One that takes no message now is asked again, and says why.
+            takes_attachments(member, session.can.attach || !session.can.send)?;
         }
         place.begin();
         let typed = member.watched.backend.send_message(&id, message).await;

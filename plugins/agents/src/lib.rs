@@ -9,6 +9,7 @@ mod block;
 mod command;
 mod composer;
 mod dialog;
+mod enclosed;
 mod menu;
 mod observe;
 mod pattern;

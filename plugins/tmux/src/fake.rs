@@ -18,6 +18,8 @@ use crate::setup::Setup;
 /// What a permission prompt of the demo agent shows below its rule.
 pub(crate) const MENU: &str = " Run command\n\n   touch x\n\n Do you want to proceed?\n > 1. Yes\n   \
                                2. Yes, and do not ask again for touch\n   3. No\n\n Esc to cancel";
+/// The most line breaks of a paste that is shown as it is.
+const BREAKS: usize = 2;
 /// The rows of a screen.
 const ROWS: usize = 24;
 
@@ -107,6 +109,8 @@ struct Pane {
     commands: Vec<String>,
     list_closed: bool,
     longest_paste: usize,
+    /// Pastes that are shown as marks.
+    pasted: Vec<String>,
 }
 
 #[derive(Clone, PartialEq)]
@@ -321,6 +325,7 @@ impl Server {
             commands: Vec::new(),
             list_closed: false,
             longest_paste: 0,
+            pasted: Vec::new(),
             process: "berth".to_owned(),
         });
     }
@@ -479,9 +484,13 @@ impl Pane {
         lines
     }
 
-    /// The composer's text, and what its upper rule says of it.
+    /// The composer's text with marks for long pastes, and what its upper rule says of it.
     fn shown_composer(&self) -> (String, String) {
-        let lines: Vec<_> = self.composer.split('\n').collect();
+        let marked = self.pasted.iter().fold(self.composer.clone(), |text, paste| {
+            let lines = paste.split('\n').count();
+            text.replacen(paste, &format!("[Pasted text: {lines} lines]"), 1)
+        });
+        let lines: Vec<_> = marked.split('\n').collect();
         let (rows, says) = self.scrolls.unwrap_or((lines.len(), false));
         let hidden = lines.len().saturating_sub(rows);
         let above = if says && hidden > 0 {
@@ -518,6 +527,9 @@ impl Pane {
         let (lost, before) = &self.changes;
         let text = before.chars().chain(text.chars().skip(*lost)).collect::<String>();
         self.longest_paste = self.longest_paste.max(text.chars().count());
+        if text.matches('\n').count() > BREAKS {
+            self.pasted.push(text.clone());
+        }
         self.list_closed = false;
         self.composer.push_str(&text);
     }
@@ -539,6 +551,7 @@ impl Pane {
             (Doing::Rests, "Escape") if !self.listed().is_empty() => self.list_closed = true,
             (Doing::Rests, "Enter") => {
                 let first = self.listed().first().map(|command| (*command).clone());
+                self.pasted.clear();
                 let typed = std::mem::take(&mut self.composer);
                 let message = first.unwrap_or(typed);
                 let command = message.split_whitespace().next().unwrap_or_default();
@@ -552,6 +565,7 @@ impl Pane {
                 return;
             }
             (Doing::Rests, "C-c") => {
+                self.pasted.clear();
                 self.composer.clear();
                 return;
             }
