@@ -203,6 +203,9 @@ pub(crate) struct Prompts {
     /// Sessions without a prompt that a person should look at, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) attention: Vec<ToLookAt>,
+    /// The names of these sessions, by their ids.
+    #[serde(skip)]
+    pub(crate) names: BTreeMap<String, String>,
 }
 
 /// A session that a person should look at.

@@ -190,6 +190,30 @@ async fn each_kind_of_question_is_seen_and_answered() {
     assert_eq!(open.text.trim(), "Nothing waits for an answer.");
 }
 
+#[tokio::test]
+async fn who_declines_or_closes_something_hears_after_two_looks_that_the_session_is_idle() {
+    let demo = Demo::logged().await;
+    let id = demo.create("app").await;
+    for (message, response) in [
+        ("run touch x", "no"),
+        ("run git push", "dismiss"),
+        ("choose Red|Green", "dismiss"),
+    ] {
+        let asked = demo.send(&id, message).await.done();
+        let looks = || demo.tmux_log().iter().filter(|run| *run == "list-panes").count();
+        let before = looks();
+        let answered = answer(&demo, &id, &asked, response).await.done();
+        assert_eq!(
+            answered.structured["session"]["state"], "idle",
+            "{message}: {}",
+            answered.text
+        );
+        assert!(answered.structured["note"].is_null(), "{message}: {}", answered.text);
+        // Who waits for output that does not come sees the session as silent after eleven.
+        assert!(looks() - before < 9, "{message}: {} looks", looks() - before);
+    }
+}
+
 /// A berth whose demo agent asks for trust first.
 async fn wary(remote_trust: bool) -> Demo {
     Demo::with(|config, _| {
