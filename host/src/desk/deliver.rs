@@ -38,7 +38,7 @@ pub(super) async fn send_message(
     let mut deed = Deed::new(&member, &id, Kind::Message, Receipt::Unconfirmed);
     deed.notes.extend(removed.into_iter().chain(capped));
     deliver(&generation.lasting, caller, &mut deed, &message, end).await?;
-    Ok(deed.report(caller, &generation.lasting.showing, end).await)
+    Ok(deed.report(caller, &generation.lasting, end).await)
 }
 
 /// Types a message when its turn comes, and notes in `deed` what became of it. One for a session at work waits, in the

@@ -116,7 +116,8 @@ impl Session {
         }
         for message in &self.queue {
             let said = short_line(&message.text, PARAGRAPH);
-            let _ = write!(text, "\n  waits to be sent (message_id {}): {said}", message.message_id);
+            let waits = message.waits.as_deref().unwrap_or("waits to be sent");
+            let _ = write!(text, "\n  message “{said}” {waits} (message_id {})", message.message_id);
         }
         if let Some(url) = &self.url {
             let _ = write!(text, "\n  {url}");
@@ -293,9 +294,10 @@ impl Changes {
 
 impl Ended {
     pub(crate) fn text(&self) -> String {
-        match &self.note {
-            None => format!("{} has ended.", self.session_id),
-            Some(note) => format!("{} was told to end. {note}", self.session_id),
+        let note = self.note.as_ref().map(|note| format!(" {note}")).unwrap_or_default();
+        match self.ended {
+            true => format!("{} has ended.{note}", self.session_id),
+            false => format!("{} was told to end.{note}", self.session_id),
         }
     }
 }
