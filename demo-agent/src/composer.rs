@@ -1,7 +1,7 @@
 //! The text being written: typed letters and pastes, of which long ones are shown as one token.
 
 const LONGEST_SHOWN_PASTE: usize = 800;
-const MOST_LINES_OF_A_SHOWN_PASTE: usize = 10;
+const MOST_LINES_OF_A_SHOWN_PASTE: usize = 3;
 
 /// The text in the composer. The cursor is always at its end.
 #[derive(Default)]
@@ -144,7 +144,7 @@ mod tests {
     fn shows_a_paste_of_exactly_the_limits() {
         let mut composer = Composer::default();
         composer.paste("x".repeat(800));
-        composer.paste("x\n".repeat(9));
+        composer.paste("x\n".repeat(2));
         assert!(!composer.shown().contains("Pasted"));
     }
 

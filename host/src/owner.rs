@@ -125,9 +125,10 @@ impl Owner {
         assemble::write_confs(setup, &data)?;
         assemble::follow_former_sockets(setup, &data).await?;
         assemble::take_over_state(setup, &data).await?;
-        let (access, meanings) = (data.access()?, setup.meanings());
-        tokio::task::spawn_blocking(move || access.bind(&meanings)).await??;
-        let desk = Arc::new(assemble::desk(setup, base_url, shutdown)?);
+        let (access, meanings) = (Arc::new(data.access()?), setup.meanings());
+        let binding = access.clone();
+        tokio::task::spawn_blocking(move || binding.bind(&meanings)).await??;
+        let desk = Arc::new(assemble::desk(setup, base_url, data.outbox(&lock)?, shutdown)?);
         let starter = Starter::new(setup, &data)?;
         let tasks = TaskTracker::new();
         let max_body = usize::try_from(setup.server.max_body)?;
@@ -140,6 +141,8 @@ impl Owner {
             shutdown.clone(),
         );
         assemble::bring_up(starter, &desk.present(), &tasks);
+        let (sending, sent) = (desk.clone(), recorder.clone());
+        tasks.spawn(async move { sending.send_what_waits(&sent, &access).await });
         let reloads = Reloads::new(
             setup,
             desk.clone(),

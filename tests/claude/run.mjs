@@ -5,6 +5,7 @@ import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { attachments } from './attachments.mjs';
 import { startBerth } from './berth.mjs';
 import { makeHome } from './home.mjs';
 import { messages } from './messages.mjs';
@@ -28,6 +29,7 @@ try {
   const sampling = sample(session);
   await tryMessages(session);
   await tryTranscript(session);
+  await tryAttachments(session);
   await tryPrompts(session);
   const { samples, wrong } = await sampling.end();
   row('state sampled', samples, `false idle ${wrong}`);
@@ -104,6 +106,29 @@ async function tryTranscript(session) {
   if (!/^[0-9a-f-]{36}$/.test(facts.conversation)) miss(`the conversation is ${facts.conversation}`);
   if (!task?.startsWith('line 0 of') || !last?.startsWith('I have read')) miss(`the session tells ${task} and ${last}`);
   row('turns of the transcript', said.length, `found ${said.length - missing.length}`);
+}
+
+// Each message is the user's own words, and each text that goes with it has the agent's mark for what was pasted.
+async function tryAttachments(session) {
+  let exact = 0;
+  const sent = Array.from({ length: ROUNDS }, () => attachments).flat();
+  for (const [kind, message, texts] of sent) {
+    await idle(session);
+    const before = stub.messages.length;
+    const attached = texts.map(([name, text]) => ({ name, media_type: 'text/plain', text }));
+    const answer = await berth.call('send_message', { session_id: session, message, attachments: attached });
+    const arrived = await until('a message', () => stub.messages[before], FOUND).catch(() => undefined);
+    if (arrived?.text === expected(message, texts, arrived?.text)) exact += 1;
+    else miss(`attachment ${kind}: ${JSON.stringify(arrived?.text ?? answer.text).slice(0, 600)}`);
+  }
+  row('messages with attachments', sent.length, `exact ${exact}`);
+}
+
+// What the agent makes of it; the id is its own.
+function expected(message, texts, arrived = '') {
+  const [, id] = arrived.match(/<pasted_content id="(\w+)">/) ?? [];
+  const pasted = texts.map(([name, text]) => `\n\n\n<pasted_content id="${id}">\n${name}:\n\n\n${text}\n</pasted_content id="${id}">\n`);
+  return message + pasted.join('');
 }
 
 // Each prompt is found, is what it should be, and is answered as asked; nothing is allowed beyond the request.

@@ -19,7 +19,7 @@ use crate::catalog::{Backends, Catalog, Offer};
 use crate::config::PluginSource;
 use crate::desk::{Desk, Generation, Member};
 use crate::plugin::{self, Backend, Engine, Limits, OWN_CALLS, Plugin};
-use crate::store::DataDirectory;
+use crate::store::{DataDirectory, Outbox};
 use crate::watch::Watched;
 
 /// Starts backends, each when it is asked to.
@@ -108,17 +108,18 @@ pub async fn start_each(setup: &Setup, data: &DataDirectory) -> anyhow::Result<V
     Ok(join_all(setup.backends.keys().map(start)).await)
 }
 
-/// The desk for the backends of `setup`, which are all coming up. `base_url` is where a browser would reach it; what goes
-/// on between calls ends with `ending`.
-pub fn desk(setup: &Setup, base_url: String, ending: &CancellationToken) -> anyhow::Result<Desk> {
+/// The desk for the backends of `setup`, which are all coming up. `base_url` is where a browser would reach it, `outbox` has
+/// the messages that wait; what goes on between calls ends with `ending`.
+pub fn desk(setup: &Setup, base_url: String, outbox: Outbox, ending: &CancellationToken) -> anyhow::Result<Desk> {
     let url_hosts = setup.server.url_hosts.clone();
     Ok(Desk::new(
         catalog(setup)?,
         setup.grants(),
         url_hosts,
         base_url,
+        outbox,
         ending.clone(),
-    ))
+    )?)
 }
 
 /// A generation for the backends of `setup`, aside from the present one of `desk`. They are all coming up.
@@ -134,7 +135,7 @@ fn catalog(setup: &Setup) -> anyhow::Result<Catalog> {
 
 /// Merges started backends as `setup` says, and gives the generation in which calls of them could be done.
 pub fn merge(setup: &Setup, backends: Vec<Backend>) -> anyhow::Result<Arc<Generation>> {
-    let generation = desk(setup, String::new(), &CancellationToken::new())?.present();
+    let generation = desk(setup, String::new(), Outbox::in_memory()?, &CancellationToken::new())?.present();
     for backend in backends {
         raise(setup, &generation, backend)?;
     }

@@ -81,7 +81,7 @@ pub(crate) struct Session {
 /// Why a person should look at a session.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct Attention {
-    /// A word such as asks, background, login, limit, error, stuck or expires.
+    /// A word such as asks, background, login, limit, error, stuck, expires or message.
     pub(crate) kind: String,
     /// Why, in a sentence.
     pub(crate) reason: String,
@@ -107,6 +107,12 @@ pub(crate) struct Queued {
     pub(crate) at: String,
     /// How long ago that is.
     pub(crate) ago: String,
+    /// What it waits for, where berth keeps it until the session is ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) waits: Option<String>,
+    /// When it is given up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) until: Option<String>,
 }
 
 /// A question that a session waits for a person to answer.
@@ -220,6 +226,9 @@ pub(crate) struct Prompts {
     /// Sessions without a prompt that a person should look at, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) attention: Vec<ToLookAt>,
+    /// The names of these sessions, by their ids.
+    #[serde(skip)]
+    pub(crate) names: BTreeMap<String, String>,
 }
 
 /// A session that a person should look at.
@@ -238,7 +247,7 @@ pub(crate) struct Acted {
     /// The session afterwards.
     pub(crate) session: Session,
     /// submitted (the agent was seen to take the message), confirmed (an answer, an interrupt or a start was seen to
-    /// take effect), queued (the message waits behind others), unconfirmed (done, or perhaps done, but not seen to
+    /// take effect), queued (the message waits behind others, or until the session is ready), unconfirmed (done, or perhaps done, but not seen to
     /// take effect), or not_sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) receipt: Option<&'static str>,

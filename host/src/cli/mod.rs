@@ -32,6 +32,7 @@ mod stop;
 mod token;
 mod tokens;
 mod tools;
+mod trust;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -105,6 +106,8 @@ enum Command {
     Stop(stop::Options),
     /// Open a session in this terminal
     Attach(attach::Options),
+    /// Answer in this terminal whether an agent may trust a directory: it is started there
+    Trust(trust::Options),
     /// Check the configuration without serving; try what a start tries
     Check(check::Options),
     /// Your configuration over the shipped one: init, show, diff, accept
@@ -203,6 +206,7 @@ fn run(command: Command, config: Option<PathBuf>) -> anyhow::Result<ExitCode> {
             Command::Clients(options) => clients::run(&load_outside_sessions()?, &options),
             Command::Tokens(options) => tokens::run(&load_outside_sessions()?, &options),
             Command::Attach(options) => attach::run(&load_outside_sessions()?, options, ending()?).await,
+            Command::Trust(options) => trust::run(&load_outside_sessions()?, options, ending()?).await,
             Command::Audit(options) if options.prunes() => {
                 audit::run(&load_outside_sessions()?, options, ending()?).await
             }

@@ -69,7 +69,7 @@ pub(super) async fn create_session(
         first_message(generation, caller, &mut deed, message, until).await;
     }
     deed.session = Some(session);
-    Ok(deed.report(caller, &generation.lasting.showing, began + wait).await)
+    Ok(deed.report(caller, &generation.lasting, began + wait).await)
 }
 
 /// The answer where a session was started since `moment`, perhaps, and its backend did not say which: the only one that is
@@ -128,20 +128,72 @@ async fn first_message(
     until: Instant,
 ) {
     deed.kind = Kind::Message;
-    let why = match ready(caller, deed, until).await {
-        Ok(session) => match (session.state, session.summary) {
-            (State::Idle, _) => match deliver(&generation.lasting, caller, deed, message, until).await {
+    let not_sent = match ready(caller, deed, until).await {
+        Ok(session) if session.state == State::Idle => {
+            match deliver(&generation.lasting, caller, deed, message, until).await {
                 Ok(()) => return,
-                Err(error) => error.to_string(),
-            },
-            (State::Waiting, _) => "the session asks something first".to_owned(),
-            (state, Some(summary)) => format!("the session is {}: {summary}", state.name()),
-            (state, None) => format!("the session is {}", state.name()),
-        },
-        Err(why) => why,
+                // It may have asked something only now.
+                Err(error) if asks(caller, deed).await => {
+                    keep(generation, caller, deed, message, &error.to_string()).await
+                }
+                Err(error) => Err(error.to_string()),
+            }
+        }
+        Ok(session) if session.state.is_end() => {
+            let why = session
+                .summary
+                .map(|summary| format!(": {summary}"))
+                .unwrap_or_default();
+            Err(format!("the session is {}{why}", session.state.name()))
+        }
+        Ok(session) if session.state == State::Waiting => {
+            keep(generation, caller, deed, message, "the session asks something first").await
+        }
+        Ok(session) => {
+            let why = format!("the session is {}", session.state.name());
+            keep(generation, caller, deed, message, &why).await
+        }
+        Err(why) => Err(why),
     };
-    deed.receipt = Receipt::NotSent;
-    deed.notes.push(format!("The first message was not sent: {why}."));
+    if let Err(why) = not_sent {
+        deed.receipt = Receipt::NotSent;
+        deed.notes.push(format!("The first message was not sent: {why}."));
+    }
+}
+
+/// Whether the session asks something now.
+async fn asks(caller: &Caller, deed: &Deed<'_>) -> bool {
+    let session = soon(caller, deed.member.session(&deed.id)).await;
+    matches!(session, Some(Ok(session)) if session.state == State::Waiting)
+}
+
+/// Keeps the first message until the session is ready for it, which it is not because of `why`.
+///
+/// # Errors
+/// It is not kept: why.
+async fn keep(
+    generation: &Generation,
+    caller: &Caller,
+    deed: &mut Deed<'_>,
+    message: &Message,
+    why: &str,
+) -> Result<(), String> {
+    let backend = deed.member.name();
+    let meaning = generation.meaning(backend).unwrap_or_default();
+    let session_id = format!("{backend}/{}", deed.id);
+    let kept = generation
+        .lasting
+        .outbox
+        .keep(caller, &session_id, meaning, message)
+        .await;
+    kept.map_err(|error| format!("{why}; and it could not be kept: {error}"))?;
+    deed.message_id = Some(message.id.clone());
+    deed.receipt = Receipt::Queued;
+    deed.notes.push(format!(
+        "The first message is kept for up to 24 hours, because {why}: it is sent when the session is ready. \
+         interrupt_session with its message_id takes it back."
+    ));
+    Ok(())
 }
 
 /// A new session once it is at rest, or in words why it could not be waited for. One whose screen is not understood yet

@@ -6,9 +6,9 @@
 
 use std::time::{Duration, Instant};
 
+use super::lasting::Lasting;
 use super::receipt::{Kind, Receipt};
 use super::settle::{self, Rest};
-use super::showing::Showing;
 use super::{Caller, Member, ToolAnswer, ToolError, answer, words};
 use crate::catalog::answers::{Acted, Session};
 use crate::plugin::Failure;
@@ -141,7 +141,7 @@ impl Deed<'_> {
 
 impl Deed<'_> {
     /// The answer to a deed: the session afterwards and, where the caller waits until a moment, what came of it.
-    pub(crate) async fn report(mut self, caller: &Caller, showing: &Showing, until: Instant) -> ToolAnswer {
+    pub(crate) async fn report(mut self, caller: &Caller, lasting: &Lasting, until: Instant) -> ToolAnswer {
         let (mut page, mut settled) = (None, None);
         if Instant::now() < until && self.receipt != Receipt::NotSent {
             let after = self.after.as_deref().filter(|_| self.expects_output);
@@ -156,8 +156,8 @@ impl Deed<'_> {
             }
         }
         let session = match settled {
-            Some(session) => self.shown_after(caller, showing, session),
-            None => self.seen_after(caller, showing).await,
+            Some(session) => self.shown_after(caller, lasting, session),
+            None => self.seen_after(caller, lasting).await,
         };
         let (text, next) = match page {
             Some(page) => (Some(words::of_log(page.text, true).await), Some(page.next)),
@@ -176,27 +176,27 @@ impl Deed<'_> {
 
     /// The record of `session` in the answer to a deed. To whoever answered a prompt, the next one does not count as shown by
     /// that: a repeated call must not answer it.
-    fn shown_after(&self, caller: &Caller, showing: &Showing, session: session::Session) -> Session {
+    fn shown_after(&self, caller: &Caller, lasting: &Lasting, session: session::Session) -> Session {
         let backend = self.member.name();
         match self.kind {
-            Kind::Answer | Kind::Interrupt | Kind::Cancel => showing.session(backend, session),
-            Kind::Start | Kind::Message => showing.show(caller, backend, session),
+            Kind::Answer | Kind::Interrupt | Kind::Cancel => lasting.session(backend, session),
+            Kind::Start | Kind::Message => lasting.show(caller, backend, session),
         }
     }
 
     /// The session's record after a deed: as it is now, or otherwise what is known of it, and a note why more is not
     /// known.
-    async fn seen_after(&mut self, caller: &Caller, showing: &Showing) -> Session {
+    async fn seen_after(&mut self, caller: &Caller, lasting: &Lasting) -> Session {
         let (backend, session_id) = (self.member.name(), self.session_id());
         let why = match soon(caller, self.member.watched.backend.get_session(&self.id)).await {
-            Some(Ok(session)) => return self.shown_after(caller, showing, session),
+            Some(Ok(session)) => return self.shown_after(caller, lasting, session),
             Some(Err(Error::NotFound(_))) => "it has ended, or no longer exists".to_owned(),
             Some(Err(error)) => answer::describe(backend, error),
             None => format!("backend `{backend}` did not answer in time"),
         };
         self.note(format!("The present state of the session could not be seen: {why}."));
         match self.session.take() {
-            Some(session) => showing.session(backend, session),
+            Some(session) => lasting.session(backend, session),
             None => Session::unseen(backend, session_id),
         }
     }

@@ -38,7 +38,7 @@ pub(super) async fn send_message(
     let mut deed = Deed::new(&member, &id, Kind::Message, Receipt::Unconfirmed);
     deed.notes.extend(removed.into_iter().chain(capped));
     deliver(&generation.lasting, caller, &mut deed, &message, end).await?;
-    Ok(deed.report(caller, &generation.lasting.showing, end).await)
+    Ok(deed.report(caller, &generation.lasting, end).await)
 }
 
 /// Types a message when its turn comes, and notes in `deed` what became of it. One for a session at work waits, in the
@@ -74,7 +74,8 @@ pub(super) async fn deliver(
             let session = place
                 .unless_dropped(caller.while_there(member.session(&id)))
                 .await???;
-            takes_attachments(member, session.can.attach)?;
+            // One that takes no message now is asked again, and says why.
+            takes_attachments(member, session.can.attach || !session.can.send)?;
         }
         place.begin();
         let typed = member.watched.backend.send_message(&id, message).await;

@@ -10,7 +10,7 @@ use tokio::time::timeout_at;
 use super::lasting::Lasting;
 use super::members::{COMES_UP, Members, Reach};
 use super::seats::Condition;
-use super::{Caller, Member, showing};
+use super::{Caller, Member};
 use crate::catalog::{Backends, Catalog, CollisionError, Offer, answers};
 use crate::session;
 use crate::store::audit::Grants;
@@ -156,10 +156,7 @@ impl Generation {
 
     /// A session as the caller is shown it, with the messages that its backend keeps and then those that wait here.
     pub(super) fn show(&self, caller: &Caller, backend: &str, session: session::Session) -> answers::Session {
-        let mut session = self.lasting.showing.show(caller, backend, session);
-        let waiting = self.lasting.senders.waiting(&session.session_id);
-        session.queue.extend(waiting.into_iter().map(showing::queued));
-        session
+        self.lasting.show(caller, backend, session)
     }
 }
 

@@ -2,27 +2,68 @@
 
 use tokio::sync::watch;
 
+use super::Caller;
 use super::orders::Orders;
+use super::outbox::{self, Outbox};
 use super::senders::Senders;
-use super::showing::Showing;
+use super::showing::{self, Showing};
+use crate::catalog::answers::{Attention, Session};
+use crate::session;
 
 /// The messages that wait, the order of what is done to a session, and who was shown which prompt.
 pub(crate) struct Lasting {
     pub(super) senders: Senders,
     pub(super) orders: Orders,
     pub(super) showing: Showing,
+    pub(super) outbox: Outbox,
     /// Sent to when the list of tools may be another.
     tools: watch::Sender<()>,
 }
 
 impl Lasting {
-    pub(super) fn new(showing: Showing) -> Self {
+    pub(super) fn new(showing: Showing, outbox: Outbox) -> Self {
         Self {
             senders: Senders::default(),
             orders: Orders::default(),
             showing,
+            outbox,
             tools: watch::Sender::new(()),
         }
+    }
+
+    /// The record of `session` for a caller who is shown it: see [`Showing::show`], with what waits for it.
+    pub(super) fn show(&self, caller: &Caller, backend: &str, session: session::Session) -> Session {
+        self.with_waiting(self.showing.show(caller, backend, session))
+    }
+
+    /// The same where prompts in it do not count as seen.
+    pub(super) fn session(&self, backend: &str, session: session::Session) -> Session {
+        self.with_waiting(self.showing.session(backend, session))
+    }
+
+    /// The messages that its backend keeps, then those that are kept here, and then those of callers who wait.
+    fn with_waiting(&self, mut session: Session) -> Session {
+        for (message, refused) in self.outbox.queued(&session.session_id) {
+            let kept = showing::kept(&session, message, refused);
+            session.queue.push(kept);
+        }
+        let waiting = self.senders.waiting(&session.session_id);
+        session.queue.extend(waiting.into_iter().map(showing::queued));
+        if session.attention.is_none()
+            && let Some((id, fate)) = self.outbox.fate(&session.session_id)
+        {
+            session.attention = Some(Attention {
+                kind: outbox::ATTENTION.to_owned(),
+                reason: format!(
+                    "its first message {fate}: look with get_logs before you send it again; interrupt_session with message_id {id} \
+                     removes this note"
+                ),
+                since: None,
+                since_ago: None,
+                until: None,
+            });
+        }
+        session
     }
 
     /// The list of tools may be another from now on.

@@ -1,5 +1,6 @@
 //! The tools that only look: sessions, logs, status, prompts, projects.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::pages::{self, Page};
@@ -47,9 +48,10 @@ pub(super) async fn check_prompts(
     wanted: CheckPrompts,
 ) -> Result<ToolAnswer, ToolError> {
     let (sessions, errors) = find::all_sessions(generation.reach(caller), wanted.backend.as_deref(), &[]).await?;
-    let (mut prompts, mut attention) = (Vec::new(), Vec::new());
+    let (mut prompts, mut attention, mut names) = (Vec::new(), Vec::new(), BTreeMap::new());
     for (backend, session) in sessions {
-        let session = generation.lasting.showing.show(caller, &backend, session);
+        let session = generation.show(caller, &backend, session);
+        names.insert(session.session_id.clone(), session.name);
         match session.attention {
             Some(reason) if session.prompts.is_empty() => attention.push(ToLookAt {
                 session_id: session.session_id,
@@ -62,6 +64,7 @@ pub(super) async fn check_prompts(
         errors,
         prompts,
         attention,
+        names,
     };
     Ok(ToolAnswer::of(prompts.text(), &prompts))
 }

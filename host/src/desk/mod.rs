@@ -19,6 +19,8 @@ mod member;
 mod members;
 mod options;
 mod orders;
+mod outbox;
+mod outgoing;
 mod own;
 mod pages;
 mod prompts;
@@ -49,8 +51,10 @@ pub use self::seats::Condition;
 pub(crate) use self::caller::Left;
 
 use self::lasting::Lasting;
+use self::outbox::Outbox;
 use self::showing::Showing;
 use crate::catalog::{Catalog, Request};
+use crate::store;
 use crate::store::audit::Grants;
 use crate::watch::Span;
 
@@ -66,22 +70,26 @@ impl Desk {
     /// digest. What goes on between calls ends with `ending`.
     ///
     /// `base_url` is where a browser would reach this server, and `url_hosts` the hosts that a session's own address
-    /// may name.
+    /// may name. `outbox` has the messages that wait: see [`Desk::send_what_waits`]. This reads it, which blocks.
+    ///
+    /// # Errors
+    /// It cannot be read.
     pub fn new(
         catalog: Catalog,
         grants: Grants,
         url_hosts: Vec<String>,
         base_url: String,
+        outbox: store::Outbox,
         ending: CancellationToken,
-    ) -> Self {
-        let lasting = Arc::new(Lasting::new(Showing::new(url_hosts, base_url)));
+    ) -> Result<Self, store::Error> {
+        let lasting = Arc::new(Lasting::new(Showing::new(url_hosts, base_url), Outbox::of(outbox)?));
         let first = Generation::new(catalog, grants, Span::first(&ending), lasting.clone());
         first.span().begin();
-        Self {
+        Ok(Self {
             present: RwLock::new(first),
             lasting,
             ending,
-        }
+        })
     }
 
     /// The generation that a call takes which begins now.

@@ -77,7 +77,7 @@ pub(super) async fn respond_to_prompt(
         }
         deed.session = Some(without(session, &answers));
     }
-    Ok(deed.report(caller, &generation.lasting.showing, end).await)
+    Ok(deed.report(caller, &generation.lasting, end).await)
 }
 
 /// A dismissal of what an agent shows that its backend does not understand: the answer to a prompt without an id.

@@ -9,9 +9,11 @@ use serde_json::Value;
 use super::Caller;
 use super::ages::ago;
 use super::groups::Groups;
+use super::outbox;
 use super::prompts::{Last, Shown};
 use crate::catalog::answers::{Attention, Choice, Given, Prompt, Queued, Session};
 use crate::session::{self, Evidence, PromptKind, State};
+use crate::shell::word;
 
 /// Makes the records that callers are shown, and remembers which prompts those were.
 pub(crate) struct Showing {
@@ -201,6 +203,37 @@ pub(super) fn queued(message: session::QueuedMessage) -> Queued {
         text: message.text,
         at: time(message.at),
         ago: ago(message.at),
+        waits: None,
+        until: None,
+    }
+}
+
+/// A message that berth keeps for `session`, with what it waits for; `refused` is why the session did not take it last.
+pub(super) fn kept(session: &Session, message: session::QueuedMessage, refused: Option<String>) -> Queued {
+    Queued {
+        waits: Some(waits(session, refused)),
+        until: Some(time(outbox::until(message.at))),
+        ..queued(message)
+    }
+}
+
+/// What a message waits for that is kept for `session`.
+fn waits(session: &Session, refused: Option<String>) -> String {
+    let attach = format!("`berth attach {}`", session.session_id);
+    let terminal = session.prompts.iter().find(|prompt| prompt.on_terminal_only);
+    match (terminal, refused) {
+        (Some(prompt), _) if prompt.kind == PromptKind::Trust => {
+            let trust = session
+                .directory
+                .as_deref()
+                .map(|directory| format!(" or `berth trust {}`", word(directory)));
+            let trust = trust.unwrap_or_default();
+            format!("waits until the folder is trusted; answer at the terminal with {attach}{trust}")
+        }
+        (Some(_), _) => format!("waits until that question is answered at the terminal, with {attach}"),
+        (None, _) if !session.prompts.is_empty() => "waits until the question is answered".to_owned(),
+        (None, Some(why)) => format!("is tried again, because it was refused: {why}"),
+        (None, None) => "waits until the session is ready for it".to_owned(),
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) async fn interrupt_session(
     if let Some(message) = &wanted.message_id {
         return cancel_message(generation, caller, &session_id, message).await;
     }
-    let dropped = wanted.queued && generation.lasting.senders.drop_waiting(&session_id, None);
+    let dropped = wanted.queued && drop_waiting(generation, &session_id, None).await?;
     let mut deed = Deed::new(&member, &id, Kind::Interrupt, Receipt::Confirmed);
     if dropped {
         deed.notes.push("Messages that waited for it were dropped.".into());
@@ -53,7 +53,19 @@ pub(super) async fn interrupt_session(
         Err(error) if dropped => deed.doubt(&error.to_string()),
         Err(error) => return Err(error),
     }
-    Ok(deed.report(caller, &generation.lasting.showing, Instant::now()).await)
+    Ok(deed.report(caller, &generation.lasting, Instant::now()).await)
+}
+
+/// Drops the messages that wait here for this session, or only the one with the id `message`; whether there were any.
+///
+/// # Errors
+/// Nothing was done with the session; messages that are kept still are.
+async fn drop_waiting(generation: &Generation, session_id: &str, message: Option<&str>) -> Result<bool, ToolError> {
+    let lasting = &generation.lasting;
+    let kept = lasting.outbox.take_back(session_id, message).await;
+    let kept =
+        kept.map_err(|why| ToolError::refused(format!("a message that waits could not be taken back: {why}")))?;
+    Ok(lasting.senders.drop_waiting(session_id, message) || kept)
 }
 
 /// Takes back one message: one that waits here, or one that the backend keeps.
@@ -66,7 +78,7 @@ async fn cancel_message(
     let (member, id) = generation.reach(caller).whole_id(session_id).await?;
     let mut deed = Deed::new(&member, id, Kind::Cancel, Receipt::Confirmed);
     deed.message_id = Some(message.to_owned());
-    if !generation.lasting.senders.drop_waiting(session_id, Some(message)) {
+    if !drop_waiting(generation, session_id, Some(message)).await? {
         let _turn = turn_of(&generation.lasting, caller, session_id).await?;
         let cancelled = member.watched.backend.cancel_message(id, message).await;
         match cancelled {
@@ -85,7 +97,7 @@ async fn cancel_message(
             },
         }
     }
-    Ok(deed.report(caller, &generation.lasting.showing, Instant::now()).await)
+    Ok(deed.report(caller, &generation.lasting, Instant::now()).await)
 }
 
 pub(super) async fn terminate_session(
@@ -94,7 +106,10 @@ pub(super) async fn terminate_session(
     wanted: TerminateSession,
 ) -> Result<ToolAnswer, ToolError> {
     let (member, id) = find::whole(generation.reach(caller), &wanted.session_id).await?;
-    let dropped = generation.lasting.senders.drop_waiting(&wanted.session_id, None);
+    // One that cannot be taken back now goes when the session is seen to be gone.
+    let dropped = drop_waiting(generation, &wanted.session_id, None)
+        .await
+        .unwrap_or(false);
     let done = async {
         let _turn = turn_of(&generation.lasting, caller, &wanted.session_id).await?;
         effect(member.name(), member.watched.backend.terminate(id).await)
@@ -113,7 +128,10 @@ pub(super) async fn terminate_session(
             None => Receipt::Confirmed.name(),
             Some(_) => Receipt::Unconfirmed.name(),
         },
-        note: doubt.map(|why| format!("Whether it has ended is not known: {why}.")),
+        note: match doubt {
+            None => dropped.then(|| "Messages that waited for it were dropped.".to_owned()),
+            Some(why) => Some(format!("Whether it has ended is not known: {why}.")),
+        },
     };
     Ok(ToolAnswer::of(ended.text(), &ended))
 }

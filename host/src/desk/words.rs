@@ -7,7 +7,7 @@ use super::receipt::Kind;
 use crate::catalog::answers::{
     Acted, Attention, BackendError, Changes, Ended, Logs, Options, Projects, Prompt, Prompts, Session, Sessions,
 };
-use crate::session::{Effect, PromptKind};
+use crate::session::{Effect, PromptKind, State};
 use crate::text::{clean_marked, ending, marked, short_line};
 
 /// Bytes of a log that are made fit for an answer at once; more is work for a thread that nobody waits for.
@@ -17,10 +17,13 @@ const PARAGRAPH: usize = 160;
 const TASK: usize = 80;
 /// Characters of a session's name there.
 const NAME: usize = 60;
+/// Sessions that an overview names.
+const NAMED: usize = 5;
 
 impl Sessions {
     pub(crate) fn text(&self) -> String {
         let mut text = lines(&self.errors);
+        text.push_str(&overview(&self.sessions));
         for session in &self.sessions {
             let _ = writeln!(text, "{}", session.text());
         }
@@ -34,7 +37,53 @@ impl Sessions {
     }
 }
 
+/// How several sessions are on the whole, in one line; of those that wait for a person it has the names.
+fn overview(sessions: &[Session]) -> String {
+    if sessions.len() < 2 {
+        return String::new();
+    }
+    let group = |(one, several): (&str, &str), is_one: &dyn Fn(&Session) -> bool, named: bool| {
+        let those: Vec<&Session> = sessions.iter().filter(|session| is_one(session)).collect();
+        let names = those.iter().take(NAMED).map(|session| session.title());
+        let mut names: Vec<String> = names.collect();
+        names.extend((those.len() > NAMED).then(|| "…".to_owned()));
+        let names = if named {
+            format!(" ({})", names.join(", "))
+        } else {
+            String::new()
+        };
+        let what = if those.len() == 1 { one } else { several };
+        (!those.is_empty()).then(|| format!("{} {what}{names}", those.len()))
+    };
+    let waits = |session: &Session| session.state == State::Waiting;
+    let works = |session: &Session| matches!(session.state, State::Busy | State::Starting | State::Queued);
+    let rests = |session: &Session| session.state == State::Idle;
+    let ended = |session: &Session| session.state.is_end();
+    let otherwise = |session: &Session| !waits(session) && !works(session) && !rests(session) && !ended(session);
+    let needs_a_look = |session: &Session| !waits(session) && session.attention.is_some();
+    let works = |session: &Session| works(session) && !needs_a_look(session);
+    let rests = |session: &Session| rests(session) && !needs_a_look(session);
+    let groups = [
+        group(("waits for an answer", "wait for an answer"), &waits, true),
+        group(("needs a look", "need a look"), &needs_a_look, true),
+        group(("is at work", "are at work"), &works, false),
+        group(("is idle", "are idle"), &rests, false),
+        group(("has ended", "have ended"), &ended, false),
+        group(("is in another state", "are in another state"), &otherwise, true),
+    ];
+    let groups: Vec<String> = groups.into_iter().flatten().collect();
+    format!("{} sessions: {}.\n", sessions.len(), groups.join(", "))
+}
+
 impl Session {
+    /// What a person calls it.
+    fn title(&self) -> String {
+        match self.name.is_empty() {
+            true => self.session_id.clone(),
+            false => short_line(&self.name, NAME),
+        }
+    }
+
     /// A few short lines.
     pub(crate) fn text(&self) -> String {
         // Which one was started is not always known.
@@ -71,7 +120,9 @@ impl Session {
         for message in &self.queue {
             let (id, ago) = (&message.message_id, &message.ago);
             let said = short_line(&message.text, PARAGRAPH);
-            let _ = write!(text, "\n  waits to be sent (message_id {id}, {ago}): {said}");
+            let waits = message.waits.as_deref().unwrap_or("waits to be sent");
+            let _ = write!(text, "
+  message “{said}” {waits} (message_id {id}, {ago})");
         }
         if let Some(url) = &self.url {
             let _ = write!(text, "\n  {url}");
@@ -97,16 +148,33 @@ impl Prompts {
     pub(crate) fn text(&self) -> String {
         let mut text = lines(&self.errors);
         for prompt in &self.prompts {
-            let _ = writeln!(text, "{}\n{}", prompt.session_id, prompt.text());
+            let _ = writeln!(text, "{}\n{}", self.head(&prompt.session_id), prompt.text());
         }
         if self.prompts.is_empty() {
             let nothing = "Nothing waits for an answer.";
             text.push_str(&none(nothing, "anything waits for an answer", &self.errors));
         }
         for session in &self.attention {
-            let _ = write!(text, "\n{}\n  {}", session.session_id, session.attention.text());
+            let _ = write!(
+                text,
+                "\n{}\n  {}",
+                self.head(&session.session_id),
+                session.attention.text()
+            );
         }
         text
+    }
+
+    /// A session as its prompts are told: by its id, and its name where that says more.
+    fn head(&self, session_id: &str) -> String {
+        let name = self
+            .names
+            .get(session_id)
+            .filter(|name| !name.is_empty() && !session_id.ends_with(name.as_str()));
+        let name = name
+            .map(|name| format!(" “{}”", short_line(name, NAME)))
+            .unwrap_or_default();
+        format!("{session_id}{name}")
     }
 }
 
@@ -246,9 +314,10 @@ impl Changes {
 
 impl Ended {
     pub(crate) fn text(&self) -> String {
-        match &self.note {
-            None => format!("{} has ended.", self.session_id),
-            Some(note) => format!("{} was told to end. {note}", self.session_id),
+        let note = self.note.as_ref().map(|note| format!(" {note}")).unwrap_or_default();
+        match self.ended {
+            true => format!("{} has ended.{note}", self.session_id),
+            false => format!("{} was told to end.{note}", self.session_id),
         }
     }
 }
@@ -378,5 +447,36 @@ mod tests {
             );
             assert!(of_log(log, false).await.ends_with("----------\nlast  "), "{lines}");
         }
+    }
+
+    fn named(name: &str, state: State) -> Session {
+        let id = format!("local/{}", name.replace(' ', "-"));
+        Session {
+            name: name.to_owned(),
+            state,
+            ..Session::unseen("local", id)
+        }
+    }
+
+    #[test]
+    fn a_list_says_first_who_waits_and_how_the_others_are() {
+        let sessions = [
+            named("fix login", State::Waiting),
+            named("checkout", State::Waiting),
+            named("post", State::Busy),
+            named("notes", State::Idle),
+            named("api", State::Idle),
+            named("lost", State::Unknown),
+        ];
+        assert_eq!(
+            overview(&sessions),
+            "6 sessions: 2 wait for an answer (fix login, checkout), 1 is at work, 2 are idle, 1 is in another state (lost).\n"
+        );
+        assert_eq!(overview(&sessions[..1]), "");
+        let many = ["a"; 7].map(|name| named(name, State::Waiting));
+        assert_eq!(
+            overview(&many),
+            "7 sessions: 7 wait for an answer (a, a, a, a, a, …).\n"
+        );
     }
 }

@@ -61,11 +61,28 @@ pub(super) const KEPT: Layout = Layout {
     afterwards: "the next start makes a new one, and the backend has forgotten what it kept",
 };
 
+/// The messages that wait for their session: `outbox.db`.
+pub(super) const OUTBOX: Layout = Layout {
+    steps: &[include_str!("schema/outbox/1-messages.sql")],
+    shrinks: false,
+    moved: None,
+    afterwards: "the next start makes a new one, and messages that waited in it are not sent",
+};
+
 /// Opens the database of this layout at `path`, making it first if there is none. What is committed outlives this
 /// process; with `sync` also a power cut.
 pub(super) fn open(path: &Path, layout: &Layout, sync: bool) -> Result<Connection, Error> {
     let mut connection = connect(path, layout, sync)?;
     upgrade(&mut connection, path, layout, |_, _| Ok(()), |_, _, ()| Ok(()))?;
+    Ok(connection)
+}
+
+/// A database of this layout that no file keeps.
+pub(super) fn in_memory(layout: &Layout) -> rusqlite::Result<Connection> {
+    let mut connection = Connection::open_in_memory()?;
+    let transaction = connection.transaction()?;
+    take(&transaction, layout, 0)?;
+    transaction.commit()?;
     Ok(connection)
 }
 
@@ -153,10 +170,7 @@ impl Layout {
     }
 
     fn differences(&self, connection: &Connection) -> rusqlite::Result<Vec<Difference>> {
-        let mut made = Connection::open_in_memory()?;
-        let transaction = made.transaction()?;
-        take(&transaction, self, 0)?;
-        let differences = altered::differences(&transaction, connection)?;
+        let differences = altered::differences(&in_memory(self)?, connection)?;
         let is_moved = |difference: &Difference| self.moved.is_some_and(|table| difference.is_missing_of(table));
         Ok(differences
             .into_iter()

@@ -13,6 +13,7 @@ mod error;
 mod files;
 mod kept;
 mod lock;
+pub mod outbox;
 mod secret;
 mod suitable;
 mod token;
@@ -30,6 +31,7 @@ pub use audit::{Audit, Recorder};
 pub use error::Error;
 pub use kept::{Kept, Unkept};
 pub use lock::Lock;
+pub use outbox::Outbox;
 pub use token::LocalToken;
 
 /// The longest path that a unix socket can be bound to on every system, in bytes (macOS has the least room).
@@ -122,6 +124,14 @@ impl DataDirectory {
     /// If its file or its key cannot be opened, or did not belong to us alone.
     pub fn audit_of_owner(&self, sync: bool, owner: &Lock) -> Result<Audit, Error> {
         Audit::open(self, sync, Some(owner))
+    }
+
+    /// The messages that wait for their session. Only the owner of the directory opens them.
+    ///
+    /// # Errors
+    /// If the file cannot be opened, may not be ours alone, or is not as berth makes it.
+    pub fn outbox(&self, _owner: &Lock) -> Result<Outbox, Error> {
+        Outbox::open(&self.data.join("outbox.db"))
     }
 
     /// Keeps `shipped` as what the operator has accepted of the shipped configuration: [`AcceptedText::read`] reads it.

@@ -132,6 +132,53 @@ async fn converse(demo: &Demo, number: usize, messages: &[(String, Fate)]) {
 }
 
 #[tokio::test]
+async fn texts_that_go_with_a_message_arrive_whole_after_it_and_what_is_not_text_is_refused() {
+    let demo = Demo::start().await;
+    let id = demo.create("app").await;
+    let log = "2026-11-26 a line of a log; `touch x`\n".repeat(2_000);
+    let text = |name: &str, text: &str| json!({"name": name, "media_type": "text/plain", "text": text});
+    let send = async |message: &str, attachments: Value| {
+        let wanted = json!({"session_id": id, "message": message, "attachments": attachments, "wait_seconds": 25});
+        demo.call("send_message", wanted).await
+    };
+    let high = numbered_lines(300);
+    let mut expected = Vec::new();
+    for (message, attachments, receipt) in [
+        ("why?", json!([text("app.log", &log)]), "submitted"),
+        (
+            "compare\nthem",
+            json!([text("a.txt", "short"), text("b.txt", "\n\n")]),
+            "submitted",
+        ),
+        (high.as_str(), json!([text("a.txt", &log)]), "unconfirmed"),
+    ] {
+        let sent = send(message, attachments.clone()).await.done();
+        assert_eq!(sent.structured["receipt"], receipt, "{}", sent.text);
+        let texts = attachments.as_array().unwrap().iter().map(|one| {
+            let word = |field: &str| one[field].as_str().unwrap().to_owned();
+            format!("\n{}:\n\n\n{}", word("name"), word("text"))
+        });
+        expected.push(message.to_owned() + &texts.collect::<String>());
+        assert_eq!(demo.record("app", "message"), expected);
+    }
+    let picture = json!([{"name": "shot.png", "media_type": "image/png", "data": "iVBORw0KGgoA/w=="}]);
+    let why = send("look", picture).await.error();
+    assert!(
+        why.contains("`shot.png` is not text") && why.contains("put it in a file"),
+        "{why}"
+    );
+    // A busy session takes it when its turn comes.
+    demo.call("send_message", json!({"session_id": id, "message": "work 2"}))
+        .await
+        .done();
+    let sent = send("then this", json!([text("a.txt", "short")])).await.done();
+    assert_eq!(sent.structured["receipt"], "submitted", "{}", sent.text);
+    let arrived = demo.record("app", "message");
+    assert_eq!(arrived.last().unwrap(), "then this\na.txt:\n\n\nshort");
+    assert_eq!(arrived.len(), expected.len() + 2);
+}
+
+#[tokio::test]
 async fn senders_at_once_on_one_session_do_not_mix_their_texts() {
     let demo = Demo::start().await;
     let id = demo.create("one").await;

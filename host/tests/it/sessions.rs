@@ -190,6 +190,30 @@ async fn each_kind_of_question_is_seen_and_answered() {
     assert_eq!(open.text.trim(), "Nothing waits for an answer.");
 }
 
+#[tokio::test]
+async fn who_declines_or_closes_something_hears_after_two_looks_that_the_session_is_idle() {
+    let demo = Demo::logged().await;
+    let id = demo.create("app").await;
+    for (message, response) in [
+        ("run touch x", "no"),
+        ("run git push", "dismiss"),
+        ("choose Red|Green", "dismiss"),
+    ] {
+        let asked = demo.send(&id, message).await.done();
+        let looks = || demo.tmux_log().iter().filter(|run| *run == "list-panes").count();
+        let before = looks();
+        let answered = answer(&demo, &id, &asked, response).await.done();
+        assert_eq!(
+            answered.structured["session"]["state"], "idle",
+            "{message}: {}",
+            answered.text
+        );
+        assert!(answered.structured["note"].is_null(), "{message}: {}", answered.text);
+        // Who waits for output that does not come sees the session as silent after eleven.
+        assert!(looks() - before < 9, "{message}: {} looks", looks() - before);
+    }
+}
+
 /// A berth whose demo agent asks for trust first.
 async fn wary(remote_trust: bool) -> Demo {
     Demo::with(|config, _| {
@@ -206,7 +230,7 @@ async fn untrusted(demo: &Demo) -> Called {
     demo.project("app");
     let wanted = json!({"project": "app", "message": "hello", "wait_seconds": 25});
     let created = demo.call("create_session", wanted).await.done();
-    assert_eq!(created.structured["receipt"], "not_sent");
+    assert_eq!(created.structured["receipt"], "queued");
     assert_eq!(created.structured["session"]["state"], "waiting");
     assert_eq!(created.structured["session"]["prompts"][0]["kind"], "trust");
     created
@@ -228,9 +252,10 @@ async fn a_question_of_trust_is_left_to_the_terminal() {
     assert_eq!(demo.record("app", "answer"), Vec::<String>::new());
     assert_eq!(demo.record("app", "message"), Vec::<String>::new());
     demo.tmux.press(id, &["Down", "Enter"]);
-    demo.until_state(id, "idle").await;
-    demo.send(id, "hello").await.done();
-    assert_eq!(demo.record("app", "message"), ["hello"]);
+    until("the first message", async || {
+        (demo.record("app", "message") == ["hello"]).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

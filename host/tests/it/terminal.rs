@@ -404,6 +404,33 @@ async fn start_opens_the_new_session_where_that_is_asked_for() {
 }
 
 #[tokio::test]
+async fn trust_opens_the_session_that_asks_for_it_and_starts_one_where_none_does() {
+    let demo = Demo::with(|config, _| {
+        let command = config["agents"]["demo"]["command"].as_array_mut().unwrap();
+        command.push("--ask-trust".into());
+    })
+    .await;
+    demo.project("app");
+    let app = demo.place.name("projects/app");
+    for _ in 0..2 {
+        let person = Person::run(&demo.place, &["trust", &app]);
+        person.until("Do you trust this folder?").await;
+        let listed = done(demo.place.run(&["ls"]).await);
+        assert_eq!(listed.lines().count(), 1, "{listed}");
+    }
+    let person = Person::run(&demo.place, &["trust", &app]);
+    person.until("Do you trust this folder?").await;
+    until("its answer", async || {
+        // An Enter soon after the start is lost, as in real agents.
+        person.press(&["Down", "Enter"]);
+        (demo.record("app", "answer").len() == 1).then_some(())
+    })
+    .await;
+    let refused = demo.place.complaint(&["trust", &app]).await;
+    assert!(refused.contains("needs a terminal"), "{refused}");
+}
+
+#[tokio::test]
 async fn who_answers_at_a_terminal_sees_the_question_first() {
     let demo = Demo::start().await;
     let id = demo.create("app").await;

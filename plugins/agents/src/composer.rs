@@ -2,6 +2,7 @@
 
 use unicode_normalization::UnicodeNormalization as _;
 
+use crate::enclosed;
 use crate::profile::Profile;
 use crate::screen::{Line, Screen};
 use crate::submission::is_hidden;
@@ -20,11 +21,19 @@ pub struct Composer {
     pub text: String,
     /// The text is only a hint that nobody typed.
     pub placeholder: bool,
-    /// It is the marker of a paste that is not shown, with its number of lines; 0 if the marker has no number, as for
-    /// one line.
-    collapsed: Option<usize>,
+    /// Its last lines that are markers of pastes which are not shown.
+    marks: Vec<Mark>,
     /// Only the end of its text is shown, and it says so.
     scrolled: bool,
+}
+
+/// The marker of a paste.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Mark {
+    /// Where its line begins, in bytes.
+    at: usize,
+    /// How many line breaks the paste has, as it says.
+    breaks: usize,
 }
 
 /// How much of a text a composer shows.
@@ -46,10 +55,15 @@ impl Composer {
     }
 
     /// How much of `text` it shows. A longer text, a shorter one without the sign of a scrolled composer, and the marker
-    /// of a paste (unless the text is one, word for word) are something else.
+    /// of a paste (unless the text is one, word for word) are something else. Of what goes with a message it shows the
+    /// markers, each with the right number of lines.
     #[must_use]
     pub fn shows(&self, text: &str) -> Shows {
-        let (shown, wanted) = (comparable(&self.text), comparable(text));
+        let (words, pastes) = enclosed::split(text);
+        let Some(end) = self.before(&pastes) else {
+            return Shows::Other;
+        };
+        let (shown, wanted) = (comparable(&self.text[..end]), comparable(words));
         if self.is_empty() || shown.is_empty() {
             Shows::Other
         } else if shown == wanted {
@@ -71,20 +85,49 @@ impl Composer {
     /// only that is shown. Anything else is somebody's own, also a shorter or a longer text.
     #[must_use]
     pub fn is_left_of(&self, text: &str) -> bool {
-        match (self.collapsed, self.shows(text)) {
+        let only = match self.marks.as_slice() {
+            [mark] if mark.at == 0 => Some(mark.breaks),
+            _ => None,
+        };
+        match (only, self.shows(text)) {
             (_, Shows::Whole) => true,
-            (Some(lines), _) => !self.placeholder && has_lines(text, lines),
+            (Some(breaks), _) => !self.placeholder && breaks == text.matches('\n').count(),
             (None, Shows::End) => comparable(&self.text).chars().count() >= TAIL,
             (None, Shows::Other) => false,
         }
     }
 }
 
-/// Whether `text` has as many lines, or as many line breaks, as a marker names: some agents count lines, others line
-/// breaks.
-fn has_lines(text: &str, lines: usize) -> bool {
-    let breaks = text.matches('\n').count();
-    lines == breaks || lines == breaks + 1
+impl Composer {
+    /// Where the markers of `pastes`, each with so many line breaks, begin at its end.
+    fn before(&self, pastes: &[usize]) -> Option<usize> {
+        let marks = &self.marks[self.marks.len().checked_sub(pastes.len())?..];
+        let same = marks.iter().map(|mark| mark.breaks).eq(pastes.iter().copied());
+        same.then(|| marks.first().map_or(self.text.len(), |mark| mark.at))
+    }
+}
+
+/// The line breaks of the paste that `marker` stands for; none if it is no marker. Some agents count these, others lines.
+fn breaks(profile: &Profile, marker: &str) -> Option<usize> {
+    let breaks = profile.paste_marker.number(marker, "breaks")?;
+    let lines = profile.paste_marker.number(marker, "lines")?;
+    Some(breaks.max(lines.saturating_sub(1)))
+}
+
+/// The markers of pastes on the last lines of a composer's text.
+fn marks(profile: &Profile, text: &str) -> Vec<Mark> {
+    let mut marks = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let at = rest.rfind('\n').map_or(0, |end| end + 1);
+        let Some(breaks) = breaks(profile, rest[at..].trim()) else {
+            break;
+        };
+        marks.push(Mark { at, breaks });
+        rest = &rest[..at.saturating_sub(1)];
+    }
+    marks.reverse();
+    marks
 }
 
 /// Drops what a terminal may show differently than it was sent: blanks and wrapping, what has no width, colours of skin.
@@ -137,14 +180,14 @@ pub(crate) fn boxed(profile: &Profile, screen: &Screen, lines: &[&str]) -> Optio
         text.push_str(line.strip_prefix(INDENT).unwrap_or(line));
     }
     let placeholder = placeholder || profile.placeholders.iter().any(|pattern| pattern.matches(&text));
-    let collapsed = profile.paste_marker.number(&text, "lines");
+    let marks = marks(profile, &text);
     Some(Found {
         above,
         below,
         composer: Composer {
             text,
             placeholder,
-            collapsed,
+            marks,
             scrolled,
         },
     })
@@ -172,7 +215,7 @@ pub(crate) fn beheaded(profile: &Profile, screen: &Screen, lines: &[&str]) -> Op
     Some(Composer {
         text: rows.collect::<Vec<_>>().join("\n"),
         placeholder: false,
-        collapsed: None,
+        marks: Vec::new(),
         scrolled: true,
     })
 }
@@ -183,7 +226,7 @@ pub(crate) fn line(profile: &Profile, line: &str) -> Option<Composer> {
     Some(Composer {
         text: line[from..].to_owned(),
         placeholder: false,
-        collapsed: None,
+        marks: Vec::new(),
         scrolled: false,
     })
 }
@@ -201,13 +244,14 @@ pub(crate) fn after_marker(profile: &Profile, line: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn composer(text: &str) -> Composer {
         Composer {
             text: text.to_owned(),
             placeholder: false,
-            collapsed: None,
+            marks: Vec::new(),
             scrolled: false,
         }
     }
@@ -253,30 +297,74 @@ mod tests {
 
     #[test]
     fn a_marker_stands_for_a_paste_of_as_many_lines_and_shows_nothing_of_it() {
-        for (lines, breaks, ours) in [
-            (15, 14, true),
+        for (marked, breaks, ours) in [
             (14, 14, true),
-            (30, 14, false),
+            (15, 14, false),
+            (13, 14, false),
             (0, 0, true),
-            (1, 0, true),
+            (1, 0, false),
             (0, 1, false),
         ] {
             let composer = Composer {
-                collapsed: Some(lines),
+                marks: vec![Mark { at: 0, breaks: marked }],
                 ..composer("[Pasted text #3]")
             };
             let text = "line\n".repeat(breaks) + "end";
             assert_eq!(
                 (composer.is_left_of(&text), composer.holds(&text)),
                 (ours, false),
-                "{lines} of {breaks}"
+                "{marked} of {breaks}"
             );
         }
         let literal = Composer {
-            collapsed: Some(7),
+            marks: vec![Mark { at: 0, breaks: 7 }],
             ..composer("[Pasted text #3 +7 lines]")
         };
         assert!(literal.holds("[Pasted text #3 +7 lines]") && literal.is_left_of("[Pasted text #3 +7 lines]"));
         assert!(!literal.holds("[Pasted text #3 +8 lines]") && !literal.holds("see [Pasted text #3 +7 lines]"));
+    }
+
+    #[test]
+    fn of_what_goes_with_a_message_the_markers_show_with_the_right_numbers() {
+        let agent = crate::Agent::load("claude", None).unwrap();
+        let shown = |text: &str| Composer {
+            marks: marks(&agent.profile, text),
+            ..composer(text)
+        };
+        let message = agent.submission("look at\nthese").unwrap();
+        let one = agent.enclose(message, "a.log", b"a\nb\nc").unwrap();
+        let two = agent.enclose(one.clone(), "b.log", b"x").unwrap();
+        use Shows::{Other, Whole};
+        for (text, shows_one, shows_two) in [
+            ("look at\nthese\n[Pasted text #4 +5 lines]", Whole, Other),
+            (
+                "look at\nthese\n[Pasted text #4 +5 lines]\n[Pasted text #5 +3 lines]",
+                Other,
+                Whole,
+            ),
+            (
+                "look at\nthese\n[Pasted text #4 +3 lines]\n[Pasted text #5 +5 lines]",
+                Other,
+                Other,
+            ),
+            ("look at\nthese\n[Pasted text #4 +9 lines]", Other, Other),
+            ("look at\n[Pasted text #4 +5 lines]", Other, Other),
+            ("look at\nthese\nmine\n[Pasted text #4 +5 lines]", Other, Other),
+            ("look at\nthese\n[Pasted text #4 +5 lines] mine", Other, Other),
+            ("look at\nthese", Other, Other),
+        ] {
+            let composer = shown(text);
+            assert_eq!(
+                (composer.shows(&one.shown), composer.shows(&two.shown)),
+                (shows_one, shows_two),
+                "{text}"
+            );
+            assert_eq!(composer.is_left_of(&one.shown), shows_one == Whole, "{text}");
+        }
+        // The words of a message are never taken for a marker of another number.
+        assert_eq!(
+            shown("see\n[Pasted text #3 +7 lines]").shows("see\n[Pasted text #4 +7 lines]"),
+            Other
+        );
     }
 }

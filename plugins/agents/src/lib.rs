@@ -10,6 +10,7 @@ mod command;
 mod composer;
 mod conversation;
 mod dialog;
+mod enclosed;
 mod menu;
 mod observe;
 mod pattern;

@@ -48,6 +48,9 @@ pub struct Observation {
     pub beheaded: bool,
 }
 
+/// What is said there of a key, which is for whoever sits at the terminal.
+const KEYS: [&str; 2] = [" · esc to interrupt", "esc to interrupt · "];
+
 impl Agent {
     /// Judges a screen.
     #[must_use]
@@ -116,7 +119,7 @@ impl Agent {
             prompt: None,
             composer: Some(found.composer),
             content_end: self.content_end(content),
-            summary: spinner.map(|row| lines[row].to_owned()),
+            summary: spinner.map(|row| at_work(lines[row])),
             attention: match state {
                 State::Idle => attention::of(&self.profile, content, footer, background.as_deref()),
                 _ => None,
@@ -197,4 +200,10 @@ impl Agent {
             beheaded: false,
         }
     }
+}
+
+/// What a line says that stands for work, without its moving sign and the key that interrupts it.
+fn at_work(line: &str) -> String {
+    let words = line.trim_start_matches(|c: char| !c.is_alphanumeric());
+    KEYS.iter().fold(words.to_owned(), |words, key| words.replace(key, ""))
 }

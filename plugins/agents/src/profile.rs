@@ -166,8 +166,8 @@ pub(crate) struct Profile {
     /// Composer texts that nobody typed; dim text counts as one anyway.
     #[serde(default)]
     pub(crate) placeholders: Vec<Pattern>,
-    /// The whole text of a composer that holds one long paste. The group `lines` is the number of its lines, if it has
-    /// several.
+    /// The line of a composer that stands for one long paste. The group `lines` is the number of its lines, or `breaks`
+    /// that of its line breaks, if it has several.
     #[serde(default)]
     pub(crate) paste_marker: Pattern,
     /// The line above a composer that shows only the end of its text.

@@ -16,6 +16,10 @@ const CUT_WITHIN: usize = 80;
 pub struct Submission {
     /// As the agent's editor will hold it.
     pub text: String,
+    /// Texts that go with it, each to be pasted whole on a line of its own: see [`Agent::enclose`].
+    pub pastes: Vec<String>,
+    /// What [`crate::Composer::shows`] of it all.
+    pub shown: String,
     /// The command of the agent's own that it begins with, which must be one that the agent knows: anything else with
     /// that beginning may run another.
     pub command: Option<String>,
@@ -29,7 +33,8 @@ impl Agent {
     /// # Errors
     /// The text is empty, or the agent would take it for something other than a message.
     pub fn submission(&self, message: &str) -> Result<Submission, Refusal> {
-        let (mut text, notes) = self.edited(clean(message));
+        let (text, mut notes) = self.edited(clean(message));
+        let mut text = self.trimmed(text, &mut notes);
         let start = text.trim();
         if start.is_empty() {
             return Err(Refusal("the message is empty: send some text".to_owned()));
@@ -51,11 +56,18 @@ impl Agent {
             text.push(' ');
         }
         let command = self.command_of(&text).map(str::to_owned);
-        Ok(Submission { text, command, notes })
+        let (shown, pastes) = (text.clone(), Vec::new());
+        Ok(Submission {
+            text,
+            pastes,
+            shown,
+            command,
+            notes,
+        })
     }
 
     /// The text as the agent's editor will hold it, and what that changes.
-    fn edited(&self, mut text: String) -> (String, Vec<String>) {
+    pub(crate) fn edited(&self, mut text: String) -> (String, Vec<String>) {
         let mut notes = Vec::new();
         if !self.profile.edits {
             return (text, notes);
@@ -70,13 +82,21 @@ impl Agent {
         change(&mut text, to, "Characters that cannot be seen were left out");
         let to = text.replace('\t', TAB);
         change(&mut text, to, "Each tab was sent as four blanks");
-        let to = text.trim_end().to_owned();
-        change(&mut text, to, "Blanks and line ends at the end were left out");
         if !is_nfc(&text) {
             let to = text.nfc().collect();
             change(&mut text, to, "Letters with marks were composed (NFC)");
         }
         (text, notes)
+    }
+
+    /// The text without what the agent's editor cuts off at the end of a message.
+    fn trimmed(&self, text: String, notes: &mut Vec<String>) -> String {
+        let trimmed = text.trim_end();
+        if !self.profile.edits || trimmed.len() == text.len() {
+            return text;
+        }
+        notes.push("Blanks and line ends at the end were left out, as the agent's editor does.".to_owned());
+        trimmed.to_owned()
     }
 
     /// The command at the beginning of a text: a `/` and a word. A path is none.

@@ -4,7 +4,7 @@
 //! refusal, or there is a receipt.
 
 use berth_agents::{Listing, Observation, Shows, Submission};
-use berth_plugin::{Delivery, Error, Message, Receipt, Result, State};
+use berth_plugin::{Attachment, Delivery, Error, Message, Receipt, Result, State};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::pause;
@@ -56,17 +56,17 @@ pub(crate) fn send(setup: &Setup, id: &str, message: &Message) -> Result<Deliver
     if let Some(sent) = note.earlier::<Sent>()? {
         return sent.delivery(id);
     }
-    if !message.attachments.is_empty() {
-        return Err(Error::Invalid(
-            "messages cannot have attachments here: leave them out".to_owned(),
-        ));
-    }
     let found = sessions::find(setup, id)?;
     let agent = &found.known()?.agent;
-    let submission = agent.submission(&message.text).map_err(|why| Error::Invalid(why.0))?;
+    let submission = agent.submission(&message.text).and_then(|submission| {
+        let enclose =
+            |submission, attachment: &Attachment| agent.enclose(submission, &attachment.name, &attachment.bytes);
+        message.attachments.iter().try_fold(submission, enclose)
+    });
+    let submission = submission.map_err(|why| Error::Invalid(why.0))?;
     let look = look::close(&found.pane.id)?;
     let entry = found.living(&look)?;
-    let composing = Composing::of(&found, entry, &submission.text);
+    let composing = Composing::of(&found, entry, &submission.shown);
     // What is in the composer may be higher than this message.
     let seen = found.observe(entry, &look);
     let mut sent = Sent {
@@ -86,7 +86,7 @@ pub(crate) fn send(setup: &Setup, id: &str, message: &Message) -> Result<Deliver
     check_state(&found, entry, &seen)?;
     writing.make_room(&seen)?;
     note.begin(&sent)?;
-    let first = submission.command.as_ref().unwrap_or(&submission.text);
+    let first = submission.command.as_ref().unwrap_or(&submission.shown);
     match drafts::begin(id, first).and_then(|()| writing.write(&look)) {
         Ok(Written { receipt, shows }) => {
             sent.confirmed = receipt == Receipt::Confirmed;
@@ -193,22 +193,22 @@ impl Writing<'_> {
             Ok(Put::Whole) => {}
             Ok(Put::Command(command, why)) => return self.give_up(command, &why),
             Err(Error::TimedOut(_) | Error::Failed(_)) => {
-                return self.give_up(&self.submission.text, "tmux did not say whether it was typed");
+                return self.give_up(&self.submission.shown, "tmux did not say whether it was typed");
             }
             Err(error) => {
                 drafts::end(&self.found.id);
                 return Err(nothing_typed(error));
             }
         }
-        let shows = match self.until_shown(&self.submission.text) {
+        let shows = match self.until_shown(&self.submission.shown) {
             Shown::Is(shows) => shows,
             // The text under the question cannot be cleared now, and a key would answer the question.
             Shown::Asked => return Ok(Written::not_seen_to_be(Shows::Other)),
-            Shown::Not(why) => return self.give_up(&self.submission.text, why),
+            Shown::Not(why) => return self.give_up(&self.submission.shown, why),
         };
         pause(self.entry.agent.submit_pause_ms());
         if self.close_list().is_err() {
-            return self.give_up(&self.submission.text, "the list of commands was not seen to close");
+            return self.give_up(&self.submission.shown, "the list of commands was not seen to close");
         }
         let before = self.output_end();
         let mark = (shows == Shows::End).then(|| Mark::of(self.setup, self.found));
@@ -252,11 +252,13 @@ impl Writing<'_> {
             let leave = tmux::order(&[&["send-keys", "-X", "-t", self.pane(), "cancel"]]);
             leave.map_err(nothing_typed)?;
         }
-        let text = self.submission.text.as_str();
+        let Submission {
+            text, pastes, shown, ..
+        } = self.submission;
         let Some(command) = &self.submission.command else {
-            return self.paste.put(text).map(|()| Put::Whole);
+            return self.paste.put(text, pastes).map(|()| Put::Whole);
         };
-        self.paste.put(command)?;
+        self.paste.put(command, &[])?;
         match self.until_shown(command) {
             Shown::Is(_) => {}
             Shown::Asked => return Ok(Put::Whole),
@@ -267,8 +269,8 @@ impl Writing<'_> {
             return Ok(Put::Command(command, format!("{command} {why}")));
         }
         match &text[command.len()..] {
-            "" => Ok(Put::Whole),
-            rest => match drafts::begin(&self.found.id, text).and_then(|()| self.paste.put(rest)) {
+            "" if pastes.is_empty() => Ok(Put::Whole),
+            rest => match drafts::begin(&self.found.id, shown).and_then(|()| self.paste.put(rest, pastes)) {
                 Ok(()) => Ok(Put::Whole),
                 Err(error @ (Error::TimedOut(_) | Error::Failed(_))) => Err(error),
                 Err(error) => Ok(Put::Command(command, error.to_string())),
@@ -358,7 +360,7 @@ impl Writing<'_> {
     fn enter(&self) -> Receipt {
         for _ in 0..ENTERS {
             // After an Enter, anything else that is seen is its effect; before the first, somebody else was quicker.
-            match self.place(&self.submission.text) {
+            match self.place(&self.submission.shown) {
                 Ok(Place::Composer(_)) => {}
                 Ok(Place::Elsewhere) => {
                     // It is no longer there, so what is found there later is somebody else's.
@@ -380,7 +382,7 @@ impl Writing<'_> {
     fn is_taken(&self) -> Result<bool> {
         for _ in 0..TAKEN_MS / POLL_MS {
             pause(POLL_MS);
-            match self.place(&self.submission.text) {
+            match self.place(&self.submission.shown) {
                 Ok(Place::Composer(_)) => {}
                 // A message may end the agent, as `/exit` does.
                 Ok(_) | Err(Error::Refused(_) | Error::NotFound(_)) => return Ok(true),
@@ -433,7 +435,7 @@ enum Place {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use berth_agents::Screen;
-    use berth_plugin::{Attachment, Backend as _, Control as _};
+    use berth_plugin::{Backend as _, Control as _};
 
     use super::*;
     use crate::Plugin;
@@ -755,25 +757,47 @@ mod tests {
         assert_eq!(fake.composer(), "a person's own");
     }
 
-    #[test]
-    fn a_message_with_an_attachment_is_refused() {
-        let fake = Fake::new();
+    fn with(id: &str, name: &str, bytes: &[u8]) -> Message {
         let attachment = Attachment {
-            name: "shot.png".to_owned(),
-            media_type: "image/png".to_owned(),
-            bytes: vec![1],
+            name: name.to_owned(),
+            media_type: "text/plain".to_owned(),
+            bytes: bytes.to_owned(),
         };
-        let message = Message {
-            attachments: vec![attachment],
-            ..message("1", "look")
-        };
-        assert!(matches!(Plugin::send_message("app", message), Err(Error::Invalid(_))));
-        assert_eq!(fake.messages(), [""; 0]);
+        Message {
+            attachments: vec![attachment.clone(), attachment],
+            ..message(id, "look")
+        }
+    }
+
+    #[test]
+    fn texts_that_go_with_a_message_are_pasted_whole_and_seen_by_their_marks() {
+        let fake = Fake::new();
         assert!(
-            !Plugin::get_session("app")
+            Plugin::get_session("app")
                 .unwrap()
                 .can
                 .contains(berth_plugin::Verbs::ATTACH)
         );
+        let log = "a line of a log\n".repeat(200);
+        let sent = Plugin::send_message("app", with("1", "app.log", log.as_bytes())).unwrap();
+        assert_eq!(sent.receipt, Receipt::Confirmed);
+        let paste = format!("app.log:\n\n\n{log}");
+        assert_eq!(fake.messages(), [format!("look\n{paste}\n{paste}")]);
+        assert_eq!(fake.buffers(), 0);
+        // One that loses a line on its way is not entered.
+        fake.changes_pastes(9, "");
+        let sent = Plugin::send_message("app", with("2", "app.log", log.as_bytes())).unwrap();
+        assert_eq!((sent.receipt, fake.messages().len()), (Receipt::Unconfirmed, 1));
+    }
+
+    #[test]
+    fn what_is_not_text_is_refused_and_nothing_of_its_message_is_typed() {
+        let fake = Fake::new();
+        let refused = Plugin::send_message("app", with("1", "shot.png", b"\x89PNG\xff"));
+        assert!(
+            matches!(&refused, Err(Error::Invalid(why)) if why.contains("shot.png")),
+            "{refused:?}"
+        );
+        assert_eq!((fake.messages().len(), fake.composer()), (0, String::new()));
     }
 }

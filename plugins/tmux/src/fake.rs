@@ -23,6 +23,8 @@ pub(crate) const MENU: &str = " Run command\n\n   touch x\n\n Do you want to pro
                                2. Yes, and do not ask again for touch\n   3. No\n\n Esc to cancel";
 /// What is added to a pane's number for that of its process.
 const PROCESS: usize = 4000;
+/// The most line breaks of a paste that is shown as it is.
+const BREAKS: usize = 2;
 /// The rows of a screen.
 const ROWS: usize = 24;
 
@@ -114,6 +116,8 @@ struct Pane {
     longest_paste: usize,
     /// The file in which its agent keeps what it is told, and what of each message is lost there.
     kept: Option<(String, usize)>,
+    /// Pastes that are shown as marks.
+    pasted: Vec<String>,
 }
 
 #[derive(Clone, PartialEq)]
@@ -361,6 +365,7 @@ impl Server {
             list_closed: false,
             longest_paste: 0,
             kept: None,
+            pasted: Vec::new(),
             process: "berth".to_owned(),
         });
     }
@@ -523,9 +528,13 @@ impl Pane {
         lines
     }
 
-    /// The composer's text, and what its upper rule says of it.
+    /// The composer's text with marks for long pastes, and what its upper rule says of it.
     fn shown_composer(&self) -> (String, String) {
-        let lines: Vec<_> = self.composer.split('\n').collect();
+        let marked = self.pasted.iter().fold(self.composer.clone(), |text, paste| {
+            let lines = paste.split('\n').count();
+            text.replacen(paste, &format!("[Pasted text: {lines} lines]"), 1)
+        });
+        let lines: Vec<_> = marked.split('\n').collect();
         let (rows, says) = self.scrolls.unwrap_or((lines.len(), false));
         let hidden = lines.len().saturating_sub(rows);
         let above = if says && hidden > 0 {
@@ -562,6 +571,9 @@ impl Pane {
         let (lost, before) = &self.changes;
         let text = before.chars().chain(text.chars().skip(*lost)).collect::<String>();
         self.longest_paste = self.longest_paste.max(text.chars().count());
+        if text.matches('\n').count() > BREAKS {
+            self.pasted.push(text.clone());
+        }
         self.list_closed = false;
         self.composer.push_str(&text);
     }
@@ -591,6 +603,7 @@ impl Pane {
             (Doing::Rests, "Escape") if !self.listed().is_empty() => self.list_closed = true,
             (Doing::Rests, "Enter") => {
                 let first = self.listed().first().map(|command| (*command).clone());
+                self.pasted.clear();
                 let typed = std::mem::take(&mut self.composer);
                 let message = first.unwrap_or(typed);
                 let command = message.split_whitespace().next().unwrap_or_default();
@@ -605,6 +618,7 @@ impl Pane {
                 return;
             }
             (Doing::Rests, "C-c") => {
+                self.pasted.clear();
                 self.composer.clear();
                 return;
             }

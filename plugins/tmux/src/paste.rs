@@ -1,4 +1,4 @@
-//! Pasting a text into a pane, in parts that its agent takes as typed.
+//! Pasting a text into a pane, in parts that its agent takes as typed, and texts that go with it, each whole.
 //!
 //! A text that is pasted means itself in every mode of an agent's editor; keys do not.
 
@@ -30,9 +30,11 @@ impl<'a> Paste<'a> {
         Self { agent, pane, buffer }
     }
 
-    /// Pastes `text`, without Enter. An error that is a refusal says that nothing was pasted.
-    pub(crate) fn put(&self, text: &str) -> Result<()> {
-        let parts = self.agent.parts(text, self.pane.rows);
+    /// Pastes `text` and then each of `pastes` on a line of its own, without Enter. An error that is a refusal says that
+    /// nothing was pasted.
+    pub(crate) fn put(&self, text: &str, pastes: &[String]) -> Result<()> {
+        let mut parts = self.agent.parts(text, self.pane.rows);
+        parts.extend(pastes.iter().flat_map(|paste| ["\n", paste]));
         match parts.len() <= BUFFERS_MAX {
             true => self.each(&parts),
             false => self.at_once(&parts),

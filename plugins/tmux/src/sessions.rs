@@ -271,7 +271,7 @@ impl<'a> Found<'a> {
             last_output,
             ..session
                 .state(state, Evidence::Screen)
-                .can(can(state, seen.background.is_some()))
+                .can(can(state, seen.background.is_some(), entry.agent.encloses()))
         };
         if state == State::Unknown && entry.agent.dismiss_key().is_some() {
             session.can |= Verbs::RESPOND;
@@ -343,10 +343,14 @@ impl<'a> Found<'a> {
 }
 
 /// What can be done with an agent that is seen in this state. While something works in the background it takes messages.
-fn can(state: State, background: bool) -> Verbs {
+fn can(state: State, background: bool, encloses: bool) -> Verbs {
+    let send = match encloses {
+        true => Verbs::SEND | Verbs::ATTACH,
+        false => Verbs::SEND,
+    };
     let more = match state {
-        State::Busy if background => Verbs::SEND,
-        State::Idle => Verbs::SEND | Verbs::INTERRUPT,
+        State::Busy if background => send,
+        State::Idle => send | Verbs::INTERRUPT,
         State::Busy => Verbs::INTERRUPT,
         State::Waiting => Verbs::RESPOND,
         _ => Verbs::empty(),
@@ -502,7 +506,10 @@ mod tests {
         let idle = listed(&fake);
         assert_eq!((idle.id.as_str(), idle.agent.as_str()), ("app", "toy"));
         assert_eq!((idle.state, idle.evidence), (State::Idle, Evidence::Screen));
-        assert_eq!(idle.can, Verbs::SEND | Verbs::INTERRUPT | Verbs::TERMINATE);
+        assert_eq!(
+            idle.can,
+            Verbs::SEND | Verbs::ATTACH | Verbs::INTERRUPT | Verbs::TERMINATE
+        );
         assert_eq!(idle.directory.as_deref(), Some("/p/app"));
 
         fake.works();

@@ -8,7 +8,7 @@ const ROOMS: &str = "
     assemble: desk catalog watch plugin capability machine config store peer principal text shell
     http: admission config store peer principal text shell
     mcp: desk catalog admission store session principal text
-    desk: catalog watch plugin capability admission store schema session principal text
+    desk: catalog watch plugin capability admission store schema session principal text shell
     catalog: config schema session principal text
     watch: plugin session
     plugin: capability contract schema session text

@@ -11,7 +11,7 @@ use rusqlite::{Row, Transaction, params};
 use super::columns::{self, seconds, time, whole};
 use super::secret::Secret;
 use super::{AccessRecords, Error, lock, transact};
-use crate::principal::{Backends, Meaning, Scope};
+use crate::principal::{Backends, Meaning, Principal, Scope};
 
 /// How long an approval is valid.
 pub(super) const FAMILY: Duration = Duration::from_hours(90 * 24);
@@ -113,6 +113,18 @@ impl AccessRecords {
                         (SELECT 1 FROM tokens WHERE family = id AND tokens.expires > ?1 AND spent IS NULL) ORDER BY id";
             connection.prepare(live)?.query_map([seconds(now)], family)?.collect()
         })
+    }
+
+    /// Whether the principal known as `id` has access at `now`: the operator always, others while their family lasts.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn has_access(&self, id: &str, now: SystemTime) -> Result<bool, Error> {
+        let family: Option<i64> = id.rsplit_once('#').and_then(|(_, family)| family.parse().ok());
+        match family {
+            None => Ok(id == Principal::local().id()),
+            Some(family) => Ok(self.families(now)?.iter().any(|one: &Family| one.id == family)),
+        }
     }
 
     /// Binds the approvals of an older berth, which have names of backends alone, to what these names mean now. A name that

@@ -1,0 +1,355 @@
+//! Messages that are kept for sessions which cannot take them yet. They are in the store, so they outlive this process, and
+//! in memory for whoever looks.
+//!
+//! Before typing begins the store notes that, and the note goes with what came of it. After a crash in between, the backend
+//! is given the message with its id again, and says what became of it instead of typing it twice. Once the backend has
+//! forgotten that, the message counts as perhaps typed, and is not given to it any more.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::Caller;
+use crate::session::{Attachment, Message, QueuedMessage, Timestamp};
+use crate::store;
+use crate::store::outbox::{Enclosure, Letter};
+use crate::watch::now;
+
+/// How long a message waits at most.
+pub(crate) const KEPT: Duration = Duration::from_hours(24);
+/// For how long a backend knows what became of a message: see the contract.
+const KNOWN: Duration = Duration::from_hours(1);
+/// Messages that wait: of one caller, and of all.
+const EACH: usize = 32;
+const ALL: usize = 128;
+/// Looks in which a session must be seen at rest: one alone may fall into a gap between two steps.
+const LOOKS: u32 = 2;
+/// How long after a refusal a message is tried again: at first, and at the longest.
+const AGAIN: Duration = Duration::from_secs(2);
+const AGAIN_MOST: Duration = Duration::from_mins(5);
+/// The kind of attention that a session needs whose message is not sent any more.
+pub(super) const ATTENTION: &str = "message";
+/// What is known of a message that was being typed when berth ended.
+const CUT_OFF: &str = "may have been typed: berth ended meanwhile";
+
+/// The messages that wait here.
+pub(crate) struct Outbox {
+    store: Arc<store::Outbox>,
+    kept: Mutex<Vec<Kept>>,
+    added: Notify,
+}
+
+struct Kept {
+    letter: Letter,
+    since: Instant,
+    /// Something is being done with it: nobody else begins anything.
+    held: bool,
+    /// In how many looks, one after the other, its session was seen at rest.
+    calm: u32,
+    /// When it may be tried again, how long that was put off, and why.
+    refused: Option<(Instant, Duration, String)>,
+}
+
+/// What was found about a session for which a message waits.
+pub(crate) enum Seen {
+    AtRest,
+    AtWork,
+}
+
+impl Outbox {
+    /// What `store` has. This blocks.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub(super) fn of(store: store::Outbox) -> Result<Self, store::Error> {
+        let letters = store.all()?;
+        Ok(Self {
+            store: Arc::new(store),
+            kept: Mutex::new(letters.into_iter().map(Kept::new).collect()),
+            added: Notify::new(),
+        })
+    }
+
+    /// Keeps a message from `caller` for a session of the backend that means `meaning`.
+    ///
+    /// # Errors
+    /// It is not kept: why.
+    pub(super) async fn keep(
+        &self,
+        caller: &Caller,
+        session_id: &str,
+        meaning: &str,
+        message: &Message,
+    ) -> Result<(), String> {
+        let letter = Letter {
+            id: message.id.clone(),
+            session: session_id.to_owned(),
+            meaning: meaning.to_owned(),
+            principal: caller.principal.id().to_owned(),
+            at: now(),
+            text: message.text.clone(),
+            began: None,
+            fate: None,
+        };
+        self.hold_new(letter.clone())?;
+        let (id, enclosures) = (
+            message.id.clone(),
+            message.attachments.iter().map(enclosure).collect::<Vec<_>>(),
+        );
+        let put = self.in_store(move |store| store.put(&letter, &enclosures)).await;
+        match &put {
+            Ok(()) => self.change(&id, |kept| kept.held = false),
+            Err(_) => self.forget(&id),
+        }
+        self.added.notify_one();
+        put
+    }
+
+    fn hold_new(&self, letter: Letter) -> Result<(), String> {
+        let mut all = self.kept();
+        let waiting = all.iter().filter(|kept| kept.letter.fate.is_none());
+        let own = waiting.clone().filter(|kept| kept.letter.principal == letter.principal);
+        if own.count() >= EACH || waiting.count() >= ALL {
+            return Err(format!(
+                "as many messages as possible wait already, {EACH} of one caller and {ALL} in all; interrupt_session takes one \
+                 back"
+            ));
+        }
+        let held = true;
+        all.push(Kept {
+            held,
+            ..Kept::new(letter)
+        });
+        Ok(())
+    }
+
+    /// The messages that wait for this session, each with why it was refused last.
+    pub(super) fn queued(&self, session_id: &str) -> Vec<(QueuedMessage, Option<String>)> {
+        let all = self.kept();
+        let waiting = all
+            .iter()
+            .filter(|kept| kept.letter.session == session_id && kept.letter.fate.is_none());
+        let queued = waiting.map(|kept| {
+            let message = QueuedMessage {
+                id: kept.letter.id.clone(),
+                text: kept.letter.text.clone(),
+                at: kept.letter.at,
+            };
+            (message, kept.refused.as_ref().map(|(_, _, why)| why.clone()))
+        });
+        queued.collect()
+    }
+
+    /// A message to this session that is not sent any more: its id, and why.
+    pub(super) fn fate(&self, session_id: &str) -> Option<(String, String)> {
+        let all = self.kept();
+        let mut own = all.iter().filter(|kept| kept.letter.session == session_id);
+        own.find_map(|kept| Some((kept.letter.id.clone(), kept.letter.fate.clone()?)))
+    }
+
+    /// Takes back the messages that wait for this session, or only the one with the id `message`; whether there were any.
+    ///
+    /// # Errors
+    /// They are still kept: why.
+    pub(super) async fn take_back(&self, session_id: &str, message: Option<&str>) -> Result<bool, String> {
+        let taken: Vec<(String, bool)> = {
+            let mut all = self.kept();
+            let meant = all.iter_mut().filter(|kept| {
+                let letter = &kept.letter;
+                !kept.held && letter.session == session_id && message.is_none_or(|id| letter.id == id)
+            });
+            let hold = |kept: &mut Kept| kept.held = true;
+            meant
+                .map(|kept| {
+                    hold(kept);
+                    (kept.letter.id.clone(), kept.letter.fate.is_none())
+                })
+                .collect()
+        };
+        for (id, _) in &taken {
+            self.remove(id).await?;
+        }
+        Ok(taken.iter().any(|(_, waited)| *waited || message.is_some()))
+    }
+
+    /// Waits until a message waits for its session.
+    pub(super) async fn something_waits(&self) {
+        while self.kept().iter().all(|kept| kept.letter.fate.is_some()) {
+            self.added.notified().await;
+        }
+    }
+
+    /// All that wait and with which nothing is being done, each with when it came here.
+    pub(super) fn waiting(&self) -> Vec<(Letter, Instant)> {
+        let all = self.kept();
+        let free = all.iter().filter(|kept| !kept.held && kept.letter.fate.is_none());
+        free.map(|kept| (kept.letter.clone(), kept.since)).collect()
+    }
+
+    /// Notes how the session of the message `id` was seen. Answers whether the message is to be sent now.
+    pub(super) fn seen(&self, id: &str, seen: Seen) -> bool {
+        let mut all = self.kept();
+        let Some(kept) = all.iter_mut().find(|kept| kept.letter.id == id) else {
+            return false;
+        };
+        kept.calm = match seen {
+            Seen::AtRest => kept.calm + 1,
+            Seen::AtWork => 0,
+        };
+        let due = kept.refused.as_ref().is_none_or(|(at, ..)| *at <= Instant::now());
+        kept.calm >= LOOKS && due && !kept.held
+    }
+
+    /// The message `id`, which is about to be typed; nothing where it was taken back.
+    ///
+    /// # Errors
+    /// It must not be typed, and why.
+    pub(super) async fn begin(&self, id: &str) -> Result<Option<Message>, String> {
+        let letter = {
+            let mut all = self.kept();
+            match all.iter_mut().find(|kept| kept.letter.id == id && !kept.held) {
+                Some(kept) => {
+                    kept.held = true;
+                    kept.letter.clone()
+                }
+                None => return Ok(None),
+            }
+        };
+        // The first time counts: from then on its backend may know it.
+        let (own, began) = (id.to_owned(), letter.began.unwrap_or_else(now));
+        let noted = self.in_store(move |store| {
+            store.set_began(&own, Some(began))?;
+            store.enclosures(&own)
+        });
+        let noted = noted.await;
+        if noted.is_err() {
+            self.change(id, |kept| kept.held = false);
+        }
+        Ok(Some(Message {
+            id: letter.id,
+            text: letter.text,
+            attachments: noted?.into_iter().map(attachment).collect(),
+        }))
+    }
+
+    /// The message of `letter` was not typed this time, and why. What an earlier attempt did stays as it was.
+    pub(super) async fn not_typed(&self, letter: &Letter, why: &str) {
+        let (id, began) = (letter.id.clone(), letter.began);
+        // If that fails, it counts as perhaps typed once its backend has forgotten it, which is safe.
+        let _ = self.in_store(move |store| store.set_began(&id, began)).await;
+        self.change(&letter.id, |kept| {
+            let before = kept.refused.as_ref().map(|(_, pause, _)| *pause);
+            let pause = before.map_or(AGAIN, |before| (before * 2).min(AGAIN_MOST));
+            kept.refused = Some((Instant::now() + pause, pause, why.to_owned()));
+            (kept.held, kept.calm) = (false, 0);
+        });
+    }
+
+    /// The message `id` is not kept any more: it was typed, taken back, or its session has ended.
+    ///
+    /// # Errors
+    /// It could not be removed: why. It is kept as it was.
+    pub(super) async fn remove(&self, id: &str) -> Result<(), String> {
+        let own = id.to_owned();
+        let removed = self.in_store(move |store| store.remove(&own)).await;
+        match &removed {
+            Ok(()) => self.forget(id),
+            Err(_) => self.change(id, |kept| kept.held = false),
+        }
+        removed
+    }
+
+    /// The message `id` was typed.
+    pub(super) async fn sent(&self, id: &str) {
+        let own = id.to_owned();
+        // If that fails, the note that typing began stays, and it is not typed again.
+        let _ = self.in_store(move |store| store.remove(&own)).await;
+        self.forget(id);
+    }
+
+    /// The message `id` is not sent any more, and why: what follows "its message" in a sentence.
+    pub(super) async fn give_up(&self, id: &str, fate: &str) {
+        let (own, text) = (id.to_owned(), fate.to_owned());
+        let _ = self.in_store(move |store| store.set_fate(&own, &text)).await;
+        self.change(id, |kept| {
+            kept.letter.fate = Some(fate.to_owned());
+            kept.letter.text.clear();
+            kept.held = false;
+        });
+    }
+
+    async fn in_store<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&store::Outbox) -> Result<T, store::Error> + Send + 'static,
+    ) -> Result<T, String> {
+        let store = self.store.clone();
+        match tokio::task::spawn_blocking(move || work(&store)).await {
+            Ok(done) => done.map_err(|error| error.to_string()),
+            Err(fault) => Err(fault.to_string()),
+        }
+    }
+
+    fn change(&self, id: &str, change: impl FnOnce(&mut Kept)) {
+        if let Some(kept) = self.kept().iter_mut().find(|kept| kept.letter.id == id) {
+            change(kept);
+        }
+    }
+
+    fn forget(&self, id: &str) {
+        self.kept().retain(|kept| kept.letter.id != id);
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Vec<Kept>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    fn new(letter: Letter) -> Self {
+        Self {
+            letter,
+            since: Instant::now(),
+            held: false,
+            calm: 0,
+            refused: None,
+        }
+    }
+}
+
+/// When a message that waits since `at` is given up.
+pub(super) fn until(at: Timestamp) -> Timestamp {
+    at.saturating_add(milliseconds(KEPT))
+}
+
+/// Why `letter` must not be sent any more at the time `now`, if so.
+pub(super) fn too_late(letter: &Letter, now: Timestamp) -> Option<&'static str> {
+    // Where the clock was set back, nobody can tell how long ago that was.
+    let known = |began: Timestamp| began <= now && now - began < milliseconds(KNOWN);
+    let over = until(letter.at) <= now;
+    match letter.began {
+        Some(began) => (over || !known(began)).then_some(CUT_OFF),
+        None => over.then_some("waited for 24 hours, and was not sent"),
+    }
+}
+
+fn milliseconds(time: Duration) -> Timestamp {
+    Timestamp::try_from(time.as_millis()).unwrap_or(Timestamp::MAX)
+}
+
+fn enclosure(attachment: &Attachment) -> Enclosure {
+    Enclosure {
+        name: attachment.name.clone(),
+        media_type: attachment.media_type.clone(),
+        bytes: attachment.bytes.clone(),
+    }
+}
+
+fn attachment(enclosure: Enclosure) -> Attachment {
+    Attachment {
+        name: enclosure.name,
+        media_type: enclosure.media_type,
+        bytes: enclosure.bytes,
+    }
+}
