@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
+use super::directories;
 use super::granted::Granted;
-use super::own_places;
 use crate::capability::files::Folder;
 use crate::capability::process::grant::{Grant, Pattern};
 use crate::text;
@@ -96,7 +96,7 @@ fn meant(asked: &str) -> Option<PathBuf> {
         Some(rest) => etcetera::home_dir().ok()?.join(rest.trim_start_matches('/')),
         None => PathBuf::from(asked),
     };
-    Some(own_places::real(&path))
+    Some(directories::real(&path))
 }
 
 fn program_missing(grant: &Grant, key: &str, asked: &Map<String, Value>, missing: &mut Missing) {

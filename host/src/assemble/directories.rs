@@ -1,8 +1,8 @@
 //! The directories that a backend is granted, and the folders of which it may read files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::{own_places, system};
+use super::system;
 use crate::capability::files::Folder;
 use crate::config::{At, ConfigError};
 use crate::shell;
@@ -38,7 +38,7 @@ pub(super) fn find(written: &[PathBuf], at: &At) -> Result<Vec<PathBuf>, ConfigE
 /// The folders of the list at `at` without links, as far as they exist: a program may make its folder later.
 pub(super) fn folders(written: &[Folder], at: &At) -> Result<Vec<Folder>, ConfigError> {
     let find = |(index, folder): (usize, &Folder)| {
-        let under = own_places::real(&folder.under);
+        let under = real(&folder.under);
         match system::fault(&under) {
             Some(fault) => Err(at.item(index).key("under").error(format!(
                 "{} {fault}: name the folder of the program whose files are meant",
@@ -51,4 +51,18 @@ pub(super) fn folders(written: &[Folder], at: &At) -> Result<Vec<Folder>, Config
         }
     };
     written.iter().enumerate().map(find).collect()
+}
+
+/// `path` without links, as far as it exists.
+pub(super) fn real(path: &Path) -> PathBuf {
+    let found = path
+        .ancestors()
+        .find_map(|ancestor| Some((ancestor, ancestor.canonicalize().ok()?)));
+    match found {
+        Some((ancestor, canonical)) => match path.strip_prefix(ancestor) {
+            Ok(rest) if !rest.as_os_str().is_empty() => canonical.join(rest),
+            _ => canonical,
+        },
+        None => path.to_owned(),
+    }
 }

@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::directories::real;
 use super::granted::Granted;
 use super::system;
 use crate::config::{At, ConfigError, PluginSource, Server};
 use crate::machine::OwnPlace;
 
-/// Refuses a granted directory or folder that holds the configuration, a plugin, an `env_file`, data or cache, or lies in the latter
-/// two; and data and cache where the system's own files are.
+/// Refuses a granted directory or folder that holds the configuration, a plugin, an `env_file`, data or cache, or lies in
+/// the latter two; and data and cache where the system's own files are.
 pub(super) fn check(
     server: &Server,
     backends: &BTreeMap<String, Granted>,
@@ -89,18 +90,4 @@ fn link_and_target(what: &'static str, path: &Path) -> [OwnPlace; 2] {
         _ => path.to_owned(),
     };
     [(what, beside), (what, real(path))]
-}
-
-/// `path` without links, as far as it exists.
-pub(super) fn real(path: &Path) -> PathBuf {
-    let found = path
-        .ancestors()
-        .find_map(|ancestor| Some((ancestor, ancestor.canonicalize().ok()?)));
-    match found {
-        Some((ancestor, canonical)) => match path.strip_prefix(ancestor) {
-            Ok(rest) if !rest.as_os_str().is_empty() => canonical.join(rest),
-            _ => canonical,
-        },
-        None => path.to_owned(),
-    }
 }

@@ -105,7 +105,7 @@ impl Read {
                     self.add(Who::System, part.text).failed = true;
                 }
             }
-            // What the program says in the agent's place is no answer.
+            // What the program says in the agent's place does not count.
             "assistant" if message.model.as_deref() != Some("<synthetic>") => self.agent(message),
             _ => {}
         }

@@ -75,8 +75,8 @@ fn living(setup: &Setup, kept: &Conversations, found: &Found<'_>, pid: u32, fold
         since: found.pane.created * 1000,
         directory: &found.pane.directory,
     };
-    let homes = setup.folders.iter().filter_map(|folder| kept.home(folder));
-    let (home, conversation) = homes.into_iter().find_map(|home| {
+    let mut homes = setup.folders.iter().filter_map(|folder| kept.home(folder));
+    let (home, conversation) = homes.find_map(|home| {
         let record = files::read(kept.record(home, pid), RECORD).ok()?;
         Some((home, Conversation::of(&record, &process)?))
     })?;

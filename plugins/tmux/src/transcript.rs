@@ -310,34 +310,33 @@ mod tests {
         // The agent begins another conversation in the same process.
         let before = page(query(1, None, None)).turns[0].id.clone();
         fake.converses_in("22222222-bbbb", 1_700_000_000_500);
-        fake.keeps("22222222-bbbb", &line("user", "anew"));
+        fake.keeps("22222222-bbbb", &line("user", "from the start"));
         let page = page(query(5, Some(&before), None));
-        assert_eq!((texts(&page), page.gap), (vec!["anew"], true));
+        assert_eq!((texts(&page), page.gap), (vec!["from the start"], true));
     }
 
     #[test]
     fn a_conversation_is_shown_only_where_the_agents_record_is_that_of_its_process() {
         let fake = Fake::conversing(&talk(0, 2));
-        let refused = |fake: &Fake| match Plugin::read_turns("app", query(5, None, None)) {
+        let refused = || match Plugin::read_turns("app", query(5, None, None)) {
             Err(Error::Refused(why)) => {
                 let session = Plugin::get_session("app").unwrap();
                 assert!(!session.facts.iter().any(|(name, _)| name == "conversation"));
                 assert_eq!(Plugin::list_sessions(everything()).unwrap().sessions[0].task, None);
-                let _ = fake;
                 why
             }
             other => panic!("{other:?}"),
         };
         // What a process left that had the same number before this session began.
         fake.converses_in("11111111-aaaa", 1_699_999_999_999);
-        assert!(refused(&fake).contains("not known which conversation"));
+        assert!(refused().contains("not known which conversation"));
         fake.converses_in("../../x", 1_700_000_000_500);
-        refused(&fake);
+        refused();
         fake.converses_in("33333333-none", 1_700_000_000_500);
-        assert!(refused(&fake).contains("nothing was said"));
+        assert!(refused().contains("nothing was said"));
         fake.converses_in("11111111-aaaa", 1_700_000_000_500);
         fake.denies("#{pane_id}:#{pane_pid}:");
-        refused(&fake);
+        refused();
         fake.works_again();
         assert_eq!(page(query(5, None, None)).turns.len(), 2);
     }

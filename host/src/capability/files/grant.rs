@@ -11,7 +11,7 @@ pub struct Names {
     after: Option<String>,
 }
 
-/// Text that is no form of a name.
+/// Text that is not the form of a name.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{0:?} is not the form of a file's name: write one like \"*.json\", with one `*` and no `/`")]
 pub struct BadNames(String);
