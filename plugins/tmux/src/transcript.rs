@@ -176,7 +176,7 @@ impl Reader<'_> {
         let place = id.strip_prefix(self.prefix())?.strip_prefix('-')?;
         let (line, part) = place.split_once('-')?;
         let (line, part): (u64, usize) = (line.parse().ok()?, part.parse().ok()?);
-        let before = bytes(self.talk, line.checked_sub(1).unwrap_or_default(), 2).ok()?;
+        let before = bytes(self.talk, line.saturating_sub(1), 2).ok()?;
         let begins = match line {
             0 => before.first() == Some(&b'{'),
             _ => before == b"\n{",
@@ -227,7 +227,7 @@ mod tests {
 
     /// What a person and the agent said in turn.
     fn talk(from: usize, to: usize) -> String {
-        let who = |number: usize| if number % 2 == 0 { "user" } else { "assistant" };
+        let who = |number: usize| if number.is_multiple_of(2) { "user" } else { "assistant" };
         (from..to)
             .map(|number| line(who(number), &format!("turn {number}")))
             .collect()
