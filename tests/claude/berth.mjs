@@ -19,10 +19,10 @@ export async function startBerth(program, place) {
   const ended = once(child, 'close');
   const base = await listens(child);
   const call = (tool, input) => ask(`${base}/mcp`, tool, input);
-  // Presses a key as a person at the terminal does.
-  const press = (id, key) => {
+  // Presses keys as a person at the terminal does.
+  const press = (id, ...keys) => {
     const socket = join(folder, 'data', 'sockets', 'local', 'tmux');
-    execFileSync('tmux', ['-S', socket, 'send-keys', '-t', `=${id.replace(/^local\//, '')}:`, '--', key], { env: place.env });
+    execFileSync('tmux', ['-S', socket, 'send-keys', '-t', `=${id.replace(/^local\//, '')}:`, '--', ...keys], { env: place.env });
   };
   const end = async () => {
     const { structured } = await call('list_sessions', {});

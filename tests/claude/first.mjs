@@ -1,7 +1,7 @@
 // What Claude Code asks before it takes a first message: [kind, the home for it, how it is answered].
 
 export const first = [
-  ['trust', { untrusted: true }, (berth, id) => berth.press(id, '2')],
+  ['trust', { untrusted: true }, (berth, id) => berth.press(id, 'Up', 'Enter')],
   [
     'auto mode offered',
     { state: { hasSeenAutoDefaultNudge: undefined, hasSeenAutoDefaultNotice: undefined } },
