@@ -165,8 +165,21 @@ pub struct Agent {
     pub doctor: Vec<Question>,
     /// Names of variables that it reads, for `berth doctor`, which names those that it does not get.
     pub variables: Vec<String>,
+    /// Where it notes which folders it trusts, for `berth doctor`.
+    pub trust: Option<Trust>,
     /// What `@agent` takes for this agent: `command` and `options`, compiled.
     pub granted: AgentCommand,
+}
+
+/// Where an agent notes which folders it trusts: in a file of JSON, in which the object `folders` has each by its path.
+#[derive(Debug, Clone)]
+pub struct Trust {
+    /// The file.
+    pub file: PathBuf,
+    /// The name of that object.
+    pub folders: String,
+    /// What is true of a folder that it trusts, and of all below it.
+    pub sign: String,
 }
 
 /// A command that `berth doctor` runs.

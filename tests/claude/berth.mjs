@@ -1,6 +1,6 @@
 // A berth whose only backend starts the real Claude Code in tmux, and calls of its tools.
 
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
@@ -19,6 +19,11 @@ export async function startBerth(program, place) {
   const ended = once(child, 'close');
   const base = await listens(child);
   const call = (tool, input) => ask(`${base}/mcp`, tool, input);
+  // Presses keys as a person at the terminal does.
+  const press = (id, ...keys) => {
+    const socket = join(folder, 'data', 'sockets', 'local', 'tmux');
+    execFileSync('tmux', ['-S', socket, 'send-keys', '-t', `=${id.replace(/^local\//, '')}:`, '--', ...keys], { env: place.env });
+  };
   const end = async () => {
     const { structured } = await call('list_sessions', {});
     for (const { session_id } of structured?.sessions ?? []) await call('terminate_session', { session_id });
@@ -26,7 +31,7 @@ export async function startBerth(program, place) {
     await ended;
     await rm(folder, { recursive: true, force: true, maxRetries: 20 });
   };
-  return { call, end };
+  return { call, press, end };
 }
 
 // The shipped configuration, for this project, with what leads Claude Code to the stub.

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { attachments } from './attachments.mjs';
 import { startBerth } from './berth.mjs';
+import { first } from './first.mjs';
 import { makeHome } from './home.mjs';
 import { messages } from './messages.mjs';
 import { prompts } from './prompts.mjs';
@@ -38,6 +39,7 @@ try {
   stub.close();
   await place.remove();
 }
+await tryFirst();
 misses.forEach((miss) => console.log(`MISS  ${miss}`));
 console.log(misses.length ? `claude: ${misses.length} misses` : 'claude: everything was as it must be');
 process.exitCode = misses.length ? 1 : 0;
@@ -129,6 +131,33 @@ function expected(message, texts, arrived = '') {
   const [, id] = arrived.match(/<pasted_content id="(\w+)">/) ?? [];
   const pasted = texts.map(([name, text]) => `\n\n\n<pasted_content id="${id}">\n${name}:\n\n\n${text}\n</pasted_content id="${id}">\n`);
   return message + pasted.join('');
+}
+
+// A first message is kept until what is asked before it is answered, and then arrives once.
+async function tryFirst() {
+  let once = 0;
+  for (const [kind, home, answer] of first) {
+    const own = await startStub();
+    const theirs = await makeHome({ url: own.url, ...home });
+    const berth = await startBerth(program, theirs);
+    try {
+      const wanted = { working_dir: theirs.project, message: 'my first words', wait_seconds: 30 };
+      const { structured, text } = await berth.call('create_session', wanted);
+      const { session_id: id, prompts, queue } = structured?.session ?? {};
+      const kept = structured?.receipt === 'queued' && queue?.length === 1 && own.messages.length === 0;
+      if (kept) await answer(berth, id, prompts[0].prompt_id);
+      await until('the first message', () => own.messages[0], FOUND).catch(() => undefined);
+      await until('rest', async () => (await berth.call('get_session_status', { session_id: id })).structured?.session.state === 'idle');
+      const arrived = own.messages.map(({ text: words }) => words).join('|');
+      if (kept && arrived === 'my first words') once += 1;
+      else miss(`first message, ${kind}: ${JSON.stringify(arrived)}: ${text}`);
+    } finally {
+      await berth.end();
+      own.close();
+      await theirs.remove();
+    }
+  }
+  row('first messages behind a question', first.length, `kept, and arrived once ${once}`);
 }
 
 // Each prompt is found, is what it should be, and is answered as asked; nothing is allowed beyond the request.

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::source::At;
 use super::surroundings::Surroundings;
-use super::{Agent, ConfigError, Question, Sought, values};
+use super::{Agent, ConfigError, Question, Sought, Trust, values};
 use crate::capability::process::grant::{AgentCommand, BadAgent, Words};
 
 /// The table as it is written.
@@ -26,6 +26,16 @@ pub(super) struct Section {
     doctor: Vec<Vec<String>>,
     #[serde(default)]
     variables: Vec<String>,
+    trust: Option<TrustSection>,
+}
+
+/// `trust` as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TrustSection {
+    file: String,
+    folders: String,
+    sign: String,
 }
 
 impl Section {
@@ -53,6 +63,11 @@ impl Section {
             profile: self.profile,
             signs: self.signs,
             variables: self.variables,
+            trust: self.trust.map(|trust| Trust {
+                file: around.resolve(&trust.file, folder),
+                folders: trust.folders,
+                sign: trust.sign,
+            }),
             granted,
         })
     }

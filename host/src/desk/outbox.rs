@@ -181,6 +181,21 @@ impl Outbox {
         }
     }
 
+    /// Forgets what became of messages that nobody has asked for in a day.
+    pub(super) async fn tidy(&self) {
+        let old = |kept: &&Kept| kept.letter.fate.is_some() && until(until(kept.letter.at)) <= now();
+        let old: Vec<String> = self
+            .kept()
+            .iter()
+            .filter(old)
+            .map(|kept| kept.letter.id.clone())
+            .collect();
+        for id in old {
+            // One that stays is tried again.
+            let _ = self.remove(&id).await;
+        }
+    }
+
     /// All that wait and with which nothing is being done, each with when it came here.
     pub(super) fn waiting(&self) -> Vec<(Letter, Instant)> {
         let all = self.kept();
@@ -351,5 +366,126 @@ fn attachment(enclosure: Enclosure) -> Attachment {
         name: enclosure.name,
         media_type: enclosure.media_type,
         bytes: enclosure.bytes,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    const HOUR: Timestamp = 3_600_000;
+
+    fn letter(id: &str, at: Timestamp) -> Letter {
+        Letter {
+            id: id.to_owned(),
+            session: format!("local/{id}"),
+            meaning: "one".to_owned(),
+            principal: "local".to_owned(),
+            at,
+            text: "hello".to_owned(),
+            began: None,
+            fate: None,
+        }
+    }
+
+    fn outbox() -> Outbox {
+        Outbox::of(store::Outbox::in_memory().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_message_waits_for_a_day_and_is_not_typed_again_once_its_backend_may_have_forgotten_it() {
+        let began = |began| Letter {
+            began: Some(began),
+            ..letter("1", 100 * HOUR)
+        };
+        assert_eq!(too_late(&letter("1", 100 * HOUR), 123 * HOUR), None);
+        assert!(
+            too_late(&letter("1", 100 * HOUR), 124 * HOUR)
+                .unwrap()
+                .contains("not sent")
+        );
+        assert_eq!(too_late(&began(101 * HOUR), 102 * HOUR - 1), None);
+        for now in [102 * HOUR, 124 * HOUR, 100 * HOUR] {
+            assert!(
+                too_late(&began(101 * HOUR), now)
+                    .unwrap()
+                    .contains("may have been typed"),
+                "{now}"
+            );
+        }
+    }
+
+    #[test]
+    fn who_keeps_many_messages_takes_no_place_of_others() {
+        let outbox = outbox();
+        let of = |principal: &str, n: usize| Letter {
+            principal: principal.to_owned(),
+            ..letter(&format!("{principal}-{n}"), 0)
+        };
+        for caller in ["a", "b", "c", "d"] {
+            (0..EACH).for_each(|n| outbox.hold_new(of(caller, n)).unwrap());
+            assert!(
+                outbox
+                    .hold_new(of(caller, EACH))
+                    .unwrap_err()
+                    .contains("32 of one caller")
+            );
+        }
+        assert!(outbox.hold_new(of("e", 0)).is_err(), "all have their bound too");
+        outbox.forget("a-0");
+        outbox.hold_new(of("e", 0)).unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_is_being_typed_is_not_taken_back_and_what_was_taken_back_is_not_typed() {
+        let outbox = outbox();
+        for id in ["typed", "taken"] {
+            outbox.store.put(&letter(id, now()), &[]).unwrap();
+            outbox.kept().push(Kept::new(letter(id, now())));
+        }
+        assert_eq!(outbox.begin("typed").await.unwrap().unwrap().text, "hello");
+        assert_eq!(outbox.take_back("local/typed", None).await, Ok(false));
+        assert_eq!(outbox.take_back("local/taken", Some("taken")).await, Ok(true));
+        assert!(outbox.begin("taken").await.unwrap().is_none());
+        let left = outbox.store.all().unwrap();
+        assert!(left.len() == 1 && left[0].began.is_some(), "{left:?}");
+        // Refused this time: then it was not typed, and may be taken back.
+        outbox
+            .not_typed(&letter("typed", 0), "a draft is in the composer")
+            .await;
+        assert_eq!(outbox.store.all().unwrap()[0].began, None);
+        assert_eq!(
+            outbox.queued("local/typed")[0].1.as_deref(),
+            Some("a draft is in the composer")
+        );
+        assert!(
+            !(0..9).any(|_| outbox.seen("typed", Seen::AtRest)),
+            "it waits a while first"
+        );
+        outbox.give_up("typed", "was not sent").await;
+        assert!(outbox.queued("local/typed").is_empty() && outbox.waiting().is_empty());
+        assert_eq!(outbox.fate("local/typed").unwrap().1, "was not sent");
+    }
+
+    #[tokio::test]
+    async fn a_session_counts_as_at_rest_only_where_two_looks_agree() {
+        let outbox = outbox();
+        outbox.kept().push(Kept::new(letter("1", now())));
+        let seen = [Seen::AtRest, Seen::AtWork, Seen::AtRest, Seen::AtRest].map(|seen| outbox.seen("1", seen));
+        assert_eq!(seen, [false, false, false, true]);
+    }
+
+    #[tokio::test]
+    async fn what_became_of_a_message_is_forgotten_after_two_days() {
+        let store = store::Outbox::in_memory().unwrap();
+        for (id, at) in [("old", now() - 49 * HOUR), ("recent", now() - 47 * HOUR)] {
+            store.put(&letter(id, at), &[]).unwrap();
+            store.set_fate(id, "was not sent").unwrap();
+        }
+        let outbox = Outbox::of(store).unwrap();
+        outbox.tidy().await;
+        assert!(outbox.fate("local/old").is_none() && outbox.fate("local/recent").is_some());
     }
 }

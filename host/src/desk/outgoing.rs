@@ -29,6 +29,7 @@ impl Desk {
     /// `access`.
     pub async fn send_what_waits(&self, recorder: &Recorder, access: &Arc<AccessRecords>) {
         let outbox = &self.lasting.outbox;
+        outbox.tidy().await;
         let waits = async || {
             tokio::time::sleep(EVERY).await;
             outbox.something_waits().await;
@@ -42,6 +43,7 @@ impl Desk {
                 access,
             };
             sending.round().await;
+            outbox.tidy().await;
         }
     }
 }

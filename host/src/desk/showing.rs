@@ -220,7 +220,11 @@ pub(super) fn kept(session: &Session, message: session::QueuedMessage, refused: 
 /// What a message waits for that is kept for `session`.
 fn waits(session: &Session, refused: Option<String>) -> String {
     let attach = format!("`berth attach {}`", session.session_id);
-    let terminal = session.prompts.iter().find(|prompt| prompt.on_terminal_only);
+    // One that is cut cannot be accepted from elsewhere either.
+    let terminal = session
+        .prompts
+        .iter()
+        .find(|prompt| prompt.on_terminal_only || prompt.cut);
     match (terminal, refused) {
         (Some(prompt), _) if prompt.kind == PromptKind::Trust => {
             let trust = session

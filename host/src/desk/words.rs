@@ -23,7 +23,10 @@ const NAMED: usize = 5;
 impl Sessions {
     pub(crate) fn text(&self) -> String {
         let mut text = lines(&self.errors);
-        text.push_str(&overview(&self.sessions));
+        // Of a list that lacks some, nobody can tell how all are.
+        if self.errors.is_empty() && self.next.is_none() {
+            text.push_str(&overview(&self.sessions));
+        }
         for session in &self.sessions {
             let _ = writeln!(text, "{}", session.text());
         }

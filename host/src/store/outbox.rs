@@ -212,7 +212,7 @@ mod tests {
         Letter {
             id: id.into(),
             session: "local/app".into(),
-            meaning: "tmux".into(),
+            meaning: "one".into(),
             principal: "local".into(),
             at,
             text: "hello".into(),

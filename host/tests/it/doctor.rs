@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::berth::{Berth, Place};
+use crate::demo::Demo;
 
 const LOCAL: &str = r#"
 [agents.helper]
@@ -637,4 +638,32 @@ async fn another_users_berth_at_the_address_is_a_failure() {
         held.contains("is held by a berth of another user, whose number is 65534"),
         "{held}"
     );
+}
+
+#[tokio::test]
+async fn projects_about_which_an_agent_asks_first_are_named() {
+    let demo = Demo::with(|config, place| {
+        let trust = [
+            ("file", place.name("notes.json")),
+            ("folders", "projects".to_owned()),
+            ("sign", "trusted".to_owned()),
+        ];
+        let trust = trust.map(|(key, value)| (key.to_owned(), toml::Value::from(value)));
+        let agent = config["agents"]["demo"].as_table_mut().unwrap();
+        agent.insert("trust".into(), toml::Table::from_iter(trust).into());
+    })
+    .await;
+    for project in ["known/.git", "unknown/.git"] {
+        demo.project(project);
+    }
+    let notes = json!({"projects": {demo.place.name("projects/known"): {"trusted": true}}});
+    demo.place.write("notes.json", notes.to_string(), 0o600);
+    let said = demo.place.run(&["doctor"]).await.stdout;
+    let line = said.lines().find(|line| line.contains("berth trust DIR"));
+    let line = line.unwrap_or_else(|| panic!("{said}"));
+    assert!(
+        line.contains("agent demo of local") && line.contains("/projects/unknown "),
+        "{line}"
+    );
+    assert!(!line.contains("/projects/known"), "{line}");
 }

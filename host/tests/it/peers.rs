@@ -264,6 +264,7 @@ async fn a_configuration_of_its_own_helps_no_agent() {
         "clients list",
         "login status",
         "attach app",
+        "trust .",
         "service install",
     ] {
         let line = inside.berth(command).replace("config.toml", "lenient.toml");

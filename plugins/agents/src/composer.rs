@@ -107,7 +107,7 @@ impl Composer {
     }
 }
 
-/// The line breaks of the paste that `marker` stands for; none if it is no marker. Some agents count these, others lines.
+/// The line breaks of the paste that `marker` stands for; none if it is not a marker. Some agents count these, others lines.
 fn breaks(profile: &Profile, marker: &str) -> Option<usize> {
     let breaks = profile.paste_marker.number(marker, "breaks")?;
     let lines = profile.paste_marker.number(marker, "lines")?;

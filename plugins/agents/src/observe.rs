@@ -204,6 +204,28 @@ impl Agent {
 
 /// What a line says that stands for work, without its moving sign and the key that interrupts it.
 fn at_work(line: &str) -> String {
-    let words = line.trim_start_matches(|c: char| !c.is_alphanumeric());
+    let sign = line.split_once(' ').filter(|(sign, _)| sign.chars().count() == 1);
+    let words = sign.map_or(line, |(_, words)| words);
     KEYS.iter().fold(words.to_owned(), |words, key| words.replace(key, ""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_of_work_has_no_moving_sign_and_no_key() {
+        for (line, said) in [
+            ("* Working… (3s · esc to interrupt)", "Working… (3s)"),
+            ("x Working… (6s · esc to interrupt)", "Working… (6s)"),
+            ("✽ Twisting… (0s · ↓ 1 tokens)", "Twisting… (0s · ↓ 1 tokens)"),
+            (
+                "✻ Brewing… (esc to interrupt · ctrl+t to hide)",
+                "Brewing… (ctrl+t to hide)",
+            ),
+            ("✢ Waiting", "Waiting"),
+        ] {
+            assert_eq!(at_work(line), said);
+        }
+    }
 }

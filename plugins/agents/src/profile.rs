@@ -449,6 +449,20 @@ mod tests {
     }
 
     #[test]
+    fn every_key_of_signs_is_documented() {
+        let document = include_str!("../../../docs/agents.md");
+        let error = Agent::load("claude", Some(&json!({"no such key": 1})))
+            .unwrap_err()
+            .to_string();
+        let (_, keys) = error.split_once("expected one of ").unwrap();
+        let keys: Vec<&str> = keys.split('`').skip(1).step_by(2).collect();
+        assert!(keys.len() > 50, "{keys:?}");
+        for key in keys {
+            assert!(document.contains(&format!("`{key}`")), "{key}");
+        }
+    }
+
+    #[test]
     fn refuses_a_pattern_that_is_not_a_regular_expression() {
         let agent = Agent::load("claude", Some(&json!({"rule": "("}))).unwrap();
         let error = agent.check().unwrap_err();

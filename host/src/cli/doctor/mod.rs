@@ -8,6 +8,7 @@ mod places;
 mod plugins;
 mod public;
 mod trial;
+mod trust;
 mod variables;
 
 use std::process::ExitCode;

@@ -11,10 +11,17 @@ use std::ffi::OsString;
 
 use super::answer::answer;
 use super::finding::Finding;
+use super::trust;
 
 pub(super) async fn examine(setup: &Setup, data: &DataDirectory) -> Vec<Finding> {
     let mut findings = match assemble::start_each(setup, data).await {
-        Ok(started) => started_and_merged(setup, started),
+        Ok(started) => {
+            let asking = started.iter().flatten().map(|backend| trust::examine(setup, backend));
+            let asking = join_all(asking).await.into_iter().flatten();
+            let mut findings = started_and_merged(setup, started);
+            findings.extend(asking);
+            findings
+        }
         Err(error) => vec![Finding::error("plugins", &error)],
     };
     for backend in setup.backends.values() {
