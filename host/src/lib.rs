@@ -14,6 +14,7 @@ pub mod machine;
 pub mod mcp;
 mod network;
 pub mod owner;
+pub mod page;
 pub mod peer;
 pub mod plugin;
 pub mod principal;

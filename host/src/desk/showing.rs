@@ -10,6 +10,7 @@ use super::Caller;
 use super::groups::Groups;
 use super::prompts::{Last, Shown};
 use crate::catalog::answers::{Attention, Choice, Given, Prompt, Queued, Session};
+use crate::page;
 use crate::session::{self, Evidence, PromptKind, State};
 
 /// Makes the records that callers are shown, and remembers which prompts those were.
@@ -83,11 +84,11 @@ impl Showing {
         session
     }
 
-    /// Where a person can open the session: its own address, or otherwise its place on this server.
+    /// Where a person can open the session: its own address, or otherwise its page on this server.
     pub(super) fn address(&self, session: &Session) -> String {
         match &session.url {
             Some(url) => url.clone(),
-            None => format!("{}/sessions/{}", self.base_url, session.session_id),
+            None => page::url(&self.base_url, &session.session_id),
         }
     }
 }

@@ -6,9 +6,9 @@ const ROOMS: &str = "
     cli: owner assemble http mcp desk catalog plugin capability machine admission config store session peer principal text shell
     owner: assemble mcp desk admission store peer principal
     assemble: desk catalog watch plugin capability machine config store peer principal text shell
-    http: admission config store peer principal text shell
+    http: admission config store page peer principal text shell
     mcp: desk catalog admission store session principal text
-    desk: catalog watch plugin capability admission store session principal text
+    desk: catalog watch plugin capability admission store session page principal text
     catalog: config session principal text
     watch: plugin session
     plugin: capability contract session text
@@ -22,6 +22,7 @@ const ROOMS: &str = "
     session:
     peer: principal
     network:
+    page:
     principal:
     text:
     shell:
