@@ -3,6 +3,7 @@
 //! Sandboxed WebAssembly plugins, one per backend, behind one MCP server. ARCHITECTURE.md is the map.
 
 pub mod admission;
+pub mod age;
 pub mod assemble;
 pub mod capability;
 pub mod catalog;

@@ -1,6 +1,8 @@
 //! The one process that owns the data directory: how it is found or become, what it runs, and how it ends.
 
+mod calls;
 mod hand_over;
+mod open;
 mod reload;
 mod request;
 mod socket;
@@ -15,6 +17,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::hand_over::Asked;
+pub use self::open::Pages;
+use self::open::Way;
+pub use self::open::{Opened, open};
 pub use self::reload::{By, Reloads, Told, reload};
 pub use self::request::is_request;
 
@@ -25,7 +30,7 @@ use crate::desk::Desk;
 use crate::mcp::{self, Server};
 use crate::peer::Peer;
 use crate::principal::Principal;
-use crate::store::{self, Audit, DataDirectory, Lock, Recorder};
+use crate::store::{self, Audit, DataDirectory, Lock, Recorder, Word};
 
 /// How long another owner may take until it answers on its socket, or ends: a `berth call` serves nobody else, and may
 /// wait for a session for a minute.
@@ -55,6 +60,8 @@ pub struct Owner {
     pub admission: Admission,
     /// What has begun, whether somebody waits for it or not: calls, and changes of who may come in.
     pub under_way: TaskTracker,
+    /// The word that counts as the owner's login, in a browser on this machine.
+    pub word: Arc<Word>,
     /// How what is configured is replaced while it runs.
     pub reloads: Arc<Reloads>,
     /// What goes on between calls.
@@ -159,6 +166,7 @@ impl Owner {
             recorder,
             admission,
             under_way: TaskTracker::new(),
+            word: Arc::default(),
             reloads,
             tasks,
             clients: TaskTracker::new(),
@@ -183,8 +191,9 @@ impl Owner {
     }
 
     /// Serves the operator's own processes on the data directory's socket, until `shutdown`. With `gives_way`, this owner
-    /// ends when a process asks for that which is to stay: see [`Claim::take_over`].
-    pub fn serve_socket(&self, gives_way: bool) -> anyhow::Result<()> {
+    /// ends when a process asks for that which is to stay: see [`Claim::take_over`]. `pages` is the origin of the pages that
+    /// it serves to browsers, if it does.
+    pub fn serve_socket(&self, gives_way: bool, pages: Option<Pages>) -> anyhow::Result<()> {
         let listener = socket::bind(&self.data.socket_path())?;
         let reception = Reception::new(
             self.server(),
@@ -194,6 +203,10 @@ impl Owner {
             self.shutdown.clone(),
             self.moving.clone(),
             gives_way,
+            Way {
+                pages,
+                word: self.word.clone(),
+            },
         );
         self.tasks
             .spawn(socket::serve(listener, reception, self.clients.clone()));

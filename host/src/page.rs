@@ -32,7 +32,9 @@ fn is_step(segment: &str) -> bool {
 fn segment(text: &str) -> String {
     text.bytes().fold(String::new(), |mut segment, byte| {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' => segment.push(char::from(byte)),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' => {
+                segment.push(char::from(byte))
+            }
             // Writing to a String never fails.
             _ => drop(write!(segment, "%{byte:02X}")),
         }

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::hand_over;
+use super::open::Way;
 use super::reload::{By, Reloads, Told};
 use super::request::{self, Request};
 use crate::admission::Admission;
@@ -82,6 +83,8 @@ pub(super) struct Reception {
     /// Cancelled before `shutdown` if another process succeeds this one.
     moving: CancellationToken,
     gives_way: bool,
+    /// The way to the pages.
+    way: Way,
 }
 
 impl Reception {
@@ -95,6 +98,7 @@ impl Reception {
         shutdown: CancellationToken,
         moving: CancellationToken,
         gives_way: bool,
+        way: Way,
     ) -> Arc<Self> {
         Arc::new(Self {
             server,
@@ -105,6 +109,7 @@ impl Reception {
             shutdown,
             moving,
             gives_way,
+            way,
         })
     }
 
@@ -128,6 +133,7 @@ impl Reception {
                 match Request::of(&line) {
                     Some(Request::Reload) => return self.reload(stream, &principal).await,
                     Some(Request::HandOver) => return self.hand_over(stream, &principal).await,
+                    Some(Request::Open) => return self.open(stream, &principal).await,
                     None => {}
                 }
                 let server = self.server.clone().for_principal(principal);
@@ -166,6 +172,13 @@ impl Reception {
             tracing::info!("another berth takes over: calls under way are finished, and clients go on there");
             self.moving.cancel();
             self.shutdown.cancel();
+        }
+    }
+
+    /// Tells the way to the pages, with a word that counts as a login.
+    async fn open(&self, mut stream: UnixStream, principal: &Principal) {
+        if let Err(error) = request::answer(&mut stream, &self.way.tell(principal)).await {
+            tracing::debug!("who asked for the way to the pages has gone: {error}");
         }
     }
 

@@ -3,10 +3,10 @@
 /// Each room, a file or folder of `host/src`, and the rooms that it may name.
 const ROOMS: &str = "
     main: cli
-    cli: owner assemble http mcp desk catalog plugin capability machine admission config store session peer principal text shell
+    cli: owner assemble http mcp desk catalog plugin capability machine admission config store session peer principal text shell age
     owner: assemble mcp desk admission store peer principal
     assemble: desk catalog watch plugin capability machine config store peer principal text shell
-    http: admission config store page peer principal text shell
+    http: admission age config store page peer principal text shell
     mcp: desk catalog admission store session principal text
     desk: catalog watch plugin capability admission store session page principal text
     catalog: config session principal text
@@ -21,6 +21,7 @@ const ROOMS: &str = "
     store: principal shell network text
     session:
     peer: principal
+    age:
     network:
     page:
     principal:

@@ -8,7 +8,7 @@ const DAY: u64 = 24 * HOUR;
 
 /// The time since `then`, a time such as `2026-01-31T08:00:00Z`, in its largest unit: `40s`, `5m`, `3h`, `12d`. Nothing
 /// if `then` is not a time. What lies ahead, by another machine's clock, is `0s`.
-pub(crate) fn since(then: &str) -> Option<String> {
+pub fn since(then: &str) -> Option<String> {
     let then = humantime::parse_rfc3339(then).ok()?;
     let passed = SystemTime::now().duration_since(then).unwrap_or(Duration::ZERO);
     Some(short(passed))
