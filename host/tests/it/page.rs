@@ -59,8 +59,8 @@ async fn outcome(browser: &mut Connector<'_>, answered: &Page) -> String {
 
 /// What was typed into the sessions of the test plugin.
 fn typed(place: &Place) -> String {
-    let kept = place.kept("local", "typed").unwrap_or_default();
-    String::from_utf8(kept).unwrap()
+    let kept = place.kept("local", "typed");
+    kept.map_or(String::new(), |kept| serde_json::from_slice(&kept).unwrap())
 }
 
 #[tokio::test]
@@ -106,6 +106,7 @@ async fn the_login_leads_to_the_page_that_was_asked_for_and_nowhere_else() {
     let page = one.open(ASKS).await;
     let answer = one.submit(&page.form().with("passphrase", PASSPHRASE)).await;
     assert_eq!((answer.status.as_u16(), answer.header(LOCATION)), (303, ASKS));
+    assert_eq!(one.open("/login").await.header(LOCATION), "/");
     // Another way cannot be put into the form.
     for elsewhere in [
         "https://evil.example/",
@@ -135,10 +136,9 @@ async fn the_owner_answers_and_the_record_says_so() {
     let answered = browser.submit(&form.with("answer", "take.2")).await;
     let shown = outcome(&mut browser, &answered).await;
     assert!(shown.contains("Your answer was taken."), "{shown}");
-    assert!(
-        typed(&place).contains("asks-1") && typed(&place).contains("\"2\""),
-        "{}",
-        typed(&place)
+    assert_eq!(
+        typed(&place),
+        "asks-1: Answer::Reply(Reply { choices: [\"2\"], text: None })\n"
     );
     let all = entries(&place, &[]).await;
     let answer = all
@@ -163,7 +163,7 @@ async fn a_form_counts_once_and_only_for_the_login_and_the_question_that_it_was_
         form.clone().without("token"),
         form.clone().with("token", ""),
         form.clone().with("token", "1.0"),
-        form.clone().with("token", &format!("{}0", &token[..token.len() - 1])),
+        form.clone().with("token", &format!("{}x", &token[..token.len() - 1])),
         form.clone().with("token", theirs.field("token").unwrap()),
         form.clone().with("prompt", "prompt-2"),
         form.clone().with("prompt", ""),
@@ -733,7 +733,7 @@ async fn over_the_public_address_the_passphrase_counts_and_its_cookie_is_for_tha
 #[tokio::test]
 async fn a_backend_that_is_down_is_told_with_why() {
     let place = Place::new(&format!(
-        "{BACKEND}[backends.broken]\nplugin = \"misbehaving.wasm\"\n[backends.broken.settings]\ndescribe = \"trap\"\n"
+        "default_backend = \"local\"\n{BACKEND}[backends.broken]\nplugin = \"misbehaving.wasm\"\n[backends.broken.settings]\ndescribe = \"trap\"\n"
     ));
     place.set_passphrase(PASSPHRASE).await;
     let berth = Berth::serve(&place).await;
@@ -757,4 +757,34 @@ async fn a_page_looks_again_by_itself_unless_words_would_be_lost_or_nothing_more
             .header("refresh")
             .is_empty()
     );
+}
+
+#[tokio::test]
+async fn with_one_backend_consent_asks_for_none_and_still_names_it_with_app_host_and_scopes() {
+    let (_place, berth) = owned("").await;
+    let mut person = browser(&berth);
+    let server = person.discover().await;
+    let redirect = "https://claude.ai/api/mcp/auth_callback";
+    let registered = person.register(&server, redirect).await.json();
+    let client = registered["client_id"].as_str().unwrap();
+    let asked = person.authorize(client, redirect, &[]);
+    let page = person.log_in(&asked).await;
+    for named in ["Claude", "claude.ai", "Read and control", "<strong>local</strong>"] {
+        assert!(page.text.contains(named), "{named}: {}", page.text);
+    }
+    for odd in [
+        "Where",
+        "On which backends",
+        "type=\"checkbox\"",
+        "Is it you?",
+        "Only read",
+    ] {
+        assert!(!page.text.contains(odd), "{odd}: {}", page.text);
+    }
+    let back = person.approve(&asked).await;
+    let code = crate::connector::parameter(&back, "code").unwrap();
+    let issued = person.redeem(client, redirect, &code, &[]).await.json();
+    let token = issued["access_token"].as_str().unwrap();
+    let listed = person.call("list_sessions", json!({}), token).await;
+    assert!(listed.to_string().contains("asks-1"), "{listed}");
 }

@@ -85,7 +85,8 @@ pub(super) fn router(mcp: MethodRouter, sessions: Sessions) -> Router {
     Router::new()
         .route("/", home)
         .route("/sessions/{backend}/{id}", get(session::show).post(answer::take))
-        .route(LOGIN, post(log_in))
+        // Whoever opens the address of a form by hand wants what is behind it.
+        .route(LOGIN, post(log_in).get(async || pages::go("/")))
         .route(LOGOUT, log_out)
         .layer(DefaultBodyLimit::max(FORM_LIMIT))
         .with_state(sessions)
