@@ -16,10 +16,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use self::calls::Calls;
 use self::hand_over::Asked;
-pub use self::open::Pages;
-use self::open::Way;
-pub use self::open::{Opened, open};
+pub use self::open::{Opened, Pages, open};
 pub use self::reload::{By, Reloads, Told, reload};
 pub use self::request::is_request;
 
@@ -191,23 +190,11 @@ impl Owner {
     }
 
     /// Serves the operator's own processes on the data directory's socket, until `shutdown`. With `gives_way`, this owner
-    /// ends when a process asks for that which is to stay: see [`Claim::take_over`]. `pages` is the origin of the pages that
-    /// it serves to browsers, if it does.
+    /// ends when a process asks for that which is to stay: see [`Claim::take_over`]. `pages` is how a browser
+    /// reaches its pages, if it serves some.
     pub fn serve_socket(&self, gives_way: bool, pages: Option<Pages>) -> anyhow::Result<()> {
         let listener = socket::bind(&self.data.socket_path())?;
-        let reception = Reception::new(
-            self.server(),
-            self.reloads.clone(),
-            self.admission.clone(),
-            self.sessions_may_control,
-            self.shutdown.clone(),
-            self.moving.clone(),
-            gives_way,
-            Way {
-                pages,
-                word: self.word.clone(),
-            },
-        );
+        let reception = Reception::new(self, gives_way, pages);
         self.tasks
             .spawn(socket::serve(listener, reception, self.clients.clone()));
         Ok(())

@@ -11,12 +11,15 @@ use crate::admission::Place;
 use crate::desk::Caller;
 use crate::principal::Principal;
 
+/// Calls a tool for a principal, who holds a place: its structured answer, or in words why there is none.
+pub type Calls = dyn Fn(Principal, Place, &'static str, Map<String, Value>) -> Called + Send + Sync;
+
 type Called = BoxFuture<'static, Result<Value, String>>;
 
 impl Owner {
-    /// Calls a tool for a principal, who holds a place: its structured answer, or in words why there is none. What was
-    /// begun is finished and recorded, also if nobody waits for it, and the end of this owner waits for that.
-    pub fn calls(&self) -> Arc<dyn Fn(Principal, Place, &'static str, Map<String, Value>) -> Called + Send + Sync> {
+    /// Calls of its tools. What was begun is finished and recorded, also if nobody waits for it, and the end of this owner
+    /// waits for that.
+    pub fn calls(&self) -> Arc<Calls> {
         let (desk, recorder) = (self.desk.clone(), self.recorder.clone());
         let (under_way, ending) = (self.under_way.clone(), self.shutdown.clone());
         Arc::new(move |principal, place, tool, arguments| {

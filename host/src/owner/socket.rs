@@ -14,10 +14,10 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::hand_over;
-use super::open::Way;
+use super::open::{Pages, Way};
 use super::reload::{By, Reloads, Told};
 use super::request::{self, Request};
+use super::{Owner, hand_over};
 use crate::admission::Admission;
 use crate::admission::numbers::{FIRST_LINE, LOCAL_SOCKETS, LOCAL_SOCKETS_REFUSED};
 use crate::mcp::{self, Server};
@@ -88,28 +88,22 @@ pub(super) struct Reception {
 }
 
 impl Reception {
-    /// Lets processes of the operator speak to `server`, in the bounds of `admission`, until `shutdown`; with `gives_way`,
-    /// one of them may ask for that.
-    pub(super) fn new(
-        server: Server,
-        reloads: Arc<Reloads>,
-        admission: Admission,
-        sessions_may_control: bool,
-        shutdown: CancellationToken,
-        moving: CancellationToken,
-        gives_way: bool,
-        way: Way,
-    ) -> Arc<Self> {
+    /// Lets processes of the operator speak to `owner`, in its bounds, until its end; with `gives_way`, one of them may ask
+    /// for that. `pages` is how a browser reaches its pages.
+    pub(super) fn new(owner: &Owner, gives_way: bool, pages: Option<Pages>) -> Arc<Self> {
         Arc::new(Self {
-            server,
-            reloads,
-            admission,
+            server: owner.server(),
+            reloads: owner.reloads.clone(),
+            admission: owner.admission.clone(),
             farewells: Semaphore::new(LOCAL_SOCKETS_REFUSED),
-            sessions_may_control,
-            shutdown,
-            moving,
+            sessions_may_control: owner.sessions_may_control,
+            shutdown: owner.shutdown.clone(),
+            moving: owner.moving.clone(),
             gives_way,
-            way,
+            way: Way {
+                pages,
+                word: owner.word.clone(),
+            },
         })
     }
 
