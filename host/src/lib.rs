@@ -3,6 +3,7 @@
 //! Sandboxed WebAssembly plugins, one per backend, behind one MCP server. ARCHITECTURE.md is the map.
 
 pub mod admission;
+pub mod age;
 pub mod assemble;
 pub mod capability;
 pub mod catalog;
@@ -14,6 +15,7 @@ pub mod machine;
 pub mod mcp;
 mod network;
 pub mod owner;
+pub mod page;
 pub mod peer;
 pub mod plugin;
 pub mod principal;

@@ -1,6 +1,8 @@
 //! The one process that owns the data directory: how it is found or become, what it runs, and how it ends.
 
+mod calls;
 mod hand_over;
+mod open;
 mod reload;
 mod request;
 mod socket;
@@ -14,7 +16,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use self::calls::Calls;
 use self::hand_over::Asked;
+pub use self::open::{Opened, Pages, open};
 pub use self::reload::{By, Reloads, Told, reload};
 pub use self::request::is_request;
 
@@ -25,7 +29,7 @@ use crate::desk::Desk;
 use crate::mcp::{self, Server};
 use crate::peer::Peer;
 use crate::principal::Principal;
-use crate::store::{self, Audit, DataDirectory, Lock, Recorder};
+use crate::store::{self, Audit, DataDirectory, Lock, Recorder, Word};
 
 /// How long another owner may take until it answers on its socket, or ends: a `berth call` serves nobody else, and may
 /// wait for a session for a minute.
@@ -55,6 +59,8 @@ pub struct Owner {
     pub admission: Admission,
     /// What has begun, whether somebody waits for it or not: calls, and changes of who may come in.
     pub under_way: TaskTracker,
+    /// The word that counts as the owner's login, in a browser on this machine.
+    pub word: Arc<Word>,
     /// How what is configured is replaced while it runs.
     pub reloads: Arc<Reloads>,
     /// What goes on between calls.
@@ -162,6 +168,7 @@ impl Owner {
             recorder,
             admission,
             under_way: TaskTracker::new(),
+            word: Arc::default(),
             reloads,
             tasks,
             clients: TaskTracker::new(),
@@ -186,18 +193,11 @@ impl Owner {
     }
 
     /// Serves the operator's own processes on the data directory's socket, until `shutdown`. With `gives_way`, this owner
-    /// ends when a process asks for that which is to stay: see [`Claim::take_over`].
-    pub fn serve_socket(&self, gives_way: bool) -> anyhow::Result<()> {
+    /// ends when a process asks for that which is to stay: see [`Claim::take_over`]. `pages` is how a browser
+    /// reaches its pages, if it serves some.
+    pub fn serve_socket(&self, gives_way: bool, pages: Option<Pages>) -> anyhow::Result<()> {
         let listener = socket::bind(&self.data.socket_path())?;
-        let reception = Reception::new(
-            self.server(),
-            self.reloads.clone(),
-            self.admission.clone(),
-            self.sessions_may_control,
-            self.shutdown.clone(),
-            self.moving.clone(),
-            gives_way,
-        );
+        let reception = Reception::new(self, gives_way, pages);
         self.tasks
             .spawn(socket::serve(listener, reception, self.clients.clone()));
         Ok(())

@@ -9,6 +9,8 @@ use thiserror::Error;
 
 /// The id of the operator; an app's id always has a kind before it.
 const LOCAL: &str = "local";
+/// The id of the owner, a person in a browser.
+const OWNER: &str = "owner";
 
 /// A power that a caller has. Control includes reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -136,6 +138,11 @@ impl Principal {
     /// The operator of this machine: holder of the local token, or a process of the same user on an open door.
     pub fn local() -> Self {
         Self::new(LOCAL, Scope::Control, Backends::All)
+    }
+
+    /// The owner in a browser, logged in on a page of berth's own: a person, and no program answers for them.
+    pub fn owner() -> Self {
+        Self::new(OWNER, Scope::Control, Backends::All)
     }
 
     /// Whether it is the operator, outside of every session.

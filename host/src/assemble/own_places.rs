@@ -2,7 +2,7 @@
 //! anything.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::directories::real;
 use super::granted::Granted;

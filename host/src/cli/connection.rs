@@ -53,7 +53,7 @@ impl Connection {
         };
         let connection = Self::to(ownership, shutdown).await?;
         if let Some(owner) = connection.owner() {
-            owner.serve_socket(true)?;
+            owner.serve_socket(true, None)?;
         }
         Ok(connection)
     }

@@ -1,13 +1,14 @@
-//! `berth login`: the owner's passphrase, which approves apps.
+//! `berth login`: the owner's passphrase, which approves apps, and the browsers in which the owner is logged in.
 
 use std::io::{BufRead as _, IsTerminal as _, Read as _, stdin};
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use berth::assemble::Setup;
 use berth::store::audit::Event;
-use berth::store::{AccessRecords, passphrase};
+use berth::store::{AccessRecords, Login, passphrase};
+use serde_json::{Value, json};
 
 use super::{access, print};
 
@@ -21,6 +22,21 @@ pub(crate) enum Options {
     Set,
     /// Show whether a passphrase is set, and since when
     Status,
+    /// List the browsers in which you are logged in
+    List {
+        /// Print it as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// End the login of one browser, or of all
+    Revoke {
+        /// Its id, as `berth login list` shows it
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        id: Option<i64>,
+        /// End every login
+        #[arg(long)]
+        all: bool,
+    },
 }
 
 pub(crate) fn run(setup: &Setup, options: &Options) -> anyhow::Result<ExitCode> {
@@ -35,6 +51,20 @@ pub(crate) fn run(setup: &Setup, options: &Options) -> anyhow::Result<ExitCode> 
             Some(since) => print::line(&format!("The passphrase was set at {}.", access::moment(Some(since)))),
             None => print::line("No passphrase is set, so no app can be approved: run berth login set."),
         },
+        Options::List { json } => list(&access, *json)?,
+        Options::Revoke { id: Some(id), .. } => {
+            ensure!(
+                access.end_login(*id)?,
+                "no login has the id {id}; berth login list shows all"
+            );
+            access::record(setup, Event::Revoked, &format!("login #{id}"));
+            print::line(&format!("Login {id} has ended."));
+        }
+        Options::Revoke { id: None, .. } => {
+            let ended = access.end_logins()?;
+            access::record(setup, Event::Revoked, &format!("all logins, {ended} in number"));
+            print::line(&format!("No browser is logged in now; ended: {ended}."));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -66,6 +96,38 @@ fn piped() -> anyhow::Result<String> {
         bail!("standard input holds no passphrase; run berth login set on a terminal, or give it as one line");
     }
     Ok(given.to_owned())
+}
+
+fn list(access: &AccessRecords, as_json: bool) -> anyhow::Result<()> {
+    let logins = access.logins(SystemTime::now())?;
+    let columns = ["id", "address of berth", "logged in", "last use", "from", "ends"];
+    let rows: Vec<[String; 6]> = logins.iter().map(row).collect();
+    if as_json {
+        let object = |row: &[String; 6]| {
+            let [id, origin, created, used, from, ends] = row;
+            json!({"id": id.parse::<i64>().ok(), "origin": origin, "created": created, "last_use": used, "from": from, "ends": ends})
+        };
+        let objects: Vec<Value> = rows.iter().map(object).collect();
+        print::line(&serde_json::to_string_pretty(&objects)?);
+        return Ok(());
+    }
+    if rows.is_empty() {
+        print::note("No browser is logged in.");
+    }
+    print::table(&columns, &rows.into_iter().map(Vec::from).collect::<Vec<_>>());
+    Ok(())
+}
+
+/// A login that is not used ends by itself.
+fn row(login: &Login) -> [String; 6] {
+    [
+        login.id.to_string(),
+        login.origin.clone(),
+        access::moment(Some(login.created)),
+        access::moment(Some(login.used)),
+        login.address.map(|address| address.to_string()).unwrap_or_default(),
+        access::moment(Some(login.used + Login::LASTS)),
+    ]
 }
 
 /// What to do with a passphrase.

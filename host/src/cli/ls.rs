@@ -2,13 +2,14 @@
 
 use std::process::ExitCode;
 
+use berth::age;
 use berth::assemble::Setup;
 use berth::text::short_line;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::connection::Connection;
-use super::{age, answered, print};
+use super::{answered, print};
 
 /// The most sessions of one list.
 const MOST: u32 = 500;

@@ -1,7 +1,6 @@
 //! The command line: one file for each subcommand.
 
 mod access;
-mod age;
 mod answer;
 mod answered;
 mod attach;
@@ -20,6 +19,7 @@ mod login;
 mod logs;
 mod ls;
 mod named;
+mod open;
 mod print;
 mod reload;
 mod send;
@@ -108,6 +108,8 @@ enum Command {
     Attach(attach::Options),
     /// Answer in this terminal whether an agent may trust a directory: it is started there
     Trust(trust::Options),
+    /// Print the address of the sessions' page, and a word that logs a browser on this machine in
+    Open,
     /// Check the configuration without serving; try what a start tries
     Check(check::Options),
     /// Your configuration over the shipped one: init, show, diff, accept
@@ -121,7 +123,7 @@ enum Command {
     Call(call::Options),
     /// Print the token that local clients send
     Token,
-    /// The passphrase by which you approve apps
+    /// The passphrase by which you approve apps, and the browsers in which you are logged in
     #[command(subcommand)]
     Login(login::Options),
     /// The apps that may ask for access: list, create, revoke
@@ -194,6 +196,7 @@ fn run(command: Command, config: Option<PathBuf>) -> anyhow::Result<ExitCode> {
             Command::Status(options) => status::run(&load()?, options, ending()?).await,
             Command::Answer(options) => answer::run(&load()?, options, ending()?).await,
             Command::Stop(options) => stop::run(&load()?, options, ending()?).await,
+            Command::Open => open::run(&load_outside_sessions()?).await,
             Command::Check(options) => check::run(&load()?, options).await,
             Command::Config(options) => {
                 with_installation(|installation| config::run(&options, config.as_deref(), installation))

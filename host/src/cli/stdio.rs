@@ -40,7 +40,7 @@ pub(crate) async fn run(setup: &Setup, shutdown: CancellationToken) -> anyhow::R
 /// Serves the client of `relay`, and others at the socket, until they have left, this process is told to end, or another
 /// one takes over.
 async fn serve(owner: Owner, relay: &mut Relay) -> anyhow::Result<Left> {
-    owner.serve_socket(true)?;
+    owner.serve_socket(true, None)?;
     owner.recorder.log_calls_and_heads();
     owner.recorder.log_head();
     let (here, there) = tokio::io::duplex(BUFFER);

@@ -1,7 +1,6 @@
 //! What is done for callers: sessions are looked at, started, written to, answered and ended, with the words of each
 //! answer. It knows no protocol; what a call means it asks the [`Catalog`].
 
-mod ages;
 mod answer;
 mod attachments;
 mod caller;

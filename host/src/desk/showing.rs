@@ -7,13 +7,15 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde_json::Value;
 
 use super::Caller;
-use super::ages::ago;
 use super::groups::Groups;
 use super::outbox;
 use super::prompts::{Last, Shown};
+use crate::age;
 use crate::catalog::answers::{Attention, Choice, Given, Prompt, Queued, Session};
+use crate::page;
 use crate::session::{self, Evidence, PromptKind, State};
 use crate::shell::word;
+use crate::watch;
 
 /// Makes the records that callers are shown, and remembers which prompts those were.
 pub(crate) struct Showing {
@@ -86,11 +88,11 @@ impl Showing {
         session
     }
 
-    /// Where a person can open the session: its own address, or otherwise its place on this server.
+    /// Where a person can open the session: its own address, or otherwise its page on this server.
     pub(super) fn address(&self, session: &Session) -> String {
         match &session.url {
             Some(url) => url.clone(),
-            None => format!("{}/sessions/{}", self.base_url, session.session_id),
+            None => page::url(&self.base_url, &session.session_id),
         }
     }
 }
@@ -275,4 +277,10 @@ pub(super) fn time(at: session::Timestamp) -> String {
     // Years past 9999 have no RFC 3339 form; a plugin that says so means nothing by it.
     let at = UNIX_EPOCH + Duration::from_millis(at.min(253_402_300_799_000));
     humantime::format_rfc3339_seconds(at).to_string()
+}
+
+/// How long ago that was, beside the time itself: who reads an answer need not know what time it is. What lies ahead, by
+/// another machine's clock, is now.
+pub(super) fn ago(at: session::Timestamp) -> String {
+    age::ago(Duration::from_millis(watch::now().saturating_sub(at)))
 }

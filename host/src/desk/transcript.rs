@@ -2,8 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::ages::ago;
-use super::showing::time;
+use super::showing::{ago, time};
 use super::{Member, ToolError};
 use crate::catalog::answers::Logs;
 use crate::catalog::arguments::GetLogs;

@@ -124,8 +124,11 @@ impl Session {
             let (id, ago) = (&message.message_id, &message.ago);
             let said = short_line(&message.text, PARAGRAPH);
             let waits = message.waits.as_deref().unwrap_or("waits to be sent");
-            let _ = write!(text, "
-  message “{said}” {waits} (message_id {id}, {ago})");
+            let _ = write!(
+                text,
+                "
+  message “{said}” {waits} (message_id {id}, {ago})"
+            );
         }
         if let Some(url) = &self.url {
             let _ = write!(text, "\n  {url}");

@@ -19,7 +19,7 @@ use super::peer::Connection;
 use super::refusal::refuse;
 use super::resource::is_resource;
 use crate::peer::Peer;
-use crate::principal::Principal;
+use crate::principal::{Principal, Scope};
 use crate::store::{self, AccessRecords, LocalToken, Secret, Verified};
 
 /// Headers that a proxy or tunnel adds. A caller on this machine sends none of them.
@@ -113,6 +113,19 @@ impl BearerCheck {
             None if self.open_on_loopback => self.local(headers, connection, name).await,
             None => Err(Refusal::NoToken),
         }
+    }
+
+    /// Whether a request comes from a browser of the operator's own: on this machine, directly, and outside of every
+    /// session.
+    pub(super) async fn is_of_operator(&self, headers: &HeaderMap, connection: &Connection, name: &Name) -> bool {
+        let local = self.local(headers, connection, name).await;
+        local.is_ok_and(|local| local.may(Scope::Control))
+    }
+
+    /// The owner, who is logged in, as whom the process at the other end may act.
+    pub(super) async fn owner(&self, connection: &Connection, base: &Base) -> Result<Principal, Response> {
+        let limited = self.limited(Principal::owner(), connection).await;
+        limited.map_err(|refusal| refusal.response(base, ""))
     }
 
     /// A caller on this machine, who shows the local token or need not: a process of this user, with nothing between.

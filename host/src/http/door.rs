@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::address::Proxies;
 use super::host_origin::Names;
 use super::oauth::OAuth;
+use super::sessions::Tools;
 use super::tls::Certificate;
 use crate::admission::Admission;
 use crate::store::{AccessRecords, LocalToken};
@@ -24,6 +25,8 @@ pub struct Door {
     pub access: Arc<AccessRecords>,
     /// How an app gets a token.
     pub oauth: OAuth,
+    /// What the owner's pages show and answer by.
+    pub tools: Tools,
     /// Who is believed about a client's address.
     pub proxies: Proxies,
     /// Who may hold what at once, and ask how often. A caller that finds no room waits for 2 seconds, then gets 503.

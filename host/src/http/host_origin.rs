@@ -11,13 +11,14 @@ use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
 use axum::response::Response;
 
 use super::refusal::refuse;
+use crate::page::SESSIONS;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 /// Where an app sends people to, from its own site.
-const ENTRANCE: &str = "/oauth/authorize";
+const CONSENT: &str = "/oauth/authorize";
 
 /// The origin by which a request reached us, without a slash at its end, such as `https://berth.example.org`. It names
 /// us to OAuth as issuer, and our resources are below it. In each request's extensions.
@@ -133,11 +134,11 @@ fn is_same_site(headers: &HeaderMap) -> bool {
     )
 }
 
-/// Whether a person is sent to the page that asks for their approval, in a tab of their own: that link is on another
-/// site by its nature.
+/// Whether a person is sent to a page of ours in a tab of their own: to the one that asks for their approval, or to
+/// sessions. Such links are on other sites by their nature, and following one changes nothing.
 fn is_entrance(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
     method == Method::GET
-        && uri.path() == ENTRANCE
+        && (matches!(uri.path(), CONSENT | "/") || uri.path().starts_with(SESSIONS))
         && only(headers, &SEC_FETCH_MODE) == Some(Some("navigate"))
         && only(headers, &SEC_FETCH_DEST) == Some(Some("document"))
 }
@@ -331,7 +332,9 @@ mod tests {
             ];
             judge(path, &fields)
         };
-        assert!(come("/oauth/authorize?client_id=x", "navigate", "document").is_ok());
+        for path in ["/oauth/authorize?client_id=x", "/", "/sessions/local/fix-1"] {
+            assert!(come(path, "navigate", "document").is_ok(), "{path}");
+        }
         for (path, mode, dest) in [
             ("/oauth/authorize", "navigate", "iframe"),
             ("/oauth/authorize", "no-cors", "image"),
@@ -339,6 +342,11 @@ mod tests {
             ("/oauth/login", "navigate", "document"),
             ("/oauth/authorize/", "navigate", "document"),
             ("/mcp", "navigate", "document"),
+            ("/login", "navigate", "document"),
+            ("/", "navigate", "iframe"),
+            ("/", "cors", "empty"),
+            ("/sessions/local/fix-1", "navigate", "embed"),
+            ("/sessions", "navigate", "document"),
         ] {
             assert_eq!(come(path, mode, dest), Err(Refusal::Site), "{path} {mode} {dest}");
         }

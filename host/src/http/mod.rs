@@ -1,8 +1,8 @@
 //! The front door: one HTTP listener, and what every request must pass before it reaches MCP.
 //!
 //! A request meets, in this order: the names by which it may call us (`host_origin`), the answers for everyone
-//! (`/health`, a page for browsers, and the authorization server `oauth`, which strangers may ask only a limited number
-//! of times), the token (`bearer`), how often its caller may ask (`admission`), the media types (`media_types`), and
+//! (`/health`, and the authorization server `oauth`, which strangers may ask only a limited number of times), the owner's
+//! pages (`sessions`), the token (`bearer`), how often its caller may ask (`admission`), the media types (`media_types`), and
 //! the bounds on how much and how long (`bounds`, by `admission`). The token comes before the bounds, so that strangers
 //! do not take callers' places.
 
@@ -20,17 +20,18 @@ mod records;
 mod refusal;
 mod resource;
 mod serve;
+mod sessions;
 mod tls;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse as _, Json, Response};
+use axum::response::{Json, Response};
 use axum::routing::{MethodRouter, get};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -44,11 +45,17 @@ pub use address::Proxies;
 use bearer::BearerCheck;
 use bounds::Bounds;
 pub use door::Door;
+use host_origin::Name;
 pub use host_origin::{Base, Names};
 pub use oauth::{OAuth, Offered};
+use owner::login::Logins;
+use owner::pages;
 use peer::Connection;
+use records::Unavailable;
 use refusal::{refuse, too_often};
 use serve::Acceptor;
+pub use sessions::{Call, Tools};
+use sessions::{Owner, Sessions, Visitor};
 pub use tls::{Certificate, Error as CertificateError};
 
 /// Whether berth is up: anyone may ask.
@@ -91,17 +98,19 @@ fn ensure_protected(address: SocketAddr, public: bool) -> anyhow::Result<()> {
 }
 
 fn router(mcp: MethodRouter, door: Door) -> Router {
+    let pages = Sessions::new(door.oauth.logins().clone(), door.tools.clone());
     let layer = Arc::new(Layer {
         bearer: BearerCheck::new(&door),
         names: door.names,
         proxies: door.proxies,
         bounds: Bounds::new(door.admission.clone(), door.max_body),
+        logins: door.oauth.logins().clone(),
         admission: door.admission,
     });
     Router::new()
         .route(HEALTH, get(health))
         .route("/mcp", mcp.clone())
-        .route("/", mcp)
+        .merge(sessions::router(mcp, pages))
         .merge(oauth::router(door.oauth))
         .fallback(unknown_path)
         // One layer does all checks, because each layer costs every request several allocations.
@@ -114,6 +123,7 @@ struct Layer {
     bearer: BearerCheck,
     proxies: Proxies,
     bounds: Bounds,
+    logins: Logins,
     admission: Admission,
 }
 
@@ -127,15 +137,15 @@ impl Layer {
     async fn answer(&self, mut request: Request, next: Next) -> Result<Response, Response> {
         let name = self.names.check(&request).map_err(host_origin::Refusal::response)?;
         request.extensions_mut().insert(name.base.clone());
-        if asks_for_page(&request) {
-            return Ok(page());
-        }
         let path = request.uri().path();
         if path == HEALTH {
             return Ok(next.run(request).await);
         }
         if oauth::answers(path) {
             return self.answer_stranger(request, next).await;
+        }
+        if sessions::answers(&request) {
+            return self.answer_person(request, name, next).await;
         }
         let connection = request.extensions().get::<Connection>().cloned();
         let socket = connection.as_ref().map(Connection::socket);
@@ -158,26 +168,68 @@ impl Layer {
         }
     }
 
+    /// Lets the owner see sessions and answer them, and a stranger log in.
+    async fn answer_person(&self, mut request: Request, name: &Name, next: Next) -> Result<Response, Response> {
+        let headers = request.headers();
+        // Every browser names it with a form.
+        if request.method() == Method::POST && !headers.contains_key(header::ORIGIN) {
+            let why = "a form of berth's pages comes with an Origin header; send it with a browser, from its page";
+            return Err(refuse(StatusCode::FORBIDDEN, why));
+        }
+        let connection = request.extensions().get::<Connection>().cloned();
+        let address = self.address(connection.as_ref(), headers).await;
+        let cookie = match sessions::shows_sessions(request.uri().path()) {
+            true => self.logins.cookie(headers, &name.base, address).await,
+            false => Ok(None),
+        };
+        let unavailable =
+            |why: Unavailable| pages::trouble(&name.base, StatusCode::INTERNAL_SERVER_ERROR, &why.to_string());
+        let cookie = cookie.map_err(unavailable)?.map(str::to_owned);
+        let (Some(cookie), Some(connection)) = (cookie, &connection) else {
+            let here = match &connection {
+                Some(connection) => self.bearer.is_of_operator(headers, connection, name).await,
+                None => false,
+            };
+            request.extensions_mut().insert(Visitor::Stranger { here });
+            return self.answer_stranger(request, next).await;
+        };
+        let principal = self.bearer.owner(connection, &name.base).await?;
+        let _answering = connection.socket().answering();
+        connection.socket().show(&principal);
+        self.admission.turn(&principal).map_err(too_often)?;
+        let owner = Owner {
+            principal: principal.clone(),
+            cookie,
+        };
+        request.extensions_mut().insert(Visitor::Owner(owner));
+        Ok(self.bounds.hold(request, &principal, next).await)
+    }
+
     async fn answer_stranger(&self, mut request: Request, next: Next) -> Result<Response, Response> {
         // Every request has a connection; a request without one could come from anybody.
         let connection = request.extensions().get::<Connection>().cloned();
-        let (address, _answering) = match &connection {
-            Some(connection) => {
-                let answering = connection.socket().answering();
-                (connection.client(&self.proxies, request.headers()).await, answering)
-            }
-            None => (Ipv4Addr::UNSPECIFIED.into(), None),
-        };
+        let address = self.address(connection.as_ref(), request.headers()).await;
+        let _answering = connection
+            .as_ref()
+            .and_then(|connection| connection.socket().answering());
         let turn = self.admission.strangers_turn(act(&request), address);
         turn.map_err(too_often)?;
         request.extensions_mut().insert(Address(address));
         Ok(self.bounds.hold_stranger(request, address, next).await)
     }
+
+    /// The address of a client.
+    async fn address(&self, connection: Option<&Connection>, headers: &HeaderMap) -> IpAddr {
+        match connection {
+            Some(connection) => connection.client(&self.proxies, headers).await,
+            None => Ipv4Addr::UNSPECIFIED.into(),
+        }
+    }
 }
 
 fn act(request: &Request) -> Act {
     match (request.method(), request.uri().path()) {
-        (&Method::POST, "/oauth/login") => Act::LogIn,
+        (&Method::POST, "/oauth/login" | sessions::LOGIN) => Act::LogIn,
         (_, "/oauth/register") => Act::Register,
         _ => Act::Token,
     }
@@ -194,18 +246,6 @@ async fn unknown_path() -> Response {
     )
 }
 
-/// A person who opens our address in a browser is told what this is, instead of being asked for a token.
-fn asks_for_page(request: &Request) -> bool {
-    request.method() == Method::GET && request.uri().path() == "/" && media_types::names(request.headers(), "text/html")
-}
-
-fn page() -> Response {
-    "This is berth, a remote control for coding-agent sessions. It is not for browsers:\n\
-     give the address of this page with /mcp at its end to an MCP client. An app that logs in finds the way by itself;\n\
-     on the machine where berth runs, the token that `berth token` prints will do.\n"
-        .into_response()
-}
-
 /// Headers of every answer: nothing is cached, guessed or told to other sites. A page with forms has its own referrer
 /// policy, otherwise browsers would hide its origin from us as well.
 fn seal(mut response: Response) -> Response {
@@ -214,6 +254,9 @@ fn seal(mut response: Response) -> Response {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     let referrers = headers.entry(header::REFERRER_POLICY);
     referrers.or_insert(HeaderValue::from_static("no-referrer"));
+    // A page has a policy of its own; what is not a page shows nothing at all.
+    let policy = headers.entry(header::CONTENT_SECURITY_POLICY);
+    policy.or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
     response
 }
 

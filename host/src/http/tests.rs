@@ -20,7 +20,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{Door, Names, OAuth, Proxies, ensure_protected, run};
+use super::{Door, Names, OAuth, Proxies, Tools, ensure_protected, run};
 use crate::admission::tests::RATES;
 use crate::admission::{Admission, numbers};
 use crate::principal::Principal;
@@ -69,6 +69,7 @@ impl Server {
             admission: admission.clone(),
             oauth: OAuth::new(
                 access.clone(),
+                Arc::default(),
                 recorder,
                 Arc::default(),
                 Vec::new,
@@ -76,6 +77,7 @@ impl Server {
                 TaskTracker::new(),
             ),
             access,
+            tools: Tools::new(Arc::new(|_, _, _, _| Box::pin(async { Err("no session".to_owned()) }))),
             proxies: Proxies {
                 trusted: Vec::new(),
                 users: Vec::new(),
@@ -498,17 +500,18 @@ async fn what_is_not_json_is_refused() {
 }
 
 #[tokio::test]
-async fn a_browser_is_told_what_this_is() {
+async fn a_browser_is_asked_to_log_in_and_no_other_client_is() {
     let server = Server::start(|_| {}).await;
-    let answer = server
-        .get(
-            "/",
-            "Accept: text/html,application/xhtml+xml,*/*;q=0.8\r\nSec-Fetch-Site: none\r\n",
-        )
-        .await;
+    let browser = "Accept: text/html,application/xhtml+xml,*/*;q=0.8\r\nSec-Fetch-Site: none\r\n";
+    let answer = server.get("/", browser).await;
     assert_eq!(answer.status, 200);
-    assert!(answer.head.contains("content-type: text/plain") && answer.body.contains("This is berth"));
+    assert!(answer.head.contains("content-type: text/html") && answer.body.contains("Log in"));
     assert_eq!(server.get("/", "").await.status, 401);
+    assert_eq!(server.get("/mcp", browser).await.status, 401);
+    let posted = server
+        .raw(&post("/", &format!("Connection: close\r\n{browser}"), "{}"))
+        .await;
+    assert_eq!(posted.status, 401, "it is MCP's, whatever it accepts");
 }
 
 #[tokio::test]

@@ -16,10 +16,12 @@ pub(super) enum Request {
     Reload,
     /// To give way to a process that is to stay.
     HandOver,
+    /// The way to the pages for a browser, with a word that counts as a login.
+    Open,
 }
 
 impl Request {
-    const ALL: [Self; 2] = [Self::Reload, Self::HandOver];
+    const ALL: [Self; 3] = [Self::Reload, Self::HandOver, Self::Open];
 
     /// The request that a first line is; nothing if it is one of MCP.
     pub(super) fn of(line: &[u8]) -> Option<Self> {
@@ -46,6 +48,7 @@ impl Request {
         match self {
             Self::Reload => r#"{"berth":"reload"}"#,
             Self::HandOver => r#"{"berth":"hand_over"}"#,
+            Self::Open => r#"{"berth":"open"}"#,
         }
     }
 }
@@ -70,6 +73,7 @@ mod tests {
     fn only_the_whole_line_is_a_request() {
         assert_eq!(Request::of(b"{\"berth\":\"reload\"}\r\n"), Some(Request::Reload));
         assert_eq!(Request::of(b" {\"berth\":\"hand_over\"}\n"), Some(Request::HandOver));
+        assert_eq!(Request::of(b"{\"berth\":\"open\"}\n"), Some(Request::Open));
         for other in [&b"{\"berth\":\"end\"}\n"[..], b"{}", b"", b"{\"berth\":\"reload\"} x"] {
             assert!(!is_request(other));
         }

@@ -14,9 +14,10 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::hand_over;
+use super::open::{Pages, Way};
 use super::reload::{By, Reloads, Told};
 use super::request::{self, Request};
+use super::{Owner, hand_over};
 use crate::admission::Admission;
 use crate::admission::numbers::{FIRST_LINE, LOCAL_SOCKETS, LOCAL_SOCKETS_REFUSED};
 use crate::mcp::{self, Server};
@@ -84,29 +85,27 @@ pub(super) struct Reception {
     /// Cancelled before `shutdown` if another process succeeds this one.
     moving: CancellationToken,
     gives_way: bool,
+    /// The way to the pages.
+    way: Way,
 }
 
 impl Reception {
-    /// Lets processes of the operator speak to `server`, in the bounds of `admission`, until `shutdown`; with `gives_way`,
-    /// one of them may ask for that.
-    pub(super) fn new(
-        server: Server,
-        reloads: Arc<Reloads>,
-        admission: Admission,
-        sessions_may_control: bool,
-        shutdown: CancellationToken,
-        moving: CancellationToken,
-        gives_way: bool,
-    ) -> Arc<Self> {
+    /// Lets processes of the operator speak to `owner`, in its bounds, until its end; with `gives_way`, one of them may ask
+    /// for that. `pages` is how a browser reaches its pages.
+    pub(super) fn new(owner: &Owner, gives_way: bool, pages: Option<Pages>) -> Arc<Self> {
         Arc::new(Self {
-            server,
-            reloads,
-            admission,
+            server: owner.server(),
+            reloads: owner.reloads.clone(),
+            admission: owner.admission.clone(),
             farewells: Semaphore::new(LOCAL_SOCKETS_REFUSED),
-            sessions_may_control,
-            shutdown,
-            moving,
+            sessions_may_control: owner.sessions_may_control,
+            shutdown: owner.shutdown.clone(),
+            moving: owner.moving.clone(),
             gives_way,
+            way: Way {
+                pages,
+                word: owner.word.clone(),
+            },
         })
     }
 
@@ -130,6 +129,7 @@ impl Reception {
                 match Request::of(&line) {
                     Some(Request::Reload) => return self.reload(stream, &principal).await,
                     Some(Request::HandOver) => return self.hand_over(stream, &principal).await,
+                    Some(Request::Open) => return self.open(stream, &principal).await,
                     None => {}
                 }
                 let server = self.server.clone().for_principal(principal);
@@ -168,6 +168,13 @@ impl Reception {
             tracing::info!("another berth takes over: calls under way are finished, and clients go on there");
             self.moving.cancel();
             self.shutdown.cancel();
+        }
+    }
+
+    /// Tells the way to the pages, with a word that counts as a login.
+    async fn open(&self, mut stream: UnixStream, principal: &Principal) {
+        if let Err(error) = request::answer(&mut stream, &self.way.tell(principal)).await {
+            tracing::debug!("who asked for the way to the pages has gone: {error}");
         }
     }
 

@@ -171,9 +171,14 @@ pub(super) fn check_name(name: &str) -> Result<(), Error> {
 
 /// As many random bytes as asked for, in hexadecimal digits.
 pub(super) fn random_hex<const BYTES: usize>() -> Result<String, Error> {
+    random::<BYTES>().map(hex::encode)
+}
+
+/// As many random bytes as asked for.
+pub(super) fn random<const BYTES: usize>() -> Result<[u8; BYTES], Error> {
     let mut bytes = [0; BYTES];
     getrandom::fill(&mut bytes).map_err(Error::Random)?;
-    Ok(hex::encode(bytes))
+    Ok(bytes)
 }
 
 /// Checks owner and mode, and that it is not a link: every file and directory of ours must satisfy this.

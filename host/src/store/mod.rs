@@ -23,8 +23,8 @@ use std::time::Duration;
 
 pub use accepted::AcceptedText;
 pub use access::{
-    AccessRecords, App, Approval, Family, Issued, Kind, NewApp, Redemption, Refused, Registered, Room, Secret,
-    Verified, passphrase,
+    AccessRecords, App, Approval, Family, Issued, Kind, Login, NewApp, Redemption, Refused, Registered, Room, Secret,
+    Verified, Word, passphrase,
 };
 pub use altered::Altered;
 pub use audit::{Audit, Recorder};

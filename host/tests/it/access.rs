@@ -89,7 +89,9 @@ async fn a_passphrase_is_set_from_one_line_and_ends_logins() {
     let status = done(&place, &["login", "status"]).await;
     assert!(status.stdout.contains("berth login set"), "{}", status.stdout);
     let access = records(&place);
-    let login = access.log_in("https://berth.example", SystemTime::now()).unwrap();
+    let login = access
+        .log_in("https://berth.example", [192, 0, 2, 1].into(), SystemTime::now())
+        .unwrap();
 
     let ran = set(&place, "correct horse battery\nand more\n").await;
     assert!(ran.success, "{}", ran.stderr);
@@ -100,11 +102,8 @@ async fn a_passphrase_is_set_from_one_line_and_ends_logins() {
     );
     let hash = access.passphrase().unwrap().unwrap();
     assert!(passphrase::verify("correct horse battery", &hash));
-    assert!(
-        !access
-            .is_logged_in("https://berth.example", login.reveal(), SystemTime::now())
-            .unwrap()
-    );
+    let known = access.login("https://berth.example", login.reveal(), SystemTime::now());
+    assert_eq!(known.unwrap(), None);
     assert!(done(&place, &["login", "status"]).await.stdout.contains("was set at 2"));
 }
 

@@ -95,12 +95,32 @@ impl Page {
         let found = form
             .captures(&self.text)
             .unwrap_or_else(|| panic!("no form: {} {}", self.status, self.text));
-        let fields = Regex::new(r"(?s)<input\b[^>]*>").unwrap();
-        let fields = fields.find_iter(&found[2]).filter_map(|field| filled(field.as_str()));
-        Form {
-            action: unescape(&found[1]),
-            fields: fields.collect(),
-        }
+        filled_in(&found[1], &found[2])
+    }
+
+    /// Every form of the page.
+    pub(crate) fn forms(&self) -> Vec<Form> {
+        let form = Regex::new(r#"(?s)<form\b[^>]*\baction="([^"]*)"[^>]*>(.*?)</form>"#).unwrap();
+        let found = form.captures_iter(&self.text);
+        found.map(|found| filled_in(&found[1], &found[2])).collect()
+    }
+
+    /// The buttons that send an answer, by what they send.
+    pub(crate) fn answers(&self) -> Vec<String> {
+        let button = Regex::new(r#"<button\b[^>]*\bname="answer" value="([^"]*)""#).unwrap();
+        button
+            .captures_iter(&self.text)
+            .map(|found| unescape(&found[1]))
+            .collect()
+    }
+}
+
+fn filled_in(action: &str, inside: &str) -> Form {
+    let fields = Regex::new(r"(?s)<input\b[^>]*>").unwrap();
+    let fields = fields.find_iter(inside).filter_map(|field| filled(field.as_str()));
+    Form {
+        action: unescape(action),
+        fields: fields.collect(),
     }
 }
 
@@ -208,8 +228,15 @@ impl<'a> Connector<'a> {
 
     /// Opens an address in the browser.
     pub(crate) async fn open(&mut self, place: &str) -> Page {
-        let request = self.request(Method::GET, place);
+        let request = self
+            .request(Method::GET, place)
+            .header("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
         self.browse(request).await
+    }
+
+    /// The cookie with this name.
+    pub(crate) fn cookie(&self, name: &str) -> Option<&str> {
+        self.cookies.get(name).map(String::as_str)
     }
 
     /// Sends a form off, as a browser does from our own page.

@@ -32,6 +32,7 @@ mod members;
 mod mounts;
 mod oauth;
 mod own_tools;
+mod page;
 mod peers;
 mod protocol;
 mod public;

@@ -3,12 +3,12 @@
 /// Each room, a file or folder of `host/src`, and the rooms that it may name.
 const ROOMS: &str = "
     main: cli
-    cli: owner assemble http mcp desk catalog plugin capability machine admission config store session peer principal text shell
+    cli: owner assemble http mcp desk catalog plugin capability machine admission config store session peer principal text shell age
     owner: assemble mcp desk admission store peer principal
     assemble: desk catalog watch plugin capability machine config store peer principal text shell
-    http: admission config store peer principal text shell
+    http: admission age config store page peer principal text shell
     mcp: desk catalog admission store session principal text
-    desk: catalog watch plugin capability admission store schema session principal text shell
+    desk: catalog watch plugin capability admission age store schema session page principal text shell
     catalog: config schema session principal text
     watch: plugin session
     plugin: capability contract schema session text
@@ -22,7 +22,9 @@ const ROOMS: &str = "
     schema: text
     session:
     peer: principal
+    age:
     network:
+    page:
     principal:
     text:
     shell:

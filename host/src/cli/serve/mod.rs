@@ -15,9 +15,9 @@ use anyhow::{Context, bail, ensure};
 use berth::assemble::Setup;
 use berth::config::{listen_fault, parse_public_url};
 use berth::desk::Condition;
-use berth::http::{self, Certificate, Door, Names, OAuth, Offered, Proxies};
+use berth::http::{self, Certificate, Door, Names, OAuth, Offered, Proxies, Tools};
 use berth::mcp;
-use berth::owner::{By, Claim, Owner, Reloads};
+use berth::owner::{By, Claim, Owner, Pages, Reloads};
 use berth::peer;
 use berth::store;
 use tokio::net::TcpListener;
@@ -74,7 +74,8 @@ pub(crate) async fn run(mut setup: Setup, options: Options) -> anyhow::Result<Ex
     let reached_by = setup.server.public_url.clone().unwrap_or(base.clone());
     let owner = Owner::start(&written, claim, reached_by, &shutdown).await?;
     owner.recorder.log_calls_and_heads();
-    owner.serve_socket(false)?;
+    let pages = pages(&setup, address, &base);
+    owner.serve_socket(false, pages)?;
     if let Some(hangups) = hangups {
         tokio::spawn(reload_on(hangups, owner.reloads.clone()));
     }
@@ -143,6 +144,7 @@ async fn answer(
     };
     let oauth = OAuth::new(
         access.clone(),
+        owner.word.clone(),
         owner.recorder.clone(),
         Arc::new(setup.oauth.clone()),
         backends,
@@ -156,6 +158,7 @@ async fn answer(
         names: names.clone(),
         access,
         oauth,
+        tools: Tools::new(owner.calls()),
         proxies: Proxies {
             trusted: settings.trusted_proxies.clone(),
             users: setup.proxy_users.clone(),
@@ -227,6 +230,16 @@ fn make_public(setup: &mut Setup, by_option: Option<String>, tunnel: Option<&Ope
         server.client_address = tunnel.client_address().to_owned();
     } else if by_option.is_some() {
         server.public_url = by_option;
+    }
+}
+
+/// How a browser of the operator's reaches the pages. A word counts on this machine's own names alone, which a certificate is
+/// not for.
+fn pages(setup: &Setup, listening: SocketAddr, base: &str) -> Option<Pages> {
+    let ip = listening.ip();
+    match setup.server.tls.is_none() && (ip.is_loopback() || ip.is_unspecified()) {
+        true => Some(Pages::Here(base.to_owned())),
+        false => setup.server.public_url.clone().map(Pages::Elsewhere),
     }
 }
 

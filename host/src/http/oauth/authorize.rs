@@ -12,7 +12,7 @@ use super::request::{self, Asked, Fault};
 use super::server::OAuth;
 use crate::http::address::Address;
 use crate::http::host_origin::Base;
-use crate::http::owner::login::Reason;
+use crate::http::owner::login::{By, Reason};
 use crate::http::owner::pages;
 use crate::http::owner::posted::Posted;
 use crate::store::AccessRecords;
@@ -24,10 +24,11 @@ pub(super) const LOGIN: &str = "/oauth/login";
 pub(super) async fn show(
     State(oauth): State<OAuth>,
     Extension(base): Extension<Base>,
+    Extension(Address(address)): Extension<Address>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    let shown = page(&oauth, &base, &query.unwrap_or_default(), &headers).await;
+    let shown = page(&oauth, &base, address, &query.unwrap_or_default(), &headers).await;
     shown.unwrap_or_else(|fault| fault.response(&base))
 }
 
@@ -43,14 +44,20 @@ pub(super) async fn log_in(
     taken.unwrap_or_else(|fault| fault.response(&base))
 }
 
-async fn page(oauth: &OAuth, base: &Base, query: &str, headers: &HeaderMap) -> Result<Response, Fault> {
+async fn page(
+    oauth: &OAuth,
+    base: &Base,
+    address: IpAddr,
+    query: &str,
+    headers: &HeaderMap,
+) -> Result<Response, Fault> {
     let asked = request::read(oauth, base, query).await?;
     if oauth.records.with(AccessRecords::passphrase).await?.is_none() {
         let why = "berth lets in no app before it can recognise its owner. Run this on the machine where berth runs, then \
                    connect the app again:";
         return Ok(pages::no_passphrase(base, why));
     }
-    match oauth.logins.cookie(headers, base).await? {
+    match oauth.logins.cookie(headers, base, address).await? {
         None => Ok(oauth.logins.ask(base, headers, reason(&asked, query))?),
         Some(cookie) => {
             let question = Question {
@@ -85,8 +92,9 @@ async fn take(
 
 fn reason<'a>(asked: &'a Asked, query: &'a str) -> Reason<'a> {
     Reason {
-        app: &asked.app.name,
+        app: Some(&asked.app.name),
         action: LOGIN,
         query,
+        by: By::Passphrase,
     }
 }

@@ -22,7 +22,7 @@ use crate::http::owner::form::Form;
 use crate::http::owner::pages::{self, STYLE};
 use crate::http::owner::posted::Posted;
 use crate::http::resource;
-use crate::principal::{Backends, Meaning, Scope};
+use crate::principal::{Backends, Meaning, Principal, Scope};
 use crate::store::audit::{Entry, Event};
 use crate::store::{AccessRecords, Approval, Secret};
 
@@ -130,7 +130,7 @@ async fn take(
     posted: &Posted,
 ) -> Result<Response, Fault> {
     let (query, now) = (posted.get("query"), oauth.logins.now());
-    let Some(cookie) = oauth.logins.cookie(headers, base).await? else {
+    let Some(cookie) = oauth.logins.cookie(headers, base, address).await? else {
         return Ok(pages::stale(base, &request::link(query)));
     };
     // What is answered is what was shown: a name may mean something else since then.
@@ -162,7 +162,7 @@ async fn take(
         Some((scope, backends)) => (Event::Approved, format!("{whose}: {scope}, backends: {backends}")),
         None => (Event::Declined, whose),
     };
-    let entry = Entry::at_door(event, "owner", detail);
+    let entry = Entry::at_door(event, Principal::owner().id(), detail);
     let approval = allowed.map(|(scope, backends)| Approval {
         client_id: asked.app.id.clone(),
         client_name: asked.app.name.clone(),
@@ -230,11 +230,11 @@ impl Choice {
     /// The scope, never above what was asked for, and the backends; or what is missing.
     fn settle(&self, asked: Scope) -> Result<(Scope, Backends), &'static str> {
         let scope = self.scope.filter(|scope| *scope <= asked);
-        let scope = scope.ok_or("Choose what it may do, or deny.")?;
+        let scope = scope.ok_or("Choose what it may do, or refuse.")?;
         if self.every {
             Ok((scope, Backends::All))
         } else if self.backends.is_empty() {
-            Err("Tick at least one place, or deny.")
+            Err("Tick at least one backend, or refuse.")
         } else {
             Ok((scope, Backends::Only(self.backends.clone())))
         }
@@ -277,15 +277,15 @@ fn known(app: &App, redirect: &Url) -> String {
         // Whoever vouches for the name, any program on the device itself can take it (RFC 8252, 8.6).
         _ if is_local(redirect) => "Any program on this device can use this name.".to_owned(),
         (_, Some(host)) => format!("{host} vouches for this name."),
-        (_, None) => "The app chose this name itself; nobody has checked it.".to_owned(),
+        (_, None) => "The app chose this name itself, and nobody has checked it.".to_owned(),
     }
 }
 
 fn advice(redirect: &Url) -> &'static str {
     if is_local(redirect) {
-        "A program on the device that shows this page. Allow only if you have just started to connect it."
+        "That is a program on the device that shows this page: allow it only if you have just started to connect it."
     } else {
-        "Allow only if you have just started to connect an app on this site."
+        "Allow it only if you have just started to connect an app there."
     }
 }
 

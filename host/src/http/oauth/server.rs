@@ -12,7 +12,7 @@ use crate::http::owner::form::Spent;
 use crate::http::owner::login::Logins;
 use crate::http::records::Records;
 use crate::principal::Meaning;
-use crate::store::{AccessRecords, Recorder};
+use crate::store::{AccessRecords, Recorder, Word};
 
 /// What every endpoint needs.
 #[derive(Clone, Debug)]
@@ -34,9 +34,10 @@ pub struct OAuth {
 }
 
 impl OAuth {
-    /// `backends` answers those that the owner is asked about at the time.
+    /// `backends` answers those that the owner is asked about at the time, and `word` is the one that counts as a login.
     pub fn new(
         access: Arc<AccessRecords>,
+        word: Arc<Word>,
         recorder: Recorder,
         settings: Arc<config::OAuth>,
         backends: impl Fn() -> Vec<Offered> + Send + Sync + 'static,
@@ -45,7 +46,7 @@ impl OAuth {
     ) -> Self {
         let records = Records::new(access, recorder, admission.clone(), under_way);
         Self {
-            logins: Logins::new(records.clone()),
+            logins: Logins::new(records.clone(), word),
             records,
             spent: Arc::default(),
             settings,
@@ -53,6 +54,11 @@ impl OAuth {
             admission,
             documents: Arc::default(),
         }
+    }
+
+    /// The owner's logins, which count for every page.
+    pub(in crate::http) fn logins(&self) -> &Logins {
+        &self.logins
     }
 }
 

@@ -89,7 +89,15 @@ impl Server {
             tasks.clone(),
             CancellationToken::new(),
         );
-        let oauth = OAuth::new(access.clone(), recorder, Arc::new(settings), Vec::new, admission, tasks);
+        let oauth = OAuth::new(
+            access.clone(),
+            Arc::default(),
+            recorder,
+            Arc::new(settings),
+            Vec::new,
+            admission,
+            tasks,
+        );
         Self {
             directory,
             root,

@@ -4,12 +4,15 @@ use axum::http::{HeaderMap, header};
 
 use crate::http::host_origin::Base;
 
-/// A cookie of ours. It lasts until the browser is closed; what it stands for ends sooner.
+/// The longest that browsers keep a cookie, in seconds: 400 days (RFC 6265bis, 5.5).
+const KEPT: u32 = 400 * 24 * 60 * 60;
+
+/// A cookie of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cookie {
-    /// The owner's login.
+    /// The owner's login. The browser keeps it as long as it may, and the records say when the login ends.
     Login,
-    /// A browser that was shown the login form.
+    /// A browser that was shown the login form. It lasts until that is closed; the form expires sooner.
     Visit,
 }
 
@@ -35,13 +38,20 @@ impl Cookie {
 
     /// The text of a `Set-Cookie` that gives it this value.
     pub(super) fn set(self, base: &Base, value: &str) -> String {
-        let secure = if is_https(base) { "; Secure" } else { "" };
-        format!("{}={value}; Path=/; HttpOnly; SameSite=Lax{secure}", self.name(base))
+        match self {
+            Self::Login => format!("{}; Max-Age={KEPT}", self.with(base, value)),
+            Self::Visit => self.with(base, value),
+        }
     }
 
     /// The text of a `Set-Cookie` that ends it.
     pub(super) fn end(self, base: &Base) -> String {
-        format!("{}; Max-Age=0", self.set(base, ""))
+        format!("{}; Max-Age=0", self.with(base, ""))
+    }
+
+    fn with(self, base: &Base, value: &str) -> String {
+        let secure = if is_https(base) { "; Secure" } else { "" };
+        format!("{}={value}; Path=/; HttpOnly; SameSite=Lax{secure}", self.name(base))
     }
 
     /// The prefix keeps other hosts of the same domain from setting it (RFC 6265bis, 4.1.3.2); browsers take it over
@@ -75,17 +85,19 @@ mod tests {
     #[test]
     fn over_https_only_this_very_host_can_have_set_it() {
         let set = Cookie::Login.set(&base("https://berth.example"), "abc");
-        assert_eq!(set, "__Host-berth=abc; Path=/; HttpOnly; SameSite=Lax; Secure");
+        assert_eq!(
+            set,
+            "__Host-berth=abc; Path=/; HttpOnly; SameSite=Lax; Secure; Max-Age=34560000"
+        );
     }
 
     #[test]
     fn over_plain_http_on_loopback_it_is_kept_all_the_same() {
         let set = Cookie::Login.set(&base("http://localhost:8787"), "abc");
-        assert_eq!(set, "berth=abc; Path=/; HttpOnly; SameSite=Lax");
-        assert!(
-            Cookie::Login
-                .end(&base("http://localhost:8787"))
-                .starts_with("berth=; ")
+        assert_eq!(set, "berth=abc; Path=/; HttpOnly; SameSite=Lax; Max-Age=34560000");
+        assert_eq!(
+            Cookie::Login.end(&base("http://localhost:8787")),
+            "berth=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0"
         );
     }
 

@@ -9,4 +9,6 @@ pub(super) mod pages;
 pub(super) mod posted;
 
 #[cfg(test)]
+mod colours;
+#[cfg(test)]
 mod tests;

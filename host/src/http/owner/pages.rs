@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use askama::Template;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -26,8 +26,8 @@ struct Notice<'a> {
     text: &'a str,
     /// What to type where berth runs.
     command: Option<&'a str>,
-    /// Where the question can be seen again.
-    again: Option<&'a str>,
+    /// A link, and what it says.
+    way: Option<(&'a str, &'a str)>,
 }
 
 /// A page as an answer. Its forms may lead to ourselves and, by redirect, to `onward`.
@@ -64,6 +64,31 @@ pub(in crate::http) fn notice(base: &Base, status: StatusCode, title: &str, text
     page(status, &notice, None)
 }
 
+/// The same with a link, and what it says.
+pub(in crate::http) fn notice_with_way(
+    base: &Base,
+    status: StatusCode,
+    title: &str,
+    text: &str,
+    way: (&str, &str),
+) -> Response {
+    let notice = Notice {
+        host: host(base),
+        title,
+        text,
+        way: Some(way),
+        ..Notice::default()
+    };
+    page(status, &notice, None)
+}
+
+/// The same page, which the browser loads again after 10 seconds.
+pub(in crate::http) fn refreshed(mut page: Response) -> Response {
+    page.headers_mut()
+        .insert(header::REFRESH, HeaderValue::from_static("10"));
+    page
+}
+
 /// The page shown while nobody can log in; `why` says why a passphrase is needed.
 pub(in crate::http) fn no_passphrase(base: &Base, why: &str) -> Response {
     let notice = Notice {
@@ -78,14 +103,10 @@ pub(in crate::http) fn no_passphrase(base: &Base, why: &str) -> Response {
 
 /// The page for a form that is not ours, or no longer. Nothing was done; its question can be seen again at `again`.
 pub(in crate::http) fn stale(base: &Base, again: &str) -> Response {
-    let notice = Notice {
-        host: host(base),
-        title: "This form has expired",
-        text: "Nothing was allowed. The form was open for too long, was answered already, or belongs to another login.",
-        again: Some(again),
-        ..Notice::default()
-    };
-    page(StatusCode::FORBIDDEN, &notice, None)
+    let text = "Nothing was done. The form was open for too long, was answered already, is about something that has changed, \
+                or belongs to another login.";
+    let way = (again, "Show the question again");
+    notice_with_way(base, StatusCode::FORBIDDEN, "This form has expired", text, way)
 }
 
 /// The page while we cannot do what is asked, with the reason.
@@ -94,7 +115,7 @@ pub(in crate::http) fn trouble(base: &Base, status: StatusCode, reason: &str) ->
         base,
         status,
         "berth cannot answer",
-        &format!("Nothing was allowed: {reason}."),
+        &format!("Nothing was done: {reason}."),
     )
 }
 

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
-use super::login::{Logins, Reason, log_out};
+use super::login::{By, Logins, Reason, log_out};
 use super::pages;
 use super::posted::Posted;
 use crate::admission::Admission;
@@ -28,9 +28,10 @@ use crate::store::{DataDirectory, Recorder};
 const PASSPHRASE: &str = "four words make one";
 const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
 const REASON: Reason<'_> = Reason {
-    app: "the page",
+    app: None,
     action: "/page/login",
     query: "of=sessions",
+    by: By::Passphrase,
 };
 
 /// A page for the owner alone.
@@ -49,7 +50,7 @@ impl Site {
         let tasks = TaskTracker::new();
         let ending = CancellationToken::new();
         let admission = Admission::new(16, 1024, &RATES, recorder.clone(), tasks.clone(), ending);
-        let logins = Logins::new(Records::new(access, recorder, admission, tasks));
+        let logins = Logins::new(Records::new(access, recorder, admission, tasks), Arc::default());
         let router = Router::new()
             .route("/page", get(show))
             .route("/page/login", post(log_in))
@@ -82,7 +83,7 @@ impl Site {
 }
 
 async fn show(State(logins): State<Logins>, Extension(base): Extension<Base>, headers: HeaderMap) -> Response {
-    match logins.cookie(&headers, &base).await.unwrap() {
+    match logins.cookie(&headers, &base, ADDRESS).await.unwrap() {
         Some(_) => "for the owner alone".into_response(),
         None => logins.ask(&base, &headers, REASON).unwrap(),
     }

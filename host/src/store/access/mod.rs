@@ -13,11 +13,13 @@ mod apps;
 mod columns;
 mod families;
 mod lockout;
+mod logins;
 mod owner;
 pub mod passphrase;
 mod secret;
 mod tokens;
 mod verify;
+mod word;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -31,9 +33,11 @@ use super::secret::Key;
 pub use approvals::{Approval, Redemption};
 pub use apps::{App, NewApp, Registered, Room};
 pub use families::{Family, Kind};
+pub use logins::Login;
 pub use secret::Secret;
 pub use tokens::{Issued, Refused};
 pub use verify::Verified;
+pub use word::Word;
 
 /// The records of who may come in. Secrets are kept only as digests.
 #[derive(Debug)]

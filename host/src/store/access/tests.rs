@@ -3,6 +3,7 @@
 
 mod apps;
 mod families;
+mod logins;
 mod owner;
 mod schema;
 mod together;

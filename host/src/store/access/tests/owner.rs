@@ -1,4 +1,4 @@
-//! The passphrase, logins and lock-outs.
+//! The passphrase and lock-outs.
 
 use std::time::Duration;
 
@@ -21,54 +21,16 @@ fn the_passphrase_outlives_the_process_and_the_last_one_counts() {
 }
 
 #[test]
-fn a_login_lasts_twelve_hours_or_until_it_ends() {
-    let place = Place::new();
-    let [first, second] = [(); 2].map(|()| place.access.log_in(ORIGIN, at(0)).unwrap());
-    let logged_in = |cookie: &str, now| place.again().is_logged_in(ORIGIN, cookie, at(now)).unwrap();
-    assert!(logged_in(first.reveal(), 12 * HOURS - 1));
-    assert!(!logged_in(first.reveal(), 12 * HOURS));
-    assert!(!logged_in("", 1) && !logged_in(&format!("{} ", first.reveal()), 1));
-    place.access.log_out(ORIGIN, first.reveal()).unwrap();
-    assert!(!logged_in(first.reveal(), 1) && logged_in(second.reveal(), 1));
-}
-
-#[test]
-fn a_login_is_good_at_its_own_origin_only() {
-    let place = Place::new();
-    let local = "http://localhost:8787";
-    let login = place.access.log_in(local, at(0)).unwrap();
-    let logged_in = |origin| place.access.is_logged_in(origin, login.reveal(), at(1)).unwrap();
-    assert!(logged_in(local) && !logged_in(ORIGIN));
-    place.access.log_out(ORIGIN, login.reveal()).unwrap();
-    assert!(logged_in(local));
-}
-
-#[test]
 fn a_new_passphrase_ends_logins_and_lock_outs() {
     let place = Place::new();
-    let login = place.access.log_in(ORIGIN, at(0)).unwrap();
+    let login = place.access.log_in(ORIGIN, HERE, at(0)).unwrap();
     for _ in 0..9 {
         place.access.login_failed(HERE, at(0)).unwrap();
     }
     assert!(place.access.login_wait(HERE, at(0)).unwrap().is_some());
     place.access.set_passphrase("new", at(0)).unwrap();
-    assert!(!place.access.is_logged_in(ORIGIN, login.reveal(), at(1)).unwrap());
+    assert_eq!(place.access.login(ORIGIN, login.reveal(), at(1)).unwrap(), None);
     assert_eq!(place.access.login_wait(HERE, at(0)).unwrap(), None);
-}
-
-#[test]
-fn logins_are_bounded_and_the_oldest_ends() {
-    let place = Place::new();
-    let first = place.access.log_in(ORIGIN, at(0)).unwrap();
-    let second = place.access.log_in(ORIGIN, at(0)).unwrap();
-    for _ in 0..99 {
-        place.access.log_in(ORIGIN, at(0)).unwrap();
-    }
-    assert_eq!(place.count("logins"), 100);
-    assert!(!place.access.is_logged_in(ORIGIN, first.reveal(), at(1)).unwrap());
-    assert!(place.access.is_logged_in(ORIGIN, second.reveal(), at(1)).unwrap());
-    place.access.log_in(ORIGIN, at(13 * HOURS)).unwrap();
-    assert_eq!(place.count("logins"), 1, "old ones are forgotten");
 }
 
 /// For how many whole seconds one who failed `times` times must wait.

@@ -395,7 +395,7 @@ fn no_secret_is_kept_nor_shown_by_debug() {
         .unwrap()
         .unwrap();
     let next = place.access.renewed(issued.refresh.reveal(), 2).unwrap();
-    let login = place.access.log_in("https://berth.example", at(0)).unwrap();
+    let login = place.access.log_in("https://berth.example", HERE, at(0)).unwrap();
     let secrets = [
         &code,
         &issued.access,

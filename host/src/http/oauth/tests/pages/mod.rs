@@ -99,6 +99,7 @@ impl Site {
         );
         let oauth = OAuth::new(
             access.clone(),
+            Arc::default(),
             recorder,
             Arc::default(),
             move || backends.to_vec(),
@@ -135,7 +136,7 @@ impl Site {
     /// The cookie header of a browser in which the owner has just logged in.
     fn logged_in(&self) -> String {
         let name = if self.base == PUBLIC { "__Host-berth" } else { "berth" };
-        let secret = self.access.log_in(self.base, SystemTime::now()).unwrap();
+        let secret = self.access.log_in(self.base, ADDRESS, SystemTime::now()).unwrap();
         format!("{name}={}", secret.reveal())
     }
 
