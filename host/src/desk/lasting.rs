@@ -2,6 +2,7 @@
 
 use tokio::sync::watch;
 
+use super::forms::Forms;
 use super::orders::Orders;
 use super::senders::Senders;
 use super::showing::Showing;
@@ -11,16 +12,19 @@ pub(crate) struct Lasting {
     pub(super) senders: Senders,
     pub(super) orders: Orders,
     pub(super) showing: Showing,
+    /// The forms that are out; none: no client is given one.
+    pub(super) forms: Option<Forms>,
     /// Sent to when the list of tools may be another.
     tools: watch::Sender<()>,
 }
 
 impl Lasting {
-    pub(super) fn new(showing: Showing) -> Self {
+    pub(super) fn new(showing: Showing, forms: Option<Forms>) -> Self {
         Self {
             senders: Senders::default(),
             orders: Orders::default(),
             showing,
+            forms,
             tools: watch::Sender::new(()),
         }
     }

@@ -87,8 +87,18 @@ impl Showing {
     pub(super) fn address(&self, session: &Session) -> String {
         match &session.url {
             Some(url) => url.clone(),
-            None => format!("{}/sessions/{}", self.base_url, session.session_id),
+            None => self.page(&session.session_id),
         }
+    }
+
+    /// The place of a session on this server, for a browser.
+    fn page(&self, session_id: &str) -> String {
+        format!("{}/sessions/{session_id}", self.base_url)
+    }
+
+    /// How a person answers a prompt of a session without any client, as the end of a sentence.
+    pub(super) fn by_person(&self, session_id: &str, prompt_id: &str) -> String {
+        format!("a person answers it at the terminal: berth answer {session_id} --prompt {prompt_id}")
     }
 }
 
