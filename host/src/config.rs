@@ -19,6 +19,7 @@ mod layers;
 mod merge;
 mod oauth;
 mod programs;
+mod prompts;
 mod secrets;
 mod server;
 mod sought;
@@ -35,6 +36,7 @@ pub use difference::{Change, between, summary};
 pub use layers::{Accepted, Layers, Written};
 pub use oauth::parse_redirect;
 pub use programs::Program;
+pub use prompts::{Confirm, Prompts};
 pub use server::{User, listen_fault, parse_public_url};
 pub use sought::Sought;
 pub use source::{At, ConfigError};
@@ -58,6 +60,8 @@ pub struct Config {
     pub oauth: OAuth,
     /// What is recorded of calls.
     pub audit: Audit,
+    /// Who approves what sessions ask for.
+    pub prompts: Prompts,
     /// What is hidden from clients or added for them.
     pub tools: Tools,
     /// The agents that backends may start, by name.
@@ -157,6 +161,8 @@ pub struct Agent {
     pub words: BTreeMap<String, String>,
     /// The groups of arguments that may follow `command`, by name.
     pub options: BTreeMap<String, Vec<String>>,
+    /// Options that let it do more without asking, each with the values that do not.
+    pub widens_unless: BTreeMap<String, Vec<String>>,
     /// The plugin's built-in knowledge to use for this agent, if its name is not the agent's name.
     pub profile: Option<String>,
     /// Changes to that knowledge; only the plugin understands them.
@@ -294,6 +300,8 @@ struct Sections {
     #[serde(default)]
     audit: Audit,
     #[serde(default)]
+    prompts: Prompts,
+    #[serde(default)]
     tools: tools::Section,
     #[serde(default)]
     agents: BTreeMap<String, agents::Section>,
@@ -325,6 +333,7 @@ impl Sections {
             server: self.server.check(&top.key("server"), around, folder)?,
             oauth: self.oauth.check(&top.key("oauth"))?,
             audit: self.audit,
+            prompts: self.prompts,
             tools: self.tools.check(&top.key("tools"))?,
             default_backend: default_backend(&top, self.default_backend, &backends)?,
             agents,

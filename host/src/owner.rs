@@ -20,12 +20,12 @@ pub use self::calls::Calls;
 use self::hand_over::Asked;
 pub use self::open::{Opened, Pages, open};
 pub use self::reload::{By, Reloads, Told, reload};
-pub use self::request::is_request;
+pub use self::request::{is_request, say_person};
 
 use self::socket::Reception;
 use crate::admission::Admission;
 use crate::assemble::{self, Setup, Starter};
-use crate::desk::Desk;
+use crate::desk::{Desk, Forms};
 use crate::mcp::{self, Server};
 use crate::peer::Peer;
 use crate::principal::Principal;
@@ -134,7 +134,8 @@ impl Owner {
         let (access, meanings) = (Arc::new(data.access()?), setup.meanings());
         let binding = access.clone();
         tokio::task::spawn_blocking(move || binding.bind(&meanings)).await??;
-        let desk = Arc::new(assemble::desk(setup, base_url, data.outbox(&lock)?, shutdown)?);
+        let (outbox, forms) = (data.outbox(&lock)?, Forms::new(data.seal()?, data.access()?));
+        let desk = Arc::new(assemble::desk(setup, base_url, outbox, Some(forms), shutdown)?);
         let starter = Starter::new(setup, &data)?;
         let tasks = TaskTracker::new();
         let max_body = usize::try_from(setup.server.max_body)?;
@@ -186,10 +187,16 @@ impl Owner {
         Server::new(desk, recorder, admission, under_way, self.shutdown.clone())
     }
 
-    /// The same for whoever started this process.
-    fn own_server(&self) -> Server {
-        self.server()
-            .for_principal(Peer::of_this_process().limit(Principal::local(), self.sessions_may_control))
+    /// The same for whoever started this process: for the person, if `by_person` and it is not in a session.
+    fn own_server(&self, by_person: bool) -> Server {
+        let peer = Peer::of_this_process();
+        let server = self
+            .server()
+            .for_principal(peer.limit(Principal::local(), self.sessions_may_control));
+        match by_person && peer == Peer::Operator {
+            true => server.for_person(),
+            false => server,
+        }
     }
 
     /// Serves the operator's own processes on the data directory's socket, until `shutdown`. With `gives_way`, this owner
@@ -204,13 +211,19 @@ impl Owner {
     }
 
     /// Serves one client over a stream of JSON lines, as whoever started this process, until that ends or this owner does.
-    pub fn serve<R, W>(&self, read: R, write: W) -> impl Future<Output = anyhow::Result<()>> + Send + use<R, W>
+    /// `by_person`: what the client asks, a person has typed.
+    pub fn serve<R, W>(
+        &self,
+        read: R,
+        write: W,
+        by_person: bool,
+    ) -> impl Future<Output = anyhow::Result<()>> + Send + use<R, W>
     where
         R: AsyncRead + Send + Unpin + 'static,
         W: AsyncWrite + Send + Unpin + 'static,
     {
         let (ending, moving) = (self.shutdown.clone(), self.moving.clone());
-        mcp::serve_stream(self.own_server(), read, write, ending, moving)
+        mcp::serve_stream(self.own_server(by_person), read, write, ending, moving)
     }
 
     /// Whether another process takes over, or whoever speaks through this one is to go on without it.

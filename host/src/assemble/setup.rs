@@ -9,7 +9,7 @@ use super::texts::Texts;
 use super::{own_places, programs, surroundings, users};
 use crate::capability::process::grant::AgentCommand;
 use crate::config::{
-    self, Agent, Audit, Change, Config, ConfigError, Installation, Layers, OAuth, PluginSource, Server, Tools,
+    self, Agent, Audit, Change, Config, ConfigError, Installation, Layers, OAuth, PluginSource, Prompts, Server, Tools,
 };
 use crate::machine::OwnPlace;
 use crate::principal::Meaning;
@@ -31,6 +31,8 @@ pub struct Setup {
     pub oauth: OAuth,
     /// What is recorded of calls.
     pub audit: Audit,
+    /// Who approves what sessions ask for.
+    pub prompts: Prompts,
     /// What is hidden from clients or added for them.
     pub tools: Tools,
     /// The agents that backends may start, by name.
@@ -213,6 +215,7 @@ impl Setup {
             },
             oauth: config.oauth,
             audit: config.audit,
+            prompts: config.prompts,
             tools: config.tools,
             agents: config.agents,
             backends,

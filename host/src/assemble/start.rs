@@ -16,8 +16,8 @@ use crate::capability::files::Directories;
 use crate::capability::process::Programs;
 use crate::capability::store::Keeper;
 use crate::catalog::{Backends, Catalog, Offer};
-use crate::config::PluginSource;
-use crate::desk::{Desk, Generation, Member};
+use crate::config::{self, Agent, PluginSource};
+use crate::desk::{Addresses, Confirm, Desk, Forms, Generation, Member, Rules};
 use crate::plugin::{self, Backend, Engine, Limits, OWN_CALLS, Plugin};
 use crate::store::{DataDirectory, Outbox};
 use crate::watch::Watched;
@@ -109,22 +109,32 @@ pub async fn start_each(setup: &Setup, data: &DataDirectory) -> anyhow::Result<V
 }
 
 /// The desk for the backends of `setup`, which are all coming up. `base_url` is where a browser would reach it, `outbox` has
-/// the messages that wait; what goes on between calls ends with `ending`.
-pub fn desk(setup: &Setup, base_url: String, outbox: Outbox, ending: &CancellationToken) -> anyhow::Result<Desk> {
-    let url_hosts = setup.server.url_hosts.clone();
+/// the messages that wait; what goes on between calls ends with `ending`. Without `forms` no client is given one.
+pub fn desk(
+    setup: &Setup,
+    base_url: String,
+    outbox: Outbox,
+    forms: Option<Forms>,
+    ending: &CancellationToken,
+) -> anyhow::Result<Desk> {
+    let addresses = Addresses {
+        base: base_url,
+        hosts: setup.server.url_hosts.clone(),
+    };
     Ok(Desk::new(
         catalog(setup)?,
         setup.grants(),
-        url_hosts,
-        base_url,
+        rules(setup),
+        addresses,
         outbox,
+        forms,
         ending.clone(),
     )?)
 }
 
 /// A generation for the backends of `setup`, aside from the present one of `desk`. They are all coming up.
 pub fn aside(setup: &Setup, desk: &Desk) -> anyhow::Result<Arc<Generation>> {
-    Ok(desk.aside(catalog(setup)?, setup.grants()))
+    Ok(desk.aside(catalog(setup)?, setup.grants(), rules(setup)))
 }
 
 /// What calls mean while none of the backends of `setup` is up.
@@ -133,9 +143,30 @@ fn catalog(setup: &Setup) -> anyhow::Result<Catalog> {
     Catalog::new(backends, setup.tools.clone()).with_context(|| from(setup))
 }
 
+/// What callers may do about prompts and options.
+fn rules(setup: &Setup) -> Rules {
+    let narrow = |(name, agent): (&String, &Agent)| (name.clone(), agent.widens_unless.clone());
+    Rules {
+        confirm: match setup.prompts.confirm {
+            config::Confirm::Client => Confirm::Client,
+            config::Confirm::Person => Confirm::Person,
+            config::Confirm::None => Confirm::None,
+        },
+        remote_effects: setup.prompts.remote_effects.clone(),
+        narrow: setup.agents.iter().map(narrow).collect(),
+    }
+}
+
 /// Merges started backends as `setup` says, and gives the generation in which calls of them could be done.
 pub fn merge(setup: &Setup, backends: Vec<Backend>) -> anyhow::Result<Arc<Generation>> {
-    let generation = desk(setup, String::new(), Outbox::in_memory()?, &CancellationToken::new())?.present();
+    let generation = desk(
+        setup,
+        String::new(),
+        Outbox::in_memory()?,
+        None,
+        &CancellationToken::new(),
+    )?
+    .present();
     for backend in backends {
         raise(setup, &generation, backend)?;
     }

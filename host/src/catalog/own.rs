@@ -249,6 +249,7 @@ impl OwnTool {
                 destructive: described.destructive && !reads,
                 idempotent: described.idempotent,
                 open_world: described.open_world,
+                answers: false,
             },
             backends: [(offer.backend.clone(), scope(offer, described))].into(),
             input,

@@ -28,6 +28,8 @@ pub struct Tool {
     pub idempotent: bool,
     /// It reaches what lies outside of this server.
     pub open_world: bool,
+    /// It gives a person's answer, so a person should see each call of it.
+    pub answers: bool,
 }
 
 impl Tool {
@@ -86,12 +88,16 @@ pub(super) fn shared() -> Vec<Tool> {
             "Check prompts",
             "Everything that waits for a person: permission requests, questions and menus of all sessions.",
         ),
-        risky::<g::RespondToPrompt, a::Acted>(
-            "respond_to_prompt",
-            "Answer a prompt",
-            "Answer what a session asks. Ask the person first: an answer can let the agent run commands. Questions of \
-             one group are answered one by one, and given together once all that are required have an answer.",
-        ),
+        Tool {
+            answers: true,
+            ..risky::<g::RespondToPrompt, a::Acted>(
+                "respond_to_prompt",
+                "Answer a prompt",
+                "Answer what a session asks. Ask the person first: an answer can let the agent run commands. Where your \
+                 client shows forms, the person answers in one, and what you give here is not used. Questions of one \
+                 group are answered one by one, and given together once all that are required have an answer.",
+            )
+        },
         Tool {
             idempotent: true,
             ..acts::<g::SetSession, a::Options>(
@@ -141,6 +147,7 @@ fn reads<Arguments: JsonSchema, Answer: JsonSchema>(name: &str, title: &str, des
         destructive: false,
         idempotent: true,
         open_world: false,
+        answers: false,
     }
 }
 

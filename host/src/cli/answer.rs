@@ -57,7 +57,7 @@ pub(crate) async fn run(setup: &Setup, mut options: Options, shutdown: Cancellat
         "wait_seconds": options.wait,
     });
     let respond = async |connection: &Connection| connection.ask("respond_to_prompt", arguments).await;
-    let told = Connection::with(setup, &shutdown, respond).await?;
+    let told = Connection::of_person(setup, &shutdown, respond).await?;
     answered::show_with_hint(&told, options.json)
 }
 

@@ -70,7 +70,7 @@ struct Show {
     /// Only calls to this backend
     #[arg(long)]
     backend: Option<String>,
-    /// Only entries with this outcome: ok, failed, refused, gone, fault, cut-off or under-way
+    /// Only entries with this outcome: ok, failed, refused, gone, fault, cut-off, under-way or asked
     #[arg(long)]
     outcome: Option<Outcome>,
     /// How many entries, the newest; 0 for all

@@ -3,7 +3,7 @@
 use anyhow::Context;
 use berth::assemble::Setup;
 use berth::mcp::{Called, Client};
-use berth::owner::{Owner, Ownership};
+use berth::owner::{Owner, Ownership, say_person};
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
@@ -19,13 +19,17 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) async fn open(setup: &Setup, shutdown: &CancellationToken) -> anyhow::Result<Self> {
-        Self::to(Ownership::find(setup, "call", shutdown).await?, shutdown).await
+        Self::to(Ownership::find(setup, "call", shutdown).await?, false, shutdown).await
     }
 
-    async fn to(ownership: Ownership, shutdown: &CancellationToken) -> anyhow::Result<Self> {
+    /// `by_person`: what is asked here, a person has typed.
+    async fn to(ownership: Ownership, by_person: bool, shutdown: &CancellationToken) -> anyhow::Result<Self> {
         let owner = match ownership {
             Ownership::Ours(owner) => owner,
-            Ownership::Theirs(stream) => {
+            Ownership::Theirs(mut stream) => {
+                if by_person {
+                    say_person(&mut stream).await?;
+                }
                 return Ok(Self {
                     client: Client::connect(stream).await?,
                     owner: None,
@@ -35,7 +39,7 @@ impl Connection {
         };
         let (here, there) = tokio::io::duplex(BUFFER);
         let (read, write) = tokio::io::split(there);
-        tokio::spawn(owner.serve(read, write));
+        tokio::spawn(owner.serve(read, write, by_person));
         Ok(Self {
             client: Client::connect(here).await?,
             owner: Some(owner),
@@ -51,7 +55,7 @@ impl Connection {
             false => Ownership::find(setup, "call", shutdown).await?,
             true => Ownership::find_next(setup, "call", shutdown).await?,
         };
-        let connection = Self::to(ownership, shutdown).await?;
+        let connection = Self::to(ownership, false, shutdown).await?;
         if let Some(owner) = connection.owner() {
             owner.serve_socket(true, None)?;
         }
@@ -69,9 +73,22 @@ impl Connection {
         shutdown: &CancellationToken,
         work: impl AsyncFnOnce(&Self) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
-        let connection = Self::open(setup, shutdown).await?;
-        let done = work(&connection).await;
-        connection.close().await;
+        Self::open(setup, shutdown).await?.at_work(work).await
+    }
+
+    /// The same where a person has typed what is asked. Inside of a session that makes no difference.
+    pub(crate) async fn of_person<T>(
+        setup: &Setup,
+        shutdown: &CancellationToken,
+        work: impl AsyncFnOnce(&Self) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let ownership = Ownership::find(setup, "call", shutdown).await?;
+        Self::to(ownership, true, shutdown).await?.at_work(work).await
+    }
+
+    async fn at_work<T>(self, work: impl AsyncFnOnce(&Self) -> anyhow::Result<T>) -> anyhow::Result<T> {
+        let done = work(&self).await;
+        self.close().await;
         done
     }
 

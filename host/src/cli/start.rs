@@ -58,7 +58,7 @@ pub(crate) async fn run(setup: &Setup, options: Options, shutdown: CancellationT
         "wait_seconds": options.wait,
     });
     let create = async |connection: &Connection| connection.ask("create_session", arguments).await;
-    let started = Connection::with(setup, &shutdown, create).await?;
+    let started = Connection::of_person(setup, &shutdown, create).await?;
     let shown = answered::show_with_hint(&started, options.json)?;
     let found = started.structured.and_then(|answer| Found::of(&answer["session"]));
     match found {

@@ -45,7 +45,7 @@ async fn serve(owner: Owner, relay: &mut Relay) -> anyhow::Result<Left> {
     owner.recorder.log_head();
     let (here, there) = tokio::io::duplex(BUFFER);
     let (read, write) = tokio::io::split(there);
-    let serving = tokio::spawn(owner.serve(read, write));
+    let serving = tokio::spawn(owner.serve(read, write, false));
     let left = relay.run(here).await;
     let served = serving.await?;
     if !matches!(left, Ok(Left::Moved)) {

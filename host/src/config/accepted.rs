@@ -37,6 +37,8 @@ fn rule(path: &[&str]) -> Rule {
             _,
             "directories" | "files" | "agents" | "env" | "guest_env" | "read_tools",
         ]
+        | ["agents", _, "widens_unless", _]
+        | ["prompts", "remote_effects"]
         | ["oauth", "redirects"]
         | ["oauth", "clients", _, "redirects"]
         | ["server", "trusted_proxies" | "proxy_users" | "url_hosts"]

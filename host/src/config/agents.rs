@@ -20,6 +20,8 @@ pub(super) struct Section {
     words: BTreeMap<String, String>,
     #[serde(default)]
     options: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    widens_unless: BTreeMap<String, Vec<String>>,
     profile: Option<String>,
     signs: Option<serde_json::Value>,
     #[serde(default)]
@@ -60,6 +62,7 @@ impl Section {
             requires: self.requires.map(|program| Sought::new(program, around, folder)),
             words: self.words,
             options: self.options,
+            widens_unless: self.widens_unless,
             profile: self.profile,
             signs: self.signs,
             variables: self.variables,

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::session::Effect;
 
 /// The file that is read.
 const FILE: &str = "/home/me/conf/config.toml";
@@ -72,6 +73,35 @@ pub(crate) fn changed(old: &str, new: &str) -> (String, usize) {
         SMALL.replace(old, new),
         before.lines().count().max(1) + usize::from(before.ends_with('\n')),
     )
+}
+
+#[test]
+fn who_approves_is_a_client_that_does_not_widen_unless_something_else_is_written() {
+    let parsed = |prompts: &str| parse(&format!("{SMALL}[prompts]\n{prompts}")).map(|config| config.prompts);
+    let usual = Prompts {
+        confirm: Confirm::Client,
+        remote_effects: vec![Effect::Accepts, Effect::Declines, Effect::Neutral],
+    };
+    assert_eq!(parse(SMALL).unwrap().prompts, usual);
+    assert_eq!(shipped().prompts, usual);
+    assert_eq!(parsed("").unwrap(), usual);
+    let other = parsed("confirm = 'person'\nremote_effects = ['widens']").unwrap();
+    assert_eq!(
+        (other.confirm, other.remote_effects),
+        (Confirm::Person, vec![Effect::Widens])
+    );
+    assert_eq!(parsed("remote_effects = []").unwrap().remote_effects, []);
+    for (wrong, why) in [
+        ("confirm = 'always'", "expected one of `client`, `person`, `none`"),
+        (
+            "remote_effects = ['all']",
+            "expected one of `accepts`, `widens`, `declines`, `neutral`",
+        ),
+        ("effects = []", "unknown field `effects`"),
+    ] {
+        let error = parsed(wrong).unwrap_err().to_string();
+        assert!(error.contains(why) && error.contains(FILE), "{error}");
+    }
 }
 
 #[test]

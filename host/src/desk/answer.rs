@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 use thiserror::Error;
 
+use super::form::Form;
 use crate::catalog::Mistake;
 use crate::plugin;
 use crate::session::{Content, Error};
@@ -41,19 +42,40 @@ pub struct ToolError {
     pub(super) text: String,
     /// As what it is recorded.
     pub(super) outcome: Outcome,
+    /// What the person is asked instead.
+    pub(super) form: Option<Box<Form>>,
 }
 
 impl ToolError {
     /// It was tried, and failed.
     pub(crate) fn new(text: impl Into<String>) -> Self {
-        let (text, outcome) = (text.into(), Outcome::Failed);
-        Self { text, outcome }
+        Self {
+            text: text.into(),
+            outcome: Outcome::Failed,
+            form: None,
+        }
     }
 
     /// It was not allowed, or made no sense, so nothing was tried.
     pub(crate) fn refused(text: impl Into<String>) -> Self {
-        let (text, outcome) = (text.into(), Outcome::Refused);
-        Self { text, outcome }
+        Self {
+            outcome: Outcome::Refused,
+            ..Self::new(text)
+        }
+    }
+
+    /// Nothing was done: the person is asked first.
+    pub(super) fn asked(form: Form) -> Self {
+        Self {
+            outcome: Outcome::Asked,
+            form: Some(Box::new(form)),
+            ..Self::new("the person is asked first")
+        }
+    }
+
+    /// The form to show in place of an error.
+    pub fn form(&self) -> Option<&Form> {
+        self.form.as_deref()
     }
 
     /// What `error` of `backend` means to a caller.

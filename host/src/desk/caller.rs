@@ -23,6 +23,37 @@ pub struct Caller {
     pub ending: CancellationToken,
     /// What it holds while it is at work.
     pub place: Place,
+    /// Who is at the other end of the call.
+    pub by: By,
+}
+
+/// Who is at the other end of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum By {
+    /// A program. Whether a person has read what it answers, nobody knows.
+    Program,
+    /// A program that shows forms to its person, and what came back in one if that is why it calls.
+    Form(Option<Returned>),
+    /// The person, outside of every session.
+    Person,
+}
+
+/// A form that comes back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Returned {
+    /// What berth sealed in it.
+    pub state: String,
+    /// What the person filled in; none: it was closed.
+    pub filled: Option<Filled>,
+}
+
+/// What a person filled in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filled {
+    /// The choices taken.
+    pub choices: Vec<String>,
+    /// Words.
+    pub text: Option<String>,
 }
 
 /// Why a wait ended before what it waited for.

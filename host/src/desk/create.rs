@@ -41,6 +41,9 @@ pub(super) async fn create_session(
     let member = reach.member_until(wanted.backend.as_deref(), began + CREATE).await?;
     let creation = member.watched.backend.description.creation;
     possible(&member, creation, &wanted)?;
+    let agent = wanted.agent.as_deref().or(member.agents.first().map(String::as_str));
+    let options = wanted.options.iter().flatten();
+    generation.rules.options(caller, agent.unwrap_or_default(), options)?;
     let (given, first) = match creation.first_message {
         true => (message, None),
         false => (None, message),

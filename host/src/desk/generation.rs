@@ -9,6 +9,7 @@ use tokio::time::timeout_at;
 
 use super::lasting::Lasting;
 use super::members::{COMES_UP, Members, Reach};
+use super::rules::{Confirm, Rules};
 use super::seats::Condition;
 use super::{Caller, Member};
 use crate::catalog::{Backends, Catalog, CollisionError, Offer, answers};
@@ -30,6 +31,8 @@ pub struct Generation {
     merging: Mutex<()>,
     /// The digest of what is granted.
     grants: Grants,
+    /// What callers may do about prompts and options.
+    pub(super) rules: Rules,
     /// When its backends do what goes on between calls.
     span: Span,
     pub(super) lasting: Arc<Lasting>,
@@ -37,7 +40,7 @@ pub struct Generation {
 
 impl Generation {
     /// One for the backends of `catalog`, which are all coming up: see [`Generation::raise`] and [`Generation::lower`].
-    pub(super) fn new(catalog: Catalog, grants: Grants, span: Span, lasting: Arc<Lasting>) -> Arc<Self> {
+    pub(super) fn new(catalog: Catalog, grants: Grants, rules: Rules, span: Span, lasting: Arc<Lasting>) -> Arc<Self> {
         let backends = catalog.backends().clone();
         Arc::new(Self {
             began: Instant::now(),
@@ -46,6 +49,7 @@ impl Generation {
             catalog: RwLock::new(Arc::new(catalog)),
             merging: Mutex::default(),
             grants,
+            rules,
             span,
             lasting,
         })
@@ -101,6 +105,11 @@ impl Generation {
     /// The digest of what is granted.
     pub fn grants(&self) -> Grants {
         self.grants
+    }
+
+    /// How a person is asked before a client's answer counts.
+    pub fn confirm(&self) -> Confirm {
+        self.rules.confirm
     }
 
     /// When its backends do what goes on between calls.

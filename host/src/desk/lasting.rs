@@ -3,6 +3,7 @@
 use tokio::sync::watch;
 
 use super::Caller;
+use super::forms::Forms;
 use super::orders::Orders;
 use super::outbox::{self, Outbox};
 use super::senders::Senders;
@@ -16,17 +17,20 @@ pub(crate) struct Lasting {
     pub(super) orders: Orders,
     pub(super) showing: Showing,
     pub(super) outbox: Outbox,
+    /// The forms that are out; none: no client is given one.
+    pub(super) forms: Option<Forms>,
     /// Sent to when the list of tools may be another.
     tools: watch::Sender<()>,
 }
 
 impl Lasting {
-    pub(super) fn new(showing: Showing, outbox: Outbox) -> Self {
+    pub(super) fn new(showing: Showing, outbox: Outbox, forms: Option<Forms>) -> Self {
         Self {
             senders: Senders::default(),
             orders: Orders::default(),
             showing,
             outbox,
+            forms,
             tools: watch::Sender::new(()),
         }
     }

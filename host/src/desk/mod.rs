@@ -2,6 +2,7 @@
 //! answer. It knows no protocol; what a call means it asks the [`Catalog`].
 
 mod answer;
+mod asking;
 mod attachments;
 mod caller;
 mod changes;
@@ -9,11 +10,14 @@ mod create;
 mod deeds;
 mod deliver;
 mod find;
+mod form;
+mod forms;
 mod generation;
 mod groups;
 mod lasting;
 mod log_line;
 mod look;
+mod meets;
 mod member;
 mod members;
 mod options;
@@ -26,11 +30,13 @@ mod prompts;
 mod receipt;
 mod recording;
 mod respond;
+mod rules;
 mod search;
 mod seats;
 mod senders;
 mod settle;
 mod showing;
+mod shown;
 mod stop;
 mod transcript;
 mod words;
@@ -42,15 +48,19 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use self::answer::{ToolAnswer, ToolError};
-pub use self::caller::Caller;
+pub use self::caller::{By, Caller, Filled, Returned};
+pub use self::form::Form;
+pub use self::forms::Forms;
 pub use self::generation::Generation;
 pub use self::member::Member;
+pub use self::rules::{Confirm, Rules};
 pub use self::seats::Condition;
 
 pub(crate) use self::caller::Left;
 
 use self::lasting::Lasting;
 use self::outbox::Outbox;
+pub use self::showing::Addresses;
 use self::showing::Showing;
 use crate::catalog::{Catalog, Request};
 use crate::store;
@@ -66,23 +76,24 @@ pub struct Desk {
 
 impl Desk {
     /// A desk whose first generation has the backends of `catalog`, which are all coming up, with the grants of this
-    /// digest. What goes on between calls ends with `ending`.
+    /// digest and these rules for callers. What goes on between calls ends with `ending`.
     ///
-    /// `base_url` is where a browser would reach this server, and `url_hosts` the hosts that a session's own address
-    /// may name. `outbox` has the messages that wait: see [`Desk::send_what_waits`]. This reads it, which blocks.
+    /// `outbox` has the messages that wait: see [`Desk::send_what_waits`]. This reads it, which blocks. Without
+    /// `forms` no client is given one.
     ///
     /// # Errors
-    /// It cannot be read.
+    /// The outbox cannot be read.
     pub fn new(
         catalog: Catalog,
         grants: Grants,
-        url_hosts: Vec<String>,
-        base_url: String,
+        rules: Rules,
+        addresses: Addresses,
         outbox: store::Outbox,
+        forms: Option<Forms>,
         ending: CancellationToken,
     ) -> Result<Self, store::Error> {
-        let lasting = Arc::new(Lasting::new(Showing::new(url_hosts, base_url), Outbox::of(outbox)?));
-        let first = Generation::new(catalog, grants, Span::first(&ending), lasting.clone());
+        let lasting = Arc::new(Lasting::new(Showing::new(addresses), Outbox::of(outbox)?, forms));
+        let first = Generation::new(catalog, grants, rules, Span::first(&ending), lasting.clone());
         first.span().begin();
         Ok(Self {
             present: RwLock::new(first),
@@ -98,9 +109,9 @@ impl Desk {
 
     /// One that may follow the present one: its backends, those of `catalog`, are all coming up aside. If it is dropped
     /// instead, they end.
-    pub fn aside(&self, catalog: Catalog, grants: Grants) -> Arc<Generation> {
+    pub fn aside(&self, catalog: Catalog, grants: Grants, rules: Rules) -> Arc<Generation> {
         let span = self.present().span().next(&self.ending);
-        Generation::new(catalog, grants, span, self.lasting.clone())
+        Generation::new(catalog, grants, rules, span, self.lasting.clone())
     }
 
     /// Calls that begin from now on are done with `next`. Answers the one before, which ends with its last call.
@@ -137,7 +148,7 @@ impl Generation {
         match catalog.read(&caller.principal, name, given)? {
             Request::ListSessions(wanted) => Box::pin(look::list_sessions(self, caller, wanted)).await,
             Request::CreateSession(wanted) => Box::pin(create::create_session(self, caller, wanted)).await,
-            Request::SendMessage(wanted) => Box::pin(deliver::send_message(self, caller, wanted)).await,
+            Request::SendMessage(wanted) => Box::pin(meets::send_message(self, caller, wanted)).await,
             Request::GetLogs(wanted) => Box::pin(look::get_logs(self, caller, wanted)).await,
             Request::GetSessionStatus(wanted) => Box::pin(look::get_session_status(self, caller, wanted)).await,
             Request::InterruptSession(wanted) => Box::pin(stop::interrupt_session(self, caller, wanted)).await,

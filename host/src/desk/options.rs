@@ -1,12 +1,12 @@
 //! Options of sessions: seen, and set.
 
-use super::deeds::{Effect, effect, soon};
+use super::deeds::{self, effect, soon};
 use super::deliver::turn_of;
 use super::receipt::Receipt;
 use super::{Caller, Generation, Member, ToolAnswer, ToolError, answer};
 use crate::catalog::answers::{OptionNow, Options};
 use crate::catalog::arguments::SetSession;
-use crate::session::{Error, OptionState};
+use crate::session::{Effect, Error, OptionState};
 
 pub(super) async fn set_session(
     generation: &Generation,
@@ -18,11 +18,15 @@ pub(super) async fn set_session(
     let mut notes = Vec::new();
     {
         let _turn = turn_of(&generation.lasting, caller, &wanted.session_id).await?;
+        if !wanted.options.is_empty() && !generation.rules.may(caller, Effect::Widens) {
+            let agent = member.session(id).await?.agent;
+            generation.rules.options(caller, &agent, &wanted.options)?;
+        }
         for (name, value) in &wanted.options {
             let set = member.watched.backend.set_option(id, name, value).await;
             match effect(member.name(), set) {
-                Ok(Effect::Done(())) => receipt = receipt.or(Some(Receipt::Confirmed)),
-                Ok(Effect::Perhaps(why)) => {
+                Ok(deeds::Effect::Done(())) => receipt = receipt.or(Some(Receipt::Confirmed)),
+                Ok(deeds::Effect::Perhaps(why)) => {
                     receipt = Some(Receipt::Unconfirmed);
                     notes.push(format!("`{name}` was not seen to take effect: {why}."));
                 }

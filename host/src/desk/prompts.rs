@@ -183,6 +183,7 @@ fn meaning_of_parts(prompt: &Prompt, given: &Response) -> Result<Answer, String>
     }
     match &given.text {
         Some(_) if !prompt.accepts_text => Err("it does not take text".into()),
+        Some(text) if keys.is_empty() && prompt.kind == PromptKind::Permission => words(prompt, text),
         text => Ok(Answer::Reply(Reply {
             choices: keys,
             text: text.clone(),
@@ -233,6 +234,20 @@ fn several(prompt: &Prompt, response: &str) -> Result<Option<Vec<String>>, Strin
         }
     }
     Ok(Some(keys))
+}
+
+/// What an answer does: each of its choices, or its words alone.
+pub(super) fn effects(prompt: &Prompt, answer: &Answer) -> Vec<Effect> {
+    let effect = |key: &String| {
+        let choice = prompt.choices.iter().find(|choice| choice.key == *key);
+        choice.map_or(Effect::Widens, |choice| choice.effect)
+    };
+    match (answer, prompt.kind) {
+        (Answer::Dismiss, _) => vec![Effect::Declines],
+        (Answer::Reply(reply), _) if !reply.choices.is_empty() => reply.choices.iter().map(effect).collect(),
+        (Answer::Reply(_), PromptKind::Permission) => vec![Effect::Declines],
+        (Answer::Reply(_), _) => vec![Effect::Neutral],
+    }
 }
 
 /// Whether an answer grants nothing.
@@ -463,10 +478,33 @@ mod tests {
             let in_parts = in_parts(&prompt, &["no"], Some("use pnpm")).unwrap();
             assert_eq!(in_parts, with_words(&["4"], "use pnpm"));
         }
+        assert!(in_parts(&prompt, &[], Some("go ahead")).is_err());
         prompt.cut = false;
         assert_eq!(read(&prompt, "use pnpm", false).unwrap(), with_words(&[], "use pnpm"));
         prompt.kind = PromptKind::Question;
         assert_eq!(read(&prompt, "go ahead", false).unwrap(), with_words(&[], "go ahead"));
+    }
+
+    #[test]
+    fn an_answer_does_what_its_choices_do_and_words_alone_decline_a_request() {
+        let mut prompt = permission();
+        for (key, effect) in [("1", Effect::Accepts), ("2", Effect::Widens), ("4", Effect::Declines)] {
+            assert_eq!(effects(&prompt, &keys(&[key])), [effect]);
+        }
+        assert_eq!(effects(&prompt, &keys(&["4", "2"])), [Effect::Declines, Effect::Widens]);
+        assert_eq!(
+            effects(&prompt, &keys(&["9"])),
+            [Effect::Widens],
+            "nobody knows what it does"
+        );
+        assert_eq!(effects(&prompt, &Answer::Dismiss), [Effect::Declines]);
+        let words = Answer::Reply(Reply {
+            choices: Vec::new(),
+            text: Some("use pnpm".into()),
+        });
+        assert_eq!(effects(&prompt, &words), [Effect::Declines]);
+        prompt.kind = PromptKind::Question;
+        assert_eq!(effects(&prompt, &words), [Effect::Neutral]);
     }
 
     #[test]

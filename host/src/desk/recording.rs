@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime};
 
 use futures::FutureExt as _;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tracing::Instrument as _;
 
-use super::{Caller, Desk, ToolAnswer, ToolError, log_line};
+use super::{By, Caller, Desk, Returned, ToolAnswer, ToolError, log_line};
 use crate::catalog::Catalog;
 use crate::store::Recorder;
 use crate::store::audit::{Entry, Event, Outcome, Unrecorded};
@@ -89,7 +89,18 @@ impl Desk {
 
 /// What is known before the call.
 fn entry(catalog: &Catalog, caller: &Caller, recorder: &Recorder, name: &str, given: &Map<String, Value>) -> Entry {
-    let (digest, text) = recorder.arguments(given);
+    let (digest, text) = match &caller.by {
+        // What was filled in says what was done.
+        By::Form(Some(Returned {
+            filled: Some(filled), ..
+        })) => {
+            let filled = json!({"choices": filled.choices, "text": filled.text});
+            let mut given = given.clone();
+            given.insert("(form)".into(), filled);
+            recorder.arguments(&given)
+        }
+        _ => recorder.arguments(given),
+    };
     let (backend, session) = catalog.target(&caller.principal, name, given);
     Entry {
         at: SystemTime::now(),
@@ -174,8 +185,6 @@ fn note(entry: &mut Entry, answer: &ToolAnswer) {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
-
-    use serde_json::json;
 
     use super::*;
 

@@ -17,27 +17,31 @@ use crate::session::{self, Evidence, PromptKind, State};
 use crate::shell::word;
 use crate::watch;
 
+/// What addresses answers may name.
+pub struct Addresses {
+    /// Where a browser would reach this server.
+    pub base: String,
+    /// The hosts that a session's own address may name.
+    pub hosts: Vec<String>,
+}
+
 /// Makes the records that callers are shown, and remembers which prompts those were.
 pub(crate) struct Showing {
     /// Who was shown which prompt.
     pub(super) shown: Shown,
     /// Who has answered which questions of a group.
     pub(super) groups: Groups,
-    /// The hosts that a session's own address may name.
-    url_hosts: Vec<String>,
-    /// Where a browser would reach this server.
-    base_url: String,
+    addresses: Addresses,
     /// The backends whose questions of trust may be accepted remotely.
     trusted: Mutex<BTreeSet<String>>,
 }
 
 impl Showing {
-    pub(super) fn new(url_hosts: Vec<String>, base_url: String) -> Self {
+    pub(super) fn new(addresses: Addresses) -> Self {
         Self {
             shown: Shown::default(),
             groups: Groups::default(),
-            url_hosts,
-            base_url,
+            addresses,
             trusted: Mutex::default(),
         }
     }
@@ -53,7 +57,7 @@ impl Showing {
 
     /// The record of `session` of `backend`.
     pub(super) fn session(&self, backend: &str, given: session::Session) -> Session {
-        let mut shown = session(backend, given, &self.url_hosts);
+        let mut shown = session(backend, given, &self.addresses.hosts);
         let trusted = self.trusted.lock().unwrap_or_else(PoisonError::into_inner);
         let trusts = shown
             .prompts
@@ -92,7 +96,19 @@ impl Showing {
     pub(super) fn address(&self, session: &Session) -> String {
         match &session.url {
             Some(url) => url.clone(),
-            None => page::url(&self.base_url, &session.session_id),
+            None => page::url(&self.addresses.base, &session.session_id),
+        }
+    }
+
+    /// How a person answers a prompt of a session without any client, as the end of a sentence.
+    pub(super) fn by_person(&self, session_id: &str, prompt_id: &str) -> String {
+        let terminal = format!("a person answers it at the terminal: berth answer {session_id} --prompt {prompt_id}");
+        match self.addresses.base.is_empty() {
+            true => terminal,
+            false => format!(
+                "{terminal}; or on its page: {}",
+                page::url(&self.addresses.base, session_id)
+            ),
         }
     }
 }

@@ -250,7 +250,7 @@ impl Prompt {
     }
 }
 
-fn kind(kind: PromptKind) -> &'static str {
+pub(super) fn kind(kind: PromptKind) -> &'static str {
     match kind {
         PromptKind::Permission => "permission",
         PromptKind::Question => "question",

@@ -82,7 +82,7 @@ impl<'a> List<'a> {
     fn of(server: &'a Server, principal: &'a Principal) -> Self {
         // First, so that nothing is missed.
         let changes = server.desk.watch_tools();
-        let known = server.tools_of(principal);
+        let known = server.tools_of(principal, false);
         Self {
             server,
             principal,
@@ -94,7 +94,7 @@ impl<'a> List<'a> {
     /// Waits until it is another. Answers false when it can no longer become one.
     async fn is_another(&mut self) -> bool {
         while self.changes.changed().await.is_ok() {
-            let now = self.server.tools_of(self.principal);
+            let now = self.server.tools_of(self.principal, false);
             if now != self.known {
                 self.known = now;
                 return true;

@@ -5,6 +5,7 @@
 
 mod client;
 mod finishing;
+mod forms;
 mod lines;
 mod list_changes;
 mod misshapen;
@@ -53,7 +54,7 @@ use self::shown::{Latest, Shown};
 use self::turns::InTurn;
 use crate::admission::{Admission, Place, Refusal};
 use crate::catalog;
-use crate::desk::{Caller, Desk, ToolAnswer, ToolError};
+use crate::desk::{By, Caller, Confirm, Desk, ToolAnswer, ToolError};
 use crate::principal::{Principal, Scope, StepUp};
 use crate::session::Content;
 use crate::store::Recorder;
@@ -90,6 +91,8 @@ pub struct Server {
     shown: Latest,
     /// Who calls, if the carrier itself knows it; otherwise the request must say it.
     caller: Option<Principal>,
+    /// A person has typed what is asked.
+    by_person: bool,
     /// The calls for which the end of berth waits.
     under_way: TaskTracker,
     /// Those of this carrier whose answer is still to come.
@@ -116,6 +119,7 @@ impl Server {
             shown: Latest::default(),
             desk,
             caller: None,
+            by_person: false,
             ending,
         }
     }
@@ -127,16 +131,27 @@ impl Server {
         self
     }
 
+    /// The same for a carrier on which a person asks, outside of every session.
+    #[must_use]
+    pub fn for_person(mut self) -> Self {
+        self.by_person = true;
+        self
+    }
+
     fn shown(&self) -> Arc<Shown> {
         self.shown.of(self.desk.present().catalog())
     }
 
-    /// The tools as `principal` sees them.
-    fn tools_of(&self, principal: &Principal) -> Vec<Tool> {
+    /// The tools as `principal` sees them. A client that shows no forms is told of which it should ask its person.
+    fn tools_of(&self, principal: &Principal, shows_forms: bool) -> Vec<Tool> {
         let shown = self.shown();
+        let asks = !shows_forms && self.desk.present().confirm() == Confirm::Client;
         let tools = shown.catalog.tools_of(principal).filter_map(|(tool, scope)| {
-            let described = shown.tool(&tool.name)?;
-            Some(described.with_annotations(hints(tool, scope)))
+            let described = shown.tool(&tool.name)?.with_annotations(hints(tool, scope));
+            Some(match asks && tool.answers {
+                true => forms::asking(described),
+                false => described,
+            })
         });
         tools.collect()
     }
@@ -218,7 +233,8 @@ impl ServerHandler for Server {
             true => LIST_TTL,
             false => UNSETTLED_TTL,
         };
-        Ok(ListToolsResult::with_all_items(self.tools_of(&principal))
+        let tools = self.tools_of(&principal, forms::shows(&context.meta));
+        Ok(ListToolsResult::with_all_items(tools)
             .with_ttl_ms(ttl)
             .with_cache_scope(CacheScope::Private))
     }
@@ -278,6 +294,10 @@ impl ServerHandler for Server {
             place,
             gone: context.ct.clone(),
             ending: self.ending.clone(),
+            by: match self.by_person {
+                true => By::Person,
+                false => forms::by(&request, &context.meta),
+            },
         };
         let parts = context.extensions.get::<http::request::Parts>();
         let step_up = parts.and_then(|parts| parts.extensions.get::<StepUp>()).cloned();
@@ -300,6 +320,9 @@ impl ServerHandler for Server {
         match ended {
             Ok(Err(error)) if unknown => Err(ErrorData::invalid_params(clean(&error.to_string()), None)),
             Ok(answer) => {
+                if let Some(form) = answer.as_ref().err().and_then(ToolError::form) {
+                    return forms::asks(form).map(Into::into);
+                }
                 if let (Err(error), Some(step_up)) = (&answer, lacking) {
                     step_up.note(clean(&error.to_string()));
                 }

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Owner;
 use crate::admission::Place;
-use crate::desk::Caller;
+use crate::desk::{By, Caller};
 use crate::principal::Principal;
 
 /// Calls a tool for a principal, who holds a place: its structured answer, or in words why there is none.
@@ -30,6 +30,8 @@ impl Owner {
                 gone: CancellationToken::new(),
                 ending: ending.clone(),
                 place,
+                // Only the owner's login leads to a page, and a browser in a session may only look.
+                by: By::Person,
             };
             let call = async move { desk.call(&caller, &recorder, tool, arguments).await };
             let called = under_way.spawn(call);

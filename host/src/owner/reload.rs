@@ -29,7 +29,14 @@ const ANSWERS_WITHIN: Duration = Duration::from_mins(3);
 const FORMER_AT_SIGNAL: usize = 2;
 const FORMER: usize = 4;
 /// What counts as soon as it is loaded; the rest is fixed when berth starts.
-const RELOADED: [&str; 5] = ["agents.", "backends.", "default_backend", "server.rates.", "tools."];
+const RELOADED: [&str; 6] = [
+    "agents.",
+    "backends.",
+    "default_backend",
+    "prompts.",
+    "server.rates.",
+    "tools.",
+];
 
 /// Who wants a reload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,5 @@
-//! What other processes of the operator's ask an owner beside MCP: one line on the socket, and one line back.
+//! What other processes of the operator's ask an owner beside MCP: one line on the socket, and one line back. One of these
+//! lines only says who speaks MCP after it.
 
 use std::io;
 use std::path::Path;
@@ -18,10 +19,12 @@ pub(super) enum Request {
     HandOver,
     /// The way to the pages for a browser, with a word that counts as a login.
     Open,
+    /// To take what follows, which is MCP, for what a person has typed. Nothing is answered to this.
+    Person,
 }
 
 impl Request {
-    const ALL: [Self; 3] = [Self::Reload, Self::HandOver, Self::Open];
+    const ALL: [Self; 4] = [Self::Reload, Self::HandOver, Self::Open, Self::Person];
 
     /// The request that a first line is; nothing if it is one of MCP.
     pub(super) fn of(line: &[u8]) -> Option<Self> {
@@ -49,6 +52,7 @@ impl Request {
             Self::Reload => r#"{"berth":"reload"}"#,
             Self::HandOver => r#"{"berth":"hand_over"}"#,
             Self::Open => r#"{"berth":"open"}"#,
+            Self::Person => r#"{"berth":"person"}"#,
         }
     }
 }
@@ -56,6 +60,27 @@ impl Request {
 /// Whether a line is such a request: what is passed on for a client of MCP must never be one.
 pub fn is_request(line: &[u8]) -> bool {
     Request::of(line).is_some()
+}
+
+/// Says on a new connection to an owner that a person has typed what is asked there.
+///
+/// # Errors
+/// If nobody is there any more.
+pub async fn say_person(stream: &mut UnixStream) -> io::Result<()> {
+    stream
+        .write_all(format!("{}\n", Request::Person.line()).as_bytes())
+        .await
+}
+
+/// What was read of a client's first words without that line at its beginning, and whether it was there.
+pub(super) fn without_person(read: Vec<u8>) -> (Vec<u8>, bool) {
+    let rest = read
+        .strip_prefix(Request::Person.line().as_bytes())
+        .and_then(|rest| rest.strip_prefix(b"\n"));
+    match rest {
+        Some(rest) => (rest.to_vec(), true),
+        None => (read, false),
+    }
 }
 
 /// Writes the answer to a request.
@@ -74,8 +99,27 @@ mod tests {
         assert_eq!(Request::of(b"{\"berth\":\"reload\"}\r\n"), Some(Request::Reload));
         assert_eq!(Request::of(b" {\"berth\":\"hand_over\"}\n"), Some(Request::HandOver));
         assert_eq!(Request::of(b"{\"berth\":\"open\"}\n"), Some(Request::Open));
+        assert_eq!(Request::of(b"{\"berth\":\"person\"}\n"), Some(Request::Person));
         for other in [&b"{\"berth\":\"end\"}\n"[..], b"{}", b"", b"{\"berth\":\"reload\"} x"] {
             assert!(!is_request(other));
+        }
+    }
+    #[test]
+    fn who_speaks_is_said_by_the_first_line_alone_and_the_rest_is_kept() {
+        let said = |text: &str| {
+            let (rest, by_person) = without_person(text.into());
+            (String::from_utf8_lossy(&rest).into_owned(), by_person)
+        };
+        let line = Request::Person.line();
+        assert_eq!(said(&format!("{line}\n")), (String::new(), true));
+        assert_eq!(said(&format!("{line}\n{{}}\n")), ("{}\n".to_owned(), true));
+        for other in [
+            format!("{{}}\n{line}\n"),
+            format!(" {line}\n"),
+            line.to_owned(),
+            format!("{line} \n"),
+        ] {
+            assert_eq!(said(&other), (other.clone(), false));
         }
     }
 }

@@ -130,9 +130,14 @@ impl Reception {
                     Some(Request::Reload) => return self.reload(stream, &principal).await,
                     Some(Request::HandOver) => return self.hand_over(stream, &principal).await,
                     Some(Request::Open) => return self.open(stream, &principal).await,
-                    None => {}
+                    Some(Request::Person) | None => {}
                 }
-                let server = self.server.clone().for_principal(principal);
+                let (line, by_person) = request::without_person(line);
+                let mut server = self.server.clone().for_principal(principal);
+                // What runs in a session is nobody's hand.
+                if by_person && peer == Peer::Operator {
+                    server = server.for_person();
+                }
                 converse(line, stream, server, self.shutdown.clone(), self.moving.clone()).await;
             }
             // It has left, or cannot be read.

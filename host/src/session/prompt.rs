@@ -1,5 +1,5 @@
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Facts, Timestamp};
 
@@ -72,7 +72,7 @@ pub struct Choice {
 }
 
 /// What taking a choice does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Effect {
     /// It allows this one request.
@@ -83,6 +83,18 @@ pub enum Effect {
     Declines,
     /// It is about something else.
     Neutral,
+}
+
+impl Effect {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Accepts => "accepts",
+            Self::Widens => "widens",
+            Self::Declines => "declines",
+            Self::Neutral => "neutral",
+        }
+    }
 }
 
 /// What a person answers.

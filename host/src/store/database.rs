@@ -37,6 +37,7 @@ pub(super) const ACCESS: Layout = Layout {
         include_str!("schema/4-record-apart.sql"),
         include_str!("schema/5-meanings.sql"),
         include_str!("schema/6-logins.sql"),
+        include_str!("schema/7-forms.sql"),
     ],
     shrinks: false,
     moved: Some("audit"),

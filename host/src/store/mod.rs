@@ -14,6 +14,7 @@ mod files;
 mod kept;
 mod lock;
 pub mod outbox;
+mod seal;
 mod secret;
 mod suitable;
 mod token;
@@ -32,6 +33,7 @@ pub use error::Error;
 pub use kept::{Kept, Unkept};
 pub use lock::Lock;
 pub use outbox::Outbox;
+pub use seal::Seal;
 pub use token::LocalToken;
 
 /// The longest path that a unix socket can be bound to on every system, in bytes (macOS has the least room).
@@ -106,6 +108,14 @@ impl DataDirectory {
     /// If the database or the key for tokens cannot be opened, or did not belong to us alone.
     pub fn access(&self) -> Result<AccessRecords, Error> {
         AccessRecords::open(&self.database_path(), &self.data.join("token.key"))
+    }
+
+    /// What seals the forms that clients show to a person, with a key that is made on first use.
+    ///
+    /// # Errors
+    /// If the file of the key cannot be made, is damaged, or could have been read by others.
+    pub fn seal(&self) -> Result<Seal, Error> {
+        Seal::load_or_create(&self.data.join("forms.key"))
     }
 
     /// The record of what was done; with `sync` each entry outlives a power cut. Every process of this user may open it.

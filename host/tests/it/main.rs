@@ -5,6 +5,7 @@
 
 mod access;
 mod admission;
+mod approval;
 mod attacks;
 mod audit;
 mod bad_input;

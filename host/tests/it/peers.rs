@@ -21,7 +21,7 @@ impl Inside {
     }
 
     /// The same with further lines in `[server]` and variables in the shell's command, after `prepare`.
-    async fn with(server: &str, variables: &[&str], prepare: impl FnOnce(&Tmux)) -> Self {
+    pub(crate) async fn with(server: &str, variables: &[&str], prepare: impl FnOnce(&Tmux)) -> Self {
         let place = Place::new("");
         let mut config = config();
         let command = [&["env", "-u", "TMUX"], variables, &["bash", "--norc"]].concat();

@@ -7,7 +7,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Request, Response, StatusCode, header};
 use berth::assemble::Setup;
 use berth::config::Installation;
-use berth::desk::{Caller, ToolAnswer, ToolError};
+use berth::desk::{By, Caller, ToolAnswer, ToolError};
 use berth::mcp::{self, Client, Server};
 use berth::owner::{Claim, Owner};
 use berth::principal::{Backends, Principal, Scope, StepUp};
@@ -130,6 +130,7 @@ impl House {
             gone: CancellationToken::new(),
             ending: self.shutdown.clone(),
             place: self.owner.admission.place(principal).await.unwrap(),
+            by: By::Program,
         };
         let arguments = arguments.as_object().unwrap().clone();
         self.owner

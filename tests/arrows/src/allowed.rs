@@ -17,7 +17,7 @@ const ROOMS: &str = "
     contract:
 
     admission: store peer principal network
-    config: admission capability peer
+    config: admission capability session peer
     store: principal shell network text
     schema: text
     session:

@@ -13,7 +13,7 @@ mod template;
 mod tests;
 
 pub use agent::{AgentCommand, BadAgent, BadOption};
-pub use denial::{Denial, Reason};
+pub use denial::{Denial, OptionValue, Reason};
 pub use narrower::{covers, expression_covers};
 pub use pattern::{BadPattern, Pattern};
 pub use template::{BadTemplate, BadWord, Words};
@@ -199,12 +199,12 @@ impl Grant {
         if let Some((agent, bad)) = bad {
             return Err(self.denial(
                 access,
-                Reason::OptionValue {
+                Reason::OptionValue(Box::new(OptionValue {
                     agent,
                     option: bad.option,
                     value: denial::quoted(&bad.value),
                     expression: bad.expression,
-                },
+                })),
             ));
         }
         let fitting = patterns.map(|pattern| pattern.fitting(part, agents)).max().unwrap_or(0);

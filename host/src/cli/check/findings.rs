@@ -9,7 +9,7 @@ use berth::assemble::{Granted, Setup};
 use berth::capability::files::Folder;
 use berth::capability::process::grant::{Grant, Pattern};
 use berth::catalog::{Catalog, Tool};
-use berth::config::{Agent, Limits, PluginSource};
+use berth::config::{Agent, Limits, PluginSource, Prompts};
 use berth::desk::Member;
 use berth::plugin::Backend;
 use serde::Serialize;
@@ -24,6 +24,8 @@ pub(super) struct Findings<'a> {
     pub(super) backends: Vec<BackendFindings<'a>>,
     /// What clients see.
     pub(super) tools: Vec<&'a str>,
+    /// Who approves what sessions ask for.
+    pub(super) prompts: &'a Prompts,
     /// What would fail at a start, or is not as it appears.
     pub(super) start: &'a [Finding],
 }
@@ -71,6 +73,9 @@ pub(super) struct AgentFindings<'a> {
     pub(super) command: &'a [String],
     /// The arguments that may follow the command.
     pub(super) options: &'a BTreeMap<String, Vec<String>>,
+    /// Options that let it do more without asking, each with the values that do not; left out where none is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) widens_unless: Option<&'a BTreeMap<String, Vec<String>>>,
     pub(super) words: &'a BTreeMap<String, String>,
 }
 
@@ -114,6 +119,7 @@ impl<'a> Findings<'a> {
                     BackendFindings::of(setup, backend, granted, asked)
                 })
                 .collect(),
+            prompts: &setup.prompts,
             start,
             tools: catalog.tools().iter().map(|Tool { name, .. }| name.as_str()).collect(),
         }
@@ -173,6 +179,7 @@ impl<'a> AgentFindings<'a> {
             requires: agent.requires.as_ref().map(|program| program.written.as_str()),
             command: &agent.command,
             options: &agent.options,
+            widens_unless: Some(&agent.widens_unless).filter(|options| !options.is_empty()),
             words: &agent.words,
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use berth::config::Prompts;
 use bytesize::ByteSize;
 
 use super::findings::{AgentFindings, BackendFindings, Findings, LimitFindings, ProgramFindings};
@@ -27,6 +28,7 @@ pub(super) fn brief(findings: &Findings<'_>) {
             print::line(&format!("  asks for more than is granted: {}", print::safe(asked)));
         }
     }
+    print::line(&prompts(findings.prompts));
     print::line("All that is granted: berth check --grants");
 }
 
@@ -37,6 +39,18 @@ pub(super) fn grants(findings: &Findings<'_>) {
     findings.backends.iter().for_each(backend);
     print::heading("\nTools");
     print::line(&format!("  {}", list(&findings.tools)));
+    print::heading("\nPrompts");
+    print::line(&format!("  {}", prompts(findings.prompts)));
+}
+
+/// Who approves what sessions ask for, in a line.
+fn prompts(prompts: &Prompts) -> String {
+    let effects: Vec<&str> = prompts.remote_effects.iter().map(|effect| effect.name()).collect();
+    format!(
+        "Prompts: confirm = {:?}; what a client's answer may do: {}",
+        prompts.confirm.name(),
+        list(&effects)
+    )
 }
 
 fn backend(backend: &BackendFindings<'_>) {
@@ -93,6 +107,13 @@ fn agent(agent: &AgentFindings<'_>) {
     ));
     for (name, arguments) in agent.options {
         print::line(&format!("    option {}: {}", print::safe(name), pattern(arguments)));
+    }
+    for (name, values) in agent.widens_unless.into_iter().flatten() {
+        print::line(&format!(
+            "    widens: {}, unless it is one of: {}",
+            print::safe(name),
+            list(values)
+        ));
     }
     words(agent.words);
 }

@@ -12,6 +12,7 @@ mod approvals;
 mod apps;
 mod columns;
 mod families;
+mod forms;
 mod lockout;
 mod logins;
 mod owner;

@@ -3,6 +3,7 @@
 
 mod apps;
 mod families;
+mod forms;
 mod logins;
 mod owner;
 mod schema;

@@ -180,11 +180,13 @@ pub enum Outcome {
     CutOff,
     /// It was begun, and has not ended.
     UnderWay,
+    /// Nothing was done: the client got a form for its person instead.
+    Asked,
 }
 
 impl Outcome {
     /// Every outcome.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Done,
         Self::Failed,
         Self::Refused,
@@ -192,6 +194,7 @@ impl Outcome {
         Self::Fault,
         Self::CutOff,
         Self::UnderWay,
+        Self::Asked,
     ];
 
     /// Its name in the record.
@@ -204,13 +207,14 @@ impl Outcome {
             Self::Fault => "fault",
             Self::CutOff => "cut-off",
             Self::UnderWay => "under-way",
+            Self::Asked => "asked",
         }
     }
 }
 
 /// A name that no outcome has.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("there is no outcome {0:?}; there are: ok, failed, refused, gone, fault, cut-off, under-way")]
+#[error("there is no outcome {0:?}; there are: ok, failed, refused, gone, fault, cut-off, under-way, asked")]
 pub struct UnknownOutcome(String);
 
 impl FromStr for Outcome {

@@ -58,20 +58,25 @@ pub enum Reason {
         argument: Option<String>,
     },
     /// A value that an agent's option does not take.
-    #[error("{value} is not a value that the option `{option}` of agent {agent} takes")]
-    OptionValue {
-        /// The agent.
-        agent: String,
-        /// The option.
-        option: String,
-        /// The value.
-        value: String,
-        /// The regular expression that a value must match.
-        expression: String,
-    },
+    #[error("{0}")]
+    OptionValue(Box<OptionValue>),
     /// A session's name that the grant's words do not take.
     #[error("{0} is not a session name that the pattern `attach` takes")]
     SessionName(String),
+}
+
+/// A value that an option does not take.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{value} is not a value that the option `{option}` of agent {agent} takes")]
+pub struct OptionValue {
+    /// The agent.
+    pub agent: String,
+    /// The option.
+    pub option: String,
+    /// The value.
+    pub value: String,
+    /// The regular expression that a value must match.
+    pub expression: String,
 }
 
 /// `text` in a form for a message: at most 60 characters of it, escaped and in quotes.
@@ -105,9 +110,7 @@ impl Denial {
                 let list = if self.access == Access::Read { "read" } else { "control" };
                 format!("To allow it, add its whole list to {table} {list} = [...]")
             }
-            Reason::OptionValue { expression, .. } => {
-                format!("Give one of the form {expression}")
-            }
+            Reason::OptionValue(bad) => format!("Give one of the form {}", bad.expression),
             Reason::SessionName(_) => {
                 format!("To allow it, widen the word that {table} attach = [...] names")
             }

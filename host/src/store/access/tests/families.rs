@@ -177,7 +177,9 @@ fn what_an_older_berth_approved_by_names_is_bound_once_to_what_these_mean_at_the
     // As it stood before approvals had meanings.
     let older = rusqlite::Connection::open(place.root.path().join("data/berth.db")).unwrap();
     older
-        .execute_batch("UPDATE families SET backends = '[\"gone\",\"local\"]' WHERE id = 1; PRAGMA user_version = 4")
+        .execute_batch(
+            "UPDATE families SET backends = '[\"gone\",\"local\"]' WHERE id = 1; DROP TABLE forms; PRAGMA user_version = 4",
+        )
         .unwrap();
     drop(older);
     let access = place.again();

@@ -26,7 +26,7 @@ fn left_by_an_older_berth() -> TempDir {
         )
         .unwrap();
     }
-    old.pragma_update(None, "user_version", 3).unwrap();
+    old.execute_batch("DROP TABLE forms; PRAGMA user_version = 3").unwrap();
     std::fs::write(root.path().join("data/audit.key"), KEY).unwrap();
     let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
     std::fs::set_permissions(root.path().join("data/audit.key"), private).unwrap();
