@@ -2,8 +2,6 @@
 
 use serde::Deserialize;
 
-use crate::profile::Agent;
-
 /// The longest id of a conversation, in characters.
 const ID_MAX: usize = 64;
 
@@ -45,14 +43,6 @@ struct Record {
     session_id: String,
     cwd: String,
     started_at: u64,
-}
-
-impl Agent {
-    /// Where it keeps its conversations, if that is known.
-    #[must_use]
-    pub fn conversations(&self) -> Option<&Conversations> {
-        self.profile.conversations.as_ref()
-    }
 }
 
 impl Conversations {
@@ -122,6 +112,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::profile::Agent;
 
     /// As Claude Code 2.1.329 wrote it.
     const RECORD: &str = r#"{"pid":25920,"sessionId":"f11da1bd-96d0-4fa3-bd6e-a20e74092eec","cwd":"/home/dev/my app","startedAt":1795714294108,"procStart":"6152147","version":"2.1.329","peerProtocol":1,"kind":"interactive","entrypoint":"cli","name":"app-1b","nameSource":"derived","status":"idle","updatedAt":1795714308526}"#;

@@ -121,6 +121,12 @@ impl Agent {
     pub fn interrupt_key(&self) -> &str {
         &self.profile.interrupt
     }
+
+    /// Where it keeps its conversations, if that is known.
+    #[must_use]
+    pub fn conversations(&self) -> Option<&Conversations> {
+        self.profile.conversations.as_ref()
+    }
 }
 
 /// How the screen of an agent is built.

@@ -4,7 +4,7 @@ use berth_agents::{Observation, State as Seen};
 use berth_plugin::Result;
 
 use crate::clock::pause;
-use crate::sessions::Found;
+use crate::found::Found;
 use crate::setup::Entry;
 use crate::{drafts, look, tmux};
 

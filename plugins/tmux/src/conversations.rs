@@ -9,8 +9,8 @@ use berth_agents::{Conversation, Conversations, Process};
 use berth_plugin::files::{self, Entry, Slice};
 use berth_plugin::store;
 
+use crate::found::Found;
 use crate::panes;
-use crate::sessions::Found;
 use crate::setup::Setup;
 
 const KEY: &str = "conversations";

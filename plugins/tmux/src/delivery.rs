@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use crate::clock::pause;
 use crate::composer::{Cleared, Composing, is_empty};
 use crate::done::Note;
+use crate::found::{self, Found};
 use crate::look::{self, Look};
 use crate::paste::Paste;
-use crate::sessions::{self, Found};
 use crate::setup::{Entry, Setup};
 use crate::tmux::nothing_typed;
 use crate::transcript::Mark;
@@ -56,7 +56,7 @@ pub(crate) fn send(setup: &Setup, id: &str, message: &Message) -> Result<Deliver
     if let Some(sent) = note.earlier::<Sent>()? {
         return sent.delivery(id);
     }
-    let found = sessions::find(setup, id)?;
+    let found = found::find(setup, id)?;
     let agent = &found.known()?.agent;
     let submission = agent.submission(&message.text).and_then(|submission| {
         let enclose =

@@ -5,7 +5,7 @@ use berth_plugin::{Error, Receipt, Result, State};
 
 use crate::clock::pause;
 use crate::composer::{Composing, is_empty};
-use crate::sessions::{self, Found};
+use crate::found::{self, Found};
 use crate::setup::{Entry, Setup};
 use crate::{drafts, look, tmux};
 
@@ -18,7 +18,7 @@ const BACK_MS: u64 = 1000;
 /// Interrupts a busy agent, and removes its message where it puts that back into the composer. The key is pressed once:
 /// a second one does something else in an idle agent, or ends it.
 pub(crate) fn interrupt(setup: &Setup, id: &str) -> Result<Receipt> {
-    let found = sessions::find(setup, id)?;
+    let found = found::find(setup, id)?;
     if found.pane.end.is_some() {
         return Ok(Receipt::Confirmed);
     }

@@ -13,6 +13,7 @@ mod describe;
 mod digest;
 mod done;
 mod drafts;
+mod found;
 mod interrupt;
 mod log;
 mod look;

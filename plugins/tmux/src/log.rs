@@ -4,9 +4,9 @@ use berth_agents::{Observation, Screen, State};
 use berth_plugin::{Error, LogPage, LogQuery, Result};
 
 use crate::digest;
+use crate::found::{self, Found};
 use crate::look::{self, Look, MANY, take_lines};
 use crate::panes::field;
-use crate::sessions::{self, Found};
 use crate::setup::Setup;
 use crate::tmux::{self, chain, words};
 
@@ -25,7 +25,7 @@ const TRIES: usize = 4;
 
 /// Reads a page.
 pub(crate) fn read(setup: &Setup, id: &str, query: &LogQuery) -> Result<LogPage> {
-    let found = sessions::find(setup, id)?;
+    let found = found::find(setup, id)?;
     let look = look::close(&found.pane.id)?;
     let seen = observe(&found, &look);
     let lines = query.lines.clamp(1, LINES_MAX) as usize;

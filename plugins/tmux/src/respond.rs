@@ -7,8 +7,8 @@ use berth_plugin::{Answer, Answered, Delivery, Error, Reply, Result, State};
 
 use crate::answers::{self, Damage, Given};
 use crate::clock::pause;
+use crate::found::{self, Found};
 use crate::look;
-use crate::sessions::{self, Found};
 use crate::setup::{Entry, Setup};
 use crate::tmux::{self, literal};
 use crate::{log, prompts};
@@ -21,7 +21,7 @@ const POLL_MS: u64 = 50;
 /// Answers the prompt that is meant, and no other.
 pub(crate) fn respond(setup: &Setup, session: &str, answers: Vec<Answered>) -> Result<Delivery> {
     let Answered { prompt: wanted, answer } = only(answers)?;
-    let found = sessions::find(setup, session)?;
+    let found = found::find(setup, session)?;
     let at = Standing::at(&found)?;
     let refused = |damage: Damage| Error::Refused(format!("{damage} Nothing was pressed."));
     let given = answers::of(session).map_err(refused)?;

@@ -4,7 +4,7 @@ use berth_plugin::{Error, Receipt, Result};
 
 use crate::clock::pause;
 use crate::setup::Setup;
-use crate::{answers, drafts, sessions, tmux};
+use crate::{answers, drafts, found, tmux};
 
 const POLL_MS: u64 = 100;
 /// How long a session may take to end, in milliseconds.
@@ -12,7 +12,7 @@ const ENDED_MS: u64 = 2000;
 
 /// Ends a session and everything in it; one whose agent has ended is removed as well.
 pub(crate) fn terminate(setup: &Setup, id: &str) -> Result<Receipt> {
-    let found = sessions::find(setup, id)?;
+    let found = found::find(setup, id)?;
     match tmux::order(&[&["kill-session", "-t", &found.pane.session]]) {
         Ok(_) | Err(Error::NotFound(_) | Error::TimedOut(_) | Error::Failed(_)) => Ok(came_of(setup, id)),
         Err(error) => Err(error),
@@ -21,7 +21,7 @@ pub(crate) fn terminate(setup: &Setup, id: &str) -> Result<Receipt> {
 
 fn came_of(setup: &Setup, id: &str) -> Receipt {
     for _ in 0..ENDED_MS / POLL_MS {
-        match sessions::find(setup, id) {
+        match found::find(setup, id) {
             Err(Error::NotFound(_)) => {
                 answers::forget(id);
                 drafts::end(id);

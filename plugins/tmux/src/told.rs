@@ -4,7 +4,7 @@ use berth_agents::{Said, Who};
 use berth_plugin::{Session, files};
 
 use crate::conversations::{self, Talk};
-use crate::sessions::Found;
+use crate::found::Found;
 use crate::setup::Setup;
 use crate::transcript::whole_turns;
 use crate::{drafts, projects};

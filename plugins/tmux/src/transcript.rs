@@ -6,7 +6,7 @@ use berth_plugin::{Error, Result, Role, Turn, TurnPage, TurnQuery, files};
 
 use crate::clock::pause;
 use crate::conversations::{self, Talk};
-use crate::sessions::{self, Found};
+use crate::found::{self, Found};
 use crate::setup::Setup;
 
 /// How much of the end is read first, and at most, for the last turns.
@@ -25,7 +25,7 @@ const POLL_MS: u64 = 50;
 
 /// Reads a page.
 pub(crate) fn read(setup: &Setup, id: &str, query: &TurnQuery) -> Result<TurnPage> {
-    let found = sessions::find(setup, id)?;
+    let found = found::find(setup, id)?;
     if found.agent.is_none_or(|entry| entry.agent.conversations().is_none()) {
         return Err(Error::Unsupported);
     }
