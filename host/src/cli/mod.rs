@@ -15,6 +15,7 @@ mod config;
 mod connection;
 mod doctor;
 mod inspect;
+mod job;
 mod log;
 mod login;
 mod logs;
@@ -149,6 +150,9 @@ enum PluginCommand {
 
 /// Runs the command that the arguments name.
 pub(crate) fn main() -> ExitCode {
+    if let Some(directory) = job::asked() {
+        return job::run(&directory);
+    }
     let arguments = Arguments::parse();
     let ended = match arguments.asked {
         // It runs inside a session: it must start at once, and its files are its operator's.
