@@ -35,6 +35,7 @@ mod own_tools;
 mod peers;
 mod protocol;
 mod public;
+mod queues;
 mod record;
 mod released;
 mod reload;

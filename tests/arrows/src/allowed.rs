@@ -14,6 +14,7 @@ const ROOMS: &str = "
     plugin: capability contract session text
     capability: contract machine store peer text
     machine: peer
+    jobs: machine store peer
     contract:
 
     admission: store peer principal network
