@@ -8,6 +8,7 @@ mod socket;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
@@ -22,6 +23,7 @@ use self::socket::Reception;
 use crate::admission::Admission;
 use crate::assemble::{self, Setup, Starter};
 use crate::desk::Desk;
+use crate::jobs::AllJobs;
 use crate::mcp::{self, Server};
 use crate::peer::Peer;
 use crate::principal::Principal;
@@ -128,7 +130,9 @@ impl Owner {
         let (access, meanings) = (data.access()?, setup.meanings());
         tokio::task::spawn_blocking(move || access.bind(&meanings)).await??;
         let desk = Arc::new(assemble::desk(setup, base_url, shutdown)?);
-        let starter = Starter::new(setup, &data)?;
+        let berth = std::env::current_exe().context("the path of this program cannot be found")?;
+        let jobs = Arc::new(AllJobs::new(data.clone(), berth));
+        let starter = Starter::new(setup, &data, Some(jobs.clone()))?;
         let tasks = TaskTracker::new();
         let max_body = usize::try_from(setup.server.max_body)?;
         let admission = Admission::new(
@@ -144,6 +148,7 @@ impl Owner {
             setup,
             desk.clone(),
             data.clone(),
+            jobs,
             recorder.clone(),
             admission.clone(),
             tasks.clone(),

@@ -8,8 +8,9 @@ mod follow;
 mod prune;
 mod start;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{Mutex, Notify};
@@ -48,6 +49,39 @@ pub struct Terms {
     pub keep: Duration,
     /// Bytes that those may take together; then the oldest go.
     pub size: u64,
+}
+
+/// The jobs of all backends, each opened once: those of a backend in two generations are the same ones.
+#[derive(Debug)]
+pub struct AllJobs {
+    data: DataDirectory,
+    berth: PathBuf,
+    opened: std::sync::Mutex<BTreeMap<String, Jobs>>,
+}
+
+impl AllJobs {
+    /// Those that are kept in `data`. `berth` is the binary of which supervisors are started.
+    pub fn new(data: DataDirectory, berth: PathBuf) -> Self {
+        Self {
+            data,
+            berth,
+            opened: Default::default(),
+        }
+    }
+
+    /// Those of `backend`.
+    ///
+    /// # Errors
+    /// As [`Jobs::open`].
+    pub fn of(&self, backend: &str) -> Result<Jobs, store::Error> {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(jobs) = opened.get(backend) {
+            return Ok(jobs.clone());
+        }
+        let jobs = Jobs::open(&self.data, backend, self.berth.clone())?;
+        opened.insert(backend.to_owned(), jobs.clone());
+        Ok(jobs)
+    }
 }
 
 /// The jobs of one backend. Clones are of the same ones.

@@ -25,6 +25,7 @@ mod fuzzed_grant;
 mod grants;
 mod hand_over;
 mod isolation;
+mod job_calls;
 mod jobs;
 mod languages;
 mod layers;

@@ -26,7 +26,7 @@ use crate::{Command, Result, host};
 /// `Denied` if the program has no such `job` list, or this call may only read; `Conflict` if the key belongs to another
 /// `spec`; `Limited` if too many wait.
 pub fn submit(spec: Spec) -> Result<String> {
-    host::jobs::submit(spec)
+    host::jobs::submit(&spec)
 }
 
 /// A job as it is now.

@@ -8,6 +8,7 @@ use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use super::power::Granted;
+use crate::capability::Powers;
 use crate::capability::process::grant::Grant;
 use crate::contract::process::Command;
 use crate::contract::types::Error;
@@ -40,8 +41,8 @@ impl Submitted {
     }
 }
 
-impl Granted {
-    /// The grant that allows this, or why there is none.
+impl Powers {
+    /// The grant that allows this as a job, or why there is none.
     pub(super) fn allowing(&self, submitted: &Submitted) -> Result<&Grant, Error> {
         let (backend, programs) = (&self.backend, &self.programs);
         let grant = programs.grants.get(&submitted.program).ok_or_else(|| {
@@ -59,7 +60,11 @@ impl Granted {
                 "an agent of backend `{backend}` starts in a granted directory only, and none is named"
             )));
         }
-        match submitted.env.iter().find(|(name, _)| !programs.guest_env.contains(name)) {
+        match submitted
+            .env
+            .iter()
+            .find(|(name, _)| !programs.guest_env.contains(name))
+        {
             Some((name, _)) => Err(Error::Denied(format!(
                 "environment variable `{}` is not granted; `guest_env` in [backends.{backend}] would grant it",
                 text::escaped(name, NAMED)
@@ -81,17 +86,26 @@ impl Granted {
             looked.map_err(|trouble| Error::Unavailable(format!("`{}` was not run: {trouble}", submitted.program)))?;
         }
         let unreadable = |what: &str| Error::Failed(format!("{what} is not text, which a job needs"));
-        let path = grant.path.to_str().ok_or_else(|| unreadable("the path of its program"))?;
+        let path = grant
+            .path
+            .to_str()
+            .ok_or_else(|| unreadable("the path of its program"))?;
         let mut environment = BTreeMap::new();
         for (name, value) in &self.programs.environment {
             let name = name.to_str().ok_or_else(|| unreadable("the name of a variable"))?;
-            let value = value.to_str().ok_or_else(|| unreadable(&format!("the variable {name}")))?;
+            let value = value
+                .to_str()
+                .ok_or_else(|| unreadable(&format!("the variable {name}")))?;
             environment.insert(name.to_owned(), value.to_owned());
         }
         environment.extend(submitted.env);
         let asked = submitted.timeout_ms.map_or(grant.job_timeout, Duration::from_millis);
         Ok(Prepared {
-            argv: [path.to_owned()].into_iter().chain(grant.fixed.iter().cloned()).chain(submitted.args).collect(),
+            argv: [path.to_owned()]
+                .into_iter()
+                .chain(grant.fixed.iter().cloned())
+                .chain(submitted.args)
+                .collect(),
             directory,
             environment,
             deadline: asked.min(grant.job_timeout),
@@ -102,7 +116,7 @@ impl Granted {
 
 impl Prepare for Granted {
     fn prepare(&self, command: String) -> BoxFuture<'_, Result<Prepared, String>> {
-        async move { self.prepared(&command).await.map_err(|error| words(&error)) }.boxed()
+        async move { self.0.prepared(&command).await.map_err(|error| words(&error)) }.boxed()
     }
 }
 

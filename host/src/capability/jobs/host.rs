@@ -1,7 +1,6 @@
 //! The contract's side: what a guest may ask of its jobs.
 
 use super::command::Submitted;
-use super::power::Granted;
 use crate::capability::{Access, Call};
 use crate::contract::jobs::{Channel, Chunk, Filter, Host, Job, Phase, Spec};
 use crate::contract::types::Error;
@@ -24,35 +23,50 @@ const LISTED: u32 = 1_000;
 
 impl Host for Call {
     async fn submit(&mut self, spec: Spec) -> wasmtime::Result<Result<String, Error>> {
-        Ok(self.submit_job(spec).await)
+        Ok(async {
+            let job = self.new_job(spec)?;
+            self.act(self.acting()?.submit(job)).await
+        }
+        .await)
     }
 
     async fn get(&mut self, id: String) -> wasmtime::Result<Result<Job, Error>> {
-        Ok(self.with_jobs(async |jobs| jobs.get(&id).await.map(Job::from)).await)
+        Ok(async { Ok(self.jobs()?.get(&id).await.map_err(error)?.into()) }.await)
     }
 
     async fn recent(&mut self, filter: Filter) -> wasmtime::Result<Result<Vec<Job>, Error>> {
-        let asked = index::Filter {
-            queue: filter.queue,
-            phases: filter.phases.into_iter().filter_map(known).collect(),
-            labels: filter.labels,
-            after: filter.after,
-            limit: filter.limit.min(LISTED),
-        };
-        let listed = self.with_jobs(async |jobs| jobs.recent(asked).await).await;
-        Ok(listed.map(|jobs| jobs.into_iter().map(Job::from).collect()))
+        Ok(async {
+            let wants_all = filter.phases.is_empty();
+            let phases: Vec<_> = filter.phases.into_iter().filter_map(known).collect();
+            if phases.is_empty() && !wants_all {
+                return Ok(Vec::new());
+            }
+            let asked = index::Filter {
+                queue: filter.queue,
+                phases,
+                labels: filter.labels,
+                after: filter.after,
+                limit: filter.limit.min(LISTED),
+            };
+            let listed = self.jobs()?.recent(asked).await.map_err(error)?;
+            Ok(listed.into_iter().map(Job::from).collect())
+        }
+        .await)
     }
 
     async fn set_label(&mut self, id: String, label: String) -> wasmtime::Result<Result<(), Error>> {
-        if label.len() > LABEL {
-            return Ok(Err(Error::Invalid(format!("a label has at most {LABEL} bytes"))));
+        Ok(async {
+            if label.len() > LABEL {
+                return Err(Error::Invalid(format!("a label has at most {LABEL} bytes")));
+            }
+            self.allowance.acted.set_kept();
+            self.jobs()?.set_label(&id, &label).await.map_err(error)
         }
-        self.allowance.acted.set_kept();
-        Ok(self.with_jobs(async |jobs| jobs.set_label(&id, &label).await).await)
+        .await)
     }
 
     async fn cancel(&mut self, id: String) -> wasmtime::Result<Result<(), Error>> {
-        Ok(self.act(async |jobs| jobs.cancel(&id).await).await)
+        Ok(async { self.act(self.acting()?.cancel(&id)).await }.await)
     }
 
     async fn read(
@@ -67,29 +81,34 @@ impl Host for Call {
             Channel::Errors => job::Channel::Errors,
         };
         let most = u64::from(max).min(PART);
-        let read = self.with_jobs(async |jobs| jobs.read(&id, channel, start, most).await).await;
-        Ok(read.map(|job::Chunk { start, bytes }| Chunk { start, bytes }))
+        Ok(async {
+            let read = self.jobs()?.read(&id, channel, start, most).await.map_err(error)?;
+            Ok(Chunk {
+                start: read.start,
+                bytes: read.bytes,
+            })
+        }
+        .await)
     }
 
-    async fn write(
-        &mut self,
-        id: String,
-        bytes: Vec<u8>,
-        expect: Option<u64>,
-    ) -> wasmtime::Result<Result<u64, Error>> {
-        if bytes.len() as u64 > PART {
-            return Ok(Err(Error::Invalid(format!("at most {PART} bytes are written at a time"))));
+    async fn write(&mut self, id: String, bytes: Vec<u8>, expect: Option<u64>) -> wasmtime::Result<Result<u64, Error>> {
+        Ok(async {
+            if bytes.len() as u64 > PART {
+                return Err(Error::Invalid(format!("at most {PART} bytes are written at a time")));
+            }
+            self.act(self.acting()?.write(&id, bytes, expect)).await
         }
-        Ok(self.act(async |jobs| jobs.write(&id, bytes, expect).await).await)
+        .await)
     }
 
     async fn close(&mut self, id: String) -> wasmtime::Result<Result<(), Error>> {
-        Ok(self.act(async |jobs| jobs.close(&id).await).await)
+        Ok(async { self.act(self.acting()?.close(&id)).await }.await)
     }
 }
 
 impl Call {
-    async fn submit_job(&mut self, spec: Spec) -> Result<String, Error> {
+    /// What is submitted, if it is allowed.
+    fn new_job(&self, spec: Spec) -> Result<NewJob, Error> {
         if spec.host.is_some() {
             return Err(Error::Denied("no other host is granted: leave out `host`".into()));
         }
@@ -99,46 +118,45 @@ impl Call {
             }
         }
         if spec.note.len() > NOTE || spec.command.stdin.len() > STDIN {
-            return Err(Error::Invalid(format!("a note has at most {NOTE} bytes, and the first input {STDIN}")));
+            return Err(Error::Invalid(format!(
+                "a note has at most {NOTE} bytes, and the first input {STDIN}"
+            )));
         }
         let (submitted, input) = Submitted::new(spec.command, spec.timeout_ms);
-        let powers = &self.powers;
-        let granted = Granted {
-            backend: powers.backend.clone(),
-            programs: powers.programs.clone(),
-            directories: powers.directories.clone(),
-        };
-        granted.allowing(&submitted)?;
-        let command = serde_json::to_string(&submitted).map_err(|error| Error::Failed(error.to_string()))?;
-        let job = NewJob {
+        self.powers.allowing(&submitted)?;
+        Ok(NewJob {
             id: uuid::Uuid::new_v4().to_string(),
             key: spec.key,
             queue: spec.queue,
             note: spec.note,
             interactive: spec.interactive,
             watch: spec.watch,
-            command,
+            command: serde_json::to_string(&submitted).map_err(|error| Error::Failed(error.to_string()))?,
             input,
-        };
-        self.act(async |jobs| jobs.submit(job).await).await
+        })
     }
 
-    async fn with_jobs<T>(&self, work: impl AsyncFnOnce(&Jobs) -> Result<T, jobs::Error>) -> Result<T, Error> {
-        let jobs = self.powers.jobs.jobs(&self.powers.backend)?;
-        work(jobs).await.map_err(error)
+    fn jobs(&self) -> Result<&Jobs, Error> {
+        self.powers.jobs.jobs(&self.powers.backend)
     }
 
-    /// The same for what only a call may do that acts.
-    async fn act<T>(&self, work: impl AsyncFnOnce(&Jobs) -> Result<T, jobs::Error>) -> Result<T, Error> {
-        if self.allowance.access != Access::Control {
-            return Err(Error::Denied("this call may only read, so it may not change a job".into()));
+    /// The same for a call that may act.
+    fn acting(&self) -> Result<&Jobs, Error> {
+        match self.allowance.access {
+            Access::Control => self.jobs(),
+            Access::Read => Err(Error::Denied(
+                "this call may only read, so it may not change a job".into(),
+            )),
         }
-        self.powers.jobs.jobs(&self.powers.backend)?;
+    }
+
+    /// Does `work`, which changes a job.
+    async fn act<T>(&self, work: impl Future<Output = Result<T, jobs::Error>>) -> Result<T, Error> {
         let acted = &self.allowance.acted;
         let had_acted = acted.ran();
         // Before it is done: the call may be cut off in the middle.
         acted.set_ran();
-        let done = self.with_jobs(work).await;
+        let done = work.await.map_err(error);
         if !had_acted && done.as_ref().is_err_and(|error| !matches!(error, Error::Failed(_))) {
             acted.unset_ran();
         }

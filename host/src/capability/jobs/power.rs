@@ -5,8 +5,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
-use crate::capability::files::Directories;
-use crate::capability::process::Programs;
+use crate::capability::Powers;
 use crate::contract::types::Error;
 use crate::jobs::{Happened, Jobs, Terms};
 use crate::machine::job::Scope;
@@ -15,13 +14,8 @@ use crate::machine::job::Scope;
 #[derive(Debug, Clone)]
 pub struct Keeper(Option<(Jobs, Terms, Option<Scope>)>);
 
-/// By what a job is judged when it starts.
-#[derive(Debug, Clone)]
-pub(super) struct Granted {
-    pub(super) backend: String,
-    pub(super) programs: Programs,
-    pub(super) directories: Directories,
-}
+/// By what a job is judged when it starts: what its backend is granted then.
+pub(super) struct Granted(pub(super) Arc<Powers>);
 
 impl Keeper {
     /// One for `jobs`.
@@ -48,21 +42,11 @@ impl Keeper {
         })
     }
 
-    /// Attends to the jobs of `backend` until `over`, with what it is granted. What happens is told to `told`.
-    pub(crate) async fn attend(
-        &self,
-        backend: &str,
-        programs: &Programs,
-        directories: &Directories,
-        told: UnboundedSender<Happened>,
-        over: &CancellationToken,
-    ) {
-        let Some((jobs, terms, scope)) = &self.0 else { return };
-        let granted = Granted {
-            backend: backend.to_owned(),
-            programs: programs.clone(),
-            directories: directories.clone(),
-        };
-        jobs.attend(Arc::new(granted), scope.clone(), *terms, told, over).await;
+    /// Attends to the jobs of the backend with `powers`, of which this is one, until `over`. What happens is told to `told`.
+    pub(crate) async fn attend(&self, powers: &Arc<Powers>, told: UnboundedSender<Happened>, over: &CancellationToken) {
+        if let Some((jobs, terms, scope)) = &self.0 {
+            let granted = Arc::new(Granted(powers.clone()));
+            jobs.attend(granted, scope.clone(), *terms, told, over).await;
+        }
     }
 }

@@ -29,7 +29,11 @@ impl Host {
     /// What was submitted so far.
     #[must_use]
     pub fn submitted(&self) -> Vec<Spec> {
-        lock(&self.inside.jobs).kept.iter().map(|kept| kept.spec.clone()).collect()
+        lock(&self.inside.jobs)
+            .kept
+            .iter()
+            .map(|kept| kept.spec.clone())
+            .collect()
     }
 
     /// Lets a job run.
@@ -87,7 +91,10 @@ impl Jobs {
         if let Some(known) = self.kept.iter().find(|kept| kept.spec.key == spec.key) {
             return match known.spec == spec {
                 true => Ok(known.job.id.clone()),
-                false => Err(Error::Conflict(format!("`{}` was submitted with other content", spec.key))),
+                false => Err(Error::Conflict(format!(
+                    "`{}` was submitted with other content",
+                    spec.key
+                ))),
             };
         }
         let id = format!("job-{}", self.kept.len() + 1);
@@ -123,7 +130,11 @@ impl Jobs {
 
     pub(super) fn recent(&self, filter: &Filter) -> Result<Vec<Job>> {
         let before = match &filter.after {
-            Some(after) => self.kept.iter().position(|kept| kept.job.id == *after).ok_or_else(|| missing(after))?,
+            Some(after) => self
+                .kept
+                .iter()
+                .position(|kept| kept.job.id == *after)
+                .ok_or_else(|| missing(after))?,
             None => self.kept.len(),
         };
         let is_asked = |job: &Job| {
@@ -154,7 +165,10 @@ impl Jobs {
         let printed = &self.find(id)?.outputs[place(channel)];
         let from = usize::try_from(start.saturating_sub(printed.start)).unwrap_or(usize::MAX);
         let from = from.min(printed.bytes.len());
-        let to = printed.bytes.len().min(from.saturating_add(usize::try_from(max).unwrap_or(usize::MAX)));
+        let to = printed
+            .bytes
+            .len()
+            .min(from.saturating_add(usize::try_from(max).unwrap_or(usize::MAX)));
         Ok(Chunk {
             start: printed.start + from as u64,
             bytes: printed.bytes[from..to].to_vec(),
@@ -222,7 +236,9 @@ fn missing(id: &str) -> Error {
 fn may_act(access: Access) -> Result<()> {
     match access {
         Access::Control => Ok(()),
-        Access::Read => Err(Error::Denied("this call may only read, so it may not change a job".to_owned())),
+        Access::Read => Err(Error::Denied(
+            "this call may only read, so it may not change a job".to_owned(),
+        )),
     }
 }
 
@@ -279,11 +295,20 @@ mod tests {
             jobs.into_iter().map(|job| job.id).collect()
         };
         assert_eq!(listed(Filter::newest(2)), ["job-4", "job-3"]);
-        let after = Filter { after: Some("job-3".into()), ..Filter::newest(9) };
+        let after = Filter {
+            after: Some("job-3".into()),
+            ..Filter::newest(9)
+        };
         assert_eq!(listed(after), ["job-2", "job-1"]);
-        let failed = Filter { labels: vec!["failed".into()], ..Filter::newest(9) };
+        let failed = Filter {
+            labels: vec!["failed".into()],
+            ..Filter::newest(9)
+        };
         assert_eq!(listed(failed), ["job-2"]);
-        let ended = Filter { phases: vec![Phase::Cancelled], ..Filter::newest(9) };
+        let ended = Filter {
+            phases: vec![Phase::Cancelled],
+            ..Filter::newest(9)
+        };
         assert_eq!(listed(ended), ["job-1"]);
     }
 }
