@@ -23,7 +23,7 @@ const NAMED: usize = 5;
 /// Something happened with a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Happened {
-    /// `job`: it started or ended. `output`: it printed, or took input.
+    /// `job`: it started or ended. `output`: it printed something.
     pub kind: &'static str,
     /// The job.
     pub id: String,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::attend::Attending;
 use super::{Error, Jobs, ended};
-use crate::machine::job::{Channel, Ended, How, Job, News, Stage, end_what_is_left};
+use crate::machine::job::{Channel, Ended, How, Job, News, Stage, end_marked, end_what_is_left};
 use crate::store::jobs::{JobRecord, Outcome, Phase};
 
 /// The shortest time between two looks at the news of a job.
@@ -27,17 +27,14 @@ impl Jobs {
     async fn run_once(&self, record: &JobRecord, with: &Attending) -> Result<(), Error> {
         let id = &record.id;
         let stage = match self.directory(id, |job| job.stage()).await {
-            Err(Error::Directory { cause, .. }) if cause.kind() == io::ErrorKind::NotFound => Stage::Unclaimed,
+            Err(Error::Directory { cause, .. }) if is_gone(&cause) => Stage::Unclaimed,
             stage => stage?,
         };
         let asked = id.clone();
         let command = self.index(move |index| index.command(&asked)).await?;
         match (stage, command) {
             (Stage::Unclaimed, Some(_)) => self.start(&*with.prepare, with.scope.as_ref(), id).await?,
-            (Stage::Unclaimed, None) => {
-                let why = "its directory is gone, or not as it was left: nobody knows how it ended";
-                return self.finish(id, Ended::without_status(How::Interrupted, why)).await;
-            }
+            (Stage::Unclaimed, None) => return self.give_up(id).await,
             _ => {}
         }
         let asked = id.clone();
@@ -50,6 +47,16 @@ impl Jobs {
         let asked = id.clone();
         let ended = self.directory(id, move |job| end_what_is_left(job, &asked)).await?;
         self.finish(id, ended).await
+    }
+
+    /// Ends a job that somebody took the directory of.
+    async fn give_up(&self, id: &str) -> Result<(), Error> {
+        let (asked, named) = (id.to_owned(), id.to_owned());
+        let ended = tokio::task::spawn_blocking(move || end_marked(&asked)).await;
+        let ended = ended.unwrap_or_else(|fault| Err(io::Error::other(fault)));
+        ended.map_err(|cause| Error::Directory { id: named, cause })?;
+        let why = "its directory is gone, or not as it was left: nobody knows how it ended";
+        self.finish(id, Ended::without_status(How::Interrupted, why)).await
     }
 
     /// Returns when there is no supervisor any more.
@@ -87,6 +94,12 @@ impl Jobs {
             .await
             .map(drop)
     }
+}
+
+/// Whether a directory is not there, or is not one that berth made.
+fn is_gone(cause: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, NotADirectory, NotFound};
+    matches!(cause.kind(), NotFound | NotADirectory | InvalidData)
 }
 
 /// What a directory says of lengths. It may be damaged, and the job has ended all the same.

@@ -290,6 +290,22 @@ async fn of_a_program_that_prints_without_end_the_last_is_kept_and_offsets_stay(
 }
 
 #[tokio::test]
+async fn a_job_whose_output_cannot_be_kept_fails_with_that_reason_and_is_ended() {
+    let jobs = Jobs::new();
+    for (id, name, script) in [
+        ("a", "out.0", "echo out; sleep 600"),
+        ("b", "err.0", "echo err >&2; sleep 600"),
+    ] {
+        let (job, spec) = jobs.make(id, script);
+        fs::write(job.path().join(name), "in the way").unwrap();
+        start(&job, &spec).await;
+        let ended = end_of(&job).await;
+        assert_eq!((ended.how, ended.signal), (How::Failed, Some(15)), "{ended:?}");
+        assert!(ended.reason.unwrap().contains("could not be kept"));
+    }
+}
+
+#[tokio::test]
 async fn what_forks_and_detaches_ends_with_its_job() {
     let jobs = Jobs::new();
     let pids = jobs.path("pids");
@@ -479,8 +495,6 @@ async fn a_supervisor_is_one_thread_and_holds_little() {
     let of = |file: &str| fs::read_to_string(format!("/proc/{supervisor}/{file}")).unwrap();
     assert!(of("status").contains("\nThreads:\t1\n"));
     let size = |line: &str| line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap();
-    let rollup = of("smaps_rollup");
-    println!("{rollup}");
     // What it allocates: a build for tests has larger tables of its own than a release.
     let heap: u64 = {
         let maps = of("smaps");

@@ -449,6 +449,37 @@ async fn what_is_too_old_or_too_much_is_removed_the_oldest_first() {
     assert!(!scene.directory("c").exists());
 }
 
+#[tokio::test]
+async fn a_job_whose_directory_was_taken_away_is_interrupted_and_ended_by_its_mark() {
+    let scene = Scene::new();
+    for (number, id) in ["gone", "link", "open"].into_iter().enumerate() {
+        let host = scene.host();
+        scene.submit(id, id, "echo up; sleep 600").await;
+        scene.until(id, |job| job.output > 0).await;
+        host.kill().await;
+        let group = scene.process(id, "group").unwrap();
+        let directory = scene.directory(id);
+        let away = scene.path(&format!("away-{number}"));
+        match id {
+            "open" => fs::set_permissions(&directory, fs::Permissions::from_mode(0o755)).unwrap(),
+            _ => fs::rename(&directory, &away).unwrap(),
+        }
+        if id == "link" {
+            std::os::unix::fs::symlink(&away, &directory).unwrap();
+        }
+        let host = scene.host();
+        let job = scene.ended(id).await;
+        assert_eq!(job.phase, Phase::Interrupted, "{job:?}");
+        assert!(job.reason.unwrap().contains("directory"));
+        assert_eq!(
+            runs(group.as_raw_nonzero().get()),
+            cfg!(not(target_os = "linux")),
+            "{id}"
+        );
+        host.end().await;
+    }
+}
+
 /// Copies a directory as it was written by an earlier version, for this user alone.
 fn take_over(from: &Path, to: &Path) {
     fs::DirBuilder::new().mode(0o700).create(to).unwrap();

@@ -9,36 +9,14 @@ use std::process::ChildStdin;
 use rustix::fs::{FlockOperation, OFlags};
 use rustix::io::Errno;
 
-use super::lines::{Lines, bad, text};
+use super::lines::bad;
 use super::place::{INPUT, Job, SENT, UNTIL};
+use super::until::Until;
 
 /// Bytes that are sent on at a time.
 const PART: u64 = 64 << 10;
 /// Bytes of all input of a job.
 const MOST: u64 = 1 << 30;
-
-/// How much of the input counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Until {
-    pub(super) bytes: u64,
-    /// Nothing is added any more.
-    pub(super) ended: bool,
-}
-
-impl Until {
-    pub(super) fn text(self) -> String {
-        let more = if self.ended { "no" } else { "yes" };
-        text([("bytes", self.bytes.to_string()), ("more", more.to_owned())])
-    }
-
-    pub(super) fn parse(bytes: Vec<u8>) -> io::Result<Self> {
-        let lines = Lines::parse(bytes)?;
-        Ok(Self {
-            bytes: lines.needed("bytes")?,
-            ended: lines.first("more") == Some("no"),
-        })
-    }
-}
 
 /// What became of bytes for the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -38,6 +38,14 @@ pub fn end_what_is_left(job: &Job, id: &str) -> io::Result<Ended> {
     Ok(ended)
 }
 
+/// Ends what bears the mark of the job `id`, whose directory cannot be used. It blocks.
+///
+/// # Errors
+/// What the system says, or that something does not end.
+pub fn end_marked(id: &str) -> io::Result<()> {
+    end_all(id, None)
+}
+
 /// Whether these processes are of this start of the system, and in this pid namespace.
 fn is_of_this_start(had: &Processes) -> io::Result<bool> {
     Ok(had.boot == processes::boot()? && had.namespace == processes::namespace()?)

@@ -32,11 +32,12 @@ mod place;
 mod processes;
 mod spec;
 mod supervise;
+mod until;
 
 pub use self::begin::{Begun, NAME, Scope, begin};
 pub use self::ended::{Ended, How};
 pub use self::input::Appended;
-pub use self::left::end_what_is_left;
+pub use self::left::{end_marked, end_what_is_left};
 pub use self::news::News;
 pub use self::output::{Channel, Chunk};
 pub use self::place::{Job, Stage};

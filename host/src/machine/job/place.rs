@@ -9,9 +9,9 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::ended::{Ended, Processes};
-use super::input::Until;
 use super::lines::bad;
 use super::spec::Spec;
+use super::until::Until;
 
 /// Bytes of a small file.
 const SMALL: u64 = 16 << 10;
@@ -91,7 +91,10 @@ impl Job {
     /// If it is not a directory of this user alone, or a link.
     pub fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let directory = rustix::fs::open(path, flags, Mode::empty())?;
+        let directory = match rustix::fs::open(path, flags, Mode::empty()) {
+            Err(Errno::LOOP) => return Err(bad("a link is in its place")),
+            directory => directory?,
+        };
         let found = rustix::fs::fstat(&directory)?;
         let is_ours = found.st_uid == rustix::process::geteuid().as_raw();
         if !is_ours || Mode::from_raw_mode(found.st_mode).intersects(Mode::RWXG | Mode::RWXO) {
@@ -334,7 +337,7 @@ impl Job {
                 _ => {}
             }
         }
-        Ok(std::fs::remove_dir(&self.path)?)
+        std::fs::remove_dir(&self.path)
     }
 }
 

@@ -57,7 +57,7 @@ pub fn supervise(directory: &Path) -> io::Result<()> {
     tell(&news);
     let started = now();
     let ended = match Run::start(&job, &spec, environment, started) {
-        Ok(run) => run.to_end(&signals, &bell, &news),
+        Ok(run) => run.finish(&signals, &bell, &news),
         Err(ended) => ended,
     };
     let ended = Ended {
@@ -195,7 +195,7 @@ impl<'j> Run<'j> {
     }
 
     /// Goes on until no process of the job is left.
-    fn to_end(mut self, signals: &Signals, bell: &OwnedFd, news: &OwnedFd) -> Ended {
+    fn finish(mut self, signals: &Signals, bell: &OwnedFd, news: &OwnedFd) -> Ended {
         while self.reap() {
             self.end_if_due();
             let ready = self.wait_for_news([signals.children.as_fd(), signals.end.as_fd(), bell.as_fd()]);

@@ -1,7 +1,7 @@
 //! Jobs, as tools whose arguments are JSON. Text of a job is answered as it is.
 
 use berth_plugin::jobs::{self, Channel, Filter, Spec};
-use berth_plugin::{Command, Error, Result, ToolOutput};
+use berth_plugin::{Command, Result, ToolOutput};
 use serde_json::{Value, json};
 
 use crate::misdeeds::{said, string};
