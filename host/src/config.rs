@@ -253,6 +253,14 @@ pub struct Limits {
     pub processes: usize,
     /// How long one call may take, unless its verb says otherwise.
     pub deadline: Duration,
+    /// The most jobs that run at once, those apart that take input while they run.
+    pub jobs: usize,
+    /// The most of those.
+    pub interactive_jobs: usize,
+    /// How long a job is kept that has ended.
+    pub keep_jobs: Duration,
+    /// Bytes that those may take together; then the oldest go.
+    pub jobs_size: u64,
 }
 
 impl Config {

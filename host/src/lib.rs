@@ -11,6 +11,7 @@ pub mod config;
 mod contract;
 pub mod desk;
 pub mod http;
+pub mod jobs;
 pub mod machine;
 pub mod mcp;
 mod network;

@@ -10,6 +10,7 @@ mod socket;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
@@ -26,6 +27,7 @@ use self::socket::Reception;
 use crate::admission::Admission;
 use crate::assemble::{self, Setup, Starter};
 use crate::desk::{Desk, Forms};
+use crate::jobs::AllJobs;
 use crate::mcp::{self, Server};
 use crate::peer::Peer;
 use crate::principal::Principal;
@@ -136,7 +138,9 @@ impl Owner {
         tokio::task::spawn_blocking(move || binding.bind(&meanings)).await??;
         let (outbox, forms) = (data.outbox(&lock)?, Forms::new(data.seal()?, data.access()?));
         let desk = Arc::new(assemble::desk(setup, base_url, outbox, Some(forms), shutdown)?);
-        let starter = Starter::new(setup, &data)?;
+        let berth = std::env::current_exe().context("the path of this program cannot be found")?;
+        let jobs = Arc::new(AllJobs::new(data.clone(), berth));
+        let starter = Starter::new(setup, &data, Some(jobs.clone()))?;
         let tasks = TaskTracker::new();
         let max_body = usize::try_from(setup.server.max_body)?;
         let admission = Admission::new(
@@ -154,6 +158,7 @@ impl Owner {
             setup,
             desk.clone(),
             data.clone(),
+            jobs,
             recorder.clone(),
             admission.clone(),
             tasks.clone(),

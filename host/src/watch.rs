@@ -5,12 +5,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+use crate::jobs::Happened;
 use crate::plugin::{Backend, Interface, Listed, in_words};
 use crate::session::{Error, Event, Session, Timestamp};
 
@@ -81,6 +83,16 @@ impl Span {
         self.keeping.close();
     }
 
+    /// Waits until calls are done with these backends, and no upkeep of the generations before goes on: two generations never
+    /// do this for one backend at once. False if they never will be.
+    async fn is_present(&self) -> bool {
+        let has_begun = self.gone.run_until_cancelled(self.begun.cancelled()).await.is_some();
+        if has_begun {
+            self.others_have_ended().await;
+        }
+        has_begun
+    }
+
     /// Waits until no upkeep of the generations before goes on.
     async fn others_have_ended(&self) {
         for keeping in &self.before {
@@ -131,9 +143,14 @@ impl Watched {
         let (gone, span) = (span.gone.clone(), span.clone());
         // In a task of its own, so that a slow upkeep does not delay anybody who waits.
         tasks.spawn(async move { gone.run_until_cancelled(polling.poll_for_all()).await });
+        let (tell, told) = mpsc::unbounded_channel();
+        if self.backend.has_jobs() {
+            let (attending, kept, span) = (self.clone(), span.keeping.clone(), span.clone());
+            tasks.spawn(kept.track_future(async move { attending.attend_to_jobs(&span, tell).await }));
+        }
         if self.backend.has(Interface::Upkeep) {
             let kept = span.keeping.clone();
-            tasks.spawn(kept.track_future(async move { keeping.keep_up(&span).await }));
+            tasks.spawn(kept.track_future(async move { keeping.keep_up(&span, told).await }));
         }
     }
 
@@ -166,17 +183,27 @@ impl Watched {
         }
     }
 
+    async fn attend_to_jobs(&self, span: &Span, tell: UnboundedSender<Happened>) {
+        if span.is_present().await {
+            self.backend.attend_to_jobs(tell, &span.over).await;
+        }
+    }
+
     /// Ends between two rounds only: what one has begun to do is finished.
-    async fn keep_up(&self, span: &Span) {
-        if span.gone.run_until_cancelled(span.begun.cancelled()).await.is_none() {
+    async fn keep_up(&self, span: &Span, mut told: UnboundedReceiver<Happened>) {
+        if !span.is_present().await {
             return;
         }
-        // Two generations never do this for one backend at once.
-        span.others_have_ended().await;
         let mut events = Events::default();
-        events.add("start");
+        events.add("start", "");
         let mut due = Some(Instant::now());
-        while span.over.run_until_cancelled(at(due)).await.is_some() {
+        while let Some(happened) = span.over.run_until_cancelled(due_or_told(due, &mut told)).await {
+            if let Some(Happened { kind, id }) = happened {
+                events.add(kind, &id);
+            }
+            while let Ok(Happened { kind, id }) = told.try_recv() {
+                events.add(kind, &id);
+            }
             match self.upkeep(&mut events).await {
                 Some(next) => due = next,
                 None => return,
@@ -230,11 +257,16 @@ struct Events {
 }
 
 impl Events {
-    fn add(&mut self, kind: &str) {
+    /// One that waits already says as much as another like it.
+    fn add(&mut self, kind: &str, about: &str) {
+        let is_known = |(event, _): &(Event, u32)| event.kind == kind && event.about == about;
+        if self.waiting.iter().any(is_known) {
+            return;
+        }
         let event = Event {
             id: Uuid::new_v4().to_string(),
             kind: kind.to_owned(),
-            about: String::new(),
+            about: about.to_owned(),
             at: now(),
             body: String::new(),
         };
@@ -268,6 +300,14 @@ impl Events {
     }
 }
 
+/// What happened first, or nothing once it is due.
+async fn due_or_told(due: Option<Instant>, told: &mut UnboundedReceiver<Happened>) -> Option<Happened> {
+    tokio::select! {
+        () = at(due) => None,
+        Some(happened) = told.recv() => Some(happened),
+    }
+}
+
 async fn at(due: Option<Instant>) {
     match due {
         Some(due) => tokio::time::sleep_until(due).await,
@@ -295,7 +335,7 @@ mod tests {
     #[test]
     fn events_come_in_order_and_again_until_a_call_with_them_succeeds() {
         let mut events = Events::default();
-        (0..EVENTS + 1).for_each(|n| events.add(&n.to_string()));
+        (0..EVENTS + 1).for_each(|n| events.add(&n.to_string(), ""));
         let first = events.first();
         assert_eq!((first.len(), &*first[0].kind), (EVENTS, "0"));
         assert!(events.failed().is_empty());
@@ -325,9 +365,9 @@ mod tests {
     #[test]
     fn an_event_with_which_three_calls_failed_is_dropped_and_told() {
         let mut events = Events::default();
-        events.add("start");
+        events.add("start", "");
         assert!(events.failed().is_empty() && events.failed().is_empty());
-        events.add("later");
+        events.add("later", "");
         let dropped = events.failed();
         assert_eq!((dropped.len(), &*dropped[0].kind), (1, "start"));
         assert_eq!(events.first().len(), 1);

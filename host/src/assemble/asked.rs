@@ -109,6 +109,9 @@ fn program_missing(grant: &Grant, key: &str, asked: &Map<String, Value>, missing
         let is_granted = granted(&grant.control, list) || granted(&grant.read, list);
         missing.one(&format!("{key}.control"), list, !is_granted);
     }
+    for list in lists("job") {
+        missing.one(&format!("{key}.job"), list, !granted(&grant.job, list));
+    }
     if let Some(list) = asked.get("attach") {
         let is_granted = grant.attach.as_ref().is_some_and(|pattern| is_written(pattern, list));
         missing.one(&format!("{key}.attach"), list, !is_granted);

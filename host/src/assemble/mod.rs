@@ -8,6 +8,7 @@ mod data_files;
 mod directories;
 mod env_file;
 mod granted;
+mod jobs;
 mod own_places;
 mod plugin_file;
 mod programs;

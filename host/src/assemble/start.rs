@@ -10,14 +10,15 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::data_files::{socket, with_places};
-use super::{Granted, Setup};
-use crate::capability::Powers;
+use super::{Granted, Setup, jobs};
 use crate::capability::files::Directories;
 use crate::capability::process::Programs;
 use crate::capability::store::Keeper;
+use crate::capability::{self, Powers};
 use crate::catalog::{Backends, Catalog, Offer};
 use crate::config::{self, Agent, PluginSource};
 use crate::desk::{Addresses, Confirm, Desk, Forms, Generation, Member, Rules};
+use crate::jobs::AllJobs;
 use crate::plugin::{self, Backend, Engine, Limits, OWN_CALLS, Plugin};
 use crate::store::{DataDirectory, Outbox};
 use crate::watch::Watched;
@@ -27,16 +28,19 @@ pub struct Starter {
     setup: Arc<Setup>,
     data: DataDirectory,
     engine: Engine,
+    /// None where this process does not own the data directory.
+    jobs: Option<Arc<AllJobs>>,
     /// One plugin is compiled for one backend at a time: the others then find it in the cache.
     compiling: BTreeMap<String, Mutex<()>>,
 }
 
 impl Starter {
-    /// For the backends of `setup`, which keep what lasts in `data`.
-    pub fn new(setup: &Setup, data: &DataDirectory) -> anyhow::Result<Self> {
+    /// For the backends of `setup`, which keep what lasts in `data`. `jobs` are those of an owner of that.
+    pub fn new(setup: &Setup, data: &DataDirectory, jobs: Option<Arc<AllJobs>>) -> anyhow::Result<Self> {
         let sources = setup.backends.values().map(|backend| source(&backend.written.plugin));
         Ok(Self {
             engine: engine(setup)?,
+            jobs,
             compiling: sources.map(|source| (source, Mutex::default())).collect(),
             setup: Arc::new(setup.clone()),
             data: data.clone(),
@@ -64,7 +68,9 @@ impl Starter {
         };
         let (opened, name) = (self.data.clone(), name.to_owned());
         let kept = tokio::task::spawn_blocking(move || opened.kept(&name)).await??;
-        let powers = powers(&self.setup, backend, &self.data, Keeper::new(kept))?;
+        let (data, all, granted) = (self.data.clone(), self.jobs.clone(), backend.clone());
+        let jobs = tokio::task::spawn_blocking(move || jobs::keeper(&granted, &data, all.as_deref())).await??;
+        let powers = powers(&self.setup, backend, &self.data, Keeper::new(kept), jobs)?;
         Backend::start(&self.engine, plugin, powers, limits)
             .await
             .map_err(|error| anyhow!("{origin} refuses its configuration: {}", plugin::in_words(error)))
@@ -103,7 +109,7 @@ pub async fn start_backends(setup: &Setup, data: &DataDirectory) -> anyhow::Resu
 
 /// Starts every backend of `setup`: each of them, or why it cannot start, with its name, in their order.
 pub async fn start_each(setup: &Setup, data: &DataDirectory) -> anyhow::Result<Vec<anyhow::Result<Backend>>> {
-    let starter = Starter::new(setup, data)?;
+    let starter = Starter::new(setup, data, None)?;
     let start = async |name: &String| starter.start(name).await.with_context(|| format!("backend `{name}`"));
     Ok(join_all(setup.backends.keys().map(start)).await)
 }
@@ -228,7 +234,13 @@ fn engine(setup: &Setup) -> anyhow::Result<Engine> {
     Engine::new(u32::try_from(calls)?, memory, Some(&setup.server.cache))
 }
 
-fn powers(setup: &Setup, backend: &Granted, data: &DataDirectory, keeper: Keeper) -> anyhow::Result<Powers> {
+fn powers(
+    setup: &Setup,
+    backend: &Granted,
+    data: &DataDirectory,
+    keeper: Keeper,
+    jobs: capability::jobs::Keeper,
+) -> anyhow::Result<Powers> {
     let (mut grants, mut sockets) = (BTreeMap::new(), BTreeMap::new());
     for (name, grant) in &backend.programs {
         grants.insert(name.clone(), with_places(grant, data)?);
@@ -253,6 +265,7 @@ fn powers(setup: &Setup, backend: &Granted, data: &DataDirectory, keeper: Keeper
             setup.own_places().into(),
         )?,
         keeper,
+        jobs,
         lines: Default::default(),
     })
 }

@@ -2,6 +2,7 @@
 
 mod context;
 pub mod files;
+pub mod jobs;
 pub mod log;
 pub mod process;
 mod settings;
@@ -30,6 +31,8 @@ pub struct Powers {
     pub directories: files::Directories,
     /// Where it keeps what lasts.
     pub keeper: store::Keeper,
+    /// Its jobs.
+    pub jobs: jobs::Keeper,
     /// How much it may write to the log.
     pub lines: log::Lines,
 }
@@ -58,6 +61,11 @@ impl Acted {
 
     fn set_ran(&self) {
         self.0.programs.store(true, Ordering::Release);
+    }
+
+    /// What it was about to do was refused.
+    fn unset_ran(&self) {
+        self.0.programs.store(false, Ordering::Release);
     }
 
     fn set_kept(&self) {
@@ -110,5 +118,6 @@ pub(crate) fn add_to_linker<T: Send + 'static>(
     contract::context::add_to_linker::<T, HasSelf<Call>>(linker, call)?;
     contract::process::add_to_linker::<T, HasSelf<Call>>(linker, call)?;
     contract::files::add_to_linker::<T, HasSelf<Call>>(linker, call)?;
+    contract::jobs::add_to_linker::<T, HasSelf<Call>>(linker, call)?;
     Ok(())
 }

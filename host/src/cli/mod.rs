@@ -14,6 +14,7 @@ mod config;
 mod connection;
 mod doctor;
 mod inspect;
+mod job;
 mod log;
 mod login;
 mod logs;
@@ -154,6 +155,9 @@ enum PluginCommand {
 
 /// Runs the command that the arguments name.
 pub(crate) fn main() -> ExitCode {
+    if let Some(directory) = job::asked() {
+        return job::run(&directory);
+    }
     let arguments = Arguments::parse();
     let ended = match arguments.asked {
         // It runs inside a session: it must start at once, and its files are its operator's.

@@ -44,7 +44,13 @@ fn rule(path: &[&str]) -> Rule {
         | ["server", "trusted_proxies" | "proxy_users" | "url_hosts"]
         | [.., "doctor"] => Rule::List,
         ["backends", _, "limits", _]
-        | ["backends", _, "programs", _, "timeout" | "output"]
+        | [
+            "backends",
+            _,
+            "programs",
+            _,
+            "timeout" | "output" | "job_timeout" | "job_output",
+        ]
         | ["server", "rates", _]
         | ["server", "max_requests" | "max_body"] => Rule::Amount,
         ["backends", _, "remote_trust"] | ["server", "open_on_loopback" | "sessions_may_control"] => Rule::Switch,
@@ -165,7 +171,8 @@ fn program<'a>(path: &[&str], mut new: DeTable<'a>, mut old: DeTable<'a>) -> DeT
     // A verb that acts may use both lists, so what moves to `control` is narrowed.
     let read = lists(old.get("read"));
     let control = [lists(old.get("control")), read.clone()].concat();
-    for (key, olds) in [("read", read), ("control", control)] {
+    let job = lists(old.get("job"));
+    for (key, olds) in [("read", read), ("control", control), ("job", job)] {
         old.remove(key);
         let Some((key, value)) = new.remove_entry(key) else {
             continue;

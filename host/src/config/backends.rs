@@ -81,6 +81,10 @@ struct LimitsSection {
     calls: Option<u64>,
     processes: Option<u64>,
     deadline: Option<String>,
+    jobs: Option<u64>,
+    interactive_jobs: Option<u64>,
+    keep_jobs: Option<String>,
+    jobs_size: Option<String>,
 }
 
 impl Section {
@@ -122,6 +126,7 @@ impl Section {
 impl LimitsSection {
     fn check(self, at: &At) -> Result<Limits, ConfigError> {
         const SECOND: Duration = Duration::from_secs(1);
+        const DAY: Duration = Duration::from_hours(24);
         Ok(Limits {
             memory: values::size(&at.key("memory"), self.memory.as_deref(), 64 * MIB, MIB..=1024 * MIB)?,
             calls: values::count(&at.key("calls"), self.calls, 16, 1..=256)?,
@@ -131,6 +136,20 @@ impl LimitsSection {
                 self.deadline.as_deref(),
                 30 * SECOND,
                 SECOND..=300 * SECOND,
+            )?,
+            jobs: values::count(&at.key("jobs"), self.jobs, 2, 1..=64)?,
+            interactive_jobs: values::count(&at.key("interactive_jobs"), self.interactive_jobs, 8, 1..=64)?,
+            keep_jobs: values::duration(
+                &at.key("keep_jobs"),
+                self.keep_jobs.as_deref(),
+                30 * DAY,
+                DAY / 24..=3650 * DAY,
+            )?,
+            jobs_size: values::size(
+                &at.key("jobs_size"),
+                self.jobs_size.as_deref(),
+                2048 * MIB,
+                MIB..=1024 * 1024 * MIB,
             )?,
         })
     }

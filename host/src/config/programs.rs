@@ -14,6 +14,7 @@ use crate::capability::process::grant::{CONF_MARKER, Grant, Pattern, SOCKET_MARK
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_hours(1);
 
 /// `[backends.NAME.programs.NAME]`: what a program may be asked to do, wherever it is found.
 #[derive(Debug, Clone)]
@@ -50,6 +51,10 @@ pub(super) struct Section {
     read: Vec<Vec<String>>,
     #[serde(default)]
     control: Vec<Vec<String>>,
+    #[serde(default)]
+    job: Vec<Vec<String>>,
+    job_timeout: Option<String>,
+    job_output: Option<String>,
     attach: Option<Vec<String>>,
     timeout: Option<String>,
     output: Option<String>,
@@ -90,6 +95,19 @@ impl Section {
             path: PathBuf::new(),
             read: patterns(&at.key("read"), &self.read, &words)?,
             control: patterns(&at.key("control"), &self.control, &words)?,
+            job: patterns(&at.key("job"), &self.job, &words)?,
+            job_timeout: values::duration(
+                &at.key("job_timeout"),
+                self.job_timeout.as_deref(),
+                4 * HOUR,
+                SECOND..=24 * HOUR,
+            )?,
+            job_output: values::size(
+                &at.key("job_output"),
+                self.job_output.as_deref(),
+                64 * MIB,
+                64 * KIB..=1024 * MIB,
+            )?,
             attach: attach(&at.key("attach"), self.attach.as_deref(), &words)?,
             timeout: values::duration(
                 &at.key("timeout"),

@@ -117,7 +117,11 @@ fn takes_what_is_right() {
             memory: 64 << 20,
             calls: 1,
             processes: 16,
-            deadline: Duration::from_secs(30)
+            deadline: Duration::from_secs(30),
+            jobs: 2,
+            interactive_jobs: 8,
+            keep_jobs: Duration::from_hours(30 * 24),
+            jobs_size: 2 << 30,
         }
     );
     let program = &backend.programs["tmux"];
@@ -137,6 +141,25 @@ fn says_line_key_and_fix_of_whatever_is_wrong() {
             "backends.local.programs.tmux.timeout",
             "like \"10s\" or \"2m\"",
         ),
+        (
+            "control = []",
+            "job_timeout = \"2 days\"",
+            "backends.local.programs.tmux.job_timeout",
+            "1day",
+        ),
+        (
+            "control = []",
+            "job_output = \"2 GiB\"",
+            "backends.local.programs.tmux.job_output",
+            "1",
+        ),
+        (
+            "control = []",
+            "job = [[\"run\", \"<other>\"]]",
+            "backends.local.programs.tmux.job[0]",
+            "other",
+        ),
+        ("calls = 1", "jobs = 0", "backends.local.limits.jobs", "64"),
         (
             "timeout = \"1s\"",
             "timeout = \"0s\"",

@@ -119,6 +119,38 @@ pub(super) fn within(program: &Path, args: &[OsString]) -> Command {
     command
 }
 
+/// `program` as the supervisor of a job of `backend`, in the process group of this process, with a pipe to its standard
+/// input. It outlives this process.
+pub(super) fn supervisor(program: &Path, directory: Option<&OwnedFd>, backend: &str) -> Command {
+    let mut command = started(program, directory);
+    command
+        .env_clear()
+        .env(MARK, backend)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command
+}
+
+/// `program` as that of a job, in a process group of its own and in the directory of this process, behind three pipes.
+#[allow(clippy::disallowed_methods, reason = "the supervisor of a job has no runtime")]
+pub(super) fn of_job(
+    program: &Path,
+    arguments: &[String],
+    environment: Vec<(String, String)>,
+) -> std::process::Command {
+    let mut command = std::process::Command::new(program);
+    command
+        .args(arguments)
+        .env_clear()
+        .envs(environment)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0);
+    command
+}
+
 /// `program` in a process group of its own, in `directory` or otherwise the root directory, behind three pipes.
 fn alone(program: &Path, directory: Option<&OwnedFd>) -> Command {
     let mut command = started(program, directory);

@@ -3,6 +3,7 @@
 
 mod child;
 mod companion;
+pub mod job;
 mod mounts;
 mod question;
 mod root;

@@ -15,6 +15,7 @@ use super::request::Request;
 use crate::admission::Admission;
 use crate::assemble::{self, Setup, Starter};
 use crate::desk::{Condition, Desk, Generation, Member};
+use crate::jobs::AllJobs;
 use crate::store::audit::{Entry, Event, Outcome};
 use crate::store::{DataDirectory, Recorder};
 
@@ -82,6 +83,7 @@ pub async fn reload(socket: &Path) -> anyhow::Result<Told> {
 pub struct Reloads {
     desk: Arc<Desk>,
     data: DataDirectory,
+    jobs: Arc<AllJobs>,
     recorder: Recorder,
     admission: Admission,
     /// What goes on between calls.
@@ -105,6 +107,7 @@ impl Reloads {
         setup: &Setup,
         desk: Arc<Desk>,
         data: DataDirectory,
+        jobs: Arc<AllJobs>,
         recorder: Recorder,
         admission: Admission,
         tasks: TaskTracker,
@@ -112,6 +115,7 @@ impl Reloads {
         Arc::new(Self {
             desk,
             data,
+            jobs,
             recorder,
             admission,
             tasks,
@@ -200,7 +204,11 @@ impl Reloads {
         assemble::follow_former_sockets(&new, &self.data).await?;
         assemble::take_over_state(&new, &self.data).await?;
         let aside = assemble::aside(next, &self.desk)?;
-        assemble::bring_up(Starter::new(next, &self.data)?, &aside, &self.tasks);
+        assemble::bring_up(
+            Starter::new(next, &self.data, Some(self.jobs.clone()))?,
+            &aside,
+            &self.tasks,
+        );
         Ok(aside)
     }
 

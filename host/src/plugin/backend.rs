@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio_util::sync::CancellationToken;
 use wasmtime::Store;
 use wasmtime::component::{ComponentNamedList, ComponentType, Lift, Lower};
 use wasmtime::error::Context as _;
@@ -17,6 +19,7 @@ use super::load::Plugin;
 use super::memory::Places;
 use crate::capability::{Access, Acted, Allowance, Powers};
 use crate::contract::types as given;
+use crate::jobs::Happened;
 use crate::session::{
     Answered, ChangePage, Delivery, Description, Error, Event, LogPage, LogQuery, Message, NewSession, OptionState,
     Project, Receipt, Session, State, ToolCall, TurnPage, TurnQuery, Upkept, Verbs,
@@ -104,6 +107,17 @@ impl Backend {
     /// Whether it implements this part of the contract at all.
     pub fn has(&self, interface: Interface) -> bool {
         self.plugin.exports.has(interface)
+    }
+
+    /// Whether it can have jobs.
+    pub fn has_jobs(&self) -> bool {
+        self.home.powers.jobs.is_some()
+    }
+
+    /// Attends to its jobs until `over`, and tells what happens with them.
+    pub(crate) async fn attend_to_jobs(&self, told: UnboundedSender<Happened>, over: &CancellationToken) {
+        let powers = &self.home.powers;
+        powers.jobs.attend(powers, told, over).await;
     }
 
     /// Its sessions in one of `states`; all, if that is empty.

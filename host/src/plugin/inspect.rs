@@ -11,6 +11,7 @@ use super::load::{self, LoadError, Plugin};
 use super::{Backend, Engine, Limits, bundled, in_words, manifest};
 use crate::capability::Powers;
 use crate::capability::files::Directories;
+use crate::capability::jobs;
 use crate::capability::process::Programs;
 use crate::capability::store::Keeper;
 use crate::session::{Description, Error, Manifest};
@@ -102,6 +103,7 @@ fn powerless() -> Result<Powers, Error> {
         },
         directories: Directories::open(NAME, &[], &[], [].into()).map_err(|error| Error::Failed(error.to_string()))?,
         keeper: Keeper::none(),
+        jobs: jobs::Keeper::none(),
         lines: Default::default(),
     })
 }

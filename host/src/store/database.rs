@@ -71,6 +71,14 @@ pub(super) const OUTBOX: Layout = Layout {
     afterwards: "the next start makes a new one, and messages that waited in it are not sent",
 };
 
+/// The jobs of one backend: `jobs/NAME/index.db`.
+pub(super) const JOBS: Layout = Layout {
+    steps: &[include_str!("schema/jobs/1-jobs.sql")],
+    shrinks: false,
+    moved: None,
+    afterwards: "the next start makes a new one, and the backend's jobs are forgotten; those that run continue",
+};
+
 /// Opens the database of this layout at `path`, making it first if there is none. What is committed outlives this
 /// process; with `sync` also a power cut.
 pub(super) fn open(path: &Path, layout: &Layout, sync: bool) -> Result<Connection, Error> {

@@ -11,6 +11,7 @@ pub mod audit;
 mod database;
 mod error;
 mod files;
+pub mod jobs;
 mod kept;
 mod lock;
 pub mod outbox;
@@ -30,6 +31,7 @@ pub use access::{
 pub use altered::Altered;
 pub use audit::{Audit, Recorder};
 pub use error::Error;
+pub use jobs::JobIndex;
 pub use kept::{Kept, Unkept};
 pub use lock::Lock;
 pub use outbox::Outbox;
@@ -168,6 +170,24 @@ impl DataDirectory {
     pub fn kept(&self, backend: &str) -> Result<Kept, Error> {
         let path = self.place("stores", backend)?;
         Kept::open(&path.with_file_name(format!("{backend}.db")))
+    }
+
+    /// Where the jobs of `backend` are: its index, and a directory for each job.
+    ///
+    /// # Errors
+    /// If `backend` cannot be a file name, or the directory may not be ours alone.
+    pub fn jobs_path(&self, backend: &str) -> Result<PathBuf, Error> {
+        let path = self.place("jobs", backend)?;
+        files::own_directory(&path)?;
+        Ok(path)
+    }
+
+    /// The index of the jobs of `backend`, in a file that is made on demand.
+    ///
+    /// # Errors
+    /// If the file may not be ours alone, or is not as berth makes it.
+    pub fn job_index(&self, backend: &str) -> Result<JobIndex, Error> {
+        JobIndex::open(&self.jobs_path(backend)?)
     }
 
     /// Moves what the plugin of `backend` kept in files of its own, as it did for an older berth, to where it is kept

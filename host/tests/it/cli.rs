@@ -40,6 +40,9 @@ memory = "32 MiB"
 calls = 3
 processes = 5
 deadline = "1m 30s"
+jobs = 3
+keep_jobs = "7d"
+jobs_size = "1 MiB"
 [backends.local.programs.sh]
 fixed = ["@conf"]
 conf = "set -e\n"
@@ -49,6 +52,9 @@ output = "64 KiB"
 attach = ["-s", "=<name>"]
 words = { name = "[a-z]{1,9}" }
 control = [["start", "--", "@agent"]]
+job = [["-c", "<name>"]]
+job_timeout = "2h"
+job_output = "1 MiB"
 "#;
 
 fn json_of(text: &str) -> Value {
@@ -291,7 +297,16 @@ async fn check_prints_every_grant_and_bound_as_json() {
     assert_eq!(backend["remote_trust"], true);
     assert_eq!(
         backend["limits"],
-        json!({"memory": 32 << 20, "calls": 3, "processes": 5, "deadline": "1m 30s"})
+        json!({
+            "memory": 32 << 20,
+            "calls": 3,
+            "processes": 5,
+            "deadline": "1m 30s",
+            "jobs": 3,
+            "interactive_jobs": 8,
+            "keep_jobs": "7days",
+            "jobs_size": 1 << 20,
+        })
     );
     assert_eq!(
         backend["agents"],
@@ -309,6 +324,9 @@ async fn check_prints_every_grant_and_bound_as_json() {
     assert_eq!(
         program,
         json!({
+            "job": [["-c", "<name>"]],
+            "job_timeout": "2h",
+            "job_output": 1 << 20,
             "lingers": false,
             "name": "sh",
             "path": null,

@@ -645,6 +645,7 @@ async fn every_misdeed_is_tried() {
         include_str!("isolation.rs"),
         include_str!("foreign.rs"),
         include_str!("grants.rs"),
+        include_str!("job_calls.rs"),
         include_str!("own_tools.rs")
     );
     for misdeed in found["tools"].as_array().unwrap() {

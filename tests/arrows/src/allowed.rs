@@ -4,16 +4,17 @@
 const ROOMS: &str = "
     main: cli
     cli: owner assemble http mcp desk catalog plugin capability machine admission config store session peer principal text shell age
-    owner: assemble mcp desk admission store peer principal
-    assemble: desk catalog watch plugin capability machine config store peer principal text shell
+    owner: assemble jobs mcp desk admission store peer principal
+    assemble: desk catalog watch plugin capability jobs machine config store peer principal text shell
     http: admission age config store page peer principal text shell
     mcp: desk catalog admission store session principal text
     desk: catalog watch plugin capability admission age store schema session page principal text shell
     catalog: config schema session principal text
-    watch: plugin session
-    plugin: capability contract schema session text
-    capability: contract machine store peer text
+    watch: jobs plugin session
+    plugin: capability contract jobs schema session text
+    capability: contract jobs machine store peer text
     machine: peer
+    jobs: machine store peer
     contract:
 
     admission: store peer principal network
@@ -39,7 +40,7 @@ pub(crate) const WRONG: &[(&str, &str, &str)] = &[(
 
 /// Circles between the files of one folder, as the check tells them, with what takes them away.
 pub(crate) const CIRCLES: &[(&str, &str)] = &[(
-    ": context, files, host, log, process, store, testing",
+    ": context, files, host, jobs, log, process, store, testing",
     "stays: in native tests the SDK's way to its host leads to the scripted one, which speaks its records",
 )];
 

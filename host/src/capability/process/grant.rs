@@ -28,13 +28,33 @@ pub const CONF_MARKER: &str = "@conf";
 /// In `fixed`: the path of the socket by which the program reaches its server, in a directory of berth's own.
 pub const SOCKET_MARKER: &str = "@socket";
 
-/// Which of a program's two lists applies: what kind of verb is running.
+/// Which of a program's lists applies: what kind of verb is running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// A verb that only looks: the `read` list alone.
     Read,
     /// A verb that acts: `read` and `control`.
     Control,
+}
+
+/// Which of a program's lists a denial is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lists {
+    /// `read`.
+    Read,
+    /// `read` and `control`.
+    Control,
+    /// `job`.
+    Job,
+}
+
+impl From<Access> for Lists {
+    fn from(access: Access) -> Self {
+        match access {
+            Access::Read => Self::Read,
+            Access::Control => Self::Control,
+        }
+    }
 }
 
 /// One program that one backend may run: a `[backends.BACKEND.programs.PROGRAM]` table, checked and compiled.
@@ -60,6 +80,12 @@ pub struct Grant {
     pub read: Vec<Pattern>,
     /// Argument lists that only a verb with `Access::Control` may use.
     pub control: Vec<Pattern>,
+    /// Argument lists that only a job may use.
+    pub job: Vec<Pattern>,
+    /// How long a job may take.
+    pub job_timeout: Duration,
+    /// Bytes that are kept of each of a job's two outputs.
+    pub job_output: u64,
     /// The argument list by which the operator's own terminal joins a session.
     pub attach: Option<Pattern>,
     /// Argument lists for `berth doctor`, run one after the other. The first shows its version, for example. `@conf` and
@@ -93,6 +119,18 @@ impl Grant {
     /// # Errors
     /// A [`Denial`] that names the program, what did not fit, and the line of the configuration that would allow it.
     pub fn allows(&self, access: Access, args: &[String], agents: &[AgentCommand]) -> Result<(), Denial> {
+        self.listed(access.into(), args, agents)
+    }
+
+    /// Whether `args` may be those of a job.
+    ///
+    /// # Errors
+    /// As [`Self::allows`].
+    pub fn allows_job(&self, args: &[String], agents: &[AgentCommand]) -> Result<(), Denial> {
+        self.listed(Lists::Job, args, agents)
+    }
+
+    fn listed(&self, access: Lists, args: &[String], agents: &[AgentCommand]) -> Result<(), Denial> {
         self.within_bounds(access, args)?;
         self.without_hidden_separator(access, args)?;
         let mut start = 0;
@@ -111,7 +149,7 @@ impl Grant {
     pub fn attach_args(&self, session_name: &str) -> Option<Result<Vec<String>, Denial>> {
         let pattern = self.attach.as_ref()?;
         let filled = pattern.fill(session_name);
-        Some(filled.ok_or_else(|| self.denial(Access::Control, Reason::SessionName(denial::quoted(session_name)))))
+        Some(filled.ok_or_else(|| self.denial(Lists::Control, Reason::SessionName(denial::quoted(session_name)))))
     }
 
     /// Whether one of the commands in `args`, which are allowed, starts an agent.
@@ -120,13 +158,14 @@ impl Grant {
             self.read
                 .iter()
                 .chain(&self.control)
+                .chain(&self.job)
                 .filter(|pattern| pattern.takes_agent())
         };
         self.parts(args)
             .any(|part| patterns().any(|pattern| pattern.matches(part, agents)))
     }
 
-    fn within_bounds(&self, access: Access, args: &[String]) -> Result<(), Denial> {
+    fn within_bounds(&self, access: Lists, args: &[String]) -> Result<(), Denial> {
         if args.len() > MAX_ARGUMENTS {
             return Err(self.denial(access, Reason::TooMany(args.len())));
         }
@@ -139,7 +178,7 @@ impl Grant {
 
     /// A program such as tmux ends a command at any argument that ends in its separator, wherever that is, also after
     /// `--`, unless a backslash precedes it.
-    fn without_hidden_separator(&self, access: Access, args: &[String]) -> Result<(), Denial> {
+    fn without_hidden_separator(&self, access: Lists, args: &[String]) -> Result<(), Denial> {
         let Some(separator) = &self.separator else {
             return Ok(());
         };
@@ -167,21 +206,16 @@ impl Grant {
     }
 
     /// Decides about one command; `start` is the number of arguments before it.
-    fn allows_part(
-        &self,
-        access: Access,
-        part: &[String],
-        start: usize,
-        agents: &[AgentCommand],
-    ) -> Result<(), Denial> {
+    fn allows_part(&self, access: Lists, part: &[String], start: usize, agents: &[AgentCommand]) -> Result<(), Denial> {
         let Some(subcommand) = part.first() else {
             return Err(self.denial(access, Reason::Empty { index: start + 1 }));
         };
         let matches = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(part, agents));
         match access {
-            _ if matches(&self.read) => return Ok(()),
-            Access::Control if matches(&self.control) => return Ok(()),
-            Access::Read if matches(&self.control) => {
+            Lists::Job if matches(&self.job) => return Ok(()),
+            Lists::Read | Lists::Control if matches(&self.read) => return Ok(()),
+            Lists::Control if matches(&self.control) => return Ok(()),
+            Lists::Read if matches(&self.control) => {
                 return Err(self.denial(
                     access,
                     Reason::OnlyControl {
@@ -192,8 +226,9 @@ impl Grant {
             _ => {}
         }
         let patterns = match access {
-            Access::Read => self.read.iter().chain(&[]),
-            Access::Control => self.read.iter().chain(&self.control),
+            Lists::Job => self.job.iter().chain(&[]),
+            Lists::Read => self.read.iter().chain(&[]),
+            Lists::Control => self.read.iter().chain(&self.control),
         };
         let bad = patterns.clone().find_map(|pattern| pattern.bad_value(part, agents));
         if let Some((agent, bad)) = bad {
@@ -218,11 +253,11 @@ impl Grant {
         ))
     }
 
-    fn denial(&self, access: Access, reason: Reason) -> Denial {
+    fn denial(&self, access: Lists, reason: Reason) -> Denial {
         Denial {
             backend: self.backend.clone(),
             program: self.program.clone(),
-            access,
+            lists: access,
             reason,
         }
     }

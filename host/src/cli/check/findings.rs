@@ -63,6 +63,11 @@ pub(super) struct LimitFindings {
     pub(super) calls: usize,
     pub(super) processes: usize,
     pub(super) deadline: String,
+    pub(super) jobs: usize,
+    pub(super) interactive_jobs: usize,
+    pub(super) keep_jobs: String,
+    /// Bytes.
+    pub(super) jobs_size: u64,
 }
 
 #[derive(Serialize)]
@@ -88,6 +93,10 @@ pub(super) struct ProgramFindings<'a> {
     pub(super) separator: Option<&'a str>,
     pub(super) read: Vec<&'a [String]>,
     pub(super) control: Vec<&'a [String]>,
+    pub(super) job: Vec<&'a [String]>,
+    pub(super) job_timeout: String,
+    /// Bytes of each output.
+    pub(super) job_output: u64,
     pub(super) attach: Option<&'a [String]>,
     pub(super) words: &'a BTreeMap<String, String>,
     pub(super) timeout: String,
@@ -167,6 +176,10 @@ impl LimitFindings {
             calls: limits.calls,
             processes: limits.processes,
             deadline: lasting(limits.deadline),
+            jobs: limits.jobs,
+            interactive_jobs: limits.interactive_jobs,
+            keep_jobs: lasting(limits.keep_jobs),
+            jobs_size: limits.jobs_size,
         }
     }
 }
@@ -195,6 +208,9 @@ impl<'a> ProgramFindings<'a> {
             separator: grant.separator.as_deref(),
             read: grant.read.iter().map(Pattern::written).collect(),
             control: grant.control.iter().map(Pattern::written).collect(),
+            job: grant.job.iter().map(Pattern::written).collect(),
+            job_timeout: lasting(grant.job_timeout),
+            job_output: grant.job_output,
             attach: grant.attach.as_ref().map(Pattern::written),
             words: &grant.words,
             timeout: lasting(grant.timeout),

@@ -81,6 +81,9 @@ fn backend(backend: &BackendFindings<'_>) {
         false => "  a question whether to trust a directory: answered on a terminal alone",
     });
     limits(&backend.limits);
+    if backend.programs.iter().any(|program| !program.job.is_empty()) {
+        jobs(&backend.limits);
+    }
     backend.agents.iter().for_each(agent);
     backend.programs.iter().for_each(program);
 }
@@ -92,6 +95,16 @@ fn limits(limits: &LimitFindings) {
         limits.calls,
         limits.processes,
         limits.deadline
+    ));
+}
+
+fn jobs(limits: &LimitFindings) {
+    print::line(&format!(
+        "  jobs: {} at once, and {} that take input; kept {} after their end, {} in all",
+        limits.jobs,
+        limits.interactive_jobs,
+        limits.keep_jobs,
+        size(limits.jobs_size)
     ));
 }
 
@@ -135,7 +148,18 @@ fn program(program: &ProgramFindings<'_>) {
     if let Some(separator) = program.separator {
         print::line(&format!("    separator: {separator:?}"));
     }
-    let lists = [("read", &program.read), ("control", &program.control)];
+    if !program.job.is_empty() {
+        print::line(&format!(
+            "    a job: at most {}, and {} kept of each output; it goes on without berth",
+            program.job_timeout,
+            size(program.job_output)
+        ));
+    }
+    let lists = [
+        ("read", &program.read),
+        ("control", &program.control),
+        ("job", &program.job),
+    ];
     for (access, patterns) in lists {
         patterns
             .iter()

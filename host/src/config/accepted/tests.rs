@@ -403,3 +403,34 @@ fn a_value_of_another_kind_never_stays() {
     );
     assert_eq!(waiting(&layers), ["+ agents.demo.requires: \"demo\""]);
 }
+
+#[test]
+fn lists_and_bounds_of_jobs_count_at_once_where_they_are_narrower_and_wait_where_they_are_not() {
+    let control = "control = [[\"rm\", \"<name>\"], [\"say\", \"@text\"]]";
+    let jobs = |lists: &str, timeout: &str| format!("{control}\njob = {lists}\njob_timeout = \"{timeout}\"");
+    let of = |accepted: &str, shipped: &str| {
+        let (accepted, shipped) = (changed(control, accepted), changed(control, shipped));
+        let accepted = Accepted::As(Written {
+            path: Path::new("/data/accepted.toml"),
+            text: &accepted,
+        });
+        let layers = Layers {
+            yours: None,
+            shipped: &shipped,
+            accepted,
+        };
+        let table = layers.table().unwrap();
+        let program = &table["backends"]["local"]["programs"]["sh"];
+        let counts = ["job", "job_timeout"].map(|key| program.get(key).map(ToString::to_string));
+        counts.map(Option::unwrap_or_default)
+    };
+    let both = jobs("[[\"go\", \"<name>\"], [\"run\"]]", "7h");
+    assert_eq!(
+        of(&both, &jobs("[[\"go\", \"x\"]]", "1h")),
+        ["[[\"go\", \"x\"]]", "\"1h\""]
+    );
+    assert_eq!(of(&jobs("[[\"go\", \"x\"]]", "1h"), &both), ["[]", "\"1h\""]);
+    assert_eq!(of(control, &both), ["[]", ""], "what is new waits");
+    let as_control = jobs("[[\"rm\", \"<name>\"]]", "7h");
+    assert_eq!(of(&both, &as_control)[0], "[]", "what a call may run, a job may not");
+}

@@ -88,3 +88,45 @@ pub(crate) mod files {
         slices.iter().map(|slice| host.directory.read(slice)).collect()
     }
 }
+
+pub(crate) mod jobs {
+    use super::super::{current, lock};
+    use crate::jobs::{Channel, Chunk, Filter, Job, Spec};
+    use crate::{Access, Result};
+
+    fn access() -> Access {
+        lock(&current().call).access
+    }
+
+    pub(crate) fn submit(spec: &Spec) -> Result<String> {
+        lock(&current().jobs).submit(spec.clone(), access())
+    }
+
+    pub(crate) fn get(id: &str) -> Result<Job> {
+        lock(&current().jobs).get(id)
+    }
+
+    pub(crate) fn recent(filter: &Filter) -> Result<Vec<Job>> {
+        lock(&current().jobs).recent(filter)
+    }
+
+    pub(crate) fn set_label(id: &str, label: &str) -> Result<()> {
+        lock(&current().jobs).set_label(id, label)
+    }
+
+    pub(crate) fn cancel(id: &str) -> Result<()> {
+        lock(&current().jobs).cancel(id, access())
+    }
+
+    pub(crate) fn read(id: &str, channel: Channel, start: u64, max: u32) -> Result<Chunk> {
+        lock(&current().jobs).read(id, channel, start, max)
+    }
+
+    pub(crate) fn write(id: &str, bytes: &[u8], expect: Option<u64>) -> Result<u64> {
+        lock(&current().jobs).write(id, bytes, expect, access())
+    }
+
+    pub(crate) fn close(id: &str) -> Result<()> {
+        lock(&current().jobs).close(id, access())
+    }
+}

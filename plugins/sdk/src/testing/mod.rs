@@ -16,6 +16,7 @@
 
 mod files;
 pub(crate) mod imports;
+mod jobs;
 mod programs;
 mod store;
 
@@ -29,6 +30,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use self::files::Directory;
+use self::jobs::Jobs;
 use self::programs::Programs;
 pub use self::programs::Scripted;
 use self::store::Store;
@@ -52,6 +54,7 @@ struct Inside {
     call: Mutex<Call>,
     programs: Mutex<Programs>,
     store: Mutex<Store>,
+    jobs: Mutex<Jobs>,
     before_put: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
     logged: Mutex<Vec<(Level, String)>>,
     progress: Mutex<Vec<(u32, Option<u32>, String)>>,
@@ -74,6 +77,7 @@ impl Host {
             }),
             programs: Mutex::default(),
             store: Mutex::default(),
+            jobs: Mutex::default(),
             before_put: Mutex::default(),
             logged: Mutex::default(),
             progress: Mutex::default(),

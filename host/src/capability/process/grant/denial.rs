@@ -1,6 +1,6 @@
 //! Why an argument list was refused, in words that name the line of the configuration that would allow it.
 
-use super::{Access, MAX_ARGUMENT_BYTES, MAX_ARGUMENTS};
+use super::{Lists, MAX_ARGUMENT_BYTES, MAX_ARGUMENTS};
 
 /// A refused argument list. Arguments in it are cut and escaped, since they are not the operator's text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -10,8 +10,8 @@ pub struct Denial {
     pub backend: String,
     /// The program that was asked for.
     pub program: String,
-    /// What the running verb may do.
-    pub access: Access,
+    /// The lists that were looked at.
+    pub lists: Lists,
     /// What did not fit.
     pub reason: Reason,
 }
@@ -107,7 +107,11 @@ impl Denial {
                 format!("To allow it while reading, copy its list to {table} read = [...]")
             }
             Reason::NoPattern { .. } => {
-                let list = if self.access == Access::Read { "read" } else { "control" };
+                let list = match self.lists {
+                    Lists::Read => "read",
+                    Lists::Control => "control",
+                    Lists::Job => "job",
+                };
                 format!("To allow it, add its whole list to {table} {list} = [...]")
             }
             Reason::OptionValue(bad) => format!("Give one of the form {}", bad.expression),

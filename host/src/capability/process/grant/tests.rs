@@ -712,3 +712,43 @@ proptest! {
         prop_assert_eq!(allowed, naive::allows(&args), "{:?}", args);
     }
 }
+
+/// A grant with each of the three lists.
+fn listed() -> Grant {
+    let list = |words: &[&str]| {
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        vec![Pattern::parse(&words, &Words::default()).unwrap()]
+    };
+    Grant {
+        read: list(&["status"]),
+        control: list(&["stop"]),
+        job: list(&["run", "--all"]),
+        separator: None,
+        ..SHIPPED_GRANT.grant.clone()
+    }
+}
+
+#[test]
+fn a_job_may_use_the_list_of_jobs_alone_and_no_call_may_use_that() {
+    let grant = listed();
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let run = words(&["run", "--all"]);
+    assert_eq!(grant.allows_job(&run, &[]), Ok(()));
+    for access in [Access::Read, Access::Control] {
+        assert!(grant.allows(access, &run, &[]).is_err());
+    }
+    for denied in [
+        &["status"][..],
+        &["stop"],
+        &["run"],
+        &["run", "--all", "more"],
+        &["run", "--some"],
+        &[],
+    ] {
+        let denial = grant.allows_job(&words(denied), &[]).unwrap_err();
+        assert_eq!(denial.lists, Lists::Job);
+        if !denied.is_empty() {
+            assert!(denial.to_string().contains("job = [...]"), "{denial}");
+        }
+    }
+}

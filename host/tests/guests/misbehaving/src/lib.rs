@@ -16,6 +16,7 @@
     reason = "a plugin for tests; a panic is one of its misdeeds"
 )]
 
+mod jobs;
 mod lists;
 mod misdeeds;
 mod others;

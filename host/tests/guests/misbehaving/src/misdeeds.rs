@@ -7,6 +7,7 @@ use berth_plugin::{Access, Content, Error, Result, ToolOutput, context, log, sto
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::jobs;
 use crate::lists::FORGED;
 use crate::raw;
 use crate::raw::files::{self, Slice};
@@ -52,6 +53,11 @@ pub(crate) const ALL: &[(&str, Misdeed)] = &[
     ("run_often", run_often),
     ("act", act),
     ("flood", flood),
+    ("job_submit", jobs::submit),
+    ("job_get", jobs::get),
+    ("job_list", jobs::recent),
+    ("job_write", jobs::write),
+    ("job_cancel", jobs::cancel),
 ];
 
 /// Works for ever.
@@ -447,7 +453,7 @@ fn case(error: &Error) -> (&'static str, &str) {
     }
 }
 
-fn said(text: impl Into<String>) -> Result<ToolOutput> {
+pub(crate) fn said(text: impl Into<String>) -> Result<ToolOutput> {
     Ok(ToolOutput::text(text))
 }
 
@@ -462,7 +468,7 @@ fn said_with(text: impl Into<String>, data: impl Into<String>) -> Result<ToolOut
     })
 }
 
-fn string(arguments: &Value, name: &str) -> String {
+pub(crate) fn string(arguments: &Value, name: &str) -> String {
     arguments[name].as_str().expect("a text").to_owned()
 }
 

@@ -1,0 +1,129 @@
+//! What a job is to run, as a backend submitted it: kept until it starts, and judged again then.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+
+use super::power::Granted;
+use crate::capability::Powers;
+use crate::capability::process::grant::Grant;
+use crate::contract::process::Command;
+use crate::contract::types::Error;
+use crate::jobs::{Prepare, Prepared};
+use crate::text;
+
+/// Characters of a name from a guest that an error shows.
+const NAMED: usize = 128;
+
+/// What a job is to run. Its input is kept apart.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Submitted {
+    program: String,
+    args: Vec<String>,
+    directory: Option<String>,
+    env: Vec<(String, String)>,
+    timeout_ms: Option<u64>,
+}
+
+impl Submitted {
+    pub(super) fn new(command: Command, timeout_ms: Option<u64>) -> (Self, Vec<u8>) {
+        let submitted = Self {
+            program: command.program,
+            args: command.args,
+            directory: command.directory,
+            env: command.env,
+            timeout_ms,
+        };
+        (submitted, command.stdin)
+    }
+}
+
+impl Powers {
+    /// The grant that allows this as a job, or why there is none.
+    pub(super) fn allowing(&self, submitted: &Submitted) -> Result<&Grant, Error> {
+        let (backend, programs) = (&self.backend, &self.programs);
+        let grant = programs.grants.get(&submitted.program).ok_or_else(|| {
+            let program = text::escaped(&submitted.program, NAMED);
+            Error::Denied(format!(
+                "program `{program}` is not granted; [backends.{backend}.programs.{program}] would grant it"
+            ))
+        })?;
+        grant
+            .allows_job(&submitted.args, &programs.agents)
+            .map_err(|denial| Error::Denied(format!("[backends.{backend}.programs] {denial}")))?;
+        // Otherwise it would start in the root directory, which nobody granted.
+        if submitted.directory.is_none() && grant.starts_agent(&submitted.args, &programs.agents) {
+            return Err(Error::Denied(format!(
+                "an agent of backend `{backend}` starts in a granted directory only, and none is named"
+            )));
+        }
+        match submitted
+            .env
+            .iter()
+            .find(|(name, _)| !programs.guest_env.contains(name))
+        {
+            Some((name, _)) => Err(Error::Denied(format!(
+                "environment variable `{}` is not granted; `guest_env` in [backends.{backend}] would grant it",
+                text::escaped(name, NAMED)
+            ))),
+            None => Ok(grant),
+        }
+    }
+
+    async fn prepared(&self, command: &str) -> Result<Prepared, Error> {
+        let submitted: Submitted = serde_json::from_str(command)
+            .map_err(|_| Error::Failed("what it is to run was written by another version of berth".into()))?;
+        let grant = self.allowing(&submitted)?;
+        let directory = match &submitted.directory {
+            Some(path) => Some((self.directories.open_start(path).await?, path.clone())),
+            None => None,
+        };
+        if let Some(socket) = self.programs.sockets.get(&submitted.program) {
+            let looked = socket.look().await;
+            looked.map_err(|trouble| Error::Unavailable(format!("`{}` was not run: {trouble}", submitted.program)))?;
+        }
+        let unreadable = |what: &str| Error::Failed(format!("{what} is not text, which a job needs"));
+        let path = grant
+            .path
+            .to_str()
+            .ok_or_else(|| unreadable("the path of its program"))?;
+        let mut environment = BTreeMap::new();
+        for (name, value) in &self.programs.environment {
+            let name = name.to_str().ok_or_else(|| unreadable("the name of a variable"))?;
+            let value = value
+                .to_str()
+                .ok_or_else(|| unreadable(&format!("the variable {name}")))?;
+            environment.insert(name.to_owned(), value.to_owned());
+        }
+        environment.extend(submitted.env);
+        let asked = submitted.timeout_ms.map_or(grant.job_timeout, Duration::from_millis);
+        Ok(Prepared {
+            argv: [path.to_owned()]
+                .into_iter()
+                .chain(grant.fixed.iter().cloned())
+                .chain(submitted.args)
+                .collect(),
+            directory,
+            environment,
+            deadline: asked.min(grant.job_timeout),
+            output: grant.job_output,
+        })
+    }
+}
+
+impl Prepare for Granted {
+    fn prepare(&self, command: String) -> BoxFuture<'_, Result<Prepared, String>> {
+        async move { self.0.prepared(&command).await.map_err(|error| words(&error)) }.boxed()
+    }
+}
+
+/// Why a job that was allowed is not started, for a person.
+fn words(error: &Error) -> String {
+    match error {
+        Error::NotFound(why) | Error::Denied(why) | Error::Unavailable(why) | Error::Failed(why) => why.clone(),
+        _ => "it could not be started".into(),
+    }
+}

@@ -1,0 +1,220 @@
+//! The contract's side: what a guest may ask of its jobs.
+
+use super::command::Submitted;
+use crate::capability::{Access, Call};
+use crate::contract::jobs::{Channel, Chunk, Filter, Host, Job, Phase, Spec};
+use crate::contract::types::Error;
+use crate::jobs::{self, Jobs};
+use crate::machine::job;
+use crate::store::jobs::{self as index, JobError, JobRecord, NewJob};
+
+/// Bytes of keys and queues.
+const NAME: usize = 256;
+/// Bytes of a label.
+const LABEL: usize = 128;
+/// Bytes of a note.
+const NOTE: usize = 64 << 10;
+/// Bytes of the beginning of a job's input.
+const STDIN: usize = 1 << 20;
+/// Bytes that are read or written at a time.
+const PART: u64 = 4 << 20;
+/// Jobs of one listing.
+const LISTED: u32 = 1_000;
+
+impl Host for Call {
+    async fn submit(&mut self, spec: Spec) -> wasmtime::Result<Result<String, Error>> {
+        Ok(async {
+            let job = self.new_job(spec)?;
+            self.act(self.acting()?.submit(job)).await
+        }
+        .await)
+    }
+
+    async fn get(&mut self, id: String) -> wasmtime::Result<Result<Job, Error>> {
+        Ok(async { Ok(self.jobs()?.get(&id).await.map_err(error)?.into()) }.await)
+    }
+
+    async fn recent(&mut self, filter: Filter) -> wasmtime::Result<Result<Vec<Job>, Error>> {
+        Ok(async {
+            let wants_all = filter.phases.is_empty();
+            let phases: Vec<_> = filter.phases.into_iter().filter_map(known).collect();
+            if phases.is_empty() && !wants_all {
+                return Ok(Vec::new());
+            }
+            let asked = index::Filter {
+                queue: filter.queue,
+                phases,
+                labels: filter.labels,
+                after: filter.after,
+                limit: filter.limit.min(LISTED),
+            };
+            let listed = self.jobs()?.recent(asked).await.map_err(error)?;
+            Ok(listed.into_iter().map(Job::from).collect())
+        }
+        .await)
+    }
+
+    async fn set_label(&mut self, id: String, label: String) -> wasmtime::Result<Result<(), Error>> {
+        Ok(async {
+            if label.len() > LABEL {
+                return Err(Error::Invalid(format!("a label has at most {LABEL} bytes")));
+            }
+            self.allowance.acted.set_kept();
+            self.jobs()?.set_label(&id, &label).await.map_err(error)
+        }
+        .await)
+    }
+
+    async fn cancel(&mut self, id: String) -> wasmtime::Result<Result<(), Error>> {
+        Ok(async { self.act(self.acting()?.cancel(&id)).await }.await)
+    }
+
+    async fn read(
+        &mut self,
+        id: String,
+        channel: Channel,
+        start: u64,
+        max: u32,
+    ) -> wasmtime::Result<Result<Chunk, Error>> {
+        let channel = match channel {
+            Channel::Output => job::Channel::Output,
+            Channel::Errors => job::Channel::Errors,
+        };
+        let most = u64::from(max).min(PART);
+        Ok(async {
+            let read = self.jobs()?.read(&id, channel, start, most).await.map_err(error)?;
+            Ok(Chunk {
+                start: read.start,
+                bytes: read.bytes,
+            })
+        }
+        .await)
+    }
+
+    async fn write(&mut self, id: String, bytes: Vec<u8>, expect: Option<u64>) -> wasmtime::Result<Result<u64, Error>> {
+        Ok(async {
+            if bytes.len() as u64 > PART {
+                return Err(Error::Invalid(format!("at most {PART} bytes are written at a time")));
+            }
+            self.act(self.acting()?.write(&id, bytes, expect)).await
+        }
+        .await)
+    }
+
+    async fn close(&mut self, id: String) -> wasmtime::Result<Result<(), Error>> {
+        Ok(async { self.act(self.acting()?.close(&id)).await }.await)
+    }
+}
+
+impl Call {
+    /// What is submitted, if it is allowed.
+    fn new_job(&self, spec: Spec) -> Result<NewJob, Error> {
+        if spec.host.is_some() {
+            return Err(Error::Denied("no other host is granted: leave out `host`".into()));
+        }
+        for (what, text) in [("a key", &spec.key), ("a queue", &spec.queue)] {
+            if !(1..=NAME).contains(&text.len()) {
+                return Err(Error::Invalid(format!("{what} has 1 to {NAME} bytes")));
+            }
+        }
+        if spec.note.len() > NOTE || spec.command.stdin.len() > STDIN {
+            return Err(Error::Invalid(format!(
+                "a note has at most {NOTE} bytes, and the first input {STDIN}"
+            )));
+        }
+        let (submitted, input) = Submitted::new(spec.command, spec.timeout_ms);
+        self.powers.allowing(&submitted)?;
+        Ok(NewJob {
+            id: uuid::Uuid::new_v4().to_string(),
+            key: spec.key,
+            queue: spec.queue,
+            note: spec.note,
+            interactive: spec.interactive,
+            watch: spec.watch,
+            command: serde_json::to_string(&submitted).map_err(|error| Error::Failed(error.to_string()))?,
+            input,
+        })
+    }
+
+    fn jobs(&self) -> Result<&Jobs, Error> {
+        self.powers.jobs.jobs(&self.powers.backend)
+    }
+
+    /// The same for a call that may act.
+    fn acting(&self) -> Result<&Jobs, Error> {
+        match self.allowance.access {
+            Access::Control => self.jobs(),
+            Access::Read => Err(Error::Denied(
+                "this call may only read, so it may not change a job".into(),
+            )),
+        }
+    }
+
+    /// Does `work`, which changes a job.
+    async fn act<T>(&self, work: impl Future<Output = Result<T, jobs::Error>>) -> Result<T, Error> {
+        let acted = &self.allowance.acted;
+        let had_acted = acted.ran();
+        // Before it is done: the call may be cut off in the middle.
+        acted.set_ran();
+        let done = work.await.map_err(error);
+        if !had_acted && done.as_ref().is_err_and(|error| !matches!(error, Error::Failed(_))) {
+            acted.unset_ran();
+        }
+        done
+    }
+}
+
+fn known(phase: Phase) -> Option<index::Phase> {
+    Some(match phase {
+        Phase::Queued => index::Phase::Queued,
+        Phase::Running => index::Phase::Running,
+        Phase::Exited => index::Phase::Exited,
+        Phase::Failed => index::Phase::Failed,
+        Phase::Cancelled => index::Phase::Cancelled,
+        Phase::TimedOut => index::Phase::TimedOut,
+        Phase::Interrupted => index::Phase::Interrupted,
+        // Every job runs on this machine.
+        Phase::Unreachable => return None,
+    })
+}
+
+impl From<JobRecord> for Job {
+    fn from(job: JobRecord) -> Self {
+        Self {
+            id: job.id,
+            key: job.key,
+            queue: job.queue,
+            note: job.note,
+            label: job.label,
+            phase: match job.phase {
+                index::Phase::Queued => Phase::Queued,
+                index::Phase::Running => Phase::Running,
+                index::Phase::Exited => Phase::Exited,
+                index::Phase::Failed => Phase::Failed,
+                index::Phase::Cancelled => Phase::Cancelled,
+                index::Phase::TimedOut => Phase::TimedOut,
+                index::Phase::Interrupted => Phase::Interrupted,
+            },
+            reason: job.reason,
+            status: job.status,
+            signal: job.signal,
+            input_bytes: job.input,
+            output_bytes: job.output,
+            error_bytes: job.errors,
+            queued_at: job.queued_at,
+            started_at: job.started_at,
+            finished_at: job.finished_at,
+        }
+    }
+}
+
+fn error(why: jobs::Error) -> Error {
+    let words = why.to_string();
+    match why {
+        jobs::Error::Index(JobError::Unknown(_)) => Error::NotFound(words),
+        jobs::Error::Index(JobError::OtherContent { .. } | JobError::Offset { .. }) => Error::Conflict(words),
+        jobs::Error::Index(JobError::Whole) | jobs::Error::Ended(_) => Error::Refused(words),
+        jobs::Error::Index(JobError::Full(_)) => Error::Limited((words, None)),
+        jobs::Error::Index(JobError::Broken(_)) | jobs::Error::Directory { .. } => Error::Failed(words),
+    }
+}

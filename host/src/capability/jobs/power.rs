@@ -1,0 +1,52 @@
+//! What was opened for a backend's jobs.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc::UnboundedSender;
+use tokio_util::sync::CancellationToken;
+
+use crate::capability::Powers;
+use crate::contract::types::Error;
+use crate::jobs::{Happened, Jobs, Terms};
+use crate::machine::job::Scope;
+
+/// The jobs of one backend, if it has any, and on what terms they run.
+#[derive(Debug, Clone)]
+pub struct Keeper(Option<(Jobs, Terms, Option<Scope>)>);
+
+/// By what a job is judged when it starts: what its backend is granted then.
+pub(super) struct Granted(pub(super) Arc<Powers>);
+
+impl Keeper {
+    /// One for `jobs`.
+    pub fn new(jobs: Jobs, terms: Terms, scope: Option<Scope>) -> Self {
+        Self(Some((jobs, terms, scope)))
+    }
+
+    /// One for a backend that has no jobs, or a plugin that is only looked at.
+    pub fn none() -> Self {
+        Self(None)
+    }
+
+    /// Whether there can be jobs.
+    pub fn is_some(&self) -> bool {
+        self.0.is_some()
+    }
+
+    pub(super) fn jobs(&self, backend: &str) -> Result<&Jobs, Error> {
+        let jobs = self.0.as_ref().map(|(jobs, ..)| jobs);
+        jobs.ok_or_else(|| {
+            Error::Denied(format!(
+                "backend `{backend}` may run no jobs; `job` in [backends.{backend}.programs.NAME] would allow some"
+            ))
+        })
+    }
+
+    /// Attends to the jobs of the backend with `powers`, of which this is one, until `over`. What happens is told to `told`.
+    pub(crate) async fn attend(&self, powers: &Arc<Powers>, told: UnboundedSender<Happened>, over: &CancellationToken) {
+        if let Some((jobs, terms, scope)) = &self.0 {
+            let granted = Arc::new(Granted(powers.clone()));
+            jobs.attend(granted, scope.clone(), *terms, told, over).await;
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! What goes on with a backend's jobs while it is served: adoption of those that run, and the start of those that wait.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::start::Prepare;
+use super::{Error, Jobs, Terms};
+use crate::machine::job::Scope;
+use crate::store::jobs::{JobError, JobRecord};
+
+/// Between two rounds of pruning.
+const PRUNE: Duration = Duration::from_hours(1);
+/// When something that went wrong is tried again.
+const AGAIN: Duration = Duration::from_secs(10);
+/// Names of directories that a warning has.
+const NAMED: usize = 5;
+
+/// Something happened with a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Happened {
+    /// `job`: it started or ended. `output`: it printed something.
+    pub kind: &'static str,
+    /// The job.
+    pub id: String,
+}
+
+/// With what jobs are attended.
+pub(super) struct Attending {
+    pub(super) prepare: Arc<dyn Prepare>,
+    pub(super) scope: Option<Scope>,
+    told: UnboundedSender<Happened>,
+}
+
+impl Attending {
+    pub(super) fn tell(&self, kind: &'static str, id: &str) {
+        // Nobody may listen.
+        let _ = self.told.send(Happened {
+            kind,
+            id: id.to_owned(),
+        });
+    }
+}
+
+impl Jobs {
+    /// Adopts what runs, and starts what waits in its turn, until `over`. Then nothing new is started, and what runs goes on
+    /// by itself. What happens is told to `told`. Only one of these may be at work for the jobs of a backend.
+    pub async fn attend(
+        &self,
+        prepare: Arc<dyn Prepare>,
+        scope: Option<Scope>,
+        terms: Terms,
+        told: UnboundedSender<Happened>,
+        over: &CancellationToken,
+    ) {
+        let with = Arc::new(Attending { prepare, scope, told });
+        let attended = self.attend_with(&with, terms);
+        over.run_until_cancelled(attended).await;
+    }
+
+    async fn attend_with(&self, with: &Arc<Attending>, terms: Terms) {
+        let mut running = JoinSet::new();
+        self.report_unknown().await;
+        while let Err(error) = self.adopt(with, &mut running).await {
+            self.warn(&error);
+            tokio::time::sleep(AGAIN).await;
+        }
+        let mut prune_at = Instant::now();
+        loop {
+            let again = match self.start_waiting(with, terms, &mut running).await {
+                Ok(()) => None,
+                Err(error) => {
+                    self.warn(&error);
+                    Some(Instant::now() + AGAIN)
+                }
+            };
+            tokio::select! {
+                () = self.0.due.notified() => {}
+                Some(_) = running.join_next() => {}
+                () = sleep_until(again.unwrap_or(prune_at)), if again.is_some() => {}
+                () = sleep_until(prune_at) => {
+                    if let Err(error) = self.prune(terms).await {
+                        self.warn(&error);
+                    }
+                    prune_at = Instant::now() + PRUNE;
+                }
+            }
+        }
+    }
+
+    async fn adopt(&self, with: &Arc<Attending>, running: &mut JoinSet<()>) -> Result<(), Error> {
+        for record in self.index(|index| index.running()).await? {
+            self.spawn(record, with, running);
+        }
+        Ok(())
+    }
+
+    async fn start_waiting(&self, with: &Arc<Attending>, terms: Terms, running: &mut JoinSet<()>) -> Result<(), Error> {
+        while let Some(id) = self.take_next(terms.room).await? {
+            let record = self.index(move |index| index.get(&id)).await?;
+            self.spawn(record, with, running);
+        }
+        Ok(())
+    }
+
+    fn spawn(&self, record: JobRecord, with: &Arc<Attending>, running: &mut JoinSet<()>) {
+        let (jobs, with) = (self.clone(), with.clone());
+        running.spawn(async move { jobs.run(record, &with).await });
+    }
+
+    /// Whatever the index does not know was put there by others. It is never run.
+    async fn report_unknown(&self) {
+        let folder = self.0.folder.clone();
+        let unknown = self.index(move |index| {
+            let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+            let directories = entries.filter(|entry| entry.file_type().is_ok_and(|kind| !kind.is_file()));
+            let names = directories.map(|entry| entry.file_name().to_string_lossy().into_owned());
+            Ok(names
+                .filter(|name| matches!(index.get(name), Err(JobError::Unknown(_))))
+                .collect::<Vec<_>>())
+        });
+        match unknown.await {
+            Ok(unknown) if !unknown.is_empty() => tracing::warn!(
+                backend = self.0.backend,
+                "{} of the directories in {} belong to no job that berth knows, and are left alone, such as {:?}",
+                unknown.len(),
+                self.0.folder.display(),
+                &unknown[..unknown.len().min(NAMED)]
+            ),
+            Ok(_) => {}
+            Err(error) => self.warn(&error),
+        }
+    }
+
+    pub(super) fn warn(&self, error: &Error) {
+        tracing::warn!(backend = self.0.backend, "jobs: {error}");
+    }
+}

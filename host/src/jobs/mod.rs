@@ -1,0 +1,328 @@
+//! The jobs of a backend: what waits is started in its turn, what runs is followed, and what has ended is kept for a time.
+//!
+//! A job belongs to nobody's process, so all of this can end and begin again at any moment: with a reload, or with the next
+//! berth. What a job is to run and how it ended stands in the index, whether it runs in its directory.
+
+mod attend;
+mod follow;
+mod prune;
+mod start;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::{Mutex, Notify};
+
+pub use self::attend::Happened;
+pub use self::start::{Prepare, Prepared};
+use crate::machine::job::{Appended, Channel, Chunk, Job};
+use crate::store::jobs::{Filter, JobError, JobRecord, NewJob, Outcome, Phase, Room, Submitted};
+use crate::store::{self, DataDirectory, JobIndex};
+
+/// Why something was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The index refuses it.
+    #[error(transparent)]
+    Index(#[from] JobError),
+    /// Its directory cannot be used.
+    #[error("the directory of job {id}: {cause}")]
+    Directory {
+        /// The job.
+        id: String,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// The job has ended.
+    #[error("job {0} has ended")]
+    Ended(String),
+}
+
+/// How much runs, and how long what has ended is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// How many run at once.
+    pub room: Room,
+    /// How long one is kept that has ended.
+    pub keep: Duration,
+    /// Bytes that those may take together; then the oldest go.
+    pub size: u64,
+}
+
+/// The jobs of all backends, each opened once: those of a backend in two generations are the same ones.
+#[derive(Debug)]
+pub struct AllJobs {
+    data: DataDirectory,
+    berth: PathBuf,
+    opened: std::sync::Mutex<BTreeMap<String, Jobs>>,
+}
+
+impl AllJobs {
+    /// Those that are kept in `data`. `berth` is the binary of which supervisors are started.
+    pub fn new(data: DataDirectory, berth: PathBuf) -> Self {
+        Self {
+            data,
+            berth,
+            opened: Default::default(),
+        }
+    }
+
+    /// Those of `backend`.
+    ///
+    /// # Errors
+    /// As [`Jobs::open`].
+    pub fn of(&self, backend: &str) -> Result<Jobs, store::Error> {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(jobs) = opened.get(backend) {
+            return Ok(jobs.clone());
+        }
+        let jobs = Jobs::open(&self.data, backend, self.berth.clone())?;
+        opened.insert(backend.to_owned(), jobs.clone());
+        Ok(jobs)
+    }
+}
+
+/// The jobs of one backend. Clones are of the same ones.
+#[derive(Debug, Clone)]
+pub struct Jobs(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    backend: String,
+    index: JobIndex,
+    folder: PathBuf,
+    /// The binary of which supervisors are started.
+    berth: PathBuf,
+    /// Held while a job that waits becomes one that runs, and while either is changed.
+    turn: Mutex<()>,
+    /// Something may be started.
+    due: Notify,
+}
+
+impl Jobs {
+    /// Those of `backend`. `berth` is the binary of which supervisors are started.
+    ///
+    /// # Errors
+    /// If their index cannot be opened.
+    pub fn open(data: &DataDirectory, backend: &str, berth: PathBuf) -> Result<Self, store::Error> {
+        Ok(Self(Arc::new(Shared {
+            backend: backend.to_owned(),
+            index: data.job_index(backend)?,
+            folder: data.jobs_path(backend)?,
+            berth,
+            turn: Mutex::default(),
+            due: Notify::new(),
+        })))
+    }
+
+    /// Takes a job, once for each key. Answers its id.
+    ///
+    /// # Errors
+    /// As [`JobIndex::submit`].
+    pub async fn submit(&self, job: NewJob) -> Result<String, Error> {
+        let id = job.id.clone();
+        let submitted = self.index(move |index| index.submit(&job, now())).await?;
+        self.0.due.notify_one();
+        Ok(match submitted {
+            Submitted::New => id,
+            Submitted::Before(known) => known,
+        })
+    }
+
+    /// A job as it is now.
+    ///
+    /// # Errors
+    /// There is none of that id.
+    pub async fn get(&self, id: &str) -> Result<JobRecord, Error> {
+        let asked = id.to_owned();
+        let record = self.index(move |index| index.get(&asked)).await?;
+        match record.phase {
+            Phase::Running => Ok(self.with_lengths(record).await),
+            _ => Ok(record),
+        }
+    }
+
+    /// The jobs that `filter` asks for, the newest first. The lengths of those that run are those at their start.
+    ///
+    /// # Errors
+    /// As [`JobIndex::recent`].
+    pub async fn recent(&self, filter: Filter) -> Result<Vec<JobRecord>, Error> {
+        self.index(move |index| index.recent(&filter)).await
+    }
+
+    /// Sets what the backend says of a job.
+    ///
+    /// # Errors
+    /// There is none of that id.
+    pub async fn set_label(&self, id: &str, label: &str) -> Result<(), Error> {
+        let (id, label) = (id.to_owned(), label.to_owned());
+        self.index(move |index| index.set_label(&id, &label)).await
+    }
+
+    /// Cancels a job: at once if it waits, otherwise it is asked to end. One that has ended is a success.
+    ///
+    /// # Errors
+    /// There is none of that id, or its directory cannot be used.
+    pub async fn cancel(&self, id: &str) -> Result<(), Error> {
+        let _turn = self.0.turn.lock().await;
+        let asked = id.to_owned();
+        let is_running = self.index(move |index| {
+            let is_made = index.input(&asked)?.is_none();
+            let is_running = is_made && index.get(&asked)?.phase == Phase::Running;
+            if !is_running {
+                // Its first end stays.
+                index.set_ended(&asked, &ended(Phase::Cancelled, None))?;
+            }
+            Ok(is_running)
+        });
+        match is_running.await? {
+            true => self.directory(id, |job| job.cancel()).await,
+            false => {
+                self.0.due.notify_one();
+                Ok(())
+            }
+        }
+    }
+
+    /// Adds to the input of a job, all of it or nothing. Answers how many bytes that has now.
+    ///
+    /// # Errors
+    /// Another number of bytes is there than `expect`, the input or the job has ended, or there is no room.
+    pub async fn write(&self, id: &str, bytes: Vec<u8>, expect: Option<u64>) -> Result<u64, Error> {
+        let _turn = self.0.turn.lock().await;
+        let (asked, bytes) = (id.to_owned(), Arc::new(bytes));
+        let added = bytes.clone();
+        let waiting = self.index(move |index| index.append(&asked, &added, expect)).await?;
+        if let Some(length) = waiting {
+            return Ok(length);
+        }
+        self.ensure_running(id).await?;
+        match self.directory(id, move |job| job.append(&bytes, expect)).await? {
+            Appended::Now(length) => Ok(length),
+            Appended::Conflict(found) => Err(JobError::Offset {
+                expected: expect.unwrap_or_default(),
+                found,
+            }
+            .into()),
+            Appended::Ended => Err(JobError::Whole.into()),
+            Appended::TooMuch => Err(JobError::Full("a job takes at most 1 GiB of input").into()),
+        }
+    }
+
+    /// Ends the input of a job. One whose input has ended is a success.
+    ///
+    /// # Errors
+    /// There is none of that id, or its directory cannot be used.
+    pub async fn close(&self, id: &str) -> Result<(), Error> {
+        let _turn = self.0.turn.lock().await;
+        let asked = id.to_owned();
+        if self.index(move |index| index.close(&asked)).await? {
+            return Ok(());
+        }
+        match self.ensure_running(id).await {
+            Err(Error::Ended(_)) => Ok(()),
+            Err(error) => Err(error),
+            Ok(()) => self.directory(id, |job| job.close()).await,
+        }
+    }
+
+    /// At most `most` bytes of what a job printed, from the byte `start` on or the first one after it that is kept.
+    ///
+    /// # Errors
+    /// There is no job of that id, or its directory cannot be used.
+    pub async fn read(&self, id: &str, channel: Channel, start: u64, most: u64) -> Result<Chunk, Error> {
+        let asked = id.to_owned();
+        let record = self.index(move |index| index.get(&asked)).await?;
+        let nothing = || Chunk {
+            start: 0,
+            bytes: Vec::new(),
+        };
+        match record.phase {
+            Phase::Queued => Ok(nothing()),
+            _ => match self.directory(id, move |job| job.output(channel, start, most)).await {
+                // It ended, or will, without having been started.
+                Err(Error::Directory { cause, .. }) if cause.kind() == std::io::ErrorKind::NotFound => Ok(nothing()),
+                read => read,
+            },
+        }
+    }
+
+    async fn ensure_running(&self, id: &str) -> Result<(), Error> {
+        let asked = id.to_owned();
+        match self.index(move |index| index.get(&asked)).await?.phase {
+            Phase::Running => Ok(()),
+            _ => Err(Error::Ended(id.to_owned())),
+        }
+    }
+
+    /// The record with what its directory knows better. One that has ended meanwhile, or not begun, has none.
+    async fn with_lengths(&self, record: JobRecord) -> JobRecord {
+        let lengths = self
+            .directory(&record.id, |job| {
+                Ok((
+                    job.input()?,
+                    job.printed(Channel::Output)?,
+                    job.printed(Channel::Errors)?,
+                ))
+            })
+            .await;
+        match lengths {
+            Ok((input, output, errors)) => JobRecord {
+                input,
+                output,
+                errors,
+                ..record
+            },
+            Err(_) => record,
+        }
+    }
+
+    /// What `work` makes of the index, where blocking is allowed.
+    async fn index<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&JobIndex) -> Result<T, JobError> + Send + 'static,
+    ) -> Result<T, Error> {
+        let shared = self.0.clone();
+        let worked = tokio::task::spawn_blocking(move || work(&shared.index)).await;
+        Ok(worked.unwrap_or(Err(JobError::Full("berth ends")))?)
+    }
+
+    /// What `work` makes of the directory of a job that the index knows.
+    async fn directory<T: Send + 'static>(
+        &self,
+        id: &str,
+        work: impl FnOnce(&Job) -> std::io::Result<T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let path = self.0.folder.join(id);
+        let worked = tokio::task::spawn_blocking(move || work(&Job::open(&path)?)).await;
+        worked
+            .unwrap_or_else(|fault| Err(std::io::Error::other(fault)))
+            .map_err(|cause| Error::Directory {
+                id: id.to_owned(),
+                cause,
+            })
+    }
+}
+
+/// An end of which nothing more is known.
+fn ended(phase: Phase, reason: Option<String>) -> Outcome {
+    Outcome {
+        phase,
+        reason,
+        status: None,
+        signal: None,
+        finished_at: now(),
+        input: None,
+        output: 0,
+        errors: 0,
+        kept: 0,
+    }
+}
+
+/// Milliseconds since 1970.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or_default()
+}

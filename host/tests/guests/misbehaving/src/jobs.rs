@@ -1,0 +1,55 @@
+//! Jobs, as tools whose arguments are JSON. Text of a job is answered as it is.
+
+use berth_plugin::jobs::{self, Channel, Filter, Spec};
+use berth_plugin::{Command, Result, ToolOutput};
+use serde_json::{Value, json};
+
+use crate::misdeeds::{said, string};
+
+/// Submits a shell's script: `key`, `queue`, `script`, and what else a job has.
+pub(crate) fn submit(arguments: &Value) -> Result<ToolOutput> {
+    let mut command = Command::new(
+        arguments["program"].as_str().unwrap_or("sh"),
+        ["-c".to_owned(), string(arguments, "script")],
+    );
+    command.stdin = arguments["stdin"].as_str().unwrap_or_default().into();
+    command.directory = arguments["directory"].as_str().map(str::to_owned);
+    let mut spec = Spec::new(string(arguments, "key"), string(arguments, "queue"), command);
+    spec.interactive = arguments["interactive"] == true;
+    spec.watch = arguments["watch"] == true;
+    spec.host = arguments["host"].as_str().map(str::to_owned);
+    said(jobs::submit(spec)?)
+}
+
+/// A job, with what it printed.
+pub(crate) fn get(arguments: &Value) -> Result<ToolOutput> {
+    let id = string(arguments, "id");
+    let job = jobs::get(&id)?;
+    let printed = jobs::read(&id, Channel::Output, 0, 1 << 16)?;
+    said(
+        json!({
+            "phase": format!("{:?}", job.phase).trim_start_matches("Phase::"),
+            "reason": job.reason,
+            "status": job.status,
+            "input": job.input_bytes,
+            "printed": String::from_utf8_lossy(&printed.bytes),
+        })
+        .to_string(),
+    )
+}
+
+pub(crate) fn cancel(arguments: &Value) -> Result<ToolOutput> {
+    jobs::cancel(&string(arguments, "id"))?;
+    said("asked for")
+}
+
+pub(crate) fn write(arguments: &Value) -> Result<ToolOutput> {
+    let (id, bytes) = (string(arguments, "id"), string(arguments, "text"));
+    said(jobs::write(&id, bytes.as_bytes(), arguments["expect"].as_u64())?.to_string())
+}
+
+pub(crate) fn recent(_: &Value) -> Result<ToolOutput> {
+    let listed = jobs::recent(&Filter::newest(10))?;
+    let ids: Vec<String> = listed.into_iter().map(|job| job.id).collect();
+    said(ids.join(" "))
+}
