@@ -22,7 +22,6 @@ const tallies = FULL
   ? await drive(folderOfClaude(), Object.keys(ways).map((way) => [way, NAMES.map(() => way)]), everything)
   : await drive(folderOfClaude(), [['all ways', Object.keys(ways)]], aTenth);
 const misses = tallies.flatMap((tally) => tally.misses);
-misses.forEach((miss) => console.log(`MISS  ${miss}`));
 if (FULL || NEWEST) await tryNewest();
 console.log(misses.length ? `claude: ${misses.length} misses` : 'claude: everything was as it must be');
 process.exitCode = misses.length ? 1 : 0;
@@ -44,6 +43,7 @@ async function drive(folder, rounds, work) {
   try {
     for (const [name, used] of rounds) {
       const tally = await round(berth, stub, place, used, work);
+      tally.misses.forEach((miss) => console.log(`MISS  ${name}: ${miss}`));
       console.log(tally.rows(name));
       tallies.push(tally);
     }
@@ -74,8 +74,7 @@ async function tryNewest() {
   const newest = await installNewest().catch((error) => console.log(`the newest version is not tried: ${error.message}`));
   if (!newest) return;
   try {
-    const [tally] = await drive(newest.folder, [[`newest, ${newest.version}`, Object.keys(ways)]], aTenth);
-    tally.misses.forEach((miss) => console.log(`newest: ${miss}`));
+    await drive(newest.folder, [[`newest, ${newest.version}`, Object.keys(ways)]], aTenth);
   } catch (error) {
     console.log(`newest: ${error.message}`);
   } finally {
