@@ -33,6 +33,8 @@ export async function startBerth(program, place) {
     for (const { session_id } of structured?.sessions ?? []) await call('terminate_session', { session_id });
     child.kill();
     await ended;
+    // Servers of tmux outlive berth, and one that started no session does not exist.
+    for (const backend of ['local', 'small']) await run('tmux', ['-S', join(folder, 'data', 'sockets', backend, 'tmux'), 'kill-server']).catch(() => {});
     await rm(folder, { recursive: true, force: true, maxRetries: 20 });
   };
   return { call, tmux, end, env: place.env, attach: (id) => [resolve(program), 'attach', '--config', config, id] };
