@@ -3,7 +3,8 @@
 # make test         set everything up, and run every check and test
 # make languages    compile the plugins in Python and JavaScript that `make test` needs
 # make conformance  run the official conformance suite of MCP against the real binary
-# make test-claude  drive the real Claude Code through a berth, against a stub of its API; with FULL=1 ten times as much
+# make test-claude  drive the real Claude Code through a berth, against a stub of its API: a tenth; all of it with FULL=1, and
+#                   with FULL=1 or NEWEST=1 also its newest version, whose misses are only printed
 # make clients      try other makers' clients of MCP against the real binary: an inspector, two SDKs, FastMCP, Claude Code
 # make freeze NAME=rc-1  keep the contract, and components that were built for it, as they are now: wit/released/freeze.sh
 # make bench        measure speed against plain tmux and a bare MCP server; prints the table of docs/performance.md

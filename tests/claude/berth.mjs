@@ -1,14 +1,17 @@
-// A berth whose only backend starts the real Claude Code in tmux, and calls of its tools.
+// A berth that starts the real Claude Code in tmux, on screens of the shipped size and on small ones, and calls of its
+// tools.
 
-import { execFileSync, spawn } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
 
 const PATIENCE = 60_000;
+const run = promisify(execFile);
 
 // Starts the binary `program` for the home `place`.
 export async function startBerth(program, place) {
@@ -24,30 +27,46 @@ export async function startBerth(program, place) {
     const socket = join(folder, 'data', 'sockets', 'local', 'tmux');
     execFileSync('tmux', ['-S', socket, 'send-keys', '-t', `=${id.replace(/^local\//, '')}:`, '--', ...keys], { env: place.env });
   };
+  // Runs a command of tmux in the session, as a person who is attached could.
+  const tmux = async (id, ...command) => {
+    const [backend, name] = id.split('/');
+    const [verb, ...rest] = command;
+    return (await run('tmux', ['-S', join(folder, 'data', 'sockets', backend, 'tmux'), verb, '-t', name, ...rest])).stdout;
+  };
   const end = async () => {
     const { structured } = await call('list_sessions', {});
     for (const { session_id } of structured?.sessions ?? []) await call('terminate_session', { session_id });
     child.kill();
     await ended;
+    // Servers of tmux outlive berth, and one that started no session does not exist.
+    for (const backend of ['local', 'small']) await run('tmux', ['-S', join(folder, 'data', 'sockets', backend, 'tmux'), 'kill-server']).catch(() => {});
     await rm(folder, { recursive: true, force: true, maxRetries: 20 });
   };
-  return { call, press, end };
+  return { call, press, tmux, end, env: place.env, attach: (id) => [resolve(program), 'attach', '--config', config, id] };
 }
 
-// The shipped configuration, for this project, with what leads Claude Code to the stub.
+// The shipped configuration, for these projects, with what leads Claude Code to the stub, and with its backend once more
+// for small screens.
 function configuration(place) {
   const changes = [
     ['listen = "127.0.0.1:8787"', 'listen = "127.0.0.1:0"\ndata = "data"\ncache = "cache"'],
     ['open_on_loopback = false', 'open_on_loopback = true'],
     ['tools = 600', 'tools = 100000'],
     ['agents = ["claude", "demo"]', 'agents = ["claude"]'],
-    ['directories = ["~/projects"]', `directories = [${JSON.stringify(place.project)}]`],
+    ['directories = ["~/projects"]', `directories = ${JSON.stringify(place.projects)}`],
     ['"XDG_*",', '"XDG_*", "ANTHROPIC_*", "CLAUDE_CODE_*", "DISABLE_AUTOUPDATER",'],
   ];
-  return changes.reduce((text, [shipped, ours]) => {
-    if (!text.includes(shipped)) throw new Error(`the shipped configuration has no ${shipped}`);
-    return text.replace(shipped, () => ours);
-  }, readFileSync(new URL('../../config.toml', import.meta.url), 'utf8'));
+  const text = changed(readFileSync(new URL('../../config.toml', import.meta.url), 'utf8'), changes);
+  const small = text.slice(text.indexOf('[backends.local]')).replaceAll('[backends.local', '[backends.small');
+  const sizes = [['columns = 120', 'columns = 80'], ['rows = 60', 'rows = 24']];
+  return `${text}\n${changed(small, sizes)}`;
+}
+
+function changed(text, changes) {
+  return changes.reduce((before, [shipped, ours]) => {
+    if (!before.includes(shipped)) throw new Error(`the shipped configuration has no ${shipped}`);
+    return before.replace(shipped, () => ours);
+  }, text);
 }
 
 function listens(child) {

@@ -13,29 +13,32 @@ export function folderOfClaude() {
   return dirname(createRequire(import.meta.url).resolve(`${name}/package.json`));
 }
 
-// `state` and `settings` lie over what is in ~/.claude.json and ~/.claude/settings.json; undefined removes a key.
-export async function makeHome({ url, state = {}, settings = {}, untrusted = false } = {}) {
+// `state` and `settings` lie over what is in ~/.claude.json and ~/.claude/settings.json; undefined removes a key. `names`
+// are those of the projects, and `program` is the folder of the program.
+export async function makeHome({ url, state = {}, settings = {}, untrusted = false, names = ['app'], program = folderOfClaude() } = {}) {
   const root = await realpath(await mkdtemp(join(tmpdir(), 'berth-claude-')));
-  const project = join(root, 'app');
-  await mkdir(join(project, '.git'), { recursive: true });
+  const projects = names.map((name) => join(root, name));
+  for (const project of projects) await mkdir(join(project, '.git'), { recursive: true });
   await mkdir(join(root, '.claude'));
+  const trusted = projects.map((project) => [project, { hasTrustDialogAccepted: true }]);
   await writeFile(join(root, '.claude.json'), JSON.stringify({
     hasCompletedOnboarding: true,
     hasSeenAutoDefaultNudge: true,
     hasSeenAutoDefaultNotice: true,
     customApiKeyResponses: { approved: [KEY.slice(-20)], rejected: [] },
-    projects: untrusted ? {} : { [project]: { hasTrustDialogAccepted: true } },
+    projects: untrusted ? {} : Object.fromEntries(trusted),
     ...state,
   }));
   const all = { permissions: { defaultMode: 'default' }, theme: 'dark', ...settings };
   await writeFile(join(root, '.claude', 'settings.json'), JSON.stringify(all));
-  return { root, project, env: environment(root, url), remove: () => rm(root, { recursive: true, force: true, maxRetries: 20 }) };
+  const remove = () => rm(root, { recursive: true, force: true, maxRetries: 20 });
+  return { root, projects, project: projects[0], env: environment(root, url, program), remove };
 }
 
-function environment(root, url) {
+function environment(root, url, program) {
   return {
     HOME: root,
-    PATH: `${folderOfClaude()}:${process.env.PATH}`,
+    PATH: `${program}:${process.env.PATH}`,
     LANG: 'C.UTF-8',
     TERM: 'xterm-256color',
     SHELL: '/bin/sh',

@@ -91,6 +91,7 @@ export const scenes = [
   { name: 'rewind', steps: ['hello', /I have read/, '/rewind', /Rewind/] },
   { name: 'rewind-what', steps: ['hello', /I have read/, '/rewind', /Rewind/, keys('Up'), /❯ hello/, keys('Enter'), /Restore/] },
   panel('status', /Esc to|esc to/),
+  { name: 'panel-status-small', size: [80, 24], steps: ['/status', /Esc to|esc to/] },
   panel('config', /Esc to|esc to/),
   panel('usage', /Esc to|esc to/),
   panel('help', /Esc to|esc to/),

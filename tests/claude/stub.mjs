@@ -1,4 +1,5 @@
-// A Messages API that answers what the newest message tells it to, and keeps every message as it came.
+// A Messages API that answers what the newest message tells it to, and keeps every message as it came, for each folder
+// in which an agent works.
 //
 // A message's first line may be a directive; any other message is answered in a few words:
 //   @say TEXT            answers TEXT
@@ -14,8 +15,9 @@ import { createServer } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export async function startStub() {
-  // `messages`: what people wrote, in order. `results`: what tools answered. `requests`: for each request when it began and ended, in milliseconds.
-  const seen = { messages: [], requests: [], results: [], plays: {} };
+  const [plays, logs] = [{}, new Map()];
+  // What came from the agent that works in this folder.
+  const log = (folder) => logs.get(folder) ?? logs.set(folder, new Log()).get(folder);
   const server = createServer(async (request, response) => {
     const body = await read(request);
     if (request.method !== 'POST' || !request.url.startsWith('/v1/messages?')) {
@@ -23,26 +25,47 @@ export async function startStub() {
       return;
     }
     const asked = JSON.parse(body);
-    const work = { from: Date.now(), to: undefined };
+    const text = newest(asked);
     // What the agent asks for itself, such as a title, is not work that anyone waits for.
     const itself = !asked.tools?.length;
-    if (!itself) seen.requests.push(work);
-    response.on('close', () => { work.to = Date.now(); });
-    const text = newest(asked);
-    if (!itself && text === undefined) seen.results.push(outcome(asked));
-    else if (!itself) seen.messages.push({ at: work.from, text });
+    const folder = body.match(/Primary working directory: ([^\s"\\]+)/)?.[1];
+    if (!itself) log(folder).add(asked, text, { response, helper: 'x-claude-code-agent-id' in request.headers });
     const [, name] = text?.match(/^@play (\S+)/) ?? [];
-    const directive = name ? seen.plays[name] : text ?? `@say The tool answered: ${outcome(asked).slice(0, 60)}`;
+    const directive = name ? plays[name] : text ?? `@say The tool answered: ${outcome(asked).slice(0, 60)}`;
     const plan = body.match(/[^\s"\\]+\/plans\/[\w-]+\.md/)?.[0];
     await answer(response, itself ? '@say {"title": "stub"}' : directive.replaceAll('$PLAN', plan))
       .catch(() => response.destroy());
   });
   await new Promise((listens) => { server.listen(0, '127.0.0.1', listens); });
   return {
-    ...seen,
+    plays,
+    log,
     url: `http://127.0.0.1:${server.address().port}`,
     close: () => { server.closeAllConnections(); server.close(); },
   };
+}
+
+class Log {
+  // What people wrote, in order.
+  messages = [];
+  // When work began and ended, in milliseconds; what is not at its end has none.
+  works = [];
+  // What tools answered: `{ at, text }`.
+  results = [];
+  // For each use of a tool whether it ran; what was refused did not.
+  tools = new Map();
+
+  // `helper` says that an agent asks which the agent itself started.
+  add(asked, text, { response, helper }) {
+    const work = { from: Date.now(), to: undefined };
+    this.works.push(work);
+    response.on('close', () => { work.to = Date.now(); });
+    const parts = asked.messages.flatMap(({ content }) => content);
+    for (const { type, tool_use_id, is_error } of parts) if (type === 'tool_result') this.tools.set(tool_use_id, !is_error);
+    if (helper) return;
+    if (text === undefined) this.results.push({ at: work.from, text: outcome(asked) });
+    else this.messages.push(text);
+  }
 }
 
 async function read(request) {
@@ -72,8 +95,8 @@ function outcome({ messages }) {
 }
 
 async function answer(response, text) {
-  const [, name, rest] = text.match(/^@(\w+) ?(.*)$/s) ?? [undefined, 'say', `I have read ${text.length} characters.`];
-  const [, first, words] = rest.match(/^(\S*)\s*(.*)$/s);
+  const [, name, rest] = text.match(/^@(\w+) ?(.*)/) ?? [undefined, 'say', `I have read ${text.length} characters.`];
+  const [, first, words] = rest.match(/^(\S*)\s*(.*)/);
   const run = {
     say: () => stream(response, [said(rest)]),
     slow: () => stream(response, [said(words)], 1000 * Number(first)),

@@ -13,6 +13,11 @@ const FOOTER_LINES: usize = 32;
 const INDENT: &str = "  ";
 /// How many characters of a text's end must be seen to recognise what was left of it.
 const TAIL: usize = 24;
+/// What a terminal sends around a paste, after the escape. A busy agent may read one in two halves, and takes the second
+/// for text.
+const BRACKETS: [&str; 2] = ["[200~", "[201~"];
+/// The least of a bracket that is known as one.
+const BRACKET_LEAST: usize = 2;
 
 /// Where a person or berth types.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,8 +86,9 @@ impl Composer {
         self.shows(text) != Shows::Other
     }
 
-    /// Whether it holds only `text`: the whole of it, the marker of a paste of as many lines, or enough of its end if
-    /// only that is shown. Anything else is somebody's own, also a shorter or a longer text.
+    /// Whether it holds only `text`: the whole of it, also with halves of the brackets of a paste in it; the marker of a
+    /// paste of as many lines; or enough of its end if only that is shown. Anything else is somebody's own, also a shorter
+    /// or a longer text.
     #[must_use]
     pub fn is_left_of(&self, text: &str) -> bool {
         let only = match self.marks.as_slice() {
@@ -93,7 +99,7 @@ impl Composer {
             (_, Shows::Whole) => true,
             (Some(breaks), _) => !self.placeholder && breaks == text.matches('\n').count(),
             (None, Shows::End) => comparable(&self.text).chars().count() >= TAIL,
-            (None, Shows::Other) => false,
+            (None, Shows::Other) => !self.is_empty() && is_with_brackets(&comparable(&self.text), &comparable(text)),
         }
     }
 }
@@ -128,6 +134,31 @@ fn marks(profile: &Profile, text: &str) -> Vec<Mark> {
     }
     marks.reverse();
     marks
+}
+
+/// Whether `shown` is `text` with ends of brackets in it, and nothing else.
+fn is_with_brackets(mut shown: &str, text: &str) -> bool {
+    for wanted in text.chars() {
+        while !shown.starts_with(wanted) {
+            match without_bracket(shown) {
+                Some(rest) => shown = rest,
+                None => return false,
+            }
+        }
+        shown = &shown[wanted.len_utf8()..];
+    }
+    while let Some(rest) = without_bracket(shown) {
+        shown = rest;
+    }
+    shown.is_empty()
+}
+
+/// What follows the end of a bracket with which `shown` begins.
+fn without_bracket(shown: &str) -> Option<&str> {
+    let ends = BRACKETS
+        .iter()
+        .flat_map(|whole| (0..=whole.len() - BRACKET_LEAST).map(|from| &whole[from..]));
+    ends.filter_map(|end| shown.strip_prefix(end)).next()
 }
 
 /// Drops what a terminal may show differently than it was sent: blanks and wrapping, what has no width, colours of skin.
@@ -290,6 +321,27 @@ mod tests {
             assert_eq!(
                 (composer.shows(text), composer.is_left_of(text)),
                 (shows, left),
+                "{shown:?} of {text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn halves_of_brackets_make_a_text_nobody_elses() {
+        for (shown, text, left) in [
+            ("1. 00~three\n- one", "1. three\n- one", true),
+            ("1~```\nmake", "```\nmake", true),
+            ("a[201~b[200~c", "abc", true),
+            ("a01~[200~b", "ab", true),
+            ("ab1~", "ab", true),
+            ("a~b", "ab", false),
+            ("a00~b and mine", "ab", false),
+            ("a00~", "ab", false),
+        ] {
+            let composer = composer(shown);
+            assert_eq!(
+                (composer.holds(text), composer.is_left_of(text)),
+                (false, left),
                 "{shown:?} of {text:?}"
             );
         }

@@ -126,7 +126,7 @@ pub(crate) fn find(profile: &Profile, lines: &[&str], composer: Option<usize>) -
     let may_be_unknown = composer.is_none();
     let last = block.lines.last()?;
     let whole = block.rule.is_some();
-    if whole && may_be_unknown && profile.panel.matches(last) {
+    if may_be_unknown && profile.panel.matches(last) {
         return Some(closable(profile, lines, &block));
     }
     let Some(menu) = Menu::read(profile, block.lines).filter(|menu| menu.cut || menu.entries.len() > 1) else {
@@ -136,7 +136,7 @@ pub(crate) fn find(profile: &Profile, lines: &[&str], composer: Option<usize>) -
             below: std::slice::from_ref(last),
         };
         let known = whole && dialog::known(&profile.dialogs, &fixed).is_some();
-        let closes = whole && may_be_unknown && profile.menu_footer.matches(last);
+        let closes = may_be_unknown && profile.menu_footer.matches(last);
         return (known || closes).then(|| closable(profile, lines, &block));
     };
     let above = &block.lines[..menu.first_row];
@@ -266,7 +266,7 @@ fn field(profile: &Profile, block: &Block<'_>, known: Option<&Dialog>, menu: &Me
     }
 }
 
-/// What shows something and can only be closed.
+/// What shows something and can only be closed. Its beginning may be above the screen.
 fn closable(profile: &Profile, lines: &[&str], block: &Block<'_>) -> Prompt {
     let first = block.lines.iter().position(|line| !line.is_empty()).unwrap_or(0);
     let rest = block.lines[first + 1..]
@@ -279,7 +279,7 @@ fn closable(profile: &Profile, lines: &[&str], block: &Block<'_>) -> Prompt {
     let asked = Asked {
         question: block.title().to_owned(),
         detail: (!rest.is_empty()).then(|| rest.join("\n")),
-        cut: false,
+        cut: block.rule.is_none(),
     };
     bare(profile, lines, block, Kind::Other, asked)
 }

@@ -46,7 +46,7 @@ fn reply(choices: &[&str], words: Option<&str>) -> Answer {
 }
 
 /// What is seen of each dialog: kind, what is asked, how what is asked about begins, and what each choice does.
-const DIALOGS: [(&str, Kind, &str, &str, &[Effect]); 61] = [
+const DIALOGS: [(&str, Kind, &str, &str, &[Effect]); 62] = [
     (
         "api-key",
         Other,
@@ -145,6 +145,7 @@ const DIALOGS: [(&str, Kind, &str, &str, &[Effect]); 61] = [
         "Version:",
         &[],
     ),
+    ("panel-status-small", Other, "Session name:", "Session ID:", &[]),
     ("panel-tasks", Other, "sleep 60", "shell", &[]),
     (
         "panel-usage",
@@ -671,6 +672,7 @@ fn a_label_that_is_wrapped_is_one_label() {
 #[test]
 fn a_dialog_without_its_beginning_is_cut() {
     for name in [
+        "panel-status-small",
         "permission-bash-long",
         "permission-narrow",
         "plan-approval-long",
@@ -679,6 +681,7 @@ fn a_dialog_without_its_beginning_is_cut() {
         assert!(prompt(name).cut, "{name}");
     }
     for name in [
+        "panel-status",
         "permission-bash",
         "permission-named",
         "plan-approval",

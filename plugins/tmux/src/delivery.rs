@@ -20,13 +20,13 @@ use crate::{drafts, log, tmux};
 
 const POLL_MS: u64 = 50;
 /// How long a text may take to show in the composer, in milliseconds, and how much longer for each line or so: an agent
-/// draws a high composer slowly.
-const SHOWN_MS: u64 = 3000;
-const SHOWN_MORE_MS: u64 = 6;
+/// draws a high composer slowly, and on a machine at work more so.
+const SHOWN_MS: u64 = 6000;
+const SHOWN_MORE_MS: u64 = 10;
 /// Characters of a line.
 const LINE: usize = 80;
 /// How long a text may take at most; the call must end in time.
-const SHOWN_MOST_MS: u64 = 15_000;
+const SHOWN_MOST_MS: u64 = 20_000;
 /// How long the list of commands may take to show one, in milliseconds.
 const LISTED_MS: u64 = 600;
 /// How long after the key that closes the list of commands Enter enters what was typed, in milliseconds.
