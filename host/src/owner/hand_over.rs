@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::request::Request;
+use crate::mcp;
 
 /// How long the answer may take.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
@@ -32,6 +33,8 @@ pub(super) async fn ask(socket: &Path) -> Asked {
     match Request::HandOver.ask(socket, ANSWERS_WITHIN).await {
         Err(_) => Asked::Nobody,
         Ok(Some(answer)) if answer.is_empty() => Asked::Nobody,
+        // It gives way already, to this process or to another one.
+        Ok(Some(answer)) if mcp::taken(answer.as_bytes()).is_some() => Asked::GivesWay,
         Ok(Some(answer)) => match serde_json::from_str(&answer) {
             Ok(Told { gives_way: true }) => Asked::GivesWay,
             // Also an older berth, which does not know the question.

@@ -375,7 +375,7 @@ async fn call_prints_the_answer_and_fails_where_the_tool_does() {
     let place = Place::new(LOCAL);
     let text = place.run(&["call", "list_sessions"]).await;
     assert!(
-        text.success && text.stdout.starts_with("local/calm-1 — idle"),
+        text.success && text.stdout.contains("\nlocal/calm-1 — idle"),
         "{}",
         text.stdout
     );

@@ -145,7 +145,10 @@ async fn output_that_scrolled_away_is_said_to_be_gone() {
 
 #[tokio::test]
 async fn each_kind_of_question_is_seen_and_answered() {
-    let demo = Demo::start().await;
+    let demo = Demo::with(|config, _| {
+        config["prompts"]["remote_effects"] = vec!["accepts", "widens", "declines", "neutral"].into();
+    })
+    .await;
     let id = demo.create("app").await;
     let table = [
         ("run touch x", "permission", "yes", "touch x=Yes"),
