@@ -116,7 +116,7 @@ impl Spec {
         self
     }
 
-    /// Lets [`write`] add to its input, until [`close`].
+    /// Lets [`write()`] add to its input, until [`close`].
     #[must_use]
     pub fn interactive(mut self) -> Self {
         self.interactive = true;
