@@ -7,7 +7,7 @@ use super::forms::{About, Forms, Out, unanswered};
 use super::prompts::{self, Response};
 use super::shown::Shown;
 use super::{Caller, Generation, Member, ToolError};
-use crate::session::{Answer, Effect, Prompt, Session};
+use crate::session::{Answer, Answered, Effect, Prompt, Session};
 
 /// One caller before one session, by one tool.
 pub(super) struct Asking<'a> {
@@ -138,6 +138,24 @@ impl<'a> Asking<'a> {
         let allowed = self.generation.rules.answer(self.caller, prompt, &answer);
         allowed.map_err(|why| format!("{why}; {}", self.elsewhere(prompt)))?;
         Ok(answer)
+    }
+
+    /// Whether all of `answers` may be given now, of which some were kept before.
+    ///
+    /// # Errors
+    /// In words why not.
+    pub(super) fn may_give(&self, session: &Session, answers: &[Answered]) -> Result<(), String> {
+        for Answered { prompt, answer } in answers {
+            let asked = session.prompts.iter().find(|asked| asked.id == *prompt);
+            let asked =
+                asked.ok_or("one of the questions of the group is not open any more; answer the others again")?;
+            prompts::allowed(asked, answer, self.member.remote_trust)
+                .and_then(|()| self.generation.rules.answer(self.caller, asked, answer))
+                .map_err(|why| {
+                    format!("an answer that was kept may not be given any more: {why}; answer the group again")
+                })?;
+        }
+        Ok(())
     }
 
     fn shown(&self, prompt: &Prompt) -> Option<Shown> {

@@ -1,6 +1,7 @@
 //! A generation: all that comes from one reading of the configuration. A call takes the present one when it begins, and
 //! finishes on it, also where a reload has replaced it meanwhile.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -95,6 +96,12 @@ impl Generation {
             _ => None,
         };
         self.conditions().filter_map(up).collect()
+    }
+
+    /// What the names of its backends mean.
+    pub(super) fn meanings(&self) -> BTreeMap<String, String> {
+        let meaning = |name: &str| Some((name.to_owned(), self.meaning(name)?.to_owned()));
+        self.backends.names().filter_map(meaning).collect()
     }
 
     /// What the name of a backend means; nothing where there is none of that name.

@@ -95,6 +95,7 @@ impl Desk {
         let lasting = Arc::new(Lasting::new(Showing::new(addresses), Outbox::of(outbox)?, forms));
         let first = Generation::new(catalog, grants, rules, Span::first(&ending), lasting.clone());
         first.span().begin();
+        lasting.outbox.now_mean(first.meanings());
         Ok(Self {
             present: RwLock::new(first),
             lasting,
@@ -122,6 +123,7 @@ impl Desk {
         };
         former.span().end();
         next.span().begin();
+        self.lasting.outbox.now_mean(next.meanings());
         for member in next.up() {
             self.lasting.showing.trust(member.name(), member.remote_trust);
         }

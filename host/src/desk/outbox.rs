@@ -5,6 +5,7 @@
 //! is given the message with its id again, and says what became of it instead of typing it twice. Once the backend has
 //! forgotten that, the message counts as perhaps typed, and is not given to it any more.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -38,6 +39,8 @@ const CUT_OFF: &str = "may have been typed: berth ended meanwhile";
 pub(crate) struct Outbox {
     store: Arc<store::Outbox>,
     kept: Mutex<Vec<Kept>>,
+    /// What the names of backends mean now: a message shows only where that is what it was kept for.
+    meanings: Mutex<BTreeMap<String, String>>,
     added: Notify,
 }
 
@@ -68,8 +71,21 @@ impl Outbox {
         Ok(Self {
             store: Arc::new(store),
             kept: Mutex::new(letters.into_iter().map(Kept::new).collect()),
+            meanings: Mutex::default(),
             added: Notify::new(),
         })
+    }
+
+    /// The names of backends mean this from now on.
+    pub(super) fn now_mean(&self, meanings: BTreeMap<String, String>) {
+        *self.meanings.lock().unwrap_or_else(PoisonError::into_inner) = meanings;
+    }
+
+    /// Whether the session of `letter` belongs to what its backend's name means now.
+    fn is_meant(&self, letter: &Letter) -> bool {
+        let backend = letter.session.split_once('/').map_or("", |(backend, _)| backend);
+        let meanings = self.meanings.lock().unwrap_or_else(PoisonError::into_inner);
+        meanings.get(backend) == Some(&letter.meaning)
     }
 
     /// Keeps a message from `caller` for a session of the backend that means `meaning`.
@@ -130,7 +146,8 @@ impl Outbox {
         let all = self.kept();
         let waiting = all
             .iter()
-            .filter(|kept| kept.letter.session == session_id && kept.letter.fate.is_none());
+            .filter(|kept| kept.letter.session == session_id && kept.letter.fate.is_none())
+            .filter(|kept| self.is_meant(&kept.letter));
         let queued = waiting.map(|kept| {
             let message = QueuedMessage {
                 id: kept.letter.id.clone(),
@@ -145,7 +162,9 @@ impl Outbox {
     /// A message to this session that is not sent any more: its id, and why.
     pub(super) fn fate(&self, session_id: &str) -> Option<(String, String)> {
         let all = self.kept();
-        let mut own = all.iter().filter(|kept| kept.letter.session == session_id);
+        let mut own = all
+            .iter()
+            .filter(|kept| kept.letter.session == session_id && self.is_meant(&kept.letter));
         own.find_map(|kept| Some((kept.letter.id.clone(), kept.letter.fate.clone()?)))
     }
 
@@ -158,7 +177,8 @@ impl Outbox {
             let mut all = self.kept();
             let meant = all.iter_mut().filter(|kept| {
                 let letter = &kept.letter;
-                !kept.held && letter.session == session_id && message.is_none_or(|id| letter.id == id)
+                let named = letter.session == session_id && message.is_none_or(|id| letter.id == id);
+                named && !kept.held && self.is_meant(letter)
             });
             let hold = |kept: &mut Kept| kept.held = true;
             meant
@@ -168,8 +188,13 @@ impl Outbox {
                 })
                 .collect()
         };
+        let mut fault = None;
         for (id, _) in &taken {
-            self.remove(id).await?;
+            // What cannot be removed is kept as it was, and the others go.
+            fault = self.remove(id).await.err().or(fault);
+        }
+        if let Some(why) = fault {
+            return Err(why);
         }
         Ok(taken.iter().any(|(_, waited)| *waited || message.is_some()))
     }
@@ -391,7 +416,13 @@ mod tests {
     }
 
     fn outbox() -> Outbox {
-        Outbox::of(store::Outbox::in_memory().unwrap()).unwrap()
+        let outbox = Outbox::of(store::Outbox::in_memory().unwrap()).unwrap();
+        outbox.now_mean(local_means("one"));
+        outbox
+    }
+
+    fn local_means(meaning: &str) -> BTreeMap<String, String> {
+        BTreeMap::from([("local".to_owned(), meaning.to_owned())])
     }
 
     #[test]
@@ -415,6 +446,19 @@ mod tests {
                 "{now}"
             );
         }
+    }
+
+    #[tokio::test]
+    async fn a_message_shows_only_where_the_name_of_its_backend_means_what_it_was_kept_for() {
+        let outbox = outbox();
+        outbox.hold_new(letter("1", 0)).unwrap();
+        outbox.change("1", |kept| kept.held = false);
+        assert_eq!(outbox.queued("local/1").len(), 1);
+        outbox.now_mean(local_means("another"));
+        assert_eq!(outbox.queued("local/1").len(), 0);
+        assert_eq!(outbox.take_back("local/1", None).await, Ok(false));
+        outbox.now_mean(local_means("one"));
+        assert_eq!(outbox.queued("local/1").len(), 1, "it was not taken back meanwhile");
     }
 
     #[test]
@@ -485,6 +529,7 @@ mod tests {
             store.set_fate(id, "was not sent").unwrap();
         }
         let outbox = Outbox::of(store).unwrap();
+        outbox.now_mean(local_means("one"));
         outbox.tidy().await;
         assert!(outbox.fate("local/old").is_none() && outbox.fate("local/recent").is_some());
     }

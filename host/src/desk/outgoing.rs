@@ -137,6 +137,15 @@ impl Sending<'_> {
 
     /// Types the message, if nothing speaks against it now.
     async fn send(&self, member: &Member, letter: &Letter) {
+        let lasting = &self.desk.lasting;
+        let turn = lasting.orders.turn(&letter.session);
+        let Some(_turn) = self.desk.ending.run_until_cancelled(turn).await else {
+            return;
+        };
+        // Either may have changed while others had their turn.
+        if !std::ptr::eq(Arc::as_ptr(&self.desk.present()), self.generation) {
+            return;
+        }
         match self.has_access(letter).await {
             Some(true) => {}
             Some(false) => {
@@ -145,11 +154,6 @@ impl Sending<'_> {
             }
             None => return,
         }
-        let lasting = &self.desk.lasting;
-        let turn = lasting.orders.turn(&letter.session);
-        let Some(_turn) = self.desk.ending.run_until_cancelled(turn).await else {
-            return;
-        };
         let began = Instant::now();
         let mut entry = self.entry(letter, "kept until the session was ready");
         // What cannot be recorded is not done; it is tried again.

@@ -68,26 +68,32 @@ pub(super) fn read(prompt: &Prompt, response: &Response, remote_trust: bool) -> 
     if let Some(fault) = fault_of_words(prompt, &answer) {
         return Err(format!("the text does not fit what is asked for: {fault}"));
     }
-    if prompt.kind == PromptKind::Trust && !remote_trust && !declines(prompt, &answer) {
+    allowed(prompt, &answer, remote_trust)?;
+    Ok(answer)
+}
+
+/// Whether `answer` may be given to `prompt` from afar, or why not.
+pub(super) fn allowed(prompt: &Prompt, answer: &Answer, remote_trust: bool) -> Result<(), String> {
+    if prompt.kind == PromptKind::Trust && !remote_trust && !declines(prompt, answer) {
         return Err(
             "trust is given on the operator's terminal (berth attach), unless the backend has `remote_trust = true`; from \
              here it can be declined"
                 .into(),
         );
     }
-    if prompt.cut && !declines(prompt, &answer) {
+    if prompt.cut && !declines(prompt, answer) {
         return Err(
             "part of the question is off the screen, so it can only be declined from here; berth attach shows all"
                 .into(),
         );
     }
-    if prompt.on_terminal_only && !declines(prompt, &answer) {
+    if prompt.on_terminal_only && !declines(prompt, answer) {
         return Err(
             "it can only be accepted on the operator's terminal (berth attach); from here it can be declined or dismissed"
                 .into(),
         );
     }
-    Ok(answer)
+    Ok(())
 }
 
 /// The one of `prompts` that an answer is meant for: the one that it names, or where it names none, the one that was

@@ -134,7 +134,14 @@ pub(super) async fn answer(
             let kept = showing.groups.keep(caller, session_id, &together, prompt, answer);
             meant = Some(prompt);
             match kept {
-                Ok(answers) => answers,
+                Ok(answers) => {
+                    // What was kept before may not be allowed any more.
+                    if let Err(why) = asking.may_give(&session, &answers) {
+                        showing.groups.forget(caller, session_id, prompt);
+                        return Ok(refused(generation, caller, member, session.clone(), &why));
+                    }
+                    answers
+                }
                 Err(missing) => return Ok(incomplete(generation, caller, member, session.clone(), missing)),
             }
         };

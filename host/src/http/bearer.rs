@@ -19,7 +19,7 @@ use super::peer::Connection;
 use super::refusal::refuse;
 use super::resource::is_resource;
 use crate::peer::Peer;
-use crate::principal::{Principal, Scope};
+use crate::principal::Principal;
 use crate::store::{self, AccessRecords, LocalToken, Secret, Verified};
 
 /// Headers that a proxy or tunnel adds. A caller on this machine sends none of them.
@@ -109,7 +109,7 @@ impl BearerCheck {
         let connection = connection.ok_or(Refusal::Stranger)?;
         match token {
             Some(token) if self.token.matches(token) => self.local(headers, connection, name).await,
-            Some(token) => self.approved(token, headers, connection, &name.base).await,
+            Some(token) => self.approved(token, headers, connection, name).await,
             None if self.open_on_loopback => self.local(headers, connection, name).await,
             None => Err(Refusal::NoToken),
         }
@@ -118,14 +118,22 @@ impl BearerCheck {
     /// Whether a request comes from a browser of the operator's own: on this machine, directly, and outside of every
     /// session.
     pub(super) async fn is_of_operator(&self, headers: &HeaderMap, connection: &Connection, name: &Name) -> bool {
-        let local = self.local(headers, connection, name).await;
-        local.is_ok_and(|local| local.may(Scope::Control))
+        self.local(headers, connection, name).await.is_ok() && connection.peer().await == Peer::Operator
     }
 
-    /// The owner, who is logged in, as whom the process at the other end may act.
-    pub(super) async fn owner(&self, connection: &Connection, base: &Base) -> Result<Principal, Response> {
-        let limited = self.limited(Principal::owner(), connection).await;
-        limited.map_err(|refusal| refusal.response(base, ""))
+    /// The owner, who is logged in, as whom the process at the other end may act: in a session it only looks, also with
+    /// `sessions_may_control`, since what is there is never the owner.
+    pub(super) async fn owner(&self, connection: &Connection, name: &Name) -> Result<Principal, Response> {
+        match connection.peer().await {
+            Peer::Stranger if self.is_nobody(connection, name) => Err(Refusal::Stranger.response(&name.base, "")),
+            peer => Ok(peer.limit(Principal::owner(), false)),
+        }
+    }
+
+    /// Whether another user's process on this machine is nobody: it may be a proxy only where there is a public name, and
+    /// only by that.
+    fn is_nobody(&self, connection: &Connection, name: &Name) -> bool {
+        connection.is_here() && (name.loopback || !self.public)
     }
 
     /// A caller on this machine, who shows the local token or need not: a process of this user, with nothing between.
@@ -147,15 +155,15 @@ impl BearerCheck {
         token: &str,
         headers: &HeaderMap,
         connection: &Connection,
-        base: &Base,
+        name: &Name,
     ) -> Result<Principal, Refusal> {
         let now = SystemTime::now();
         let verified = self.verify(token, now).await?.ok_or(Refusal::WrongToken)?;
         let resource = verified.resource.as_deref();
-        if resource.is_some_and(|resource| !is_resource(base, resource)) {
+        if resource.is_some_and(|resource| !is_resource(&name.base, resource)) {
             return Err(Refusal::WrongToken);
         }
-        let principal = self.limited(verified.principal, connection).await?;
+        let principal = self.limited(verified.principal, connection, name).await?;
         if !self.access.is_use_noted(verified.family, now) {
             self.note_use(verified.family, connection.client(&self.proxies, headers).await, now);
         }
@@ -163,11 +171,10 @@ impl BearerCheck {
     }
 
     /// On this machine, what is in a session may only look whatever token it holds, and by whichever of the machine's
-    /// addresses it calls. On loopback, another user's process is a proxy where there may be one, otherwise it is
-    /// nobody.
-    async fn limited(&self, principal: Principal, connection: &Connection) -> Result<Principal, Refusal> {
+    /// addresses it calls. Another user's process is a proxy where there may be one, otherwise it is nobody.
+    async fn limited(&self, principal: Principal, connection: &Connection, name: &Name) -> Result<Principal, Refusal> {
         match connection.peer().await {
-            Peer::Stranger if connection.address().is_loopback() && !self.public => Err(Refusal::Stranger),
+            Peer::Stranger if self.is_nobody(connection, name) => Err(Refusal::Stranger),
             peer => Ok(peer.limit(principal, self.sessions_may_control)),
         }
     }

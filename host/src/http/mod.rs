@@ -39,7 +39,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admission::numbers::BACKLOG;
 use crate::admission::{Act, Admission, Socket};
-use crate::principal::StepUp;
+use crate::principal::{Scope, StepUp};
 use address::Address;
 pub use address::Proxies;
 use bearer::BearerCheck;
@@ -142,6 +142,11 @@ impl Layer {
             return Ok(next.run(request).await);
         }
         if oauth::answers(path) {
+            let shows_login = oauth::takes_logins(path) && request.headers().contains_key(header::COOKIE);
+            let connection = request.extensions().get::<Connection>().cloned();
+            if let Some(connection) = connection.filter(|_| shows_login) {
+                self.only_the_owner_consents(&connection, name).await?;
+            }
             return self.answer_stranger(request, next).await;
         }
         if sessions::answers(&request) {
@@ -193,7 +198,7 @@ impl Layer {
             request.extensions_mut().insert(Visitor::Stranger { here });
             return self.answer_stranger(request, next).await;
         };
-        let principal = self.bearer.owner(connection, &name.base).await?;
+        let principal = self.bearer.owner(connection, name).await?;
         let _answering = connection.socket().answering();
         connection.socket().show(&principal);
         self.admission.turn(&principal).map_err(too_often)?;
@@ -203,6 +208,25 @@ impl Layer {
         };
         request.extensions_mut().insert(Visitor::Owner(owner));
         Ok(self.bounds.hold(request, &principal, next).await)
+    }
+
+    /// A login that a browser on this machine shows counts at the page of consent only where it may act at the others: a
+    /// browser shows its cookie to every server of the same name, also to those of sessions and of other users.
+    async fn only_the_owner_consents(&self, connection: &Connection, name: &Name) -> Result<(), Response> {
+        let owner = self.bearer.owner(connection, name).await?;
+        match owner.may(Scope::Control) {
+            true => Ok(()),
+            false => {
+                let why = "This browser runs in a session that berth started, and what is there may only look. Open the address \
+                           in a browser of your own.";
+                Err(pages::notice(
+                    &name.base,
+                    StatusCode::FORBIDDEN,
+                    "From here you can only look",
+                    why,
+                ))
+            }
+        }
     }
 
     async fn answer_stranger(&self, mut request: Request, next: Next) -> Result<Response, Response> {

@@ -42,6 +42,11 @@ impl Connection {
         self.0.theirs.ip()
     }
 
+    /// Whether it certainly comes from this machine.
+    pub(super) fn is_here(&self) -> bool {
+        is_here(self.0.ours, self.0.theirs)
+    }
+
     /// What it holds.
     pub(super) fn socket(&self) -> &Arc<Socket> {
         &self.0.socket

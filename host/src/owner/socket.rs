@@ -129,7 +129,8 @@ impl Reception {
                 match Request::of(&line) {
                     Some(Request::Reload) => return self.reload(stream, &principal).await,
                     Some(Request::HandOver) => return self.hand_over(stream, &principal).await,
-                    Some(Request::Open) => return self.open(stream, &principal).await,
+                    // What is in a session is never the owner, whatever it may control.
+                    Some(Request::Open) => return self.open(stream, &peer.limit(Principal::local(), false)).await,
                     Some(Request::Person) | None => {}
                 }
                 let (line, by_person) = request::without_person(line);

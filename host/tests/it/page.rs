@@ -429,6 +429,80 @@ async fn trust_is_not_given_on_the_page_unless_the_backend_allows_that_remotely(
 }
 
 #[tokio::test]
+async fn what_runs_in_a_session_is_never_the_owner_also_where_it_may_control() {
+    let inside = Inside::with("sessions_may_control = true", &[], |_| {}).await;
+    let demo = &inside.demo;
+    demo.place.set_passphrase(PASSPHRASE).await;
+    let id = demo.create("app").await;
+    demo.send(&id, "run touch x").await.done();
+    let browser = logged_in(&demo.berth).await;
+    let cookie = format!("berth={}", browser.cookie("berth").unwrap());
+    let curl = format!("curl -sS --noproxy '*' -b '{cookie}' -H 'Accept: text/html'");
+    let base = &demo.berth.base;
+    let seen = inside.run(&format!("{curl} {base}/sessions/{id}")).await;
+    assert!(
+        seen.contains("you can only look") && !seen.contains("name=\"answer\""),
+        "{seen}"
+    );
+    let seen = inside
+        .run(&format!("{curl} '{base}/oauth/authorize?client_id=x'"))
+        .await;
+    assert!(seen.contains("From here you can only look"), "{seen}");
+    // The request of `berth open` itself, past the command that would refuse it.
+    let socket = demo.place.name("data/berth.sock");
+    let asks = "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); \
+                s.sendall(b'{\"berth\":\"open\"}\\n'); print(s.recv(4096).decode())";
+    demo.place.write("asks.py", asks, 0o600);
+    let told = inside
+        .run(&format!("python3 {} {socket}", demo.place.name("asks.py")))
+        .await;
+    assert!(told.contains("refused") && !told.contains("\"word\""), "{told}");
+    assert_eq!(demo.record("app", "answer"), Vec::<String>::new());
+}
+
+/// Only root can become another user; for everyone else the unit tests have the rule.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn another_users_process_with_the_owners_cookie_is_nobody_on_this_machine() {
+    let settings = format!("{BACKEND}[backends.local.settings]\n");
+    for server in [
+        "",
+        "public_url = \"https://berth.example\"\ntrusted_proxies = [\"127.0.0.1\"]",
+    ] {
+        let place = Place::with_server(&settings, server);
+        place.set_passphrase(PASSPHRASE).await;
+        let berth = Berth::serve(&place).await;
+        let browser = logged_in(&berth).await;
+        let cookie = format!("berth={}", browser.cookie("berth").unwrap());
+        let ask = |user: &[&str], path: &str| {
+            let curl = [
+                "curl",
+                "-sS",
+                "--noproxy",
+                "*",
+                "-o",
+                "/dev/null",
+                "-w",
+                "%{http_code}",
+                "-b",
+                &cookie,
+            ];
+            let address = format!("{}{path}", berth.base);
+            let line = [user, &curl, &["-H", "Accept: text/html", &address]].concat();
+            let ran = std::process::Command::new(line[0]).args(&line[1..]).output().unwrap();
+            String::from_utf8(ran.stdout).unwrap()
+        };
+        assert_eq!(ask(&["env"], "/"), "200");
+        if rustix::process::geteuid().is_root() {
+            let other = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+            for path in ["/", ASKS, "/oauth/authorize?client_id=x", "/oauth/consent"] {
+                assert_eq!(ask(&other, path), "403", "{path} {server}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_browser_that_runs_in_a_session_only_looks() {
     let inside = Inside::start().await;
     let demo = &inside.demo;
@@ -463,6 +537,13 @@ async fn a_browser_that_runs_in_a_session_only_looks() {
     assert!(refused.contains("From here you can only look"), "{refused}");
     assert_eq!(demo.state(&id).await, "waiting");
     assert_eq!(demo.record("app", "answer"), Vec::<String>::new());
+    // Nor does it let an app in.
+    for (method, path) in [("", "/oauth/authorize?client_id=x"), ("-X POST", "/oauth/consent")] {
+        let seen = inside
+            .run(&format!("{curl} {method} -H 'Origin: {base}' '{base}{path}'"))
+            .await;
+        assert!(seen.contains("From here you can only look"), "{seen}");
+    }
     // Nor does it get a word, or let one count.
     let word = inside.run(&inside.berth("open")).await;
     assert!(word.contains("BERTH_SESSION") && !word.contains("and type"), "{word}");
@@ -744,19 +825,15 @@ async fn a_backend_that_is_down_is_told_with_why() {
 }
 
 #[tokio::test]
-async fn a_page_looks_again_by_itself_unless_words_would_be_lost_or_nothing_more_comes() {
+async fn a_page_looks_again_by_itself_unless_it_takes_an_answer_or_nothing_more_comes() {
     let (_place, berth) = owned("").await;
     let mut browser = logged_in(&berth).await;
-    for path in [ASKS, "/sessions/local/calm-1"] {
-        assert_eq!(browser.open(path).await.header("refresh"), "10", "{path}");
+    let calm = browser.open("/sessions/local/calm-1").await;
+    assert_eq!(calm.header("refresh"), "10");
+    // One that asks could ask something else just when somebody answers.
+    for path in [ASKS, "/sessions/local/dead-1"] {
+        assert_eq!(browser.open(path).await.header("refresh"), "", "{path}");
     }
-    assert!(
-        browser
-            .open("/sessions/local/dead-1")
-            .await
-            .header("refresh")
-            .is_empty()
-    );
 }
 
 #[tokio::test]

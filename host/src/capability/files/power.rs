@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use super::grant::Names;
@@ -142,16 +142,17 @@ impl Directories {
 
     /// The granted folder that `path` lies in. One folder may be written several times, with other names.
     fn folder<'a>(&self, path: &'a str) -> Option<Place<'a>> {
-        let mut around = self
-            .folders
-            .iter()
-            .filter(|(root, _)| below(root, path).is_some())
-            .peekable();
-        let (root, _) = *around.peek()?;
+        // A step back could lead from one folder to another one, of which other names are granted.
+        if Path::new(path).components().any(|step| step == Component::ParentDir) {
+            return None;
+        }
+        let around = self.folders.iter().filter(|(root, _)| below(root, path).is_some());
+        let (root, _) = around.max_by_key(|(root, _)| root.path.components().count())?;
+        let same = self.folders.iter().filter(|(other, _)| other.path == root.path);
         Some(Place {
             root: root.clone(),
             below: below(root, path)?,
-            shown: Shown::Files(around.map(|(_, names)| names.clone()).collect()),
+            shown: Shown::Files(same.map(|(_, names)| names.clone()).collect()),
         })
     }
 

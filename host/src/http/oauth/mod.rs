@@ -34,6 +34,11 @@ pub(super) fn answers(path: &str) -> bool {
     path.starts_with("/oauth/") || path.starts_with("/.well-known/")
 }
 
+/// Whether a login counts at this path.
+pub(super) fn takes_logins(path: &str) -> bool {
+    matches!(path, "/oauth/authorize" | "/oauth/consent")
+}
+
 /// Every route of the authorization server.
 pub(super) fn router(oauth: OAuth) -> Router {
     // A client that was given a path below our origin puts it after the well-known one (RFC 8414, 3.1; RFC 9728, 3.1).

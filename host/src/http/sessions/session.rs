@@ -122,8 +122,9 @@ fn page(
         .iter()
         .map(|prompt| Question::of(prompt, &token))
         .collect();
-    let typed = acts && questions.iter().any(|question| question.words || question.ticked);
-    let refreshes = !typed && !session.is_over();
+    // A page that looks again could put another question under a finger that is on its way.
+    let asks = acts && (!questions.is_empty() || session.can_be_left());
+    let refreshes = !asks && !session.is_over();
     let page = SessionPage {
         host: pages::host(base),
         session,
