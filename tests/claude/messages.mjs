@@ -58,7 +58,7 @@ function message([kind, part, { between = part.includes('\n') ? '\n' : ' ', arri
   let text = part;
   for (let number = 2; ; number += 1) {
     const more = `${text}${between}${number} ${part}`;
-    if (Buffer.byteLength(more) > size) return { kind, size: Buffer.byteLength(text), text, arrives: arrives(text) };
+    if (Buffer.byteLength(more) > size) return { kind, size: Buffer.byteLength(text), text, arrives: () => arrives(text) };
     text = more;
   }
 }
