@@ -1,7 +1,7 @@
 // A berth that starts the real Claude Code in tmux, on screens of the shipped size and on small ones, and calls of its
 // tools.
 
-import { execFile, execFileSync, spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
@@ -10,7 +10,13 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 
+import { ends } from './ends.mjs';
+
 const PATIENCE = 60_000;
+// No tool answers later, also where a call waits.
+const ANSWERED = 120_000;
+const TMUX = 20_000;
+const ENDED = 10_000;
 const run = promisify(execFile);
 
 // Starts the binary `program` for the home `place`.
@@ -20,29 +26,31 @@ export async function startBerth(program, place) {
   await writeFile(config, configuration(place), { mode: 0o600 });
   const child = spawn(resolve(program), ['serve', '--config', config], { env: place.env });
   const ended = once(child, 'close');
-  const base = await listens(child);
   const call = (tool, input) => ask(`${base}/mcp`, tool, input);
-  // Presses keys as a person at the terminal does.
-  const press = (id, ...keys) => {
-    const socket = join(folder, 'data', 'sockets', 'local', 'tmux');
-    execFileSync('tmux', ['-S', socket, 'send-keys', '-t', `=${id.replace(/^local\//, '')}:`, '--', ...keys], { env: place.env });
-  };
+  const server = (backend, ...command) => run('tmux', ['-S', join(folder, 'data', 'sockets', backend, 'tmux'), ...command], { timeout: TMUX });
   // Runs a command of tmux in the session, as a person who is attached could.
   const tmux = async (id, ...command) => {
     const [backend, name] = id.split('/');
     const [verb, ...rest] = command;
-    return (await run('tmux', ['-S', join(folder, 'data', 'sockets', backend, 'tmux'), verb, '-t', name, ...rest])).stdout;
+    return (await server(backend, verb, '-t', name, ...rest)).stdout;
   };
-  const end = async () => {
-    const { structured } = await call('list_sessions', {});
-    for (const { session_id } of structured?.sessions ?? []) await call('terminate_session', { session_id });
+  const end = ends(async () => {
+    await terminateAll(call).catch(() => {});
     child.kill();
+    const late = setTimeout(() => child.kill('SIGKILL'), ENDED);
     await ended;
+    clearTimeout(late);
     // Servers of tmux outlive berth, and one that started no session does not exist.
-    for (const backend of ['local', 'small']) await run('tmux', ['-S', join(folder, 'data', 'sockets', backend, 'tmux'), 'kill-server']).catch(() => {});
+    for (const backend of ['local', 'small']) await server(backend, 'kill-server').catch(() => {});
     await rm(folder, { recursive: true, force: true, maxRetries: 20 });
-  };
-  return { call, press, tmux, end, env: place.env, attach: (id) => [resolve(program), 'attach', '--config', config, id] };
+  });
+  const base = await listens(child).catch(async (error) => { await end(); throw error; });
+  return { call, tmux, end, env: place.env, attach: (id) => [resolve(program), 'attach', '--config', config, id] };
+}
+
+async function terminateAll(call) {
+  const { structured } = await call('list_sessions', {});
+  for (const { session_id } of structured?.sessions ?? []) await call('terminate_session', { session_id });
 }
 
 // The shipped configuration, for these projects, with what leads Claude Code to the stub, and with its backend once more
@@ -90,7 +98,8 @@ async function ask(address, tool, input) {
     method: 'POST',
     headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream' },
     body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: tool, arguments: input } }),
-  });
+    signal: AbortSignal.timeout(ANSWERED),
+  }).catch((error) => { throw new Error(`${tool}: ${error.cause?.message ?? error.message}`); });
   const body = await response.text();
   const lines = body.split('\n').map((line) => line.replace(/^data: /, '')).filter((line) => line.startsWith('{'));
   const { result, error } = JSON.parse(lines.at(-1) ?? body);

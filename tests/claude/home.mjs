@@ -5,6 +5,8 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
+import { ends } from './ends.mjs';
+
 const KEY = 'sk-ant-api03-nobody-pays-for-this-key-of-the-stub';
 
 // The folder of the program: the package's own launcher is only made by a script of the package, and none is run here.
@@ -31,7 +33,7 @@ export async function makeHome({ url, state = {}, settings = {}, untrusted = fal
   }));
   const all = { permissions: { defaultMode: 'default' }, theme: 'dark', ...settings };
   await writeFile(join(root, '.claude', 'settings.json'), JSON.stringify(all));
-  const remove = () => rm(root, { recursive: true, force: true, maxRetries: 20 });
+  const remove = ends(() => rm(root, { recursive: true, force: true, maxRetries: 20 }));
   return { root, projects, project: projects[0], env: environment(root, url, program), remove };
 }
 

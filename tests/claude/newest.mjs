@@ -6,13 +6,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
+import { ends } from './ends.mjs';
+
 const PACKAGE = '@anthropic-ai/claude-code';
 const PATIENCE = 120_000;
 const run = promisify(execFile);
 
 export async function installNewest() {
   const folder = await mkdtemp(join(tmpdir(), 'claude-newest-'));
-  const remove = () => rm(folder, { recursive: true, force: true });
+  const remove = ends(() => rm(folder, { recursive: true, force: true }));
   try {
     const version = (await run('npm', ['view', PACKAGE, 'version'], { timeout: PATIENCE })).stdout.trim();
     await run('npm', ['install', '--prefix', folder, '--ignore-scripts', '--loglevel=error', `${PACKAGE}@${version}`], { timeout: PATIENCE });

@@ -6,14 +6,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
+import { ends } from './ends.mjs';
 import { until } from './wait.mjs';
 
+const TMUX = 20_000;
 const [COLUMNS, ROWS] = [60, 20];
 const run = promisify(execFile);
 
 export async function visit(berth, id) {
   const folder = await mkdtemp(join(tmpdir(), 'person-'));
-  const terminal = (...command) => run('tmux', ['-S', join(folder, 'tmux'), '-f', '/dev/null', ...command], { env: berth.env });
+  const terminal = (...command) => run('tmux', ['-S', join(folder, 'tmux'), '-f', '/dev/null', ...command], { env: berth.env, timeout: TMUX });
+  const leave = ends(async () => {
+    await terminal('kill-server').catch(() => {});
+    await rm(folder, { recursive: true, force: true });
+  });
   const size = () => berth.tmux(id, 'display-message', '-p', '#{window_width}x#{window_height}');
   try {
     const before = await size();
@@ -22,7 +28,6 @@ export async function visit(berth, id) {
     await terminal('send-keys', 'C-b', 'd');
     await until('the session has its own size again', async () => await size() === before);
   } finally {
-    await terminal('kill-server').catch(() => {});
-    await rm(folder, { recursive: true, force: true });
+    await leave();
   }
 }

@@ -2,7 +2,9 @@
 // NEWEST=1 also the newest Claude Code, of which misses are only printed.
 // It prints a table, and exits with 1 if anything in it is not as it must be.
 
+import { attachments } from './attachments.mjs';
 import { startBerth } from './berth.mjs';
+import { tryFirst } from './first.mjs';
 import { folderOfClaude, makeHome } from './home.mjs';
 import * as messages from './messages.mjs';
 import { installNewest } from './newest.mjs';
@@ -11,6 +13,7 @@ import { sample } from './sample.mjs';
 import { Session } from './session.mjs';
 import { startStub } from './stub.mjs';
 import { Tally } from './tally.mjs';
+import { long } from './transcript.mjs';
 import { ways } from './ways.mjs';
 
 const { FULL, NEWEST } = process.env;
@@ -21,18 +24,21 @@ const [, , program = 'target/debug/berth'] = process.argv;
 const tallies = FULL
   ? await drive(folderOfClaude(), Object.keys(ways).map((way) => [way, NAMES.map(() => way)]), everything)
   : await drive(folderOfClaude(), [['all ways', Object.keys(ways)]], aTenth);
-const misses = tallies.flatMap((tally) => tally.misses);
+const first = await tryFirst(program);
+first.misses.forEach((miss) => console.log(`MISS  ${miss}`));
+console.log(`| first messages behind a question | ${first.count} | kept, and arrived once ${first.count - first.misses.length} |`);
+const misses = [...tallies, first].flatMap((tally) => tally.misses);
 if (FULL || NEWEST) await tryNewest();
 console.log(misses.length ? `claude: ${misses.length} misses` : 'claude: everything was as it must be');
 process.exitCode = misses.length ? 1 : 0;
 
-// Prompts of every kind for each session.
+// Prompts and attachments of every kind for each session.
 function everything(share) {
-  return { messages: share(messages.all), prompts };
+  return { messages: share(messages.all), long: [long], attachments, prompts };
 }
 
 function aTenth(share) {
-  return { messages: share(messages.some), prompts: share(prompts) };
+  return { messages: share(messages.some), long: share([long]), attachments: share(attachments), prompts: share(prompts) };
 }
 
 async function drive(folder, rounds, work) {
@@ -42,10 +48,10 @@ async function drive(folder, rounds, work) {
   const tallies = [];
   try {
     for (const [name, used] of rounds) {
-      const tally = await round(berth, stub, place, used, work);
-      tally.misses.forEach((miss) => console.log(`MISS  ${name}: ${miss}`));
-      console.log(tally.rows(name));
+      const tally = new Tally(name);
       tallies.push(tally);
+      await round(berth, stub, place, { used, work, tally });
+      console.log(tally.rows());
     }
   } finally {
     await berth.end();
@@ -56,8 +62,7 @@ async function drive(folder, rounds, work) {
 }
 
 // One session in each project, all at work at the same time.
-async function round(berth, stub, place, used, work) {
-  const tally = new Tally();
+async function round(berth, stub, place, { used, work, tally }) {
   const begun = used.map((way, number) => Session.start({ berth, stub, tally, project: place.projects[number], way }));
   const sessions = await Promise.all(begun);
   const end = sample(berth, sessions, tally);
@@ -67,7 +72,6 @@ async function round(berth, stub, place, used, work) {
   }));
   await end();
   for (const session of sessions) await session.end();
-  return tally;
 }
 
 async function tryNewest() {

@@ -26,5 +26,7 @@ export function sample(berth, sessions, tally) {
       await sleep(Math.max(0, from + EVERY - Date.now()));
     }
   })();
+  // What breaks it off is told at the end.
+  work.catch(() => {});
   return async () => { going = false; await work; };
 }

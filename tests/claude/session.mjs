@@ -3,6 +3,7 @@
 import { access, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { closing, untold } from './transcript.mjs';
 import { until } from './wait.mjs';
 import { ways } from './ways.mjs';
 
@@ -46,9 +47,11 @@ export class Session {
   }
 
   // All of it; what breaks it off is a miss.
-  async work({ messages, prompts }) {
+  async work({ messages, long, attachments, prompts }) {
     try {
-      await this.#tryMessages(messages);
+      await this.#tryMessages(messages, this.#tally.messages);
+      await this.#tryTranscript(messages, long);
+      await this.#tryMessages(attachments, this.#tally.attached);
       await this.#tryPrompts(prompts);
       await this.#tryBackground();
       await this.#checkTools();
@@ -62,14 +65,27 @@ export class Session {
   }
 
   // Each message is in the stub's log as it was sent, once.
-  async #tryMessages(messages) {
+  async #tryMessages(messages, count) {
     for (const message of messages) {
       await ways[this.way].before?.({ berth: this.#berth, id: this.id }, this.#sent);
-      this.#tally.messages += 1;
+      count.sent += 1;
       const arrived = await this.#inTurn(message).catch((error) => error.message);
-      if (arrived === message.arrives) this.#tally.exact += 1;
-      else this.#miss(`message ${message.kind}, ${message.size} bytes: ${difference(arrived, message.arrives)}`);
+      const wanted = message.arrives(arrived);
+      if (arrived === wanted) count.exact += 1;
+      else this.#miss(`message ${message.kind}, ${message.size} bytes: ${difference(arrived, wanted)}`);
     }
+  }
+
+  // The transcript tells each message; `long` are some that are known to have arrived only because of it.
+  async #tryTranscript(messages, long) {
+    const unconfirmed = this.#tally.unconfirmed;
+    await this.#tryMessages([...long, closing], this.#tally.messages);
+    if (long.length && this.#tally.unconfirmed > unconfirmed) this.#miss('a message higher than the screen is unconfirmed');
+    const said = [...messages, ...long, closing];
+    const missing = await untold(this.#berth, this.id, said);
+    this.#tally.turns += said.length;
+    this.#tally.untold += missing.length;
+    missing.forEach((what) => this.#miss(`transcript: ${what}`));
   }
 
   #inTurn(message) {
@@ -79,9 +95,9 @@ export class Session {
     return turn;
   }
 
-  async #message({ text }) {
+  async #message({ text, attachments }) {
     const before = this.log.messages.length;
-    await this.#send(text);
+    await this.#send(text, attachments);
     await until('the message', () => this.log.messages.length > before);
     await this.#idle();
     const arrived = this.log.messages.slice(before);
@@ -156,11 +172,11 @@ export class Session {
     this.#miss(`${ran} tools ran, and ${this.#allowed} were allowed`);
   }
 
-  async #send(message) {
+  async #send(message, attachments) {
     this.#sent += 1;
     for (let tries = 1; ; tries += 1) {
       await this.#idle();
-      const { failed, text, structured } = await this.#berth.call('send_message', { session_id: this.id, message });
+      const { failed, text, structured } = await this.#berth.call('send_message', { session_id: this.id, message, attachments });
       if (!failed) {
         this.#tally.unconfirmed += structured.receipt === 'unconfirmed' ? 1 : 0;
         return;

@@ -2,8 +2,11 @@
 
 export class Tally {
   misses = [];
-  messages = 0;
-  exact = 0;
+  messages = { sent: 0, exact: 0 };
+  attached = { sent: 0, exact: 0 };
+  // Turns that a transcript must tell, and what it does not.
+  turns = 0;
+  untold = 0;
   again = 0;
   unconfirmed = 0;
   prompts = 0;
@@ -14,14 +17,22 @@ export class Tally {
   samples = 0;
   idle = 0;
 
+  constructor(name) {
+    this.name = name;
+  }
+
   miss(what) {
+    console.log(`MISS  ${this.name}: ${what}`);
     this.misses.push(what);
   }
 
-  rows(name) {
+  rows() {
+    const { name, messages, attached } = this;
     const prompts = `answered as asked ${this.answered}, slowest found after ${this.slowest} ms, widened ${this.widened}, accidental ${this.accidental}`;
     return [
-      [`${name}: messages`, this.messages, `exact ${this.exact}, refused and sent again ${this.again}, unconfirmed ${this.unconfirmed}`],
+      [`${name}: messages`, messages.sent, `exact ${messages.exact}, refused and sent again ${this.again}, unconfirmed ${this.unconfirmed}`],
+      [`${name}: messages with attachments`, attached.sent, `exact ${attached.exact}`],
+      [`${name}: turns of transcripts`, this.turns, `not told ${this.untold}`],
       [`${name}: prompts`, this.prompts, prompts],
       [`${name}: state sampled`, this.samples, `false idle ${this.idle}`],
     ].map((row) => `| ${row.join(' | ')} |`).join('\n');

@@ -13,6 +13,9 @@ const FOOTER_LINES: usize = 32;
 const INDENT: &str = "  ";
 /// How many characters of a text's end must be seen to recognise what was left of it.
 const TAIL: usize = 24;
+/// How many characters of a beginning must be seen, or of something within a text where only the end of what is there
+/// shows, to recognise a text of which the rest did not come.
+const BEGINNING: usize = 100;
 /// What a terminal sends around a paste, after the escape. A busy agent may read one in two halves, and takes the second
 /// for text.
 const BRACKETS: [&str; 2] = ["[200~", "[201~"];
@@ -87,8 +90,8 @@ impl Composer {
     }
 
     /// Whether it holds only `text`: the whole of it, also with halves of the brackets of a paste in it; the marker of a
-    /// paste of as many lines; or enough of its end if only that is shown. Anything else is somebody's own, also a shorter
-    /// or a longer text.
+    /// paste of as many lines; enough of its end if only that is shown; or a long beginning, after which the rest did not
+    /// come. Anything else is somebody's own, also a shorter or a longer text.
     #[must_use]
     pub fn is_left_of(&self, text: &str) -> bool {
         let only = match self.marks.as_slice() {
@@ -99,8 +102,17 @@ impl Composer {
             (_, Shows::Whole) => true,
             (Some(breaks), _) => !self.placeholder && breaks == text.matches('\n').count(),
             (None, Shows::End) => comparable(&self.text).chars().count() >= TAIL,
-            (None, Shows::Other) => !self.is_empty() && is_with_brackets(&comparable(&self.text), &comparable(text)),
+            (None, Shows::Other) => {
+                let (shown, wanted) = (comparable(&self.text), comparable(enclosed::split(text).0));
+                !self.is_empty() && (is_with_brackets(&shown, &comparable(text)) || self.is_beginning(&shown, &wanted))
+            }
         }
+    }
+
+    /// Whether `shown` is a long beginning of `text`, or its end is where only that is shown.
+    fn is_beginning(&self, shown: &str, text: &str) -> bool {
+        let found = text.find(shown).is_some_and(|at| at == 0 || self.scrolled);
+        found && shown.chars().count() >= BEGINNING
     }
 }
 
@@ -323,6 +335,34 @@ mod tests {
                 (shows, left),
                 "{shown:?} of {text:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_long_beginning_is_what_came_of_a_text_and_nobody_elses() {
+        let text: String = (1..200).map(|number| format!("line {number}\n")).collect();
+        for (shown, scrolled, left) in [
+            (&text[..300], false, true),
+            (&text[..60], false, false),
+            (&text[300..600], true, true),
+            // A person took its beginning away.
+            (&text[300..600], false, false),
+            (&text[300..360], true, false),
+        ] {
+            let composer = Composer {
+                scrolled,
+                ..composer(shown)
+            };
+            assert_eq!(
+                (composer.holds(&text), composer.is_left_of(&text)),
+                (false, left),
+                "{shown}"
+            );
+            let written_on = Composer {
+                text: format!("{shown} and mine"),
+                ..composer
+            };
+            assert!(!written_on.is_left_of(&text));
         }
     }
 

@@ -4,7 +4,7 @@
 //! refusal, or there is a receipt.
 
 use berth_agents::{Listing, Observation, Shows, Submission};
-use berth_plugin::{Attachment, Delivery, Error, Message, Receipt, Result, State};
+use berth_plugin::{Attachment, Delivery, Error, Message, Receipt, Result, State, time};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::pause;
@@ -25,8 +25,11 @@ const SHOWN_MS: u64 = 6000;
 const SHOWN_MORE_MS: u64 = 10;
 /// Characters of a line.
 const LINE: usize = 80;
-/// How long a text may take at most; the call must end in time.
+/// How long a text may take at most, with all its portions; the call must end in time.
 const SHOWN_MOST_MS: u64 = 20_000;
+/// How long is waited before the next look at a text that does not show yet: longer each time, because a call can start
+/// only so many programs.
+const LOOKS_MS: [u64; 8] = [20, 30, 50, 80, 120, 200, 300, 400];
 /// How long the list of commands may take to show one, in milliseconds.
 const LISTED_MS: u64 = 600;
 /// How long after the key that closes the list of commands Enter enters what was typed, in milliseconds.
@@ -82,6 +85,7 @@ pub(crate) fn send(setup: &Setup, id: &str, message: &Message) -> Result<Deliver
         composing,
         submission: &submission,
         paste: Paste::of(&message.id, &entry.agent, &found.pane),
+        until: time::now() + patience(&submission.shown),
     };
     check_state(&found, entry, &seen)?;
     writing.make_room(&seen)?;
@@ -152,6 +156,8 @@ struct Writing<'a> {
     composing: Composing<'a>,
     submission: &'a Submission,
     paste: Paste<'a>,
+    /// When all of it must have shown, in milliseconds since the Unix epoch.
+    until: u64,
 }
 
 /// What became of it, and how much of it was seen before it was entered.
@@ -191,7 +197,7 @@ impl Writing<'_> {
     fn write(&self, look: &Look) -> Result<Written> {
         match self.put(look) {
             Ok(Put::Whole) => {}
-            Ok(Put::Command(command, why)) => return self.give_up(command, &why),
+            Ok(Put::Beginning(beginning, why)) => return self.give_up(beginning, &why),
             Err(Error::TimedOut(_) | Error::Failed(_)) => {
                 return self.give_up(&self.submission.shown, "tmux did not say whether it was typed");
             }
@@ -256,26 +262,51 @@ impl Writing<'_> {
             text, pastes, shown, ..
         } = self.submission;
         let Some(command) = &self.submission.command else {
-            return self.paste.put(text, pastes).map(|()| Put::Whole);
+            return self.put_from(0);
         };
         self.paste.put(command, &[])?;
         match self.until_shown(command) {
             Shown::Is(_) => {}
             Shown::Asked => return Ok(Put::Whole),
-            Shown::Not(why) => return Ok(Put::Command(command, why.to_owned())),
+            Shown::Not(why) => return Ok(Put::Beginning(command, why.to_owned())),
         }
         if !self.is_listed(command)? {
             let why = "is not among the commands that the agent lists for it, and Enter could run another";
-            return Ok(Put::Command(command, format!("{command} {why}")));
+            return Ok(Put::Beginning(command, format!("{command} {why}")));
         }
-        match &text[command.len()..] {
-            "" if pastes.is_empty() => Ok(Put::Whole),
-            rest => match drafts::begin(&self.found.id, shown).and_then(|()| self.paste.put(rest, pastes)) {
-                Ok(()) => Ok(Put::Whole),
-                Err(error @ (Error::TimedOut(_) | Error::Failed(_))) => Err(error),
-                Err(error) => Ok(Put::Command(command, error.to_string())),
-            },
+        if command == text && pastes.is_empty() {
+            return Ok(Put::Whole);
         }
+        match drafts::begin(&self.found.id, shown) {
+            Ok(()) => self.put_from(command.len()),
+            Err(error) => Ok(Put::Beginning(command, error.to_string())),
+        }
+    }
+
+    /// Puts the text from this byte on into the composer, each portion when the one before was seen, and what goes with
+    /// it after all of them.
+    fn put_from(&self, start: usize) -> Result<Put<'_>> {
+        let Submission { text, pastes, .. } = self.submission;
+        let portions = self.paste.portions(&text[start..]);
+        let mut end = start;
+        for (number, portion) in portions.iter().enumerate() {
+            let beginning = &text[..end];
+            if number > 0 {
+                match self.until_shown(beginning) {
+                    Shown::Is(_) => {}
+                    Shown::Asked => return Ok(Put::Whole),
+                    Shown::Not(why) => return Ok(Put::Beginning(beginning, why.to_owned())),
+                }
+            }
+            let last = number + 1 == portions.len();
+            match self.paste.put(portion, if last { pastes } else { &[] }) {
+                Ok(()) => end += portion.len(),
+                Err(error @ (Error::TimedOut(_) | Error::Failed(_))) => return Err(error),
+                Err(error) if end == 0 => return Err(error),
+                Err(error) => return Ok(Put::Beginning(beginning, error.to_string())),
+            }
+        }
+        Ok(Put::Whole)
     }
 
     /// Whether the agent knows the command, as far as it lists commands. What no list shows is for the agent to judge:
@@ -342,16 +373,15 @@ impl Writing<'_> {
 
     /// Waits until the composer shows `text`, and no menu has appeared in the meantime: Enter would approve it.
     fn until_shown(&self, text: &str) -> Shown {
-        let lines = text.matches('\n').count() + text.len() / LINE;
-        let within = SHOWN_MS + SHOWN_MORE_MS * lines as u64;
-        for _ in 0..within.min(SHOWN_MOST_MS) / POLL_MS {
+        for look in 0.. {
             match self.place(text) {
                 Ok(Place::Composer(shows)) => return Shown::Is(shows),
                 Ok(Place::Question) => return Shown::Asked,
+                Ok(Place::Elsewhere) if time::now() > self.until => break,
                 Ok(Place::Elsewhere) => {}
                 Err(_) => return Shown::Not("the session could not be looked at while the message was being typed"),
             }
-            pause(POLL_MS);
+            pause(LOOKS_MS[look.min(LOOKS_MS.len() - 1)]);
         }
         Shown::Not("the message did not show in the composer as it was typed")
     }
@@ -407,11 +437,17 @@ impl Writing<'_> {
     }
 }
 
+/// How long a text may take to show, in milliseconds.
+fn patience(text: &str) -> u64 {
+    let lines = text.matches('\n').count() + text.len() / LINE;
+    (SHOWN_MS + SHOWN_MORE_MS * lines as u64).min(SHOWN_MOST_MS)
+}
+
 /// What was put into a composer.
 enum Put<'a> {
     Whole,
-    /// At most this command with which it begins, and why not all.
-    Command(&'a str, String),
+    /// At most this beginning, and why not all.
+    Beginning(&'a str, String),
 }
 
 /// The result of waiting for a text to show.
@@ -540,8 +576,47 @@ mod tests {
         assert_eq!(fake.messages(), texts);
         assert_eq!(fake.buffers(), 0);
         assert!(fake.longest_paste() <= 800);
+        assert!(
+            fake.longest_portion() < 4095,
+            "an agent reads no more at once: {}",
+            fake.longest_portion()
+        );
         // A call can start 256 programs.
         assert!(fake.host.commands().len() < 400, "{}", fake.host.commands().len());
+    }
+
+    /// A text of several portions.
+    fn portions() -> String {
+        (1..1500).map(|number| format!("{number} ")).collect::<String>() + "end"
+    }
+
+    #[test]
+    fn what_came_of_a_text_is_taken_out_when_the_agent_shows_no_more_of_it() {
+        let fake = Fake::new();
+        fake.reads_no_more_after_a_paste();
+        refused(sent("1", &portions()), "removed again");
+        assert_eq!((fake.composer().as_str(), fake.messages().len()), ("", 0));
+        assert!(
+            fake.count("paste-buffer") == 2,
+            "the third portion waits for the second"
+        );
+    }
+
+    #[test]
+    fn what_a_person_types_between_two_portions_stays_and_nothing_more_is_put_or_entered() {
+        let fake = Fake::new();
+        fake.is_typed_into_after_a_paste("mine");
+        assert_eq!(sent("1", &portions()).unwrap().receipt, Receipt::Unconfirmed);
+        assert!(fake.composer().ends_with("mine"));
+        assert_eq!((fake.count("paste-buffer"), fake.messages().len()), (1, 0));
+    }
+
+    #[test]
+    fn a_question_between_two_portions_gets_neither_text_nor_a_key() {
+        let fake = Fake::new();
+        fake.asks_after_a_paste(MENU);
+        assert_eq!(sent("1", &portions()).unwrap().receipt, Receipt::Unconfirmed);
+        assert_eq!((fake.count("paste-buffer"), fake.pressed().len()), (1, 0));
     }
 
     #[test]

@@ -114,6 +114,12 @@ struct Pane {
     commands: Vec<String>,
     list_closed: bool,
     longest_paste: usize,
+    /// The bytes of the longest text that came at once, with its brackets.
+    longest_portion: usize,
+    /// What happens when a text was pasted, once.
+    then: Option<Then>,
+    /// Nothing that is pasted shows any more.
+    reads_no_more: bool,
     /// The file in which its agent keeps what it is told, and what of each message is lost there.
     kept: Option<(String, usize)>,
     /// Pastes that are shown as marks.
@@ -127,6 +133,13 @@ enum Doing {
     Asks(String),
     Shows(String),
     Ended,
+}
+
+/// What happens after a text was pasted.
+enum Then {
+    Types(String),
+    Asks(String),
+    ReadsNoMore,
 }
 
 /// What goes wrong with commands that have a certain word among their arguments.
@@ -262,6 +275,26 @@ impl Fake {
         self.app().longest_paste
     }
 
+    /// The bytes of the longest text that came at once, with its brackets.
+    pub(crate) fn longest_portion(&self) -> usize {
+        self.app().longest_portion
+    }
+
+    /// When a text was pasted, a person types this.
+    pub(crate) fn is_typed_into_after_a_paste(&self, text: &str) {
+        self.app().then = Some(Then::Types(text.to_owned()));
+    }
+
+    /// When a text was pasted, the agent asks.
+    pub(crate) fn asks_after_a_paste(&self, menu: &str) {
+        self.app().then = Some(Then::Asks(menu.to_owned()));
+    }
+
+    /// When a text was pasted, the agent shows nothing of what is pasted later.
+    pub(crate) fn reads_no_more_after_a_paste(&self) {
+        self.app().then = Some(Then::ReadsNoMore);
+    }
+
     pub(crate) fn asks_again_after_an_answer(&self) {
         self.app().asks_again = true;
     }
@@ -364,6 +397,9 @@ impl Server {
             commands: Vec::new(),
             list_closed: false,
             longest_paste: 0,
+            longest_portion: 0,
+            then: None,
+            reads_no_more: false,
             kept: None,
             pasted: Vec::new(),
             process: "berth".to_owned(),
@@ -449,9 +485,11 @@ impl Server {
             "capture-pane" => return Ok(pane.capture(after("-S"), after("-E"))),
             "paste-buffer" => {
                 let text = buffer.ok_or("no buffer")?;
+                pane.longest_portion = pane.longest_portion.max(text.len());
                 // Without `-p` the buffer has its brackets already.
                 let parts = text.split("\u{1b}[201~").filter(|part| !part.is_empty());
                 parts.for_each(|part| pane.paste(part.trim_start_matches("\u{1b}[200~")));
+                pane.was_pasted_into();
             }
             "send-keys" if args[1] == "-l" => pane.write(args.last().unwrap()),
             "send-keys" if args[1] != "-X" => pane.press(args.last().unwrap()),
@@ -567,7 +605,19 @@ impl Pane {
                 .any(|name| name.trim_start_matches('/') == &command[1..])
     }
 
+    fn was_pasted_into(&mut self) {
+        match self.then.take() {
+            Some(Then::Types(text)) => self.composer.push_str(&text),
+            Some(Then::Asks(menu)) => self.doing = Doing::Asks(menu),
+            Some(Then::ReadsNoMore) => self.reads_no_more = true,
+            None => {}
+        }
+    }
+
     fn paste(&mut self, text: &str) {
+        if self.reads_no_more {
+            return;
+        }
         let (lost, before) = &self.changes;
         let text = before.chars().chain(text.chars().skip(*lost)).collect::<String>();
         self.longest_paste = self.longest_paste.max(text.chars().count());
