@@ -4,6 +4,8 @@
 //! a person's draft, so it can be removed before the next message. The same is true of a text that the agent has taken,
 //! and puts back when berth interrupts it.
 
+use std::collections::BTreeSet;
+
 use berth_plugin::store::raw as store;
 use berth_plugin::{Error, Result, time};
 
@@ -48,6 +50,13 @@ pub(crate) fn taken(session: &str) {
 /// The text that the agent took last, as far as it is known.
 pub(crate) fn last(session: &str) -> Option<String> {
     read(TAKEN, session).filter(|text| !text.is_empty())
+}
+
+/// The sessions of which that is known. One look at all of them, since a look at each takes longer than their screens.
+pub(crate) fn known() -> BTreeSet<String> {
+    let keys = berth_plugin::store::keys(TAKEN).unwrap_or_default();
+    let session = |key: String| key.strip_prefix(TAKEN).map(str::to_owned);
+    keys.into_iter().filter_map(session).collect()
 }
 
 /// The agent is about to be interrupted: what it took last may be in the composer again.

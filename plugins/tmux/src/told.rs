@@ -24,6 +24,7 @@ pub(crate) fn add(setup: &Setup, all: &mut [(&Found<'_>, Session)]) {
     let directories = founds.iter().map(|found| found.pane.directory.as_str());
     let branches = projects::branches(directories.filter(|directory| project(&roots, directory).is_some()));
     let mut branches = branches.into_iter();
+    let written = drafts::known();
     for ((found, session), (talk, said)) in all.iter_mut().zip(talks.into_iter().zip(tails)) {
         if let Some(project) = project(&roots, &found.pane.directory) {
             session.project = Some(project.to_owned());
@@ -38,7 +39,8 @@ pub(crate) fn add(setup: &Setup, all: &mut [(&Found<'_>, Session)]) {
                 .rfind(|said| who.contains(&said.who))
                 .map(|said| paragraph(&said.text))
         };
-        let task = last(&[Who::Person]).or_else(|| drafts::last(&found.id).map(|text| paragraph(&text)));
+        let typed = || written.contains(&found.id).then(|| drafts::last(&found.id)).flatten();
+        let task = last(&[Who::Person]).or_else(|| typed().map(|text| paragraph(&text)));
         session.task = task.or(session.task.take());
         session.last_output = last(&[Who::Agent, Who::System]).or(session.last_output.take());
     }
