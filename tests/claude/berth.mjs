@@ -70,14 +70,16 @@ function configuration(place) {
   return `${text}\n${changed(small, sizes)}`;
 }
 
-function changed(text, changes) {
+// The shipped configuration with changes, each [what is there, what stands there instead].
+export function changed(text, changes) {
   return changes.reduce((before, [shipped, ours]) => {
     if (!before.includes(shipped)) throw new Error(`the shipped configuration has no ${shipped}`);
     return before.replace(shipped, () => ours);
   }, text);
 }
 
-function listens(child) {
+// The address of a berth that starts, without the path.
+export function listens(child) {
   const lines = [];
   return new Promise((found, gaveUp) => {
     const late = setTimeout(() => gaveUp(new Error(`berth does not listen:\n${lines.join('\n')}`)), PATIENCE);

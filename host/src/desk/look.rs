@@ -11,7 +11,7 @@ use crate::catalog::arguments::{
     CheckPrompts, GetLogs, GetSessionStatus, ListProjects, ListSessions, MAX_LINES, MAX_SESSIONS, MAX_WAIT, States,
 };
 use crate::plugin::{Interface, Listed};
-use crate::session::{self, Error, LogQuery};
+use crate::session::{self, Error, LogPage, LogQuery};
 use crate::text::{NAMED, escaped, short_line};
 use crate::watch::now;
 
@@ -139,13 +139,7 @@ async fn log(member: &Member, id: &str, wanted: &GetLogs) -> Result<Logs, ToolEr
     };
     let page = member.watched.backend.read_log(id, &query).await;
     let page = page.map_err(|error| ToolError::of(member.name(), error))?;
-    Ok(Logs {
-        text: page.text,
-        next: Some(page.next),
-        more: page.more,
-        gap: page.gap,
-        note: None,
-    })
+    Ok(logs(page))
 }
 
 /// What is shown where there is no transcript, with the reason: the end of the usual view, since no cursor of the one
@@ -162,16 +156,22 @@ async fn instead(member: &Member, id: &str, wanted: &GetLogs, error: Error) -> R
     };
     let page = member.watched.backend.read_log(id, &query).await;
     let page = page.map_err(|error| ToolError::of(member.name(), error))?;
+    let note = format!("There is no transcript of this session ({why}), so this is its usual view.");
     Ok(Logs {
+        gap: wanted.after.is_some(),
+        note: Some(short_line(&note, NOTE)),
+        ..logs(page)
+    })
+}
+
+fn logs(page: LogPage) -> Logs {
+    Logs {
         text: page.text,
         next: Some(page.next),
         more: page.more,
-        gap: wanted.after.is_some(),
-        note: Some(short_line(
-            &format!("There is no transcript of this session ({why}), so this is its usual view."),
-            NOTE,
-        )),
-    })
+        gap: page.gap,
+        note: None,
+    }
 }
 
 /// Whether the backend shows logs in this view.
