@@ -43,6 +43,8 @@ impl Sockets {
         Arc::new(Socket {
             sockets: self.clone(),
             number,
+            network,
+            each,
             leave,
             callers: OnceLock::new(),
         })
@@ -59,6 +61,9 @@ pub struct Socket {
     sockets: Arc<Sockets>,
     /// Its number among strangers' connections.
     number: u64,
+    /// Where it is from, and how many strangers from there may be connected.
+    network: IpAddr,
+    each: usize,
     leave: CancellationToken,
     /// What it holds as a caller's.
     callers: OnceLock<Held<ById>>,
@@ -85,6 +90,12 @@ impl Socket {
             // Requests of a connection come one after the other; if there were two, one would be given back.
             let _ = self.callers.set(held);
         }
+    }
+
+    /// Whether its client does better to take a new connection for its next request: this one is a stranger's, half of
+    /// the places are taken, so it may have to make room just when that request comes.
+    pub fn is_soon_to_leave(&self) -> bool {
+        self.callers.get().is_none() && self.sockets.strangers().crowd(self.network, self.each)
     }
 
     /// A whole head of a request has come, which is checked and answered for as long as the returned value is kept: a
@@ -175,6 +186,12 @@ impl Strangers {
             .map(|(number, _)| **number)
             .collect();
         Some(candidates.swap_remove(any_below(candidates.len())))
+    }
+
+    /// Whether half of all places are taken, or half of the `each` that `network` may have.
+    fn crowd(&self, network: IpAddr, each: usize) -> bool {
+        let own = self.networks.get(&network).copied().unwrap_or_default();
+        own * 2 >= each || self.sockets.len() * 2 >= STRANGERS_SOCKETS
     }
 
     fn reach(&mut self, number: u64, stage: Stage) {
@@ -326,6 +343,20 @@ mod tests {
         }
         assert_eq!(in_turn, [3, 2, 5, 6, 7], "silent, idle, idle, silent, and a newcomer");
         assert_eq!(house.sent_away(), [2, 3, 5, 6, 7]);
+    }
+
+    #[test]
+    fn half_of_the_places_are_a_crowd() {
+        let mut house = House::default();
+        let crowd = |house: &House, network: &str| house.strangers.crowd(network.parse().unwrap(), ONE_ADDRESS_SOCKETS);
+        for number in 0..STRANGERS_SOCKETS / 2 {
+            let (of_one, other) = (crowd(&house, "192.0.2.1"), crowd(&house, "192.0.2.9"));
+            assert_eq!(of_one, number >= ONE_ADDRESS_SOCKETS / 2, "{number}");
+            assert!(!other, "{number}");
+            let one = number < ONE_ADDRESS_SOCKETS;
+            house.admit(if one { "192.0.2.1" } else { "192.0.2.2" }, STRANGERS_SOCKETS);
+        }
+        assert!(crowd(&house, "192.0.2.9"));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -198,14 +198,25 @@ async fn converse(
     }
 }
 
-/// The router as hyper takes it, with the connection in each request's extensions.
+/// The router as hyper takes it, with the connection in each request's extensions. Where the connection may soon have to
+/// make room, its answer says that it ends there (RFC 9112 section 9.6): a client whose next request met that end could
+/// not know whether it was carried out.
 fn answer_with(
     router: Router,
     connection: Connection,
 ) -> impl Service<hyper::Request<Incoming>, Response = Response, Error = Infallible, Future: Send> {
     service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(connection.clone());
-        router.clone().oneshot(request)
+        let (router, connection) = (router.clone(), connection.clone());
+        async move {
+            let mut response = router.oneshot(request).await?;
+            if connection.socket().is_soon_to_leave() {
+                response
+                    .headers_mut()
+                    .insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok(response)
+        }
     })
 }
 
