@@ -41,22 +41,23 @@ function aTenth(share) {
   return { messages: share(messages.some), long: share([long]), attachments: share(attachments), prompts: share(prompts) };
 }
 
+// Each round has a home of its own: what was made in one would change what is asked for in the next.
 async function drive(folder, rounds, work) {
-  const stub = await startStub();
-  const place = await makeHome({ url: stub.url, names: NAMES, program: folder });
-  const berth = await startBerth(program, place);
   const tallies = [];
-  try {
-    for (const [name, used] of rounds) {
-      const tally = new Tally(name);
-      tallies.push(tally);
+  for (const [name, used] of rounds) {
+    const stub = await startStub();
+    const place = await makeHome({ url: stub.url, names: NAMES, program: folder });
+    const berth = await startBerth(program, place);
+    const tally = new Tally(name);
+    tallies.push(tally);
+    try {
       await round(berth, stub, place, { used, work, tally });
       console.log(tally.rows());
+    } finally {
+      await berth.end();
+      stub.close();
+      await place.remove();
     }
-  } finally {
-    await berth.end();
-    stub.close();
-    await place.remove();
   }
   return tallies;
 }

@@ -12,7 +12,7 @@ use crate::catalog::arguments::{
 };
 use crate::plugin::{Interface, Listed};
 use crate::session::{self, Error, LogPage, LogQuery};
-use crate::text::{NAMED, escaped, short_line};
+use crate::text::{ANSWER, NAMED, escaped, short_line};
 use crate::watch::now;
 
 /// Characters of a note.
@@ -131,15 +131,22 @@ pub(super) async fn get_logs(
     Ok(ToolAnswer::of(logs.text(), &logs))
 }
 
+/// A page of a log. One that follows a cursor is made shorter until it fits into one answer: what was cut from it would
+/// be read by nobody.
 async fn log(member: &Member, id: &str, wanted: &GetLogs) -> Result<Logs, ToolError> {
-    let query = LogQuery {
+    let mut query = LogQuery {
         view: wanted.view.clone(),
         lines: wanted.lines,
         after: wanted.after.clone(),
     };
-    let page = member.watched.backend.read_log(id, &query).await;
-    let page = page.map_err(|error| ToolError::of(member.name(), error))?;
-    Ok(logs(page))
+    loop {
+        let page = member.watched.backend.read_log(id, &query).await;
+        let page = page.map_err(|error| ToolError::of(member.name(), error))?;
+        if wanted.after.is_none() || query.lines == 1 || page.text.chars().nth(ANSWER).is_none() {
+            return Ok(logs(page));
+        }
+        query.lines /= 2;
+    }
 }
 
 /// What is shown where there is no transcript, with the reason: the end of the usual view, since no cursor of the one

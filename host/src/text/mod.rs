@@ -16,7 +16,7 @@ pub use self::typed::{Typed, typed};
 /// cost more than that, however long it is. The largest characters have four, and as many may be removed between them.
 const LOOKED_AT: usize = 8;
 /// Characters of a text of any length in one answer: connectors take about 150,000, Claude Code 25,000 tokens.
-const ANSWER: usize = 60_000;
+pub(crate) const ANSWER: usize = 60_000;
 
 /// `text` without terminal escapes, control characters (except newline and tab), and characters that hide or reorder
 /// text.

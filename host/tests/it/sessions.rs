@@ -121,6 +121,35 @@ async fn a_log_is_paged_with_nothing_lost_and_nothing_doubled() {
 }
 
 #[tokio::test]
+async fn a_page_that_follows_a_cursor_ends_where_an_answer_does_and_loses_nothing() {
+    let demo = Demo::start().await;
+    let id = demo.create("app").await;
+    let sent = demo.send(&id, "say first").await.done();
+    let mut after = sent.structured["next"].as_str().unwrap().to_owned();
+    for number in 0..10 {
+        demo.send(&id, &format!("say m{number} {}", "word ".repeat(1000)))
+            .await
+            .done();
+    }
+    let (mut shown, mut pages) = (String::new(), 0);
+    loop {
+        let query = json!({"session_id": id, "lines": 5000, "after": after, "mobile_format": false});
+        let page = demo.call("get_logs", query).await.done().structured;
+        page["next"].as_str().unwrap().clone_into(&mut after);
+        shown += page["text"].as_str().unwrap();
+        pages += 1;
+        if page["more"] == false {
+            break;
+        }
+    }
+    assert!(pages > 1 && !shown.contains("were left out"), "{pages}");
+    for number in 0..10 {
+        assert!(shown.contains(&format!("m{number} word")), "m{number}");
+    }
+    assert!(shown.matches("word").count() >= 10_000);
+}
+
+#[tokio::test]
 async fn output_that_scrolled_away_is_said_to_be_gone() {
     let demo = Demo::start().await;
     let id = demo.create("app").await;

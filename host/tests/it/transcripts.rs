@@ -170,3 +170,38 @@ async fn what_another_process_kept_is_never_shown_as_this_sessions() {
         assert!(session["session"]["facts"]["conversation"].is_null(), "{key}");
     }
 }
+
+#[tokio::test]
+async fn a_conversation_that_is_longer_than_one_answer_is_read_from_a_time_on_with_nothing_lost() {
+    let demo = start().await;
+    let id = demo.create("app").await;
+    let said = |number: usize| format!("turn {number}: {}", "words ".repeat(900));
+    let minute = |number: usize| format!("2026-01-01T08:{number:02}:00.000Z");
+    let lines: String = (0..40)
+        .map(|number| line("user", &said(number), &minute(number)))
+        .collect();
+    keeps(&demo, &id, "0f4a6072-d5df-4154-95a0-9682b2d17a24", &lines);
+
+    let last = transcript(&demo, &id, json!({})).await;
+    let note = last["note"].as_str().unwrap();
+    assert!(note.contains("of these 40 turns") && note.contains("`since`"), "{note}");
+    assert!(last["text"].as_str().unwrap().contains("turn 39: words"), "{note}");
+
+    let mut from = json!({"since": "2026-01-01T08:10:00Z"});
+    let (mut text, mut pages) = (String::new(), 0);
+    loop {
+        let page = transcript(&demo, &id, from).await;
+        text += page["text"].as_str().unwrap();
+        pages += 1;
+        assert_eq!((&page["gap"], &page["note"]), (&json!(false), &Value::Null));
+        if page["more"] != json!(true) {
+            break;
+        }
+        from = json!({"after": page["next"]});
+    }
+    assert!(pages > 1);
+    for number in 0..40 {
+        let count = text.matches(&format!("turn {number}: words")).count();
+        assert_eq!(count, usize::from(number >= 10), "turn {number}");
+    }
+}
