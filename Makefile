@@ -5,6 +5,7 @@
 # make conformance  run the official conformance suite of MCP against the real binary
 # make test-claude  drive the real Claude Code through a berth, against a stub of its API: a tenth; all of it with FULL=1, and
 #                   with FULL=1 or NEWEST=1 also its newest version, whose misses are only printed
+# make test-machine  try what needs root: a full disk, mounts, another user's files, a service that is killed; names what it needs
 # make clients      try other makers' clients of MCP against the real binary: an inspector, two SDKs, FastMCP, Claude Code
 # make freeze NAME=rc-1  keep the contract, and components that were built for it, as they are now: wit/released/freeze.sh
 # make bench        measure speed against plain tmux and a bare MCP server; prints the table of docs/performance.md
@@ -23,7 +24,7 @@ COMPILERS := $(GUESTS)/javascript/node_modules/.package-lock.json
 FROZEN := $(patsubst wit/released/%/backend.wit,%,$(wildcard wit/released/*/backend.wit))
 LANGUAGES := $(foreach name,$(FROZEN),target/frozen/$(name)/python.wasm target/frozen/$(name)/javascript.wasm)
 
-.PHONY: run build test check unit whole languages conformance test-claude clients freeze bench setup doc
+.PHONY: run build test check unit whole languages conformance test-claude test-machine clients freeze bench setup doc
 
 run: build
 	@mkdir -p "$$HOME/projects"
@@ -65,6 +66,10 @@ test-claude: setup $(CLAUDE)/node_modules/.package-lock.json
 
 $(CLAUDE)/node_modules/.package-lock.json: $(CLAUDE)/package-lock.json
 	@sh setup.sh claude
+
+# Only Linux has what it needs.
+test-machine: setup
+	sh tests/machine.sh $(CARGO) test --locked --package berth --test machine
 
 # Run by hand: what these clients do of their own is not ours, and they are large.
 clients: setup $(CLAUDE)/node_modules/.package-lock.json $(CLIENTS)/node_modules/.package-lock.json

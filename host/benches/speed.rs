@@ -7,6 +7,8 @@
 mod bare;
 #[path = "speed/client.rs"]
 mod client;
+#[path = "speed/jobs.rs"]
+mod jobs;
 #[path = "speed/languages.rs"]
 mod languages;
 #[path = "speed/latency.rs"]
@@ -30,7 +32,11 @@ fn main() -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let rows = runtime.block_on(measure())?;
+    // Those of jobs can be tried alone.
+    let rows = match std::env::args().any(|argument| argument == "jobs") {
+        true => runtime.block_on(jobs::each())?,
+        false => runtime.block_on(measure())?,
+    };
     print(&rows)?;
     Ok(if rows.iter().all(Row::holds) {
         ExitCode::SUCCESS
@@ -45,7 +51,7 @@ async fn measure() -> anyhow::Result<Vec<Row>> {
     drop(place.serve()?);
     let [reading, acting] = measures::calls(&place).await?;
     let [rust, javascript, python] = languages::each().await?;
-    Ok(vec![
+    let mut rows = vec![
         reading,
         acting,
         measures::bearer(&place).await?,
@@ -64,5 +70,7 @@ async fn measure() -> anyhow::Result<Vec<Row>> {
         languages::reload(&place).await?,
         // It leaves nothing compiled for whatever is measured after it.
         languages::cold_start(&place).await?,
-    ])
+    ];
+    rows.extend(jobs::each().await?);
+    Ok(rows)
 }

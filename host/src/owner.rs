@@ -138,8 +138,8 @@ impl Owner {
         tokio::task::spawn_blocking(move || binding.bind(&meanings)).await??;
         let (outbox, forms) = (data.outbox(&lock)?, Forms::new(data.seal()?, data.access()?));
         let desk = Arc::new(assemble::desk(setup, base_url, outbox, Some(forms), shutdown)?);
-        let berth = std::env::current_exe().context("the path of this program cannot be found")?;
-        let jobs = Arc::new(AllJobs::new(data.clone(), berth));
+        let jobs = AllJobs::new(data.clone()).context("the path of this program cannot be found")?;
+        let jobs = Arc::new(jobs);
         let starter = Starter::new(setup, &data, Some(jobs.clone()))?;
         let tasks = TaskTracker::new();
         let max_body = usize::try_from(setup.server.max_body)?;

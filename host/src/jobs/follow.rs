@@ -1,14 +1,15 @@
 //! Following a job that a supervisor has, to its end.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::attend::Attending;
-use super::{Error, Jobs, ended};
+use super::{Error, Jobs};
 use crate::machine::job::{Channel, Ended, How, Job, News, Stage, end_marked, end_what_is_left};
 use crate::store::jobs::{JobRecord, Outcome, Phase};
 
-/// The shortest time between two looks at the news of a job.
+/// Between two looks at the news of a job: after the first, and at most, while it has more each time.
+const SOON: Duration = Duration::from_millis(5);
 const BETWEEN: Duration = Duration::from_millis(100);
 /// When something that went wrong is tried again.
 const AGAIN: Duration = Duration::from_secs(10);
@@ -68,13 +69,22 @@ impl Jobs {
         let Some(mut news) = self.directory(&record.id, News::open).await? else {
             return Ok(());
         };
-        while news.next().await.map_err(broken)? {
+        let mut pause = SOON;
+        loop {
+            let since = Instant::now();
+            if !news.next().await.map_err(broken)? {
+                return Ok(());
+            }
             if record.watch {
                 with.tell("output", &record.id);
             }
-            tokio::time::sleep(BETWEEN).await;
+            // One that prints without a break is looked at seldom, and the end of one that printed a line is seen at once.
+            pause = match since.elapsed() < BETWEEN {
+                true => (pause * 2).min(BETWEEN),
+                false => SOON,
+            };
+            tokio::time::sleep(pause).await;
         }
-        Ok(())
     }
 
     async fn finish(&self, id: &str, how: Ended) -> Result<(), Error> {
@@ -82,12 +92,13 @@ impl Jobs {
         let outcome = Outcome {
             status: how.status,
             signal: how.signal,
-            finished_at: how.finished,
+            // The directory's word is not taken for a time to come, until which it would be kept.
+            finished_at: how.finished.min(self.now()),
             input: lengths.input,
             output: lengths.output,
             errors: lengths.errors,
             kept: lengths.kept,
-            ..ended(phase(how.how), how.reason)
+            ..self.ended(phase(how.how), how.reason)
         };
         let asked = id.to_owned();
         self.index(move |index| index.set_ended(&asked, &outcome))

@@ -9,6 +9,7 @@ mod prune;
 mod start;
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -17,7 +18,7 @@ use tokio::sync::{Mutex, Notify};
 
 pub use self::attend::Happened;
 pub use self::start::{Prepare, Prepared};
-use crate::machine::job::{Appended, Channel, Chunk, Job};
+use crate::machine::job::{self, Appended, Channel, Chunk, Job};
 use crate::store::jobs::{Filter, JobError, JobRecord, NewJob, Outcome, Phase, Room, Submitted};
 use crate::store::{self, DataDirectory, JobIndex};
 
@@ -30,6 +31,14 @@ pub enum Error {
     /// Its directory cannot be used.
     #[error("the directory of job {id}: {cause}")]
     Directory {
+        /// The job.
+        id: String,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// It cannot be started now.
+    #[error("job {id} cannot be started yet: {cause}")]
+    Start {
         /// The job.
         id: String,
         /// What the system said.
@@ -60,13 +69,16 @@ pub struct AllJobs {
 }
 
 impl AllJobs {
-    /// Those that are kept in `data`. `berth` is the binary of which supervisors are started.
-    pub fn new(data: DataDirectory, berth: PathBuf) -> Self {
-        Self {
+    /// Those that are kept in `data`. Their supervisors are of the binary that this process runs.
+    ///
+    /// # Errors
+    /// It cannot be found.
+    pub fn new(data: DataDirectory) -> std::io::Result<Self> {
+        Ok(Self {
             data,
-            berth,
+            berth: job::this_binary()?,
             opened: Default::default(),
-        }
+        })
     }
 
     /// Those of `backend`.
@@ -84,6 +96,9 @@ impl AllJobs {
     }
 }
 
+/// Tells the time. It may be set back, or forward: the order of jobs and their deadlines do not depend on it.
+pub type Clock = fn() -> SystemTime;
+
 /// The jobs of one backend. Clones are of the same ones.
 #[derive(Debug, Clone)]
 pub struct Jobs(Arc<Shared>);
@@ -95,6 +110,7 @@ struct Shared {
     folder: PathBuf,
     /// The binary of which supervisors are started.
     berth: PathBuf,
+    clock: Clock,
     /// Held while a job that waits becomes one that runs, and while either is changed.
     turn: Mutex<()>,
     /// Something may be started.
@@ -107,11 +123,20 @@ impl Jobs {
     /// # Errors
     /// If their index cannot be opened.
     pub fn open(data: &DataDirectory, backend: &str, berth: PathBuf) -> Result<Self, store::Error> {
+        Self::open_by(SystemTime::now, data, backend, berth)
+    }
+
+    /// The same by another clock than the system's.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_by(clock: Clock, data: &DataDirectory, backend: &str, berth: PathBuf) -> Result<Self, store::Error> {
         Ok(Self(Arc::new(Shared {
             backend: backend.to_owned(),
             index: data.job_index(backend)?,
             folder: data.jobs_path(backend)?,
             berth,
+            clock,
             turn: Mutex::default(),
             due: Notify::new(),
         })))
@@ -122,8 +147,8 @@ impl Jobs {
     /// # Errors
     /// As [`JobIndex::submit`].
     pub async fn submit(&self, job: NewJob) -> Result<String, Error> {
-        let id = job.id.clone();
-        let submitted = self.index(move |index| index.submit(&job, now())).await?;
+        let (id, at) = (job.id.clone(), self.now());
+        let submitted = self.index(move |index| index.submit(&job, at)).await?;
         self.0.due.notify_one();
         Ok(match submitted {
             Submitted::New => id,
@@ -168,22 +193,26 @@ impl Jobs {
     pub async fn cancel(&self, id: &str) -> Result<(), Error> {
         let _turn = self.0.turn.lock().await;
         let asked = id.to_owned();
-        let is_running = self.index(move |index| {
-            let is_made = index.input(&asked)?.is_none();
-            let is_running = is_made && index.get(&asked)?.phase == Phase::Running;
-            if !is_running {
-                // Its first end stays.
-                index.set_ended(&asked, &ended(Phase::Cancelled, None))?;
-            }
-            Ok(is_running)
-        });
-        match is_running.await? {
-            true => self.directory(id, |job| job.cancel()).await,
-            false => {
-                self.0.due.notify_one();
-                Ok(())
-            }
+        let found = self.index(move |index| Ok((index.get(&asked)?.phase, index.command(&asked)?.is_some())));
+        let (phase, is_unclaimed) = found.await?;
+        match phase {
+            Phase::Queued => self.cancel_at_once(id).await,
+            Phase::Running => match self.directory(id, |job| job.cancel()).await {
+                // It has its turn, but no directory yet, and gets none any more.
+                Err(Error::Directory { cause, .. }) if is_unclaimed && cause.kind() == ErrorKind::NotFound => {
+                    self.cancel_at_once(id).await
+                }
+                cancelled => cancelled,
+            },
+            _ => Ok(()),
         }
+    }
+
+    async fn cancel_at_once(&self, id: &str) -> Result<(), Error> {
+        let (id, outcome) = (id.to_owned(), self.ended(Phase::Cancelled, None));
+        self.index(move |index| index.set_ended(&id, &outcome)).await?;
+        self.0.due.notify_one();
+        Ok(())
     }
 
     /// Adds to the input of a job, all of it or nothing. Answers how many bytes that has now.
@@ -243,7 +272,7 @@ impl Jobs {
             Phase::Queued => Ok(nothing()),
             _ => match self.directory(id, move |job| job.output(channel, start, most)).await {
                 // It ended, or will, without having been started.
-                Err(Error::Directory { cause, .. }) if cause.kind() == std::io::ErrorKind::NotFound => Ok(nothing()),
+                Err(Error::Directory { cause, .. }) if cause.kind() == ErrorKind::NotFound => Ok(nothing()),
                 read => read,
             },
         }
@@ -279,6 +308,27 @@ impl Jobs {
         }
     }
 
+    /// An end of which nothing more is known.
+    fn ended(&self, phase: Phase, reason: Option<String>) -> Outcome {
+        Outcome {
+            phase,
+            reason,
+            status: None,
+            signal: None,
+            finished_at: self.now(),
+            input: None,
+            output: 0,
+            errors: 0,
+            kept: 0,
+        }
+    }
+
+    /// Milliseconds since 1970.
+    fn now(&self) -> u64 {
+        let since = (self.0.clock)().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or_default()
+    }
+
     /// What `work` makes of the index, where blocking is allowed.
     async fn index<T: Send + 'static>(
         &self,
@@ -304,25 +354,4 @@ impl Jobs {
                 cause,
             })
     }
-}
-
-/// An end of which nothing more is known.
-fn ended(phase: Phase, reason: Option<String>) -> Outcome {
-    Outcome {
-        phase,
-        reason,
-        status: None,
-        signal: None,
-        finished_at: now(),
-        input: None,
-        output: 0,
-        errors: 0,
-        kept: 0,
-    }
-}
-
-/// Milliseconds since 1970.
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or_default()
 }

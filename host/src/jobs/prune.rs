@@ -1,6 +1,6 @@
 //! Removing what has ended long ago, or takes too much room.
 
-use super::{Error, Jobs, Terms, now};
+use super::{Error, Jobs, Terms};
 use crate::machine::job::Job;
 use crate::store::jobs::{JobError, JobRecord};
 
@@ -16,7 +16,7 @@ impl Jobs {
     pub async fn prune(&self, terms: Terms) -> Result<usize, Error> {
         let keep = u64::try_from(terms.keep.as_millis()).unwrap_or(u64::MAX);
         let mut removed = 0;
-        let old = now().saturating_sub(keep);
+        let old = self.now().saturating_sub(keep);
         loop {
             let part = self.index(move |index| index.ended_before(old, PART)).await?;
             let is_last = part.len() < PART as usize;

@@ -1,12 +1,13 @@
 //! Starting the job whose turn it is.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 
-use super::{Error, Jobs, ended, now};
+use super::{Error, Jobs};
 use crate::machine::job::{self, Begun, Job, Scope, Spec};
 use crate::peer;
 use crate::store::jobs::{Phase, Room};
@@ -36,9 +37,10 @@ impl Jobs {
     /// Takes the job that is next, if there is room for one: from now on it counts as one that runs.
     pub(super) async fn take_next(&self, room: Room) -> Result<Option<String>, Error> {
         let _turn = self.0.turn.lock().await;
+        let at = self.now();
         self.index(move |index| {
             let Some(next) = index.next(room)? else { return Ok(None) };
-            index.set_running(&next, now())?;
+            index.set_running(&next, at)?;
             Ok(Some(next))
         })
         .await
@@ -68,17 +70,32 @@ impl Jobs {
             deadline: prepared.deadline,
             output: prepared.output,
         };
+        // It keeps its turn.
+        let later = |cause| Error::Start {
+            id: id.to_owned(),
+            cause,
+        };
         let job = match self.make(id, spec.clone()).await? {
             Ok(job) => job,
+            Err(cause) if job::will_pass(&cause) => return Err(later(cause)),
             Err(why) => return self.fail(id, &format!("its directory cannot be made: {why}")).await,
         };
-        let begun = job::begin(&self.0.berth, scope, &job, &spec, directory, &self.0.backend, &values);
-        match begun.await {
+        let start = job::Start {
+            berth: &self.0.berth,
+            scope,
+            job: &job,
+            spec: &spec,
+            directory,
+            backend: &self.0.backend,
+            values: &values,
+        };
+        match start.begin().await {
             Ok(Begun::Claimed) => {
                 let asked = id.to_owned();
                 self.index(move |index| index.set_claimed(&asked)).await
             }
             Ok(Begun::Refused(why)) => self.fail(id, &format!("its supervisor did not take it: {why}")).await,
+            Err(cause) if job::will_pass(&cause) => Err(later(cause)),
             Err(error) => {
                 self.fail(id, &format!("its supervisor cannot be started: {error}"))
                     .await
@@ -86,16 +103,16 @@ impl Jobs {
         }
     }
 
-    /// Makes its directory, with the input that it has until then, unless that was done.
-    async fn make(&self, id: &str, spec: Spec) -> Result<Result<Job, std::io::Error>, Error> {
+    /// Makes its directory, with the input that it has until then. What can be added to is made only once.
+    async fn make(&self, id: &str, spec: Spec) -> Result<io::Result<Job>, Error> {
         let _turn = self.0.turn.lock().await;
         let (asked, path) = (id.to_owned(), self.0.folder.join(id));
         self.index(move |index| {
             let Some((input, whole)) = index.input(&asked)? else {
-                return Ok(Job::open(&path));
+                return Ok(Job::open(&path).and_then(|job| job.specify(&spec).map(|()| job)));
             };
             let made = Job::make(&path, &spec, &input, whole);
-            if made.is_ok() {
+            if made.is_ok() && !whole {
                 index.set_made(&asked)?;
             }
             Ok(made)
@@ -104,7 +121,7 @@ impl Jobs {
     }
 
     async fn fail(&self, id: &str, why: &str) -> Result<(), Error> {
-        let (asked, outcome) = (id.to_owned(), ended(Phase::Failed, Some(why.to_owned())));
+        let (asked, outcome) = (id.to_owned(), self.ended(Phase::Failed, Some(why.to_owned())));
         self.index(move |index| index.set_ended(&asked, &outcome))
             .await
             .map(drop)

@@ -124,6 +124,8 @@ pub(super) fn within(program: &Path, args: &[OsString]) -> Command {
 pub(super) fn supervisor(program: &Path, directory: Option<&OwnedFd>, backend: &str) -> Command {
     let mut command = started(program, directory);
     command
+        // Its path may say nothing to who sees it among processes.
+        .arg0("berth")
         .env_clear()
         .env(MARK, backend)
         .stdin(Stdio::piped())

@@ -3,8 +3,9 @@
 use std::fs;
 use std::time::Instant;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::asked::{get, submit, until};
 use crate::berth::{Berth, PATIENCE, Place};
 
 /// A backend that may run scripts as jobs, but not in a call.
@@ -21,30 +22,6 @@ fn place(more: &str) -> Place {
 async fn served(place: &Place) -> Berth {
     place.write("secrets.env", "SECRET=hidden-value\n", 0o600);
     Berth::serve(place).await
-}
-
-async fn submit(berth: &Berth, key: &str, script: &str) -> String {
-    let spec = json!({"key": key, "queue": "q", "script": script});
-    berth.call("job_submit", spec).await.done().text.trim().to_owned()
-}
-
-async fn get(berth: &Berth, id: &str) -> Value {
-    let called = berth.call("job_get", json!({"id": id})).await.done();
-    let from = called.text.find('{').unwrap();
-    let to = called.text.rfind('}').unwrap();
-    serde_json::from_str(&called.text[from..=to]).unwrap()
-}
-
-async fn until(berth: &Berth, id: &str, is_so: impl Fn(&Value) -> bool) -> Value {
-    let began = Instant::now();
-    loop {
-        let job = get(berth, id).await;
-        if is_so(&job) {
-            return job;
-        }
-        assert!(began.elapsed() < PATIENCE, "it stays so: {job}");
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
 }
 
 #[tokio::test]
@@ -192,29 +169,32 @@ async fn under_systemd_a_supervisor_has_a_scope_of_its_own() {
 }
 
 #[tokio::test]
-async fn no_job_is_lost_or_run_twice_when_berth_is_killed_again_and_again() {
+async fn a_berth_whose_binary_is_replaced_starts_what_waits_and_the_next_version_adopts_what_runs() {
     let place = place("");
-    fs::create_dir(place.path("runs")).unwrap();
-    let mut ids = Vec::new();
-    let mut berth = served(&place).await;
-    for number in 0..24 {
-        let script = format!(
-            "echo run >> {}; sleep 0.{}",
-            place.path("runs").join(number.to_string()).display(),
-            number % 4
-        );
-        let spec = json!({"key": number.to_string(), "queue": format!("q{}", number % 6), "script": script});
-        ids.push(berth.call("job_submit", spec).await.done().text.trim().to_owned());
-    }
-    for round in 0..6_u64 {
-        tokio::time::sleep(std::time::Duration::from_millis(round * 37 % 200)).await;
-        berth.kill().await;
-        berth = served(&place).await;
-    }
-    for (number, id) in ids.iter().enumerate() {
-        let job = until(&berth, id, |job| job["phase"] != "Queued" && job["phase"] != "Running").await;
-        assert_eq!((&job["phase"], &job["status"]), (&json!("Exited"), &json!(0)), "{job}");
-        let runs = fs::read_to_string(place.path("runs").join(number.to_string())).unwrap();
-        assert_eq!(runs, "run\n");
+    place.write("secrets.env", "SECRET=hidden-value\n", 0o600);
+    fs::copy(env!("CARGO_BIN_EXE_berth"), place.path("berth")).unwrap();
+    let mut command = tokio::process::Command::new(place.path("berth"));
+    command.args(["serve", "--config", &place.name("config.toml")]);
+    place.set_up(&mut command);
+    let mut berth = Berth::start(&place, command).await;
+    let gate = place.path("gate");
+    let waits = format!(
+        "echo up; while ! [ -e {} ]; do sleep 0.02; done; exit 3",
+        gate.display()
+    );
+    let before = submit(&berth, "before", &waits).await;
+    until(&berth, &before, |job| job["printed"] == "up\n").await;
+    // As when a package is unpacked: for a moment nothing that runs is there.
+    fs::remove_file(place.path("berth")).unwrap();
+    place.write("berth", "half of the next version", 0o700);
+    let spec = json!({"key": "amid", "queue": "another", "script": waits});
+    let amid = berth.call("job_submit", spec).await.done().text.trim().to_owned();
+    until(&berth, &amid, |job| job["printed"] == "up\n").await;
+    berth.kill().await;
+    let berth = served(&place).await;
+    fs::write(&gate, "").unwrap();
+    for id in [before, amid] {
+        let job = until(&berth, &id, |job| job["phase"] != "Running").await;
+        assert_eq!((&job["phase"], &job["status"]), (&json!("Exited"), &json!(3)), "{job}");
     }
 }

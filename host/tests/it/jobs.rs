@@ -2,18 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use berth::machine::job::{Appended, Begun, Channel, Ended, How, Job, Scope, Spec, Stage, begin, end_what_is_left};
+use berth::machine::job::{Appended, Begun, Channel, Ended, How, Job, Scope, Spec, Stage, Start, end_what_is_left};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::berth::PATIENCE;
 
-/// A place for jobs.
+/// A place for jobs. What is left of one is ended by its id, wherever it runs: those have ids of their own.
 struct Jobs {
     folder: TempDir,
 }
@@ -70,14 +69,28 @@ fn spec(id: &str, script: &str) -> Spec {
 }
 
 async fn start(job: &Job, spec: &Spec) {
-    assert_eq!(start_in(job, spec, None, None).await, Begun::Claimed);
+    assert_eq!(start_in(job, spec, None).await, Begun::Claimed);
 }
 
-async fn start_in(job: &Job, spec: &Spec, directory: Option<OwnedFd>, scope: Option<&Scope>) -> Begun {
+async fn start_in(job: &Job, spec: &Spec, scope: Option<&Scope>) -> Begun {
     let values = ["/usr/local/bin:/usr/bin:/bin".to_owned(), spec.id.clone()];
-    begin(berth(), scope, job, spec, directory, "here", &values)
-        .await
-        .unwrap()
+    let start = Start {
+        scope,
+        ..starting(job, spec, &values)
+    };
+    start.begin().await.unwrap()
+}
+
+fn starting<'a>(job: &'a Job, spec: &'a Spec, values: &'a [String]) -> Start<'a> {
+    Start {
+        berth: berth(),
+        scope: None,
+        job,
+        spec,
+        directory: None,
+        backend: "here",
+        values,
+    }
 }
 
 /// Waits for a condition.
@@ -175,8 +188,11 @@ async fn it_starts_where_it_is_told_to_with_the_variables_that_it_is_given_and_n
     let (job, spec) = jobs.make_with(spec, b"", true);
     let directory = fs::File::open(elsewhere.path()).unwrap().into();
     let values = ["line one\nline two=".to_owned(), String::new()];
-    let begun = begin(berth(), None, &job, &spec, Some(directory), "here", &values).await;
-    assert_eq!(begun.unwrap(), Begun::Claimed);
+    let start = Start {
+        directory: Some(directory),
+        ..starting(&job, &spec, &values)
+    };
+    assert_eq!(start.begin().await.unwrap(), Begun::Claimed);
     end_of(&job).await;
     let printed = printed(&job, Channel::Output);
     let there = elsewhere.path().canonicalize().unwrap();
@@ -222,10 +238,10 @@ async fn a_job_that_was_claimed_never_starts_again() {
     let jobs = Jobs::new();
     let count = jobs.path("count");
     let (job, spec) = jobs.make("a", &format!("echo run >> {}; cat", count.display()));
-    let (first, second) = tokio::join!(start_in(&job, &spec, None, None), start_in(&job, &spec, None, None));
+    let (first, second) = tokio::join!(start_in(&job, &spec, None), start_in(&job, &spec, None));
     assert_eq!((first, second), (Begun::Claimed, Begun::Claimed));
     end_of(&job).await;
-    assert_eq!(start_in(&job, &spec, None, None).await, Begun::Claimed);
+    assert_eq!(start_in(&job, &spec, None).await, Begun::Claimed);
     assert_eq!(fs::read_to_string(&count).unwrap(), "run\n");
     assert!(Job::make(&jobs.path("a"), &spec, b"", true).is_err(), "it is made once");
 }
@@ -234,7 +250,7 @@ async fn a_job_that_was_claimed_never_starts_again() {
 async fn one_whose_variables_did_not_arrive_whole_is_not_taken() {
     let jobs = Jobs::new();
     let (job, spec) = jobs.make("a", "true");
-    let begun = begin(berth(), None, &job, &spec, None, "here", &["only one".into()]).await;
+    let begun = starting(&job, &spec, &["only one".into()]).begin().await;
     assert!(matches!(begun.unwrap(), Begun::Refused(_)));
     assert_eq!(job.stage().unwrap(), Stage::Unclaimed);
     start(&job, &spec).await;
@@ -269,24 +285,24 @@ async fn of_a_program_that_prints_without_end_the_last_is_kept_and_offsets_stay(
     let jobs = Jobs::new();
     let (job, ended) = jobs
         .ran(Spec {
-            output: 64 << 10,
-            ..spec("a", "head -c 50000000 /dev/zero; printf end; printf e >&2")
+            output: 4 << 20,
+            ..spec("a", "head -c 2000000000 /dev/zero; printf end; printf e >&2")
         })
         .await;
     assert_eq!((ended.how, ended.status), (How::Exited, Some(0)));
-    assert_eq!(job.printed(Channel::Output).unwrap(), 50_000_003);
+    assert_eq!(job.printed(Channel::Output).unwrap(), 2_000_000_003);
     let kept: u64 = fs::read_dir(job.path())
         .unwrap()
         .map(|entry| entry.unwrap())
         .filter(|entry| entry.file_name().to_str().unwrap().starts_with("out."))
         .map(|entry| entry.metadata().unwrap().len())
         .sum();
-    assert!(kept <= (64 << 10) + (32 << 10), "{kept}");
-    let tail = job.output(Channel::Output, 50_000_000, 10).unwrap();
-    assert_eq!((tail.start, &*tail.bytes), (50_000_000, &b"end"[..]));
+    assert!(kept <= (4 << 20) + (512 << 10) + (32 << 10), "{kept}");
+    let tail = job.output(Channel::Output, 2_000_000_000, 10).unwrap();
+    assert_eq!((tail.start, &*tail.bytes), (2_000_000_000, &b"end"[..]));
     let first = job.output(Channel::Output, 0, 10).unwrap();
-    assert!(first.start > 49_900_000, "{}", first.start);
-    assert_eq!(job.output(Channel::Output, 60_000_000, 10).unwrap().bytes, b"");
+    assert!(first.start > 1_995_000_000, "{}", first.start);
+    assert_eq!(job.output(Channel::Output, 2_100_000_000, 10).unwrap().bytes, b"");
 }
 
 #[tokio::test]
@@ -383,7 +399,7 @@ async fn of_a_job_whose_supervisor_was_killed_all_that_is_left_is_ended_and_noth
         "setsid sh -c 'echo $$ >> {0}; sleep 600' & env -i /bin/sh -c 'echo $$ >> {0}; sleep 600' & echo up; sleep 600",
         pids.display()
     );
-    let job = jobs.run("a", &script).await;
+    let job = jobs.run("orphan", &script).await;
     let other = jobs.run("b", "echo up; cat; sleep 600").await;
     until_printed(&job, "up").await;
     until_printed(&other, "up").await;
@@ -396,7 +412,7 @@ async fn of_a_job_whose_supervisor_was_killed_all_that_is_left_is_ended_and_noth
     until_gone(supervisor).await;
     assert!(runs(group));
     assert_eq!(job.stage().unwrap(), Stage::Claimed);
-    let (opened, id) = (Job::open(job.path()).unwrap(), "a");
+    let (opened, id) = (Job::open(job.path()).unwrap(), "orphan");
     let ended = tokio::task::spawn_blocking(move || end_what_is_left(&opened, id))
         .await
         .unwrap()
@@ -415,7 +431,7 @@ async fn of_a_job_whose_supervisor_was_killed_all_that_is_left_is_ended_and_noth
 #[tokio::test]
 async fn what_others_wrote_into_a_directory_ends_no_process_of_theirs() {
     let jobs = Jobs::new();
-    let (job, _) = jobs.make("a", "true");
+    let (job, _) = jobs.make("foreign", "true");
     let mut bystander = std::process::Command::new("sleep").arg("600").spawn().unwrap();
     fs::write(job.path().join("claim"), "").unwrap();
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
@@ -430,7 +446,7 @@ async fn what_others_wrote_into_a_directory_ends_no_process_of_theirs() {
     ] {
         fs::write(job.path().join("pid"), text).unwrap();
         let _ = fs::remove_file(job.path().join("exit"));
-        assert_eq!(end_what_is_left(&job, "a").unwrap().how, How::Interrupted);
+        assert_eq!(end_what_is_left(&job, "foreign").unwrap().how, How::Interrupted);
         assert_eq!(bystander.try_wait().unwrap(), None);
     }
     bystander.kill().unwrap();
@@ -465,19 +481,18 @@ async fn a_supervisor_gets_a_scope_of_its_own_where_there_is_one_and_otherwise_r
     fs::write(&systemd_run, stand_in).unwrap();
     fs::set_permissions(&systemd_run, fs::Permissions::from_mode(0o700)).unwrap();
     let (job, spec) = jobs.make("a", "echo up");
-    let begun = start_in(&job, &spec, None, Some(&Scope(systemd_run.clone()))).await;
+    let begun = start_in(&job, &spec, Some(&Scope(systemd_run.clone()))).await;
     assert_eq!(begun, Begun::Claimed);
     end_of(&job).await;
     let said = fs::read_to_string(&said).unwrap();
     assert!(said.starts_with("--user\n--scope\n"), "{said}");
     assert!(said.contains("--unit=berth-job-a\n--\n"), "{said}");
     fs::write(&systemd_run, "#!/bin/sh\nexit 1\n").unwrap();
-    let (job, spec) = jobs.make("b", "echo up");
-    assert_eq!(
-        start_in(&job, &spec, None, Some(&Scope(systemd_run))).await,
-        Begun::Claimed
-    );
-    assert_eq!(end_of(&job).await.how, How::Exited);
+    for (id, scope) in [("b", systemd_run), ("c", jobs.path("no systemd-run"))] {
+        let (job, spec) = jobs.make(id, "echo up");
+        assert_eq!(start_in(&job, &spec, Some(&Scope(scope))).await, Begun::Claimed);
+        assert_eq!(end_of(&job).await.how, How::Exited);
+    }
 }
 
 #[cfg(target_os = "linux")]

@@ -6,7 +6,9 @@
 mod access;
 mod admission;
 mod approval;
+mod asked;
 mod attacks;
+mod attended;
 mod audit;
 mod bad_input;
 mod bad_plugins;
@@ -29,6 +31,7 @@ mod isolation;
 mod job_calls;
 mod jobs;
 mod kept;
+mod killed;
 mod languages;
 mod layers;
 mod members;

@@ -1,173 +1,20 @@
 //! Queues of jobs: started in their turn, adopted by whoever comes next, and never run twice.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use berth::jobs::{Happened, Jobs, Prepare, Prepared, Terms};
+use berth::jobs::{Jobs, Terms};
 use berth::machine::job::{Channel, How, Job, Stage, end_what_is_left};
 use berth::store::DataDirectory;
-use berth::store::jobs::{Filter, JobRecord, NewJob, Phase, Room};
-use futures::FutureExt as _;
-use futures::future::BoxFuture;
-use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
+use berth::store::jobs::{Filter, NewJob, Phase};
+use rustix::process::{Signal, kill_process};
 
+use crate::attended::{Scene, TERMS, attend, new};
 use crate::berth::PATIENCE;
 use crate::jobs::runs;
-
-const TERMS: Terms = Terms {
-    room: Room {
-        runs: 2,
-        interactive: 2,
-    },
-    keep: Duration::from_hours(24),
-    size: 1 << 30,
-};
-
-/// A data directory with jobs of one backend.
-struct Scene {
-    place: TempDir,
-    jobs: Jobs,
-}
-
-/// Somebody who attends to the jobs.
-struct Host {
-    over: CancellationToken,
-    task: tokio::task::JoinHandle<()>,
-    told: mpsc::UnboundedReceiver<Happened>,
-}
-
-/// Runs what was submitted in a shell.
-struct Shell;
-
-impl Prepare for Shell {
-    fn prepare(&self, command: String) -> BoxFuture<'_, Result<Prepared, String>> {
-        async move {
-            if command == "denied" {
-                return Err("it is not granted any more".into());
-            }
-            Ok(Prepared {
-                argv: vec!["/bin/sh".into(), "-c".into(), command],
-                directory: None,
-                environment: BTreeMap::from([("PATH".into(), "/usr/local/bin:/usr/bin:/bin".into())]),
-                deadline: Duration::from_secs(60),
-                output: 1 << 20,
-            })
-        }
-        .boxed()
-    }
-}
-
-impl Scene {
-    fn new() -> Self {
-        let place = tempfile::Builder::new().prefix("berth-q-").tempdir().unwrap();
-        for folder in ["data", "cache"] {
-            fs::DirBuilder::new()
-                .mode(0o700)
-                .create(place.path().join(folder))
-                .unwrap();
-        }
-        let jobs = open(&place);
-        Self { place, jobs }
-    }
-
-    /// The jobs as another process opens them.
-    fn again(&self) -> Jobs {
-        open(&self.place)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.place.path().join(name)
-    }
-
-    fn directory(&self, id: &str) -> PathBuf {
-        self.path("data/jobs/here").join(id)
-    }
-
-    fn host(&self) -> Host {
-        attend(&self.jobs, TERMS)
-    }
-
-    async fn submit(&self, id: &str, queue: &str, script: &str) {
-        self.jobs.submit(new(id, queue, script)).await.unwrap();
-    }
-
-    async fn ended(&self, id: &str) -> JobRecord {
-        self.until(id, |job| !matches!(job.phase, Phase::Queued | Phase::Running))
-            .await
-    }
-
-    async fn until(&self, id: &str, is_so: impl Fn(&JobRecord) -> bool) -> JobRecord {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let job = self.jobs.get(id).await.unwrap();
-            if is_so(&job) {
-                return job;
-            }
-            assert!(Instant::now() < deadline, "it stays so: {job:?}");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    }
-
-    async fn output(&self, id: &str) -> String {
-        let read = self.jobs.read(id, Channel::Output, 0, 1 << 20).await.unwrap();
-        String::from_utf8(read.bytes).unwrap()
-    }
-
-    /// A process of a job, by its word in the file `pid`.
-    fn process(&self, id: &str, word: &str) -> Option<Pid> {
-        let text = fs::read_to_string(self.directory(id).join("pid")).ok()?;
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix(word)?.strip_prefix(' '))?;
-        Pid::from_raw(line.parse().unwrap())
-    }
-}
-
-impl Host {
-    /// It ends at once, whatever it does.
-    async fn kill(self) {
-        self.task.abort();
-        let _ = self.task.await;
-    }
-
-    async fn end(self) {
-        self.over.cancel();
-        self.task.await.unwrap();
-    }
-}
-
-fn open(place: &TempDir) -> Jobs {
-    let data = DataDirectory::open(&place.path().join("data"), &place.path().join("cache")).unwrap();
-    Jobs::open(&data, "here", env!("CARGO_BIN_EXE_berth").into()).unwrap()
-}
-
-fn attend(jobs: &Jobs, terms: Terms) -> Host {
-    let (tell, told) = mpsc::unbounded_channel();
-    let (jobs, over) = (jobs.clone(), CancellationToken::new());
-    let ending = over.clone();
-    let task = tokio::spawn(async move { jobs.attend(Arc::new(Shell), None, terms, tell, &ending).await });
-    Host { over, task, told }
-}
-
-fn new(id: &str, queue: &str, script: &str) -> NewJob {
-    NewJob {
-        id: id.to_owned(),
-        key: id.to_owned(),
-        queue: queue.to_owned(),
-        note: String::new(),
-        interactive: false,
-        watch: false,
-        command: script.to_owned(),
-        input: Vec::new(),
-    }
-}
 
 #[tokio::test]
 async fn jobs_of_one_queue_run_one_after_the_other_and_those_of_others_beside_them() {
@@ -269,7 +116,11 @@ async fn one_that_ended_while_nobody_looked_has_its_end() {
 async fn one_whose_supervisor_was_killed_is_interrupted_and_nothing_of_it_is_left() {
     let scene = Scene::new();
     for is_attended in [true, false] {
-        let (id, queue) = if is_attended { ("a", "a") } else { ("b", "b") };
+        let (id, queue) = if is_attended {
+            ("attended", "a")
+        } else {
+            ("left-alone", "b")
+        };
         let mut host = Some(scene.host());
         scene.submit(id, queue, "echo up; sleep 600").await;
         scene.until(id, |job| job.output > 0).await;
@@ -528,13 +379,13 @@ async fn a_supervisor_whose_binary_was_replaced_goes_on_and_is_adopted_by_the_ne
     let binary = scene.path("berth");
     fs::copy(env!("CARGO_BIN_EXE_berth"), &binary).unwrap();
     let data = DataDirectory::open(&scene.path("data"), &scene.path("cache")).unwrap();
-    let host = attend(&Jobs::open(&data, "here", binary.clone()).unwrap(), TERMS);
     let gate = scene.path("gate");
     let script = format!(
         "echo up; while ! [ -e {} ]; do sleep 0.02; done; exit 9",
         gate.display()
     );
     scene.submit("a", "q", &script).await;
+    let host = attend(&Jobs::open(&data, "here", binary.clone()).unwrap(), TERMS);
     scene.until("a", |job| job.output > 0).await;
     host.kill().await;
     fs::remove_file(&binary).unwrap();
@@ -545,68 +396,70 @@ async fn a_supervisor_whose_binary_was_replaced_goes_on_and_is_adopted_by_the_ne
     host.end().await;
 }
 
-/// Small random numbers that a failure can repeat.
-struct Dice(u64);
+/// Milliseconds that the clock of the next test shows.
+static CLOCK: AtomicU64 = AtomicU64::new(2_000_000_000_000);
 
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % sides
-    }
+fn clock() -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(CLOCK.load(Ordering::Relaxed))
 }
 
 #[tokio::test]
-async fn of_a_busy_queue_nothing_is_lost_or_run_twice_whenever_hosts_and_supervisors_are_killed() {
+async fn a_clock_that_is_set_back_changes_no_order_ends_nothing_early_and_no_job_ends_before_it_began() {
     let scene = Scene::new();
-    let runs = scene.path("runs");
-    fs::create_dir(&runs).unwrap();
-    fs::set_permissions(&runs, fs::Permissions::from_mode(0o700)).unwrap();
-    let ids: Vec<String> = (0..40).map(|number| format!("j{number}")).collect();
-    for (number, id) in ids.iter().enumerate() {
-        let script = format!(
-            "echo run >> {}; sleep 0.0{}; echo done",
-            runs.join(id).display(),
-            number % 7
-        );
-        scene.submit(id, &format!("q{}", number % 5), &script).await;
+    let jobs = scene.by(clock);
+    let gate = scene.path("gate");
+    let waits = format!("echo up; while ! [ -e {} ]; do sleep 0.02; done", gate.display());
+    for (id, script) in [("a", &*waits), ("b", "true")] {
+        jobs.submit(new(id, "q", script)).await.unwrap();
     }
-    let mut dice = Dice(11);
-    for _ in 0..20 {
-        let host = attend(&scene.again(), TERMS);
-        tokio::time::sleep(Duration::from_millis(dice.roll(150))).await;
-        if dice.roll(2) == 0 {
-            let victim = &ids[usize::try_from(dice.roll(40)).unwrap()];
-            if let Some(supervisor) = scene.process(victim, "pid") {
-                // It may have ended.
-                let _ = kill_process(supervisor, Signal::KILL);
-            }
-        }
-        host.kill().await;
-    }
-    let host = scene.host();
-    for id in &ids {
+    let host = attend(&jobs, TERMS);
+    scene.until("a", |job| job.output > 0).await;
+    // Years back: what began is in the time to come.
+    CLOCK.store(1_000_000_000_000, Ordering::Relaxed);
+    jobs.submit(new("c", "q", "true")).await.unwrap();
+    assert_eq!(jobs.prune(TERMS).await.unwrap(), 0);
+    assert_eq!(
+        scene.jobs.get("a").await.unwrap().phase,
+        Phase::Running,
+        "its time is not over"
+    );
+    fs::write(&gate, "").unwrap();
+    let mut order = Vec::new();
+    for id in ["a", "b", "c"] {
         let job = scene.ended(id).await;
-        let count = fs::read_to_string(runs.join(id)).unwrap_or_default().lines().count();
-        match job.phase {
-            Phase::Exited => {
-                assert_eq!((job.status, count), (Some(0), 1), "{job:?}");
-                assert_eq!(scene.output(id).await, "done\n");
-            }
-            Phase::Interrupted => assert!(count <= 1, "{job:?}"),
-            _ => panic!("{job:?}"),
-        }
-        for word in ["pid", "group"] {
-            if let Some(process) = scene.process(id, word) {
-                let environment = fs::read(format!("/proc/{}/environ", process.as_raw_nonzero())).unwrap_or_default();
-                let is_left = environment
-                    .windows(id.len() + 10)
-                    .any(|part| part == format!("BERTH_JOB={id}").as_bytes());
-                assert!(!is_left, "{id} has left a process");
-            }
-        }
+        assert_eq!((job.phase, job.status), (Phase::Exited, Some(0)), "{job:?}");
+        let (started, finished) = (job.started_at.unwrap(), job.finished_at.unwrap());
+        assert!(job.queued_at <= started && started <= finished, "{job:?}");
+        order.push(
+            fs::metadata(scene.directory(id).join("claim"))
+                .unwrap()
+                .modified()
+                .unwrap(),
+        );
     }
+    assert!(order.is_sorted(), "{order:?}");
+    assert_eq!(jobs.prune(TERMS).await.unwrap(), 0, "none is old");
+    CLOCK.store(2_000_200_000_000, Ordering::Relaxed);
+    assert_eq!(jobs.prune(TERMS).await.unwrap(), 3, "all are older than a day");
+    host.end().await;
+}
+
+#[tokio::test]
+async fn a_supervisor_that_is_killed_before_it_took_its_job_loses_nothing() {
+    let scene = Scene::new();
+    let (binary, tried) = (scene.path("berth"), scene.path("tried"));
+    let script = format!(
+        "#!/bin/sh\n[ -e {0} ] || {{ : > {0}; kill -9 $$; }}\nexec {1} \"$@\"\n",
+        tried.display(),
+        env!("CARGO_BIN_EXE_berth")
+    );
+    fs::write(&binary, script).unwrap();
+    fs::set_permissions(&binary, fs::Permissions::from_mode(0o700)).unwrap();
+    let data = DataDirectory::open(&scene.path("data"), &scene.path("cache")).unwrap();
+    scene.submit("a", "q", "echo up").await;
+    let host = attend(&Jobs::open(&data, "here", binary).unwrap(), TERMS);
+    let job = scene.ended("a").await;
+    assert_eq!((job.phase, job.status), (Phase::Exited, Some(0)), "{job:?}");
+    assert!(tried.exists());
     host.end().await;
 }

@@ -215,6 +215,8 @@ fn error(why: jobs::Error) -> Error {
         jobs::Error::Index(JobError::OtherContent { .. } | JobError::Offset { .. }) => Error::Conflict(words),
         jobs::Error::Index(JobError::Whole) | jobs::Error::Ended(_) => Error::Refused(words),
         jobs::Error::Index(JobError::Full(_)) => Error::Limited((words, None)),
-        jobs::Error::Index(JobError::Broken(_)) | jobs::Error::Directory { .. } => Error::Failed(words),
+        jobs::Error::Index(JobError::Broken(_)) | jobs::Error::Directory { .. } | jobs::Error::Start { .. } => {
+            Error::Failed(words)
+        }
     }
 }

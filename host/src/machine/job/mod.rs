@@ -19,7 +19,8 @@
 //!
 //! Small files have a line `key value` for each fact, the first of them `format 1`. A value has `\\` for a backslash and
 //! `\n` for a line's end, as `printf %b` reads them. Values of variables are in no file: the supervisor reads them from its
-//! standard input. `spec`, `claim` and `exit` are on the disk before anybody is told of them.
+//! standard input. `claim` and `exit` are on the disk before anybody is told of them, and so is all input that was added to
+//! `in`. Before the claim nothing in the directory need be: what was submitted stands in the index until then.
 
 mod begin;
 mod ended;
@@ -34,7 +35,7 @@ mod spec;
 mod supervise;
 mod until;
 
-pub use self::begin::{Begun, NAME, Scope, begin};
+pub use self::begin::{Begun, NAME, Scope, Start, this_binary, will_pass};
 pub use self::ended::{Ended, How};
 pub use self::input::Appended;
 pub use self::left::{end_marked, end_what_is_left};

@@ -12,14 +12,16 @@ use super::ended::{Ended, Processes};
 use super::lines::bad;
 use super::spec::Spec;
 use super::until::Until;
+use crate::machine::mounts::reached_by;
 
 /// Bytes of a small file.
 const SMALL: u64 = 16 << 10;
 /// Bytes of `spec`: its arguments may take 128 KiB, each byte twice.
 const SPEC: u64 = 1 << 20;
-/// Bytes that are kept free for `exit`, so that it can be written when the disk is full.
-const RESERVED: usize = 8 << 10;
+/// Bytes that a job keeps free until its end, so that this can be told when the disk is full: in `exit`, and in the index.
+const RESERVED: usize = 128 << 10;
 
+const SPEC_FILE: &str = "spec";
 pub(super) const CLAIM: &str = "claim";
 pub(super) const PID: &str = "pid";
 pub(super) const EXIT: &str = "exit";
@@ -51,44 +53,70 @@ pub enum Stage {
 
 impl Job {
     /// Makes the directory `path`, whose parent belongs to berth, for `spec` with `input` as the beginning of its standard
-    /// input, to which more can be added if it is not `whole`. It is on the disk when this returns. One that is there
-    /// already, because its maker was killed, is filled again.
+    /// input. If that is not `whole`, it is on the disk when this returns, as is what is added to it; otherwise the
+    /// directory can be made again until a supervisor takes it. One that is there already, because its maker was killed,
+    /// is filled again.
     ///
     /// # Errors
     /// What the system says, or that a supervisor has taken it.
     pub fn make(path: &Path, spec: &Spec, input: &[u8], whole: bool) -> io::Result<Self> {
-        match rustix::fs::mkdir(path, Mode::RWXU) {
+        let is_new = match rustix::fs::mkdir(path, Mode::RWXU) {
             Err(error) if error != Errno::EXIST => return Err(error.into()),
-            _ => {}
-        }
+            made => made.is_ok(),
+        };
         let job = Self::open(path)?;
         if job.stage()? != Stage::Unclaimed {
             return Err(ErrorKind::AlreadyExists.into());
         }
-        job.fifo(BELL)?;
-        job.fifo(NEWS)?;
-        job.replace(INPUT, input)?;
-        job.replace(
-            UNTIL,
-            Until {
-                bytes: input.len() as u64,
-                ended: whole,
+        match job.fill(spec, input, whole) {
+            Ok(()) => Ok(job),
+            Err(error) => {
+                // Another one may have been taken meanwhile.
+                if is_new {
+                    let _ = job.remove();
+                }
+                Err(error)
             }
-            .text()
-            .as_bytes(),
-        )?;
-        job.replace("spec", spec.text().as_bytes())?;
-        job.sync()?;
-        if let Some(parent) = path.parent() {
+        }
+    }
+
+    fn fill(&self, spec: &Spec, input: &[u8], whole: bool) -> io::Result<()> {
+        self.fifo(BELL)?;
+        self.fifo(NEWS)?;
+        self.reserve_end()?;
+        let until = Until {
+            bytes: input.len() as u64,
+            ended: whole,
+        };
+        for (name, bytes) in [(INPUT, input), (UNTIL, until.text().as_bytes())] {
+            match whole {
+                true => self.replace_unsynced(name, bytes)?,
+                false => self.replace(name, bytes)?,
+            }
+        }
+        self.specify(spec)?;
+        if !whole {
+            self.sync()?;
+        }
+        // A claim is only on the disk if its directory is.
+        if let Some(parent) = self.path.parent() {
             File::open(parent)?.sync_all()?;
         }
-        Ok(job)
+        Ok(())
+    }
+
+    /// Says what it is to run. Nobody needs that after a power cut: it is either claimed, or this is called again.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn specify(&self, spec: &Spec) -> io::Result<()> {
+        self.replace_unsynced(SPEC_FILE, spec.text().as_bytes())
     }
 
     /// Opens the directory `path` of a job.
     ///
     /// # Errors
-    /// If it is not a directory of this user alone, or a link.
+    /// If it is not a directory of this user alone, or a link, or if something is mounted there.
     pub fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let directory = match rustix::fs::open(path, flags, Mode::empty()) {
@@ -99,6 +127,12 @@ impl Job {
         let is_ours = found.st_uid == rustix::process::geteuid().as_raw();
         if !is_ours || Mode::from_raw_mode(found.st_mode).intersects(Mode::RWXG | Mode::RWXO) {
             return Err(bad("it does not belong to this user alone"));
+        }
+        if let Some(parent) = path.parent() {
+            let above = File::open(parent)?;
+            if reached_by(&directory, found.st_dev) != reached_by(&above, rustix::fs::fstat(&above)?.st_dev) {
+                return Err(bad("something is mounted in its place"));
+            }
         }
         Ok(Self {
             path: path.to_owned(),
@@ -135,7 +169,7 @@ impl Job {
 
     /// What it is to run.
     pub(super) fn spec(&self) -> io::Result<Spec> {
-        Spec::parse(self.needed("spec", SPEC)?)
+        Spec::parse(self.needed(SPEC_FILE, SPEC)?)
     }
 
     /// Its processes, where they are known.
@@ -193,15 +227,14 @@ impl Job {
     }
 
     /// Keeps room on the disk for the end.
-    pub(super) fn reserve_end(&self) -> io::Result<()> {
+    fn reserve_end(&self) -> io::Result<()> {
         File::from(self.open_at(&draft(EXIT), OFlags::WRONLY | OFlags::CREATE)?).write_all(&[b'\n'; RESERVED])
     }
 
-    /// Makes the file `name`; false if there is one.
+    /// Makes the empty file `name`, on the disk when this returns; false if there is one.
     pub(super) fn create_new(&self, name: &str) -> io::Result<bool> {
         match self.open_at(name, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL) {
-            Ok(file) => {
-                rustix::fs::fsync(file)?;
+            Ok(_) => {
                 self.sync()?;
                 Ok(true)
             }

@@ -140,7 +140,6 @@ impl<'j> Run<'j> {
     /// Starts the program, or says how the job ended instead.
     fn start(job: &'j Job, spec: &Spec, environment: Vec<(String, String)>, at: u64) -> Result<Self, Ended> {
         let failed = |error: io::Error| Ended::without_status(How::Failed, format!("it was not started: {error}"));
-        job.reserve_end().map_err(failed)?;
         let mut processes = Processes {
             supervisor: processes::this().map_err(failed)?,
             program: None,

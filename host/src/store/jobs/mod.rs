@@ -1,7 +1,8 @@
 //! The index of one backend's jobs: which there are, in what order, and how each of them is. What runs, and what it
 //! printed, is in a directory of each job.
 //!
-//! The methods block; they are called where blocking is allowed. What they changed outlives a power cut.
+//! The methods block; they are called where blocking is allowed. What they changed outlives this process, and a power cut
+//! unless they say otherwise.
 
 mod listing;
 mod record;
@@ -102,13 +103,16 @@ impl JobIndex {
         })
     }
 
-    /// The job runs from now on. False if it does not wait any more.
+    /// The job runs from now on. False if it does not wait any more. After a power cut it may wait again: then its directory
+    /// says whether a supervisor had it.
     ///
     /// # Errors
     /// The file cannot be written.
     pub fn set_running(&self, id: &str, at: u64) -> Result<bool, JobError> {
-        self.change(|transaction| {
-            let update = "UPDATE job SET phase = 'running', started_at = ?2 WHERE id = ?1 AND phase = 'queued'";
+        self.note(|transaction| {
+            // The clock may have been set back.
+            let update = "UPDATE job SET phase = 'running', started_at = max(?2, queued_at)
+                          WHERE id = ?1 AND phase = 'queued'";
             Ok(Ok(transaction.execute(update, params![id, at.cast_signed()])? > 0))
         })
     }
@@ -120,7 +124,8 @@ impl JobIndex {
     pub fn set_ended(&self, id: &str, outcome: &Outcome) -> Result<bool, JobError> {
         self.change(|transaction| {
             let changed = transaction.execute(
-                "UPDATE job SET phase = ?2, reason = ?3, status = ?4, signal = ?5, finished_at = ?6,
+                "UPDATE job SET phase = ?2, reason = ?3, status = ?4, signal = ?5,
+                     finished_at = max(?6, coalesce(started_at, queued_at)),
                      input = coalesce(?7, input), output = ?8, errors = ?9, kept = ?10
                  WHERE id = ?1 AND phase IN ('queued', 'running')",
                 params![
@@ -194,8 +199,25 @@ impl JobIndex {
         &self,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<Result<T, JobError>>,
     ) -> Result<T, JobError> {
+        self.change_in("full", work)
+    }
+
+    /// The same for what is found out again after a power cut, so that nobody waits for the disk.
+    fn note<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<Result<T, JobError>>,
+    ) -> Result<T, JobError> {
+        self.change_in("normal", work)
+    }
+
+    fn change_in<T>(
+        &self,
+        synchronous: &str,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<Result<T, JobError>>,
+    ) -> Result<T, JobError> {
         let mut connection = self.connection();
         let done = || -> rusqlite::Result<Result<T, JobError>> {
+            connection.pragma_update(None, "synchronous", synchronous)?;
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let done = work(&transaction)?;
             match done {

@@ -203,12 +203,12 @@ impl JobIndex {
         })
     }
 
-    /// A supervisor has the job: what it is to run is not needed any more.
+    /// A supervisor has the job: what it is to run is not needed any more. After a power cut its directory says so.
     ///
     /// # Errors
     /// The file cannot be written.
     pub fn set_claimed(&self, id: &str) -> Result<(), JobError> {
-        self.change(|transaction| forget(transaction, id).map(Ok))
+        self.note(|transaction| forget(transaction, id).map(Ok))
     }
 }
 

@@ -48,8 +48,12 @@ pub(crate) fn write(arguments: &Value) -> Result<ToolOutput> {
     said(jobs::write(&id, bytes.as_bytes(), arguments["expect"].as_u64())?.to_string())
 }
 
-pub(crate) fn recent(_: &Value) -> Result<ToolOutput> {
-    let listed = jobs::recent(&Filter::newest(10))?;
+/// The ids of the newest: `limit` of them, of those with a `label`.
+pub(crate) fn recent(arguments: &Value) -> Result<ToolOutput> {
+    let limit = arguments["limit"].as_u64().and_then(|limit| limit.try_into().ok());
+    let mut filter = Filter::newest(limit.unwrap_or(10));
+    filter.labels.extend(arguments["label"].as_str().map(str::to_owned));
+    let listed = jobs::recent(&filter)?;
     let ids: Vec<String> = listed.into_iter().map(|job| job.id).collect();
     said(ids.join(" "))
 }

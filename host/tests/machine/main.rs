@@ -1,0 +1,30 @@
+//! What only root can try, in mounts of its own: a full disk, mounts in the way, another user's files, and the end of a
+//! service with all its processes. `make test-machine` runs it.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "tests start berth itself")]
+
+#[path = "../it/asked.rs"]
+mod asked;
+#[allow(dead_code, reason = "the other tests use all of it")]
+#[path = "../it/attended.rs"]
+mod attended;
+#[allow(dead_code, reason = "the other tests use all of it")]
+#[path = "../it/berth.rs"]
+mod berth;
+mod full;
+mod groups;
+mod mounted;
+mod others;
+mod service;
+
+use std::ffi::OsStr;
+use std::process::Command;
+
+/// Mounts something, where only these tests see it.
+fn mount(arguments: &[&dyn AsRef<OsStr>]) {
+    let are_own = std::env::var_os("BERTH_OWN_MOUNTS").is_some();
+    assert!(are_own, "these tests mount things: run them by `make test-machine`");
+    let status = Command::new("mount").args(arguments).status().unwrap();
+    assert!(status.success(), "nothing is mounted: {status}");
+}
