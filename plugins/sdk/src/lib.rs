@@ -12,6 +12,7 @@ mod records;
 
 pub mod context;
 pub mod files;
+pub mod git;
 pub mod jobs;
 pub mod log;
 mod process;

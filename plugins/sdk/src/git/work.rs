@@ -1,0 +1,74 @@
+//! What was done in a clone, as git has it.
+
+use std::time::{Duration, Instant};
+
+use super::checkout::Checkout;
+use super::commit::Commit;
+use super::{changes, git_output, run};
+use crate::{ChangedFile, Error, Result};
+
+/// How long it may take to look for what is not committed.
+const TIME: Duration = Duration::from_secs(5);
+/// Files that are looked at for that.
+const FILES: u32 = 200;
+
+/// What was committed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Work {
+    /// How many commits there are past the base.
+    pub commits: u32,
+    /// How the files differ from the base.
+    pub files: Vec<ChangedFile>,
+}
+
+/// What is committed in `head`, and was not in `base`.
+///
+/// # Errors
+///
+/// `Failed` if git does not say it.
+pub fn work(clone: &str, base: &Commit, head: &Commit) -> Result<Work> {
+    let without = format!("^{base}");
+    let count = run::printed(run::here(clone, ["rev-list", "--count", head.id(), &without, "--"]))?;
+    let count = String::from_utf8_lossy(&count);
+    let commits = count.trim().parse();
+    let commits =
+        commits.map_err(|_| Error::Failed(format!("git does not say how many commits there are: {count:?}")))?;
+    let args = [
+        "diff-tree",
+        "-r",
+        "-z",
+        "--numstat",
+        "--no-renames",
+        "--no-ext-diff",
+        "--no-textconv",
+        base.id(),
+        head.id(),
+        "--",
+    ];
+    let counted = git_output::counted(&run::printed(run::here(clone, args))?);
+    let file = |(path, lines): (String, Option<(u32, u32)>)| {
+        let (added, removed) = lines.unwrap_or_default();
+        ChangedFile {
+            path,
+            added,
+            removed,
+            binary: lines.is_none(),
+        }
+    };
+    Ok(Work {
+        commits,
+        files: counted.into_iter().map(file).collect(),
+    })
+}
+
+/// The files in our clone that are otherwise than in its commit, at most 200; none: it is clean.
+///
+/// # Errors
+///
+/// `Failed` if that cannot be found out.
+pub fn leftovers(clone: &str) -> Result<Vec<String>> {
+    let checkout = Checkout::ours(clone, Instant::now() + TIME)?;
+    let head = checkout.head()?;
+    let page = changes::page(&checkout, head.as_ref(), None, FILES)?;
+    Ok(page.files.into_iter().map(|file| file.path).collect())
+}
