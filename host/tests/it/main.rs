@@ -11,6 +11,7 @@ mod audit;
 mod bad_input;
 mod bad_plugins;
 mod berth;
+mod changes;
 mod cli;
 mod connector;
 mod damaged;
