@@ -15,6 +15,7 @@ pub mod files;
 pub mod jobs;
 pub mod log;
 mod process;
+pub mod projects;
 pub mod settings;
 pub mod store;
 pub mod time;

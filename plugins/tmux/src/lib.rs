@@ -95,7 +95,7 @@ impl Transcripts for Plugin {
 
 impl Projects for Plugin {
     fn list_projects() -> Result<ProjectPage> {
-        Ok(projects::list())
+        Ok(berth_plugin::projects::list())
     }
 }
 
