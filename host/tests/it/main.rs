@@ -18,6 +18,7 @@ mod damaged;
 mod deeds;
 mod delivery;
 mod demo;
+mod demo_stream;
 mod desk;
 mod doctor;
 mod door;

@@ -16,6 +16,7 @@ pub mod git;
 pub mod jobs;
 pub mod log;
 mod process;
+pub mod projects;
 pub mod settings;
 pub mod store;
 pub mod time;

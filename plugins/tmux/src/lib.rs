@@ -102,7 +102,7 @@ impl Changes for Plugin {
 
 impl Projects for Plugin {
     fn list_projects() -> Result<ProjectPage> {
-        Ok(projects::list())
+        Ok(berth_plugin::projects::list())
     }
 }
 

@@ -1,0 +1,45 @@
+//! What this plugin asks its operator for, as the shipped configuration grants it.
+
+use berth_plugin::Needs;
+use serde_json::{Value, json};
+
+pub(crate) fn needs() -> Needs {
+    Needs::new()
+        .licence(env!("CARGO_PKG_LICENSE"))
+        .settings(settings())
+        .grants(json!({
+            "agents": ["claude", "demo"],
+            "directories": ["~/projects"],
+            "env": [
+                "HOME", "PATH", "USER", "LOGNAME", "SHELL", "LANG", "LC_*", "TERM", "TMPDIR", "SSH_AUTH_SOCK", "XDG_*",
+            ],
+            "read_tools": ["claude_job_status", "claude_list_jobs", "claude_list_projects"],
+            "programs": {"agent": {"path": "env", "job": [["@agent"]], "job_timeout": "6h"}},
+        }))
+}
+
+fn settings() -> Value {
+    let time = |initial: &str| json!({"type": "string", "pattern": "^[1-9][0-9]* ?[smhd]$", "default": initial});
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "properties": {
+            "run_timeout": time("30m"),
+            "most_timeout": time("6h"),
+            "silence": time("10m"),
+            "turns": {"type": "integer", "minimum": 0, "default": 300},
+            "budget_usd": {"type": "number", "minimum": 0, "default": 20},
+            "tools": {"type": "array", "items": {"type": "string"}, "default": []},
+            "projects_file": {"type": "string"},
+            "projects": {
+                "type": "object",
+                "additionalProperties": {
+                    "type": "object",
+                    "additionalProperties": false,
+                    "required": ["path"],
+                    "properties": {"path": {"type": "string"}, "trusted": {"type": "boolean", "default": false}},
+                },
+            },
+        },
+    })
+}
