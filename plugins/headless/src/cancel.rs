@@ -7,6 +7,7 @@ use berth_plugin::jobs::{self, Filter, Job, Phase};
 use berth_plugin::{Error, Receipt, Result, context};
 use serde_json::{Value, json};
 
+use crate::conversation::Conversation;
 use crate::note::Note;
 use crate::state::has_ended;
 use crate::{sessions, status};
@@ -20,9 +21,16 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Cancels a run. One that has ended stays as it is.
 pub(crate) fn job(id: &str) -> Result<Value> {
     let seen = status::find(id)?;
-    if !has_ended(seen.job.phase) {
-        jobs::cancel(id)?;
-        wait(&[id.to_owned()]);
+    if !seen.state.is_end() {
+        let mut ids = vec![seen.job.id.clone()];
+        if seen.note.build.is_some() {
+            // It may be between two jobs: whoever begins the next one sees this.
+            ids.extend(Conversation::cancel(&seen.note, seen.note.run(&seen.job))?);
+        }
+        for id in &ids {
+            jobs::cancel(id)?;
+        }
+        wait(&ids);
     }
     let seen = status::find(id)?;
     Ok(json!({"ok": true, "jobId": id, "state": seen.state.name()}))
@@ -30,11 +38,15 @@ pub(crate) fn job(id: &str) -> Result<Value> {
 
 /// Ends a session: cancels all that runs or waits of a conversation.
 pub(crate) fn terminate(conversation: &str) -> Result<Receipt> {
-    let ids = open(conversation)?;
+    let mut ids = open(conversation)?;
     if ids.is_empty() {
         // An unknown one is an error.
-        sessions::known(conversation)?;
-        return Ok(Receipt::Confirmed);
+        let (job, _) = sessions::known(conversation)?;
+        let seen = status::look(job)?;
+        if seen.state.is_end() || seen.note.build.is_none() {
+            return Ok(Receipt::Confirmed);
+        }
+        ids.extend(Conversation::cancel(&seen.note, seen.note.run(&seen.job))?);
     }
     let mut failed = None;
     // What waits goes first, so that it does not start when what runs ends.

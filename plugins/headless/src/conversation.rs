@@ -3,6 +3,7 @@
 use berth_plugin::{Result, jobs, store};
 use serde::{Deserialize, Serialize};
 
+use crate::build::Made;
 use crate::judge::Verdict;
 use crate::note::{Kind, Note};
 use crate::state::RunState;
@@ -31,10 +32,19 @@ pub(crate) struct Conversation {
 pub(crate) struct Run {
     /// The id of its first job.
     pub(crate) id: String,
+    /// The job in which it went on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<String>,
+    /// A person has cancelled it.
+    #[serde(default)]
+    pub(crate) is_cancelled: bool,
     pub(crate) kind: Kind,
     /// How it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) verdict: Option<Verdict>,
+    /// What came of it, if it is a build.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) made: Option<Made>,
 }
 
 impl Conversation {
@@ -64,9 +74,54 @@ impl Conversation {
         })
     }
 
+    /// Keeps how a build ended and what came of it, once.
+    pub(crate) fn end_build(note: &Note, run: &str, verdict: &Verdict, made: &Made) -> Result<()> {
+        store::update(&key(&note.conversation), |kept: &mut Self| {
+            let place = kept.run(note, run);
+            kept.runs[place].made.get_or_insert_with(|| made.clone());
+        })?;
+        Self::end(note, run, verdict)
+    }
+
+    /// Keeps in which job a run goes on. Answers whether a person has cancelled it.
+    pub(crate) fn goes_on(note: &Note, run: &str, next: &str) -> Result<bool> {
+        store::update(&key(&note.conversation), |kept: &mut Self| {
+            let place = kept.run(note, run);
+            kept.runs[place].next = Some(next.to_owned());
+            kept.runs[place].is_cancelled
+        })
+    }
+
+    /// Keeps that a person has cancelled a run. Answers the job in which it goes on, if there is one.
+    pub(crate) fn cancel(note: &Note, run: &str) -> Result<Option<String>> {
+        store::update(&key(&note.conversation), |kept: &mut Self| {
+            let place = kept.run(note, run);
+            kept.runs[place].is_cancelled = true;
+            kept.runs[place].next.clone()
+        })
+    }
+
     /// How one of its runs ended, if that is known.
     pub(crate) fn verdict(&self, run: &str) -> Option<&Verdict> {
-        self.runs.iter().find(|known| known.id == run)?.verdict.as_ref()
+        self.known(run)?.verdict.as_ref()
+    }
+
+    /// What came of a build, if that is known.
+    pub(crate) fn made(&self, run: &str) -> Option<&Made> {
+        self.known(run)?.made.as_ref()
+    }
+
+    /// The job in which a run went on.
+    pub(crate) fn next(&self, run: &str) -> Option<&str> {
+        self.known(run)?.next.as_deref()
+    }
+
+    pub(crate) fn is_cancelled(&self, run: &str) -> bool {
+        self.known(run).is_some_and(|run| run.is_cancelled)
+    }
+
+    fn known(&self, run: &str) -> Option<&Run> {
+        self.runs.iter().find(|known| known.id == run)
     }
 
     /// Whether one of its runs has done anything, so that the agent may know the conversation.
@@ -87,7 +142,10 @@ impl Conversation {
         self.runs.push(Run {
             id: id.to_owned(),
             kind: note.kind,
+            next: None,
+            is_cancelled: false,
             verdict: None,
+            made: None,
         });
         let surplus = self.runs.len().saturating_sub(RUNS);
         self.runs.drain(..surplus);
@@ -108,7 +166,8 @@ pub(crate) fn tidy(after: Option<&str>, most: u32) -> Result<Option<String>> {
         let Ok(kept) = serde_json::from_slice::<Conversation>(&entry.value) else {
             continue;
         };
-        let is_left = |run: &Run| !matches!(jobs::get(&run.id), Err(berth_plugin::Error::NotFound(_)));
+        let is_gone = |id: &str| matches!(jobs::get(id), Err(berth_plugin::Error::NotFound(_)));
+        let is_left = |run: &Run| !is_gone(&run.id) || run.next.as_deref().is_some_and(|id| !is_gone(id));
         if !kept.runs.iter().rev().any(is_left) {
             // A run that was submitted meanwhile has changed it.
             let _ = store::raw::remove(key, Some(entry.version));

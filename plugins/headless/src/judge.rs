@@ -42,6 +42,31 @@ pub(crate) struct Verdict {
     pub(crate) has_begun: bool,
 }
 
+impl Verdict {
+    /// That of a run whose agent was never at work.
+    pub(crate) fn before_it_began(state: RunState, why: String) -> Self {
+        Self {
+            state,
+            error: Some(cut(&why, ERROR)),
+            said: String::new(),
+            turns: None,
+            cost: None,
+            denied: Vec::new(),
+            limited_until: None,
+            has_begun: false,
+        }
+    }
+
+    /// The same as a failure.
+    pub(crate) fn failed(self, why: &str) -> Self {
+        Self {
+            state: RunState::Failed,
+            error: Some(cut(why, ERROR)),
+            ..self
+        }
+    }
+}
+
 /// How the run with this job ended, and its whole answer.
 ///
 /// # Errors

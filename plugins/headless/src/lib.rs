@@ -5,7 +5,9 @@
 //! `berth_agents::headless`.
 
 mod allowed;
+mod build;
 mod cancel;
+mod changes;
 mod command;
 mod conversation;
 mod describe;
@@ -29,8 +31,8 @@ mod upkeep;
 mod fake;
 
 use berth_plugin::{
-    Backend, Control, Description, Event, LogPage, LogQuery, Manifest, Needs, OwnTools, ProjectPage, Projects, Receipt,
-    Result, Session, SessionPage, SessionQuery, ToolCall, ToolOutput, Upkeep, Upkept,
+    Backend, ChangePage, Changes, Control, Description, Event, LogPage, LogQuery, Manifest, Needs, OwnTools,
+    ProjectPage, Projects, Receipt, Result, Session, SessionPage, SessionQuery, ToolCall, ToolOutput, Upkeep, Upkept,
 };
 use setup::Setup;
 
@@ -62,6 +64,12 @@ impl Control for Plugin {
     }
 }
 
+impl Changes for Plugin {
+    fn get_changes(id: &str, after: Option<&str>, limit: u32) -> Result<ChangePage> {
+        changes::get(id, after, limit)
+    }
+}
+
 impl Projects for Plugin {
     fn list_projects() -> Result<ProjectPage> {
         Ok(projects::page(&Setup::of_host()?))
@@ -86,4 +94,4 @@ impl Manifest for Plugin {
     }
 }
 
-berth_plugin::export!(Plugin: Control, Projects, OwnTools, Upkeep, Manifest);
+berth_plugin::export!(Plugin: Control, Changes, Projects, OwnTools, Upkeep, Manifest);

@@ -91,6 +91,7 @@ pub(crate) fn state(job: &Job) -> RunState {
     match job.phase {
         Phase::Queued => RunState::Queued,
         Phase::Running | Phase::Unreachable => RunState::Running,
+        Phase::Exited if job.status == Some(0) && Note::of(job).is_ok_and(|note| note.is_step()) => RunState::Running,
         Phase::Exited if job.status == Some(0) => RunState::Done,
         Phase::Exited | Phase::Failed | Phase::TimedOut => RunState::Failed,
         Phase::Cancelled => RunState::Cancelled,
@@ -100,16 +101,22 @@ pub(crate) fn state(job: &Job) -> RunState {
 
 /// A run in a list.
 pub(crate) fn row(job: &Job, note: &Note, state: RunState) -> Map<String, Value> {
+    let first = note.build.as_ref().and_then(|plan| plan.run.as_ref());
+    let (queued_at, started_at) = match first {
+        Some(first) => (first.queued_at, first.started_at),
+        None => (job.queued_at, job.started_at),
+    };
     let row = json!({
-        "jobId": job.id,
+        "jobId": note.run(job),
         "kind": note.kind,
         "project": note.project,
         "state": state.name(),
-        "enqueuedAt": time::iso(job.queued_at),
-        "startedAt": job.started_at.map(time::iso),
+        "enqueuedAt": time::iso(queued_at),
+        "startedAt": started_at.map(time::iso),
         "finishedAt": job.finished_at.map(time::iso),
         "sessionId": note.conversation,
         "task": note.task,
+        "branch": note.build.as_ref().map(|plan| plan.branch.name()),
     });
     let fields = row.as_object().cloned().unwrap_or_default();
     fields.into_iter().filter(|(_, value)| !value.is_null()).collect()

@@ -24,7 +24,7 @@ pub(crate) fn read(conversation: &str, query: &LogQuery) -> Result<LogPage> {
         }
     };
     let (newest, kept) = sessions::known(conversation)?;
-    let mut runs: Vec<String> = kept.runs.into_iter().map(|run| run.id).collect();
+    let mut runs: Vec<String> = kept.runs.into_iter().map(|run| run.next.unwrap_or(run.id)).collect();
     if !runs.contains(&newest.id) {
         runs.push(newest.id.clone());
     }

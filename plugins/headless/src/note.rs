@@ -4,6 +4,8 @@ use berth_plugin::jobs::Job;
 use berth_plugin::{Error, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::build::Plan;
+
 /// Characters of a prompt that are kept as the task.
 const TASK: usize = 500;
 
@@ -34,6 +36,9 @@ pub(crate) struct Note {
     /// How long it may take, in milliseconds.
     #[serde(default)]
     pub(crate) timeout_ms: u64,
+    /// What a build works on; its `directory` is the clone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) build: Option<Plan>,
 }
 
 impl Note {
@@ -44,6 +49,17 @@ impl Note {
     pub(crate) fn of(job: &Job) -> Result<Self> {
         serde_json::from_str(&job.note)
             .map_err(|error| Error::Failed(format!("the note of job {} cannot be read: {error}", job.id)))
+    }
+
+    /// The id of the run of this job: that of its first one.
+    pub(crate) fn run<'a>(&'a self, job: &'a Job) -> &'a str {
+        let first = self.build.as_ref().and_then(|plan| plan.run.as_ref());
+        first.map_or(&job.id, |first| &first.id)
+    }
+
+    /// Whether its job is a step, after which the run goes on in another one.
+    pub(crate) fn is_step(&self) -> bool {
+        self.build.as_ref().is_some_and(|plan| plan.run.is_none())
     }
 
     pub(crate) fn text(&self) -> Result<String> {

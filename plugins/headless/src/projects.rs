@@ -195,6 +195,11 @@ fn usable(name: &str, path: &str) -> Result<String> {
             "a name has 1 to {NAME} bytes, and no control characters"
         )));
     }
+    granted(path)
+}
+
+/// A path in a granted directory, made whole.
+pub(crate) fn granted(path: &str) -> Result<String> {
     let roots = files::roots();
     let path = at_home(path, roots.iter().cloned());
     let path = path.trim_end_matches('/');

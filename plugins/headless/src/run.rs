@@ -59,7 +59,7 @@ pub(crate) fn run(setup: &Setup, call: &str, asked: &Asked) -> Result<Submitted>
         asked.allowed_tools.as_deref().unwrap_or_default(),
         &setup.settings.tools,
     )?;
-    let timeout = timeout(&setup.settings, asked.timeout_ms)?;
+    let timeout = timeout(&setup.settings, setup.settings.run_timeout, asked.timeout_ms)?;
     let start = Start {
         agent,
         conversation: &conversation,
@@ -79,6 +79,7 @@ pub(crate) fn run(setup: &Setup, call: &str, asked: &Asked) -> Result<Submitted>
         trusted: place.trusted,
         left_out,
         timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
+        build: None,
         conversation,
     };
     let spec = Spec::new(format!("run/{call}"), &place.name, command)
@@ -126,7 +127,8 @@ fn known(id: &str, place: &Place) -> Result<Option<Conversation>> {
     }
 }
 
-fn request(prompt: &str) -> Result<String> {
+/// What an agent reads of a request.
+pub(crate) fn request(prompt: &str) -> Result<String> {
     if prompt.trim().is_empty() {
         return Err(Error::Invalid(
             "`prompt` is empty: say what the agent is to do".to_owned(),
@@ -158,9 +160,10 @@ fn uuid(given: &str) -> Result<String> {
     }
 }
 
-fn timeout(settings: &Settings, asked: Option<u64>) -> Result<Duration> {
+/// How long a run may take: what its caller asks for, otherwise `usual`.
+pub(crate) fn timeout(settings: &Settings, usual: Duration, asked: Option<u64>) -> Result<Duration> {
     match asked.map(Duration::from_millis) {
-        None => Ok(settings.run_timeout),
+        None => Ok(usual),
         Some(asked) if !asked.is_zero() && asked <= settings.most_timeout => Ok(asked),
         Some(_) => Err(Error::Invalid(format!(
             "`timeoutMs` must be from 1 to {} (`most_timeout`)",

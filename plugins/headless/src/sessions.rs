@@ -83,7 +83,7 @@ pub(crate) fn get(setup: &Setup, id: &str) -> Result<Session> {
 pub(crate) fn known(id: &str) -> Result<(Job, Conversation)> {
     let kept = Conversation::find(id)?.unwrap_or_default();
     for run in kept.runs.iter().rev() {
-        match jobs::get(&run.id) {
+        match jobs::get(run.next.as_deref().unwrap_or(&run.id)) {
             Ok(job) => return Ok((job, kept)),
             Err(Error::NotFound(_)) => {}
             Err(error) => return Err(error),

@@ -22,6 +22,9 @@ pub(crate) struct Settings {
     /// How long a run may take, if its caller does not say.
     #[serde(deserialize_with = "span")]
     pub(crate) run_timeout: Duration,
+    /// The same for a build.
+    #[serde(deserialize_with = "span")]
+    pub(crate) build_timeout: Duration,
     /// The most that a caller may say.
     #[serde(deserialize_with = "span")]
     pub(crate) most_timeout: Duration,
@@ -34,9 +37,23 @@ pub(crate) struct Settings {
     pub(crate) budget_usd: f64,
     /// What a run may use without being asked, beside what the agent's own settings allow.
     pub(crate) tools: Vec<String>,
+    /// The same for a build, in its clone.
+    pub(crate) build_tools: Vec<String>,
+    /// The folder in which the clones of builds are made; none: builds are off.
+    pub(crate) builds: Option<String>,
     pub(crate) projects: BTreeMap<String, Listed>,
     pub(crate) projects_file: Option<String>,
 }
+
+/// What a build may do without being asked, where the operator does not say.
+pub(crate) const BUILD_TOOLS: [&str; 6] = [
+    "Edit(./**)",
+    "Write(./**)",
+    "Bash(git add:*)",
+    "Bash(git commit:*)",
+    "Bash(git status:*)",
+    "Bash(git diff:*)",
+];
 
 /// A project that the operator lists.
 #[derive(Debug, Clone, Deserialize)]
@@ -52,11 +69,14 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             run_timeout: Duration::from_secs(30 * 60),
+            build_timeout: Duration::from_secs(4 * 3600),
             most_timeout: Duration::from_secs(6 * 3600),
             silence: Duration::from_secs(10 * 60),
             turns: 300,
             budget_usd: 20.0,
             tools: Vec::new(),
+            build_tools: BUILD_TOOLS.map(str::to_owned).to_vec(),
+            builds: None,
             projects: BTreeMap::new(),
             projects_file: None,
         }
@@ -103,10 +123,17 @@ impl Settings {
     fn check(&self) -> Result<()> {
         let fault = if !(self.budget_usd.is_finite() && self.budget_usd >= 0.0) {
             "`budget_usd` must be an amount of US dollars, or 0 for no limit".to_owned()
-        } else if self.run_timeout > self.most_timeout {
-            "`run_timeout` must not be longer than `most_timeout`".to_owned()
-        } else if let Some(item) = self.tools.iter().find(|item| !allowed::is_item(item)) {
-            format!("`tools` has {item:?}, which is not a tool such as \"Read\" or \"Bash(git add:*)\"")
+        } else if self.run_timeout.max(self.build_timeout) > self.most_timeout {
+            "`run_timeout` and `build_timeout` must not be longer than `most_timeout`".to_owned()
+        } else if let Some(item) = self
+            .tools
+            .iter()
+            .chain(&self.build_tools)
+            .find(|item| !allowed::is_item(item))
+        {
+            format!(
+                "there is {item:?} in `tools` or `build_tools`, which is not a tool such as \"Read\" or \"Bash(git add:*)\""
+            )
         } else {
             return Ok(());
         };

@@ -5,6 +5,7 @@ use berth_plugin::jobs::{self, Channel, Job};
 use berth_plugin::{Error, Result, time};
 use serde_json::{Map, Value, json};
 
+use crate::build::{self, Made};
 use crate::conversation::Conversation;
 use crate::judge::{Verdict, judge};
 use crate::list;
@@ -24,6 +25,8 @@ pub(crate) struct Seen {
     pub(crate) verdict: Option<Verdict>,
     /// The answer, or as much as it said so far.
     pub(crate) said: String,
+    /// What came of a build.
+    pub(crate) made: Option<Made>,
 }
 
 /// The run with this id.
@@ -42,23 +45,36 @@ pub(crate) fn find(id: &str) -> Result<Seen> {
 
 /// What is known of the run with this job, which is whole as `get` answers it.
 pub(crate) fn look(job: Job) -> Result<Seen> {
-    let note = Note::of(&job)?;
+    let (job, note) = newest(job)?;
     let mut seen = Seen {
         state: list::state(&job),
         note,
         progress: None,
         verdict: None,
         said: String::new(),
+        made: None,
         job,
     };
-    if has_ended(seen.job.phase) {
+    if seen.note.is_step() {
+        let kept = Conversation::find(&seen.note.conversation).ok().flatten();
+        let kept = kept.and_then(|kept| kept.verdict(&seen.job.id).cloned());
+        seen.verdict = kept.or_else(|| build::step(&seen.job));
+        seen.state = seen.verdict.as_ref().map_or(seen.state, |verdict| verdict.state);
+    } else if has_ended(seen.job.phase) {
         let (verdict, said) = judge(&seen.job, &seen.note)?;
         // What was kept was read when all of it was there.
-        let kept = Conversation::find(&seen.note.conversation).ok().flatten();
-        let verdict = kept
-            .and_then(|kept| kept.verdict(&seen.job.id).cloned())
-            .unwrap_or(verdict);
-        seen.state = verdict.state;
+        let kept = Conversation::find(&seen.note.conversation)
+            .ok()
+            .flatten()
+            .unwrap_or_default();
+        let run = seen.note.run(&seen.job);
+        let verdict = kept.verdict(run).cloned().unwrap_or(verdict);
+        seen.made = kept.made(run).cloned();
+        // A build has not ended before it is known what came of it.
+        seen.state = match seen.note.build.is_some() && seen.made.is_none() {
+            true => RunState::Running,
+            false => verdict.state,
+        };
         seen.said = if said.is_empty() { verdict.said.clone() } else { said };
         seen.verdict = Some(verdict);
     } else if seen.job.started_at.is_some() {
@@ -68,6 +84,23 @@ pub(crate) fn look(job: Job) -> Result<Seen> {
         seen.progress = Some(progress);
     }
     Ok(seen)
+}
+
+/// The job in which a run goes on, if it does, and its note.
+fn newest(job: Job) -> Result<(Job, Note)> {
+    let note = Note::of(&job)?;
+    if !note.is_step() {
+        return Ok((job, note));
+    }
+    let kept = Conversation::find(&note.conversation)?.unwrap_or_default();
+    match kept.next(&job.id) {
+        Some(next) => {
+            let job = jobs::get(next)?;
+            let note = Note::of(&job)?;
+            Ok((job, note))
+        }
+        None => Ok((job, note)),
+    }
 }
 
 impl Seen {
@@ -89,7 +122,21 @@ impl Seen {
                 status.insert(key.to_owned(), value);
             }
         };
-        put("output", json!(output::last_part(&self.said)));
+        put("output", json!(output::last_part(&self.output())));
+        if let Some(made) = &self.made {
+            put("commitSha", json!(made.sha));
+            put("reference", json!(made.reference));
+            put("commits", json!(made.commits));
+            put(
+                "diffstat",
+                json!({"files": made.changed, "added": made.added, "removed": made.removed, "first": made.files}),
+            );
+            put("leftovers", json!(made.leftovers));
+            put("tests", json!(made.tests));
+        }
+        if let Some(plan) = &self.note.build {
+            put("baseCommit", json!(plan.base));
+        }
         put("agent", json!(self.note.agent));
         put(
             "limits",
@@ -125,9 +172,18 @@ impl Seen {
         status
     }
 
+    /// What it said, with git's word on what a build has committed.
+    pub(crate) fn output(&self) -> String {
+        match &self.note.build {
+            Some(_) => build::output(&self.said, self.made.as_ref().and_then(|made| made.sha.as_ref())),
+            None => self.said.clone(),
+        }
+    }
+
     /// What a person should know of it, in sentences.
     pub(crate) fn notes(&self) -> Vec<String> {
         let mut notes = start_notes(&self.note);
+        notes.extend(self.made.iter().flat_map(|made| made.problems.iter().cloned()));
         if self
             .verdict
             .as_ref()

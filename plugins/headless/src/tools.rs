@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::setup::Setup;
 use crate::state::RunState;
-use crate::{cancel, list, projects, run, status};
+use crate::{build, cancel, list, projects, run, status};
 
 /// What names a run.
 #[derive(Deserialize)]
@@ -20,6 +20,7 @@ struct Named {
 pub(crate) fn call(setup: &Setup, call: &ToolCall) -> Result<ToolOutput> {
     match call.name.as_str() {
         "claude_run" => submitted(&run::run(setup, &call.id, &call.arguments()?)?),
+        "claude_build" => submitted(&build::submit(setup, &call.id, &call.arguments()?)?),
         "claude_job_status" => {
             let seen = status::find(&call.arguments::<Named>()?.job_id)?;
             answer(&Value::Object(seen.status(setup)), Some(&seen.note.conversation))
@@ -86,6 +87,31 @@ pub(crate) fn all() -> Vec<Tool> {
                 },
             }),
             &["project", "prompt"],
+        ))
+        .output(&told(&["jobId", "state"])),
+        Tool::new(
+            "claude_build",
+            "Build on a branch",
+            "Gives a coding agent a task in a clone of a project, and answers at once with the `jobId` of the build. What the \
+             agent commits becomes the branch in the project, also if it fails or is cancelled; `claude_job_status` has the \
+             commit, the diffstat and what was left.",
+        )
+        .input(&object(
+            json!({
+                "project": text("A project, as `claude_list_projects` names it. It must be a git repository."),
+                "spec": text("What is to be built."),
+                "branch": text("The branch for the work. One that is there already goes on, if nothing else was committed to it."),
+                "baseBranch": text("Where the branch begins; otherwise where it is already, or where the project is."),
+                "runTests": {
+                    "type": "boolean",
+                    "description": "Ask the agent to run the tests and to say how they went.",
+                },
+                "timeoutMs": {
+                    "type": "integer", "minimum": 1,
+                    "description": "How long the agent may take, in milliseconds; usually 4 hours, and at most 6.",
+                },
+            }),
+            &["project", "spec", "branch"],
         ))
         .output(&told(&["jobId", "state"])),
         Tool::new(

@@ -6,6 +6,7 @@ use std::time::Duration;
 use berth_plugin::jobs::{self, Filter, Job, Phase};
 use berth_plugin::{Error, Event, Result, Upkept, context, log, store, time};
 
+use crate::build;
 use crate::conversation::{self, Conversation};
 use crate::judge::judge;
 use crate::limits;
@@ -47,7 +48,7 @@ pub(crate) fn run(setup: &Setup, events: &[Event]) -> Result<Upkept> {
         if context::remaining() < SPARE {
             return Ok(upkept(changed, SOON));
         }
-        changed.extend(ended(job)?);
+        changed.extend(ended(setup, job)?);
     }
     if is_more {
         return Ok(upkept(changed, SOON));
@@ -75,7 +76,7 @@ fn begun(setup: &Setup, job: &Job, note: &Note) -> Result<()> {
 }
 
 /// Judges a job that ended. Its label comes last, so that one that is cut off here is judged again.
-fn ended(job: &Job) -> Result<Option<String>> {
+fn ended(setup: &Setup, job: &Job) -> Result<Option<String>> {
     let note = match Note::of(job) {
         Ok(note) => note,
         Err(error) => {
@@ -84,6 +85,10 @@ fn ended(job: &Job) -> Result<Option<String>> {
             return Ok(None);
         }
     };
+    if let Some(plan) = &note.build {
+        build::ended(setup, job, &note, plan)?;
+        return Ok(Some(note.conversation));
+    }
     let (verdict, _) = judge(job, &note)?;
     Conversation::end(&note, &job.id, &verdict)?;
     jobs::set_label(&job.id, verdict.state.name())?;

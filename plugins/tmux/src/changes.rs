@@ -14,5 +14,6 @@ pub(crate) fn get(setup: &Setup, id: &str, after: Option<&str>, limit: u32) -> R
         since: Since::Time(found.pane.created * 1000),
         after,
         limit,
+        is_ours: false,
     })
 }

@@ -34,6 +34,8 @@ pub struct Wanted<'a> {
     pub after: Option<&'a str>,
     /// The most files of the page.
     pub limit: u32,
+    /// It is a clone of ours, for which an older git does too.
+    pub is_ours: bool,
 }
 
 /// What in a checkout differs from what it was, committed or not: the answer of
@@ -45,11 +47,12 @@ pub struct Wanted<'a> {
 ///
 /// # Errors
 ///
-/// `Refused` if the directory is in no checkout, or git is older than 2.41; `Denied` if git is not granted; `Limited` if
+/// `Refused` if the directory is in no checkout, or git is older than 2.41 and the checkout not ours; `Denied` if git is not granted; `Limited` if
 /// there are too many files.
 pub fn changes(wanted: &Wanted<'_>) -> Result<ChangePage> {
     let time = TIME.min(context::remaining().saturating_sub(REST));
-    let checkout = Checkout::at(wanted.directory, Instant::now() + time)?;
+    let open = if wanted.is_ours { Checkout::ours } else { Checkout::at };
+    let checkout = open(wanted.directory, Instant::now() + time)?;
     let cursor = wanted.after.map(Cursor::parse).transpose()?;
     let base = match (&cursor, &wanted.since) {
         (Some(cursor), _) => cursor.base.clone(),

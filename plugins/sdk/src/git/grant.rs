@@ -56,6 +56,7 @@ pub fn building() -> Value {
         list("git check-ref-format --branch <branch>"),
         here("rev-parse --verify --quiet --end-of-options <revision>^{commit}"),
         here("rev-list --count <id> ^<id> --"),
+        here("rev-list --count --all ^<id> --not --remotes"),
         here("diff-tree -r -z --numstat --no-renames --no-ext-diff --no-textconv <id> <id> --"),
     ]);
     grant["read"] = json!(read);

@@ -119,6 +119,7 @@ impl Repository {
             since: Since::Commit(self.head("app")),
             after: None,
             limit: 100,
+            is_ours: false,
         })
     }
 
@@ -550,6 +551,7 @@ fn a_repository_elsewhere_is_refused_and_one_in_a_granted_directory_is_read() {
             since: Since::Time(time::now()),
             after: None,
             limit: 100,
+            is_ours: false,
         })
     };
     let page = look("tree").unwrap();
@@ -599,6 +601,7 @@ fn all_that_changed_since_a_time_is_told_committed_or_not_from_anywhere_in_the_c
             since,
             after: None,
             limit: 100,
+            is_ours: false,
         });
         page.unwrap()
     };
@@ -644,6 +647,7 @@ fn a_repository_without_a_commit_shows_all_its_files() {
         since: Since::Time(time::now()),
         after: None,
         limit: 100,
+        is_ours: false,
     });
     let page = page.unwrap();
     assert_eq!((page.base, page.head, page.files.len()), (None, None, 2));
@@ -668,6 +672,7 @@ fn pages_are_bounded_and_together_have_every_file_once() {
             since: Since::Commit(base.clone()),
             after: after.as_deref(),
             limit: 100,
+            is_ours: false,
         });
         let page = page.unwrap();
         pages += 1;

@@ -33,4 +33,4 @@ pub use changes::{Since, Wanted, changes};
 pub use clone::{Fetched, check_out, clone_job, fetch_back};
 pub use commit::{Commit, commit};
 pub use version::{Version, version};
-pub use work::{Work, leftovers, work};
+pub use work::{Work, leftovers, unfetched, work};

@@ -28,11 +28,7 @@ pub struct Work {
 /// `Failed` if git does not say it.
 pub fn work(clone: &str, base: &Commit, head: &Commit) -> Result<Work> {
     let without = format!("^{base}");
-    let count = run::printed(run::here(clone, ["rev-list", "--count", head.id(), &without, "--"]))?;
-    let count = String::from_utf8_lossy(&count);
-    let commits = count.trim().parse();
-    let commits =
-        commits.map_err(|_| Error::Failed(format!("git does not say how many commits there are: {count:?}")))?;
+    let commits = count(clone, &[head.id(), &without, "--"])?;
     let args = [
         "diff-tree",
         "-r",
@@ -59,6 +55,23 @@ pub fn work(clone: &str, base: &Commit, head: &Commit) -> Result<Work> {
         commits,
         files: counted.into_iter().map(file).collect(),
     })
+}
+
+/// How many commits of our clone are neither in `fetched` nor were cloned: those that would be lost with it.
+///
+/// # Errors
+///
+/// `Failed` if git does not say it.
+pub fn unfetched(clone: &str, fetched: &Commit) -> Result<u32> {
+    let without = format!("^{fetched}");
+    count(clone, &["--all", &without, "--not", "--remotes"])
+}
+
+fn count(clone: &str, which: &[&str]) -> Result<u32> {
+    let count = run::printed(run::here(clone, [&["rev-list", "--count"], which].concat()))?;
+    let count = String::from_utf8_lossy(&count);
+    let number = count.trim().parse();
+    number.map_err(|_| Error::Failed(format!("git does not say how many commits there are: {count:?}")))
 }
 
 /// The files in our clone that are otherwise than in its commit, at most 200; none: it is clean.
