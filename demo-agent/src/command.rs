@@ -57,7 +57,7 @@ pub(crate) fn parse(message: &str) -> Command<'_> {
     }
 }
 
-fn seconds(rest: &str) -> Option<Duration> {
+pub(crate) fn seconds(rest: &str) -> Option<Duration> {
     let seconds: u64 = rest.parse().ok()?;
     Some(Duration::from_secs(seconds.min(LONGEST_WORK)))
 }

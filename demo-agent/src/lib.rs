@@ -1,18 +1,24 @@
-//! `berth demo-agent`: a small terminal program that behaves like a coding agent and never runs anything.
+//! `berth demo-agent`: a small program that behaves like a coding agent.
 //!
 //! It is there for people who want to see berth without an agent, and for tests. So it has the difficulties of real
 //! agents too: keys that come too early are lost, and prose with Enter typed into an open menu approves it.
+//!
+//! In a terminal it never runs anything:
 //!
 //! ```text
 //! keys ─→ conversation ─→ effects ─→ screen, record
 //!              └─→ block ─→ screen ─→ terminal
 //! ```
+//!
+//! With `--stream-json` it needs no terminal (`headless`). There, two words make it act: `write` writes a file below its
+//! directory, and `commit` runs git there, so that a build has something to show.
 
 mod block;
 mod command;
 mod composer;
 mod conversation;
 mod dialog;
+mod headless;
 mod keys;
 mod record;
 mod screen;
@@ -36,7 +42,7 @@ const TICK: Duration = Duration::from_millis(100);
 /// How long after an escape the rest of a sequence may come.
 const ESCAPE_ALONE: Duration = Duration::from_millis(40);
 
-/// Behave like a coding agent, to try berth without one; it never runs anything
+/// Behave like a coding agent, to try berth without one; it runs nothing but git, where `--stream-json` lets it commit
 #[derive(Debug, clap::Args)]
 pub struct Options {
     /// Append every message, answer and interruption to this file, as one JSON object a line
@@ -50,13 +56,25 @@ pub struct Options {
     /// How long a message keeps it busy, in milliseconds
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 400)]
     busy: u64,
+
+    /// Take messages and answer in the lines of Claude Code's `--input-format stream-json`, without a terminal
+    #[arg(long)]
+    stream_json: bool,
+
+    #[command(flatten)]
+    headless: headless::Told,
 }
 
-/// Runs until `/exit`, `/crash` or Ctrl-C twice, and answers with the exit status that goes with it.
+/// Runs until `/exit`, `/crash` or Ctrl-C twice, and answers with the exit status that goes with it. With `--stream-json`
+/// it runs until its input ends.
 ///
 /// # Errors
-/// When there is no terminal, or the record cannot be written.
+/// When there is no terminal and one is needed, or the record cannot be written.
 pub fn run(options: Options) -> anyhow::Result<ExitCode> {
+    if options.stream_json {
+        let record = Record::open(options.record.as_deref())?;
+        return headless::run(&options.headless, record).map(ExitCode::from);
+    }
     let directory = std::env::current_dir()
         .context("finding the current directory")?
         .display()

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use berth::jobs::{Jobs, Prepare, Prepared, Terms};
+use berth::jobs::{Jobs, Prepare, Prepared, Reach, Terms};
 use berth::machine::job::{Begun, Channel, Job, Spec, Start};
 use berth::store::DataDirectory;
 use berth::store::jobs::{Filter, NewJob, Phase, Room};
@@ -277,9 +277,10 @@ struct Attended {
 struct Shell;
 
 impl Prepare for Shell {
-    fn prepare(&self, command: String) -> BoxFuture<'_, Result<Prepared, String>> {
+    fn prepare<'a>(&'a self, command: String, _entry: &'a Path) -> BoxFuture<'a, Result<Prepared, String>> {
         async move {
             Ok(Prepared {
+                takes_entry: false,
                 argv: vec!["/bin/sh".into(), "-c".into(), command],
                 directory: None,
                 environment: BTreeMap::from([("PATH".into(), "/usr/local/bin:/usr/bin:/bin".into())]),
@@ -298,7 +299,7 @@ impl Queue {
             fs::DirBuilder::new().mode(0o700).create(folder.path().join(name))?;
         }
         let data = DataDirectory::open(&folder.path().join("data"), &folder.path().join("cache"))?;
-        let jobs = Jobs::open_by(SystemTime::now, &data, "bench", BERTH.into())?;
+        let jobs = Jobs::open(&data, "bench", BERTH.into(), Reach::Http("http://127.0.0.1:9".into()))?;
         Ok(Self { jobs, _folder: folder })
     }
 

@@ -4,6 +4,7 @@
 //! berth. What a job is to run and how it ended stands in the index, whether it runs in its directory.
 
 mod attend;
+mod entry;
 mod follow;
 mod prune;
 mod start;
@@ -17,6 +18,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::{Mutex, Notify};
 
 pub use self::attend::Happened;
+pub use self::entry::Reach;
 pub use self::start::{Prepare, Prepared};
 use crate::machine::job::{self, Appended, Channel, Chunk, Job};
 use crate::store::jobs::{Filter, JobError, JobRecord, NewJob, Outcome, Phase, Room, Submitted};
@@ -65,18 +67,21 @@ pub struct Terms {
 pub struct AllJobs {
     data: DataDirectory,
     berth: PathBuf,
+    reach: Reach,
     opened: std::sync::Mutex<BTreeMap<String, Jobs>>,
 }
 
 impl AllJobs {
-    /// Those that are kept in `data`. Their supervisors are of the binary that this process runs.
+    /// Those that are kept in `data`. Their supervisors are of the binary that this process runs. `reach` is how what runs
+    /// reaches this server.
     ///
     /// # Errors
     /// It cannot be found.
-    pub fn new(data: DataDirectory) -> std::io::Result<Self> {
+    pub fn new(data: DataDirectory, reach: Reach) -> std::io::Result<Self> {
         Ok(Self {
             data,
             berth: job::this_binary()?,
+            reach,
             opened: Default::default(),
         })
     }
@@ -90,7 +95,7 @@ impl AllJobs {
         if let Some(jobs) = opened.get(backend) {
             return Ok(jobs.clone());
         }
-        let jobs = Jobs::open(&self.data, backend, self.berth.clone())?;
+        let jobs = Jobs::open(&self.data, backend, self.berth.clone(), self.reach.clone())?;
         opened.insert(backend.to_owned(), jobs.clone());
         Ok(jobs)
     }
@@ -111,6 +116,7 @@ struct Shared {
     /// The binary of which supervisors are started.
     berth: PathBuf,
     clock: Clock,
+    reach: Reach,
     /// Held while a job that waits becomes one that runs, and while either is changed.
     turn: Mutex<()>,
     /// Something may be started.
@@ -118,25 +124,33 @@ struct Shared {
 }
 
 impl Jobs {
-    /// Those of `backend`. `berth` is the binary of which supervisors are started.
+    /// Those of `backend`. `berth` is the binary of which supervisors are started, and `reach` how what runs reaches this
+    /// server.
     ///
     /// # Errors
     /// If their index cannot be opened.
-    pub fn open(data: &DataDirectory, backend: &str, berth: PathBuf) -> Result<Self, store::Error> {
-        Self::open_by(SystemTime::now, data, backend, berth)
+    pub fn open(data: &DataDirectory, backend: &str, berth: PathBuf, reach: Reach) -> Result<Self, store::Error> {
+        Self::open_by(SystemTime::now, data, backend, berth, reach)
     }
 
     /// The same by another clock than the system's.
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub fn open_by(clock: Clock, data: &DataDirectory, backend: &str, berth: PathBuf) -> Result<Self, store::Error> {
+    pub fn open_by(
+        clock: Clock,
+        data: &DataDirectory,
+        backend: &str,
+        berth: PathBuf,
+        reach: Reach,
+    ) -> Result<Self, store::Error> {
         Ok(Self(Arc::new(Shared {
             backend: backend.to_owned(),
             index: data.job_index(backend)?,
             folder: data.jobs_path(backend)?,
             berth,
             clock,
+            reach,
             turn: Mutex::default(),
             due: Notify::new(),
         })))

@@ -113,13 +113,6 @@ pub(crate) fn ending(text: String) -> String {
     }
 }
 
-/// The beginning of `text`, if it is too long for one answer, and whether more was cut.
-pub(crate) fn beginning(mut text: String) -> (String, bool) {
-    let end = text.char_indices().nth(ANSWER).map(|(end, _)| end);
-    text.truncate(end.unwrap_or(text.len()));
-    (text, end.is_some())
-}
-
 /// The first `most` characters of `text`; where that is not all, the last of them is `…`.
 pub(crate) fn shortened(text: &str, most: usize) -> Cow<'_, str> {
     match text.char_indices().nth(most) {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use berth::jobs::{Clock, Happened, Jobs, Prepare, Prepared, Terms};
+use berth::jobs::{Clock, Happened, Jobs, Prepare, Prepared, Reach, Terms};
 use berth::machine::job::Channel;
 use berth::store::DataDirectory;
 use berth::store::jobs::{JobRecord, NewJob, Phase, Room};
@@ -47,12 +47,13 @@ pub(crate) struct Host {
 pub(crate) struct Shell(pub(crate) u64);
 
 impl Prepare for Shell {
-    fn prepare(&self, command: String) -> BoxFuture<'_, Result<Prepared, String>> {
+    fn prepare<'a>(&'a self, command: String, _entry: &'a Path) -> BoxFuture<'a, Result<Prepared, String>> {
         async move {
             if command == "denied" {
                 return Err("it is not granted any more".into());
             }
             Ok(Prepared {
+                takes_entry: false,
                 argv: vec!["/bin/sh".into(), "-c".into(), command],
                 directory: None,
                 environment: BTreeMap::from([("PATH".into(), "/usr/local/bin:/usr/bin:/bin".into())]),
@@ -156,7 +157,12 @@ impl Host {
 
 fn open_by(clock: Clock, place: &TempDir) -> Jobs {
     let data = DataDirectory::open(&place.path().join("data"), &place.path().join("cache")).unwrap();
-    Jobs::open_by(clock, &data, "here", env!("CARGO_BIN_EXE_berth").into()).unwrap()
+    Jobs::open_by(clock, &data, "here", env!("CARGO_BIN_EXE_berth").into(), nowhere()).unwrap()
+}
+
+/// Where nobody listens: no job here asks for an entry.
+pub(crate) fn nowhere() -> Reach {
+    Reach::Http("http://127.0.0.1:9".into())
 }
 
 pub(crate) fn attend(jobs: &Jobs, terms: Terms) -> Host {

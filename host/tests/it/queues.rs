@@ -12,7 +12,7 @@ use berth::store::DataDirectory;
 use berth::store::jobs::{Filter, NewJob, Phase};
 use rustix::process::{Signal, kill_process};
 
-use crate::attended::{Scene, TERMS, attend, new};
+use crate::attended::{Scene, TERMS, attend, new, nowhere};
 use crate::berth::PATIENCE;
 use crate::jobs::runs;
 
@@ -385,7 +385,7 @@ async fn a_supervisor_whose_binary_was_replaced_goes_on_and_is_adopted_by_the_ne
         gate.display()
     );
     scene.submit("a", "q", &script).await;
-    let host = attend(&Jobs::open(&data, "here", binary.clone()).unwrap(), TERMS);
+    let host = attend(&Jobs::open(&data, "here", binary.clone(), nowhere()).unwrap(), TERMS);
     scene.until("a", |job| job.output > 0).await;
     host.kill().await;
     fs::remove_file(&binary).unwrap();
@@ -457,7 +457,7 @@ async fn a_supervisor_that_is_killed_before_it_took_its_job_loses_nothing() {
     fs::set_permissions(&binary, fs::Permissions::from_mode(0o700)).unwrap();
     let data = DataDirectory::open(&scene.path("data"), &scene.path("cache")).unwrap();
     scene.submit("a", "q", "echo up").await;
-    let host = attend(&Jobs::open(&data, "here", binary).unwrap(), TERMS);
+    let host = attend(&Jobs::open(&data, "here", binary, nowhere()).unwrap(), TERMS);
     let job = scene.ended("a").await;
     assert_eq!((job.phase, job.status), (Phase::Exited, Some(0)), "{job:?}");
     assert!(tried.exists());

@@ -11,6 +11,7 @@ mod composer;
 mod conversation;
 mod dialog;
 mod enclosed;
+pub mod headless;
 mod menu;
 mod observe;
 mod pattern;

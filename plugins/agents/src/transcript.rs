@@ -256,7 +256,7 @@ fn written(text: String, by_person: bool) -> Option<(Who, String)> {
 }
 
 /// What a tool was called with, in one line.
-fn called_with(input: &Value) -> String {
+pub(crate) fn called_with(input: &Value) -> String {
     let told = TELLING.iter().find_map(|key| input.get(key)?.as_str());
     let told = told.map_or_else(
         || match input {
@@ -273,7 +273,7 @@ fn called_with(input: &Value) -> String {
 }
 
 /// A time such as `2026-11-26T17:30:27.961Z`, in milliseconds since 1970.
-fn milliseconds(time: &str) -> Option<u64> {
+pub(crate) fn milliseconds(time: &str) -> Option<u64> {
     let (date, clock) = time.strip_suffix('Z')?.split_once('T')?;
     let number = |text: &str| text.parse::<u64>().ok();
     let mut date = date.split('-').map(number);

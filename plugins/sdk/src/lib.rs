@@ -12,9 +12,11 @@ mod records;
 
 pub mod context;
 pub mod files;
+pub mod git;
 pub mod jobs;
 pub mod log;
 mod process;
+pub mod projects;
 pub mod settings;
 pub mod store;
 pub mod time;

@@ -83,6 +83,12 @@ pub struct Agent {
     /// The options that may be added to the command: arguments in which `<word>` stands for a value.
     #[serde(default)]
     pub options: BTreeMap<String, Vec<String>>,
+    /// Its command without a terminal, for jobs. It takes `options` too.
+    #[serde(default)]
+    pub headless: Option<Vec<String>>,
+    /// The options that only that command takes.
+    #[serde(default)]
+    pub headless_options: Option<BTreeMap<String, Vec<String>>>,
     /// Whether the host found its program.
     #[serde(default)]
     pub installed: bool,

@@ -4,6 +4,7 @@
 //! again to see their effect. What it knows about each agent comes from `berth_agents`.
 
 mod answers;
+mod changes;
 mod clock;
 mod composer;
 mod conversations;
@@ -36,9 +37,9 @@ mod upkeep;
 mod fake;
 
 use berth_plugin::{
-    Answered, Backend, Control, Delivery, Description, Event, LogPage, LogQuery, Manifest, Message, Needs, NewSession,
-    ProjectPage, Projects, Receipt, Result, Session, SessionPage, SessionQuery, Transcripts, TurnPage, TurnQuery,
-    Upkeep, Upkept,
+    Answered, Backend, ChangePage, Changes, Control, Delivery, Description, Event, LogPage, LogQuery, Manifest,
+    Message, Needs, NewSession, ProjectPage, Projects, Receipt, Result, Session, SessionPage, SessionQuery,
+    Transcripts, TurnPage, TurnQuery, Upkeep, Upkept,
 };
 use setup::Setup;
 
@@ -93,9 +94,15 @@ impl Transcripts for Plugin {
     }
 }
 
+impl Changes for Plugin {
+    fn get_changes(id: &str, after: Option<&str>, limit: u32) -> Result<ChangePage> {
+        changes::get(&Setup::of_host()?, id, after, limit)
+    }
+}
+
 impl Projects for Plugin {
     fn list_projects() -> Result<ProjectPage> {
-        Ok(projects::list())
+        Ok(berth_plugin::projects::list())
     }
 }
 
@@ -111,4 +118,4 @@ impl Manifest for Plugin {
     }
 }
 
-berth_plugin::export!(Plugin: Control, Transcripts, Projects, Upkeep, Manifest);
+berth_plugin::export!(Plugin: Control, Transcripts, Changes, Projects, Upkeep, Manifest);

@@ -1,6 +1,6 @@
 //! What this plugin asks its operator for, as the shipped configuration grants it.
 
-use berth_plugin::Needs;
+use berth_plugin::{Needs, git};
 use serde_json::{Value, json};
 
 use crate::look::{CLOSE, MANY};
@@ -23,7 +23,7 @@ pub(crate) fn needs() -> Needs {
             "env": [
                 "HOME", "PATH", "USER", "LOGNAME", "SHELL", "LANG", "LC_*", "TERM", "TMPDIR", "SSH_AUTH_SOCK", "XDG_*",
             ],
-            "programs": {"tmux": tmux()},
+            "programs": {"tmux": tmux(), "git": git::grant::reading()},
         }))
 }
 

@@ -1,13 +1,13 @@
 //! What is told of sessions beside what their screens show: project, branch, conversation, the last task and answer.
 
 use berth_agents::{Said, Who};
-use berth_plugin::{Session, files};
+use berth_plugin::{Session, files, projects};
 
 use crate::conversations::{self, Talk};
+use crate::drafts;
 use crate::found::Found;
 use crate::setup::Setup;
 use crate::transcript::whole_turns;
-use crate::{drafts, projects};
 
 /// How much of the end of a conversation is read, and of how many sessions, the newest: one read takes no more.
 const TAIL: u32 = 64 << 10;

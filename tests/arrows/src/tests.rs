@@ -50,6 +50,7 @@ fn the_files_of_a_folder_make_no_circle() {
         "demo-agent/src",
         "plugins/sdk/src",
         "plugins/agents/src",
+        "plugins/headless/src",
         "plugins/tmux/src",
     ] {
         found.extend(circles::of(&source::of(folder), true));

@@ -1,0 +1,121 @@
+//! What the lines of a message tell the agent to do.
+
+use std::time::Duration;
+
+use crate::command::seconds;
+
+/// The most that is printed.
+const MOST_BYTES: u64 = 4 << 30;
+
+/// What one line of a message tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order<'a> {
+    /// `run CMD` pretends to run it, `twice CMD` two times.
+    Run {
+        command: &'a str,
+        twice: bool,
+    },
+    /// `write FILE TEXT`.
+    Write {
+        file: &'a str,
+        text: &'a str,
+    },
+    /// `commit MESSAGE`.
+    Commit(&'a str),
+    Say(&'a str),
+    /// `work N` uses a tool from time to time.
+    Work(Duration),
+    /// `silent N`, as `think N`, prints nothing.
+    Silent(Duration),
+    /// `print N` answers so many bytes.
+    Print(u64),
+    /// `fail STATUS`: what talks to the model is answered that way.
+    Fail(u16),
+    /// `limit`: the limit of usage is reached.
+    Limit,
+    /// `die` ends it with nothing said.
+    Die,
+    /// `ask` and `choose` need a person, and nobody is there.
+    Ask,
+}
+
+/// The orders in a message: its lines that begin with one of the words. Others are there for people.
+pub(super) fn orders(message: &str) -> Vec<Order<'_>> {
+    message.lines().filter_map(order).collect()
+}
+
+fn order(line: &str) -> Option<Order<'_>> {
+    let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+    let rest = rest.trim();
+    match (word, rest) {
+        ("limit", "") => Some(Order::Limit),
+        ("die" | "/crash", "") => Some(Order::Die),
+        (_, "") => None,
+        ("run", command) => Some(Order::Run { command, twice: false }),
+        ("twice", command) => Some(Order::Run { command, twice: true }),
+        ("write", rest) => rest.split_once(' ').map(|(file, text)| Order::Write { file, text }),
+        ("commit", message) => Some(Order::Commit(message)),
+        ("say", text) => Some(Order::Say(text)),
+        ("work", rest) => seconds(rest).map(Order::Work),
+        ("silent" | "think", rest) => seconds(rest).map(Order::Silent),
+        ("print", rest) => rest.parse().ok().map(|bytes: u64| Order::Print(bytes.min(MOST_BYTES))),
+        ("fail", rest) => rest.parse().ok().filter(|status| *status >= 400).map(Order::Fail),
+        ("ask" | "choose", _) => Some(Order::Ask),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_every_word_on_lines_of_their_own() {
+        let message = "Please do this:\nrun touch x\ntwice ls\nwrite a.txt some text\ncommit Add a\nsay hello\nwork 3\n\
+                       silent 4\nthink 5\nprint 6\nfail 500\nlimit\ndie\n/crash\nask Really?\n";
+        let expected = [
+            Order::Run {
+                command: "touch x",
+                twice: false,
+            },
+            Order::Run {
+                command: "ls",
+                twice: true,
+            },
+            Order::Write {
+                file: "a.txt",
+                text: "some text",
+            },
+            Order::Commit("Add a"),
+            Order::Say("hello"),
+            Order::Work(Duration::from_secs(3)),
+            Order::Silent(Duration::from_secs(4)),
+            Order::Silent(Duration::from_secs(5)),
+            Order::Print(6),
+            Order::Fail(500),
+            Order::Limit,
+            Order::Die,
+            Order::Die,
+            Order::Ask,
+        ];
+        assert_eq!(orders(message), expected);
+    }
+
+    #[test]
+    fn takes_nothing_for_an_order_that_lacks_what_it_needs() {
+        for line in [
+            "hello",
+            "run",
+            "write a.txt",
+            "work hard",
+            "print -1",
+            "fail 200",
+            "fail well",
+            "limit it",
+            "Run x",
+            " run x",
+        ] {
+            assert_eq!(orders(line), [], "{line}");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The clone of a build: where it is, from what it was made, and when it goes.
+
+use berth_plugin::git::{Branch, Commit};
+use berth_plugin::{Command, Error, Result, files};
+use serde::{Deserialize, Serialize};
+
+use crate::projects;
+use crate::setup::Setup;
+
+/// The grant that removes a clone, by a name that only clones of builds have.
+const PROGRAM: &str = "rm";
+
+/// What a build works on, as it is kept with its jobs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Plan {
+    /// The id of the call, a UUID: it names the clone.
+    pub(crate) call: String,
+    /// The project's directory.
+    pub(crate) project: String,
+    /// The folder of clones.
+    pub(crate) folder: String,
+    pub(crate) branch: Branch,
+    pub(crate) base: Commit,
+    /// In the agent's job: the run, and when that was submitted and began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) run: Option<First>,
+}
+
+/// The first job of a build.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct First {
+    pub(crate) id: String,
+    pub(crate) queued_at: u64,
+    pub(crate) started_at: Option<u64>,
+}
+
+impl Plan {
+    /// The clone's directory.
+    pub(crate) fn directory(&self) -> String {
+        format!("{}/{}", self.folder, self.name())
+    }
+
+    fn name(&self) -> String {
+        format!("berth-{}", self.call)
+    }
+
+    /// Whether the clone is there.
+    pub(crate) fn is_there(&self) -> bool {
+        files::entries(&self.directory()).is_ok()
+    }
+
+    /// Removes the clone, which the caller knows to hold nothing that is not kept elsewhere. Answers whether it is gone.
+    pub(crate) fn remove(&self) -> Result<bool> {
+        let name = self.name();
+        let remove = Command::new(PROGRAM, ["-rf", "--", &name]).directory(&self.folder);
+        remove.run()?.success()?;
+        Ok(matches!(files::entries(&self.directory()), Err(Error::NotFound(_))))
+    }
+}
+
+/// The folder in which clones are made.
+///
+/// # Errors
+/// `Refused` if there is none.
+pub(crate) fn folder(setup: &Setup) -> Result<String> {
+    let Some(written) = &setup.settings.builds else {
+        return Err(Error::Refused(
+            "builds are off: name a folder for their clones, as `builds` in [backends.NAME.settings]".to_owned(),
+        ));
+    };
+    projects::granted(written).map_err(|error| Error::Refused(format!("the folder `builds` cannot be used: {error}")))
+}

@@ -1,0 +1,159 @@
+//! What came of a build: facts that git says, and how the branch reached its project.
+
+use berth_plugin::git::{self, Commit, Fetched};
+use berth_plugin::{ChangedFile, Result, log};
+use serde::{Deserialize, Serialize};
+
+use super::clone::Plan;
+use super::request;
+use crate::judge::cut;
+
+/// Files that are kept, of those that differ and of those that are left, and characters of a path.
+const FILES: usize = 100;
+const PATH: usize = 300;
+
+/// What came of it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Made {
+    /// The last commit of the branch, if the build made any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) sha: Option<Commit>,
+    /// Where that is in the project.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reference: Option<String>,
+    pub(crate) commits: u32,
+    pub(crate) added: u64,
+    pub(crate) removed: u64,
+    /// How many files differ, and the first of them.
+    pub(crate) changed: usize,
+    pub(crate) files: Vec<File>,
+    /// What is not committed.
+    pub(crate) leftovers: Vec<String>,
+    /// How the tests went, as the agent says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tests: Option<String>,
+    /// What is not known, or was not possible, in sentences.
+    pub(crate) problems: Vec<String>,
+    /// The clone has nothing that is not kept elsewhere.
+    pub(crate) is_spent: bool,
+}
+
+/// A file that differs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct File {
+    pub(crate) path: String,
+    pub(crate) added: u32,
+    pub(crate) removed: u32,
+}
+
+impl Made {
+    /// Looks at the clone, and brings what was committed there to the project. `run` names the build.
+    pub(crate) fn look(plan: &Plan, run: &str, answer: &str) -> Self {
+        let mut made = Self {
+            tests: request::tests(answer),
+            ..Self::default()
+        };
+        match made.committed(plan, run) {
+            Ok(is_fetched) => made.is_spent = is_fetched && made.is_clean(plan),
+            Err(error) => made.trouble(format!("What was committed is not known as a whole: {error}.")),
+        }
+        made
+    }
+
+    /// Whether all that was committed is in the project.
+    fn committed(&mut self, plan: &Plan, run: &str) -> Result<bool> {
+        let clone = plan.directory();
+        let Some(head) = git::commit(&clone, &plan.branch.reference())? else {
+            self.trouble(format!("The branch {} is not in the clone any more.", plan.branch));
+            return Ok(false);
+        };
+        if head != plan.base {
+            self.sha = Some(head.clone());
+            let fetched = git::fetch_back(&plan.project, &clone, &head, &plan.branch, run);
+            self.reference = match fetched {
+                Ok(Fetched::Branch) => Some(plan.branch.reference()),
+                Ok(Fetched::Aside(reference)) => {
+                    self.trouble(format!(
+                        "The project's branch {} has gone another way, or is checked out, so the work is at {reference}.",
+                        plan.branch
+                    ));
+                    Some(reference)
+                }
+                Err(error) => {
+                    self.trouble(format!(
+                        "The branch could not be fetched into the project, and is in {clone}: {error}."
+                    ));
+                    return Ok(false);
+                }
+            };
+            let work = git::work(&clone, &plan.base, &head)?;
+            self.commits = work.commits;
+            self.count(work.files);
+        } else {
+            self.trouble("Nothing was committed.".to_owned());
+        }
+        let left = git::unfetched(&clone, &head)?;
+        if left > 0 {
+            self.trouble(format!("{left} commits are not on the branch, and stay in {clone}."));
+        }
+        Ok(left == 0)
+    }
+
+    fn count(&mut self, files: Vec<ChangedFile>) {
+        self.changed = files.len();
+        (self.added, self.removed) = files.iter().fold((0, 0), |(added, removed), file| {
+            (added + u64::from(file.added), removed + u64::from(file.removed))
+        });
+        let file = |file: ChangedFile| File {
+            path: cut(&file.path, PATH),
+            added: file.added,
+            removed: file.removed,
+        };
+        self.files = files.into_iter().take(FILES).map(file).collect();
+    }
+
+    fn is_clean(&mut self, plan: &Plan) -> bool {
+        match git::leftovers(&plan.directory()) {
+            Ok(left) => {
+                self.leftovers = left.iter().take(FILES).map(|path| cut(path, PATH)).collect();
+                if !left.is_empty() {
+                    self.trouble(format!(
+                        "Some files are not committed, and stay in {}.",
+                        plan.directory()
+                    ));
+                }
+                left.is_empty()
+            }
+            Err(error) => {
+                self.trouble(format!("It is not known whether all is committed: {error}."));
+                false
+            }
+        }
+    }
+
+    /// Why it failed although its agent did not: what it committed is not in the project.
+    pub(crate) fn failure(&self) -> Option<String> {
+        let is_lost = self.sha.is_some() && self.reference.is_none();
+        is_lost.then(|| self.problems.join(" "))
+    }
+
+    fn trouble(&mut self, words: String) {
+        self.problems.push(words);
+    }
+
+    /// Removes a clone that holds nothing more.
+    pub(crate) fn tidy(&self, plan: &Plan) {
+        if !self.is_spent || !plan.is_there() {
+            return;
+        }
+        match plan.remove() {
+            Ok(true) => {}
+            Ok(false) => log::warn(format_args!(
+                "the clone {} could not be removed as a whole",
+                plan.directory()
+            )),
+            Err(error) => log::warn(format_args!("the clone {} was not removed: {error}", plan.directory())),
+        }
+    }
+}

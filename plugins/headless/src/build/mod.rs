@@ -1,0 +1,19 @@
+//! `claude_build`: work in a clone of a project, and a branch as its result.
+//!
+//! A build is two jobs in the queue of its project, one after the other: git makes the clone, and the agent works in it.
+//! Its run has the id of the first. What comes between and after them is done by `upkeep`, and each step can be done
+//! again after whatever was cut off.
+
+mod clone;
+mod made;
+mod request;
+mod stages;
+mod submit;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use clone::Plan;
+pub(crate) use made::Made;
+pub(crate) use request::output;
+pub(crate) use stages::{ended, step};
+pub(crate) use submit::submit;

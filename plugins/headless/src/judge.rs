@@ -1,0 +1,138 @@
+//! How a run ended: what the host saw of its job, and what its agent said.
+
+use berth_agents::headless::{self, Ending, Outcome};
+use berth_plugin::jobs::{Channel, Job, Phase};
+use berth_plugin::{Result, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::note::Note;
+use crate::output::{self, ERRORS, RESULT};
+use crate::state::RunState;
+
+/// Characters that are kept of why it failed.
+const ERROR: usize = 1_000;
+/// Characters that are kept of what it said.
+const SAID: usize = 300;
+/// Denied tools that are kept, and characters of each.
+const DENIED: usize = 20;
+const DENIED_LENGTH: usize = 200;
+
+/// How a run ended, as it is kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Verdict {
+    pub(crate) state: RunState,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<String>,
+    /// The beginning of the answer.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) said: String,
+    /// Of this run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) turns: Option<u64>,
+    /// Of the whole conversation, in US dollars.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cost: Option<f64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) denied: Vec<String>,
+    /// Until when the model's usage limit holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) limited_until: Option<Timestamp>,
+    /// The agent had begun.
+    #[serde(default)]
+    pub(crate) has_begun: bool,
+}
+
+impl Verdict {
+    /// That of a run whose agent was never at work.
+    pub(crate) fn before_it_began(state: RunState, why: String) -> Self {
+        Self {
+            state,
+            error: Some(cut(&why, ERROR)),
+            said: String::new(),
+            turns: None,
+            cost: None,
+            denied: Vec::new(),
+            limited_until: None,
+            has_begun: false,
+        }
+    }
+
+    /// The same as a failure.
+    pub(crate) fn failed(self, why: &str) -> Self {
+        Self {
+            state: RunState::Failed,
+            error: Some(cut(why, ERROR)),
+            ..self
+        }
+    }
+}
+
+/// How the run with this job ended, and its whole answer.
+///
+/// # Errors
+/// What it printed cannot be read now.
+pub(crate) fn judge(job: &Job, note: &Note) -> Result<(Verdict, String)> {
+    let printed = output::end(job, Channel::Output, RESULT)?;
+    let errors = output::end(job, Channel::Errors, ERRORS)?;
+    let outcome = headless::outcome(&Ending {
+        conversation: &note.conversation,
+        output: (printed.start, &printed.bytes),
+        errors: &errors.bytes,
+        status: job.status,
+        signal: job.signal,
+    });
+    let asked = job.output_bytes.saturating_sub(u64::from(RESULT));
+    let is_lost = printed.start > asked;
+    let (state, error) = end(job, note, &outcome, is_lost);
+    let verdict = Verdict {
+        state,
+        error: error.map(|error| cut(&error, ERROR)),
+        said: cut(outcome.answer.trim(), SAID),
+        turns: outcome.turns,
+        cost: outcome.cost,
+        denied: outcome
+            .denied
+            .iter()
+            .take(DENIED)
+            .map(|denied| cut(denied, DENIED_LENGTH))
+            .collect(),
+        limited_until: outcome.limited_until,
+        has_begun: job.output_bytes > 0,
+    };
+    Ok((verdict, outcome.answer))
+}
+
+fn end(job: &Job, note: &Note, outcome: &Outcome, is_lost: bool) -> (RunState, Option<String>) {
+    let because = |words: &str| Some(job.reason.clone().unwrap_or_else(|| words.to_owned()));
+    match job.phase {
+        Phase::Cancelled => (RunState::Cancelled, because("it was cancelled")),
+        Phase::Interrupted => (
+            RunState::Interrupted,
+            because("what ran it was ended, such as by a restart of the system"),
+        ),
+        Phase::TimedOut => (RunState::Failed, Some(out_of_time(note))),
+        Phase::Failed => (RunState::Failed, because("it could not be started")),
+        _ if is_lost && outcome.failure.is_some() => (
+            RunState::Failed,
+            Some("what it printed was removed before it was read, so it is not known what came of it".to_owned()),
+        ),
+        _ => match &outcome.failure {
+            Some(why) => (RunState::Failed, Some(why.clone())),
+            None => (RunState::Done, None),
+        },
+    }
+}
+
+fn out_of_time(note: &Note) -> String {
+    match note.timeout_ms {
+        0 => "it took longer than it may".to_owned(),
+        most => format!("it took longer than the {} s that it may", most / 1000),
+    }
+}
+
+pub(crate) fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}

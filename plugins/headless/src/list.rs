@@ -1,0 +1,130 @@
+//! `claude_list_jobs`: runs out of the host's index, without a look into what they printed.
+
+use berth_plugin::jobs::{self, Filter, Job, Phase};
+use berth_plugin::{Error, Result, time};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::note::Note;
+use crate::state::{ENDS, RunState};
+
+/// Runs that are listed where the caller does not say how many, and at most.
+const USUAL: u32 = 50;
+const MOST: u32 = 500;
+/// Jobs that have ended and were not judged yet, of which a list shows the outcome nevertheless.
+const UNJUDGED: u32 = 16;
+
+/// What a caller gives.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Asked {
+    #[serde(default)]
+    project: Option<String>,
+    #[serde(default)]
+    state: Option<String>,
+    #[serde(default)]
+    limit: Option<u32>,
+}
+
+/// The runs asked for, the newest first.
+pub(crate) fn list(asked: &Asked) -> Result<Value> {
+    let state = asked.state.as_deref().map(known).transpose()?;
+    let limit = match asked.limit {
+        None => USUAL,
+        Some(limit) if (1..=MOST).contains(&limit) => limit,
+        Some(_) => return Err(Error::Invalid(format!("`limit` must be from 1 to {MOST}"))),
+    };
+    let mut listed = recent(asked.project.as_deref(), state.as_slice(), limit)?;
+    listed.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    let rows: Vec<_> = listed.iter().map(|(job, note, state)| row(job, note, *state)).collect();
+    Ok(json!({"jobs": rows}))
+}
+
+/// The newest runs in one of `states` (none: in any), those of one project if one is named.
+pub(crate) fn recent(project: Option<&str>, states: &[RunState], limit: u32) -> Result<Vec<(Job, Note, RunState)>> {
+    let is_asked = |state: &RunState| states.is_empty() || states.contains(state);
+    let of = |phases: &[Phase], labels: Vec<&str>, limit: u32| {
+        jobs::recent(&Filter {
+            queue: project.map(str::to_owned),
+            phases: phases.to_vec(),
+            labels: labels.into_iter().map(str::to_owned).collect(),
+            after: None,
+            limit,
+        })
+    };
+    let mut phases = Vec::new();
+    if is_asked(&RunState::Queued) {
+        phases.push(Phase::Queued);
+    }
+    if is_asked(&RunState::Running) {
+        phases.push(Phase::Running);
+    }
+    let mut found = Vec::new();
+    if !phases.is_empty() {
+        found.extend(of(&phases, vec![""], limit)?);
+    }
+    let ends = RunState::ALL
+        .into_iter()
+        .filter(|state| state.is_end() && is_asked(state));
+    let labels: Vec<_> = ends.map(RunState::name).collect();
+    if !labels.is_empty() {
+        found.extend(of(&ENDS, vec![""], UNJUDGED)?);
+        found.extend(of(&[], labels, limit)?);
+    }
+    found.sort_by_key(|job| std::cmp::Reverse(job.queued_at));
+    // One that ended between two questions is there twice.
+    let mut ids = std::collections::BTreeSet::new();
+    let runs = found.into_iter().filter(|job| ids.insert(job.id.clone()));
+    let runs = runs.filter_map(|job| {
+        let note = Note::of(&job).ok()?;
+        let state = state(&job);
+        Some((job, note, state))
+    });
+    Ok(runs.filter(|(_, _, state)| is_asked(state)).collect())
+}
+
+/// The state of a run by what the index says of its job. One that ended by itself and was not judged yet is told as what
+/// its status makes likely.
+pub(crate) fn state(job: &Job) -> RunState {
+    if let Some(judged) = RunState::named(&job.label) {
+        return judged;
+    }
+    match job.phase {
+        Phase::Queued => RunState::Queued,
+        Phase::Running | Phase::Unreachable => RunState::Running,
+        Phase::Exited if job.status == Some(0) && Note::of(job).is_ok_and(|note| note.is_step()) => RunState::Running,
+        Phase::Exited if job.status == Some(0) => RunState::Done,
+        Phase::Exited | Phase::Failed | Phase::TimedOut => RunState::Failed,
+        Phase::Cancelled => RunState::Cancelled,
+        Phase::Interrupted => RunState::Interrupted,
+    }
+}
+
+/// A run in a list.
+pub(crate) fn row(job: &Job, note: &Note, state: RunState) -> Map<String, Value> {
+    let first = note.build.as_ref().and_then(|plan| plan.run.as_ref());
+    let (queued_at, started_at) = match first {
+        Some(first) => (first.queued_at, first.started_at),
+        None => (job.queued_at, job.started_at),
+    };
+    let row = json!({
+        "jobId": note.run(job),
+        "kind": note.kind,
+        "project": note.project,
+        "state": state.name(),
+        "enqueuedAt": time::iso(queued_at),
+        "startedAt": started_at.map(time::iso),
+        "finishedAt": job.finished_at.map(time::iso),
+        "sessionId": note.conversation,
+        "task": note.task,
+        "branch": note.build.as_ref().map(|plan| plan.branch.name()),
+    });
+    let fields = row.as_object().cloned().unwrap_or_default();
+    fields.into_iter().filter(|(_, value)| !value.is_null()).collect()
+}
+
+fn known(state: &str) -> Result<RunState> {
+    RunState::named(state).ok_or_else(|| {
+        let names: Vec<_> = RunState::ALL.into_iter().map(RunState::name).collect();
+        Error::Invalid(format!("`state` {state:?} must be one of {}", names.join(", ")))
+    })
+}

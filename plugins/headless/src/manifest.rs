@@ -1,0 +1,57 @@
+//! What this plugin asks its operator for, as the shipped configuration grants it.
+
+use berth_plugin::{Needs, git};
+use serde_json::{Value, json};
+
+use crate::setup::BUILD_TOOLS;
+
+/// The names of clones, which nothing else has.
+const CLONE: &str = "berth-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
+
+pub(crate) fn needs() -> Needs {
+    Needs::new()
+        .licence(env!("CARGO_PKG_LICENSE"))
+        .settings(settings())
+        .grants(json!({
+            "agents": ["claude", "demo"],
+            "directories": ["~/projects"],
+            "env": [
+                "HOME", "PATH", "USER", "LOGNAME", "SHELL", "LANG", "LC_*", "TERM", "TMPDIR", "SSH_AUTH_SOCK", "XDG_*",
+            ],
+            "read_tools": ["claude_job_status", "claude_list_jobs", "claude_list_projects"],
+            "programs": {
+                "agent": {"path": "env", "job": [["@agent"]], "job_timeout": "6h"},
+                "git": git::grant::building(),
+                "rm": {"path": "rm", "control": [["-rf", "--", "<clone>"]], "timeout": "2m", "words": {"clone": CLONE}},
+            },
+        }))
+}
+
+fn settings() -> Value {
+    let time = |initial: &str| json!({"type": "string", "pattern": "^[1-9][0-9]* ?[smhd]$", "default": initial});
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "properties": {
+            "run_timeout": time("30m"),
+            "build_timeout": time("4h"),
+            "most_timeout": time("6h"),
+            "silence": time("10m"),
+            "turns": {"type": "integer", "minimum": 0, "default": 300},
+            "budget_usd": {"type": "number", "minimum": 0, "default": 20},
+            "tools": {"type": "array", "items": {"type": "string"}, "default": []},
+            "build_tools": {"type": "array", "items": {"type": "string"}, "default": BUILD_TOOLS},
+            "builds": {"type": "string"},
+            "projects_file": {"type": "string"},
+            "projects": {
+                "type": "object",
+                "additionalProperties": {
+                    "type": "object",
+                    "additionalProperties": false,
+                    "required": ["path"],
+                    "properties": {"path": {"type": "string"}, "trusted": {"type": "boolean", "default": false}},
+                },
+            },
+        },
+    })
+}

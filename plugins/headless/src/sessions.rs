@@ -1,0 +1,187 @@
+//! Conversations as sessions.
+
+use std::collections::BTreeMap;
+
+use berth_plugin::jobs::Job;
+use berth_plugin::{Attention, Error, Evidence, Result, Session, SessionPage, SessionQuery, State, Verbs, jobs, time};
+
+use crate::conversation::Conversation;
+use crate::judge::{Verdict, cut};
+use crate::list;
+use crate::note::Note;
+use crate::setup::Setup;
+use crate::state::RunState;
+use crate::status::{self, Seen};
+
+/// Runs that have ended and are listed; older ones are found by `claude_list_jobs` and by their ids.
+const ENDED: u32 = 200;
+/// Sessions of a list whose outcome is looked up, and running ones whose progress is.
+const DETAILED: usize = 50;
+const LOOKED_AT: usize = 16;
+/// Characters of a name and of the words that stand for a session.
+const NAME: usize = 60;
+const WORDS: usize = 500;
+
+/// The conversations that the query asks for: all that work, and of the others those that worked last.
+pub(crate) fn list(setup: &Setup, query: &SessionQuery) -> Result<SessionPage> {
+    let mut newest: BTreeMap<String, (Job, Note, RunState)> = BTreeMap::new();
+    for run in list::recent(None, &[], ENDED)? {
+        newest.entry(run.1.conversation.clone()).or_insert(run);
+    }
+    let (mut ended, mut looked) = (0, 0);
+    let mut sessions = Vec::with_capacity(newest.len());
+    let mut runs: Vec<_> = newest.into_values().collect();
+    runs.sort_by_key(|(job, ..)| std::cmp::Reverse(job.queued_at));
+    for (job, note, state) in runs {
+        if !query.states.is_empty() && !query.states.contains(&state.of_session()) {
+            continue;
+        }
+        let mut session = bare(&job, &note, state);
+        if state == RunState::Running && looked < LOOKED_AT {
+            looked += 1;
+            session = match jobs::get(&job.id).and_then(status::look) {
+                Ok(seen) => working(setup, session, &seen),
+                Err(_) => session,
+            };
+        } else if state.is_end() && ended < DETAILED {
+            ended += 1;
+            if let Ok(Some(kept)) = Conversation::find(&note.conversation) {
+                session = with_facts(session, &kept);
+                if let Some(verdict) = kept.verdict(&job.id) {
+                    session = judged(session, verdict);
+                }
+            }
+        }
+        sessions.push(session);
+    }
+    Ok(SessionPage::of(sessions, query))
+}
+
+/// One conversation.
+pub(crate) fn get(setup: &Setup, id: &str) -> Result<Session> {
+    let (job, kept) = known(id)?;
+    let seen = status::look(job)?;
+    let mut session = with_facts(bare(&seen.job, &seen.note, seen.state), &kept);
+    if let Some(verdict) = &seen.verdict {
+        session = judged(session, verdict);
+    }
+    session = working(setup, session, &seen);
+    if !seen.said.trim().is_empty() {
+        session = session.last_output(last_paragraph(&seen.said));
+    }
+    let notes = seen.notes();
+    match notes.is_empty() {
+        true => Ok(session),
+        false => Ok(session.fact("note", cut(&notes.join(" "), WORDS - 1))),
+    }
+}
+
+/// The newest job of a conversation, and what is kept of it.
+///
+/// # Errors
+/// `NotFound` if there is none.
+pub(crate) fn known(id: &str) -> Result<(Job, Conversation)> {
+    let kept = Conversation::find(id)?.unwrap_or_default();
+    for run in kept.runs.iter().rev() {
+        match jobs::get(run.next.as_deref().unwrap_or(&run.id)) {
+            Ok(job) => return Ok((job, kept)),
+            Err(Error::NotFound(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    // One whose submission was not kept yet.
+    let run = list::recent(None, &[], ENDED)?
+        .into_iter()
+        .find(|(_, note, _)| note.conversation == id);
+    match run {
+        Some((job, ..)) => Ok((jobs::get(&job.id)?, kept)),
+        None => Err(Error::NotFound(format!(
+            "there is no conversation {id:?} here, or it is gone"
+        ))),
+    }
+}
+
+/// What the index knows of it.
+fn bare(job: &Job, note: &Note, state: RunState) -> Session {
+    let since = job.finished_at.or(job.started_at).unwrap_or(job.queued_at);
+    let first = note.task.lines().next().unwrap_or_default();
+    let mut session = Session::new(&note.conversation)
+        .name(cut(first, NAME))
+        .agent(&note.agent)
+        .directory(&note.directory)
+        .project(&note.project)
+        .task(&note.task)
+        .state(state.of_session(), Evidence::Runner)
+        .since(since)
+        .created_at(job.queued_at)
+        .active_at(since)
+        .fact("conversation", &note.conversation)
+        .fact("job", &job.id);
+    if !state.is_end() {
+        session = session.can(Verbs::TERMINATE);
+    }
+    match (state, &job.reason) {
+        (RunState::Queued, _) => session.summary(format!("waits for its turn in project {}", note.project)),
+        (_, Some(reason)) => session.summary(cut(reason, WORDS - 1)),
+        _ => session,
+    }
+}
+
+fn with_facts(session: Session, kept: &Conversation) -> Session {
+    session
+        .fact("turns", kept.turns.to_string())
+        .fact("cost-usd", format!("{:.4}", kept.cost))
+        .fact("runs", kept.runs.len().to_string())
+}
+
+/// With how its newest run ended.
+fn judged(mut session: Session, verdict: &Verdict) -> Session {
+    session = session.state(verdict.state.of_session(), Evidence::Runner);
+    if !verdict.said.is_empty() {
+        session = session.last_output(&verdict.said);
+    }
+    if let Some(error) = &verdict.error {
+        session = session.summary(cut(error, WORDS - 1));
+    }
+    if !verdict.denied.is_empty() {
+        session = session.fact("denied", cut(&verdict.denied.join(", "), WORDS - 1));
+    }
+    match verdict.limited_until {
+        Some(until) => session.attention(Attention::new("limit", "the model's usage limit is reached").until(until)),
+        None => session,
+    }
+}
+
+/// With what it does now.
+fn working(setup: &Setup, mut session: Session, seen: &Seen) -> Session {
+    let Some(progress) = &seen.progress else {
+        return session;
+    };
+    if !progress.has_begun {
+        session = session.state(State::Starting, Evidence::Runner);
+    }
+    if let Some(at) = progress.at {
+        session = session.active_at(at);
+    }
+    if let Some(doing) = progress.waits_for.as_ref().or(progress.tool.as_ref()) {
+        session = session.summary(cut(doing, WORDS - 1));
+    }
+    if !progress.said.is_empty() {
+        session = session.last_output(last_paragraph(&progress.said));
+    }
+    if let Some(until) = progress.waits_until {
+        return session.attention(Attention::new("limit", "the model's usage limit is reached").until(until));
+    }
+    match seen.silent_since(setup) {
+        Some(since) => {
+            let minutes = time::now().saturating_sub(since) / 60_000;
+            let reason = format!("it has not shown a sign of life for {minutes} minutes");
+            session.attention(Attention::new("stuck", reason).since(since))
+        }
+        None => session,
+    }
+}
+
+fn last_paragraph(text: &str) -> String {
+    cut(text.trim().rsplit("\n\n").next().unwrap_or_default(), WORDS)
+}

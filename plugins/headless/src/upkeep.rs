@@ -1,0 +1,111 @@
+//! What happens between calls: runs that ended are judged, and what is kept of conversations long gone is removed.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use berth_plugin::jobs::{self, Filter, Job, Phase};
+use berth_plugin::{Error, Event, Result, Upkept, context, log, store, time};
+
+use crate::build;
+use crate::conversation::{self, Conversation};
+use crate::judge::judge;
+use crate::limits;
+use crate::note::Note;
+use crate::setup::Setup;
+use crate::state::{ENDS, STAGE, has_ended};
+
+/// How often what is kept is tidied, and how soon it goes on where more is left.
+const EVERY: Duration = Duration::from_secs(3600);
+const SOON: Duration = Duration::from_secs(1);
+/// Jobs that one call judges, and conversations that it looks at.
+const JUDGED: u32 = 64;
+const TIDIED: u32 = 200;
+/// What of a call's time is left when no further job is begun with.
+const SPARE: Duration = Duration::from_secs(8);
+/// Where tidying stopped.
+const PLACE: &str = "tidied";
+
+/// Judges what ended, notices what began, and tidies.
+pub(crate) fn run(setup: &Setup, events: &[Event]) -> Result<Upkept> {
+    let mut changed = BTreeSet::new();
+    for event in events.iter().filter(|event| event.kind == "job") {
+        if let Ok(job) = jobs::get(&event.about)
+            && let Ok(note) = Note::of(&job)
+        {
+            if !has_ended(job.phase) {
+                begun(setup, &job, &note)?;
+            }
+            changed.insert(note.conversation);
+        }
+    }
+    let unjudged = jobs::recent(&Filter {
+        phases: ENDS.to_vec(),
+        labels: vec![String::new()],
+        ..Filter::newest(JUDGED)
+    })?;
+    let is_more = unjudged.len() >= usize::try_from(JUDGED).unwrap_or(usize::MAX);
+    for job in &unjudged {
+        if context::remaining() < SPARE {
+            return Ok(upkept(changed, SOON));
+        }
+        changed.extend(ended(setup, job)?);
+    }
+    if is_more {
+        return Ok(upkept(changed, SOON));
+    }
+    let rest = tidy()?;
+    Ok(upkept(changed, rest))
+}
+
+fn upkept(changed: BTreeSet<String>, next: Duration) -> Upkept {
+    let upkept = Upkept::new().next(time::after(next));
+    changed.into_iter().fold(upkept, Upkept::changed)
+}
+
+/// A run that begins after the runs before it have used all that its conversation may take is cancelled: what was left
+/// when it was submitted is not left any more.
+fn begun(setup: &Setup, job: &Job, note: &Note) -> Result<()> {
+    if job.phase != Phase::Running {
+        return Ok(());
+    }
+    let kept = Conversation::find(&note.conversation)?.unwrap_or_default();
+    match limits::left(&setup.settings, &note.conversation, &kept) {
+        Err(Error::Limited(_)) => jobs::cancel(&job.id),
+        _ => Ok(()),
+    }
+}
+
+/// Judges a job that ended. Its label comes last, so that one that is cut off here is judged again.
+fn ended(setup: &Setup, job: &Job) -> Result<Option<String>> {
+    let note = match Note::of(job) {
+        Ok(note) => note,
+        Err(error) => {
+            log::warn(error.to_string());
+            jobs::set_label(&job.id, STAGE)?;
+            return Ok(None);
+        }
+    };
+    if let Some(plan) = &note.build {
+        build::ended(setup, job, &note, plan)?;
+        return Ok(Some(note.conversation));
+    }
+    let (verdict, _) = judge(job, &note)?;
+    Conversation::end(&note, &job.id, &verdict)?;
+    jobs::set_label(&job.id, verdict.state.name())?;
+    Ok(Some(note.conversation))
+}
+
+/// Tidies a part of what is kept. Answers when it goes on.
+fn tidy() -> Result<Duration> {
+    let after: Option<String> = store::get(PLACE)?;
+    match conversation::tidy(after.as_deref(), TIDIED)? {
+        Some(last) => {
+            store::put(PLACE, &last)?;
+            Ok(SOON)
+        }
+        None => {
+            store::remove(PLACE)?;
+            Ok(EVERY)
+        }
+    }
+}
