@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -165,7 +165,9 @@ fn private(job: &Job) -> anyhow::Result<Option<f64>> {
 
 /// A page of many jobs that have ended, and of those that failed: by the index, and by a plugin that a client asks.
 async fn listings() -> anyhow::Result<[Row; 2]> {
-    let place = Place::with(&[("jobs", PathBuf::from(berth_guests::MISBEHAVING))])?;
+    let place = Place::new()?;
+    let plugin = berth_guests::MISBEHAVING;
+    place.add("jobs", toml::toml! { plugin = plugin settings.tools = ["job_list"] })?;
     let setup = place.setup()?;
     let data = DataDirectory::open(&setup.server.data, &setup.server.cache)?;
     let index = data.job_index("jobs")?;

@@ -41,6 +41,14 @@ impl Place {
         Ok(place)
     }
 
+    /// Adds a backend to its configuration.
+    pub(crate) fn add(&self, name: &str, backend: Table) -> anyhow::Result<()> {
+        let path = self.path("config.toml");
+        let mut config: Table = fs::read_to_string(&path)?.parse()?;
+        table(&mut config, "backends")?.insert(name.into(), backend.into());
+        Ok(fs::write(path, toml::to_string(&config)?)?)
+    }
+
     /// The start directory of sessions.
     pub(crate) fn projects(&self) -> PathBuf {
         self.path("projects")

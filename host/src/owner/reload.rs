@@ -303,7 +303,8 @@ fn told(last: &Last, next: &Setup, present: &Generation, aside: &Generation) -> 
         };
         let approved = match meant.get(name).is_some_and(|meant| means.get(name) != Some(meant)) {
             true => {
-                "; its name means another plugin, so what was approved for it counts only when it is approved again"
+                "; its name means another plugin, so what was approved for it counts only when it is approved again, and \
+                 what was kept under it, its jobs and its sessions are the other's now"
             }
             false => "",
         };

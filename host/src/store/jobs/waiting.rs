@@ -151,20 +151,26 @@ impl JobIndex {
     pub fn next(&self, room: Room) -> Result<Option<String>, JobError> {
         let read = || {
             let connection = self.connection();
+            let running = "SELECT count(*), coalesce(sum(interactive), 0) FROM job WHERE phase = 'running'";
+            let (running, interactive) = connection
+                .prepare_cached(running)?
+                .query_row([], |row| Ok((row.get::<_, u32>(0)?, row.get::<_, u32>(1)?)))?;
+            let is_room = (running - interactive < room.runs, interactive < room.interactive);
+            if is_room == (false, false) {
+                return Ok(None);
+            }
+            // Many may wait in a queue that is taken, so that is seen first.
             let mut statement = connection.prepare_cached(
                 "SELECT id FROM job
                  WHERE phase = 'queued'
-                   AND (CASE interactive WHEN 0 THEN ?1 ELSE ?2 END)
-                     > (SELECT count(*) FROM job runs WHERE runs.phase = 'running' AND runs.interactive = job.interactive)
-                   AND NOT EXISTS (SELECT 1 FROM job runs WHERE runs.phase = 'running' AND runs.queue = job.queue)
+                   AND queue NOT IN (SELECT queue FROM job WHERE phase = 'running')
+                   AND iif(interactive, ?2, ?1)
                    AND NOT EXISTS (
                        SELECT 1 FROM job earlier
                        WHERE earlier.queue = job.queue AND earlier.phase = 'queued' AND earlier.number < job.number)
                  ORDER BY number LIMIT 1",
             )?;
-            statement
-                .query_row([room.runs, room.interactive], |row| row.get(0))
-                .optional()
+            statement.query_row(is_room, |row| row.get(0)).optional()
         };
         read().map_err(self.broken())
     }
