@@ -27,7 +27,7 @@ use self::socket::Reception;
 use crate::admission::Admission;
 use crate::assemble::{self, Setup, Starter};
 use crate::desk::{Desk, Forms};
-use crate::jobs::AllJobs;
+use crate::jobs::{AllJobs, Reach};
 use crate::mcp::{self, Server};
 use crate::peer::Peer;
 use crate::principal::Principal;
@@ -120,11 +120,13 @@ impl Claim {
 
 impl Owner {
     /// Begins to bring up every backend of `setup`, and does not wait for them; `shutdown` ends what goes on between calls.
-    /// `base_url` is where a browser would reach this process.
+    /// `base_url` is where a browser would reach this process, and `local` where clients on this machine do by plain HTTP,
+    /// if they do.
     pub async fn start(
         setup: &Setup,
         claim: Claim,
         base_url: String,
+        local: Option<String>,
         shutdown: &CancellationToken,
     ) -> anyhow::Result<Self> {
         let Claim { data, lock, audit } = claim;
@@ -139,7 +141,14 @@ impl Owner {
         let (outbox, forms) = (data.outbox(&lock)?, Forms::new(data.seal()?, data.access()?));
         let desk = Arc::new(assemble::desk(setup, base_url, outbox, Some(forms), shutdown)?);
         let berth = std::env::current_exe().context("the path of this program cannot be found")?;
-        let jobs = Arc::new(AllJobs::new(data.clone(), berth));
+        let reach = match local {
+            Some(origin) => Reach::Http(origin),
+            None => Reach::Program {
+                berth: berth.clone(),
+                config: setup.file.clone(),
+            },
+        };
+        let jobs = Arc::new(AllJobs::new(data.clone(), berth, reach));
         let starter = Starter::new(setup, &data, Some(jobs.clone()))?;
         let tasks = TaskTracker::new();
         let max_body = usize::try_from(setup.server.max_body)?;
@@ -313,7 +322,7 @@ impl Ownership {
                 Ok(claim) => {
                     let base_url = format!("http://{}", setup.server.listen);
                     // Its end need not be that of this process.
-                    let owner = Owner::start(setup, claim, base_url, &shutdown.child_token()).await?;
+                    let owner = Owner::start(setup, claim, base_url, None, &shutdown.child_token()).await?;
                     return Ok(Self::Ours(Box::new(owner)));
                 }
                 Err(error @ store::Error::InUse { .. })

@@ -192,7 +192,10 @@ fn program<'a>(path: &[&str], mut new: DeTable<'a>, mut old: DeTable<'a>) -> DeT
 fn agent<'a>(path: &[&str], mut new: DeTable<'a>, mut old: DeTable<'a>) -> DeTable<'a> {
     let (words, texts) = words(&mut new, &mut old);
     let mut counts = DeTable::new();
-    if let (Some((key, new)), Some(old)) = (new.remove_entry("options"), old.remove("options")) {
+    for key in ["options", "headless_options"] {
+        let (Some((key, new)), Some(old)) = (new.remove_entry(key), old.remove(key)) else {
+            continue;
+        };
         let span = new.span();
         if let (DeValue::Table(new), DeValue::Table(mut old)) = (new.into_inner(), old.into_inner()) {
             let mut options = DeTable::new();

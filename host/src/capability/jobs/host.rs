@@ -24,7 +24,7 @@ const LISTED: u32 = 1_000;
 impl Host for Call {
     async fn submit(&mut self, spec: Spec) -> wasmtime::Result<Result<String, Error>> {
         Ok(async {
-            let job = self.new_job(spec)?;
+            let job = self.new_job(spec).await?;
             self.act(self.acting()?.submit(job)).await
         }
         .await)
@@ -108,7 +108,7 @@ impl Host for Call {
 
 impl Call {
     /// What is submitted, if it is allowed.
-    fn new_job(&self, spec: Spec) -> Result<NewJob, Error> {
+    async fn new_job(&self, spec: Spec) -> Result<NewJob, Error> {
         if spec.host.is_some() {
             return Err(Error::Denied("no other host is granted: leave out `host`".into()));
         }
@@ -123,7 +123,7 @@ impl Call {
             )));
         }
         let (submitted, input) = Submitted::new(spec.command, spec.timeout_ms);
-        self.powers.allowing(&submitted)?;
+        self.powers.allowing(&submitted).await?;
         Ok(NewJob {
             id: uuid::Uuid::new_v4().to_string(),
             key: spec.key,

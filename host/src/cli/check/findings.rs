@@ -9,7 +9,7 @@ use berth::assemble::{Granted, Setup};
 use berth::capability::files::Folder;
 use berth::capability::process::grant::{Grant, Pattern};
 use berth::catalog::{Catalog, Tool};
-use berth::config::{Agent, Limits, PluginSource, Prompts};
+use berth::config::{Agent, Headless, Limits, PluginSource, Prompts};
 use berth::desk::Member;
 use berth::plugin::Backend;
 use serde::Serialize;
@@ -78,10 +78,20 @@ pub(super) struct AgentFindings<'a> {
     pub(super) command: &'a [String],
     /// The arguments that may follow the command.
     pub(super) options: &'a BTreeMap<String, Vec<String>>,
+    /// How it runs as a job; left out where it cannot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) headless: Option<HeadlessFindings<'a>>,
     /// Options that let it do more without asking, each with the values that do not; left out where none is named.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) widens_unless: Option<&'a BTreeMap<String, Vec<String>>>,
     pub(super) words: &'a BTreeMap<String, String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct HeadlessFindings<'a> {
+    pub(super) command: &'a [String],
+    /// The arguments that may follow it, beside those of the agent.
+    pub(super) options: &'a BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Serialize)]
@@ -192,8 +202,18 @@ impl<'a> AgentFindings<'a> {
             requires: agent.requires.as_ref().map(|program| program.written.as_str()),
             command: &agent.command,
             options: &agent.options,
+            headless: agent.headless.as_ref().map(HeadlessFindings::of),
             widens_unless: Some(&agent.widens_unless).filter(|options| !options.is_empty()),
             words: &agent.words,
+        }
+    }
+}
+
+impl<'a> HeadlessFindings<'a> {
+    fn of(headless: &'a Headless) -> Self {
+        Self {
+            command: &headless.command,
+            options: &headless.options,
         }
     }
 }

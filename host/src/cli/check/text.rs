@@ -121,6 +121,16 @@ fn agent(agent: &AgentFindings<'_>) {
     for (name, arguments) in agent.options {
         print::line(&format!("    option {}: {}", print::safe(name), pattern(arguments)));
     }
+    if let Some(headless) = &agent.headless {
+        print::line(&format!("    as a job: {}", print::safe(&headless.command.join(" "))));
+        for (name, arguments) in headless.options {
+            print::line(&format!(
+                "    option of a job {}: {}",
+                print::safe(name),
+                pattern(arguments)
+            ));
+        }
+    }
     for (name, values) in agent.widens_unless.into_iter().flatten() {
         print::line(&format!(
             "    widens: {}, unless it is one of: {}",

@@ -197,6 +197,14 @@ impl Job {
         File::from(self.open_at(&draft(EXIT), OFlags::WRONLY | OFlags::CREATE)?).write_all(&[b'\n'; RESERVED])
     }
 
+    /// Keeps a file of berth's own beside those of the job, for this user alone.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn keep(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.replace_unsynced(name, bytes)
+    }
+
     /// Makes the file `name`; false if there is one.
     pub(super) fn create_new(&self, name: &str) -> io::Result<bool> {
         match self.open_at(name, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL) {
@@ -316,7 +324,10 @@ impl Job {
     }
 
     /// Removes the file `name`, if it is there.
-    pub(super) fn remove_file(&self, name: &str) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn remove_file(&self, name: &str) -> io::Result<()> {
         match rustix::fs::unlinkat(&self.directory, name, AtFlags::empty()) {
             Err(error) if error != Errno::NOENT => Err(error.into()),
             _ => Ok(()),
