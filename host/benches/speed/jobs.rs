@@ -12,7 +12,7 @@ use anyhow::{Context, ensure};
 use berth::jobs::{Jobs, Prepare, Prepared, Reach, Terms};
 use berth::machine::job::{Begun, Channel, Job, Spec, Start};
 use berth::store::DataDirectory;
-use berth::store::jobs::{Filter, NewJob, Phase, Room};
+use berth::store::jobs::{Filter, NewJob, Origin, Phase, Room};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use serde_json::json;
@@ -307,6 +307,8 @@ impl Queue {
 
     async fn submit(&self, id: &str, script: &str) -> anyhow::Result<()> {
         let job = NewJob {
+            origin: Origin::default(),
+            is_step: false,
             id: id.to_owned(),
             key: id.to_owned(),
             queue: id.to_owned(),
@@ -321,6 +323,7 @@ impl Queue {
 
     fn attend(&self) -> Attended {
         let terms = Terms {
+            depth: 1,
             room: Room {
                 runs: AT_ONCE as u32,
                 interactive: 1,

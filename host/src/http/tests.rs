@@ -23,6 +23,7 @@ use tokio_util::task::TaskTracker;
 use super::{Door, Names, OAuth, Proxies, Tools, ensure_protected, run};
 use crate::admission::tests::RATES;
 use crate::admission::{Admission, numbers};
+use crate::jobs::{AllJobs, Reach};
 use crate::principal::Principal;
 use crate::store::{DataDirectory, Recorder};
 
@@ -67,6 +68,7 @@ impl Server {
             sessions_may_control: false,
             names: Names::new(port, false, Some("https://berth.example")),
             admission: admission.clone(),
+            jobs: Arc::new(AllJobs::new(data.clone(), Reach::Http(String::new())).unwrap()),
             oauth: OAuth::new(
                 access.clone(),
                 Arc::default(),

@@ -88,8 +88,8 @@ impl Jobs {
             Err(why) => return self.fail(id, &format!("its directory cannot be made: {why}")).await,
         };
         if prepared.takes_entry {
-            match self.write_entry(&job).await {
-                Err(cause) if job::will_pass(&cause) => return Err(later(cause)),
+            match self.write_entry(id, &job).await {
+                Err(Error::Directory { cause, .. }) if job::will_pass(&cause) => return Err(later(cause)),
                 Err(why) => {
                     return self
                         .fail(id, &format!("its entry for this server cannot be written: {why}"))

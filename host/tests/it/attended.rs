@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 use berth::jobs::{Clock, Happened, Jobs, Prepare, Prepared, Reach, Terms};
 use berth::machine::job::Channel;
 use berth::store::DataDirectory;
-use berth::store::jobs::{JobRecord, NewJob, Phase, Room};
+use berth::store::jobs::{JobRecord, NewJob, Origin, Phase, Room};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use rustix::process::Pid;
@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::berth::PATIENCE;
 
 pub(crate) const TERMS: Terms = Terms {
+    depth: 1,
     room: Room {
         runs: 2,
         interactive: 2,
@@ -179,6 +180,8 @@ pub(crate) fn attend_with(shell: Shell, jobs: &Jobs, terms: Terms) -> Host {
 
 pub(crate) fn new(id: &str, queue: &str, script: &str) -> NewJob {
     NewJob {
+        origin: Origin::default(),
+        is_step: false,
         id: id.to_owned(),
         key: id.to_owned(),
         queue: queue.to_owned(),

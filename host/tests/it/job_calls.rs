@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Instant;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::asked::{get, submit, until};
 use crate::berth::{Berth, PATIENCE, Place};
@@ -273,7 +273,7 @@ async fn an_agent_gets_an_entry_for_this_server_that_goes_with_its_job() {
     let printed = job["printed"].as_str().unwrap();
     let (mode, entry) = printed.split_once('\n').unwrap_or_else(|| panic!("{job}"));
     assert_eq!(mode, "600");
-    let entry: serde_json::Value = serde_json::from_str(entry).unwrap();
+    let entry: Value = serde_json::from_str(entry).unwrap();
     assert_eq!(entry["mcpServers"]["berth"]["url"], berth.endpoint());
     let file = place.path("data/jobs/local").join(&id).join("entry.json");
     assert!(file.exists());

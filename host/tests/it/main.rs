@@ -38,6 +38,7 @@ mod languages;
 mod layers;
 mod members;
 mod mounts;
+mod nesting;
 mod oauth;
 mod own_tools;
 mod page;
