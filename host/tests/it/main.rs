@@ -29,6 +29,7 @@ mod foreign;
 mod fuzzed_grant;
 mod grants;
 mod hand_over;
+mod headless;
 mod isolation;
 mod job_calls;
 mod jobs;
