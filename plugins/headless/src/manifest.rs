@@ -5,9 +5,6 @@ use serde_json::{Value, json};
 
 use crate::setup::BUILD_TOOLS;
 
-/// The names of clones, which nothing else has.
-const CLONE: &str = "berth-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
-
 pub(crate) fn needs() -> Needs {
     Needs::new()
         .licence(env!("CARGO_PKG_LICENSE"))
@@ -22,7 +19,7 @@ pub(crate) fn needs() -> Needs {
             "programs": {
                 "agent": {"path": "env", "job": [["@agent"]], "job_timeout": "6h"},
                 "git": git::grant::building(),
-                "rm": {"path": "rm", "control": [["-rf", "--", "<clone>"]], "timeout": "2m", "words": {"clone": CLONE}},
+                "rm": {"path": "rm", "control": [["-rf", "--", "<clone>"]], "timeout": "2m", "words": {"clone": git::grant::CLONE}},
             },
         }))
 }

@@ -66,6 +66,9 @@ pub(crate) fn get(setup: &Setup, id: &str) -> Result<Session> {
         session = judged(session, verdict);
     }
     session = working(setup, session, &seen);
+    if let Some(sha) = seen.made.as_ref().and_then(|made| made.sha.as_ref()) {
+        session = session.fact("commit", sha.id());
+    }
     if !seen.said.trim().is_empty() {
         session = session.last_output(last_paragraph(&seen.said));
     }
@@ -117,6 +120,9 @@ fn bare(job: &Job, note: &Note, state: RunState) -> Session {
         .active_at(since)
         .fact("conversation", &note.conversation)
         .fact("job", &job.id);
+    if let Some(plan) = &note.build {
+        session = session.fact("branch", plan.branch.name());
+    }
     if !state.is_end() {
         session = session.can(Verbs::TERMINATE);
     }

@@ -1,6 +1,6 @@
 //! The clone of a build: where it is, from what it was made, and when it goes.
 
-use berth_plugin::git::{Branch, Commit};
+use berth_plugin::git::{self, Branch, Commit};
 use berth_plugin::{Command, Error, Result, files};
 use serde::{Deserialize, Serialize};
 
@@ -41,7 +41,7 @@ impl Plan {
     }
 
     fn name(&self) -> String {
-        format!("berth-{}", self.call)
+        git::clone_name(&self.call)
     }
 
     /// Whether the clone is there.

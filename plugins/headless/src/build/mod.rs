@@ -10,6 +10,7 @@ mod request;
 mod stages;
 mod submit;
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "they run the real git")]
 mod tests;
 
 pub(crate) use clone::Plan;

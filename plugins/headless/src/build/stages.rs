@@ -85,7 +85,6 @@ fn cloned(setup: &Setup, job: &Job, note: &Note, plan: &Plan) -> Result<()> {
                 jobs::set_label(&job.id, STAGE)?;
                 return store::remove(&key(&plan.call));
             }
-            Err(error @ Error::Unavailable(_)) => return Err(error),
             Err(error) => Verdict::before_it_began(
                 RunState::Failed,
                 format!("the agent could not be started in the clone: {error}"),

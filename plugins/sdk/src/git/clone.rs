@@ -22,6 +22,12 @@ pub enum Fetched {
     Aside(String),
 }
 
+/// The name of the clone that belongs to a UUID. Only a directory with such a name is written to.
+#[must_use]
+pub fn clone_name(uuid: &str) -> String {
+    format!("berth-{uuid}")
+}
+
 /// The command of a job that clones `project` into `clone`, and writes no file of it yet.
 #[must_use]
 pub fn clone_job(project: &str, clone: &str) -> Command {
@@ -45,23 +51,19 @@ pub fn clone_job(project: &str, clone: &str) -> Command {
     )
 }
 
-/// Writes the files of `commit` to our clone, on `branch`.
+/// Writes the files of `commit` to our clone, whose name is a [`clone_name`], on `branch`.
 ///
 /// # Errors
 ///
 /// `Failed` if git does not do it, with what it says; `Refused` if it is too old.
 pub fn check_out(clone: &str, branch: &Branch, commit: &Commit) -> Result<()> {
     version::version()?.at_least(version::OURS, "a clone for a build")?;
-    let args = [
-        "checkout",
-        "--quiet",
-        "--no-track",
-        "-B",
-        branch.name(),
-        commit.id(),
-        "--",
-    ];
-    run::ran(run::here(clone, args))?.success().map(drop)
+    let (folder, name) = clone.rsplit_once('/').unwrap_or(("/", clone));
+    let mut args = run::HERE.to_vec();
+    args.splice(1..1, ["-C", name]);
+    let (branch, commit) = (branch.name(), commit.id());
+    args.extend(["checkout", "--quiet", "--no-track", "-B", branch, commit, "--"]);
+    run::ran(command(Some(folder), args))?.success().map(drop)
 }
 
 /// Brings `commit` of our clone to the project: as `branch`, if that is new there or goes on from where it was;

@@ -65,7 +65,9 @@ pub fn building() -> Value {
         "fetch --quiet --no-tags --no-prune --no-write-fetch-head --no-recurse-submodules --no-auto-maintenance \
          --refmap= --upload-pack=git-upload-pack -- @directory <update>",
     );
-    grant["control"] = json!([here("checkout --quiet --no-track -B <branch> <id> --"), reaching(fetch),]);
+    let mut check_out = here("checkout --quiet --no-track -B <branch> <id> --");
+    check_out.splice(1..1, list("-C <clone>"));
+    grant["control"] = json!([check_out, reaching(fetch)]);
     let clone = list(
         "git clone --quiet --no-local --no-checkout --no-recurse-submodules --template= --origin=origin \
          --config=remote.origin.fetch=+refs/remotes/*:refs/remotes/project/* -- @directory @directory",
@@ -73,7 +75,12 @@ pub fn building() -> Value {
     grant["job"] = json!([reaching(clone)]);
     grant["timeout"] = json!("2m");
     grant["job_timeout"] = json!("1h");
-    for (word, expression) in [("branch", BRANCH), ("revision", REVISION), ("update", UPDATE)] {
+    for (word, expression) in [
+        ("branch", BRANCH),
+        ("clone", CLONE),
+        ("revision", REVISION),
+        ("update", UPDATE),
+    ] {
         grant["words"][word] = json!(expression);
     }
     grant
@@ -81,6 +88,8 @@ pub fn building() -> Value {
 
 const ID: &str = "[0-9a-f]{40}([0-9a-f]{24})?";
 const BRANCH: &str = r"[^\x00-\x20\x7f\\{}~^:?*\[@/.-][^\x00-\x20\x7f\\{}~^:?*\[]{0,199}";
+/// The names of clones of ours, which nothing else has.
+pub const CLONE: &str = "berth-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
 const REVISION: &str = r"[^\x00-\x1f\x7f]{1,250}";
 const UPDATE: &str = r"[0-9a-f]{40}([0-9a-f]{24})?:refs/(heads|berth)/[^\x00-\x20\x7f\\{}~^:?*\[]{1,200}";
 

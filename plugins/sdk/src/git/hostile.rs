@@ -13,6 +13,9 @@ use super::*;
 use crate::testing::{Host, RawOutput};
 use crate::{Command, Error, Result, run_all, time};
 
+/// Where clones are made.
+const CLONE: &str = "builds/berth-00000000-0000-4000-8000-000000000001";
+
 /// The folders with a git of their own.
 fn gits() -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -105,7 +108,7 @@ impl Repository {
     }
 
     fn clone(&self) -> Result<()> {
-        let (project, clone) = (self.name("app"), self.name("builds/1"));
+        let (project, clone) = (self.name("app"), self.name(CLONE));
         fs::create_dir_all(self.path("builds")).unwrap();
         let job = clone_job(&project, &clone);
         // What the job's program would be.
@@ -201,7 +204,7 @@ impl Granted {
 fn turn_hostile(project: &Repository) {
     let mark = project.name("mark");
     let touch = format!("touch {mark}; cat");
-    let clone = project.name("builds/1");
+    let clone = project.name(CLONE);
     let config = format!(
         r#"
 [core]
@@ -366,20 +369,27 @@ fn a_hostile_project_is_cloned_checked_out_and_fetched_into_and_runs_nothing() {
         let project = Repository::with(&git);
         commit_bait(&project);
         turn_hostile(&project);
-        let (app, clone) = (project.name("app"), project.name("builds/1"));
+        let (app, clone) = (project.name("app"), project.name(CLONE));
         let base = commit(&app, "main").unwrap().unwrap();
         project.clone().unwrap();
         let branch = Branch::checked("fix/it").unwrap();
         check_out(&clone, &branch, &base).unwrap();
-        assert_eq!(fs::read_to_string(project.path("builds/1/src/b.txt")).unwrap(), "b\n");
+        assert_eq!(
+            fs::read_to_string(project.path("builds/berth-00000000-0000-4000-8000-000000000001/src/b.txt")).unwrap(),
+            "b\n"
+        );
         assert_eq!(leftovers(&clone).unwrap(), [""; 0]);
-        project.host.file("builds/1/src/b.txt", "built\n");
-        project.host.file("builds/1/left.txt", "left\n");
-        project.order("builds/1", "config user.name Agent");
-        project.order("builds/1", "config user.email agent@example.org");
-        project.order("builds/1", "add src");
-        project.order("builds/1", "commit --quiet --message=built");
-        let head = project.head("builds/1");
+        project
+            .host
+            .file("builds/berth-00000000-0000-4000-8000-000000000001/src/b.txt", "built\n");
+        project
+            .host
+            .file("builds/berth-00000000-0000-4000-8000-000000000001/left.txt", "left\n");
+        project.order(CLONE, "config user.name Agent");
+        project.order(CLONE, "config user.email agent@example.org");
+        project.order(CLONE, "add src");
+        project.order(CLONE, "commit --quiet --message=built");
+        let head = project.head(CLONE);
         let done = work(&clone, &base, &head).unwrap();
         assert_eq!((done.commits, done.files.len(), done.files[0].added), (1, 1, 1));
         assert_eq!(leftovers(&clone).unwrap(), ["left.txt"]);
@@ -398,32 +408,41 @@ fn a_hostile_project_is_cloned_checked_out_and_fetched_into_and_runs_nothing() {
 fn a_clone_that_turned_hostile_runs_nothing_when_its_work_is_fetched() {
     for git in gits() {
         let project = Repository::with(&git);
-        let (app, clone) = (project.name("app"), project.name("builds/1"));
+        let (app, clone) = (project.name("app"), project.name(CLONE));
         let base = project.head("app");
         project.clone().unwrap();
         let branch = Branch::checked("fix").unwrap();
         check_out(&clone, &branch, &base).unwrap();
-        project.order("builds/1", "config user.name Agent");
-        project.order("builds/1", "config user.email agent@example.org");
-        project.host.file("builds/1/a.txt", "built\n");
-        project.order("builds/1", "commit --quiet --all --message=built");
-        let head = project.head("builds/1");
+        project.order(CLONE, "config user.name Agent");
+        project.order(CLONE, "config user.email agent@example.org");
+        project
+            .host
+            .file("builds/berth-00000000-0000-4000-8000-000000000001/a.txt", "built\n");
+        project.order(CLONE, "commit --quiet --all --message=built");
+        let head = project.head(CLONE);
         let touch = format!("touch {}; cat", project.name("mark"));
-        let known = fs::read_to_string(project.path("builds/1/.git/config")).unwrap();
+        let known =
+            fs::read_to_string(project.path("builds/berth-00000000-0000-4000-8000-000000000001/.git/config")).unwrap();
         let config = format!(
             "[core]\n\tfsmonitor = \"{touch}\"\n\thooksPath = .git/evil\n[uploadpack]\n\tpackObjectsHook = \"{touch}\"\n\
              [filter \"e=v\"]\n\tclean = \"{touch}\"\n[diff \"d\"]\n\ttextconv = \"{touch}\"\n\tcommand = \"{touch}\"\n"
         );
-        project.host.file("builds/1/.git/config", known + &config);
+        project.host.file(
+            "builds/berth-00000000-0000-4000-8000-000000000001/.git/config",
+            known + &config,
+        );
+        project.host.file(
+            "builds/berth-00000000-0000-4000-8000-000000000001/.git/info/attributes",
+            "* filter=e=v diff=d\n",
+        );
         project
             .host
-            .file("builds/1/.git/info/attributes", "* filter=e=v diff=d\n");
-        project.host.file("builds/1/a.txt", "b2ilt\n");
+            .file("builds/berth-00000000-0000-4000-8000-000000000001/a.txt", "b2ilt\n");
         assert_eq!(work(&clone, &base, &head).unwrap().files.len(), 1);
         assert_eq!(leftovers(&clone).unwrap(), ["a.txt"]);
         fetch_back(&app, &clone, &head, &branch, "job-1").unwrap();
         assert!(!ran(&project), "{} ran something", git.display());
-        project.person("builds/1", &["status"]);
+        project.person(CLONE, &["status"]);
         assert!(ran(&project), "the bait does not work with {}", git.display());
     }
 }
@@ -432,16 +451,18 @@ fn a_clone_that_turned_hostile_runs_nothing_when_its_work_is_fetched() {
 fn a_branch_that_went_another_way_or_is_checked_out_is_kept_aside() {
     for git in gits() {
         let project = Repository::with(&git);
-        let (app, clone) = (project.name("app"), project.name("builds/1"));
+        let (app, clone) = (project.name("app"), project.name(CLONE));
         let base = project.head("app");
         project.clone().unwrap();
         project.order("app", "branch fix");
         let branch = Branch::checked("fix").unwrap();
         check_out(&clone, &branch, &base).unwrap();
-        project.order("builds/1", "config user.name Agent");
-        project.order("builds/1", "config user.email agent@example.org");
-        project.host.file("builds/1/a.txt", "built\n");
-        let head = project.commit("builds/1", "built");
+        project.order(CLONE, "config user.name Agent");
+        project.order(CLONE, "config user.email agent@example.org");
+        project
+            .host
+            .file("builds/berth-00000000-0000-4000-8000-000000000001/a.txt", "built\n");
+        let head = project.commit(CLONE, "built");
         let fetch = |aside| fetch_back(&app, &clone, &head, &branch, aside).unwrap();
         // Ahead of it: it goes on.
         assert_eq!(fetch("job-1"), Fetched::Branch);
@@ -698,6 +719,7 @@ fn the_grant_takes_nothing_that_could_be_another_command() {
     let granted = Granted::new(&grant::building(), project.host.directory());
     let root = project.name("app");
     let id = "78981922613b2afb6025042ff6bd878ac1994e85";
+    let clone = CLONE.trim_start_matches("builds/");
     for line in [
         "git status",
         "git --git-dir=.git --work-tree=. status",
@@ -708,14 +730,20 @@ fn the_grant_takes_nothing_that_could_be_another_command() {
         "GIT_ALLOW_PROTOCOL=ext git --version",
         "GIT_CONFIG_COUNT=0 git --version",
         "git --git-dir=.git --work-tree=. rev-parse --verify --quiet --end-of-options x",
-        "git --git-dir=.git --work-tree=. checkout --quiet --no-track -B --force ID --",
-        "git --git-dir=.git --work-tree=. checkout --quiet --no-track -B x main --",
+        "git --git-dir=.git --work-tree=. checkout --quiet --no-track -B x ID --",
+        "git -C CLONE --git-dir=.git --work-tree=. checkout --quiet --no-track -B x main --",
+        "git -C app --git-dir=.git --work-tree=. checkout --quiet --no-track -B x ID --",
+        "git -C ../CLONE --git-dir=.git --work-tree=. checkout --quiet --no-track -B x ID --",
+        "git -C CLONE --git-dir=.git --work-tree=. checkout --quiet --no-track -B --force ID --",
         "git --git-dir=.git --work-tree=. rev-list --count --all ^ID --",
         "git check-ref-format --branch --output=M",
         "git check-ref-format --branch @{-1}",
         "git --git-dir=.git --work-tree=. cat-file --batch --filters",
     ] {
-        let args: Vec<_> = line.split(' ').map(|arg| arg.replace("ID", id)).collect();
+        let args: Vec<_> = line
+            .split(' ')
+            .map(|arg| arg.replace("ID", id).replace("CLONE", clone))
+            .collect();
         assert!(!granted.allows(&args), "{line}");
     }
     for (from, to) in [

@@ -26,11 +26,12 @@ mod version;
 mod work;
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "its tests run the real git")]
 mod hostile;
 
 pub use branch::Branch;
 pub use changes::{Since, Wanted, changes};
-pub use clone::{Fetched, check_out, clone_job, fetch_back};
+pub use clone::{Fetched, check_out, clone_job, clone_name, fetch_back};
 pub use commit::{Commit, commit};
 pub use version::{Version, version};
 pub use work::{Work, leftovers, unfetched, work};
