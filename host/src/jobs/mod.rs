@@ -152,6 +152,15 @@ impl Jobs {
         self.index(move |index| index.recent(&filter)).await
     }
 
+    /// The ids that begin with `beginning`, at most two of them: enough to tell whether it names one job.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub async fn beginning_with(&self, beginning: &str) -> Result<Vec<String>, Error> {
+        let beginning = beginning.to_owned();
+        self.index(move |index| index.beginning_with(&beginning)).await
+    }
+
     /// Sets what the backend says of a job.
     ///
     /// # Errors

@@ -29,6 +29,7 @@ mod hand_over;
 mod isolation;
 mod job_calls;
 mod jobs;
+mod jobs_cli;
 mod kept;
 mod languages;
 mod layers;
