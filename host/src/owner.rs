@@ -1,7 +1,9 @@
 //! The one process that owns the data directory: how it is found or become, what it runs, and how it ends.
 
 mod calls;
+mod deed;
 mod hand_over;
+mod jobs;
 mod open;
 mod reload;
 mod request;
@@ -18,7 +20,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use self::calls::Calls;
+pub use self::deed::Deed;
 use self::hand_over::Asked;
+use self::jobs::Hand;
+pub use self::jobs::order;
 pub use self::open::{Opened, Pages, open};
 pub use self::reload::{By, Reloads, Told, reload};
 pub use self::request::{is_request, say_person};
@@ -67,6 +72,8 @@ pub struct Owner {
     pub jobs: Arc<AllJobs>,
     /// How what is configured is replaced while it runs.
     pub reloads: Arc<Reloads>,
+    /// What a person does with jobs.
+    hand: Hand,
     /// What goes on between calls.
     tasks: TaskTracker,
     /// Connections on the socket.
@@ -165,6 +172,7 @@ impl Owner {
         assemble::bring_up(starter, &desk.present(), &tasks);
         let (sending, sent) = (desk.clone(), recorder.clone());
         tasks.spawn(async move { sending.send_what_waits(&sent, &access).await });
+        let hand = Hand::new(data.clone(), jobs.clone(), recorder.clone());
         let reloads = Reloads::new(
             setup,
             desk.clone(),
@@ -188,6 +196,7 @@ impl Owner {
             word: Arc::default(),
             jobs,
             reloads,
+            hand,
             tasks,
             clients: TaskTracker::new(),
             sessions_may_control: setup.server.sessions_may_control,

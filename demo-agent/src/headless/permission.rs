@@ -18,8 +18,6 @@ pub(super) enum Use<'a> {
     Bash(&'a str),
     /// A file that is written.
     Write(&'a str),
-    /// One that changes nothing.
-    Harmless,
 }
 
 impl Rules {
@@ -36,7 +34,6 @@ impl Rules {
         let listed = |fits: &dyn Fn(&str) -> bool| self.rules.iter().any(|rule| fits(rule));
         self.all
             || match wanted {
-                Use::Harmless => true,
                 Use::Bash(command) => listed(&|rule| fits_command(rule, command)),
                 Use::Write(path) => self.writes || listed(&|rule| fits_path(rule, path)),
             }

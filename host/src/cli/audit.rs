@@ -232,7 +232,7 @@ impl Show {
 
 /// Whether what we print can still reach anybody: a pipe reports that its reader has ended before anything is written
 /// to it.
-fn is_read() -> bool {
+pub(super) fn is_read() -> bool {
     let out = stdout();
     let mut seen = [PollFd::new(&out, PollFlags::empty())];
     // An error tells nothing about the reader.

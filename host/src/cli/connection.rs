@@ -4,7 +4,9 @@ use anyhow::Context;
 use berth::assemble::Setup;
 use berth::mcp::{Called, Client};
 use berth::owner::{Owner, Ownership, say_person};
+use berth::store::DataDirectory;
 use serde_json::{Map, Value};
+use tokio::net::UnixStream;
 use tokio_util::sync::CancellationToken;
 
 /// Bytes between this process and the server in it.
@@ -20,6 +22,15 @@ pub(crate) struct Connection {
 impl Connection {
     pub(crate) async fn open(setup: &Setup, shutdown: &CancellationToken) -> anyhow::Result<Self> {
         Self::to(Ownership::find(setup, "call", shutdown).await?, false, shutdown).await
+    }
+
+    /// The same to the process that owns the data directory; none if nobody does.
+    pub(crate) async fn to_running(setup: &Setup, shutdown: &CancellationToken) -> anyhow::Result<Option<Self>> {
+        let socket = DataDirectory::open(&setup.server.data, &setup.server.cache)?.socket_path();
+        match UnixStream::connect(socket).await {
+            Ok(stream) => Self::to(Ownership::Theirs(stream), false, shutdown).await.map(Some),
+            Err(_) => Ok(None),
+        }
     }
 
     /// `by_person`: what is asked here, a person has typed.

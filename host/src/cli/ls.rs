@@ -80,7 +80,7 @@ fn place(session: &Value) -> String {
 }
 
 /// What a person wants to know first: what it asks, why to look at it, or what it does.
-fn what(session: &Value) -> &str {
+pub(super) fn what(session: &Value) -> &str {
     let asked = &session["prompts"][0];
     [
         &asked["detail"],

@@ -15,6 +15,7 @@ mod connection;
 mod doctor;
 mod inspect;
 mod job;
+mod jobs;
 mod log;
 mod login;
 mod logs;
@@ -105,6 +106,8 @@ enum Command {
     Answer(answer::Options),
     /// End a session
     Stop(stop::Options),
+    /// The jobs of all backends: list, show, cancel, prune
+    Jobs(jobs::Options),
     /// Open a session in this terminal
     Attach(attach::Options),
     /// Answer in this terminal whether an agent may trust a directory: it is started there
@@ -200,6 +203,7 @@ fn run(command: Command, config: Option<PathBuf>) -> anyhow::Result<ExitCode> {
             Command::Status(options) => status::run(&load()?, options, ending()?).await,
             Command::Answer(options) => answer::run(&load()?, options, ending()?).await,
             Command::Stop(options) => stop::run(&load()?, options, ending()?).await,
+            Command::Jobs(options) => jobs::run(&load()?, options, ending()?).await,
             Command::Open => open::run(&load_outside_sessions()?).await,
             Command::Check(options) => check::run(&load()?, options).await,
             Command::Config(options) => {

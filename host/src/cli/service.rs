@@ -65,6 +65,12 @@ pub(crate) async fn run(options: Options, config: Option<&Path>) -> anyhow::Resu
     Ok(ExitCode::SUCCESS)
 }
 
+/// The file of a service of systemd's that `berth service install` writes.
+pub(super) fn unit_file() -> Option<PathBuf> {
+    let base = etcetera::base_strategy::Xdg::new().ok()?;
+    Some(systemd::file(&base.config_dir()))
+}
+
 /// That of this system.
 fn keeper(service: &Service) -> anyhow::Result<Keeper> {
     let base = etcetera::base_strategy::Xdg::new().context("there is no home directory: set HOME")?;

@@ -101,6 +101,16 @@ impl AllJobs {
         names.filter_map(|name| self.of(&name).ok()).collect()
     }
 
+    /// The same to look at, to cancel or to remove them: none is started.
+    pub fn at_rest(data: DataDirectory) -> Self {
+        Self {
+            data,
+            berth: PathBuf::new(),
+            reach: Reach::Http(String::new()),
+            opened: Default::default(),
+        }
+    }
+
     /// Those of `backend`.
     ///
     /// # Errors
@@ -204,6 +214,15 @@ impl Jobs {
     /// As [`JobIndex::recent`].
     pub async fn recent(&self, filter: Filter) -> Result<Vec<JobRecord>, Error> {
         self.index(move |index| index.recent(&filter)).await
+    }
+
+    /// The ids that begin with `beginning`, at most two of them: enough to tell whether it names one job.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub async fn beginning_with(&self, beginning: &str) -> Result<Vec<String>, Error> {
+        let beginning = beginning.to_owned();
+        self.index(move |index| index.beginning_with(&beginning)).await
     }
 
     /// Sets what the backend says of a job.

@@ -15,17 +15,7 @@ impl Jobs {
     /// The index cannot be used.
     pub async fn prune(&self, terms: Terms) -> Result<usize, Error> {
         let keep = u64::try_from(terms.keep.as_millis()).unwrap_or(u64::MAX);
-        let mut removed = 0;
-        let old = self.now().saturating_sub(keep);
-        loop {
-            let part = self.index(move |index| index.ended_before(old, PART)).await?;
-            let is_last = part.len() < PART as usize;
-            removed += part.len();
-            self.remove(part).await?;
-            if is_last {
-                break;
-            }
-        }
+        let mut removed = self.prune_before(self.now().saturating_sub(keep)).await?;
         while self.index(|index| index.kept()).await? > terms.size {
             let oldest = self
                 .index(|index| index.ended_before(i64::MAX.unsigned_abs(), PART))
@@ -46,6 +36,23 @@ impl Jobs {
             self.remove(too_much).await?;
         }
         Ok(removed)
+    }
+
+    /// Removes jobs that ended before `old`, in milliseconds since 1970. Answers how many.
+    ///
+    /// # Errors
+    /// The index cannot be used.
+    pub async fn prune_before(&self, old: u64) -> Result<usize, Error> {
+        let mut removed = 0;
+        loop {
+            let part = self.index(move |index| index.ended_before(old, PART)).await?;
+            let is_last = part.len() < PART as usize;
+            removed += part.len();
+            self.remove(part).await?;
+            if is_last {
+                return Ok(removed);
+            }
+        }
     }
 
     async fn remove(&self, jobs: Vec<JobRecord>) -> Result<(), Error> {

@@ -1,6 +1,7 @@
 //! What other processes of the operator's ask an owner beside MCP: one line on the socket, and one line back. One of these
 //! lines only says who speaks MCP after it.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -10,8 +11,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
+use super::deed::Deed;
+
 /// What is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Request {
     /// To reload.
     Reload,
@@ -19,6 +22,8 @@ pub(super) enum Request {
     HandOver,
     /// The way to the pages for a browser, with a word that counts as a login.
     Open,
+    /// To do something with jobs.
+    Jobs(Deed),
     /// To take what follows, which is MCP, for what a person has typed. Nothing is answered to this.
     Person,
 }
@@ -29,7 +34,8 @@ impl Request {
     /// The request that a first line is; nothing if it is one of MCP.
     pub(super) fn of(line: &[u8]) -> Option<Self> {
         let line = line.trim_ascii();
-        Self::ALL.into_iter().find(|request| request.line().as_bytes() == line)
+        let fixed = Self::ALL.into_iter().find(|request| request.line().as_bytes() == line);
+        fixed.or_else(|| Deed::of(line).map(Self::Jobs))
     }
 
     /// Asks the owner behind `socket`. Answers what it says, and nothing if it says nothing within that time.
@@ -47,12 +53,13 @@ impl Request {
         timeout(within, asked).await.ok().transpose()
     }
 
-    fn line(self) -> &'static str {
+    fn line(&self) -> Cow<'static, str> {
         match self {
-            Self::Reload => r#"{"berth":"reload"}"#,
-            Self::HandOver => r#"{"berth":"hand_over"}"#,
-            Self::Open => r#"{"berth":"open"}"#,
-            Self::Person => r#"{"berth":"person"}"#,
+            Self::Reload => r#"{"berth":"reload"}"#.into(),
+            Self::HandOver => r#"{"berth":"hand_over"}"#.into(),
+            Self::Open => r#"{"berth":"open"}"#.into(),
+            Self::Jobs(deed) => deed.line().into(),
+            Self::Person => r#"{"berth":"person"}"#.into(),
         }
     }
 }
@@ -100,7 +107,15 @@ mod tests {
         assert_eq!(Request::of(b" {\"berth\":\"hand_over\"}\n"), Some(Request::HandOver));
         assert_eq!(Request::of(b"{\"berth\":\"open\"}\n"), Some(Request::Open));
         assert_eq!(Request::of(b"{\"berth\":\"person\"}\n"), Some(Request::Person));
-        for other in [&b"{\"berth\":\"end\"}\n"[..], b"{}", b"", b"{\"berth\":\"reload\"} x"] {
+        let deed = Deed::Prune { before: 5 };
+        assert_eq!(Request::of(deed.line().as_bytes()), Some(Request::Jobs(deed)));
+        for other in [
+            &b"{\"berth\":\"end\"}\n"[..],
+            b"{\"berth\":\"jobs\"}",
+            b"{}",
+            b"",
+            b"{\"berth\":\"reload\"} x",
+        ] {
             assert!(!is_request(other));
         }
     }
@@ -110,13 +125,13 @@ mod tests {
             let (rest, by_person) = without_person(text.into());
             (String::from_utf8_lossy(&rest).into_owned(), by_person)
         };
-        let line = Request::Person.line();
+        let line = Request::Person.line().into_owned();
         assert_eq!(said(&format!("{line}\n")), (String::new(), true));
         assert_eq!(said(&format!("{line}\n{{}}\n")), ("{}\n".to_owned(), true));
         for other in [
             format!("{{}}\n{line}\n"),
             format!(" {line}\n"),
-            line.to_owned(),
+            line.clone(),
             format!("{line} \n"),
         ] {
             assert_eq!(said(&other), (other.clone(), false));

@@ -14,6 +14,8 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::deed::Deed;
+use super::jobs::Hand;
 use super::open::{Pages, Way};
 use super::reload::{By, Reloads, Told};
 use super::request::{self, Request};
@@ -82,6 +84,8 @@ pub(super) struct Reception {
     jobs: Arc<AllJobs>,
     /// How many of those who are turned away are told why.
     farewells: Semaphore,
+    /// What this owner waits for when it ends.
+    under_way: TaskTracker,
     sessions_may_control: bool,
     shutdown: CancellationToken,
     /// Cancelled before `shutdown` if another process succeeds this one.
@@ -89,6 +93,7 @@ pub(super) struct Reception {
     gives_way: bool,
     /// The way to the pages.
     way: Way,
+    hand: Hand,
 }
 
 impl Reception {
@@ -101,6 +106,7 @@ impl Reception {
             admission: owner.admission.clone(),
             jobs: owner.jobs.clone(),
             farewells: Semaphore::new(LOCAL_SOCKETS_REFUSED),
+            under_way: owner.under_way.clone(),
             sessions_may_control: owner.sessions_may_control,
             shutdown: owner.shutdown.clone(),
             moving: owner.moving.clone(),
@@ -109,6 +115,7 @@ impl Reception {
                 pages,
                 word: owner.word.clone(),
             },
+            hand: owner.hand.clone(),
         })
     }
 
@@ -138,6 +145,7 @@ impl Reception {
                     Some(Request::HandOver) => return self.hand_over(stream, &principal).await,
                     // What is in a session is never the owner, whatever it may control.
                     Some(Request::Open) => return self.open(stream, &peer.limit(Principal::local(), false)).await,
+                    Some(Request::Jobs(deed)) => return self.jobs(stream, peer, deed).await,
                     Some(Request::Person) | None => {}
                 }
                 let (line, by_person) = request::without_person(line);
@@ -188,6 +196,23 @@ impl Reception {
     async fn open(&self, mut stream: UnixStream, principal: &Principal) {
         if let Err(error) = request::answer(&mut stream, &self.way.tell(principal)).await {
             tracing::debug!("who asked for the way to the pages has gone: {error}");
+        }
+    }
+
+    /// Does something with jobs for a person, and says what came of it.
+    async fn jobs(&self, mut stream: UnixStream, peer: Peer, deed: Deed) {
+        // What has begun is finished, whether who asked waits for it or not.
+        let hand = self.hand.clone();
+        let done = self
+            .under_way
+            .spawn(async move { hand.carry_out(peer, &deed).await })
+            .await;
+        let told = done.unwrap_or_else(|fault| Told {
+            done: false,
+            lines: vec![fault.to_string()],
+        });
+        if let Err(error) = request::answer(&mut stream, &told).await {
+            tracing::debug!("who asked for something with jobs has gone: {error}");
         }
     }
 

@@ -190,6 +190,22 @@ impl DataDirectory {
         JobIndex::open(&self.jobs_path(backend)?)
     }
 
+    /// The backends that have jobs, whether they are still configured or not, in the order of their names.
+    pub fn backends_with_jobs(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.data.join("jobs"))
+            .into_iter()
+            .flatten()
+            .flatten();
+        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        let mut names: Vec<String> = names
+            .filter(|name| {
+                files::check_name(name).is_ok() && self.data.join("jobs").join(name).join("index.db").is_file()
+            })
+            .collect();
+        names.sort();
+        names
+    }
+
     /// Moves what the plugin of `backend` kept in files of its own, as it did for an older berth, to where it is kept
     /// now. Only the owner of the directory does this.
     ///

@@ -33,6 +33,7 @@ mod headless;
 mod isolation;
 mod job_calls;
 mod jobs;
+mod jobs_cli;
 mod kept;
 mod killed;
 mod languages;

@@ -3,7 +3,7 @@
 /// Each room, a file or folder of `host/src`, and the rooms that it may name.
 const ROOMS: &str = "
     main: cli
-    cli: owner assemble http mcp desk catalog plugin capability machine admission config store session peer principal text shell age
+    cli: owner assemble http mcp desk catalog plugin capability jobs machine admission config store session peer principal text shell age
     owner: assemble jobs mcp desk admission store peer principal
     assemble: desk catalog watch plugin capability jobs machine config store peer principal text shell
     http: admission jobs age config store page peer principal text shell

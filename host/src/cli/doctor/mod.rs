@@ -4,9 +4,11 @@ mod answer;
 mod clock;
 pub(super) mod finding;
 mod front;
+mod git;
 mod places;
 mod plugins;
 mod public;
+mod service;
 mod trial;
 mod trust;
 mod variables;
@@ -82,7 +84,9 @@ async fn examine(setup: &Setup) -> Vec<Finding> {
             findings.extend(places::examine(setup, &data).await);
             findings.extend(plugins::examine(setup, &data).await);
             findings.extend(trial::examine(setup).await);
+            findings.extend(git::examine(setup).await);
             findings.extend(variables::examine(setup));
+            findings.extend(service::examine(setup, &data).await);
         }
         Err(error) => findings.push(Finding::error("data directory", &error.into())),
     }

@@ -78,7 +78,7 @@ fn version(about: &str, least: &str, said: &str) -> Option<Finding> {
 }
 
 /// The first version in a text, such as 3 and 4 of `next-3.4a`.
-fn numbers(text: &str) -> Option<Vec<u32>> {
+pub(super) fn numbers(text: &str) -> Option<Vec<u32>> {
     let from = text.find(|c: char| c.is_ascii_digit())?;
     let text = &text[from..];
     let to = text

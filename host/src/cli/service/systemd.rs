@@ -1,7 +1,7 @@
 //! A user unit of systemd.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Keeper, Service};
 
@@ -11,10 +11,15 @@ Its log:     journalctl --user --unit berth --follow
 Its state:   systemctl --user status berth
 While you are not logged in too:   loginctl enable-linger";
 
+/// Where the unit is. `config` is the user's folder for configuration.
+pub(super) fn file(config: &Path) -> PathBuf {
+    config.join("systemd/user").join(NAME)
+}
+
 /// `config` is the user's folder for configuration.
 pub(super) fn keeper(service: &Service, config: &Path) -> anyhow::Result<Keeper> {
     Ok(Keeper {
-        file: config.join("systemd/user").join(NAME),
+        file: file(config),
         text: unit(service),
         start: vec![
             systemctl(&["daemon-reload"]),

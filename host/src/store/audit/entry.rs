@@ -114,6 +114,10 @@ pub enum Event {
     ConfigAccepted,
     /// The configuration was read again while berth ran, or that was refused.
     Reloaded,
+    /// A person cancelled a job at the terminal.
+    JobCancelled,
+    /// A person removed old jobs at the terminal.
+    JobsPruned,
 }
 
 impl Event {
@@ -140,6 +144,8 @@ impl Event {
             Self::RecordMissing => "record-missing",
             Self::ConfigAccepted => "config-accepted",
             Self::Reloaded => "reloaded",
+            Self::JobCancelled => "job-cancelled",
+            Self::JobsPruned => "jobs-pruned",
         }
     }
 

@@ -48,6 +48,21 @@ impl JobIndex {
         read().map_err(self.broken())
     }
 
+    /// The ids that begin with `beginning`, at most two.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn beginning_with(&self, beginning: &str) -> Result<Vec<String>, JobError> {
+        let read = || {
+            let connection = self.connection();
+            let select = "SELECT id FROM job WHERE id >= ?1 AND substr(id, 1, length(?1)) = ?1 ORDER BY id LIMIT 2";
+            let mut statement = connection.prepare_cached(select)?;
+            let rows = statement.query_map([beginning], |row| row.get(0))?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        read().map_err(self.broken())
+    }
+
     fn number(&self, id: &str) -> Result<i64, JobError> {
         let connection = self.connection();
         let found = connection

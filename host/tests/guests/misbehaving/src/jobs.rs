@@ -15,7 +15,8 @@ pub(crate) fn submit(arguments: &Value) -> Result<ToolOutput> {
     let mut command = Command::new(arguments["program"].as_str().unwrap_or("sh"), args);
     command.stdin = arguments["stdin"].as_str().unwrap_or_default().into();
     command.directory = arguments["directory"].as_str().map(str::to_owned);
-    let mut spec = Spec::new(string(arguments, "key"), string(arguments, "queue"), command);
+    let note = arguments["note"].as_str().unwrap_or_default();
+    let mut spec = Spec::new(string(arguments, "key"), string(arguments, "queue"), command).note(note);
     spec.interactive = arguments["interactive"] == true;
     spec.watch = arguments["watch"] == true;
     spec.host = arguments["host"].as_str().map(str::to_owned);
@@ -44,6 +45,11 @@ pub(crate) fn get(arguments: &Value) -> Result<ToolOutput> {
 pub(crate) fn cancel(arguments: &Value) -> Result<ToolOutput> {
     jobs::cancel(&string(arguments, "id"))?;
     said("asked for")
+}
+
+pub(crate) fn label(arguments: &Value) -> Result<ToolOutput> {
+    jobs::set_label(&string(arguments, "id"), &string(arguments, "label"))?;
+    said("set")
 }
 
 pub(crate) fn write(arguments: &Value) -> Result<ToolOutput> {

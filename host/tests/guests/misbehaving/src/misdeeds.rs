@@ -58,6 +58,7 @@ pub(crate) const ALL: &[(&str, Misdeed)] = &[
     ("job_list", jobs::recent),
     ("job_write", jobs::write),
     ("job_cancel", jobs::cancel),
+    ("job_label", jobs::label),
 ];
 
 /// Works for ever.
