@@ -21,7 +21,7 @@ impl Home {
         let home = Home(tempfile::tempdir().unwrap());
         fs::create_dir_all(home.path("projects")).unwrap();
         fs::create_dir_all(home.path("conf")).unwrap();
-        for program in ["bin/tmux", "bin/claude"] {
+        for program in ["bin/tmux", "bin/claude", "bin/env"] {
             home.write(program, "", 0o755);
         }
         home

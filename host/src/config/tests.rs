@@ -15,7 +15,7 @@ pub(crate) fn around() -> Surroundings<'static> {
     Surroundings {
         installation: Installation {
             berth: Path::new("/opt/berth"),
-            plugins: &["tmux", "other"],
+            plugins: &["headless", "tmux", "other"],
         },
         user: 1000,
         home: "/home/me".into(),
@@ -296,7 +296,7 @@ fn says_line_key_and_fix_of_whatever_is_wrong() {
             "plugin = \"tmux\"",
             "plugin = \"tmax\"",
             "backends.local.plugin",
-            "use one of tmux, other",
+            "use one of headless, tmux, other",
         ),
         (
             "plugin = \"tmux\"",

@@ -30,6 +30,7 @@ pub(crate) fn config() -> Table {
         "100"
     ]);
     config["agents"]["demo"]["command"] = toml::Value::try_from(command).unwrap();
+    config["backends"].as_table_mut().unwrap().remove("jobs");
     let local = config["backends"]["local"].as_table_mut().unwrap();
     local.insert("directories".into(), vec!["projects"].into());
     local.insert("agents".into(), vec!["demo"].into());

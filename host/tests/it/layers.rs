@@ -147,7 +147,8 @@ async fn a_first_start_without_a_file_accepts_what_is_shipped_and_then_two_lines
     let mut whole: toml::Table = SHIPPED.parse().unwrap();
     whole["server"]["max_requests"] = 32.into();
     assert_eq!(shown, whole);
-    write_own(&place, "[backends.local]\nenabled = false\n");
+    let off = "[backends.local]\nenabled = false\n[backends.jobs]\nenabled = false\n";
+    write_own(&place, off);
     assert!(complaint(&place, &["check"]).await.contains("there is no backend"));
 }
 
@@ -164,13 +165,17 @@ async fn an_error_names_the_file_or_the_shipped_configuration() {
     write_own(&place, "[server]\nmax_requests = 32\n");
     fs::remove_dir(place.path("home/projects")).unwrap();
     let told = complaint(&place, &["check"]).await;
-    let line = 1 + SHIPPED
-        .lines()
-        .position(|line| line.starts_with("directories"))
-        .unwrap();
+    let line = 1 + SHIPPED.lines().position(|line| line == "[backends.jobs]").unwrap();
+    let line = line
+        + SHIPPED
+            .lines()
+            .skip(line)
+            .position(|line| line.starts_with("directories"))
+            .unwrap()
+        + 1;
     assert!(
         told.starts_with(&format!(
-            "berth: the shipped config.toml:{line}: backends.local.directories[0]: "
+            "berth: the shipped config.toml:{line}: backends.jobs.directories[0]: "
         )),
         "{told}"
     );
@@ -183,7 +188,8 @@ async fn what_a_version_adds_waits_and_is_named() {
     let diff = out(&place, &["config", "diff"]).await;
     assert_eq!(
         diff,
-        "+ backends.local.env: \"SSH_AUTH_SOCK\"\n\
+        "+ backends.jobs.env: \"SSH_AUTH_SOCK\"\n\
+         + backends.local.env: \"SSH_AUTH_SOCK\"\n\
          + backends.local.programs.tmux.control: [\"pipe-pane\", \"-t\", \"<target>\"]\n"
     );
     let shown = out(&place, &["config", "show"]).await;
@@ -191,10 +197,10 @@ async fn what_a_version_adds_waits_and_is_named() {
         !shown.contains("pipe-pane") && !shown.contains("SSH_AUTH_SOCK"),
         "{shown}"
     );
-    assert!(shown.contains("2 lines wait"), "{shown}");
+    assert!(shown.contains("3 lines wait"), "{shown}");
     let found = out(&place, &["check", "--json"]).await;
     let found: Value = serde_json::from_str(&found).unwrap();
-    let granted = found["backends"][0]["programs"].to_string();
+    let granted = found["backends"][1]["programs"].to_string();
     assert!(
         !granted.contains("pipe-pane") && granted.contains("paste-buffer"),
         "{granted}"
@@ -249,7 +255,7 @@ async fn a_file_from_before_goes_on_as_it_is_and_the_start_says_what_waits() {
     };
     let line = timeout(PATIENCE, waiting).await.expect("it never says what waits");
     assert!(
-        line.contains("backends.local") && line.contains("`berth config diff --config "),
+        line.contains("backends.jobs") && line.contains("`berth config diff --config "),
         "{line}"
     );
     child.kill().await.unwrap();

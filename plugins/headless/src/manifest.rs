@@ -52,3 +52,28 @@ fn settings() -> Value {
         },
     })
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+
+    #[test]
+    fn it_asks_for_what_the_shipped_configuration_grants() {
+        let shipped = include_str!("../../../config.toml");
+        let shipped: Value = toml::from_str::<toml::Table>(shipped).unwrap().try_into().unwrap();
+        let granted = &shipped["backends"]["jobs"];
+        for (key, asked) in needs().grants.unwrap().as_object().unwrap() {
+            match key.as_str() {
+                "programs" => {
+                    for (program, asked) in asked.as_object().unwrap() {
+                        for (key, asked) in asked.as_object().unwrap() {
+                            assert_eq!(&granted["programs"][program][key], asked, "{program}.{key}");
+                        }
+                    }
+                }
+                key => assert_eq!(&granted[key], asked, "{key}"),
+            }
+        }
+    }
+}
