@@ -48,7 +48,7 @@ async fn curl(berth: &Berth, tool: &str, arguments: Value) -> Value {
 }
 
 /// The JSON in the first text of an answer.
-async fn told(berth: &Berth, tool: &str, arguments: Value) -> Value {
+pub(crate) async fn told(berth: &Berth, tool: &str, arguments: Value) -> Value {
     let result = curl(berth, tool, arguments).await;
     assert_ne!(result["isError"], true, "{result}");
     let text = result["content"][0]["text"].as_str().unwrap();
@@ -77,7 +77,7 @@ async fn status(berth: &Berth, job: &Value) -> Value {
 }
 
 /// The status once it is in this state.
-async fn becomes(berth: &Berth, job: &Value, state: &str) -> Value {
+pub(crate) async fn becomes(berth: &Berth, job: &Value, state: &str) -> Value {
     until(state, async || {
         let status = status(berth, job).await;
         let told = status["state"].as_str().unwrap();

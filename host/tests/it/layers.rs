@@ -255,7 +255,7 @@ async fn a_file_from_before_goes_on_as_it_is_and_the_start_says_what_waits() {
     };
     let line = timeout(PATIENCE, waiting).await.expect("it never says what waits");
     assert!(
-        line.contains("backends.local") && line.contains("`berth config diff --config "),
+        line.contains("backends.jobs") && line.contains("`berth config diff --config "),
         "{line}"
     );
     child.kill().await.unwrap();

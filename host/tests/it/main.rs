@@ -13,6 +13,7 @@ mod audit;
 mod bad_input;
 mod bad_plugins;
 mod berth;
+mod builds;
 mod changes;
 mod cli;
 mod connector;

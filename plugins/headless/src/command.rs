@@ -35,8 +35,9 @@ impl Start<'_> {
         if let Some(usd) = self.left.usd {
             args.extend(self.option("budget", &format!("{:.2}", (usd * 100.0).floor() / 100.0))?);
         }
-        for tool in self.tools {
-            args.extend(self.option("tools", tool)?);
+        // An option counts once, and no tool has a comma in it.
+        if !self.tools.is_empty() {
+            args.extend(self.option("tools", &self.tools.join(","))?);
         }
         let sources = if self.trusted { "user,project,local" } else { "user" };
         args.extend(self.option("sources", sources)?);

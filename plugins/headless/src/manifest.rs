@@ -52,6 +52,7 @@ fn settings() -> Value {
         },
     })
 }
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -65,10 +66,11 @@ mod tests {
         for (key, asked) in needs().grants.unwrap().as_object().unwrap() {
             match key.as_str() {
                 "programs" => {
-                    let agent = asked["agent"].as_object().unwrap();
-                    agent
-                        .iter()
-                        .for_each(|(key, asked)| assert_eq!(&granted["programs"]["agent"][key], asked, "{key}"));
+                    for (program, asked) in asked.as_object().unwrap() {
+                        for (key, asked) in asked.as_object().unwrap() {
+                            assert_eq!(&granted["programs"][program][key], asked, "{program}.{key}");
+                        }
+                    }
                 }
                 key => assert_eq!(&granted[key], asked, "{key}"),
             }

@@ -329,7 +329,7 @@ mod tests {
                 .filter(|arg| arg.starts_with("--allowedTools="))
                 .collect::<Vec<_>>()
         };
-        assert_eq!(tools(0), ["--allowedTools=Read", "--allowedTools=Bash(git add:*)"]);
+        assert_eq!(tools(0), ["--allowedTools=Read,Bash(git add:*)"]);
         assert_eq!(tools(1), ["--allowedTools=Bash(git add .)"]);
         run(3, json!({"allowedTools": ["Write"]}));
         assert_eq!(tools(2), [""; 0]);

@@ -157,7 +157,7 @@ fn what_the_agent_committed_becomes_the_branch_and_git_names_its_commit() {
             .command
             .args
             .iter()
-            .any(|arg| arg == "--allowedTools=Bash(git commit:*)")
+            .any(|arg| arg.starts_with("--allowedTools=Edit(./**),") && arg.contains(",Bash(git commit:*),"))
     );
     let agent = jobs::recent(&jobs::Filter::newest(1)).unwrap().remove(0).id;
     scene.0.start_job(&agent);
