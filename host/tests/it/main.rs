@@ -33,6 +33,7 @@ mod languages;
 mod layers;
 mod members;
 mod mounts;
+mod nesting;
 mod oauth;
 mod own_tools;
 mod page;
