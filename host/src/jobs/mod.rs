@@ -77,6 +77,19 @@ impl AllJobs {
         }
     }
 
+    /// Those that are kept in `data`, for a process that starts none and only looks, cancels or removes.
+    ///
+    /// # Errors
+    /// The path of this program cannot be found.
+    pub fn unattended(data: DataDirectory) -> std::io::Result<Self> {
+        let berth = std::env::current_exe()?;
+        let reach = Reach::Program {
+            berth: berth.clone(),
+            config: None,
+        };
+        Ok(Self::new(data, berth, reach))
+    }
+
     /// Those of all backends that have had some. What cannot be opened is left out, and said in the log when its backend
     /// starts.
     fn all(&self) -> Vec<Jobs> {
