@@ -1,7 +1,6 @@
 //! The whole door over real TCP, with an echo in place of MCP.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -101,26 +101,14 @@ impl AllJobs {
         names.filter_map(|name| self.of(&name).ok()).collect()
     }
 
-    /// The same to look at, to cancel or to remove them: none is started.
-    pub fn at_rest(data: DataDirectory) -> Self {
+    /// Those that are kept in `data`, for a process that starts none and only looks, cancels or removes.
+    pub fn unattended(data: DataDirectory) -> Self {
         Self {
             data,
             berth: PathBuf::new(),
             reach: Reach::Http(String::new()),
             opened: Default::default(),
         }
-    }
-
-    /// Those of all backends that have had some. What cannot be opened is left out, and said in the log when its backend
-    /// starts.
-    fn all(&self) -> Vec<Jobs> {
-        let folders = std::fs::read_dir(self.data.path().join("jobs"));
-        let names = folders
-            .into_iter()
-            .flatten()
-            .flatten()
-            .filter_map(|entry| entry.file_name().into_string().ok());
-        names.filter_map(|name| self.of(&name).ok()).collect()
     }
 
     /// Those of `backend`.

@@ -43,7 +43,7 @@ pub async fn order(setup: &Setup, deed: Deed) -> anyhow::Result<Told> {
 async fn here(setup: &Setup, deed: &Deed) -> anyhow::Result<Told> {
     let Claim { data, lock, mut audit } = Claim::take(setup, "jobs")?;
     audit.try_writing()?;
-    let told = carry_out(&data, &AllJobs::at_rest(data.clone()), deed).await;
+    let told = carry_out(&data, &AllJobs::unattended(data.clone()), deed).await;
     audit.append(&[entry(deed, &told)])?;
     drop(lock);
     Ok(told)
