@@ -7,6 +7,7 @@ mod front;
 mod places;
 mod plugins;
 mod public;
+mod service;
 mod trial;
 mod trust;
 mod variables;
@@ -83,6 +84,7 @@ async fn examine(setup: &Setup) -> Vec<Finding> {
             findings.extend(plugins::examine(setup, &data).await);
             findings.extend(trial::examine(setup).await);
             findings.extend(variables::examine(setup));
+            findings.extend(service::examine(&data).await);
         }
         Err(error) => findings.push(Finding::error("data directory", &error.into())),
     }
