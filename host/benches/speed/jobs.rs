@@ -114,7 +114,7 @@ async fn supervisors() -> anyhow::Result<[Row; 2]> {
         jobs.push(job);
     }
     for job in &jobs {
-        if let Some(size) = private(job)? {
+        if let Some(size) = private(job).await? {
             sizes.add(size);
         }
     }
@@ -147,9 +147,17 @@ async fn supervisors() -> anyhow::Result<[Row; 2]> {
     Ok([start, memory])
 }
 
-/// Megabytes of private memory of a job's supervisor, where the system tells it.
-fn private(job: &Job) -> anyhow::Result<Option<f64>> {
-    let facts = fs::read_to_string(job.path().join("pid"))?;
+/// Megabytes of private memory of a job's supervisor while its program runs, where the system tells it.
+async fn private(job: &Job) -> anyhow::Result<Option<f64>> {
+    let began = Instant::now();
+    let facts = loop {
+        let facts = fs::read_to_string(job.path().join("pid")).unwrap_or_default();
+        if facts.contains("\ngroup ") {
+            break facts;
+        }
+        ensure!(began.elapsed() < PATIENCE, "the program of a job does not start");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
     let pid = facts.lines().find_map(|line| line.strip_prefix("pid "));
     let pid = pid.context("a job has no supervisor")?;
     let Ok(told) = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")) else {

@@ -1,6 +1,5 @@
 //! Jobs and who attends to them, in a data directory of their own, without a berth around them.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -44,8 +43,13 @@ pub(crate) struct Host {
     pub(crate) told: mpsc::UnboundedReceiver<Happened>,
 }
 
-/// Runs what was submitted in a shell, and keeps so much of what it prints.
-pub(crate) struct Shell(pub(crate) u64);
+/// Runs what was submitted in a shell.
+pub(crate) struct Shell {
+    /// Bytes that are kept of what it prints.
+    pub(crate) output: u64,
+    /// Further variables that it gets.
+    pub(crate) variables: &'static [&'static str],
+}
 
 impl Prepare for Shell {
     fn prepare<'a>(&'a self, command: String, _entry: &'a Path) -> BoxFuture<'a, Result<Prepared, String>> {
@@ -57,9 +61,13 @@ impl Prepare for Shell {
                 takes_entry: false,
                 argv: vec!["/bin/sh".into(), "-c".into(), command],
                 directory: None,
-                environment: BTreeMap::from([("PATH".into(), "/usr/local/bin:/usr/bin:/bin".into())]),
+                environment: ["PATH"]
+                    .iter()
+                    .chain(self.variables)
+                    .map(|name| ((*name).into(), "/usr/local/bin:/usr/bin:/bin".into()))
+                    .collect(),
                 deadline: Duration::from_secs(60),
-                output: self.0,
+                output: self.output,
             })
         }
         .boxed()
@@ -167,7 +175,11 @@ pub(crate) fn nowhere() -> Reach {
 }
 
 pub(crate) fn attend(jobs: &Jobs, terms: Terms) -> Host {
-    attend_with(Shell(1 << 20), jobs, terms)
+    let shell = Shell {
+        output: 1 << 20,
+        variables: &[],
+    };
+    attend_with(shell, jobs, terms)
 }
 
 pub(crate) fn attend_with(shell: Shell, jobs: &Jobs, terms: Terms) -> Host {

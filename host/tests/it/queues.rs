@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -12,7 +12,7 @@ use berth::store::DataDirectory;
 use berth::store::jobs::{Filter, NewJob, Phase};
 use rustix::process::{Signal, kill_process};
 
-use crate::attended::{Scene, TERMS, attend, new, nowhere};
+use crate::attended::{Scene, Shell, TERMS, attend, attend_with, new, nowhere};
 use crate::berth::PATIENCE;
 use crate::jobs::runs;
 
@@ -444,9 +444,8 @@ async fn a_clock_that_is_set_back_changes_no_order_ends_nothing_early_and_no_job
     host.end().await;
 }
 
-#[tokio::test]
-async fn a_supervisor_that_is_killed_before_it_took_its_job_loses_nothing() {
-    let scene = Scene::new();
+/// A binary that is killed when it is started first, and then is berth's.
+fn killed_at_first(scene: &Scene) -> PathBuf {
     let (binary, tried) = (scene.path("berth"), scene.path("tried"));
     let script = format!(
         "#!/bin/sh\n[ -e {0} ] || {{ : > {0}; kill -9 $$; }}\nexec {1} \"$@\"\n",
@@ -455,11 +454,63 @@ async fn a_supervisor_that_is_killed_before_it_took_its_job_loses_nothing() {
     );
     fs::write(&binary, script).unwrap();
     fs::set_permissions(&binary, fs::Permissions::from_mode(0o700)).unwrap();
+    binary
+}
+
+#[tokio::test]
+async fn a_supervisor_that_is_killed_before_it_took_its_job_loses_nothing() {
+    let scene = Scene::new();
     let data = DataDirectory::open(&scene.path("data"), &scene.path("cache")).unwrap();
+    let jobs = Jobs::open(&data, "here", killed_at_first(&scene), nowhere()).unwrap();
     scene.submit("a", "q", "echo up").await;
-    let host = attend(&Jobs::open(&data, "here", binary, nowhere()).unwrap(), TERMS);
+    let host = attend(&jobs, TERMS);
     let job = scene.ended("a").await;
     assert_eq!((job.phase, job.status), (Phase::Exited, Some(0)), "{job:?}");
-    assert!(tried.exists());
+    assert!(scene.path("tried").exists());
+    host.end().await;
+}
+
+#[tokio::test]
+async fn a_job_that_nobody_took_starts_with_what_is_granted_then_and_all_of_its_input() {
+    let scene = Scene::new();
+    let data = DataDirectory::open(&scene.path("data"), &scene.path("cache")).unwrap();
+    let jobs = Jobs::open(&data, "here", killed_at_first(&scene), nowhere()).unwrap();
+    let interactive = NewJob {
+        interactive: true,
+        input: b"one\n".to_vec(),
+        ..new("a", "q", "echo ${MORE:+more}; cat")
+    };
+    scene.jobs.submit(interactive).await.unwrap();
+    let host = attend(&jobs, TERMS);
+    let deadline = Instant::now() + PATIENCE;
+    while !scene.path("tried").exists() {
+        assert!(Instant::now() < deadline);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    host.kill().await;
+    assert_eq!(scene.jobs.write("a", b"two\n".to_vec(), Some(4)).await.unwrap(), 8);
+    let shell = Shell {
+        output: 1 << 20,
+        variables: &["MORE"],
+    };
+    let host = attend_with(shell, &scene.jobs, TERMS);
+    scene.until("a", |job| job.output == 13).await;
+    scene.jobs.close("a").await.unwrap();
+    assert_eq!(scene.ended("a").await.phase, Phase::Exited);
+    assert_eq!(scene.output("a").await, "more\none\ntwo\n");
+    host.end().await;
+}
+
+#[tokio::test]
+async fn a_job_that_says_itself_when_it_ended_is_not_kept_longer_for_that() {
+    let scene = Scene::new();
+    let exit = scene.directory("a").join("exit");
+    let lie = "format 1\\nhow exited\\nstatus 0\\nfinished 9007199254740991\\n";
+    let script = format!("printf '{lie}' > {}", exit.display());
+    scene.submit("a", "q", &script).await;
+    let host = scene.host();
+    let job = scene.ended("a").await;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    assert!(u128::from(job.finished_at.unwrap()) <= now, "{job:?}");
     host.end().await;
 }

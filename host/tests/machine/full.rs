@@ -12,7 +12,11 @@ use crate::mount;
 #[tokio::test]
 async fn a_full_disk_ends_the_job_that_fills_it_and_nothing_else_is_lost() {
     let scene = Scene::with(|data| mount(&[&"-t", &"tmpfs", &"-o", &"size=4m,mode=0700", &"none", &data]));
-    let host = attend_with(Shell(64 << 20), &scene.jobs, TERMS);
+    let shell = Shell {
+        output: 64 << 20,
+        variables: &[],
+    };
+    let host = attend_with(shell, &scene.jobs, TERMS);
     let gate = scene.path("gate");
     let quiet = format!("while ! [ -e {} ]; do sleep 0.02; done; exit 5", gate.display());
     scene.submit("quiet", "a", &quiet).await;

@@ -17,7 +17,7 @@ fn place() -> Place {
 
 /// A berth as a service of systemd: in a group of its own, with a user manager where there are `scopes`.
 async fn served(place: &Place, groups: &Groups, scopes: bool) -> Berth {
-    let service = groups.group("service");
+    let service = groups.group("berth.service");
     let mut command = tokio::process::Command::new("sh");
     let enter = "echo $$ > \"$0\"; exec \"$@\"";
     command.args(["-ec", enter]).arg(service.0.join("cgroup.procs"));
@@ -56,7 +56,7 @@ async fn a_service_that_is_killed_with_all_its_processes_takes_no_job_with_it_th
     let id = submit(&berth, "a", &waits).await;
     let next = submit(&berth, "b", "echo next; sleep 600").await;
     until(&berth, &id, |job| job["printed"] == "up\n").await;
-    groups.group("service").kill();
+    groups.group("berth.service").kill();
     berth.kill().await;
     let berth = served(&place, &groups, true).await;
     assert_eq!(get(&berth, &id).await["phase"], "Running");
@@ -70,13 +70,33 @@ async fn a_service_that_is_killed_with_all_its_processes_takes_no_job_with_it_th
 }
 
 #[tokio::test]
+async fn the_doctor_says_whether_the_end_of_the_service_is_that_of_sessions_and_jobs() {
+    let (place, groups) = (place(), Groups::new());
+    let _berth = served(&place, &groups, false).await;
+    for (mode, said) in [
+        ("control-group", "KillMode=process in its [Service]"),
+        ("process", "ends berth alone"),
+    ] {
+        let stand_in = format!("#!/bin/sh\necho \"$@\" > {}\necho {mode}\n", place.name("asked"));
+        place.write("bin/systemctl", stand_in, 0o700);
+        let ran = place.run(&["doctor"]).await;
+        let found = ran.stdout.lines().find(|line| line.contains("service: berth.service"));
+        assert!(found.is_some_and(|found| found.contains(said)), "{}", ran.stdout);
+        assert_eq!(
+            place.read("asked"),
+            "--system show --property=KillMode --value -- berth.service\n"
+        );
+    }
+}
+
+#[tokio::test]
 async fn without_scopes_a_job_ends_with_the_service_and_the_next_one_says_so_and_goes_on() {
     let (place, groups) = (place(), Groups::new());
     let mut berth = served(&place, &groups, false).await;
     let id = submit(&berth, "a", "echo up; sleep 600").await;
     let next = submit(&berth, "b", "echo next").await;
     until(&berth, &id, |job| job["printed"] == "up\n").await;
-    groups.group("service").kill();
+    groups.group("berth.service").kill();
     berth.kill().await;
     let berth = served(&place, &groups, false).await;
     let job = until(&berth, &id, |job| job["phase"] != "Running").await;
