@@ -161,6 +161,8 @@ pub struct Agent {
     pub words: BTreeMap<String, String>,
     /// The groups of arguments that may follow `command`, by name.
     pub options: BTreeMap<String, Vec<String>>,
+    /// How it runs without a terminal, as a job; none if it cannot.
+    pub headless: Option<Headless>,
     /// Options that let it do more without asking, each with the values that do not.
     pub widens_unless: BTreeMap<String, Vec<String>>,
     /// The plugin's built-in knowledge to use for this agent, if its name is not the agent's name.
@@ -173,7 +175,18 @@ pub struct Agent {
     pub variables: Vec<String>,
     /// Where it notes which folders it trusts, for `berth doctor`.
     pub trust: Option<Trust>,
-    /// What `@agent` takes for this agent: `command` and `options`, compiled.
+    /// What `@agent` takes for this agent in `read` and `control` lists: `command` and `options`, compiled.
+    pub granted: AgentCommand,
+}
+
+/// How an agent runs without a terminal, as a job.
+#[derive(Debug, Clone)]
+pub struct Headless {
+    /// Its command, at least two words; `@berth` has been replaced by this binary's path.
+    pub command: Vec<String>,
+    /// The groups of arguments that may follow it, by name, beside those of the agent.
+    pub options: BTreeMap<String, Vec<String>>,
+    /// What `@agent` takes for this agent in `job` lists: both, compiled.
     pub granted: AgentCommand,
 }
 
@@ -222,6 +235,8 @@ pub struct BackendTable {
     pub read_tools: Vec<String>,
     /// Whether a prompt that asks to trust a directory may be answered by a client.
     pub remote_trust: bool,
+    /// Whether its runs may start others.
+    pub nested: bool,
     /// The plugin's own settings, a JSON object; only the plugin understands them.
     pub settings: serde_json::Value,
     /// What bounds each of its calls.
@@ -257,6 +272,8 @@ pub struct Limits {
     pub jobs: usize,
     /// The most of those.
     pub interactive_jobs: usize,
+    /// How deep its runs go that start others, if that is written.
+    pub depth: Option<u32>,
     /// How long a job is kept that has ended.
     pub keep_jobs: Duration,
     /// Bytes that those may take together; then the oldest go.

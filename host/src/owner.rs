@@ -32,9 +32,9 @@ use self::socket::Reception;
 use crate::admission::Admission;
 use crate::assemble::{self, Setup, Starter};
 use crate::desk::{Desk, Forms};
-use crate::jobs::AllJobs;
+use crate::jobs::{AllJobs, Reach};
 use crate::mcp::{self, Server};
-use crate::peer::Peer;
+use crate::peer::{Peer, Seen};
 use crate::principal::Principal;
 use crate::store::{self, Audit, DataDirectory, Lock, Recorder, Word};
 
@@ -68,6 +68,8 @@ pub struct Owner {
     pub under_way: TaskTracker,
     /// The word that counts as the owner's login, in a browser on this machine.
     pub word: Arc<Word>,
+    /// The jobs of all backends.
+    pub jobs: Arc<AllJobs>,
     /// How what is configured is replaced while it runs.
     pub reloads: Arc<Reloads>,
     /// What a person does with jobs.
@@ -127,11 +129,13 @@ impl Claim {
 
 impl Owner {
     /// Begins to bring up every backend of `setup`, and does not wait for them; `shutdown` ends what goes on between calls.
-    /// `base_url` is where a browser would reach this process.
+    /// `base_url` is where a browser would reach this process, and `local` where clients on this machine do by plain HTTP,
+    /// if they do.
     pub async fn start(
         setup: &Setup,
         claim: Claim,
         base_url: String,
+        local: Option<String>,
         shutdown: &CancellationToken,
     ) -> anyhow::Result<Self> {
         let Claim { data, lock, audit } = claim;
@@ -146,7 +150,14 @@ impl Owner {
         let (outbox, forms) = (data.outbox(&lock)?, Forms::new(data.seal()?, data.access()?));
         let desk = Arc::new(assemble::desk(setup, base_url, outbox, Some(forms), shutdown)?);
         let berth = std::env::current_exe().context("the path of this program cannot be found")?;
-        let jobs = Arc::new(AllJobs::new(data.clone(), berth));
+        let reach = match local {
+            Some(origin) => Reach::Http(origin),
+            None => Reach::Program {
+                berth: berth.clone(),
+                config: setup.file.clone(),
+            },
+        };
+        let jobs = Arc::new(AllJobs::new(data.clone(), berth, reach));
         let starter = Starter::new(setup, &data, Some(jobs.clone()))?;
         let tasks = TaskTracker::new();
         let max_body = usize::try_from(setup.server.max_body)?;
@@ -166,7 +177,7 @@ impl Owner {
             setup,
             desk.clone(),
             data.clone(),
-            jobs,
+            jobs.clone(),
             recorder.clone(),
             admission.clone(),
             tasks.clone(),
@@ -183,6 +194,7 @@ impl Owner {
             admission,
             under_way: TaskTracker::new(),
             word: Arc::default(),
+            jobs,
             reloads,
             hand,
             tasks,
@@ -203,11 +215,10 @@ impl Owner {
 
     /// The same for whoever started this process: for the person, if `by_person` and it is not in a session.
     fn own_server(&self, by_person: bool) -> Server {
-        let peer = Peer::of_this_process();
-        let server = self
-            .server()
-            .for_principal(peer.limit(Principal::local(), self.sessions_may_control));
-        match by_person && peer == Peer::Operator {
+        let seen = Seen::of_this_process();
+        let principal = self.jobs.limit(&seen, Principal::local(), self.sessions_may_control);
+        let server = self.server().for_principal(principal);
+        match by_person && seen.peer == Peer::Operator {
             true => server.for_person(),
             false => server,
         }
@@ -322,7 +333,7 @@ impl Ownership {
                 Ok(claim) => {
                     let base_url = format!("http://{}", setup.server.listen);
                     // Its end need not be that of this process.
-                    let owner = Owner::start(setup, claim, base_url, &shutdown.child_token()).await?;
+                    let owner = Owner::start(setup, claim, base_url, None, &shutdown.child_token()).await?;
                     return Ok(Self::Ours(Box::new(owner)));
                 }
                 Err(error @ store::Error::InUse { .. })

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use berth::assemble::start_backends;
 use berth::capability::Access;
+use berth::principal::Lineage;
 use berth::session::ToolCall;
 use berth::store::audit::{Entry, Event, Outcome};
 use berth::store::{DataDirectory, Recorder};
@@ -295,7 +296,7 @@ pub(crate) async fn plugin_call(place: &Place) -> anyhow::Result<Row> {
     let mut times = Times::default();
     for _ in 0..PLUGIN_CALLS {
         let began = Instant::now();
-        let output = guest.call_tool(&call, Access::Read, None).await;
+        let output = guest.call_tool(&call, Access::Read, None, Lineage::default()).await;
         times.add(began.elapsed().as_secs_f64() * 1e6);
         ensure!(output.is_ok(), "the test plugin answered {output:?}");
     }

@@ -244,9 +244,23 @@ impl Setup {
         self.installed.contains(name)
     }
 
-    /// The commands that `@agent` stands for in the grants of `backend`: those of its agents that are installed.
+    /// The commands that `@agent` stands for in the `read` and `control` lists of `backend`: those of its agents that are
+    /// installed.
     pub fn agent_commands(&self, backend: &Granted) -> Vec<AgentCommand> {
+        let installed = self.installed_agents(backend);
+        installed.map(|agent| agent.granted.clone()).collect()
+    }
+
+    /// The same for its `job` lists: those that run without a terminal.
+    pub fn headless_commands(&self, backend: &Granted) -> Vec<AgentCommand> {
+        let headless = self
+            .installed_agents(backend)
+            .filter_map(|agent| agent.headless.as_ref());
+        headless.map(|headless| headless.granted.clone()).collect()
+    }
+
+    fn installed_agents<'a>(&'a self, backend: &'a Granted) -> impl Iterator<Item = &'a Agent> {
         let installed = self.agents_of(backend).filter(|(name, _)| self.is_installed(name));
-        installed.map(|(_, agent)| agent.granted.clone()).collect()
+        installed.map(|(_, agent)| agent)
     }
 }

@@ -145,7 +145,9 @@ pub fn aside(setup: &Setup, desk: &Desk) -> anyhow::Result<Arc<Generation>> {
 
 /// What calls mean while none of the backends of `setup` is up.
 fn catalog(setup: &Setup) -> anyhow::Result<Catalog> {
-    let backends = Backends::new(setup.meanings(), setup.default_backend.clone());
+    let with_jobs = setup.backends.iter().filter(|(_, backend)| jobs::may_run(backend));
+    let depths = with_jobs.map(|(name, backend)| (name.clone(), backend.depth()));
+    let backends = Backends::new(setup.meanings(), setup.default_backend.clone()).with_depths(depths.collect());
     Catalog::new(backends, setup.tools.clone()).with_context(|| from(setup))
 }
 
@@ -253,6 +255,7 @@ fn powers(
             grants,
             sockets,
             agents: setup.agent_commands(backend),
+            headless: setup.headless_commands(backend),
             environment: backend.environment(),
             guest_env: backend.written.guest_env.clone(),
             children: Arc::new(Semaphore::new(backend.written.limits.processes)),
@@ -278,6 +281,8 @@ fn settings(setup: &Setup, backend: &Granted) -> String {
                 "name": name,
                 "command": agent.command,
                 "options": agent.options,
+                "headless": agent.headless.as_ref().map(|headless| &headless.command),
+                "headless_options": agent.headless.as_ref().map(|headless| &headless.options),
                 "installed": setup.is_installed(name),
                 "profile": agent.profile,
                 "signs": agent.signs,

@@ -53,7 +53,9 @@ fn rule(path: &[&str]) -> Rule {
         ]
         | ["server", "rates", _]
         | ["server", "max_requests" | "max_body"] => Rule::Amount,
-        ["backends", _, "remote_trust"] | ["server", "open_on_loopback" | "sessions_may_control"] => Rule::Switch,
+        ["backends", _, "remote_trust" | "nested"] | ["server", "open_on_loopback" | "sessions_may_control"] => {
+            Rule::Switch
+        }
         ["tools", "hide"] => Rule::Hidden,
         _ => Rule::Setting,
     }
@@ -192,7 +194,10 @@ fn program<'a>(path: &[&str], mut new: DeTable<'a>, mut old: DeTable<'a>) -> DeT
 fn agent<'a>(path: &[&str], mut new: DeTable<'a>, mut old: DeTable<'a>) -> DeTable<'a> {
     let (words, texts) = words(&mut new, &mut old);
     let mut counts = DeTable::new();
-    if let (Some((key, new)), Some(old)) = (new.remove_entry("options"), old.remove("options")) {
+    for key in ["options", "headless_options"] {
+        let (Some((key, new)), Some(old)) = (new.remove_entry(key), old.remove(key)) else {
+            continue;
+        };
         let span = new.span();
         if let (DeValue::Table(new), DeValue::Table(mut old)) = (new.into_inner(), old.into_inner()) {
             let mut options = DeTable::new();

@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use super::source::At;
 use super::surroundings::Surroundings;
-use super::{Agent, ConfigError, Question, Sought, Trust, values};
-use crate::capability::process::grant::{AgentCommand, BadAgent, Words};
+use super::{Agent, ConfigError, Headless, Question, Sought, Trust, values};
+use crate::capability::process::grant::{AgentCommand, BadAgent, ENTRY_MARKER, Words};
 
 /// The table as it is written.
 #[derive(Debug, Deserialize)]
@@ -20,6 +20,9 @@ pub(super) struct Section {
     words: BTreeMap<String, String>,
     #[serde(default)]
     options: BTreeMap<String, Vec<String>>,
+    headless: Option<Vec<String>>,
+    #[serde(default)]
+    headless_options: BTreeMap<String, Vec<String>>,
     #[serde(default)]
     widens_unless: BTreeMap<String, Vec<String>>,
     profile: Option<String>,
@@ -52,8 +55,23 @@ impl Section {
         values::name(at, name)?;
         let command = with_berth(&at.key("command"), self.command, around)?;
         let words = words(&at.key("words"), &self.words)?;
-        let granted =
-            AgentCommand::new(name, command.clone(), &self.options, &words).map_err(|error| misfit(at, &error))?;
+        if let Some(index) = command.iter().position(|word| word.contains(ENTRY_MARKER)) {
+            return Err(at
+                .key("command")
+                .item(index)
+                .error("only a job has an entry for this server: write \"@entry\" in `headless`, or remove it"));
+        }
+        let granted = AgentCommand::new(name, command.clone(), &self.options, &words)
+            .map_err(|error| misfit(at, ("command", "options"), &error))?;
+        let headless = headless(
+            name,
+            at,
+            self.headless,
+            self.headless_options,
+            &self.options,
+            &words,
+            around,
+        )?;
         let doctor = self.doctor.into_iter().enumerate();
         let doctor = doctor.map(|(index, command)| question(&at.key("doctor").item(index), command, around, folder));
         Ok(Agent {
@@ -62,6 +80,7 @@ impl Section {
             requires: self.requires.map(|program| Sought::new(program, around, folder)),
             words: self.words,
             options: self.options,
+            headless,
             widens_unless: self.widens_unless,
             profile: self.profile,
             signs: self.signs,
@@ -74,6 +93,41 @@ impl Section {
             granted,
         })
     }
+}
+
+/// The command without a terminal. It takes `options` too, beside those that only it has.
+fn headless(
+    name: &str,
+    at: &At,
+    command: Option<Vec<String>>,
+    own: BTreeMap<String, Vec<String>>,
+    options: &BTreeMap<String, Vec<String>>,
+    words: &Words,
+    around: &Surroundings<'_>,
+) -> Result<Option<Headless>, ConfigError> {
+    let own_at = at.key("headless_options");
+    let Some(command) = command else {
+        return match own.is_empty() {
+            true => Ok(None),
+            false => {
+                Err(own_at.error("there is no `headless`, the command that would take them: add it, or remove them"))
+            }
+        };
+    };
+    if let Some(twice) = own.keys().find(|option| options.contains_key(*option)) {
+        return Err(own_at
+            .key(twice)
+            .error("it is in `options` too, which `headless` takes as well: remove one of them, or rename it"));
+    }
+    let command = with_berth(&at.key("headless"), command, around)?;
+    let all = options.clone().into_iter().chain(own.clone()).collect();
+    let granted = AgentCommand::new(name, command.clone(), &all, words)
+        .map_err(|error| misfit(at, ("headless", "headless_options"), &error))?;
+    Ok(Some(Headless {
+        command,
+        options: own,
+        granted,
+    }))
 }
 
 /// A command that `berth doctor` runs.
@@ -108,9 +162,10 @@ fn with_berth(at: &At, command: Vec<String>, around: &Surroundings<'_>) -> Resul
     command.into_iter().map(replaced).collect()
 }
 
-fn misfit(at: &At, error: &BadAgent) -> ConfigError {
+/// What is wrong with a command or with its options, which stand at these keys.
+fn misfit(at: &At, (command, options): (&str, &str), error: &BadAgent) -> ConfigError {
     match error {
-        BadAgent::Option { name, .. } => at.key("options").key(name).error(error),
-        BadAgent::ShortCommand | BadAgent::Word(_) => at.key("command").error(error),
+        BadAgent::Option { name, .. } => at.key(options).key(name).error(error),
+        BadAgent::ShortCommand | BadAgent::Word(_) => at.key(command).error(error),
     }
 }

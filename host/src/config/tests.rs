@@ -120,6 +120,7 @@ fn takes_what_is_right() {
             deadline: Duration::from_secs(30),
             jobs: 2,
             interactive_jobs: 8,
+            depth: None,
             keep_jobs: Duration::from_hours(30 * 24),
             jobs_size: 2 << 30,
         }
@@ -254,7 +255,7 @@ fn says_line_key_and_fix_of_whatever_is_wrong() {
             "\"<name>\"",
             "\"@any\"",
             "backends.local.programs.tmux.read[0]",
-            "there are \"@text\" and \"@agent\"",
+            "there are \"@text\", \"@directory\" and \"@agent\"",
         ),
         (
             "[[\"ls\", \"<name>\"]]",
@@ -431,6 +432,36 @@ fn says_line_key_and_fix_of_whatever_is_wrong() {
             "not a word of a command",
         ),
         ("\"--resume\", ", "", "agents.demo.options.resume", "begin with \"-\""),
+        (
+            "command = [\"env\", \"@berth\"]",
+            "command = [\"env\", \"@berth\"]\nheadless = [\"agent\"]",
+            "agents.demo.headless",
+            "at least two words",
+        ),
+        (
+            "command = [\"env\", \"@berth\"]",
+            "command = [\"env\", \"--entry=@entry\"]",
+            "agents.demo.command[1]",
+            "in `headless`",
+        ),
+        (
+            "[agents.demo.options]",
+            "[agents.demo.headless_options]\nturns = [\"--turns\"]\n[agents.demo.options]",
+            "agents.demo.headless_options",
+            "there is no `headless`",
+        ),
+        (
+            "command = [\"env\", \"@berth\"]",
+            "command = [\"env\", \"@berth\"]\nheadless = [\"env\", \"x\"]\nheadless_options = { resume = [\"--resume\"] }",
+            "agents.demo.headless_options.resume",
+            "remove one of them",
+        ),
+        (
+            "command = [\"env\", \"@berth\"]",
+            "command = [\"env\", \"@berth\"]\nheadless = [\"env\", \"x\"]\nheadless_options = { turns = [\"--turns=<n>\"] }",
+            "agents.demo.headless_options.turns",
+            "among the words",
+        ),
         (
             "\"<id>\"",
             "\"<uuid>\"",

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use super::attend::Attending;
-use super::{Error, Jobs, ended};
+use super::{Error, Jobs, ended, entry};
 use crate::machine::job::{Channel, Ended, How, Job, News, Stage, end_marked, end_what_is_left};
 use crate::store::jobs::{JobRecord, Outcome, Phase};
 
@@ -78,6 +78,8 @@ impl Jobs {
     }
 
     async fn finish(&self, id: &str, how: Ended) -> Result<(), Error> {
+        // Without its directory there is none.
+        let _ = self.directory(id, |job| job.remove_file(entry::FILE)).await;
         let lengths = self.directory(id, |job| Ok(Lengths::of(job))).await.unwrap_or_default();
         let outcome = Outcome {
             status: how.status,

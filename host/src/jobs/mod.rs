@@ -4,7 +4,9 @@
 //! berth. What a job is to run and how it ended stands in the index, whether it runs in its directory.
 
 mod attend;
+mod entry;
 mod follow;
+mod lineage;
 mod prune;
 mod start;
 
@@ -16,6 +18,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::{Mutex, Notify};
 
 pub use self::attend::Happened;
+pub use self::entry::Reach;
 pub use self::start::{Prepare, Prepared};
 use crate::machine::job::{Appended, Channel, Chunk, Job};
 use crate::store::jobs::{Filter, JobError, JobRecord, NewJob, Outcome, Phase, Room, Submitted};
@@ -45,6 +48,8 @@ pub enum Error {
 pub struct Terms {
     /// How many run at once.
     pub room: Room,
+    /// How deep runs that start runs go: 1 for what a person started, and no further.
+    pub depth: u32,
     /// How long one is kept that has ended.
     pub keep: Duration,
     /// Bytes that those may take together; then the oldest go.
@@ -56,17 +61,45 @@ pub struct Terms {
 pub struct AllJobs {
     data: DataDirectory,
     berth: PathBuf,
+    reach: Reach,
     opened: std::sync::Mutex<BTreeMap<String, Jobs>>,
 }
 
 impl AllJobs {
-    /// Those that are kept in `data`. `berth` is the binary of which supervisors are started.
-    pub fn new(data: DataDirectory, berth: PathBuf) -> Self {
+    /// Those that are kept in `data`. `berth` is the binary of which supervisors are started, and `reach` how what runs
+    /// reaches this server.
+    pub fn new(data: DataDirectory, berth: PathBuf, reach: Reach) -> Self {
         Self {
             data,
             berth,
+            reach,
             opened: Default::default(),
         }
+    }
+
+    /// Those that are kept in `data`, for a process that starts none and only looks, cancels or removes.
+    ///
+    /// # Errors
+    /// The path of this program cannot be found.
+    pub fn unattended(data: DataDirectory) -> std::io::Result<Self> {
+        let berth = std::env::current_exe()?;
+        let reach = Reach::Program {
+            berth: berth.clone(),
+            config: None,
+        };
+        Ok(Self::new(data, berth, reach))
+    }
+
+    /// Those of all backends that have had some. What cannot be opened is left out, and said in the log when its backend
+    /// starts.
+    fn all(&self) -> Vec<Jobs> {
+        let folders = std::fs::read_dir(self.data.path().join("jobs"));
+        let names = folders
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|entry| entry.file_name().into_string().ok());
+        names.filter_map(|name| self.of(&name).ok()).collect()
     }
 
     /// Those of `backend`.
@@ -78,7 +111,7 @@ impl AllJobs {
         if let Some(jobs) = opened.get(backend) {
             return Ok(jobs.clone());
         }
-        let jobs = Jobs::open(&self.data, backend, self.berth.clone())?;
+        let jobs = Jobs::open(&self.data, backend, self.berth.clone(), self.reach.clone())?;
         opened.insert(backend.to_owned(), jobs.clone());
         Ok(jobs)
     }
@@ -95,6 +128,7 @@ struct Shared {
     folder: PathBuf,
     /// The binary of which supervisors are started.
     berth: PathBuf,
+    reach: Reach,
     /// Held while a job that waits becomes one that runs, and while either is changed.
     turn: Mutex<()>,
     /// Something may be started.
@@ -102,16 +136,18 @@ struct Shared {
 }
 
 impl Jobs {
-    /// Those of `backend`. `berth` is the binary of which supervisors are started.
+    /// Those of `backend`. `berth` is the binary of which supervisors are started, and `reach` how what runs reaches this
+    /// server.
     ///
     /// # Errors
     /// If their index cannot be opened.
-    pub fn open(data: &DataDirectory, backend: &str, berth: PathBuf) -> Result<Self, store::Error> {
+    pub fn open(data: &DataDirectory, backend: &str, berth: PathBuf, reach: Reach) -> Result<Self, store::Error> {
         Ok(Self(Arc::new(Shared {
             backend: backend.to_owned(),
             index: data.job_index(backend)?,
             folder: data.jobs_path(backend)?,
             berth,
+            reach,
             turn: Mutex::default(),
             due: Notify::new(),
         })))

@@ -2,19 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 
-use super::{Error, Jobs, ended, now};
+use super::{Error, Jobs, ended, entry, now};
 use crate::machine::job::{self, Begun, Job, Scope, Spec};
 use crate::peer;
 use crate::store::jobs::{Phase, Room};
 
 /// Makes what was submitted into what can be started, by what is granted now.
 pub trait Prepare: Send + Sync {
-    /// What `command`, as it was submitted, is to run; or why it may not.
-    fn prepare(&self, command: String) -> BoxFuture<'_, Result<Prepared, String>>;
+    /// What `command`, as it was submitted, is to run; or why it may not. If it takes an entry for this server, that will
+    /// be the file `entry`.
+    fn prepare<'a>(&'a self, command: String, entry: &'a Path) -> BoxFuture<'a, Result<Prepared, String>>;
 }
 
 /// What can be started.
@@ -26,6 +28,8 @@ pub struct Prepared {
     pub directory: Option<(OwnedFd, String)>,
     /// Its variables.
     pub environment: BTreeMap<String, String>,
+    /// Whether it names the file with an entry for this server.
+    pub takes_entry: bool,
     /// How long it may take.
     pub deadline: Duration,
     /// Bytes that are kept of each of its outputs.
@@ -51,7 +55,10 @@ impl Jobs {
         let Some(command) = self.index(move |index| index.command(&asked)).await? else {
             return self.fail(id, "nobody knows any more what it is to run").await;
         };
-        let prepared = match prepare.prepare(command).await {
+        let prepared = match prepare
+            .prepare(command, &self.0.folder.join(id).join(entry::FILE))
+            .await
+        {
             Ok(prepared) => prepared,
             Err(why) => return self.fail(id, &why).await,
         };
@@ -72,6 +79,13 @@ impl Jobs {
             Ok(job) => job,
             Err(why) => return self.fail(id, &format!("its directory cannot be made: {why}")).await,
         };
+        if prepared.takes_entry
+            && let Err(why) = self.write_entry(id, &job).await
+        {
+            return self
+                .fail(id, &format!("its entry for this server cannot be written: {why}"))
+                .await;
+        }
         let begun = job::begin(&self.0.berth, scope, &job, &spec, directory, &self.0.backend, &values);
         match begun.await {
             Ok(Begun::Claimed) => {

@@ -134,6 +134,36 @@ impl Opened {
         Ok(opened)
     }
 
+    /// Whether there is such a directory `below` it, or nothing, in a directory that is one.
+    pub(crate) fn hold(&self, below: &Path) -> io::Result<()> {
+        if below.as_os_str().len() > LONGEST {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is too long for a path"));
+        }
+        let mut missing = None;
+        for step in below.ancestors().filter(|step| !step.as_os_str().is_empty()) {
+            match self.enter(step) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => missing = Some(step),
+                entered => {
+                    entered?;
+                    return missing.map_or(Ok(()), |missing| self.is_free(missing));
+                }
+            }
+        }
+        missing.map_or(Ok(()), |missing| self.is_free(missing))
+    }
+
+    /// Whether nothing is at that place, also no link that leads nowhere yet.
+    fn is_free(&self, below: &Path) -> io::Result<()> {
+        match self.directory.symlink_metadata(below) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+            Ok(_) => Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                "a link leads to a place where nothing is",
+            )),
+        }
+    }
+
     /// The file `below` it, opened with `options`, in the same way.
     pub(crate) fn file(&self, below: &Path, options: &OpenOptions) -> io::Result<(File, Metadata)> {
         let file = self.directory.open_with(below, options);

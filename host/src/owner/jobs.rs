@@ -43,8 +43,8 @@ pub async fn order(setup: &Setup, deed: Deed) -> anyhow::Result<Told> {
 async fn here(setup: &Setup, deed: &Deed) -> anyhow::Result<Told> {
     let Claim { data, lock, mut audit } = Claim::take(setup, "jobs")?;
     audit.try_writing()?;
-    let berth = std::env::current_exe().context("the path of this program cannot be found")?;
-    let told = carry_out(&data, &AllJobs::new(data.clone(), berth), deed).await;
+    let all = AllJobs::unattended(data.clone()).context("the path of this program cannot be found")?;
+    let told = carry_out(&data, &all, deed).await;
     audit.append(&[entry(deed, &told)])?;
     drop(lock);
     Ok(told)

@@ -96,6 +96,7 @@ fn powerless() -> Result<Powers, Error> {
             grants: Default::default(),
             sockets: Default::default(),
             agents: Vec::new(),
+            headless: Vec::new(),
             environment: Vec::new(),
             guest_env: Vec::new(),
             children: Arc::new(Semaphore::new(0)),

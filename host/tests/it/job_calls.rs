@@ -218,3 +218,86 @@ async fn no_job_is_lost_or_run_twice_when_berth_is_killed_again_and_again() {
         assert_eq!(runs, "run\n");
     }
 }
+
+#[tokio::test]
+async fn a_job_is_told_of_directories_in_the_grant_alone_and_no_link_leads_out() {
+    let place = place("[backends.local.programs.ls]\njob = [[\"-d\", \"@directory\"]]\n");
+    let projects = place.path("projects");
+    fs::create_dir_all(projects.join("mine/deep")).unwrap();
+    fs::create_dir_all(place.path("outside/deep")).unwrap();
+    fs::write(projects.join("file"), "").unwrap();
+    for (name, target) in [
+        ("out", "outside"),
+        ("dangling", "outside/new"),
+        ("round", "projects/mine"),
+    ] {
+        std::os::unix::fs::symlink(place.path(target), projects.join(name)).unwrap();
+    }
+    std::os::unix::fs::symlink("mine", projects.join("within")).unwrap();
+    let berth = served(&place).await;
+    let asked = |path: String| json!({"key": path.chars().take(200).collect::<String>(), "queue": "q", "program": "ls", "args": ["-d", path]});
+    for held in [
+        "",
+        "/mine/deep",
+        "/new",
+        "/mine/new/deeper",
+        "/within/deep",
+        "/within/new",
+    ] {
+        let path = format!("{}{held}", projects.display());
+        berth.call("job_submit", asked(path)).await.done();
+    }
+    for refused in [
+        "/out",
+        "/out/deep",
+        "/out/new",
+        "/dangling",
+        "/dangling/x",
+        "/round/deep",
+        "/file",
+        "/file/x",
+    ] {
+        let path = format!("{}{refused}", projects.display());
+        let error = berth.call("job_submit", asked(path)).await.error();
+        assert!(!error.contains("job = [...]"), "{refused}: {error}");
+    }
+    for (path, why) in [
+        (place.name("outside"), "granted directories"),
+        (format!("{}/../outside", projects.display()), "job = [...]"),
+        ("projects".to_owned(), "job = [...]"),
+        (format!("{}/{}", projects.display(), "x/".repeat(3_000)), "x/x/x"),
+    ] {
+        let error = berth.call("job_submit", asked(path)).await.error();
+        assert!(error.contains(why), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn an_agent_gets_an_entry_for_this_server_that_goes_with_its_job() {
+    let agent = "[agents.a]\ncommand = [\"env\", \"true\"]\nheadless = [\"env\", \"sh\", \"agent.sh\", \"--to=@entry\"]\n\
+                 [backends.local.programs.agent]\npath = \"env\"\njob = [[\"@agent\"]]\n";
+    let place = place(&format!("agents = [\"a\"]\n{agent}"));
+    let script = "stat -c %a \"${1#--to=}\"; cat \"${1#--to=}\"; echo; while ! [ -e gate ]; do sleep 0.02; done\n";
+    place.write("projects/agent.sh", script, 0o600);
+    let berth = served(&place).await;
+    let spec = json!({
+        "key": "a", "queue": "q", "program": "agent", "directory": place.name("projects"),
+        "args": ["env", "sh", "agent.sh", "--to=@entry"],
+    });
+    let id = berth.call("job_submit", spec).await.done().text.trim().to_owned();
+    let job = until(&berth, &id, |job| {
+        let printed = job["printed"].as_str().unwrap();
+        printed.ends_with("}\n") || job["phase"] == "Failed"
+    })
+    .await;
+    let printed = job["printed"].as_str().unwrap();
+    let (mode, entry) = printed.split_once('\n').unwrap_or_else(|| panic!("{job}"));
+    assert_eq!(mode, "600");
+    let entry: Value = serde_json::from_str(entry).unwrap();
+    assert_eq!(entry["mcpServers"]["berth"]["url"], berth.endpoint());
+    let file = place.path("data/jobs/local").join(&id).join("entry.json");
+    assert!(file.exists());
+    fs::write(place.path("projects/gate"), "").unwrap();
+    until(&berth, &id, |job| job["phase"] == "Exited").await;
+    assert!(!file.exists());
+}

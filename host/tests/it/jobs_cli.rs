@@ -262,6 +262,14 @@ async fn what_is_in_a_session_sees_jobs_and_changes_none_whatever_it_may_control
         };
         let listed = inside(&["jobs"]).await;
         assert!(String::from_utf8_lossy(&listed.stdout).contains(&running));
+        // What is in a job sees that one alone.
+        let mut command = place.command(&["jobs", "--config", &config]);
+        command
+            .env(berth::peer::MARK, "local")
+            .env(berth::peer::JOB_MARK, &ended);
+        let listed = timeout(PATIENCE, command.output()).await.unwrap().unwrap();
+        let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+        assert!(listed.starts_with(&ended) && listed.lines().count() == 1, "{listed}");
         for arguments in [
             &["jobs", "cancel", &running][..],
             &["jobs", "prune", "--older-than", "0s", "--yes"],

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use berth::jobs::{Happened, Jobs, Prepare, Prepared, Terms};
+use berth::jobs::{Happened, Jobs, Prepare, Prepared, Reach, Terms};
 use berth::machine::job::{Channel, How, Job, Stage, end_what_is_left};
 use berth::store::DataDirectory;
-use berth::store::jobs::{Filter, JobRecord, NewJob, Phase, Room};
+use berth::store::jobs::{Filter, JobRecord, NewJob, Origin, Phase, Room};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use rustix::process::{Pid, Signal, kill_process};
@@ -22,6 +22,7 @@ use crate::berth::PATIENCE;
 use crate::jobs::runs;
 
 const TERMS: Terms = Terms {
+    depth: 1,
     room: Room {
         runs: 2,
         interactive: 2,
@@ -47,12 +48,13 @@ struct Host {
 struct Shell;
 
 impl Prepare for Shell {
-    fn prepare(&self, command: String) -> BoxFuture<'_, Result<Prepared, String>> {
+    fn prepare<'a>(&'a self, command: String, _entry: &'a Path) -> BoxFuture<'a, Result<Prepared, String>> {
         async move {
             if command == "denied" {
                 return Err("it is not granted any more".into());
             }
             Ok(Prepared {
+                takes_entry: false,
                 argv: vec!["/bin/sh".into(), "-c".into(), command],
                 directory: None,
                 environment: BTreeMap::from([("PATH".into(), "/usr/local/bin:/usr/bin:/bin".into())]),
@@ -145,7 +147,12 @@ impl Host {
 
 fn open(place: &TempDir) -> Jobs {
     let data = DataDirectory::open(&place.path().join("data"), &place.path().join("cache")).unwrap();
-    Jobs::open(&data, "here", env!("CARGO_BIN_EXE_berth").into()).unwrap()
+    Jobs::open(&data, "here", env!("CARGO_BIN_EXE_berth").into(), nowhere()).unwrap()
+}
+
+/// Where nobody listens: no job here asks for an entry.
+fn nowhere() -> Reach {
+    Reach::Http("http://127.0.0.1:9".into())
 }
 
 fn attend(jobs: &Jobs, terms: Terms) -> Host {
@@ -158,6 +165,8 @@ fn attend(jobs: &Jobs, terms: Terms) -> Host {
 
 fn new(id: &str, queue: &str, script: &str) -> NewJob {
     NewJob {
+        origin: Origin::default(),
+        is_step: false,
         id: id.to_owned(),
         key: id.to_owned(),
         queue: queue.to_owned(),
@@ -528,13 +537,13 @@ async fn a_supervisor_whose_binary_was_replaced_goes_on_and_is_adopted_by_the_ne
     let binary = scene.path("berth");
     fs::copy(env!("CARGO_BIN_EXE_berth"), &binary).unwrap();
     let data = DataDirectory::open(&scene.path("data"), &scene.path("cache")).unwrap();
-    let host = attend(&Jobs::open(&data, "here", binary.clone()).unwrap(), TERMS);
     let gate = scene.path("gate");
     let script = format!(
         "echo up; while ! [ -e {} ]; do sleep 0.02; done; exit 9",
         gate.display()
     );
     scene.submit("a", "q", &script).await;
+    let host = attend(&Jobs::open(&data, "here", binary.clone(), nowhere()).unwrap(), TERMS);
     scene.until("a", |job| job.output > 0).await;
     host.kill().await;
     fs::remove_file(&binary).unwrap();

@@ -96,7 +96,7 @@ impl House {
         let setup = Setup::load(Some(&file), &installation).unwrap();
         let shutdown = CancellationToken::new();
         let base = "http://localhost".to_owned();
-        let owner = Owner::start(&setup, Claim::take(&setup, "test").unwrap(), base, &shutdown);
+        let owner = Owner::start(&setup, Claim::take(&setup, "test").unwrap(), base, None, &shutdown);
         let owner = owner.await.unwrap();
         owner.desk.present().settled(PATIENCE).await;
         Self {

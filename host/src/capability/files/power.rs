@@ -88,6 +88,13 @@ impl Directories {
         self.work(path, place, open).await
     }
 
+    /// Whether a program may be told of the directory `path`: it lies in a granted directory, and no link leads out. What
+    /// is not there yet is to be made there; then the directory above it counts.
+    pub(crate) async fn hold(&self, path: &str) -> Result<(), Error> {
+        let place = self.directory(path).ok_or_else(|| self.outside(path))?;
+        self.work(path, place, |root, below, _| root.hold(below)).await
+    }
+
     /// What `work` makes of the granted directory or folder that `path` lies in, of the rest of the path, and of what is
     /// granted there.
     pub(super) async fn within<T: Send + 'static>(

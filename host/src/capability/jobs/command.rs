@@ -1,6 +1,7 @@
 //! What a job is to run, as a backend submitted it: kept until it starts, and judged again then.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::power::Granted;
 use crate::capability::Powers;
-use crate::capability::process::grant::Grant;
+use crate::capability::process::grant::{ENTRY_MARKER, Grant, Lists};
 use crate::contract::process::Command;
 use crate::contract::types::Error;
 use crate::jobs::{Prepare, Prepared};
@@ -43,7 +44,15 @@ impl Submitted {
 
 impl Powers {
     /// The grant that allows this as a job, or why there is none.
-    pub(super) fn allowing(&self, submitted: &Submitted) -> Result<&Grant, Error> {
+    pub(super) async fn allowing(&self, submitted: &Submitted) -> Result<&Grant, Error> {
+        let grant = self.granting(submitted)?;
+        for named in grant.named_directories(Lists::Job, &submitted.args, &self.programs.headless) {
+            self.directories.hold(named).await?;
+        }
+        Ok(grant)
+    }
+
+    fn granting(&self, submitted: &Submitted) -> Result<&Grant, Error> {
         let (backend, programs) = (&self.backend, &self.programs);
         let grant = programs.grants.get(&submitted.program).ok_or_else(|| {
             let program = text::escaped(&submitted.program, NAMED);
@@ -52,10 +61,10 @@ impl Powers {
             ))
         })?;
         grant
-            .allows_job(&submitted.args, &programs.agents)
+            .allows_job(&submitted.args, &programs.headless)
             .map_err(|denial| Error::Denied(format!("[backends.{backend}.programs] {denial}")))?;
         // Otherwise it would start in the root directory, which nobody granted.
-        if submitted.directory.is_none() && grant.starts_agent(&submitted.args, &programs.agents) {
+        if submitted.directory.is_none() && grant.starts_agent(&submitted.args, &programs.headless) {
             return Err(Error::Denied(format!(
                 "an agent of backend `{backend}` starts in a granted directory only, and none is named"
             )));
@@ -73,10 +82,10 @@ impl Powers {
         }
     }
 
-    async fn prepared(&self, command: &str) -> Result<Prepared, Error> {
-        let submitted: Submitted = serde_json::from_str(command)
+    async fn prepared(&self, command: &str, entry: &Path) -> Result<Prepared, Error> {
+        let mut submitted: Submitted = serde_json::from_str(command)
             .map_err(|_| Error::Failed("what it is to run was written by another version of berth".into()))?;
-        let grant = self.allowing(&submitted)?;
+        let grant = self.allowing(&submitted).await?;
         let directory = match &submitted.directory {
             Some(path) => Some((self.directories.open_start(path).await?, path.clone())),
             None => None,
@@ -99,6 +108,11 @@ impl Powers {
             environment.insert(name.to_owned(), value.to_owned());
         }
         environment.extend(submitted.env);
+        let entry = entry.to_str().ok_or_else(|| unreadable("the path of its directory"))?;
+        let places = grant.entry_places(&submitted.args, &self.programs.headless);
+        for place in &places {
+            submitted.args[*place] = submitted.args[*place].replace(ENTRY_MARKER, entry);
+        }
         let asked = submitted.timeout_ms.map_or(grant.job_timeout, Duration::from_millis);
         Ok(Prepared {
             argv: [path.to_owned()]
@@ -108,6 +122,7 @@ impl Powers {
                 .collect(),
             directory,
             environment,
+            takes_entry: !places.is_empty(),
             deadline: asked.min(grant.job_timeout),
             output: grant.job_output,
         })
@@ -115,8 +130,8 @@ impl Powers {
 }
 
 impl Prepare for Granted {
-    fn prepare(&self, command: String) -> BoxFuture<'_, Result<Prepared, String>> {
-        async move { self.0.prepared(&command).await.map_err(|error| words(&error)) }.boxed()
+    fn prepare<'a>(&'a self, command: String, entry: &'a Path) -> BoxFuture<'a, Result<Prepared, String>> {
+        async move { self.0.prepared(&command, entry).await.map_err(|error| words(&error)) }.boxed()
     }
 }
 

@@ -25,6 +25,9 @@ pub const MAX_ARGUMENT_BYTES: usize = 128 * 1024;
 /// In `fixed`: the path of the file that holds `conf`, which the host puts in its place.
 pub const CONF_MARKER: &str = "@conf";
 
+/// In an agent's command without a terminal: the path of a file with an entry for this server, which a job gets.
+pub const ENTRY_MARKER: &str = "@entry";
+
 /// In `fixed`: the path of the socket by which the program reaches its server, in a directory of berth's own.
 pub const SOCKET_MARKER: &str = "@socket";
 
@@ -152,6 +155,31 @@ impl Grant {
         Some(filled.ok_or_else(|| self.denial(Lists::Control, Reason::SessionName(denial::quoted(session_name)))))
     }
 
+    /// The arguments of `args`, which are allowed by `lists`, that must be directories of the backend. Where several
+    /// patterns take a command, the first one counts.
+    pub fn named_directories<'a>(&self, lists: Lists, args: &'a [String], agents: &[AgentCommand]) -> Vec<&'a str> {
+        let mut named = Vec::new();
+        for part in args.split(|arg| self.separator.as_ref() == Some(arg)) {
+            let pattern = self.patterns(lists).find(|pattern| pattern.matches(part, agents));
+            named.extend(pattern.map(|pattern| pattern.directories(part)).unwrap_or_default());
+        }
+        named
+    }
+
+    /// Where `args`, which are allowed for a job, have `@entry`: only the operator's own words count.
+    pub fn entry_places(&self, args: &[String], agents: &[AgentCommand]) -> Vec<usize> {
+        let (mut start, mut places) = (0, Vec::new());
+        for part in self.parts(args) {
+            let pattern = self.job.iter().find(|pattern| pattern.matches(part, agents));
+            let within = pattern
+                .map(|pattern| pattern.entry_places(part, agents))
+                .unwrap_or_default();
+            places.extend(within.into_iter().map(|place| start + place));
+            start += part.len() + 1;
+        }
+        places
+    }
+
     /// Whether one of the commands in `args`, which are allowed, starts an agent.
     pub fn starts_agent(&self, args: &[String], agents: &[AgentCommand]) -> bool {
         let patterns = || {
@@ -225,12 +253,9 @@ impl Grant {
             }
             _ => {}
         }
-        let patterns = match access {
-            Lists::Job => self.job.iter().chain(&[]),
-            Lists::Read => self.read.iter().chain(&[]),
-            Lists::Control => self.read.iter().chain(&self.control),
-        };
-        let bad = patterns.clone().find_map(|pattern| pattern.bad_value(part, agents));
+        let bad = self
+            .patterns(access)
+            .find_map(|pattern| pattern.bad_value(part, agents));
         if let Some((agent, bad)) = bad {
             return Err(self.denial(
                 access,
@@ -242,7 +267,8 @@ impl Grant {
                 })),
             ));
         }
-        let fitting = patterns.map(|pattern| pattern.fitting(part, agents)).max().unwrap_or(0);
+        let fitting = self.patterns(access).map(|pattern| pattern.fitting(part, agents));
+        let fitting = fitting.max().unwrap_or(0);
         Err(self.denial(
             access,
             Reason::NoPattern {
@@ -251,6 +277,15 @@ impl Grant {
                 argument: part.get(fitting).map(|arg| denial::quoted(arg)),
             },
         ))
+    }
+
+    fn patterns(&self, lists: Lists) -> impl Iterator<Item = &Pattern> {
+        let (first, second): (&[Pattern], &[Pattern]) = match lists {
+            Lists::Job => (&self.job, &[]),
+            Lists::Read => (&self.read, &[]),
+            Lists::Control => (&self.read, &self.control),
+        };
+        first.iter().chain(second)
     }
 
     fn denial(&self, access: Lists, reason: Reason) -> Denial {

@@ -56,6 +56,10 @@ impl Call {
                 }
             })?;
         }
+        let lists = self.allowance.access.into();
+        for named in grant.named_directories(lists, &command.args, &programs.agents) {
+            self.powers.directories.hold(named).await?;
+        }
         let directory = match &command.directory {
             Some(path) => Some(self.powers.directories.open_start(path).await?),
             None => None,

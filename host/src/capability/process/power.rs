@@ -16,8 +16,10 @@ pub struct Programs {
     pub grants: BTreeMap<String, Grant>,
     /// The sockets of those that reach a server by one of berth's own, by the same name.
     pub sockets: BTreeMap<String, Socket>,
-    /// The agents that `@agent` stands for.
+    /// The agents that `@agent` stands for in `read` and `control` lists.
     pub agents: Vec<AgentCommand>,
+    /// The same in `job` lists: their commands without a terminal.
+    pub headless: Vec<AgentCommand>,
     /// The whole environment of a child, except what the guest adds.
     pub environment: Vec<(OsString, OsString)>,
     /// Names that a guest may set.

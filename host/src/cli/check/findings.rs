@@ -9,7 +9,7 @@ use berth::assemble::{Granted, Setup};
 use berth::capability::files::Folder;
 use berth::capability::process::grant::{Grant, Pattern};
 use berth::catalog::{Catalog, Tool};
-use berth::config::{Agent, Limits, PluginSource, Prompts};
+use berth::config::{Agent, Headless, Limits, PluginSource, Prompts};
 use berth::desk::Member;
 use berth::plugin::Backend;
 use serde::Serialize;
@@ -43,6 +43,9 @@ pub(super) struct BackendFindings<'a> {
     pub(super) own_tools: Vec<&'a str>,
     pub(super) read_tools: &'a [String],
     pub(super) remote_trust: bool,
+    /// How deep its runs go that start others; left out where they start none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) nested: Option<u32>,
     pub(super) directories: Vec<String>,
     /// Folders of which it may read files, as `FOLDER/**/NAMES`.
     pub(super) files: Vec<String>,
@@ -78,10 +81,20 @@ pub(super) struct AgentFindings<'a> {
     pub(super) command: &'a [String],
     /// The arguments that may follow the command.
     pub(super) options: &'a BTreeMap<String, Vec<String>>,
+    /// How it runs as a job; left out where it cannot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) headless: Option<HeadlessFindings<'a>>,
     /// Options that let it do more without asking, each with the values that do not; left out where none is named.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) widens_unless: Option<&'a BTreeMap<String, Vec<String>>>,
     pub(super) words: &'a BTreeMap<String, String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct HeadlessFindings<'a> {
+    pub(super) command: &'a [String],
+    /// The arguments that may follow it, beside those of the agent.
+    pub(super) options: &'a BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Serialize)]
@@ -155,6 +168,7 @@ impl<'a> BackendFindings<'a> {
                 .collect(),
             read_tools: &settings.read_tools,
             remote_trust: settings.remote_trust,
+            nested: settings.nested.then(|| granted.depth()),
             directories: granted.directories.iter().map(|directory| shown(directory)).collect(),
             files: granted.files.iter().map(files).collect(),
             environment: &settings.env,
@@ -192,8 +206,18 @@ impl<'a> AgentFindings<'a> {
             requires: agent.requires.as_ref().map(|program| program.written.as_str()),
             command: &agent.command,
             options: &agent.options,
+            headless: agent.headless.as_ref().map(HeadlessFindings::of),
             widens_unless: Some(&agent.widens_unless).filter(|options| !options.is_empty()),
             words: &agent.words,
+        }
+    }
+}
+
+impl<'a> HeadlessFindings<'a> {
+    fn of(headless: &'a Headless) -> Self {
+        Self {
+            command: &headless.command,
+            options: &headless.options,
         }
     }
 }

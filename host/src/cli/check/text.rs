@@ -80,6 +80,9 @@ fn backend(backend: &BackendFindings<'_>) {
         true => "  a question whether to trust a directory: clients may answer it",
         false => "  a question whether to trust a directory: answered on a terminal alone",
     });
+    if let Some(depth) = backend.nested {
+        print::line(&format!("  nested: its runs may start others, down to depth {depth}"));
+    }
     limits(&backend.limits);
     if backend.programs.iter().any(|program| !program.job.is_empty()) {
         jobs(&backend.limits);
@@ -120,6 +123,16 @@ fn agent(agent: &AgentFindings<'_>) {
     ));
     for (name, arguments) in agent.options {
         print::line(&format!("    option {}: {}", print::safe(name), pattern(arguments)));
+    }
+    if let Some(headless) = &agent.headless {
+        print::line(&format!("    as a job: {}", print::safe(&headless.command.join(" "))));
+        for (name, arguments) in headless.options {
+            print::line(&format!(
+                "    option of a job {}: {}",
+                print::safe(name),
+                pattern(arguments)
+            ));
+        }
     }
     for (name, values) in agent.widens_unless.into_iter().flatten() {
         print::line(&format!(

@@ -105,8 +105,8 @@ impl Unit {
 
 /// What a unit's file says.
 fn written(unit: &str) -> Option<String> {
-    let modes = unit.lines().filter_map(|line| line.trim().strip_prefix("KillMode="));
-    Some(modes.last().unwrap_or("control-group").trim().to_owned())
+    let mut modes = unit.lines().filter_map(|line| line.trim().strip_prefix("KillMode="));
+    Some(modes.next_back().unwrap_or("control-group").trim().to_owned())
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, bail};
 use berth::assemble::Setup;
 use berth::jobs::{AllJobs, Jobs};
+use berth::peer::Seen;
 use berth::store::DataDirectory;
 use berth::store::jobs::{Filter, JobRecord, Phase};
 use serde_json::{Value, json};
@@ -28,30 +29,37 @@ const STEP: &str = "stage";
 const LATER: u32 = 1_000;
 
 /// The jobs of the backends that have some.
-pub(super) struct All(Vec<(String, Jobs)>);
+pub(super) struct All {
+    opened: Vec<(String, Jobs)>,
+    /// The jobs in which this process runs. If there are some, it sees only these.
+    own: Vec<String>,
+}
 
 impl All {
     /// Those of every backend, or of the one that is named.
     pub(super) fn open(setup: &Setup, backend: Option<&str>) -> anyhow::Result<Self> {
         let data = DataDirectory::open(&setup.server.data, &setup.server.cache)?;
-        let berth = std::env::current_exe().context("the path of this program cannot be found")?;
-        let all = AllJobs::new(data.clone(), berth);
+        let all = AllJobs::unattended(data.clone()).context("the path of this program cannot be found")?;
         let mut names = data.backends_with_jobs();
         names.retain(|name| backend.is_none_or(|wanted| wanted == name));
         let opened = names.into_iter().map(|name| Ok((name.clone(), all.of(&name)?)));
-        opened.collect::<anyhow::Result<_>>().map(Self)
+        Ok(Self {
+            opened: opened.collect::<anyhow::Result<_>>()?,
+            own: Seen::of_this_process().jobs,
+        })
     }
 
     /// The newest, at most `limit`; with `state` those in this phase, or of which their backend says this. Without it,
     /// steps of runs that go on in other jobs are left out.
     pub(super) async fn newest(&self, state: Option<&str>, limit: u32) -> anyhow::Result<Vec<Known>> {
         let mut found: Vec<Known> = Vec::new();
-        for (backend, jobs) in &self.0 {
+        for (backend, jobs) in &self.opened {
             for filter in filters(state, limit) {
                 let records = jobs.recent(filter).await?;
                 found.extend(records.into_iter().map(|record| Known::new(backend, record)));
             }
         }
+        found.retain(|known| self.may_see(&known.record.id));
         found.retain(|known| state.map_or(known.state() != STEP, |state| known.state() == state));
         found.sort_by(|a, b| (b.record.queued_at, &b.record.id).cmp(&(a.record.queued_at, &a.record.id)));
         found.dedup_by(|a, b| a.record.id == b.record.id);
@@ -67,10 +75,11 @@ impl All {
             None => (None, name),
         };
         let mut found = Vec::new();
-        for (backend, jobs) in &self.0 {
+        for (backend, jobs) in &self.opened {
             if wanted.is_none_or(|wanted| wanted == backend) {
                 let ids = jobs.beginning_with(beginning).await?;
-                found.extend(ids.into_iter().map(|id| (backend, jobs, id)));
+                let seen = ids.into_iter().filter(|id| self.may_see(id));
+                found.extend(seen.map(|id| (backend, jobs, id)));
             }
         }
         match &found[..] {
@@ -84,6 +93,10 @@ impl All {
                 print::safe(name)
             ),
         }
+    }
+
+    fn may_see(&self, id: &str) -> bool {
+        self.own.is_empty() || self.own.iter().any(|own| own == id)
     }
 }
 

@@ -72,9 +72,13 @@ pub(crate) async fn run(mut setup: Setup, options: Options) -> anyhow::Result<Ex
 
     let base = local_base(address, certificate.is_some());
     let reached_by = setup.server.public_url.clone().unwrap_or(base.clone());
-    let owner = Owner::start(&written, claim, reached_by, &shutdown).await?;
-    owner.recorder.log_calls_and_heads();
     let pages = pages(&setup, address, &base);
+    let local = match &pages {
+        Some(Pages::Here(base)) => Some(base.clone()),
+        _ => None,
+    };
+    let owner = Owner::start(&written, claim, reached_by, local, &shutdown).await?;
+    owner.recorder.log_calls_and_heads();
     owner.serve_socket(false, pages)?;
     if let Some(hangups) = hangups {
         tokio::spawn(reload_on(hangups, owner.reloads.clone()));
@@ -156,6 +160,7 @@ async fn answer(
         open_on_loopback: settings.open_on_loopback,
         sessions_may_control: settings.sessions_may_control,
         names: names.clone(),
+        jobs: owner.jobs.clone(),
         access,
         oauth,
         tools: Tools::new(owner.calls()),

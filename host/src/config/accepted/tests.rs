@@ -19,11 +19,14 @@ tools = 600
 hide = ["fetch"]
 [agents.demo]
 command = ["env", "demo"]
+headless = ["env", "demo", "-p"]
 [agents.demo.words]
 id = "[a-z]{1,9}"
 [agents.demo.options]
 resume = ["--resume", "<id>"]
 model = ["--model=<id>"]
+[agents.demo.headless_options]
+turns = ["--turns=<id>"]
 [backends.local]
 plugin = "tmux"
 agents = ["demo"]
@@ -213,6 +216,19 @@ fn what_a_version_adds_or_widens_waits_and_is_named() {
             vec!["+ agents.demo.options.free: [\"--free\"]".into()],
         ),
         (
+            "[\"env\", \"demo\", \"-p\"]",
+            "[\"env\", \"demo\", \"-p\", \"--free\"]",
+            vec![
+                "- agents.demo.headless: [\"env\", \"demo\", \"-p\"]".into(),
+                "+ agents.demo.headless: [\"env\", \"demo\", \"-p\", \"--free\"]".into(),
+            ],
+        ),
+        (
+            "[\"--turns=<id>\"]",
+            "[\"--turns=<id>\"]\nfree = [\"--free\"]",
+            vec!["+ agents.demo.headless_options.free: [\"--free\"]".into()],
+        ),
+        (
             "[\"--model=<id>\"]",
             "[\"--mode=<id>\"]",
             vec![
@@ -276,7 +292,7 @@ fn what_a_version_adds_or_widens_waits_and_is_named() {
                 "+ backends.local.plugin: \"other\"".into(),
             ],
         ),
-    ] as [(&str, &str, Vec<String>); 22]
+    ] as [(&str, &str, Vec<String>); 24]
     {
         let shipped = changed(from, to);
         let layers = layers(&shipped, None);

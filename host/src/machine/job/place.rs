@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::ended::{Ended, Processes};
+use super::ended::{Ended, Process, Processes};
 use super::lines::bad;
 use super::spec::Spec;
 use super::until::Until;
@@ -143,6 +143,13 @@ impl Job {
         self.read(PID, SMALL)?.map(Processes::parse).transpose()
     }
 
+    /// Whether a process is its supervisor, or leads the group of its program.
+    pub fn has_process(&self, pid: i32, started: u64) -> bool {
+        let process = Process { pid, started };
+        let had = self.processes().ok().flatten();
+        had.is_some_and(|had| had.supervisor == process || had.program == Some(process))
+    }
+
     /// When its program was started, in milliseconds since 1970; none before.
     pub fn started(&self) -> Option<u64> {
         self.processes().ok().flatten().map(|processes| processes.at)
@@ -195,6 +202,14 @@ impl Job {
     /// Keeps room on the disk for the end.
     pub(super) fn reserve_end(&self) -> io::Result<()> {
         File::from(self.open_at(&draft(EXIT), OFlags::WRONLY | OFlags::CREATE)?).write_all(&[b'\n'; RESERVED])
+    }
+
+    /// Keeps a file of berth's own beside those of the job, for this user alone.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn keep(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.replace_unsynced(name, bytes)
     }
 
     /// Makes the file `name`; false if there is one.
@@ -316,7 +331,10 @@ impl Job {
     }
 
     /// Removes the file `name`, if it is there.
-    pub(super) fn remove_file(&self, name: &str) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn remove_file(&self, name: &str) -> io::Result<()> {
         match rustix::fs::unlinkat(&self.directory, name, AtFlags::empty()) {
             Err(error) if error != Errno::NOENT => Err(error.into()),
             _ => Ok(()),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::ENTRY_MARKER;
 use super::template::{BadTemplate, Template, Words};
 
 /// An agent's command and the groups of arguments that may follow it.
@@ -77,6 +78,14 @@ impl AgentCommand {
             command,
             options,
         })
+    }
+
+    /// Which words of the command name the entry for this server.
+    pub(super) fn entry_places(&self) -> impl Iterator<Item = usize> {
+        let words = self.command.iter().enumerate();
+        words
+            .filter(|(_, word)| word.contains(ENTRY_MARKER))
+            .map(|(index, _)| index)
     }
 
     /// Whether `args` is the command, followed by options, each at most once.

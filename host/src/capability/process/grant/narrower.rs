@@ -17,6 +17,9 @@ const PAIRS: usize = 100_000;
 /// What an argument may be for `@text`: no control characters except tab and newline.
 const TEXT: &str = r"(?:[^\p{Cc}]|[\t\n])*";
 
+/// All that an argument may be for `@directory`, and more.
+const DIRECTORY: &str = r"/[^\p{Cc}]*";
+
 /// Whether every argument list that `narrow` takes is one that `wide` takes, each with its words, all as written. If
 /// that cannot be told, the answer is no.
 pub fn covers(
@@ -24,7 +27,7 @@ pub fn covers(
     (narrow, narrow_words): (&[String], &BTreeMap<String, String>),
 ) -> bool {
     let argument_covers = |(wide, narrow): (&String, &String)| match (wide.as_str(), narrow.as_str()) {
-        ("@agent", narrow) => narrow == "@agent",
+        (wide @ ("@agent" | "@directory"), narrow) => narrow == wide,
         (wide, narrow) => match (expression(wide, wide_words), expression(narrow, narrow_words)) {
             (Some(wide), Some(narrow)) => expression_covers(&wide, &narrow),
             _ => false,
@@ -46,6 +49,7 @@ pub fn expression_covers(wide: &str, narrow: &str) -> bool {
 fn expression(written: &str, words: &BTreeMap<String, String>) -> Option<String> {
     match (written, split_word(written)) {
         ("@text", _) => Some(TEXT.to_owned()),
+        ("@directory", _) => Some(DIRECTORY.to_owned()),
         ("@agent", _) => None,
         (literal, None) => Some(regex::escape(literal)),
         (_, Some((before, word, after))) => {
@@ -167,6 +171,11 @@ mod tests {
             ("new -- @agent", "new -- @agent", true),
             ("new -- @text", "new -- @agent", false),
             ("new -- @agent", "new -- sh", false),
+            ("clone @directory", "clone @directory", true),
+            ("clone @text", "clone @directory", true),
+            ("clone <name>", "clone @directory", false),
+            ("clone @directory", "clone @text", false),
+            ("clone @directory", "clone /srv", false),
             ("kill -t <name>", "kill -t", false),
             ("kill -t", "kill -t <name>", false),
             ("kill .", "kill x", false),

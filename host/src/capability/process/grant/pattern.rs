@@ -1,12 +1,14 @@
 //! A pattern: what a whole argument list must look like to be allowed.
 
 use std::fmt;
+use std::path::{Component, Path};
 
 use super::agent::{AgentCommand, BadValue};
 use super::template::{BadTemplate, Template, Words};
 
 /// One allowed argument list: literals, `<word>`s, `@text` (one argument without control characters except tab and
-/// newline) and, last, `@agent` (an agent's command with its options).
+/// newline), `@directory` (an absolute path without `..`, which must lie in a granted directory) and, last, `@agent` (an
+/// agent's command with its options).
 #[derive(Debug, Clone)]
 pub struct Pattern {
     written: Vec<String>,
@@ -24,10 +26,10 @@ pub enum BadPattern {
     #[error("\"@agent\" must be the last argument, since it takes all that follow")]
     AgentNotLast,
     /// A marker that does not exist.
-    #[error("{0:?} means nothing here: there are \"@text\" and \"@agent\"")]
+    #[error("{0:?} means nothing here: there are \"@text\", \"@directory\" and \"@agent\"")]
     UnknownMarker(String),
     /// A marker where only literals and words are allowed.
-    #[error("\"@text\" and \"@agent\" mean nothing here: write literals and <word>s")]
+    #[error("\"@text\", \"@directory\" and \"@agent\" mean nothing here: write literals and <word>s")]
     Marker,
     /// An argument that is wrong by itself.
     #[error(transparent)]
@@ -37,6 +39,7 @@ pub enum BadPattern {
 #[derive(Debug, Clone)]
 enum Argument {
     Text,
+    Directory,
     Template(Template),
 }
 
@@ -65,14 +68,14 @@ impl Pattern {
     /// Reads a pattern that [`Grant::attach_args`](super::Grant::attach_args) can fill: literals and words only.
     ///
     /// # Errors
-    /// A [`BadPattern`], also for `@text` and `@agent`.
+    /// A [`BadPattern`], also for `@text`, `@directory` and `@agent`.
     pub fn parse_fillable(written: &[String], words: &Words) -> Result<Pattern, BadPattern> {
         let pattern = Pattern::parse(written, words)?;
         if pattern.ends_in_agent
             || pattern
                 .arguments
                 .iter()
-                .any(|argument| matches!(argument, Argument::Text))
+                .any(|argument| !matches!(argument, Argument::Template(_)))
         {
             return Err(BadPattern::Marker);
         }
@@ -100,6 +103,22 @@ impl Pattern {
             rest.is_empty()
         };
         ends_well && self.leading(listed) == listed.len()
+    }
+
+    /// The arguments of `args`, which this matches, that must be granted directories.
+    pub(super) fn directories<'a>(&self, args: &'a [String]) -> Vec<&'a str> {
+        let arguments = self.arguments.iter().zip(args);
+        let named = arguments.filter(|(argument, _)| matches!(argument, Argument::Directory));
+        named.map(|(_, arg)| arg.as_str()).collect()
+    }
+
+    /// Where `args`, which this matches, have the words of an agent's command that name the entry for this server.
+    pub(super) fn entry_places(&self, args: &[String], agents: &[AgentCommand]) -> Vec<usize> {
+        let listed = self.arguments.len();
+        let mut agents = agents.iter().filter(|_| self.ends_in_agent);
+        let agent = agents.find(|agent| agent.matches(&args[listed..]));
+        let places = agent.into_iter().flat_map(AgentCommand::entry_places);
+        places.map(|place| listed + place).collect()
     }
 
     /// How many arguments from the first one on are as the pattern says.
@@ -130,7 +149,7 @@ impl Pattern {
     pub(super) fn fill(&self, value: &str) -> Option<Vec<String>> {
         let fill = |argument: &Argument| match argument {
             Argument::Template(template) => template.fill(value),
-            Argument::Text => None,
+            Argument::Text | Argument::Directory => None,
         };
         self.arguments.iter().map(fill).collect()
     }
@@ -155,6 +174,7 @@ impl Argument {
     fn parse(written: &str, words: &Words) -> Result<Argument, BadPattern> {
         match written.strip_prefix('@') {
             Some("text") => Ok(Argument::Text),
+            Some("directory") => Ok(Argument::Directory),
             Some("agent") => Err(BadPattern::AgentNotLast),
             Some(name) if name.starts_with(|c: char| c.is_ascii_alphabetic()) => {
                 Err(BadPattern::UnknownMarker(written.to_owned()))
@@ -166,7 +186,14 @@ impl Argument {
     fn matches(&self, arg: &str) -> bool {
         match self {
             Argument::Text => arg.chars().all(|c| !c.is_control() || c == '\t' || c == '\n'),
+            Argument::Directory => is_plain_path(arg),
             Argument::Template(template) => template.matches(arg),
         }
     }
+}
+
+/// Whether `arg` is an absolute path that never goes up. Where it leads is seen when it is used.
+fn is_plain_path(arg: &str) -> bool {
+    let goes_up = || Path::new(arg).components().any(|step| step == Component::ParentDir);
+    arg.starts_with('/') && !arg.chars().any(char::is_control) && !goes_up()
 }

@@ -752,3 +752,110 @@ fn a_job_may_use_the_list_of_jobs_alone_and_no_call_may_use_that() {
         }
     }
 }
+
+fn args(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+fn job_of(lists: &[&[&str]]) -> Grant {
+    let parse = |list: &&[&str]| Pattern::parse(&args(list), &Words::default()).unwrap();
+    Grant {
+        job: lists.iter().map(parse).collect(),
+        ..listed()
+    }
+}
+
+#[test]
+fn a_directory_is_an_absolute_path_that_never_goes_up() {
+    let grant = job_of(&[&["clone", "--", "@directory", "@directory"]]);
+    let clone = |path: &str| args(&["clone", "--", "/src", path]);
+    for path in ["/a", "/", "/a b/ü", "/a/./b", "/a..b", "/-x"] {
+        let clone = clone(path);
+        assert_eq!(grant.allows_job(&clone, &[]), Ok(()), "{path}");
+        assert_eq!(grant.named_directories(Lists::Job, &clone, &[]), ["/src", path]);
+    }
+    for path in [
+        "",
+        "a",
+        "./a",
+        "~/a",
+        "/a/../b",
+        "/..",
+        "/a\n",
+        "/a\u{7}",
+        "--upload-pack=/x",
+        "file:///a",
+    ] {
+        grant.allows_job(&clone(path), &[]).unwrap_err();
+    }
+}
+
+#[test]
+fn an_agent_as_a_job_is_its_headless_command_and_only_the_operators_words_name_the_entry() {
+    let words = {
+        let mut words = Words::default();
+        words.add("any", ".*").unwrap();
+        words
+    };
+    let options = BTreeMap::from([("model".to_owned(), args(&["--model=<any>"]))]);
+    let agent = AgentCommand::new("a", args(&["env", "agent", "--entry=@entry", "-p"]), &options, &words).unwrap();
+    let grant = job_of(&[&["run", "@agent"]]);
+    let agents = [agent];
+    let run = args(&["run", "env", "agent", "--entry=@entry", "-p", "--model=@entry"]);
+    assert_eq!(grant.allows_job(&run, &agents), Ok(()));
+    assert_eq!(grant.entry_places(&run, &agents), [3]);
+    let denial = grant.allows_job(&args(&["run", "env", "agent", "--entry=/tmp/mine", "-p"]), &agents);
+    denial.unwrap_err();
+}
+
+#[test]
+fn every_agent_of_the_shipped_backend_is_granted_as_a_job_with_the_options_of_both_tables() {
+    let config = shipped();
+    for (name, agent) in &config.agents {
+        let headless = agent.headless.as_ref().unwrap();
+        let grant = job_of(&[&["@agent"]]);
+        let agents = [headless.granted.clone()];
+        assert_eq!(grant.allows_job(&headless.command, &agents), Ok(()), "{name}");
+        assert!(grant.allows_job(&agent.command, &agents).is_err(), "{name}");
+    }
+    let claude = config.agents["claude"].headless.as_ref().unwrap();
+    let (grant, agents) = (job_of(&[&["@agent"]]), [claude.granted.clone()]);
+    let run = |more: &[&str]| {
+        let all = [claude.command.clone(), args(more)].concat();
+        grant.allows_job(&all, &agents)
+    };
+    for more in [
+        &[
+            "--resume",
+            UUID,
+            "--model=opus",
+            "--max-turns=300",
+            "--max-budget-usd=20",
+        ][..],
+        &[
+            "--session-id",
+            UUID,
+            "--setting-sources=user",
+            "--permission-mode=acceptEdits",
+        ],
+        &[
+            "--allowedTools=Bash(git add *),Edit,mcp__berth__list_sessions",
+            "--fork-session",
+        ],
+        &["--max-budget-usd=0.25", "--setting-sources=user,project,local"],
+    ] {
+        assert_eq!(run(more), Ok(()), "{more:?}");
+    }
+    for more in [
+        &["--dangerously-skip-permissions"][..],
+        &["--permission-mode=bypassPermissions"],
+        &["--max-turns=0"],
+        &["--max-budget-usd=-1"],
+        &["--setting-sources=project"],
+        &["--allowedTools=--x"],
+        &["--settings", "{}"],
+        &["--mcp-config=/tmp/x"],
+    ] {
+        assert!(run(more).is_err(), "{more:?}");
+    }
+}

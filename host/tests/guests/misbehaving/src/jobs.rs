@@ -6,12 +6,13 @@ use serde_json::{Value, json};
 
 use crate::misdeeds::{said, string};
 
-/// Submits a shell's script: `key`, `queue`, `script`, and what else a job has.
+/// Submits a shell's script, or the `args` of a program: `key`, `queue`, `script`, and what else a job has.
 pub(crate) fn submit(arguments: &Value) -> Result<ToolOutput> {
-    let mut command = Command::new(
-        arguments["program"].as_str().unwrap_or("sh"),
-        ["-c".to_owned(), string(arguments, "script")],
-    );
+    let args = match arguments["args"].as_array() {
+        Some(args) => args.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        None => vec!["-c".to_owned(), string(arguments, "script")],
+    };
+    let mut command = Command::new(arguments["program"].as_str().unwrap_or("sh"), args);
     command.stdin = arguments["stdin"].as_str().unwrap_or_default().into();
     command.directory = arguments["directory"].as_str().map(str::to_owned);
     let note = arguments["note"].as_str().unwrap_or_default();
@@ -19,7 +20,9 @@ pub(crate) fn submit(arguments: &Value) -> Result<ToolOutput> {
     spec.interactive = arguments["interactive"] == true;
     spec.watch = arguments["watch"] == true;
     spec.host = arguments["host"].as_str().map(str::to_owned);
-    said(jobs::submit(spec)?)
+    let mut submitted = said(jobs::submit(spec)?)?;
+    submitted.session = arguments["session"].as_str().map(str::to_owned);
+    Ok(submitted)
 }
 
 /// A job, with what it printed.
