@@ -50,17 +50,18 @@ impl Conversation {
         })
     }
 
-    /// Keeps how a run ended, once.
-    pub(crate) fn end(note: &Note, run: &str, verdict: &Verdict) -> Result<()> {
+    /// Keeps how a run ended, once, and answers what is kept.
+    pub(crate) fn end(note: &Note, run: &str, verdict: &Verdict) -> Result<Verdict> {
         store::update(&key(&note.conversation), |kept: &mut Self| {
             let place = kept.run(note, run);
-            if kept.runs[place].verdict.is_some() {
-                return;
+            if let Some(known) = &kept.runs[place].verdict {
+                return known.clone();
             }
             kept.runs[place].verdict = Some(verdict.clone());
             kept.turns += verdict.turns.unwrap_or(0);
             // It is the cost of the whole conversation, so it is never added up.
             kept.cost = kept.cost.max(verdict.cost.unwrap_or(0.0));
+            verdict.clone()
         })
     }
 

@@ -42,6 +42,22 @@ pub(crate) struct Verdict {
     pub(crate) has_begun: bool,
 }
 
+impl Verdict {
+    /// That of a run that was ended because it may not go on.
+    pub(crate) fn refused(why: String) -> Self {
+        Self {
+            state: RunState::Failed,
+            error: Some(why),
+            said: String::new(),
+            turns: None,
+            cost: None,
+            denied: Vec::new(),
+            limited_until: None,
+            has_begun: false,
+        }
+    }
+}
+
 /// How the run with this job ended, and its whole answer.
 ///
 /// # Errors
