@@ -235,6 +235,8 @@ pub struct BackendTable {
     pub read_tools: Vec<String>,
     /// Whether a prompt that asks to trust a directory may be answered by a client.
     pub remote_trust: bool,
+    /// Whether its runs may start others.
+    pub nested: bool,
     /// The plugin's own settings, a JSON object; only the plugin understands them.
     pub settings: serde_json::Value,
     /// What bounds each of its calls.
@@ -270,6 +272,8 @@ pub struct Limits {
     pub jobs: usize,
     /// The most of those.
     pub interactive_jobs: usize,
+    /// How deep its runs go that start others, if that is written.
+    pub depth: Option<u32>,
     /// How long a job is kept that has ended.
     pub keep_jobs: Duration,
     /// Bytes that those may take together; then the oldest go.

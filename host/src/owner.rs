@@ -29,7 +29,7 @@ use crate::assemble::{self, Setup, Starter};
 use crate::desk::{Desk, Forms};
 use crate::jobs::{AllJobs, Reach};
 use crate::mcp::{self, Server};
-use crate::peer::Peer;
+use crate::peer::{Peer, Seen};
 use crate::principal::Principal;
 use crate::store::{self, Audit, DataDirectory, Lock, Recorder, Word};
 
@@ -63,6 +63,8 @@ pub struct Owner {
     pub under_way: TaskTracker,
     /// The word that counts as the owner's login, in a browser on this machine.
     pub word: Arc<Word>,
+    /// The jobs of all backends.
+    pub jobs: Arc<AllJobs>,
     /// How what is configured is replaced while it runs.
     pub reloads: Arc<Reloads>,
     /// What goes on between calls.
@@ -167,7 +169,7 @@ impl Owner {
             setup,
             desk.clone(),
             data.clone(),
-            jobs,
+            jobs.clone(),
             recorder.clone(),
             admission.clone(),
             tasks.clone(),
@@ -184,6 +186,7 @@ impl Owner {
             admission,
             under_way: TaskTracker::new(),
             word: Arc::default(),
+            jobs,
             reloads,
             tasks,
             clients: TaskTracker::new(),
@@ -203,11 +206,10 @@ impl Owner {
 
     /// The same for whoever started this process: for the person, if `by_person` and it is not in a session.
     fn own_server(&self, by_person: bool) -> Server {
-        let peer = Peer::of_this_process();
-        let server = self
-            .server()
-            .for_principal(peer.limit(Principal::local(), self.sessions_may_control));
-        match by_person && peer == Peer::Operator {
+        let seen = Seen::of_this_process();
+        let principal = self.jobs.limit(&seen, Principal::local(), self.sessions_may_control);
+        let server = self.server().for_principal(principal);
+        match by_person && seen.peer == Peer::Operator {
             true => server.for_person(),
             false => server,
         }

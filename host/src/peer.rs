@@ -19,12 +19,18 @@ use std::path::Path;
 
 use anyhow::ensure;
 
-use self::descent::{Descent, descent};
+use self::descent::{Descent, ancestry, descent};
 use crate::principal::Principal;
 
 /// In the environment of every program that berth starts for a backend, with the backend's name: a process that has it
 /// is in a session.
 pub const MARK: &str = "BERTH_SESSION";
+
+/// In the environment of every process of a job, with the job's id.
+pub const JOB_MARK: &str = "BERTH_JOB";
+
+/// In the environment of a process of an earlier tool, with how deep it is in runs that start runs.
+const DEPTH: &str = "CLAUDE_MCP_DEPTH";
 
 /// The process at the other end of a connection, or one that is known by its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,10 +48,7 @@ impl Peer {
     /// worst counts. This reads the system's tables, which can take tens of milliseconds, so it belongs where it may
     /// block.
     pub fn of_connection(theirs: SocketAddr, ours: SocketAddr) -> Self {
-        match system::holders(canonical(theirs), canonical(ours)) {
-            Some(processes) => Self::of_all(processes.into_iter().map(look_up)),
-            None => Self::Stranger,
-        }
+        Seen::of_connection(theirs, ours).peer
     }
 
     /// The process `pid` of this user. Takes about a millisecond.
@@ -73,6 +76,62 @@ impl Peer {
             Some(Descent::Outside) => Self::Operator,
             Some(Descent::Unknown | Descent::Session) | None => Self::InSession,
         }
+    }
+}
+
+/// A process, or all that have a socket, and what they show of the jobs in which they run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Who it is.
+    pub peer: Peer,
+    /// It and those above it, each with the time when it started, in the system's own unit.
+    pub processes: Vec<(i32, u64)>,
+    /// The jobs that their variables name, the nearest first.
+    pub jobs: Vec<String>,
+    /// How deep its own variables say that it is in runs that start runs.
+    pub depth: u32,
+}
+
+impl Seen {
+    /// As [`Peer::of_connection`].
+    pub fn of_connection(theirs: SocketAddr, ours: SocketAddr) -> Self {
+        match system::holders(canonical(theirs), canonical(ours)) {
+            Some(processes) => Self::of_all(&processes),
+            None => Self::only(Peer::Stranger),
+        }
+    }
+
+    /// As [`Peer::of_process`].
+    pub fn of_process(pid: i32) -> Self {
+        Self::of_all(&[pid])
+    }
+
+    /// This process, and so the one that started it.
+    pub fn of_this_process() -> Self {
+        Self::of_process(std::process::id().cast_signed())
+    }
+
+    /// One that shows nothing of itself.
+    pub fn only(peer: Peer) -> Self {
+        Self {
+            peer,
+            processes: Vec::new(),
+            jobs: Vec::new(),
+            depth: 0,
+        }
+    }
+
+    fn of_all(pids: &[i32]) -> Self {
+        let mut seen = Self::only(Peer::of_all(pids.iter().map(|pid| look_up(*pid))));
+        for pid in pids {
+            let named = system::variable(*pid, DEPTH).and_then(|depth| depth.parse().ok());
+            seen.depth = seen.depth.max(named.unwrap_or_default());
+            for process in ancestry(*pid, system::process) {
+                seen.processes.push((process.pid, process.started));
+                seen.jobs.extend(system::variable(process.pid, JOB_MARK));
+            }
+        }
+        seen
     }
 }
 

@@ -1,11 +1,15 @@
 //! For whom a request speaks, and what that principal may do.
 
+mod lineage;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
 
 use thiserror::Error;
+
+pub use self::lineage::Lineage;
 
 /// The id of the operator; an app's id always has a kind before it.
 const LOCAL: &str = "local";
@@ -122,6 +126,8 @@ struct Described {
     backends: Backends,
     /// It runs in one of berth's own sessions, so no approval gives it more.
     in_session: bool,
+    /// Where it stands in runs that start runs.
+    lineage: Lineage,
 }
 
 impl Principal {
@@ -132,6 +138,7 @@ impl Principal {
             scope,
             backends,
             in_session: false,
+            lineage: Lineage::default(),
         }))
     }
 
@@ -158,7 +165,35 @@ impl Principal {
             scope: Scope::Read,
             backends: self.0.backends.clone(),
             in_session: true,
+            lineage: self.0.lineage.clone(),
         }))
+    }
+
+    /// What runs in a job, whoever it says it is: it looks at what is its own, and is named by the job.
+    pub fn in_job(lineage: Lineage) -> Self {
+        Self(Arc::new(Described {
+            id: format!("job {}", lineage.name().unwrap_or_default()),
+            scope: Scope::Read,
+            backends: Backends::All,
+            in_session: true,
+            lineage,
+        }))
+    }
+
+    /// The same caller, at least so deep in runs that start runs.
+    #[must_use]
+    pub fn raised(&self, depth: u32) -> Self {
+        if depth <= self.0.lineage.depth {
+            return self.clone();
+        }
+        let mut described = Described::clone(&self.0);
+        described.lineage = described.lineage.raised(depth);
+        Self(Arc::new(described))
+    }
+
+    /// Where it stands in runs that start runs.
+    pub fn lineage(&self) -> &Lineage {
+        &self.0.lineage
     }
 
     /// A short, stable name for logs and for what is kept per caller.
@@ -178,6 +213,12 @@ impl Principal {
 
     /// Why it may not call `tool`, which needs `scope`, and what to do.
     pub fn refusal(&self, tool: &str, scope: Scope) -> String {
+        if let Some(job) = self.0.lineage.name() {
+            return format!(
+                "`{tool}` is not for what runs in a job ({job}): it neither answers, interrupts, sends to nor ends what \
+                 runs; ask the person to do it from outside"
+            );
+        }
         if self.0.in_session {
             return format!(
                 "`{tool}` is not for what runs in a session that berth started, so that no agent answers its own \

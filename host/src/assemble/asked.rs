@@ -35,6 +35,7 @@ impl Granted {
                     self.written.read_tools.iter().any(|granted| granted == tool)
                 }),
                 "remote_trust" => missing.one(key, value, !self.written.remote_trust && *value != Value::Bool(false)),
+                "nested" => missing.one(key, value, !self.written.nested && *value != Value::Bool(false)),
                 "programs" => self.programs_missing(value, &mut missing),
                 // The operator chooses bounds and files.
                 "limits" | "env_file" => {}

@@ -10,12 +10,16 @@ use crate::machine::job::Scope;
 use crate::store::DataDirectory;
 use crate::store::jobs::Room;
 
+/// The variable of an earlier tool that says how deep runs go.
+const MAX_DEPTH: &str = "CLAUDE_MCP_MAX_DEPTH";
+/// How deep they go where nobody says more.
+const NESTED: u32 = 2;
+
 /// What `backend` has of jobs: none if it may run none and has none from before, or if this process does not own the data
 /// directory.
 pub(super) fn keeper(backend: &Granted, data: &DataDirectory, all: Option<&AllJobs>) -> anyhow::Result<Keeper> {
     let name = &backend.written.name;
-    let may_run = backend.programs.values().any(|program| !program.job.is_empty());
-    let Some(all) = all.filter(|_| may_run || data.path().join("jobs").join(name).exists()) else {
+    let Some(all) = all.filter(|_| may_run(backend) || data.path().join("jobs").join(name).exists()) else {
         return Ok(Keeper::none());
     };
     let limits = &backend.written.limits;
@@ -24,10 +28,30 @@ pub(super) fn keeper(backend: &Granted, data: &DataDirectory, all: Option<&AllJo
             runs: u32::try_from(limits.jobs)?,
             interactive: u32::try_from(limits.interactive_jobs)?,
         },
+        depth: backend.depth(),
         keep: limits.keep_jobs,
         size: limits.jobs_size,
     };
     Ok(Keeper::new(all.of(name)?, terms, scope()))
+}
+
+/// Whether `backend` may run jobs.
+pub(super) fn may_run(backend: &Granted) -> bool {
+    backend.programs.values().any(|program| !program.job.is_empty())
+}
+
+impl Granted {
+    /// How deep its runs go that start others: what its table says, otherwise what users of an earlier tool have set.
+    pub fn depth(&self) -> u32 {
+        let of_environment = || {
+            let written = std::env::var(MAX_DEPTH).ok()?;
+            written.parse().ok().filter(|depth| (1..=8).contains(depth))
+        };
+        match self.written.nested {
+            true => self.written.limits.depth.or_else(of_environment).unwrap_or(NESTED),
+            false => 1,
+        }
+    }
 }
 
 /// A service of systemd ends with all its processes, unless they have scopes of their own. A user manager makes these.

@@ -145,7 +145,9 @@ pub fn aside(setup: &Setup, desk: &Desk) -> anyhow::Result<Arc<Generation>> {
 
 /// What calls mean while none of the backends of `setup` is up.
 fn catalog(setup: &Setup) -> anyhow::Result<Catalog> {
-    let backends = Backends::new(setup.meanings(), setup.default_backend.clone());
+    let with_jobs = setup.backends.iter().filter(|(_, backend)| jobs::may_run(backend));
+    let depths = with_jobs.map(|(name, backend)| (name.clone(), backend.depth()));
+    let backends = Backends::new(setup.meanings(), setup.default_backend.clone()).with_depths(depths.collect());
     Catalog::new(backends, setup.tools.clone()).with_context(|| from(setup))
 }
 

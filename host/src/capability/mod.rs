@@ -17,6 +17,7 @@ pub use process::grant::Access;
 use wasmtime::component::{HasSelf, Linker};
 
 use crate::contract;
+use crate::principal::Lineage;
 
 /// Everything that one backend was granted. Made once at start, shared by all its calls.
 #[derive(Debug)]
@@ -84,6 +85,10 @@ pub struct Allowance {
     pub own: bool,
     /// Where it records that it acts.
     pub acted: Acted,
+    /// Where its caller stands in runs that start runs.
+    pub lineage: Lineage,
+    /// The jobs that it submitted.
+    pub submitted: jobs::SubmittedIds,
 }
 
 /// The powers as one call has them: narrowed to its allowance and counted.

@@ -27,6 +27,8 @@ pub struct Offer {
 pub struct Backends {
     names: BTreeMap<String, Meaning>,
     default: String,
+    /// How deep runs that start runs go, by the backends that have some.
+    depths: BTreeMap<String, u32>,
 }
 
 impl Backends {
@@ -35,7 +37,19 @@ impl Backends {
         Self {
             names: names.into_iter().collect(),
             default,
+            depths: BTreeMap::new(),
         }
+    }
+
+    /// The same, with how deep runs of the backends go that may have some.
+    #[must_use]
+    pub fn with_depths(self, depths: BTreeMap<String, u32>) -> Self {
+        Self { depths, ..self }
+    }
+
+    /// How deep runs of the backend `name` go; nothing where it has none.
+    pub(crate) fn depth(&self, name: &str) -> Option<u32> {
+        self.depths.get(name).copied()
     }
 
     /// All names, in order.
@@ -83,6 +97,10 @@ impl<'a> View<'a> {
     /// Whether one called `name` would not exist for the caller, whatever there is.
     pub(crate) fn hides(self, name: &str) -> bool {
         let known = self.principal.backends();
+        // What runs in a job looks at its own.
+        if let Some((own, _)) = self.principal.lineage().job() {
+            return name != own;
+        }
         match self.backends.meaning(name) {
             Some(meaning) => !known.holds(name, meaning),
             None => !known.name(name),

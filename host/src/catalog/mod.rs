@@ -13,7 +13,7 @@ mod tools;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use thiserror::Error;
 
 pub use self::backends::{Backends, Offer};
@@ -27,17 +27,39 @@ pub(crate) use self::request::Request;
 use self::aliases::Aliases;
 use self::own::OwnTools;
 use crate::config::Tools as ToolSettings;
-use crate::principal::{Principal, Scope};
+use crate::principal::{Lineage, Principal, Scope};
 use crate::text;
 
 /// A call that makes no sense, or is not allowed. Says why and what would be right.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{0}")]
-pub struct Mistake(String);
+#[error("{text}")]
+pub struct Mistake {
+    text: String,
+    /// The same as data, where a program has a use for it.
+    pub(crate) data: Option<Value>,
+}
 
 impl Mistake {
     pub(crate) fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+        Self {
+            text: text.into(),
+            data: None,
+        }
+    }
+
+    /// A run that is as deep as runs of `backend` may be would start another.
+    fn too_deep(name: &str, backend: &str, lineage: &Lineage, limit: u32) -> Self {
+        let depth = lineage.depth;
+        let text = format!(
+            "recursion_limit_exceeded: `{name}` would start a run at depth {}, and runs of backend `{backend}` go to depth \
+             {limit}; the chain is {lineage}. Do the work yourself, or ask the person to start it (`nested = true` in \
+             [backends.{backend}] would allow runs to start some)",
+            depth.saturating_add(1)
+        );
+        let data = json!({
+            "error": "recursion_limit_exceeded", "depth": depth, "limit": limit, "chain": lineage.jobs, "message": text,
+        });
+        Self { text, data: Some(data) }
     }
 }
 
@@ -113,13 +135,45 @@ impl Catalog {
             .tools
             .iter()
             .filter_map(|tool| Some((tool, self.needs(principal, tool)?)));
-        known.filter(|(_, scope)| principal.may(*scope))
+        known.filter(|(tool, scope)| self.lets(principal, tool, *scope))
     }
 
     /// What `principal` lacks to call the tool called `name`; none also where there is no such tool for it.
     pub fn lacks(&self, principal: &Principal, name: &str) -> Option<Scope> {
-        let scope = self.needs(principal, self.tool(name)?)?;
-        Some(scope).filter(|scope| !principal.may(*scope))
+        let tool = self.tool(name)?;
+        let scope = self.needs(principal, tool)?;
+        Some(scope).filter(|scope| !self.lets(principal, tool, *scope))
+    }
+
+    /// Whether `principal` may call `tool`, which needs `scope` of it: by its scope, or since it is a run that may start
+    /// others.
+    fn lets(&self, principal: &Principal, tool: &Tool, scope: Scope) -> bool {
+        let lineage = principal.lineage();
+        let goes_deeper = || {
+            let limit = lineage.job().and_then(|(backend, _)| self.backends.depth(backend));
+            limit.is_some_and(|limit| lineage.depth < limit)
+        };
+        principal.may(scope) || (self.starts(tool) && goes_deeper())
+    }
+
+    /// Whether `tool` may start a run: by which of its own tools a plugin does, only it knows.
+    fn starts(&self, tool: &Tool) -> bool {
+        let target = self.aliases.target(&tool.name);
+        target == "create_session" || self.own.has(target)
+    }
+
+    /// Why `principal`, which is as deep in runs as it may be, does not start another by a call. It comes before the
+    /// question of its scope, so that it is told the reason.
+    fn too_deep(&self, principal: &Principal, name: &str, given: &Map<String, Value>) -> Option<Mistake> {
+        let lineage = principal.lineage();
+        let tool = self.tool(name).filter(|tool| lineage.depth > 0 && self.starts(tool))?;
+        if self.needs(principal, tool)? == Scope::Read {
+            return None;
+        }
+        let (named, _) = self.target(principal, name, given);
+        let backend = lineage.job().map_or(named.as_str(), |(backend, _)| backend);
+        let limit = self.backends.depth(backend)?;
+        (lineage.depth >= limit).then(|| Mistake::too_deep(name, backend, lineage, limit))
     }
 
     /// Whether a tool called `name` exists for `principal`: not where only backends have it that do not.
@@ -152,6 +206,9 @@ impl Catalog {
         name: &str,
         given: Map<String, Value>,
     ) -> Result<Request<'_>, Mistake> {
+        if let Some(mistake) = self.too_deep(principal, name, &given) {
+            return Err(mistake);
+        }
         if let Some(scope) = self.lacks(principal, name) {
             return Err(Mistake::new(principal.refusal(name, scope)));
         }
@@ -214,8 +271,10 @@ impl Catalog {
 
     /// Whether a call may change something: it is let through to a tool that does.
     pub(crate) fn acts(&self, principal: &Principal, name: &str) -> bool {
-        let needed = self.tool(name).and_then(|tool| self.needs(principal, tool));
-        needed == Some(Scope::Control) && principal.may(Scope::Control)
+        let tool = self.tool(name);
+        tool.is_some_and(|tool| {
+            self.needs(principal, tool) == Some(Scope::Control) && self.lets(principal, tool, Scope::Control)
+        })
     }
 
     /// Whether the data that the tool `name` answers may have a note of ours: nobody has said how it looks, or it is one

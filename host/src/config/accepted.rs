@@ -53,7 +53,9 @@ fn rule(path: &[&str]) -> Rule {
         ]
         | ["server", "rates", _]
         | ["server", "max_requests" | "max_body"] => Rule::Amount,
-        ["backends", _, "remote_trust"] | ["server", "open_on_loopback" | "sessions_may_control"] => Rule::Switch,
+        ["backends", _, "remote_trust" | "nested"] | ["server", "open_on_loopback" | "sessions_may_control"] => {
+            Rule::Switch
+        }
         ["tools", "hide"] => Rule::Hidden,
         _ => Rule::Setting,
     }

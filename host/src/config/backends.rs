@@ -62,6 +62,8 @@ pub(super) struct Section {
     #[serde(default)]
     remote_trust: bool,
     #[serde(default)]
+    nested: bool,
+    #[serde(default)]
     settings: serde_json::Map<String, serde_json::Value>,
     #[serde(default)]
     limits: LimitsSection,
@@ -83,6 +85,7 @@ struct LimitsSection {
     deadline: Option<String>,
     jobs: Option<u64>,
     interactive_jobs: Option<u64>,
+    depth: Option<u64>,
     keep_jobs: Option<String>,
     jobs_size: Option<String>,
 }
@@ -117,6 +120,7 @@ impl Section {
             programs: programs(name, &at.key("programs"), self.programs, around, folder)?,
             read_tools: self.read_tools,
             remote_trust: self.remote_trust,
+            nested: self.nested,
             settings: self.settings.into(),
             limits: self.limits.check(&at.key("limits"))?,
         })
@@ -139,6 +143,11 @@ impl LimitsSection {
             )?,
             jobs: values::count(&at.key("jobs"), self.jobs, 2, 1..=64)?,
             interactive_jobs: values::count(&at.key("interactive_jobs"), self.interactive_jobs, 8, 1..=64)?,
+            depth: self
+                .depth
+                .map(|depth| values::count(&at.key("depth"), Some(depth), 1, 1..=8))
+                .transpose()?
+                .map(|depth| depth as u32),
             keep_jobs: values::duration(
                 &at.key("keep_jobs"),
                 self.keep_jobs.as_deref(),

@@ -120,6 +120,7 @@ fn takes_what_is_right() {
             deadline: Duration::from_secs(30),
             jobs: 2,
             interactive_jobs: 8,
+            depth: None,
             keep_jobs: Duration::from_hours(30 * 24),
             jobs_size: 2 << 30,
         }

@@ -44,6 +44,8 @@ pub struct ToolError {
     pub(super) outcome: Outcome,
     /// What the person is asked instead.
     pub(super) form: Option<Box<Form>>,
+    /// The same as data, where a program has a use for it.
+    pub(super) structured: Option<Value>,
 }
 
 impl ToolError {
@@ -53,6 +55,7 @@ impl ToolError {
             text: text.into(),
             outcome: Outcome::Failed,
             form: None,
+            structured: None,
         }
     }
 
@@ -71,6 +74,11 @@ impl ToolError {
             form: Some(Box::new(form)),
             ..Self::new("the person is asked first")
         }
+    }
+
+    /// The same as data.
+    pub fn structured(&self) -> Option<&Value> {
+        self.structured.as_ref()
     }
 
     /// The form to show in place of an error.
@@ -94,7 +102,10 @@ impl ToolError {
 
 impl From<Mistake> for ToolError {
     fn from(mistake: Mistake) -> Self {
-        Self::refused(mistake.to_string())
+        Self {
+            structured: mistake.data.clone(),
+            ..Self::refused(mistake.to_string())
+        }
     }
 }
 

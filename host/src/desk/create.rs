@@ -56,7 +56,11 @@ pub(super) async fn create_session(
     // Ready at once, unless nothing may be begun any more.
     caller.while_there(std::future::ready(())).await?;
     let before = now();
-    let started = member.watched.backend.create_session(&request, began + CREATE).await;
+    let started = member
+        .watched
+        .backend
+        .create_session(&request, began + CREATE, caller.principal.lineage().clone())
+        .await;
     let session = match effect(member.name(), started)? {
         Effect::Done(session) => session,
         Effect::Perhaps(why) => return Ok(perhaps_started(generation, caller, &member, before, &why).await),

@@ -74,8 +74,13 @@ async fn sessions_of(backends: &[Reachable<'_>], states: &[State]) -> (Vec<(Stri
 
 async fn list(backend: Reachable<'_>, states: &[State], until: Instant) -> Result<Listed<Session>, ToolError> {
     let member = backend.member_until(until).await?;
+    let own = backend.own_sessions(&member).await?;
     let listed = member.watched.backend.list_sessions(states).await;
-    listed.map_err(|error| ToolError::of(member.name(), error))
+    let mut listed = listed.map_err(|error| ToolError::of(member.name(), error))?;
+    if let Some(own) = own {
+        listed.items.retain(|session| own.contains(&session.id));
+    }
+    Ok(listed)
 }
 
 /// A session named for reading: by its whole id, which is asked for directly, or by less, which is looked up.
@@ -86,6 +91,7 @@ pub(super) async fn readable(reach: Reach<'_>, given: &str) -> Result<(Arc<Membe
         && reach.view.holds(backend)
     {
         let member = reach.member(Some(backend)).await?;
+        reach.ensure_own(&member, id).await?;
         match member.watched.backend.get_session(id).await {
             Ok(session) => return Ok((member, session)),
             Err(Error::NotFound(_)) => {}

@@ -1,5 +1,6 @@
 //! All backends that are configured. A caller reaches only those that it may know of.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -115,11 +116,33 @@ impl<'a> Reach<'a> {
     /// The backend and the id within it of a session named by its whole id, as every tool that acts takes it.
     pub(crate) async fn whole_id(self, session_id: &str) -> Result<(Arc<Member>, &str), ToolError> {
         match session_id.split_once('/') {
-            Some((backend, id)) if !id.is_empty() => Ok((self.member(Some(backend)).await?, id)),
+            Some((backend, id)) if !id.is_empty() => {
+                let member = self.member(Some(backend)).await?;
+                self.ensure_own(&member, id).await?;
+                Ok((member, id))
+            }
             _ => Err(ToolError::refused(format!(
                 "`{}` is not a whole session id; write `backend/id` as list_sessions shows it",
                 escaped(session_id, NAMED)
             ))),
+        }
+    }
+
+    /// What of the sessions of `member` there is for the caller; none: all of them. For what runs in a job there are its own
+    /// alone.
+    pub(crate) async fn own_sessions(self, member: &Member) -> Result<Option<BTreeSet<String>>, ToolError> {
+        own_sessions(self.caller, member).await
+    }
+
+    /// Whether there is the session `id` of `member` for the caller.
+    pub(crate) async fn ensure_own(self, member: &Member, id: &str) -> Result<(), ToolError> {
+        match self.own_sessions(member).await? {
+            Some(own) if !own.contains(id) => Err(ToolError::refused(format!(
+                "there is no session `{}/{}`",
+                member.name(),
+                escaped(id, NAMED)
+            ))),
+            _ => Ok(()),
         }
     }
 
@@ -140,6 +163,11 @@ impl<'a> Reach<'a> {
     }
 }
 
+async fn own_sessions(caller: &Caller, member: &Member) -> Result<Option<BTreeSet<String>>, ToolError> {
+    let own = member.watched.backend.own_sessions(caller.principal.lineage()).await;
+    own.map_err(ToolError::new)
+}
+
 /// A backend that one caller may know of.
 #[derive(Clone, Copy)]
 pub(crate) struct Reachable<'a> {
@@ -148,6 +176,11 @@ pub(crate) struct Reachable<'a> {
 }
 
 impl<'a> Reachable<'a> {
+    /// What of the sessions of `member`, which is this one, there is for the caller; none: all of them.
+    pub(crate) async fn own_sessions(self, member: &Member) -> Result<Option<BTreeSet<String>>, ToolError> {
+        own_sessions(self.caller, member).await
+    }
+
     /// Its name.
     pub(crate) fn name(self) -> &'a str {
         self.seat.name()

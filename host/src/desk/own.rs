@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::deeds::{Effect, effect};
@@ -27,6 +27,20 @@ pub(super) async fn call_own_tool(
         Scope::Read => Access::Read,
         Scope::Control => Access::Control,
     };
+    let lineage = caller.principal.lineage();
+    let acts = wanted.scope == Scope::Control;
+    for named in texts(&wanted.arguments) {
+        // A run is named with its backend or without.
+        let own = named
+            .strip_prefix(member.name())
+            .and_then(|rest| rest.strip_prefix('/'));
+        let may = member
+            .watched
+            .backend
+            .may_name(lineage, own.unwrap_or(named), acts)
+            .await;
+        may.map_err(|why| ToolError::refused(format!("`{name}`: {why}, so nothing was done")))?;
+    }
     let call = ToolCall {
         id: Uuid::new_v4().to_string(),
         name: name.to_owned(),
@@ -39,11 +53,20 @@ pub(super) async fn call_own_tool(
         promised: promise.is_some(),
         access,
     };
-    let answered = member.watched.backend.call_tool(&call, access, promise).await;
+    let answered = member
+        .watched
+        .backend
+        .call_tool(&call, access, promise, lineage.clone())
+        .await;
     match effect(member.name(), answered)? {
         Effect::Done(output) => report.on(output, &format!("`{name}` of backend `{}`", member.name())),
         Effect::Perhaps(why) => Ok(report.perhaps(&why)),
     }
+}
+
+/// The texts among the values of arguments.
+fn texts(arguments: &Map<String, Value>) -> impl Iterator<Item = &str> {
+    arguments.values().filter_map(Value::as_str)
 }
 
 /// What is reported of a call, whatever its outcome. Once the plugin had begun to act, that is not an error.

@@ -18,6 +18,7 @@ use super::host_origin::{Base, Name};
 use super::peer::Connection;
 use super::refusal::refuse;
 use super::resource::is_resource;
+use crate::jobs::AllJobs;
 use crate::peer::Peer;
 use crate::principal::Principal;
 use crate::store::{self, AccessRecords, LocalToken, Secret, Verified};
@@ -55,6 +56,7 @@ pub(super) struct BearerCheck {
     open_on_loopback: bool,
     sessions_may_control: bool,
     access: Arc<AccessRecords>,
+    jobs: Arc<AllJobs>,
     turns: Turns,
     proxies: Proxies,
     /// Whether a proxy may run here, as whatever user.
@@ -77,6 +79,7 @@ impl BearerCheck {
             open_on_loopback: door.open_on_loopback,
             sessions_may_control: door.sessions_may_control,
             access: door.access.clone(),
+            jobs: door.jobs.clone(),
             turns: Turns {
                 look: Arc::new(Semaphore::new(1)),
                 verify: Arc::new(Semaphore::new(1)),
@@ -92,6 +95,7 @@ impl BearerCheck {
     pub(super) async fn admit(&self, request: &mut Request, name: &Name) -> Result<Principal, Response> {
         let connection = request.extensions().get();
         let judged = self.judge(request.headers(), connection, name).await;
+        let judged = judged.map(|principal| principal.raised(depth(request.headers())));
         let principal = judged.map_err(|refusal| refusal.response(&name.base, resource(request.uri())))?;
         request.headers_mut().remove(header::AUTHORIZATION);
         request.extensions_mut().insert(principal.clone());
@@ -109,7 +113,12 @@ impl BearerCheck {
         let connection = connection.ok_or(Refusal::Stranger)?;
         match token {
             Some(token) if self.token.matches(token) => self.local(headers, connection, name).await,
-            Some(token) => self.approved(token, headers, connection, name).await,
+            Some(token) => match self.approved(token, headers, connection, name).await {
+                Err(Refusal::WrongToken) if name.loopback && connection.is_here() => {
+                    self.job(token, headers, connection, name).await
+                }
+                judged => judged,
+            },
             None if self.open_on_loopback => self.local(headers, connection, name).await,
             None => Err(Refusal::NoToken),
         }
@@ -145,7 +154,7 @@ impl BearerCheck {
         // Looked up only for a caller that may come in otherwise, because it costs time.
         match connection.peer().await {
             Peer::Stranger => Err(Refusal::Stranger),
-            peer => Ok(peer.limit(Principal::local(), self.sessions_may_control)),
+            _ => self.seen(Principal::local(), connection).await,
         }
     }
 
@@ -175,8 +184,44 @@ impl BearerCheck {
     async fn limited(&self, principal: Principal, connection: &Connection, name: &Name) -> Result<Principal, Refusal> {
         match connection.peer().await {
             Peer::Stranger if self.is_nobody(connection, name) => Err(Refusal::Stranger),
-            peer => Ok(peer.limit(principal, self.sessions_may_control)),
+            _ => self.seen(principal, connection).await,
         }
+    }
+
+    /// `principal` as it may act from the process at the other end, which may run in a job.
+    async fn seen(&self, principal: Principal, connection: &Connection) -> Result<Principal, Refusal> {
+        let seen = connection.seen().await.clone();
+        let (jobs, may_control) = (self.jobs.clone(), self.sessions_may_control);
+        if seen.peer != Peer::InSession {
+            return Ok(jobs.limit(&seen, principal, may_control));
+        }
+        let limited = tokio::task::spawn_blocking(move || jobs.limit(&seen, principal, may_control));
+        limited.await.map_err(Refusal::broken)
+    }
+
+    /// The job that runs and is known by `token`, which counts where the local one does. Where the process at the other
+    /// end runs in another job, it is that.
+    async fn job(
+        &self,
+        token: &str,
+        headers: &HeaderMap,
+        connection: &Connection,
+        name: &Name,
+    ) -> Result<Principal, Refusal> {
+        let job = self.of_job(token).await?.ok_or(Refusal::WrongToken)?;
+        let local = self.local(headers, connection, name).await?;
+        Ok(if local.lineage().job().is_some() { local } else { job })
+    }
+
+    async fn of_job(&self, token: &str) -> Result<Option<Principal>, Refusal> {
+        let turn = turn(&self.turns.verify).await?;
+        let (jobs, token) = (self.jobs.clone(), token.to_owned());
+        let found = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            jobs.of_token(&token)
+        });
+        let lineage = found.await.map_err(Refusal::broken)?.map_err(Refusal::broken)?;
+        Ok(lineage.map(Principal::in_job))
     }
 
     /// Whom `token` speaks for: from memory, or where it may block.
@@ -245,6 +290,13 @@ fn presented(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
 fn bearer(value: &HeaderValue) -> Option<&str> {
     let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_matches(' '))
+}
+
+/// How deep a client of an earlier tool says that it is in runs that start runs.
+fn depth(headers: &HeaderMap) -> u32 {
+    let values = headers.get_all("x-mcp-depth").iter();
+    let depths = values.filter_map(|value| value.to_str().ok()?.trim().parse().ok());
+    depths.max().unwrap_or_default()
 }
 
 fn is_forwarding(name: &str) -> bool {

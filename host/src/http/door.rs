@@ -8,6 +8,7 @@ use super::oauth::OAuth;
 use super::sessions::Tools;
 use super::tls::Certificate;
 use crate::admission::Admission;
+use crate::jobs::AllJobs;
 use crate::store::{AccessRecords, LocalToken};
 
 /// Who is let in, and how much at once.
@@ -21,6 +22,8 @@ pub struct Door {
     pub sessions_may_control: bool,
     /// By what origins we may be called.
     pub names: Names,
+    /// The jobs, which come in by tokens of their own.
+    pub jobs: Arc<AllJobs>,
     /// Who else may come in.
     pub access: Arc<AccessRecords>,
     /// How an app gets a token.

@@ -8,7 +8,7 @@ use tokio::sync::OnceCell;
 
 use super::address::Proxies;
 use crate::admission::Socket;
-use crate::peer::{Peer, canonical, user_of_connection};
+use crate::peer::{Peer, Seen, canonical, user_of_connection};
 
 /// The user who may do everything.
 const ROOT: u32 = 0;
@@ -21,7 +21,7 @@ struct Ends {
     ours: SocketAddr,
     theirs: SocketAddr,
     socket: Arc<Socket>,
-    peer: OnceCell<Peer>,
+    seen: OnceCell<Seen>,
     is_proxy: OnceCell<bool>,
 }
 
@@ -32,7 +32,7 @@ impl Connection {
             ours: canonical(ours),
             theirs: canonical(theirs),
             socket,
-            peer: OnceCell::new(),
+            seen: OnceCell::new(),
             is_proxy: OnceCell::new(),
         }))
     }
@@ -52,14 +52,19 @@ impl Connection {
         &self.0.socket
     }
 
-    /// Its other end: looked up when first asked for, on a thread that may block, then kept.
+    /// Who is at its other end.
     pub(super) async fn peer(&self) -> Peer {
+        self.seen().await.peer
+    }
+
+    /// Its other end: looked up when first asked for, on a thread that may block, then kept.
+    pub(super) async fn seen(&self) -> &Seen {
         let (ours, theirs) = (self.0.ours, self.0.theirs);
         let look_up = || async move {
-            let found = tokio::task::spawn_blocking(move || Peer::of_connection(theirs, ours)).await;
-            found.unwrap_or(Peer::Stranger)
+            let found = tokio::task::spawn_blocking(move || Seen::of_connection(theirs, ours)).await;
+            found.unwrap_or_else(|_| Seen::only(Peer::Stranger))
         };
-        *self.0.peer.get_or_init(look_up).await
+        self.0.seen.get_or_init(look_up).await
     }
 
     /// The address of the client of a request on it with these headers: what a proxy names, if this is one that is

@@ -1,6 +1,7 @@
 //! The whole door over real TCP, with an echo in place of MCP.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use tokio_util::task::TaskTracker;
 use super::{Door, Names, OAuth, Proxies, Tools, ensure_protected, run};
 use crate::admission::tests::RATES;
 use crate::admission::{Admission, numbers};
+use crate::jobs::{AllJobs, Reach};
 use crate::principal::Principal;
 use crate::store::{DataDirectory, Recorder};
 
@@ -67,6 +69,11 @@ impl Server {
             sessions_may_control: false,
             names: Names::new(port, false, Some("https://berth.example")),
             admission: admission.clone(),
+            jobs: Arc::new(AllJobs::new(
+                data.clone(),
+                PathBuf::from("/nowhere"),
+                Reach::Http(String::new()),
+            )),
             oauth: OAuth::new(
                 access.clone(),
                 Arc::default(),

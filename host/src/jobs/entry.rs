@@ -1,12 +1,13 @@
 //! A job's entry for this server: a file in its directory, in the form that MCP clients read.
 
-use std::io;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::Jobs;
+use super::{Error, Jobs};
 use crate::machine::job::Job;
+use crate::store::jobs::JobError;
+use crate::store::random_token;
 
 /// The name of the entry, and what the file is called.
 const NAME: &str = "berth";
@@ -27,9 +28,14 @@ pub enum Reach {
 }
 
 impl Reach {
-    fn entry(&self) -> Value {
+    fn entry(&self, token: &str) -> Value {
         match self {
-            Self::Http(origin) => json!({"type": "http", "url": format!("{origin}/mcp")}),
+            Self::Http(origin) => json!({
+                "type": "http",
+                "url": format!("{origin}/mcp"),
+                "headers": {"Authorization": format!("Bearer {token}")},
+            }),
+            // Its process is seen at the socket, by the kernel's word.
             Self::Program { berth, config } => {
                 let config = config
                     .iter()
@@ -42,9 +48,16 @@ impl Reach {
 }
 
 impl Jobs {
-    /// Writes the entry of a job that is made and has not begun.
-    pub(super) async fn write_entry(&self, job: &Job) -> io::Result<()> {
-        let entry = json!({"mcpServers": {NAME: self.0.reach.entry()}});
-        job.keep(FILE, entry.to_string().as_bytes())
+    /// Writes the entry of the job `id`, which is made and has not begun, with a token of its own.
+    pub(super) async fn write_entry(&self, id: &str, job: &Job) -> Result<(), Error> {
+        let token = random_token().map_err(JobError::Broken)?;
+        let (asked, kept) = (id.to_owned(), token.clone());
+        self.index(move |index| index.set_token(&asked, &kept)).await?;
+        let entry = json!({"mcpServers": {NAME: self.0.reach.entry(&token)}});
+        let written = job.keep(FILE, entry.to_string().as_bytes());
+        written.map_err(|cause| Error::Directory {
+            id: id.to_owned(),
+            cause,
+        })
     }
 }

@@ -6,6 +6,7 @@
 mod attend;
 mod entry;
 mod follow;
+mod lineage;
 mod prune;
 mod start;
 
@@ -47,6 +48,8 @@ pub enum Error {
 pub struct Terms {
     /// How many run at once.
     pub room: Room,
+    /// How deep runs that start runs go: 1 for what a person started, and no further.
+    pub depth: u32,
     /// How long one is kept that has ended.
     pub keep: Duration,
     /// Bytes that those may take together; then the oldest go.
@@ -72,6 +75,18 @@ impl AllJobs {
             reach,
             opened: Default::default(),
         }
+    }
+
+    /// Those of all backends that have had some. What cannot be opened is left out, and said in the log when its backend
+    /// starts.
+    fn all(&self) -> Vec<Jobs> {
+        let folders = std::fs::read_dir(self.data.path().join("jobs"));
+        let names = folders
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|entry| entry.file_name().into_string().ok());
+        names.filter_map(|name| self.of(&name).ok()).collect()
     }
 
     /// Those of `backend`.

@@ -80,7 +80,7 @@ impl Jobs {
             Err(why) => return self.fail(id, &format!("its directory cannot be made: {why}")).await,
         };
         if prepared.takes_entry
-            && let Err(why) = self.write_entry(&job).await
+            && let Err(why) = self.write_entry(id, &job).await
         {
             return self
                 .fail(id, &format!("its entry for this server cannot be written: {why}"))

@@ -508,7 +508,11 @@ fn result(answer: Result<ToolAnswer, ToolError>, promises: bool) -> CallToolResu
             result.structured_content = structured;
             result
         }
-        Err(error) => CallToolResult::error(vec![ContentBlock::text(clean(&error.to_string()))]),
+        Err(error) => {
+            let mut result = CallToolResult::error(vec![ContentBlock::text(clean(&error.to_string()))]);
+            result.structured_content = error.structured().cloned().map(clean_json);
+            result
+        }
     }
 }
 

@@ -20,8 +20,9 @@ use super::request::{self, Request};
 use super::{Owner, hand_over};
 use crate::admission::Admission;
 use crate::admission::numbers::{FIRST_LINE, LOCAL_SOCKETS, LOCAL_SOCKETS_REFUSED};
+use crate::jobs::AllJobs;
 use crate::mcp::{self, Server};
-use crate::peer::Peer;
+use crate::peer::{Peer, Seen};
 use crate::principal::{Principal, Scope};
 
 /// When a connection is accepted again after an error, such as too many open files.
@@ -78,6 +79,7 @@ pub(super) struct Reception {
     server: Server,
     reloads: Arc<Reloads>,
     admission: Admission,
+    jobs: Arc<AllJobs>,
     /// How many of those who are turned away are told why.
     farewells: Semaphore,
     sessions_may_control: bool,
@@ -97,6 +99,7 @@ impl Reception {
             server: owner.server(),
             reloads: owner.reloads.clone(),
             admission: owner.admission.clone(),
+            jobs: owner.jobs.clone(),
             farewells: Semaphore::new(LOCAL_SOCKETS_REFUSED),
             sessions_may_control: owner.sessions_may_control,
             shutdown: owner.shutdown.clone(),
@@ -110,7 +113,8 @@ impl Reception {
     }
 
     async fn receive(self: Arc<Self>, mut stream: UnixStream) {
-        let peer = peer(&stream).await;
+        let seen = seen(&stream).await;
+        let peer = seen.peer;
         if peer == Peer::Stranger {
             tracing::warn!("another user's process, such as root's, was turned away at the socket");
             return;
@@ -125,7 +129,10 @@ impl Reception {
         };
         match line {
             Ok(Ok(line)) => {
-                let principal = peer.limit(Principal::local(), self.sessions_may_control);
+                let (jobs, may_control) = (self.jobs.clone(), self.sessions_may_control);
+                let limit = move || jobs.limit(&seen, Principal::local(), may_control);
+                let limited = tokio::task::spawn_blocking(limit).await;
+                let principal = limited.unwrap_or_else(|_| Principal::local().only_reading());
                 match Request::of(&line) {
                     Some(Request::Reload) => return self.reload(stream, &principal).await,
                     Some(Request::HandOver) => return self.hand_over(stream, &principal).await,
@@ -225,16 +232,16 @@ async fn first_line(stream: &mut UnixStream) -> io::Result<Vec<u8>> {
 }
 
 /// Who is at the other end of a connection to the socket, which only the operator's processes can open, and root's.
-async fn peer(stream: &UnixStream) -> Peer {
+async fn seen(stream: &UnixStream) -> Seen {
     let us = rustix::process::geteuid().as_raw();
     let Some(credentials) = stream.peer_cred().ok().filter(|credentials| credentials.uid() == us) else {
-        return Peer::Stranger;
+        return Seen::only(Peer::Stranger);
     };
     let Some(pid) = credentials.pid() else {
-        return Peer::InSession;
+        return Seen::only(Peer::InSession);
     };
-    let found = tokio::task::spawn_blocking(move || Peer::of_process(pid)).await;
-    found.unwrap_or(Peer::InSession)
+    let found = tokio::task::spawn_blocking(move || Seen::of_process(pid)).await;
+    found.unwrap_or_else(|_| Seen::only(Peer::InSession))
 }
 
 /// Serves a client whose first words are `read` already.

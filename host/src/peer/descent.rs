@@ -51,6 +51,15 @@ pub(super) fn descent(pid: i32, read: impl Fn(i32) -> Option<Process>) -> Descen
     Descent::Unknown
 }
 
+/// The process `pid` and those above it, as far as they can be seen.
+pub(super) fn ancestry(pid: i32, read: impl Fn(i32) -> Option<Process>) -> Vec<Process> {
+    let above = |process: &Process| match step(process, &read) {
+        Step::Up(process) => Some(process),
+        Step::Top | Step::Lost => None,
+    };
+    std::iter::successors(read(pid), above).take(GENERATIONS).collect()
+}
+
 /// Whether it was started by another user's process, and not by the first of all, which adopts whatever leaves its
 /// parents. This is the case with sshd: the process that it starts for a user, to forward a port, hides its
 /// environment.

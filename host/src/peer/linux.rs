@@ -25,15 +25,25 @@ pub(super) fn process(pid: i32) -> Option<Process> {
 }
 
 fn is_marked(process: &procfs::process::Process) -> Option<bool> {
+    Some(value_in(&environment(process)?, MARK).is_some())
+}
+
+/// What the variable `name` of the process `pid` is, if it has that, and it is ours to read.
+pub(super) fn variable(pid: i32, name: &str) -> Option<String> {
+    let environment = environment(&procfs::process::Process::new(pid).ok()?)?;
+    String::from_utf8(value_in(&environment, name)?.to_vec()).ok()
+}
+
+fn environment(process: &procfs::process::Process) -> Option<Vec<u8>> {
     let mut environment = Vec::new();
     let mut file = process.open_relative("environ").ok()?;
     file.read_to_end(&mut environment).ok()?;
-    let names = |variable: &[u8]| {
-        variable
-            .strip_prefix(MARK.as_bytes())
-            .is_some_and(|rest| rest.starts_with(b"="))
-    };
-    Some(environment.split(|byte| *byte == 0).any(names))
+    Some(environment)
+}
+
+fn value_in<'e>(environment: &'e [u8], name: &str) -> Option<&'e [u8]> {
+    let mut variables = environment.split(|byte| *byte == 0);
+    variables.find_map(|variable| variable.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
 }
 
 /// The processes that hold the socket that is bound to `local` and connected to `remote`; `None` if it is not this

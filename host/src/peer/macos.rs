@@ -37,16 +37,24 @@ pub(super) fn process(pid: i32) -> Option<Process> {
 /// The system's own programs and other users' show no environment here, which looks as if it were empty. Then their
 /// parents are checked.
 fn is_marked(pid: i32) -> Option<bool> {
+    Some(variable(pid, MARK).is_some())
+}
+
+/// What the variable `name` of the process `pid` is, if that is seen.
+pub(super) fn variable(pid: i32, name: &str) -> Option<String> {
     let pid = Pid::from_u32(pid.unsigned_abs());
     let environment = ProcessRefreshKind::nothing().with_environ(UpdateKind::Always);
     let mut system = System::new().ok()?;
     system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), false, environment);
     let variables = system.process(pid).map(sysinfo::Process::environ).unwrap_or_default();
-    let names = |variable: &OsString| {
-        let rest = variable.as_encoded_bytes().strip_prefix(MARK.as_bytes());
-        rest.is_some_and(|rest| rest.starts_with(b"="))
+    let value = |variable: &OsString| {
+        let value = variable
+            .as_encoded_bytes()
+            .strip_prefix(name.as_bytes())?
+            .strip_prefix(b"=")?;
+        String::from_utf8(value.to_vec()).ok()
     };
-    Some(variables.iter().any(names))
+    variables.iter().find_map(value)
 }
 
 /// Those of this user's processes that hold the socket that is bound to `local` and connected to `remote`; `None` if

@@ -20,6 +20,7 @@ use super::memory::Places;
 use crate::capability::{Access, Acted, Allowance, Powers};
 use crate::contract::types as given;
 use crate::jobs::Happened;
+use crate::principal::Lineage;
 use crate::session::{
     Answered, ChangePage, Delivery, Description, Error, Event, LogPage, LogQuery, Message, NewSession, OptionState,
     Project, Receipt, Session, State, ToolCall, TurnPage, TurnQuery, Upkept, Verbs,
@@ -176,13 +177,27 @@ impl Backend {
     }
 
     /// Starts a session, within `deadline`.
-    pub async fn create_session(&self, request: &NewSession, deadline: Instant) -> Result<Session, Failure> {
+    pub async fn create_session(
+        &self,
+        request: &NewSession,
+        deadline: Instant,
+        lineage: Lineage,
+    ) -> Result<Session, Failure> {
         let possible = self.verbs();
         let check = move |given| checked::one_session(given, None, possible);
         let request = given::NewSession::from(request);
         let create = (Interface::Control, "create-session");
-        let asked = self.act::<_, given::Session, _, _>(create, (request,), Some(deadline), check);
-        asked.await.map(|started| self.without_faults(started))
+        let allowance = Allowance {
+            lineage,
+            ..self.allowance(Access::Control, Some(deadline), false)
+        };
+        let submitted = allowance.submitted.clone();
+        let asked = self
+            .call::<_, given::Session, _, _>(create, (request,), allowance, check)
+            .await;
+        let session = asked.map(|started| self.without_faults(started))?;
+        self.home.powers.jobs.belong_to(&submitted, &session.id).await;
+        Ok(session)
     }
 
     /// Gives a session a message.
@@ -233,17 +248,42 @@ impl Backend {
         call: &ToolCall,
         access: Access,
         promise: Option<Promise>,
+        lineage: Lineage,
     ) -> Result<Output, Failure> {
-        let allowance = self.allowance(access, None, false);
-        let acted = allowance.acted.clone();
+        let allowance = Allowance {
+            lineage,
+            ..self.allowance(access, None, false)
+        };
+        let (acted, submitted) = (allowance.acted.clone(), allowance.submitted.clone());
         let check = move |given| Ok(checked::output(given, promise.as_ref()));
         let call = given::ToolCall::from(call);
         let asked =
             self.call::<_, given::ToolOutput, _, _>((Interface::OwnTools, "call-tool"), (call,), allowance, check);
-        asked.await.map(|output| Output {
+        let output = asked.await?;
+        if let Some(session) = &output.session {
+            self.home.powers.jobs.belong_to(&submitted, session).await;
+        }
+        Ok(Output {
             acted: acted.ran() || acted.kept(),
             ..output
         })
+    }
+
+    /// What of its sessions is the own of who stands at `lineage` in one of its jobs; none: all of them.
+    ///
+    /// # Errors
+    /// That cannot be known.
+    pub(crate) async fn own_sessions(&self, lineage: &Lineage) -> Result<Option<BTreeSet<String>>, String> {
+        self.home.powers.jobs.own_sessions(&self.name, lineage).await
+    }
+
+    /// Whether a run at `lineage` may give `named` to one of this plugin's own tools, which acts or not: a job or session
+    /// of others it does not know.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(crate) async fn may_name(&self, lineage: &Lineage, named: &str, acts: bool) -> Result<(), String> {
+        self.home.powers.jobs.may_name(&self.name, lineage, named, acts).await
     }
 
     /// Lets the plugin do what is due, and tells it what happened.
@@ -326,6 +366,8 @@ impl Backend {
             deadline: deadline.unwrap_or_else(|| Instant::now() + self.deadline),
             own,
             acted: Acted::default(),
+            lineage: Lineage::default(),
+            submitted: Default::default(),
         }
     }
 

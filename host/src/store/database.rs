@@ -73,7 +73,10 @@ pub(super) const OUTBOX: Layout = Layout {
 
 /// The jobs of one backend: `jobs/NAME/index.db`.
 pub(super) const JOBS: Layout = Layout {
-    steps: &[include_str!("schema/jobs/1-jobs.sql")],
+    steps: &[
+        include_str!("schema/jobs/1-jobs.sql"),
+        include_str!("schema/jobs/2-lineage.sql"),
+    ],
     shrinks: false,
     moved: None,
     afterwards: "the next start makes a new one, and the backend's jobs are forgotten; those that run continue",

@@ -36,7 +36,7 @@ pub use kept::{Kept, Unkept};
 pub use lock::Lock;
 pub use outbox::Outbox;
 pub use seal::Seal;
-pub use token::LocalToken;
+pub use token::{LocalToken, random_token};
 
 /// The longest path that a unix socket can be bound to on every system, in bytes (macOS has the least room).
 const SOCKET_PATH_LIMIT: usize = 103;

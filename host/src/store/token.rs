@@ -6,7 +6,7 @@ use std::path::Path;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use super::{Error, secret};
+use super::{Error, files, secret};
 
 /// The secret that identifies the operator on this machine. `Debug` does not show it.
 #[derive(Clone)]
@@ -40,6 +40,14 @@ impl fmt::Debug for LocalToken {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("LocalToken(…)")
     }
+}
+
+/// A token that nobody can guess, in 64 hexadecimal digits.
+///
+/// # Errors
+/// The system has no random bytes.
+pub fn random_token() -> Result<String, Error> {
+    files::random_hex::<32>()
 }
 
 fn digest(text: &str) -> [u8; 32] {

@@ -35,6 +35,7 @@ mod languages;
 mod layers;
 mod members;
 mod mounts;
+mod nesting;
 mod oauth;
 mod own_tools;
 mod page;

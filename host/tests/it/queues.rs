@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use berth::jobs::{Happened, Jobs, Prepare, Prepared, Reach, Terms};
 use berth::machine::job::{Channel, How, Job, Stage, end_what_is_left};
 use berth::store::DataDirectory;
-use berth::store::jobs::{Filter, JobRecord, NewJob, Phase, Room};
+use berth::store::jobs::{Filter, JobRecord, NewJob, Origin, Phase, Room};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use rustix::process::{Pid, Signal, kill_process};
@@ -22,6 +22,7 @@ use crate::berth::PATIENCE;
 use crate::jobs::runs;
 
 const TERMS: Terms = Terms {
+    depth: 1,
     room: Room {
         runs: 2,
         interactive: 2,
@@ -164,6 +165,8 @@ fn attend(jobs: &Jobs, terms: Terms) -> Host {
 
 fn new(id: &str, queue: &str, script: &str) -> NewJob {
     NewJob {
+        origin: Origin::default(),
+        is_step: false,
         id: id.to_owned(),
         key: id.to_owned(),
         queue: queue.to_owned(),

@@ -6,15 +6,15 @@ const ROOMS: &str = "
     cli: owner assemble http mcp desk catalog plugin capability machine admission config store session peer principal text shell age
     owner: assemble jobs mcp desk admission store peer principal
     assemble: desk catalog watch plugin capability jobs machine config store peer principal text shell
-    http: admission age config store page peer principal text shell
+    http: admission jobs age config store page peer principal text shell
     mcp: desk catalog admission store session principal text
     desk: catalog watch plugin capability admission age store schema session page principal text shell
     catalog: config schema session principal text
     watch: jobs plugin session
-    plugin: capability contract jobs schema session text
-    capability: contract jobs machine store peer text
+    plugin: capability contract jobs principal schema session text
+    capability: contract jobs machine store peer principal text
     machine: peer
-    jobs: machine store peer
+    jobs: machine store peer principal
     contract:
 
     admission: store peer principal network

@@ -25,13 +25,20 @@ impl Host for Call {
     async fn submit(&mut self, spec: Spec) -> wasmtime::Result<Result<String, Error>> {
         Ok(async {
             let job = self.new_job(spec).await?;
-            self.act(self.acting()?.submit(job)).await
+            let id = self.act(self.acting()?.submit(job)).await?;
+            self.allowance.submitted.add(&id);
+            Ok(id)
         }
         .await)
     }
 
     async fn get(&mut self, id: String) -> wasmtime::Result<Result<Job, Error>> {
-        Ok(async { Ok(self.jobs()?.get(&id).await.map_err(error)?.into()) }.await)
+        Ok(async {
+            let jobs = self.jobs()?;
+            self.sees(jobs, &id).await?;
+            Ok(jobs.get(&id).await.map_err(error)?.into())
+        }
+        .await)
     }
 
     async fn recent(&mut self, filter: Filter) -> wasmtime::Result<Result<Vec<Job>, Error>> {
@@ -46,6 +53,7 @@ impl Host for Call {
                 phases,
                 labels: filter.labels,
                 after: filter.after,
+                within: self.within(),
                 limit: filter.limit.min(LISTED),
             };
             let listed = self.jobs()?.recent(asked).await.map_err(error)?;
@@ -59,6 +67,7 @@ impl Host for Call {
             if label.len() > LABEL {
                 return Err(Error::Invalid(format!("a label has at most {LABEL} bytes")));
             }
+            self.sees(self.jobs()?, &id).await?;
             self.allowance.acted.set_kept();
             self.jobs()?.set_label(&id, &label).await.map_err(error)
         }
@@ -66,7 +75,12 @@ impl Host for Call {
     }
 
     async fn cancel(&mut self, id: String) -> wasmtime::Result<Result<(), Error>> {
-        Ok(async { self.act(self.acting()?.cancel(&id)).await }.await)
+        Ok(async {
+            let jobs = self.acting()?;
+            self.rules(jobs, &id).await?;
+            self.act(jobs.cancel(&id)).await
+        }
+        .await)
     }
 
     async fn read(
@@ -82,6 +96,7 @@ impl Host for Call {
         };
         let most = u64::from(max).min(PART);
         Ok(async {
+            self.sees(self.jobs()?, &id).await?;
             let read = self.jobs()?.read(&id, channel, start, most).await.map_err(error)?;
             Ok(Chunk {
                 start: read.start,
@@ -96,13 +111,20 @@ impl Host for Call {
             if bytes.len() as u64 > PART {
                 return Err(Error::Invalid(format!("at most {PART} bytes are written at a time")));
             }
-            self.act(self.acting()?.write(&id, bytes, expect)).await
+            let jobs = self.acting()?;
+            self.rules(jobs, &id).await?;
+            self.act(jobs.write(&id, bytes, expect)).await
         }
         .await)
     }
 
     async fn close(&mut self, id: String) -> wasmtime::Result<Result<(), Error>> {
-        Ok(async { self.act(self.acting()?.close(&id)).await }.await)
+        Ok(async {
+            let jobs = self.acting()?;
+            self.rules(jobs, &id).await?;
+            self.act(jobs.close(&id)).await
+        }
+        .await)
     }
 }
 
@@ -122,6 +144,7 @@ impl Call {
                 "a note has at most {NOTE} bytes, and the first input {STDIN}"
             )));
         }
+        let (origin, is_step) = self.origin()?;
         let (submitted, input) = Submitted::new(spec.command, spec.timeout_ms);
         self.powers.allowing(&submitted).await?;
         Ok(NewJob {
@@ -133,6 +156,8 @@ impl Call {
             watch: spec.watch,
             command: serde_json::to_string(&submitted).map_err(|error| Error::Failed(error.to_string()))?,
             input,
+            origin,
+            is_step,
         })
     }
 
@@ -208,7 +233,7 @@ impl From<JobRecord> for Job {
     }
 }
 
-fn error(why: jobs::Error) -> Error {
+pub(super) fn error(why: jobs::Error) -> Error {
     let words = why.to_string();
     match why {
         jobs::Error::Index(JobError::Unknown(_)) => Error::NotFound(words),

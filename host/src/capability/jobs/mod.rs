@@ -5,6 +5,7 @@
 
 mod command;
 mod host;
+mod own;
 mod power;
 
-pub use self::power::Keeper;
+pub use self::power::{Keeper, SubmittedIds};

@@ -1,6 +1,6 @@
 //! What was opened for a backend's jobs.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
@@ -13,6 +13,23 @@ use crate::machine::job::Scope;
 /// The jobs of one backend, if it has any, and on what terms they run.
 #[derive(Debug, Clone)]
 pub struct Keeper(Option<(Jobs, Terms, Option<Scope>)>);
+
+/// The ids of jobs that one call submitted.
+#[derive(Debug, Clone, Default)]
+pub struct SubmittedIds(Arc<Mutex<Vec<String>>>);
+
+impl SubmittedIds {
+    pub(super) fn add(&self, id: &str) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(id.to_owned());
+    }
+
+    pub(super) fn all(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
 
 /// By what a job is judged when it starts: what its backend is granted then.
 pub(super) struct Granted(pub(super) Arc<Powers>);
@@ -33,13 +50,21 @@ impl Keeper {
         self.0.is_some()
     }
 
+    pub(super) fn any(&self) -> Option<&Jobs> {
+        self.0.as_ref().map(|(jobs, ..)| jobs)
+    }
+
     pub(super) fn jobs(&self, backend: &str) -> Result<&Jobs, Error> {
-        let jobs = self.0.as_ref().map(|(jobs, ..)| jobs);
-        jobs.ok_or_else(|| {
+        self.any().ok_or_else(|| {
             Error::Denied(format!(
                 "backend `{backend}` may run no jobs; `job` in [backends.{backend}.programs.NAME] would allow some"
             ))
         })
+    }
+
+    /// How deep runs that start runs go.
+    pub(super) fn depth(&self) -> u32 {
+        self.0.as_ref().map_or(1, |(_, terms, _)| terms.depth)
     }
 
     /// Attends to the jobs of the backend with `powers`, of which this is one, until `over`. What happens is told to `told`.

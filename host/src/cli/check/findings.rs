@@ -43,6 +43,9 @@ pub(super) struct BackendFindings<'a> {
     pub(super) own_tools: Vec<&'a str>,
     pub(super) read_tools: &'a [String],
     pub(super) remote_trust: bool,
+    /// How deep its runs go that start others; left out where they start none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) nested: Option<u32>,
     pub(super) directories: Vec<String>,
     /// Folders of which it may read files, as `FOLDER/**/NAMES`.
     pub(super) files: Vec<String>,
@@ -165,6 +168,7 @@ impl<'a> BackendFindings<'a> {
                 .collect(),
             read_tools: &settings.read_tools,
             remote_trust: settings.remote_trust,
+            nested: settings.nested.then(|| granted.depth()),
             directories: granted.directories.iter().map(|directory| shown(directory)).collect(),
             files: granted.files.iter().map(files).collect(),
             environment: &settings.env,

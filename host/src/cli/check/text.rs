@@ -80,6 +80,9 @@ fn backend(backend: &BackendFindings<'_>) {
         true => "  a question whether to trust a directory: clients may answer it",
         false => "  a question whether to trust a directory: answered on a terminal alone",
     });
+    if let Some(depth) = backend.nested {
+        print::line(&format!("  nested: its runs may start others, down to depth {depth}"));
+    }
     limits(&backend.limits);
     if backend.programs.iter().any(|program| !program.job.is_empty()) {
         jobs(&backend.limits);

@@ -160,6 +160,7 @@ async fn answer(
         open_on_loopback: settings.open_on_loopback,
         sessions_may_control: settings.sessions_may_control,
         names: names.clone(),
+        jobs: owner.jobs.clone(),
         access,
         oauth,
         tools: Tools::new(owner.calls()),

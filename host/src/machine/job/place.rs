@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::ended::{Ended, Processes};
+use super::ended::{Ended, Process, Processes};
 use super::lines::bad;
 use super::spec::Spec;
 use super::until::Until;
@@ -141,6 +141,13 @@ impl Job {
     /// Its processes, where they are known.
     pub(super) fn processes(&self) -> io::Result<Option<Processes>> {
         self.read(PID, SMALL)?.map(Processes::parse).transpose()
+    }
+
+    /// Whether a process is its supervisor, or leads the group of its program.
+    pub fn has_process(&self, pid: i32, started: u64) -> bool {
+        let process = Process { pid, started };
+        let had = self.processes().ok().flatten();
+        had.is_some_and(|had| had.supervisor == process || had.program == Some(process))
     }
 
     /// When its program was started, in milliseconds since 1970; none before.

@@ -4,8 +4,7 @@ use std::io;
 
 use super::ended::Process;
 
-/// In the environment of every process of a job, with the job's id.
-pub const MARK: &str = "BERTH_JOB";
+pub use crate::peer::JOB_MARK as MARK;
 
 pub(super) use self::system::{boot, children, find, keep_orphans, kill, namespace, of_job};
 

@@ -29,6 +29,8 @@ pub struct Output {
     pub failed: bool,
     /// It ran a program that may act, or changed its store.
     pub acted: bool,
+    /// The session that continues its work.
+    pub session: Option<String>,
 }
 
 /// What an own tool answered. Its data must be what it promised, if it promised anything. If something else is wrong
@@ -51,6 +53,7 @@ pub(in crate::plugin) fn output(given: ToolOutput, promise: Option<&Promise>) ->
         structured: data.and_then(|data| kept(data, promise, given.failed)),
         failed: given.failed,
         acted: false,
+        session: given.session.filter(|id| check_id("session", id).is_ok()),
     }
 }
 

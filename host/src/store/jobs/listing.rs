@@ -19,6 +19,8 @@ pub struct Filter {
     pub labels: Vec<String>,
     /// Those submitted before the job of this id.
     pub after: Option<String>,
+    /// Only this job, by its id and its name to its descendants, and those.
+    pub within: Option<(String, String)>,
     /// At most so many.
     pub limit: u32,
 }
@@ -109,6 +111,11 @@ impl<'f> Question<'f> {
                 part.push_str(&format!(" AND {column} = ?"));
                 self.parameters.push(Box::new(value));
             }
+        }
+        if let Some((id, name)) = &self.filter.within {
+            part.push_str(" AND (id = ? OR instr(ancestors, ? || ' ') > 0)");
+            self.parameters.push(Box::new(id));
+            self.parameters.push(Box::new(name));
         }
         part.push_str(" ORDER BY number DESC LIMIT ?");
         self.parameters.push(Box::new(self.filter.limit));

@@ -3,6 +3,7 @@
 //!
 //! The methods block; they are called where blocking is allowed. What they changed outlives a power cut.
 
+mod lineage;
 mod listing;
 mod record;
 #[cfg(test)]
@@ -14,6 +15,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
+pub use self::lineage::{Kin, Origin};
 pub use self::listing::Filter;
 pub use self::record::{JobRecord, Outcome, Phase};
 pub use self::waiting::{NewJob, Room, Submitted};

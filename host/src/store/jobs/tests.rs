@@ -18,6 +18,11 @@ fn job(id: &str, queue: &str) -> NewJob {
         watch: false,
         command: "true".into(),
         input: b"in".to_vec(),
+        origin: Origin {
+            depth: 1,
+            ancestors: Vec::new(),
+        },
+        is_step: false,
     }
 }
 
@@ -46,6 +51,120 @@ const ROOM: Room = Room {
 
 fn next(index: &JobIndex) -> Option<String> {
     index.next(ROOM).unwrap()
+}
+
+#[test]
+fn a_further_step_is_of_whoever_started_the_first_one_and_of_the_same_session() {
+    let (_place, index) = index();
+    let deep = Origin {
+        depth: 2,
+        ancestors: vec!["jobs/p".into(), "jobs/q".into()],
+    };
+    let first = NewJob {
+        key: "run/1".into(),
+        origin: deep.clone(),
+        ..job("a", "q")
+    };
+    submit(&index, &first).unwrap();
+    index.set_session(&["a".into()], "s").unwrap();
+    for (id, key, is_step, origin) in [
+        ("b", "run/1/agent", true, deep.clone()),
+        ("c", "run/1/agent/again", true, deep.clone()),
+        ("d", "run/1/by-a-person", false, deep.clone()),
+        (
+            "e",
+            "run/2/agent",
+            true,
+            Origin {
+                depth: 7,
+                ancestors: Vec::new(),
+            },
+        ),
+        (
+            "f",
+            "run/10",
+            true,
+            Origin {
+                depth: 7,
+                ancestors: Vec::new(),
+            },
+        ),
+    ] {
+        let depth = if is_step { 7 } else { 1 };
+        let step = NewJob {
+            key: key.into(),
+            is_step,
+            origin: Origin {
+                depth,
+                ancestors: Vec::new(),
+            },
+            ..job(id, "q")
+        };
+        submit(&index, &step).unwrap();
+        assert_eq!(index.origin(id).unwrap(), origin, "{key}");
+    }
+    assert_eq!(index.sessions("b", "jobs/b").unwrap(), ["s".to_owned()].into());
+    assert_eq!(index.sessions("e", "jobs/e").unwrap(), [].into());
+}
+
+#[test]
+fn what_is_a_jobs_own_is_itself_and_what_it_started() {
+    let (_place, index) = index();
+    let started_by = |id: &str, ancestors: &[&str]| NewJob {
+        origin: Origin {
+            depth: 1,
+            ancestors: ancestors.iter().map(|name| (*name).to_owned()).collect(),
+        },
+        ..job(id, id)
+    };
+    for (id, ancestors) in [
+        ("p", &[][..]),
+        ("c", &["x/p"]),
+        ("g", &["x/p", "x/c"]),
+        ("s", &[]),
+        ("pp", &["x/pp-"]),
+    ] {
+        submit(&index, &started_by(id, ancestors)).unwrap();
+        index.set_session(&[id.into()], &format!("of {id}")).unwrap();
+    }
+    let within = |id: &str| {
+        let filter = Filter {
+            within: Some((id.to_owned(), format!("x/{id}"))),
+            limit: 10,
+            ..Filter::default()
+        };
+        let listed = index.recent(&filter).unwrap();
+        listed.into_iter().map(|job| job.id).collect::<Vec<_>>()
+    };
+    assert_eq!(within("p"), ["g", "c", "p"]);
+    assert_eq!(within("c"), ["g", "c"]);
+    assert_eq!(within("s"), ["s"]);
+    let kin = |named: &str, id: &str| index.kin(named, id, &format!("x/{id}")).unwrap();
+    assert_eq!(kin("g", "p"), [Kin::Descendant]);
+    assert_eq!(kin("of g", "p"), [Kin::Descendant]);
+    assert_eq!(kin("p", "p"), [Kin::Itself]);
+    assert_eq!((kin("p", "c"), kin("of s", "p")), (vec![Kin::Other], vec![Kin::Other]));
+    assert_eq!(kin("", "p"), []);
+    let sessions: Vec<_> = index.sessions("c", "x/c").unwrap().into_iter().collect();
+    assert_eq!(sessions, ["of c", "of g"]);
+}
+
+#[test]
+fn a_token_is_a_jobs_while_that_runs_and_only_its_digest_is_kept() {
+    let (place, index) = index();
+    submit(&index, &job("a", "q")).unwrap();
+    index.set_token("a", "a-token-that-is-told").unwrap();
+    let of = |token: &str| index.of_token(token).unwrap();
+    assert_eq!(of("a-token-that-is-told"), None, "it waits");
+    index.set_running("a", 1).unwrap();
+    assert_eq!(of("a-token-that-is-told").as_deref(), Some("a"));
+    assert_eq!(of(""), None);
+    for entry in std::fs::read_dir(place.path().join("jobs")).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        assert!(!bytes.windows(20).any(|part| part == b"a-token-that-is-told"));
+    }
+    index.set_ended("a", &ended(Phase::Exited, 2)).unwrap();
+    assert_eq!(of("a-token-that-is-told"), None);
 }
 
 #[test]

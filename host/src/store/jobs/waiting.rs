@@ -3,6 +3,7 @@
 use rusqlite::{OptionalExtension as _, Transaction, params};
 use sha2::{Digest as _, Sha256};
 
+use super::lineage::{self, Origin};
 use super::{JobError, JobIndex};
 
 /// Jobs of a backend that wait.
@@ -29,6 +30,11 @@ pub struct NewJob {
     pub command: String,
     /// The beginning of its input.
     pub input: Vec<u8>,
+    /// Who started it, as far as that is known.
+    pub origin: Origin,
+    /// Nobody asked for it now: if it is a further step of another job, who started that counts. That counts in any case
+    /// if it is deeper.
+    pub is_step: bool,
 }
 
 /// What became of it.
@@ -71,9 +77,16 @@ impl JobIndex {
             if let Some(full) = full(transaction, job.input.len() + job.command.len())? {
                 return Ok(Err(full));
             }
+            let before = lineage::of_step_before(transaction, &job.key)?;
+            let session = before.as_ref().map_or("", |(_, session)| session);
+            let deeper = before.as_ref().map(|(origin, _)| origin);
+            let origin = deeper
+                .filter(|origin| job.is_step || origin.depth > job.origin.depth)
+                .unwrap_or(&job.origin);
             transaction.execute(
-                "INSERT INTO job (id, key, content, queue, note, interactive, watch, input, queued_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                "INSERT INTO job (id, key, content, queue, note, interactive, watch, input, queued_at,
+                     depth, ancestors, session)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
                 params![
                     job.id,
                     job.key,
@@ -83,7 +96,10 @@ impl JobIndex {
                     job.interactive,
                     job.watch,
                     size(job.input.len()),
-                    at.cast_signed()
+                    at.cast_signed(),
+                    origin.depth,
+                    lineage::joined(&origin.ancestors),
+                    session
                 ],
             )?;
             transaction.execute(

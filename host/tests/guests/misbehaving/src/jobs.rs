@@ -19,7 +19,9 @@ pub(crate) fn submit(arguments: &Value) -> Result<ToolOutput> {
     spec.interactive = arguments["interactive"] == true;
     spec.watch = arguments["watch"] == true;
     spec.host = arguments["host"].as_str().map(str::to_owned);
-    said(jobs::submit(spec)?)
+    let mut submitted = said(jobs::submit(spec)?)?;
+    submitted.session = arguments["session"].as_str().map(str::to_owned);
+    Ok(submitted)
 }
 
 /// A job, with what it printed.
