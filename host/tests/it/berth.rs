@@ -26,6 +26,19 @@ pub(crate) struct Place {
     root: TempDir,
 }
 
+impl Drop for Place {
+    /// Jobs outlive every berth, so what a test leaves of them is ended here.
+    fn drop(&mut self) {
+        let entries = |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten();
+        let backends = entries(self.path("data/jobs"));
+        for job in backends.flat_map(|backend| entries(backend.path())) {
+            if let Some(id) = job.file_name().to_str().filter(|_| job.path().is_dir()) {
+                let _ = berth::machine::job::end_marked(id);
+            }
+        }
+    }
+}
+
 /// What a command of berth's printed.
 pub(crate) struct Ran {
     pub(crate) success: bool,

@@ -60,17 +60,18 @@ impl Conversation {
         })
     }
 
-    /// Keeps how a run ended, once.
-    pub(crate) fn end(note: &Note, run: &str, verdict: &Verdict) -> Result<()> {
+    /// Keeps how a run ended, once, and answers what is kept.
+    pub(crate) fn end(note: &Note, run: &str, verdict: &Verdict) -> Result<Verdict> {
         store::update(&key(&note.conversation), |kept: &mut Self| {
             let place = kept.run(note, run);
-            if kept.runs[place].verdict.is_some() {
-                return;
+            if let Some(known) = &kept.runs[place].verdict {
+                return known.clone();
             }
             kept.runs[place].verdict = Some(verdict.clone());
             kept.turns += verdict.turns.unwrap_or(0);
             // It is the cost of the whole conversation, so it is never added up.
             kept.cost = kept.cost.max(verdict.cost.unwrap_or(0.0));
+            verdict.clone()
         })
     }
 
@@ -80,7 +81,7 @@ impl Conversation {
             let place = kept.run(note, run);
             kept.runs[place].made.get_or_insert_with(|| made.clone());
         })?;
-        Self::end(note, run, verdict)
+        Self::end(note, run, verdict).map(drop)
     }
 
     /// Keeps in which job a run goes on. Answers whether a person has cancelled it.

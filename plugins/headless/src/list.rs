@@ -128,3 +128,58 @@ fn known(state: &str) -> Result<RunState> {
         Error::Invalid(format!("`state` {state:?} must be one of {}", names.join(", ")))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+    use crate::fake::{FIRST, call, end, host, result, run, upkeep};
+
+    fn listed(asked: Value) -> Vec<String> {
+        let told = call(900, "claude_list_jobs", asked).unwrap();
+        let jobs = told["jobs"].as_array().unwrap().iter();
+        jobs.map(|job| format!("{} {}", job["jobId"].as_str().unwrap(), job["state"].as_str().unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn runs_are_listed_by_state_and_project_the_newest_first_judged_or_not() {
+        let host = host();
+        let ids: Vec<String> = (1..=4).map(|number| run(number, json!({}))).collect();
+        run(5, json!({"project": "web"}));
+        end(&host, &ids[0], &result(FIRST, json!({})), 0);
+        end(&host, &ids[1], "", 1);
+        host.start_job(&ids[2]);
+        for _ in 0..2 {
+            assert_eq!(
+                listed(json!({"project": "app"})),
+                ["job-4 queued", "job-3 running", "job-2 failed", "job-1 done"]
+            );
+            assert_eq!(listed(json!({"state": "failed"})), ["job-2 failed"]);
+            assert_eq!(listed(json!({"state": "queued"})), ["job-5 queued", "job-4 queued"]);
+            assert_eq!(listed(json!({"limit": 1})), ["job-5 queued"]);
+            upkeep();
+        }
+        for asked in [json!({"state": "lost"}), json!({"limit": 0}), json!({"limit": 501})] {
+            assert!(matches!(call(901, "claude_list_jobs", asked), Err(Error::Invalid(_))));
+        }
+    }
+
+    #[test]
+    fn a_step_of_a_run_and_a_note_that_cannot_be_read_are_not_listed() {
+        let host = host();
+        let id = run(1, json!({}));
+        end(&host, &id, "", 0);
+        jobs::set_label(&id, crate::state::STAGE).unwrap();
+        let other = jobs::Spec::new("x", "app", berth_plugin::Command::new("agent", [""; 0]));
+        let other = jobs::submit(other).unwrap();
+        end(&host, &other, "", 0);
+        assert_eq!(listed(json!({})), [""; 0]);
+        upkeep();
+        assert_eq!(
+            jobs::get(&other).unwrap().label,
+            crate::state::STAGE,
+            "it is not looked at again and again"
+        );
+    }
+}

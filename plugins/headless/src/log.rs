@@ -32,6 +32,9 @@ pub(crate) fn read(conversation: &str, query: &LogQuery) -> Result<LogPage> {
         None => Cursor::end(newest.id, channel)?,
         Some(after) => Cursor::read(after)?,
     };
+    if !runs.contains(&cursor.run) {
+        return Err(not_ours());
+    }
     let mut page = cursor.page(channel, query)?;
     // At the end of one run the next one goes on.
     while page.text.is_empty() && !page.more {
@@ -46,6 +49,10 @@ pub(crate) fn read(conversation: &str, query: &LogQuery) -> Result<LogPage> {
         page = cursor.page(channel, query)?;
     }
     Ok(page)
+}
+
+fn not_ours() -> Error {
+    Error::Invalid("`after` is not a cursor of this session: pass what `next` said, or leave it out".to_owned())
 }
 
 /// A place in what a run printed: where a line begins, and how much of it was shown.
@@ -70,9 +77,7 @@ impl Cursor {
                 at,
                 shown,
             }),
-            _ => Err(Error::Invalid(
-                "`after` is not a cursor of this backend: pass what `next` said, or leave it out".to_owned(),
-            )),
+            _ => Err(not_ours()),
         }
     }
 
@@ -157,5 +162,115 @@ impl Cursor {
         lines
             .map(|(number, line)| (cursor(number).text(), line.to_owned()))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use berth_plugin::testing::Host;
+    use serde_json::json;
+
+    use super::*;
+    use crate::fake::{FIRST, end, host, run, upkeep};
+
+    fn said(text: &str) -> String {
+        let message = json!({"id": text, "content": [{"type": "text", "text": text}]});
+        format!(
+            "{}\n",
+            json!({"type": "assistant", "session_id": FIRST, "message": message})
+        )
+    }
+
+    fn page(lines: u32, after: Option<&str>) -> LogPage {
+        let query = LogQuery {
+            view: None,
+            lines,
+            after: after.map(str::to_owned),
+        };
+        read(FIRST, &query).unwrap()
+    }
+
+    fn started(printed: &str) -> (Host, String) {
+        let host = host();
+        let id = run(1, json!({}));
+        host.start_job(&id).print_job(&id, Channel::Output, printed);
+        (host, id)
+    }
+
+    #[test]
+    fn the_last_lines_are_there_and_with_the_cursor_those_that_follow() {
+        let (host, id) = started(&(said("one\ntwo") + &said("three")));
+        let last = page(2, None);
+        assert_eq!((last.text.as_str(), last.more), ("two\nthree\n", false));
+        assert_eq!(page(9, Some(&last.next)).text, "");
+        host.print_job(&id, Channel::Output, said("four") + "{\"type\":\"assis");
+        let next = page(9, Some(&last.next));
+        assert_eq!(next.text, "four\n", "a line that grows comes once it is whole");
+    }
+
+    #[test]
+    fn a_page_may_end_in_a_message_and_the_next_one_goes_on_there() {
+        let (_host, id) = started(&(said("one\ntwo\nthree") + &said("four")));
+        let mut after = format!("{id}:0:0");
+        for expected in ["one\ntwo\n", "three\nfour\n"] {
+            let page = page(2, Some(&after));
+            assert_eq!(page.text, expected);
+            after = page.next;
+        }
+        assert_eq!(page(2, Some(&after)).text, "");
+    }
+
+    #[test]
+    fn after_the_end_of_a_run_the_next_run_of_the_conversation_follows() {
+        let (host, first) = started(&said("one"));
+        let end_of_first = page(9, None).next;
+        end(&host, &first, &said("two"), 1);
+        upkeep();
+        let next = run(2, json!({"sessionId": FIRST}));
+        host.start_job(&next).print_job(&next, Channel::Output, said("three"));
+        assert_eq!(page(9, None).text, "three\n");
+        let two = page(9, Some(&end_of_first));
+        assert_eq!(two.text, "two\n");
+        let three = page(9, Some(&two.next));
+        assert_eq!(three.text, "three\n");
+        assert_eq!(page(9, Some(&three.next)).text, "");
+    }
+
+    #[test]
+    fn what_was_removed_is_a_gap_and_errors_have_a_view_of_their_own() {
+        let (host, id) = started(&(said("one") + &said("two")));
+        host.forget_output(&id, Channel::Output, said("one").len() as u64);
+        let page = page(9, Some(&format!("{id}:0:0")));
+        assert_eq!((page.text.as_str(), page.gap), ("two\n", true));
+        host.print_job(&id, Channel::Errors, "npm warn\n");
+        let query = |view: &str| LogQuery {
+            view: Some(view.to_owned()),
+            lines: 9,
+            after: None,
+        };
+        assert_eq!(read(FIRST, &query("errors")).unwrap().text, "npm warn\n");
+        assert!(matches!(read(FIRST, &query("screen")), Err(Error::Invalid(_))));
+        for after in ["x", "a:b:0", ":", "1:2"] {
+            let query = LogQuery {
+                after: Some(after.to_owned()),
+                ..query("output")
+            };
+            assert!(matches!(read(FIRST, &query), Err(Error::Invalid(_))), "{after}");
+        }
+    }
+
+    #[test]
+    fn a_cursor_of_another_conversation_shows_nothing_of_that_one() {
+        let (host, _) = started(&said("one"));
+        let other = run(7, json!({}));
+        host.start_job(&other)
+            .print_job(&other, Channel::Output, said("secret"));
+        let query = LogQuery {
+            view: None,
+            lines: 9,
+            after: Some(format!("{other}:0:0")),
+        };
+        assert!(matches!(read(FIRST, &query), Err(Error::Invalid(_))));
     }
 }

@@ -309,6 +309,10 @@ mod tests {
         let upkept = <crate::Plugin as berth_plugin::Upkeep>::run(vec![event]).unwrap();
         assert_eq!(jobs::get(&second).unwrap().phase, Phase::Cancelled);
         assert_eq!(upkept.changed, [FIRST]);
+        let told = status(&second);
+        assert_eq!(told["state"], "failed");
+        assert!(told["error"].as_str().unwrap().contains("20 US dollars"), "{told}");
+        assert_eq!(jobs::get(&second).unwrap().label, "failed");
     }
 
     #[test]

@@ -191,3 +191,131 @@ fn working(setup: &Setup, mut session: Session, seen: &Seen) -> Session {
 fn last_paragraph(text: &str) -> String {
     cut(text.trim().rsplit("\n\n").next().unwrap_or_default(), WORDS)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use berth_plugin::jobs::Channel;
+    use berth_plugin::{Backend as _, Control as _, Receipt};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::Plugin;
+    use crate::fake::{FIRST, end, host, result, run, upkeep};
+
+    fn all(states: &[State]) -> Vec<Session> {
+        let query = SessionQuery {
+            states: states.to_vec(),
+            limit: 50,
+            after: None,
+        };
+        Plugin::list_sessions(query).unwrap().sessions
+    }
+
+    fn line(more: Value) -> String {
+        let mut line = json!({"session_id": FIRST});
+        line.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        format!("{line}\n")
+    }
+
+    #[test]
+    fn a_conversation_is_one_session_with_the_state_of_its_newest_run() {
+        let host = host();
+        let first = run(1, json!({"prompt": "fix the tests\nall of them"}));
+        let queued = Plugin::get_session(FIRST).unwrap();
+        assert_eq!((queued.state, queued.name.as_str()), (State::Queued, "fix the tests"));
+        assert_eq!((queued.project.as_deref(), queued.can), (Some("app"), Verbs::TERMINATE));
+        host.start_job(&first);
+        assert_eq!(Plugin::get_session(FIRST).unwrap().state, State::Starting);
+        host.print_job(
+            &first,
+            Channel::Output,
+            line(json!({"type": "system", "subtype": "init"})),
+        );
+        assert_eq!(Plugin::get_session(FIRST).unwrap().state, State::Busy);
+        end(&host, &first, &result(FIRST, json!({})), 0);
+        for _ in 0..2 {
+            let done = Plugin::get_session(FIRST).unwrap();
+            assert_eq!(
+                (done.state, done.last_output.as_deref()),
+                (State::Done, Some("it is done"))
+            );
+            assert_eq!(done.can, Verbs::empty());
+            assert_eq!(all(&[State::Done]).len(), 1);
+            upkeep();
+        }
+        let next = run(2, json!({"sessionId": FIRST}));
+        let sessions = all(&[]);
+        assert_eq!((sessions.len(), sessions[0].state), (1, State::Queued));
+        end(
+            &host,
+            &next,
+            &result(
+                FIRST,
+                json!({"is_error": true, "api_error_status": 500, "total_cost_usd": 0.75}),
+            ),
+            1,
+        );
+        upkeep();
+        let failed = &all(&[State::Failed])[0];
+        assert!(failed.summary.as_ref().unwrap().contains("500"), "{failed:?}");
+        assert!(
+            failed.facts.contains(&("cost-usd".into(), "0.7500".into())),
+            "{failed:?}"
+        );
+        assert!(matches!(Plugin::get_session("none"), Err(Error::NotFound(_))));
+    }
+
+    #[test]
+    fn what_a_person_should_look_at_is_told() {
+        let host = host();
+        let id = run(1, json!({}));
+        host.start_job(&id).print_job(
+            &id,
+            Channel::Output,
+            line(json!({"type": "assistant", "timestamp": "2020-01-01T00:00:00.000Z", "message": {"content": []}})),
+        );
+        assert_eq!(Plugin::get_session(FIRST).unwrap().attention.unwrap().kind, "stuck");
+        host.print_job(&id, Channel::Output, line(json!({"type": "rate_limit_event", "rate_limit_info": {"status": "rejected", "resetsAt": 1_795_727_696}})));
+        let limit = all(&[])[0].attention.clone().unwrap();
+        assert_eq!((limit.kind.as_str(), limit.until), ("limit", Some(1_795_727_696_000)));
+    }
+
+    #[test]
+    fn a_session_that_is_ended_cancels_all_its_runs_and_none_of_another_one() {
+        let host = host();
+        let (works, waits, other) = (
+            run(1, json!({})),
+            run(2, json!({"sessionId": FIRST})),
+            run(3, json!({})),
+        );
+        host.start_job(&works);
+        assert_eq!(Plugin::terminate(FIRST), Ok(Receipt::Confirmed));
+        upkeep();
+        let state = |id: &str| jobs::get(id).unwrap().label;
+        assert_eq!(
+            (state(&works), state(&waits), state(&other)),
+            ("cancelled".into(), "cancelled".into(), String::new())
+        );
+        assert_eq!(Plugin::terminate(FIRST), Ok(Receipt::Confirmed), "it has ended already");
+        assert!(matches!(Plugin::terminate("none"), Err(Error::NotFound(_))));
+    }
+
+    #[test]
+    fn a_list_stays_short_among_many_that_ended_and_reads_none_of_their_outputs() {
+        let host = host();
+        for number in 0..300 {
+            let id = run(number, json!({}));
+            end(&host, &id, "", 0);
+            jobs::set_label(&id, "done").unwrap();
+        }
+        let live = run(301, json!({}));
+        let sessions = all(&[]);
+        assert_eq!(sessions.len(), 50);
+        assert_eq!(
+            sessions[0].facts.iter().find(|(name, _)| name == "job").unwrap().1,
+            live
+        );
+        assert!(Plugin::get_session(FIRST).is_ok(), "older ones are found by their ids");
+    }
+}

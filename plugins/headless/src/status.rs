@@ -200,7 +200,7 @@ pub(crate) fn start_notes(note: &Note) -> Vec<String> {
     let mut notes = Vec::new();
     if !note.trusted {
         notes.push(format!(
-            "The project's own settings, hooks and servers do not count: [backends.NAME.settings.projects.{}] with trusted \
+            "The project's own settings, instructions (CLAUDE.md), hooks and servers do not count: [backends.NAME.settings.projects.{}] with trusted \
              = true would let them.",
             note.project
         ));

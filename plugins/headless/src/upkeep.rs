@@ -8,11 +8,11 @@ use berth_plugin::{Error, Event, Result, Upkept, context, log, store, time};
 
 use crate::build;
 use crate::conversation::{self, Conversation};
-use crate::judge::judge;
+use crate::judge::{Verdict, judge};
 use crate::limits;
 use crate::note::Note;
 use crate::setup::Setup;
-use crate::state::{ENDS, STAGE, has_ended};
+use crate::state::{ENDS, RunState, STAGE, has_ended};
 
 /// How often what is kept is tidied, and how soon it goes on where more is left.
 const EVERY: Duration = Duration::from_secs(3600);
@@ -62,17 +62,19 @@ fn upkept(changed: BTreeSet<String>, next: Duration) -> Upkept {
     changed.into_iter().fold(upkept, Upkept::changed)
 }
 
-/// A run that begins after the runs before it have used all that its conversation may take is cancelled: what was left
-/// when it was submitted is not left any more.
+/// A run that begins after the runs before it have used all that its conversation may take is ended: what was left when it
+/// was submitted is not left any more.
 fn begun(setup: &Setup, job: &Job, note: &Note) -> Result<()> {
     if job.phase != Phase::Running {
         return Ok(());
     }
     let kept = Conversation::find(&note.conversation)?.unwrap_or_default();
-    match limits::left(&setup.settings, &note.conversation, &kept) {
-        Err(Error::Limited(_)) => jobs::cancel(&job.id),
-        _ => Ok(()),
-    }
+    let Err(Error::Limited((why, _))) = limits::left(&setup.settings, &note.conversation, &kept) else {
+        return Ok(());
+    };
+    // What is kept first counts when the job has ended.
+    Conversation::end(note, &job.id, &Verdict::before_it_began(RunState::Failed, why))?;
+    jobs::cancel(&job.id)
 }
 
 /// Judges a job that ended. Its label comes last, so that one that is cut off here is judged again.
@@ -90,7 +92,7 @@ fn ended(setup: &Setup, job: &Job) -> Result<Option<String>> {
         return Ok(Some(note.conversation));
     }
     let (verdict, _) = judge(job, &note)?;
-    Conversation::end(&note, &job.id, &verdict)?;
+    let verdict = Conversation::end(&note, &job.id, &verdict)?;
     jobs::set_label(&job.id, verdict.state.name())?;
     Ok(Some(note.conversation))
 }
