@@ -13,7 +13,7 @@ use super::*;
 use crate::config::tests::{SMALL, around, changed, says};
 use crate::config::{Config, ConfigError, Layers, Surroundings};
 
-/// A home of its own with `projects`, and a `PATH` on which only `tmux` and `claude` are found.
+/// A home of its own with `projects`, and a `PATH` on which only `tmux`, `claude`, `env` and `rm` are found.
 pub(super) struct Home(TempDir);
 
 impl Home {
@@ -21,7 +21,7 @@ impl Home {
         let home = Home(tempfile::tempdir().unwrap());
         fs::create_dir_all(home.path("projects")).unwrap();
         fs::create_dir_all(home.path("conf")).unwrap();
-        for program in ["bin/tmux", "bin/claude", "bin/env"] {
+        for program in ["bin/tmux", "bin/claude", "bin/env", "bin/rm"] {
             home.write(program, "", 0o755);
         }
         home

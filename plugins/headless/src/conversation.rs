@@ -3,7 +3,7 @@
 use berth_plugin::{Result, jobs, store};
 use serde::{Deserialize, Serialize};
 
-use crate::build::Made;
+use crate::built::Made;
 use crate::judge::Verdict;
 use crate::note::{Kind, Note};
 use crate::state::RunState;

@@ -6,6 +6,7 @@
 
 mod allowed;
 mod build;
+mod built;
 mod cancel;
 mod changes;
 mod command;

@@ -4,7 +4,7 @@ use berth_plugin::jobs::Job;
 use berth_plugin::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::build::Plan;
+use crate::built::Plan;
 
 /// Characters of a prompt that are kept as the task.
 const TASK: usize = 500;

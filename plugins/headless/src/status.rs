@@ -5,7 +5,8 @@ use berth_plugin::jobs::{self, Channel, Job};
 use berth_plugin::{Error, Result, time};
 use serde_json::{Map, Value, json};
 
-use crate::build::{self, Made};
+use crate::build;
+use crate::built::Made;
 use crate::conversation::Conversation;
 use crate::judge::{Verdict, judge};
 use crate::list;

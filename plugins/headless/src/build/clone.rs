@@ -1,38 +1,14 @@
 //! The clone of a build: where it is, from what it was made, and when it goes.
 
-use berth_plugin::git::{self, Branch, Commit};
+use berth_plugin::git;
 use berth_plugin::{Command, Error, Result, files};
-use serde::{Deserialize, Serialize};
 
+use crate::built::Plan;
 use crate::projects;
 use crate::setup::Setup;
 
 /// The grant that removes a clone, by a name that only clones of builds have.
 const PROGRAM: &str = "rm";
-
-/// What a build works on, as it is kept with its jobs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Plan {
-    /// The id of the call, a UUID: it names the clone.
-    pub(crate) call: String,
-    /// The project's directory.
-    pub(crate) project: String,
-    /// The folder of clones.
-    pub(crate) folder: String,
-    pub(crate) branch: Branch,
-    pub(crate) base: Commit,
-    /// In the agent's job: the run, and when that was submitted and began.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) run: Option<First>,
-}
-
-/// The first job of a build.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct First {
-    pub(crate) id: String,
-    pub(crate) queued_at: u64,
-    pub(crate) started_at: Option<u64>,
-}
 
 impl Plan {
     /// The clone's directory.

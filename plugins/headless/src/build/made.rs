@@ -1,51 +1,15 @@
 //! What came of a build: facts that git says, and how the branch reached its project.
 
-use berth_plugin::git::{self, Commit, Fetched};
+use berth_plugin::git::{self, Fetched};
 use berth_plugin::{ChangedFile, Result, log};
-use serde::{Deserialize, Serialize};
 
-use super::clone::Plan;
 use super::request;
+use crate::built::{File, Made, Plan};
 use crate::judge::cut;
 
 /// Files that are kept, of those that differ and of those that are left, and characters of a path.
 const FILES: usize = 100;
 const PATH: usize = 300;
-
-/// What came of it.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub(crate) struct Made {
-    /// The last commit of the branch, if the build made any.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) sha: Option<Commit>,
-    /// Where that is in the project.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) reference: Option<String>,
-    pub(crate) commits: u32,
-    pub(crate) added: u64,
-    pub(crate) removed: u64,
-    /// How many files differ, and the first of them.
-    pub(crate) changed: usize,
-    pub(crate) files: Vec<File>,
-    /// What is not committed.
-    pub(crate) leftovers: Vec<String>,
-    /// How the tests went, as the agent says.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) tests: Option<String>,
-    /// What is not known, or was not possible, in sentences.
-    pub(crate) problems: Vec<String>,
-    /// The clone has nothing that is not kept elsewhere.
-    pub(crate) is_spent: bool,
-}
-
-/// A file that differs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct File {
-    pub(crate) path: String,
-    pub(crate) added: u32,
-    pub(crate) removed: u32,
-}
 
 impl Made {
     /// Looks at the clone, and brings what was committed there to the project. `run` names the build.

@@ -13,8 +13,6 @@ mod submit;
 #[allow(clippy::disallowed_methods, reason = "they run the real git")]
 mod tests;
 
-pub(crate) use clone::Plan;
-pub(crate) use made::Made;
 pub(crate) use request::output;
 pub(crate) use stages::{ended, step};
 pub(crate) use submit::submit;

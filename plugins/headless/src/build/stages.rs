@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use super::clone::{First, Plan};
-use super::made::Made;
 use super::submit::{Task, key};
+use crate::built::{First, Made, Plan};
 use crate::command::Start;
 use crate::conversation::Conversation;
 use crate::judge::{Verdict, judge};

@@ -5,8 +5,9 @@ use berth_plugin::jobs::Spec;
 use berth_plugin::{Error, Result, log, store};
 use serde::{Deserialize, Serialize};
 
-use super::clone::{self, Plan};
+use super::clone;
 use super::request;
+use crate::built::Plan;
 use crate::conversation::Conversation;
 use crate::note::{self, Kind, Note};
 use crate::projects::{self, Place};
