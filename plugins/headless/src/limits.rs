@@ -22,7 +22,7 @@ pub(crate) struct Left {
 pub(crate) fn left(settings: &Settings, id: &str, conversation: &Conversation) -> Result<Left> {
     let left = Left {
         turns: (settings.turns > 0).then(|| settings.turns.saturating_sub(conversation.turns)),
-        usd: (settings.budget_usd > 0.0).then(|| settings.budget_usd - conversation.cost),
+        usd: (settings.budget_usd > 0.0).then_some(settings.budget_usd - conversation.cost),
     };
     let used_up = if left.turns == Some(0) {
         format!("the {} turns", settings.turns)
