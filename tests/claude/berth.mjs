@@ -65,16 +65,17 @@ function configuration(place) {
     ['"XDG_*",', '"XDG_*", "ANTHROPIC_*", "CLAUDE_CODE_*", "DISABLE_AUTOUPDATER",'],
   ];
   const text = changed(readFileSync(new URL('../../config.toml', import.meta.url), 'utf8'), changes);
-  const small = text.slice(text.indexOf('[backends.local]')).replaceAll('[backends.local', '[backends.small');
+  const local = text.slice(text.indexOf('[backends.local]'), text.indexOf('[backends.jobs]'));
+  const small = local.replaceAll('[backends.local', '[backends.small');
   const sizes = [['columns = 120', 'columns = 80'], ['rows = 60', 'rows = 24']];
   return `${text}\n${changed(small, sizes)}`;
 }
 
-// The shipped configuration with changes, each [what is there, what stands there instead].
+// The shipped configuration with changes, each [what is there, what stands there instead, wherever it is].
 export function changed(text, changes) {
   return changes.reduce((before, [shipped, ours]) => {
     if (!before.includes(shipped)) throw new Error(`the shipped configuration has no ${shipped}`);
-    return before.replace(shipped, () => ours);
+    return before.replaceAll(shipped, () => ours);
   }, text);
 }
 

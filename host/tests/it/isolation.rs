@@ -647,6 +647,7 @@ async fn every_misdeed_is_tried() {
         include_str!("grants.rs"),
         include_str!("job_calls.rs"),
         include_str!("jobs_cli.rs"),
+        include_str!("nesting.rs"),
         include_str!("own_tools.rs")
     );
     for misdeed in found["tools"].as_array().unwrap() {

@@ -74,7 +74,7 @@ async fn the_doctor_says_whether_the_end_of_the_service_is_that_of_sessions_and_
     let (place, groups) = (place(), Groups::new());
     let _berth = served(&place, &groups, false).await;
     for (mode, said) in [
-        ("control-group", "KillMode=process in its [Service]"),
+        ("control-group", "has KillMode=control-group"),
         ("process", "ends berth alone"),
     ] {
         let stand_in = format!("#!/bin/sh\necho \"$@\" > {}\necho {mode}\n", place.name("asked"));
@@ -82,10 +82,7 @@ async fn the_doctor_says_whether_the_end_of_the_service_is_that_of_sessions_and_
         let ran = place.run(&["doctor"]).await;
         let found = ran.stdout.lines().find(|line| line.contains("service: berth.service"));
         assert!(found.is_some_and(|found| found.contains(said)), "{}", ran.stdout);
-        assert_eq!(
-            place.read("asked"),
-            "--system show --property=KillMode --value -- berth.service\n"
-        );
+        assert_eq!(place.read("asked"), "show --property=KillMode --value berth.service\n");
     }
 }
 
