@@ -88,16 +88,15 @@ pub(crate) async fn becomes(berth: &Berth, job: &Value, state: &str) -> Value {
     .await
 }
 
-/// Ends the supervisor of a job, as nobody should.
-async fn kill_supervisor(place: &Place, job: &Value) {
+/// The supervisor of a job that has begun, or soon does.
+async fn supervisor(place: &Place, job: &Value) -> Pid {
     let file = place.path("data/jobs/jobs").join(job.as_str().unwrap()).join("pid");
     let pid = until("the supervisor", async || {
         let text = fs::read_to_string(&file).ok()?;
         let pid = text.lines().find_map(|line| line.strip_prefix("pid "))?;
         Some(pid.parse().unwrap())
-    })
-    .await;
-    kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
+    });
+    Pid::from_raw(pid.await).unwrap()
 }
 
 #[tokio::test]
@@ -142,8 +141,8 @@ async fn a_run_goes_to_done_with_its_output_its_cost_and_its_session() {
 async fn a_run_outlives_berth_that_is_killed_and_is_done_by_the_next_one() {
     let place = place(|_| {});
     let mut berth = Berth::serve(&place).await;
-    let job = run(&berth, "work 4", json!({})).await["jobId"].clone();
-    becomes(&berth, &job, "running").await;
+    let job = run(&berth, "work 10", json!({})).await["jobId"].clone();
+    supervisor(&place, &job).await;
     let next = run(&berth, "say second", json!({})).await["jobId"].clone();
     berth.kill().await;
     let berth = Berth::serve(&place).await;
@@ -162,9 +161,9 @@ async fn a_run_whose_supervisor_is_killed_as_well_is_interrupted() {
     let place = place(|_| {});
     let mut berth = Berth::serve(&place).await;
     let job = run(&berth, "work 60", json!({})).await["jobId"].clone();
-    becomes(&berth, &job, "running").await;
+    let supervisor = supervisor(&place, &job).await;
     berth.kill().await;
-    kill_supervisor(&place, &job).await;
+    kill_process(supervisor, Signal::KILL).unwrap();
     let berth = Berth::serve(&place).await;
     let ended = becomes(&berth, &job, "interrupted").await;
     assert!(!ended["error"].as_str().unwrap().is_empty(), "{ended}");
