@@ -12,8 +12,9 @@ use serde_json::json;
 use crate::asked::until;
 use crate::berth::{Berth, PATIENCE, Place};
 
-const JOBS: u64 = 200;
-const QUEUES: u64 = 20;
+const JOBS: usize = 200;
+const EARLY: usize = 40;
+const QUEUES: usize = 20;
 const MOMENTS: usize = 100;
 
 /// What each job runs: it says that it ran, leaves something behind that has left its group, and says its end.
@@ -73,6 +74,14 @@ fn supervisors(place: &Place) -> Vec<(i32, String)> {
     found.into_iter().filter_map(|pid| Some((pid, id(&pid)?))).collect()
 }
 
+async fn submit(berth: &Berth, place: &Place, number: usize, tenths: u64) -> String {
+    let script = format!("./agent {number} {tenths}");
+    let queue = format!("q{}", number % QUEUES);
+    let directory = place.name("projects");
+    let spec = json!({"key": number.to_string(), "queue": queue, "script": script, "directory": directory});
+    berth.call("job_submit", spec).await.done().text.trim().to_owned()
+}
+
 fn lines(path: &Path) -> Vec<String> {
     let text = fs::read_to_string(path).unwrap_or_default();
     text.lines().map(str::to_owned).collect()
@@ -84,20 +93,18 @@ async fn no_job_is_lost_or_runs_twice_whenever_berth_and_supervisors_are_killed(
     let mut berth = Berth::serve(&place).await;
     let mut dice = Dice(11);
     let mut ids = Vec::new();
-    for number in 0..JOBS {
-        let script = format!("./agent {number} {}", dice.roll(7));
-        let directory = place.name("projects");
-        let queue = format!("q{}", number % QUEUES);
-        let spec = json!({"key": number.to_string(), "queue": queue, "script": script, "directory": directory});
-        ids.push(berth.call("job_submit", spec).await.done().text.trim().to_owned());
-    }
     let (mut killed, mut berths) = (BTreeSet::new(), 0);
-    for _ in 0..MOMENTS {
+    for moment in 1..=MOMENTS {
+        // All the while some wait.
+        while ids.len() < (EARLY + moment * 2).min(JOBS) {
+            let id = submit(&berth, &place, ids.len(), dice.roll(7)).await;
+            ids.push(id);
+        }
         tokio::time::sleep(Duration::from_millis(dice.roll(100))).await;
         let what = dice.roll(4);
         if what != 0 {
             for (pid, id) in supervisors(&place) {
-                if dice.roll(4) == 0 {
+                if dice.roll(6) == 0 {
                     // It may have ended.
                     let _ = kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL);
                     killed.insert(id);
@@ -110,7 +117,7 @@ async fn no_job_is_lost_or_runs_twice_whenever_berth_and_supervisors_are_killed(
             berths += 1;
         }
     }
-    assert!(killed.len() > 20 && berths > 20, "{} and {berths}", killed.len());
+    assert!(killed.len() > 10 && berths > 20, "{} and {berths}", killed.len());
     let mut done = 0;
     for (number, id) in ids.iter().enumerate() {
         let job = until(&berth, id, |job| job["phase"] != "Queued" && job["phase"] != "Running").await;
@@ -137,7 +144,7 @@ async fn no_job_is_lost_or_runs_twice_whenever_berth_and_supervisors_are_killed(
             _ => panic!("{job}"),
         }
     }
-    assert!(done > 50, "{done} were done");
+    assert!(done > 20, "{done} were done");
     berth.terminate().await;
     let began = Instant::now();
     loop {
