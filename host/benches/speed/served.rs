@@ -72,7 +72,7 @@ impl Place {
     pub(crate) fn setup(&self) -> anyhow::Result<Setup> {
         let installation = Installation {
             berth: Path::new(BERTH),
-            plugins: &["tmux"],
+            plugins: &["tmux", "headless"],
         };
         Ok(Setup::load(Some(&self.path("config.toml")), &installation)?)
     }
@@ -154,9 +154,11 @@ impl Place {
             let plugin = Table::from_iter([("plugin".to_owned(), text(component.clone()))]);
             backends.insert((*name).to_owned(), Value::Table(plugin));
         }
-        let local = table(backends, "local")?;
-        local.insert("directories".into(), Value::Array(vec![text(self.projects())]));
-        let tmux = table(table(local, "programs")?, "tmux")?;
+        for shipped in ["local", "jobs"] {
+            let directories = Value::Array(vec![text(self.projects())]);
+            table(backends, shipped)?.insert("directories".into(), directories);
+        }
+        let tmux = table(table(table(backends, "local")?, "programs")?, "tmux")?;
         // Nobody's real sessions are measured.
         table(tmux, "socket")?.remove("former");
         Ok(toml::to_string(&config)?)
