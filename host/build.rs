@@ -6,6 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use sha2::{Digest as _, Sha256};
+
 const TARGET: &str = "wasm32-wasip2";
 const LOCK: &str = "Cargo.lock";
 /// Package of each bundled plugin, and the name that config gives it.
@@ -24,7 +26,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     for (package, name) in BUNDLED {
         let component = build(&root, package, &out.join("plugins"))?;
-        fs::copy(component, out.join(name).with_extension("wasm"))?;
+        let bytes = fs::read(component)?;
+        let digest: String = Sha256::digest(&bytes)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        fs::write(out.join(name).with_extension("sha256"), digest)?;
+        fs::write(out.join(name).with_extension("wasm"), bytes)?;
     }
     Ok(())
 }

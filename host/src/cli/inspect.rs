@@ -50,7 +50,7 @@ pub(crate) async fn run(setup: Option<Setup>, options: Options) -> anyhow::Resul
 
 /// The file at `path`, without links.
 fn found(path: &Path) -> anyhow::Result<PathBuf> {
-    let names: Vec<&str> = bundled::ALL.iter().map(|(name, _)| *name).collect();
+    let names: Vec<&str> = bundled::ALL.iter().map(|plugin| plugin.name).collect();
     path.canonicalize().with_context(|| {
         format!(
             "{} is neither a file nor a bundled plugin (there are: {})",

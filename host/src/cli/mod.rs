@@ -247,7 +247,7 @@ fn load(path: Option<PathBuf>) -> anyhow::Result<Setup> {
 /// Does `work`, which reads a configuration for this binary.
 fn with_installation<T>(work: impl FnOnce(Installation<'_>) -> anyhow::Result<T>) -> anyhow::Result<T> {
     let berth = std::env::current_exe().context("the path of this program cannot be found")?;
-    let plugins: Vec<&str> = bundled::ALL.iter().map(|(name, _)| *name).collect();
+    let plugins: Vec<&str> = bundled::ALL.iter().map(|plugin| plugin.name).collect();
     work(Installation {
         berth: &berth,
         plugins: &plugins,

@@ -1,4 +1,4 @@
-//! The one wasmtime engine: pooling allocator, compile cache, epochs, and what is linked into every plugin.
+//! The one wasmtime engine: pooling allocator, epochs, and what is linked into every plugin.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use wasmtime::component::{Linker, ResourceTable};
-use wasmtime::{Cache, CacheConfig, Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
+use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use super::compiled::Compiled;
 use super::fits::Contract;
 use super::log::{GuestLog, LastLines};
 use super::memory::{MemoryLimit, Places, TABLE_ELEMENTS};
@@ -35,6 +36,8 @@ pub struct Engine {
     pub(crate) inner: wasmtime::Engine,
     pub(crate) linker: Arc<Linker<StoreData>>,
     pub(crate) contract: Arc<Contract>,
+    /// None: each plugin is compiled each time.
+    pub(super) compiled: Option<Arc<Compiled>>,
     ticker: Arc<Ticker>,
 }
 
@@ -46,12 +49,10 @@ impl Engine {
         config
             .wasm_component_model(true)
             .epoch_interruption(true)
+            // Where in a plugin it crashed is not shown, so that compiled code needs no table of addresses.
+            .wasm_backtrace_max_frames(None)
+            .generate_address_map(false)
             .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances, memory)?));
-        if let Some(directory) = cache {
-            let mut settings = CacheConfig::new();
-            settings.with_directory(directory.join("compiled"));
-            config.cache(Some(Cache::new(settings)?));
-        }
         let inner = wasmtime::Engine::new(&config)?;
         let mut linker = Linker::new(&inner);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
@@ -60,6 +61,7 @@ impl Engine {
             ticker: Arc::new(Ticker::start(inner.clone())?),
             linker: Arc::new(linker),
             contract: Arc::new(Contract::parse(contract::TEXT, contract::WORLD)?),
+            compiled: cache.map(|cache| Arc::new(Compiled::new(&inner, cache))),
             inner,
         })
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use super::load::{self, LoadError, Plugin};
-use super::{Backend, Engine, Limits, bundled, in_words, manifest};
+use super::{Backend, Engine, Limits, in_words, manifest};
 use crate::capability::Powers;
 use crate::capability::files::Directories;
 use crate::capability::jobs;
@@ -56,16 +56,13 @@ pub struct Inspection {
 pub async fn inspect(engine: &Engine, subject: Subject<'_>) -> Result<Inspection, LoadError> {
     let (origin, bytes) = match subject {
         Subject::File(file) => (file.display().to_string(), Cow::from(load::read(file)?)),
-        Subject::Bundled(name) => {
-            let bytes = bundled::find(name).ok_or_else(|| LoadError::Unknown { name: name.into() })?;
-            (format!("bundled plugin {name}"), Cow::from(bytes))
-        }
+        Subject::Bundled(name) => (format!("bundled plugin {name}"), Cow::from(load::built_in(name)?.bytes)),
     };
-    let component = load::compile(engine, &origin, &bytes)?;
+    let digest = load::digest(&bytes);
+    let component = load::compiled(engine, &origin, &bytes, &digest)?;
     let shape = component.component_type();
     let imports = shape.imports(&engine.inner).map(|(name, _)| name.to_owned()).collect();
     let exports = shape.exports(&engine.inner).map(|(name, _)| name.to_owned()).collect();
-    let digest = load::digest(&bytes);
     let plugin = Plugin::link(engine, &origin, digest.clone(), &component)?;
     Ok(Inspection {
         digest,

@@ -10,7 +10,7 @@ use thiserror::Error;
 use wasmtime::component::{Component, InstancePre};
 
 use super::Engine;
-use super::bundled;
+use super::bundled::{self, Bundled};
 use super::engine::StoreData;
 use super::exports::Exports;
 
@@ -78,7 +78,7 @@ pub enum LoadError {
 }
 
 fn names() -> String {
-    let names: Vec<&str> = bundled::ALL.iter().map(|(name, _)| *name).collect();
+    let names: Vec<&str> = bundled::ALL.iter().map(|plugin| plugin.name).collect();
     names.join(", ")
 }
 
@@ -97,8 +97,9 @@ pub struct Plugin {
 impl Plugin {
     /// Loads the bundled plugin `name`.
     pub fn bundled(engine: &Engine, name: &str) -> Result<Self, LoadError> {
-        let bytes = bundled::find(name).ok_or_else(|| LoadError::Unknown { name: name.into() })?;
-        Self::from_bytes(engine, &format!("bundled plugin {name}"), bytes)
+        let plugin = built_in(name)?;
+        let digest = plugin.digest.to_owned();
+        Self::from_bytes(engine, &format!("bundled plugin {name}"), plugin.bytes, digest)
     }
 
     /// Loads the component in `path`, which must have the digest `pinned` where one is given.
@@ -108,12 +109,13 @@ impl Plugin {
         let found = digest(&bytes);
         match pinned.map(hex::encode) {
             Some(pinned) if pinned != found => Err(LoadError::Mismatch { origin, found, pinned }),
-            _ => Self::from_bytes(engine, &origin, &bytes),
+            _ => Self::from_bytes(engine, &origin, &bytes, found),
         }
     }
 
-    fn from_bytes(engine: &Engine, origin: &str, bytes: &[u8]) -> Result<Self, LoadError> {
-        Self::link(engine, origin, digest(bytes), &compile(engine, origin, bytes)?)
+    fn from_bytes(engine: &Engine, origin: &str, bytes: &[u8], digest: String) -> Result<Self, LoadError> {
+        let component = compiled(engine, origin, bytes, &digest)?;
+        Self::link(engine, origin, digest, &component)
     }
 
     /// Links a compiled component, whose bytes had `digest`, to what the host offers.
@@ -139,6 +141,11 @@ impl Plugin {
             exports: Exports::of(component),
         })
     }
+}
+
+/// The bundled plugin `name`.
+pub(super) fn built_in(name: &str) -> Result<&'static Bundled, LoadError> {
+    bundled::find(name).ok_or_else(|| LoadError::Unknown { name: name.into() })
 }
 
 /// The bytes of a component file. It is checked before it is read.
@@ -185,7 +192,20 @@ fn not_a_component(beginning: &[u8]) -> Option<&'static str> {
     }
 }
 
-pub(crate) fn compile(engine: &Engine, origin: &str, bytes: &[u8]) -> Result<Component, LoadError> {
+/// The component of these bytes, which have this digest: as it is kept, otherwise compiled now.
+pub(super) fn compiled(engine: &Engine, origin: &str, bytes: &[u8], digest: &str) -> Result<Component, LoadError> {
+    let Some(kept) = &engine.compiled else {
+        return compile(engine, origin, bytes);
+    };
+    if let Some(component) = kept.find(&engine.inner, digest) {
+        return Ok(component);
+    }
+    let component = compile(engine, origin, bytes)?;
+    kept.keep(digest, &component);
+    Ok(component)
+}
+
+fn compile(engine: &Engine, origin: &str, bytes: &[u8]) -> Result<Component, LoadError> {
     // `from_binary` takes components only; the text format and precompiled code are never accepted.
     let compile = || Component::from_binary(&engine.inner, bytes);
     // Threads of its own: in the ones that all share, a small plugin would wait for all of a large one.

@@ -3,6 +3,7 @@
 mod backend;
 pub mod bundled;
 mod checked;
+mod compiled;
 mod convert;
 mod engine;
 mod exports;
