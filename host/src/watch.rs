@@ -213,7 +213,10 @@ impl Watched {
 
     async fn poll(&self) {
         let begun = Instant::now();
-        let sessions = self.backend.poll_sessions().await;
+        let now = now();
+        // Nobody waits for one that has ended long ago, and older ones follow it.
+        let enough = |listed: &[Session]| listed.last().is_some_and(|last| !last.is_recent(now));
+        let sessions = self.backend.poll_sessions(&enough).await;
         self.snapshots
             .send_replace(Some(Arc::new(Snapshot { begun, sessions })));
     }

@@ -210,9 +210,13 @@ async function personsEntry({ root }, berth, name, more = {}) {
   await writeFile(file, JSON.stringify({ ...state, mcpServers }));
 }
 
-async function refuses(berth, input, words) {
-  const { failed, text } = await berth.call('claude_run', input);
-  return failed && text.includes(words) ? undefined : `a further run is not refused: ${text}`;
+// What a run took counts a moment after its end.
+function refuses(berth, input, words) {
+  return until('a refusal', async () => {
+    const { failed, text } = await berth.call('claude_run', input);
+    if (failed && !text.includes(words)) throw new Error(`a further run is refused: ${text}`);
+    return failed;
+  }).then(() => undefined);
 }
 
 async function done(berth, project, prompt, more = {}) {

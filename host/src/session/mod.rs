@@ -81,6 +81,17 @@ pub struct Session {
     pub facts: Facts,
 }
 
+/// How long a session that has ended is listed where no state was asked for.
+const RECENT: Timestamp = 24 * 60 * 60 * 1000;
+
+impl Session {
+    /// Whether it has not ended, or not long before `now`. Of one without a time nobody knows.
+    pub fn is_recent(&self, now: Timestamp) -> bool {
+        let ended = self.since.or(self.active_at).or(self.created_at);
+        !self.state.is_end() || ended.is_none_or(|at| at.saturating_add(RECENT) >= now)
+    }
+}
+
 /// What a session is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
