@@ -9,7 +9,7 @@ use super::members::{Reach, Reachable};
 use super::{Member, ToolError};
 use crate::catalog::answers::BackendError;
 use crate::plugin::Listed;
-use crate::session::{Error, Session, State};
+use crate::session::{Error, Session, State, rest_has_ended, rest_is_old};
 use crate::text::{NAMED, escaped};
 use crate::watch::now;
 
@@ -79,14 +79,12 @@ pub(super) async fn open_sessions(
     reach: Reach<'_>,
     backend: Option<&str>,
 ) -> Result<(Vec<(String, Session)>, Vec<BackendError>), ToolError> {
-    let rest_has_ended = |_: &str, listed: &[Session]| listed.last().is_some_and(|last| last.state.is_end());
-    all_sessions(reach, backend, &[], &rest_has_ended).await
+    all_sessions(reach, backend, &[], &|_, listed| rest_has_ended(listed)).await
 }
 
-/// Whether what follows `listed` has ended long ago. A list begins with what has not ended, and goes on with the newest.
+/// Whether what follows `listed` has ended long ago.
 pub(super) fn none_is_recent(_: &str, listed: &[Session]) -> bool {
-    let now = now();
-    listed.last().is_some_and(|last| !last.is_recent(now))
+    rest_is_old(listed, now())
 }
 
 async fn sessions_of(

@@ -2,7 +2,7 @@
 //! between two calls, and what ends or begins meanwhile moves no page.
 
 use super::ToolError;
-use crate::session::{Session, Timestamp};
+use crate::session::{Session, Timestamp, rest_has_ended};
 use crate::text::{NAMED, escaped};
 
 /// A place in the order: those that have not ended first, of both kinds the newest first.
@@ -82,11 +82,12 @@ pub(super) fn read(cursor: &str) -> Result<Position, ToolError> {
     })
 }
 
-/// Whether the first `limit` behind `after`, and one more, are among what `backend` has listed so far.
+/// Whether the first `limit` behind `after`, and one more, are among what `backend` has listed so far, and none that has
+/// not ended follows.
 pub(super) fn fill(backend: &str, listed: &[Session], limit: u32, after: Option<&Position>) -> bool {
     let is_behind = |session: &&Session| after.is_none_or(|after| Position::of(backend, session) > *after);
     let behind = listed.iter().filter(is_behind).count();
-    u32::try_from(behind).unwrap_or(u32::MAX) > limit
+    rest_has_ended(listed) && u32::try_from(behind).unwrap_or(u32::MAX) > limit
 }
 
 #[cfg(test)]
@@ -161,6 +162,11 @@ mod tests {
         ] {
             assert_eq!(fill("one", &all, limit, after), is_full, "{limit} {after:?}");
         }
+        // More like it may follow.
+        let (_, idle) = session("4", State::Idle, Some(5));
+        assert!(!fill("one", &[all.clone(), vec![idle.clone()]].concat(), 3, None));
+        // Where one stands behind those that have ended, others may.
+        assert!(!fill("one", &[&all[..1], &[idle], &all[1..]].concat(), 3, None));
     }
 
     #[test]

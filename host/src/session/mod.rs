@@ -92,6 +92,17 @@ impl Session {
     }
 }
 
+/// Whether all sessions that follow `listed`, the beginning of a backend's list, have ended: those that have not come
+/// first. Nobody knows where that order is not kept.
+pub fn rest_has_ended(listed: &[Session]) -> bool {
+    listed.last().is_some_and(|last| last.state.is_end()) && listed.is_sorted_by_key(|session| session.state.is_end())
+}
+
+/// Whether they have ended long before `now`: of both kinds the newest come first.
+pub fn rest_is_old(listed: &[Session], now: Timestamp) -> bool {
+    rest_has_ended(listed) && listed.last().is_some_and(|last| !last.is_recent(now))
+}
+
 /// What a session is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
