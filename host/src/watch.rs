@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::jobs::Happened;
 use crate::plugin::{Backend, Interface, Listed, in_words};
-use crate::session::{Error, Event, Session, Timestamp};
+use crate::session::{Error, Event, Session, Timestamp, rest_is_old};
 
 /// The shortest time between two looks at a backend that itself says when something changed.
 const BETWEEN_CHANGES: Duration = Duration::from_millis(100);
@@ -213,7 +213,9 @@ impl Watched {
 
     async fn poll(&self) {
         let begun = Instant::now();
-        let sessions = self.backend.poll_sessions().await;
+        let now = now();
+        // Nobody waits for one that has ended long ago.
+        let sessions = self.backend.poll_sessions(&|listed| rest_is_old(listed, now)).await;
         self.snapshots
             .send_replace(Some(Arc::new(Snapshot { begun, sessions })));
     }

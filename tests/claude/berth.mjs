@@ -19,11 +19,12 @@ const TMUX = 20_000;
 const ENDED = 10_000;
 const run = promisify(execFile);
 
-// Starts the binary `program` for the home `place`.
-export async function startBerth(program, place) {
+// Starts the binary `program` for the home `place`. `directories` hold the projects, and `changes` are made to the shipped
+// configuration beside those that each has.
+export async function startBerth(program, place, { directories = place.projects, changes = [] } = {}) {
   const folder = await realpath(await mkdtemp(join(tmpdir(), 'berth-')));
   const config = join(folder, 'config.toml');
-  await writeFile(config, configuration(place), { mode: 0o600 });
+  await writeFile(config, configuration(directories, changes), { mode: 0o600 });
   const child = spawn(resolve(program), ['serve', '--config', config], { env: place.env });
   const ended = once(child, 'close');
   const call = (tool, input) => ask(`${base}/mcp`, tool, input);
@@ -45,7 +46,9 @@ export async function startBerth(program, place) {
     await rm(folder, { recursive: true, force: true, maxRetries: 20 });
   });
   const base = await listens(child).catch(async (error) => { await end(); throw error; });
-  return { call, tmux, end, env: place.env, attach: (id) => [resolve(program), 'attach', '--config', config, id] };
+  const token = async () => (await run(resolve(program), ['token', '--config', config], { env: place.env })).stdout.trim();
+  const attach = (id) => [resolve(program), 'attach', '--config', config, id];
+  return { address: `${base}/mcp`, call, token, tmux, end, env: place.env, attach };
 }
 
 async function terminateAll(call) {
@@ -55,14 +58,15 @@ async function terminateAll(call) {
 
 // The shipped configuration, for these projects, with what leads Claude Code to the stub, and with its backend once more
 // for small screens.
-function configuration(place) {
+function configuration(directories, more) {
   const changes = [
     ['listen = "127.0.0.1:8787"', 'listen = "127.0.0.1:0"\ndata = "data"\ncache = "cache"'],
     ['open_on_loopback = false', 'open_on_loopback = true'],
     ['tools = 600', 'tools = 100000'],
     ['agents = ["claude", "demo"]', 'agents = ["claude"]'],
-    ['directories = ["~/projects"]', `directories = ${JSON.stringify(place.projects)}`],
+    ['directories = ["~/projects"]', `directories = ${JSON.stringify(directories)}`],
     ['"XDG_*",', '"XDG_*", "ANTHROPIC_*", "CLAUDE_CODE_*", "DISABLE_AUTOUPDATER",'],
+    ...more,
   ];
   const text = changed(readFileSync(new URL('../../config.toml', import.meta.url), 'utf8'), changes);
   const local = text.slice(text.indexOf('[backends.local]'), text.indexOf('[backends.jobs]'));

@@ -8,7 +8,9 @@
 //   @tool NAME JSON      calls this tool of the agent's; @bash COMMAND is short for Bash
 //   @tools JSON          calls several: [[NAME, INPUT], …]
 //   @status NUMBER       answers with this HTTP status
+//   @spend TOKENS COMMAND  says that the answer has so many tokens, and runs the command
 //   @play NAME           what `plays` has of this name
+// Of what a build is told only its task counts.
 // `$PLAN` stands for the file into which the agent was told to write its plan.
 
 import { createServer } from 'node:http';
@@ -31,7 +33,7 @@ export async function startStub() {
     const folder = body.match(/Primary working directory: ([^\s"\\]+)/)?.[1];
     if (!itself) log(folder).add(asked, text, { response, helper: 'x-claude-code-agent-id' in request.headers });
     const [, name] = text?.match(/^@play (\S+)/) ?? [];
-    const directive = name ? plays[name] : text ?? `@say The tool answered: ${outcome(asked).slice(0, 60)}`;
+    const directive = name ? plays[name] : text?.split('\n\nThe task:\n\n').at(-1) ?? `@say The tool answered: ${outcome(asked).slice(0, 60)}`;
     const plan = body.match(/[^\s"\\]+\/plans\/[\w-]+\.md/)?.[0];
     await answer(response, itself ? '@say {"title": "stub"}' : directive.replaceAll('$PLAN', plan))
       .catch(() => response.destroy());
@@ -46,6 +48,8 @@ export async function startStub() {
 }
 
 class Log {
+  // The newest request.
+  asked;
   // What people wrote, in order.
   messages = [];
   // When work began and ended, in milliseconds; what is not at its end has none.
@@ -63,6 +67,7 @@ class Log {
     const parts = asked.messages.flatMap(({ content }) => content);
     for (const { type, tool_use_id, is_error } of parts) if (type === 'tool_result') this.tools.set(tool_use_id, !is_error);
     if (helper) return;
+    this.asked = asked;
     if (text === undefined) this.results.push({ at: work.from, text: outcome(asked) });
     else this.messages.push(text);
   }
@@ -97,13 +102,18 @@ function outcome({ messages }) {
 async function answer(response, text) {
   const [, name, rest] = text.match(/^@(\w+) ?(.*)/) ?? [undefined, 'say', `I have read ${text.length} characters.`];
   const [, first, words] = rest.match(/^(\S*)\s*(.*)/);
+  // Nobody waits for what its caller does not wait for any more.
+  const gone = new AbortController();
+  response.on('close', () => gone.abort());
+  const wait = (milliseconds) => sleep(milliseconds, undefined, { signal: gone.signal });
   const run = {
     say: () => stream(response, [said(rest)]),
-    slow: () => stream(response, [said(words)], 1000 * Number(first)),
-    stall: () => sleep(1000 * Number(first)).then(() => stream(response, [said('Here I am again.')])),
+    slow: () => stream(response, [said(words)], { pause: (parts) => wait(1000 * Number(first) / parts) }),
+    stall: () => wait(1000 * Number(first)).then(() => stream(response, [said('Here I am again.')])),
     bash: () => stream(response, [said('I will run it.'), called('Bash', { command: rest })]),
     tool: () => stream(response, [said('I will use a tool.'), called(first, JSON.parse(words))]),
     tools: () => stream(response, JSON.parse(rest).map(([tool, input]) => called(tool, input))),
+    spend: () => stream(response, [called('Bash', { command: words })], { tokens: Number(first) }),
     status: () => refuse(response, Number(first)),
   }[name];
   await (run ?? (() => stream(response, [said('I do not know that.')])))();
@@ -118,8 +128,8 @@ function refuse(response, status) {
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(error));
 }
 
-// Streams blocks as the API does; a text takes about `milliseconds`.
-async function stream(response, blocks, milliseconds = 0) {
+// Streams blocks as the API does; after each of so many parts of a text comes a `pause`, and all of it has `tokens`.
+async function stream(response, blocks, { pause, tokens = 20 } = {}) {
   const send = (type, event) => response.write(`event: ${type}\ndata: ${JSON.stringify({ type, ...event })}\n\n`);
   response.writeHead(200, { 'content-type': 'text/event-stream' });
   const usage = { input_tokens: 10, output_tokens: 1, cache_creation_input_tokens: 0, cache_read_input_tokens: 0 };
@@ -130,16 +140,16 @@ async function stream(response, blocks, milliseconds = 0) {
     const tool = block.type === 'tool_use';
     const empty = tool ? { ...block, input: {} } : { type: 'text', text: '' };
     send('content_block_start', { index, content_block: empty });
-    const parts = tool ? [JSON.stringify(block.input)] : milliseconds ? block.text.split(/(?<= )/) : [block.text];
+    const parts = tool ? [JSON.stringify(block.input)] : pause ? block.text.split(/(?<= )/) : [block.text];
     for (const part of parts) {
       const delta = tool ? { type: 'input_json_delta', partial_json: part } : { type: 'text_delta', text: part };
       send('content_block_delta', { index, delta });
-      if (milliseconds) await sleep(milliseconds / parts.length);
+      await pause?.(parts.length);
     }
     send('content_block_stop', { index });
   }
   const stop_reason = blocks.some(({ type }) => type === 'tool_use') ? 'tool_use' : 'end_turn';
-  send('message_delta', { delta: { stop_reason, stop_sequence: null }, usage: { output_tokens: 20 } });
+  send('message_delta', { delta: { stop_reason, stop_sequence: null }, usage: { output_tokens: tokens } });
   send('message_stop', {});
   response.end();
 }

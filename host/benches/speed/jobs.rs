@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, ensure};
 use berth::jobs::{Jobs, Prepare, Prepared, Reach, Terms};
@@ -20,6 +20,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 
+use crate::client::Connection;
 use crate::measures::{Times, milliseconds, server};
 use crate::served::{BERTH, Place};
 use crate::table::{Bound, Row};
@@ -44,7 +45,9 @@ const PATIENCE: Duration = Duration::from_secs(300);
 pub(crate) async fn each() -> anyhow::Result<Vec<Row>> {
     let [start, memory] = supervisors().await?;
     let [index, guest] = listings().await?;
-    Ok(vec![running().await?, start, memory, index, guest, log().await?])
+    let [runs, sessions] = headless().await?;
+    let running = running().await?;
+    Ok(vec![running, start, memory, index, guest, runs, sessions, log().await?])
 }
 
 /// Many jobs one after the other, on the disk, and beside it the same programs without anything around them.
@@ -224,6 +227,110 @@ async fn listings() -> anyhow::Result<[Row; 2]> {
     }
     let guest = row("the same by `tools/call`, through a plugin", times)?;
     Ok([index, guest])
+}
+
+/// What callers of the shipped backend ask for among as many runs that have ended: a page of all and of those that failed,
+/// and the sessions.
+async fn headless() -> anyhow::Result<[Row; 2]> {
+    let place = Place::new()?;
+    let setup = place.setup()?;
+    let data = DataDirectory::open(&setup.server.data, &setup.server.cache)?;
+    data.job_index("jobs")?;
+    data.kept("jobs")?;
+    fill_with_runs(&data, place.projects())?;
+    let served = place.serve()?;
+    let berth = server(&place, &served)?;
+    let mut connection = berth.connect().await?;
+    let requests = [json!({}), json!({"state": "failed"})].map(|asked| berth.call("claude_list_jobs", asked));
+    let began = Instant::now();
+    // The plugin is compiled first.
+    while let Err(error) = connection.result(&requests[0]).await {
+        ensure!(began.elapsed() < PATIENCE, "the plugin does not come up: {error}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let runs = asked(&mut connection, &requests, "jobs").await?;
+    let requests = [json!({}), json!({"state": "failed"})];
+    let requests = requests.map(|mut asked| {
+        asked["backend"] = "jobs".into();
+        berth.call("list_sessions", asked)
+    });
+    let sessions = asked(&mut connection, &requests, "sessions").await?;
+    let sessions = row(
+        "`list_sessions` over 100,000 runs that have ended, and over those that failed",
+        sessions,
+    )?;
+    Ok([
+        row(
+            "`claude_list_jobs` of 100,000 runs that have ended, and of those that failed",
+            runs,
+        )?,
+        Row {
+            bound: Bound::AtMost(50.0, " ms"),
+            ..sessions
+        },
+    ])
+}
+
+/// How long each of `requests` takes, in turns. Each answers a page of what is called `list`, and nothing is wrong with it.
+async fn asked(connection: &mut Connection, requests: &[Vec<u8>], list: &str) -> anyhow::Result<Times> {
+    let mut times = Times::default();
+    for request in requests.iter().cycle().take(LISTINGS * requests.len()) {
+        let began = Instant::now();
+        let answer = connection.result(request).await?;
+        times.add(milliseconds(began));
+        let listed = answer["structuredContent"][list].as_array().map_or(0, Vec::len);
+        let is_whole = answer["structuredContent"]["errors"]
+            .as_array()
+            .is_none_or(Vec::is_empty);
+        ensure!(
+            listed == PAGE as usize && is_whole,
+            "{listed} {list} were listed: {answer}"
+        );
+    }
+    Ok(times)
+}
+
+/// Fills the index of the shipped backend, and what it keeps, with as many runs of the last weeks, each with a conversation
+/// of its own.
+fn fill_with_runs(data: &DataDirectory, projects: PathBuf) -> anyhow::Result<()> {
+    let app = projects.join("app").display().to_string();
+    let note = json!({
+        "kind": "run", "project": "app", "directory": app, "agent": "claude", "conversation": "CONVERSATION",
+        "task": "Find out why the tests of the parser fail on the slow machine, and fix them. ".repeat(4),
+    });
+    let connection = rusqlite::Connection::open(data.jobs_path("jobs")?.join("index.db"))?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() as u64;
+    connection.execute(
+        &format!(
+            "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {ENDED}),
+                 run (n, id, at) AS (SELECT n, printf('%08x-0000-4000-8000-000000000000', n), ?1 - ({ENDED} - n) * 20000 FROM n)
+             INSERT INTO job (id, key, content, queue, note, label, interactive, watch, phase, status, input, queued_at,
+                              started_at, finished_at)
+             SELECT id, 'run/' || id, zeroblob(32), 'app', replace(?2, 'CONVERSATION', id),
+                    iif(n % 100 = 7, 'failed', 'done'), 0, 0, 'exited', 0, 0, at, at, at
+             FROM run"
+        ),
+        rusqlite::params![now.cast_signed(), note.to_string()],
+    )?;
+    let verdict =
+        json!({"state": "STATE", "said": "It was the clock. ".repeat(10), "turns": 7, "cost": 0.5, "has_begun": true});
+    let kept = json!({
+        "project": "app", "directory": app, "agent": "claude", "turns": 7, "cost": 0.5,
+        "runs": [{"id": "CONVERSATION", "kind": "run", "verdict": verdict}],
+    });
+    let connection = rusqlite::Connection::open(data.path().join("stores/jobs.db"))?;
+    connection.execute(
+        &format!(
+            "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {ENDED}),
+                 run (n, id) AS (SELECT n, printf('%08x-0000-4000-8000-000000000000', n) FROM n)
+             INSERT INTO entry (key, value, version)
+             SELECT 'conversation/' || id,
+                    CAST(replace(replace(?1, 'CONVERSATION', id), 'STATE', iif(n % 100 = 7, 'failed', 'done')) AS BLOB), n
+             FROM run"
+        ),
+        [kept.to_string()],
+    )?;
+    Ok(())
 }
 
 /// Fills the index of a backend with jobs that have ended, of which each hundredth failed.

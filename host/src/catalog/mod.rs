@@ -51,7 +51,7 @@ impl Mistake {
     fn too_deep(name: &str, backend: &str, lineage: &Lineage, limit: u32) -> Self {
         let depth = lineage.depth;
         let text = format!(
-            "recursion_limit_exceeded: `{name}` would start a run at depth {}, and runs of backend `{backend}` go to depth \
+            "recursion_limit_exceeded: `{name}` could start a run at depth {}, and runs of backend `{backend}` go to depth \
              {limit}; the chain is {lineage}. Do the work yourself, or ask the person to start it (`nested = true` in \
              [backends.{backend}] would allow runs to start some)",
             depth.saturating_add(1)

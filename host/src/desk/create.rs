@@ -6,7 +6,7 @@ use super::deeds::{Deed, Effect, effect, soon};
 use super::deliver::{deliver, message, words};
 use super::receipt::{Kind, Receipt};
 use super::settle::{Rest, settled};
-use super::{Caller, Generation, Member, ToolAnswer, ToolError, attachments, look};
+use super::{Caller, Generation, Member, ToolAnswer, ToolError, attachments, find, look};
 use crate::catalog::answers::{self, Acted};
 use crate::catalog::arguments::CreateSession;
 use crate::session::{Creation, Message, NewSession, Session, State, Timestamp};
@@ -89,7 +89,8 @@ async fn perhaps_started(
     why: &str,
 ) -> ToolAnswer {
     let backend = member.name();
-    let listed = soon(caller, member.watched.backend.list_sessions(&[])).await;
+    let none_is_recent = |listed: &[Session]| find::none_is_recent(backend, listed);
+    let listed = soon(caller, member.watched.backend.list_sessions(&[], &none_is_recent)).await;
     let is_new = |session: &Session| session.created_at.is_some_and(|at| at / 1000 >= moment / 1000);
     // Of a list that lacks some, nobody can tell what is not new, nor which is the only one.
     let whole = listed.and_then(Result::ok).filter(|listed| listed.faults.is_empty());

@@ -9,8 +9,9 @@ use super::members::{Reach, Reachable};
 use super::{Member, ToolError};
 use crate::catalog::answers::BackendError;
 use crate::plugin::Listed;
-use crate::session::{Error, Session, State};
+use crate::session::{Error, Session, State, rest_has_ended, rest_is_old};
 use crate::text::{NAMED, escaped};
+use crate::watch::now;
 
 /// How long a fan-out waits for its slowest backend.
 const FAN_OUT: Duration = Duration::from_secs(15);
@@ -52,30 +53,67 @@ pub(super) fn come_up_until(backends: &[Reachable<'_>]) -> Instant {
     Instant::now() + if is_one_up { BESIDE_OTHERS } else { FAN_OUT }
 }
 
-/// All sessions of one backend, or of all that can be reached.
+/// Whether what a backend has listed so far is enough for who asks, so that it is asked for no further page.
+pub(super) type Enough<'a> = &'a (dyn Fn(&str, &[Session]) -> bool + Sync);
+
+/// The sessions of one backend, or of all that can be reached, in one of `states` (none of these: all): `enough` of them.
 pub(super) async fn all_sessions(
     reach: Reach<'_>,
     backend: Option<&str>,
     states: &[State],
+    enough: Enough<'_>,
 ) -> Result<(Vec<(String, Session)>, Vec<BackendError>), ToolError> {
-    Ok(sessions_of(&reach.some(backend)?, states).await)
+    Ok(sessions_of(&reach.some(backend)?, states, enough).await)
 }
 
-/// Those in one of `states`; none of these: all.
-async fn sessions_of(backends: &[Reachable<'_>], states: &[State]) -> (Vec<(String, Session)>, Vec<BackendError>) {
+/// All that have not ended, or not long ago, and of the older ones those that come with them.
+pub(super) async fn recent_sessions(
+    reach: Reach<'_>,
+    backend: Option<&str>,
+) -> Result<(Vec<(String, Session)>, Vec<BackendError>), ToolError> {
+    all_sessions(reach, backend, &[], &none_is_recent).await
+}
+
+/// All that have not ended, and of the others those that come with them.
+pub(super) async fn open_sessions(
+    reach: Reach<'_>,
+    backend: Option<&str>,
+) -> Result<(Vec<(String, Session)>, Vec<BackendError>), ToolError> {
+    all_sessions(reach, backend, &[], &|_, listed| rest_has_ended(listed)).await
+}
+
+/// Whether what follows `listed` has ended long ago.
+pub(super) fn none_is_recent(_: &str, listed: &[Session]) -> bool {
+    rest_is_old(listed, now())
+}
+
+async fn sessions_of(
+    backends: &[Reachable<'_>],
+    states: &[State],
+    enough: Enough<'_>,
+) -> (Vec<(String, Session)>, Vec<BackendError>) {
     let until = come_up_until(backends);
     all_of(
         backends
             .iter()
-            .map(|backend| (backend.name(), list(*backend, states, until))),
+            .map(|backend| (backend.name(), list(*backend, states, enough, until))),
     )
     .await
 }
 
-async fn list(backend: Reachable<'_>, states: &[State], until: Instant) -> Result<Listed<Session>, ToolError> {
+async fn list(
+    backend: Reachable<'_>,
+    states: &[State],
+    enough: Enough<'_>,
+    until: Instant,
+) -> Result<Listed<Session>, ToolError> {
     let member = backend.member_until(until).await?;
     let own = backend.own_sessions(&member).await?;
-    let listed = member.watched.backend.list_sessions(states).await;
+    let enough = |listed: &[Session]| match &own {
+        None => enough(member.name(), listed),
+        Some(own) => own.iter().all(|id| listed.iter().any(|session| session.id == *id)) || none_is_recent("", listed),
+    };
+    let listed = member.watched.backend.list_sessions(states, &enough).await;
     let mut listed = listed.map_err(|error| ToolError::of(member.name(), error))?;
     if let Some(own) = own {
         listed.items.retain(|session| own.contains(&session.id));
@@ -115,7 +153,7 @@ pub(super) async fn named(reach: Reach<'_>, given: &str) -> Result<(Arc<Member>,
         let (member, id) = reach.whole_id(given).await?;
         return Ok((member, id.to_owned()));
     }
-    let (sessions, errors) = sessions_of(&reach.some(None)?, &[]).await;
+    let (sessions, errors) = open_sessions(reach, None).await?;
     // A prefix, or an id before a name, would let a backend take what is meant for a session of another one.
     let (backend, id) = pick_by(&[&|session| is_called(session, given)], given, &sessions, &errors)?;
     if !errors.is_empty() {
@@ -135,7 +173,7 @@ pub(super) async fn whole<'a>(reach: Reach<'_>, given: &'a str) -> Result<(Arc<M
         Err(refused) if !given.contains('/') && !given.trim().is_empty() => refused,
         found => return found,
     };
-    let (sessions, _) = sessions_of(&reach.some(None)?, &[]).await;
+    let (sessions, _) = recent_sessions(reach, None).await?;
     let may_be = sessions.iter().filter(|(_, session)| fits(session, given));
     let ids: Vec<String> = may_be
         .take(CANDIDATES)
@@ -156,7 +194,7 @@ pub(super) async fn any_id(reach: Reach<'_>, given: &str) -> Result<(Arc<Member>
         Some((backend, id)) if reach.view.holds(backend) => (reach.some(Some(backend))?, id),
         _ => (reach.some(None)?, given),
     };
-    let (sessions, errors) = sessions_of(&backends, &[]).await;
+    let (sessions, errors) = sessions_of(&backends, &[], &none_is_recent).await;
     let (backend, id) = pick(given, wanted, &sessions, &errors)?;
     Ok((reach.member(Some(&backend)).await?, id))
 }

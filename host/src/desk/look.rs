@@ -11,7 +11,7 @@ use crate::catalog::arguments::{
     CheckPrompts, GetLogs, GetSessionStatus, ListProjects, ListSessions, MAX_LINES, MAX_SESSIONS, MAX_WAIT, States,
 };
 use crate::plugin::{Interface, Listed};
-use crate::session::{self, Error, LogPage, LogQuery};
+use crate::session::{self, Error, LogPage, LogQuery, Session};
 use crate::text::{ANSWER, NAMED, escaped, short_line};
 use crate::watch::now;
 
@@ -27,11 +27,15 @@ pub(super) async fn list_sessions(
     let after = wanted.after.as_deref().map(pages::read).transpose()?;
     let is_asked = wanted.state.is_some();
     let states = wanted.state.map_or_else(Vec::new, |States(states)| states);
-    let (mut sessions, errors) =
-        find::all_sessions(generation.reach(caller), wanted.backend.as_deref(), &states).await?;
+    let enough = |backend: &str, listed: &[Session]| {
+        pages::fill(backend, listed, wanted.limit, after.as_ref())
+            || (!is_asked && find::none_is_recent(backend, listed))
+    };
+    let reach = generation.reach(caller);
+    let (mut sessions, errors) = find::all_sessions(reach, wanted.backend.as_deref(), &states, &enough).await?;
     if !is_asked {
         let now = now();
-        sessions.retain(|(_, session)| pages::is_recent(session, now));
+        sessions.retain(|(_, session)| session.is_recent(now));
     }
     let Page { sessions, next } = pages::of(sessions, wanted.limit, after.as_ref());
     let sessions = sessions
@@ -47,7 +51,7 @@ pub(super) async fn check_prompts(
     caller: &Caller,
     wanted: CheckPrompts,
 ) -> Result<ToolAnswer, ToolError> {
-    let (sessions, errors) = find::all_sessions(generation.reach(caller), wanted.backend.as_deref(), &[]).await?;
+    let (sessions, errors) = find::open_sessions(generation.reach(caller), wanted.backend.as_deref()).await?;
     let (mut prompts, mut attention, mut names) = (Vec::new(), Vec::new(), BTreeMap::new());
     for (backend, session) in sessions {
         let session = generation.show(caller, &backend, session);
@@ -77,7 +81,8 @@ pub(super) async fn get_session_status(
     let (wait, capped) = wait(wanted.wait_seconds);
     let (member, mut session) = find::readable(generation.reach(caller), &wanted.session_id).await?;
     let mut note = None;
-    if !wait.is_zero() {
+    // One that has ended may be too old for the lists that a wait looks at.
+    if !wait.is_zero() && !session.state.is_end() {
         caller.enter_wait()?;
         let deadline = Instant::now() + wait;
         match settle::settled(caller, &member, &session.id, None, deadline).await {

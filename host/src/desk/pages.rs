@@ -2,11 +2,8 @@
 //! between two calls, and what ends or begins meanwhile moves no page.
 
 use super::ToolError;
-use crate::session::{Session, Timestamp};
+use crate::session::{Session, Timestamp, rest_has_ended};
 use crate::text::{NAMED, escaped};
-
-/// How long a session that has ended is listed where no state was asked for.
-const RECENT: Timestamp = 24 * 60 * 60 * 1000;
 
 /// A place in the order: those that have not ended first, of both kinds the newest first.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,10 +82,12 @@ pub(super) fn read(cursor: &str) -> Result<Position, ToolError> {
     })
 }
 
-/// Whether it has not ended, or not long before `now`. Of one without a time nobody knows.
-pub(super) fn is_recent(session: &Session, now: Timestamp) -> bool {
-    let ended = session.since.or(session.active_at).or(session.created_at);
-    !session.state.is_end() || ended.is_none_or(|at| at.saturating_add(RECENT) >= now)
+/// Whether the first `limit` behind `after`, and one more, are among what `backend` has listed so far, and none that has
+/// not ended follows.
+pub(super) fn fill(backend: &str, listed: &[Session], limit: u32, after: Option<&Position>) -> bool {
+    let is_behind = |session: &&Session| after.is_none_or(|after| Position::of(backend, session) > *after);
+    let behind = listed.iter().filter(is_behind).count();
+    rest_has_ended(listed) && u32::try_from(behind).unwrap_or(u32::MAX) > limit
 }
 
 #[cfg(test)]
@@ -150,6 +149,27 @@ mod tests {
     }
 
     #[test]
+    fn a_list_fills_a_page_with_one_more_behind_where_it_begins() {
+        let all: Vec<Session> = (0..4)
+            .map(|at| session(&at.to_string(), State::Done, Some(9 - at)).1)
+            .collect();
+        let after = Position::of("one", &all[0]);
+        for (limit, after, is_full) in [
+            (3, None, true),
+            (4, None, false),
+            (2, Some(&after), true),
+            (3, Some(&after), false),
+        ] {
+            assert_eq!(fill("one", &all, limit, after), is_full, "{limit} {after:?}");
+        }
+        // More like it may follow.
+        let (_, idle) = session("4", State::Idle, Some(5));
+        assert!(!fill("one", &[all.clone(), vec![idle.clone()]].concat(), 3, None));
+        // Where one stands behind those that have ended, others may.
+        assert!(!fill("one", &[&all[..1], &[idle], &all[1..]].concat(), 3, None));
+    }
+
+    #[test]
     fn what_is_no_cursor_of_a_list_is_refused() {
         for cursor in ["", "open", "open:1", "open:x:one/a", "other:1:one/a", "open:-1:one/a"] {
             assert!(read(cursor).is_err(), "{cursor:?}");
@@ -158,7 +178,7 @@ mod tests {
 
     #[test]
     fn what_ended_long_ago_is_listed_only_where_it_is_asked_for() {
-        let day = RECENT;
+        let day = 24 * 60 * 60 * 1000;
         for (state, ended_at, is_listed) in [
             (State::Done, Some(0), false),
             (State::Done, Some(day), true),
@@ -170,7 +190,7 @@ mod tests {
             if ended_at.is_none() {
                 session.created_at = None;
             }
-            assert_eq!(is_recent(&session, 2 * day - 1), is_listed, "{state:?} {ended_at:?}");
+            assert_eq!(session.is_recent(2 * day - 1), is_listed, "{state:?} {ended_at:?}");
         }
     }
 }

@@ -62,7 +62,7 @@ struct Fetched {
 
 pub(super) async fn search(generation: &Generation, caller: &Caller, wanted: Search) -> Result<ToolAnswer, ToolError> {
     let reach = generation.reach(caller);
-    let (mut sessions, mut errors) = find::all_sessions(reach, None, &[]).await?;
+    let (mut sessions, mut errors) = find::recent_sessions(reach, None).await?;
     sessions.sort_by_key(|(_, session)| Reverse(session.active_at.max(session.created_at)));
     let words = words_of(&wanted.query)?;
     let outputs = match words.is_empty() {

@@ -92,12 +92,7 @@ impl AllJobs {
     /// Those of all backends that have had some. What cannot be opened is left out, and said in the log when its backend
     /// starts.
     fn all(&self) -> Vec<Jobs> {
-        let folders = std::fs::read_dir(self.data.path().join("jobs"));
-        let names = folders
-            .into_iter()
-            .flatten()
-            .flatten()
-            .filter_map(|entry| entry.file_name().into_string().ok());
+        let names = self.data.backends_with_jobs().into_iter();
         names.filter_map(|name| self.of(&name).ok()).collect()
     }
 

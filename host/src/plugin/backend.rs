@@ -12,7 +12,7 @@ use wasmtime::component::{ComponentNamedList, ComponentType, Lift, Lower};
 use wasmtime::error::Context as _;
 
 use super::Engine;
-use super::checked::{self, Listed, Output, Page, Promise, Weighed};
+use super::checked::{self, Enough, Listed, Output, Page, Promise, Weighed};
 use super::engine::{self, HANDOVER, Home};
 use super::exports::Interface;
 use super::load::Plugin;
@@ -121,14 +121,15 @@ impl Backend {
         powers.jobs.attend(powers, told, over).await;
     }
 
-    /// Its sessions in one of `states`; all, if that is empty.
-    pub async fn list_sessions(&self, states: &[State]) -> Result<Listed<Session>, Error> {
-        self.pages(states, &self.allowance(Access::Read, None, false)).await
+    /// Its sessions in one of `states`, or in any if that is empty: page by page, until what is listed is `enough`.
+    pub async fn list_sessions(&self, states: &[State], enough: Enough<'_>) -> Result<Listed<Session>, Error> {
+        let allowance = self.allowance(Access::Read, None, false);
+        self.pages(states, enough, &allowance).await
     }
 
-    /// All sessions, for the host itself: no caller of the backend can delay this.
-    pub async fn poll_sessions(&self) -> Result<Listed<Session>, Error> {
-        self.pages(&[], &self.allowance(Access::Read, None, true)).await
+    /// The same for the host itself, of sessions in any state: no caller of the backend can delay this.
+    pub async fn poll_sessions(&self, enough: Enough<'_>) -> Result<Listed<Session>, Error> {
+        self.pages(&[], enough, &self.allowance(Access::Read, None, true)).await
     }
 
     /// One session.
@@ -303,8 +304,8 @@ impl Backend {
         asked.await.map_err(Failure::into_error)
     }
 
-    /// The sessions of all pages, up to the size of a list.
-    async fn pages(&self, states: &[State], terms: &Allowance) -> Result<Listed<Session>, Error> {
+    /// The sessions of all pages, up to the size of a list, or as many as are `enough`.
+    async fn pages(&self, states: &[State], enough: Enough<'_>, terms: &Allowance) -> Result<Listed<Session>, Error> {
         let asked: Vec<given::State> = states.iter().map(|state| (*state).into()).collect();
         let possible = self.verbs();
         let mut pages = checked::Pages::default();
@@ -320,7 +321,7 @@ impl Backend {
             let page = self.call::<_, given::SessionPage, _, _>(list, (query,), terms.clone(), check);
             match page.await {
                 Ok(part) => {
-                    if !pages.add(part) {
+                    if !pages.add(part, enough) {
                         break;
                     }
                 }

@@ -10,6 +10,7 @@ mod weight;
 
 pub(super) use self::output::output;
 pub use self::output::{Output, Promise};
+pub use self::pages::Enough;
 pub(super) use self::pages::{Page, Pages, part};
 pub(super) use self::weight::Weighed;
 use super::exports::Interface;

@@ -16,7 +16,7 @@ mod memory;
 mod words;
 
 pub use backend::{Backend, Failure, Limits, OWN_CALLS};
-pub use checked::{Listed, Output, Promise};
+pub use checked::{Enough, Listed, Output, Promise};
 pub use engine::Engine;
 pub use exports::Interface;
 pub use load::{LoadError, Plugin};

@@ -81,6 +81,28 @@ pub struct Session {
     pub facts: Facts,
 }
 
+/// How long a session that has ended is listed where no state was asked for.
+const RECENT: Timestamp = 24 * 60 * 60 * 1000;
+
+impl Session {
+    /// Whether it has not ended, or not long before `now`. Of one without a time nobody knows.
+    pub fn is_recent(&self, now: Timestamp) -> bool {
+        let ended = self.since.or(self.active_at).or(self.created_at);
+        !self.state.is_end() || ended.is_none_or(|at| at.saturating_add(RECENT) >= now)
+    }
+}
+
+/// Whether all sessions that follow `listed`, the beginning of a backend's list, have ended: those that have not come
+/// first. Nobody knows where that order is not kept.
+pub fn rest_has_ended(listed: &[Session]) -> bool {
+    listed.last().is_some_and(|last| last.state.is_end()) && listed.is_sorted_by_key(|session| session.state.is_end())
+}
+
+/// Whether they have ended long before `now`: of both kinds the newest come first.
+pub fn rest_is_old(listed: &[Session], now: Timestamp) -> bool {
+    rest_has_ended(listed) && listed.last().is_some_and(|last| !last.is_recent(now))
+}
+
 /// What a session is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

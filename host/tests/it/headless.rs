@@ -342,3 +342,51 @@ async fn who_may_only_read_sees_runs_and_starts_none() {
         assert!(!reads(name), "{name}");
     }
 }
+
+#[tokio::test]
+async fn runs_that_ended_are_read_on_to_the_last_one_and_a_rare_state_is_found_among_them() {
+    const RUNS: u32 = 450;
+    let place = place(|_| {});
+    let berth = Berth::serve(&place).await;
+    let note = json!({
+        "kind": "run", "project": "app", "directory": place.path("projects/app"), "agent": "demo",
+        "conversation": "ID", "task": "do it",
+    });
+    let index = rusqlite::Connection::open(place.path("data/jobs/jobs/index.db")).unwrap();
+    let fill = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ?1)
+        INSERT INTO job (id, key, content, queue, note, label, interactive, watch, phase, input, queued_at, started_at, finished_at)
+        SELECT 'j' || n, n, zeroblob(32), 'app', replace(?2, 'ID', 'j' || n), iif(n = 7, 'failed', 'done'), 0, 0, 'exited', 0,
+               unixepoch() * 1000 - 1000 + n, unixepoch() * 1000, unixepoch() * 1000 FROM n";
+    index.execute(fill, rusqlite::params![RUNS, note.to_string()]).unwrap();
+    let page = async |state: &str, after: Value| {
+        let mut arguments = json!({"state": state, "limit": 100});
+        if !after.is_null() {
+            arguments["after"] = after;
+        }
+        let page = berth.call("list_sessions", arguments).await.done().structured;
+        assert!(page["errors"].as_array().is_none_or(Vec::is_empty), "{page}");
+        page
+    };
+    let (mut seen, mut after) = (Vec::new(), Value::Null);
+    loop {
+        let page = page("done", after).await;
+        let sessions = page["sessions"].as_array().unwrap().clone();
+        seen.extend(
+            sessions
+                .iter()
+                .map(|session| session["session_id"].as_str().unwrap().to_owned()),
+        );
+        after = page["next"].clone();
+        if after.is_null() {
+            break;
+        }
+    }
+    let wanted = (1..=RUNS).rev().filter(|number| *number != 7);
+    assert_eq!(seen, wanted.map(|number| format!("jobs/j{number}")).collect::<Vec<_>>());
+    assert_eq!(
+        page("failed", Value::Null).await["sessions"][0]["session_id"],
+        "jobs/j7"
+    );
+    let failed = told(&berth, "claude_list_jobs", json!({"state": "failed"})).await;
+    assert_eq!(failed["jobs"][0]["jobId"], "j7");
+}

@@ -27,6 +27,11 @@ impl Scene {
     }
 
     async fn with_server(more: &str, server: &str) -> Self {
+        Self::started(more, server, None).await
+    }
+
+    /// The same in surroundings that say how deep runs go.
+    async fn started(more: &str, server: &str, deepest: Option<&str>) -> Self {
         let config = format!(
             "default_backend = \"local\"\n{more}\n\
              [agents.a]\ncommand = [\"env\", \"true\"]\nheadless = [\"env\", \"sh\", \"agent.sh\", \"--to=@entry\"]\n\
@@ -35,7 +40,9 @@ impl Scene {
         );
         let place = Place::with_server(&config, server);
         place.write("projects/agent.sh", AGENT, 0o600);
-        let berth = Berth::serve(&place).await;
+        let mut command = place.command(&["serve", "--config", &place.name("config.toml")]);
+        command.envs(deepest.map(|deepest| ("CLAUDE_MCP_MAX_DEPTH", deepest)));
+        let berth = Berth::start(&place, command).await;
         Self { place, berth }
     }
 
@@ -400,4 +407,54 @@ async fn what_a_client_says_of_its_depth_can_only_raise_it() {
     let ran = call.env("CLAUDE_MCP_DEPTH", "1").output().await.unwrap();
     let words = String::from_utf8_lossy(&[ran.stdout, ran.stderr].concat()).into_owned();
     assert!(words.contains("recursion_limit_exceeded"), "{words}");
+}
+
+#[tokio::test]
+async fn how_deep_runs_go_is_what_the_table_says_and_otherwise_what_the_surroundings_do() {
+    for (table, surroundings, deepest) in [
+        ("nested = true", Some("3"), 3),
+        ("nested = true", Some("1"), 1),
+        ("nested = true", Some("9"), 2),
+        ("nested = true", Some("deep"), 2),
+        ("nested = true\nlimits = { depth = 2, jobs = 4 }", Some("3"), 2),
+        ("", Some("3"), 1),
+    ] {
+        let table = match table.contains("limits") {
+            true => table.to_owned(),
+            false => format!("{table}\nlimits = {{ jobs = 4 }}"),
+        };
+        let scene = Scene::started(&backend(&table), "", surroundings).await;
+        let (first, mut token) = scene.job("1").await;
+        let mut chain = vec![first];
+        for depth in 2..=deepest {
+            let spec = scene.spec(&depth.to_string());
+            let submitted = scene.call_with(&token, "job_submit", spec).await.done();
+            let id = submitted.text.trim().to_owned();
+            token = scene.token(&id).await;
+            chain.push(id);
+        }
+        let chain: Vec<&str> = chain.iter().map(String::as_str).collect();
+        too_deep(
+            scene.call_with(&token, "job_submit", scene.spec("deeper")).await,
+            &chain,
+        );
+    }
+}
+
+#[tokio::test]
+async fn where_runs_start_runs_a_client_can_still_only_raise_its_depth() {
+    let table = "nested = true\nlimits = { jobs = 4 }";
+    let scene = Scene::started(&backend(table), "", Some("3")).await;
+    let (parent, parents) = scene.job("parent").await;
+    let start = async |token: &str, depth: &str, key: &str| {
+        let request = scene.request(token, "job_submit", scene.spec(key));
+        called(&message(request.header("x-mcp-depth", depth).send().await.unwrap()).await)
+    };
+    too_deep(start(&parents, "3", "x").await, &[&parent]);
+    let child = start(&parents, "2", "child").await.done().text.trim().to_owned();
+    // What was started from depth 2 is at depth 3, whatever it says of itself.
+    let childs = scene.token(&child).await;
+    for depth in ["0", "1", "2"] {
+        too_deep(start(&childs, depth, "y").await, &[&parent, &child]);
+    }
 }

@@ -33,53 +33,99 @@ pub(crate) fn list(asked: &Asked) -> Result<Value> {
         Some(limit) if (1..=MOST).contains(&limit) => limit,
         Some(_) => return Err(Error::Invalid(format!("`limit` must be from 1 to {MOST}"))),
     };
-    let mut listed = recent(asked.project.as_deref(), state.as_slice(), limit)?;
+    let mut listed = recent(asked.project.as_deref(), state.as_slice(), limit)?.runs;
     listed.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     let rows: Vec<_> = listed.iter().map(|(job, note, state)| row(job, note, *state)).collect();
     Ok(json!({"jobs": rows}))
 }
 
+/// A job of a run, its note, and the state of the run.
+pub(crate) type Run = (Job, Note, RunState);
+
+/// Some runs, the newest first, and the last job of those that have ended, if there may be older ones.
+pub(crate) struct Part {
+    pub(crate) runs: Vec<Run>,
+    pub(crate) last: Option<String>,
+}
+
 /// The newest runs in one of `states` (none: in any), those of one project if one is named.
-pub(crate) fn recent(project: Option<&str>, states: &[RunState], limit: u32) -> Result<Vec<(Job, Note, RunState)>> {
-    let is_asked = |state: &RunState| states.is_empty() || states.contains(state);
-    let of = |phases: &[Phase], labels: Vec<&str>, limit: u32| {
-        jobs::recent(&Filter {
-            queue: project.map(str::to_owned),
-            phases: phases.to_vec(),
-            labels: labels.into_iter().map(str::to_owned).collect(),
-            after: None,
-            limit,
-        })
-    };
-    let mut phases = Vec::new();
-    if is_asked(&RunState::Queued) {
-        phases.push(Phase::Queued);
-    }
-    if is_asked(&RunState::Running) {
-        phases.push(Phase::Running);
-    }
+pub(crate) fn recent(project: Option<&str>, states: &[RunState], limit: u32) -> Result<Part> {
     let mut found = Vec::new();
+    let phases = [(RunState::Queued, Phase::Queued), (RunState::Running, Phase::Running)];
+    let phases = phases.into_iter().filter(|(state, _)| is_asked(states, *state));
+    let phases: Vec<Phase> = phases.map(|(_, phase)| phase).collect();
     if !phases.is_empty() {
-        found.extend(of(&phases, vec![""], limit)?);
+        found.extend(jobs::recent(&filter(project, &phases, &[""], limit))?);
     }
-    let ends = RunState::ALL
-        .into_iter()
-        .filter(|state| state.is_end() && is_asked(state));
-    let labels: Vec<_> = ends.map(RunState::name).collect();
-    if !labels.is_empty() {
-        found.extend(of(&ENDS, vec![""], UNJUDGED)?);
-        found.extend(of(&[], labels, limit)?);
+    if RunState::ALL
+        .iter()
+        .any(|state| state.is_end() && is_asked(states, *state))
+    {
+        found.extend(jobs::recent(&filter(project, &ENDS, &[""], UNJUDGED))?);
     }
+    let (ended, last) = judged(project, states, None, limit)?;
+    found.extend(ended);
     found.sort_by_key(|job| std::cmp::Reverse(job.queued_at));
     // One that ended between two questions is there twice.
     let mut ids = std::collections::BTreeSet::new();
-    let runs = found.into_iter().filter(|job| ids.insert(job.id.clone()));
-    let runs = runs.filter_map(|job| {
+    found.retain(|job| ids.insert(job.id.clone()));
+    let mut runs = runs(found);
+    runs.retain(|(_, _, state)| is_asked(states, *state));
+    Ok(Part { runs, last })
+}
+
+/// The newest of those that have ended, past the job `after`.
+pub(crate) fn older(states: &[RunState], after: &str, limit: u32) -> Result<Part> {
+    let (ended, last) = judged(None, states, Some(after), limit)?;
+    Ok(Part {
+        runs: runs(ended),
+        last,
+    })
+}
+
+/// Those of which it is known how they ended, and the last one if there may be more.
+fn judged(
+    project: Option<&str>,
+    states: &[RunState],
+    after: Option<&str>,
+    limit: u32,
+) -> Result<(Vec<Job>, Option<String>)> {
+    let ends = RunState::ALL.into_iter();
+    let ends = ends.filter(|state| state.is_end() && is_asked(states, *state));
+    let labels: Vec<_> = ends.map(RunState::name).collect();
+    if labels.is_empty() {
+        return Ok((Vec::new(), None));
+    }
+    let found = jobs::recent(&Filter {
+        after: after.map(str::to_owned),
+        ..filter(project, &[], &labels, limit)
+    })?;
+    let is_full = u32::try_from(found.len()).unwrap_or(u32::MAX) >= limit;
+    let last = found.last().filter(|_| is_full).map(|job| job.id.clone());
+    Ok((found, last))
+}
+
+fn filter(project: Option<&str>, phases: &[Phase], labels: &[&str], limit: u32) -> Filter {
+    Filter {
+        queue: project.map(str::to_owned),
+        phases: phases.to_vec(),
+        labels: labels.iter().map(|label| (*label).to_owned()).collect(),
+        after: None,
+        limit,
+    }
+}
+
+fn is_asked(states: &[RunState], state: RunState) -> bool {
+    states.is_empty() || states.contains(&state)
+}
+
+fn runs(jobs: Vec<Job>) -> Vec<Run> {
+    let runs = jobs.into_iter().filter_map(|job| {
         let note = Note::of(&job).ok()?;
         let state = state(&job);
         Some((job, note, state))
     });
-    Ok(runs.filter(|(_, _, state)| is_asked(state)).collect())
+    runs.collect()
 }
 
 /// The state of a run by what the index says of its job. One that ended by itself and was not judged yet is told as what

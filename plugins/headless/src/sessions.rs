@@ -1,39 +1,71 @@
 //! Conversations as sessions.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use berth_plugin::jobs::Job;
 use berth_plugin::{Attention, Error, Evidence, Result, Session, SessionPage, SessionQuery, State, Verbs, jobs, time};
 
 use crate::conversation::Conversation;
 use crate::judge::{Verdict, cut};
-use crate::list;
+use crate::list::{self, Run};
 use crate::note::Note;
 use crate::setup::Setup;
 use crate::state::RunState;
 use crate::status::{self, Seen};
 
-/// Runs that have ended and are listed; older ones are found by `claude_list_jobs` and by their ids.
+/// Runs of a page that have ended.
 const ENDED: u32 = 200;
-/// Sessions of a list whose outcome is looked up, and running ones whose progress is.
-const DETAILED: usize = 50;
+/// Running sessions of a list whose progress is looked up.
 const LOOKED_AT: usize = 16;
+/// What a cursor begins with that names the last job of a page, past which the next one begins.
+const PAST: &str = "past:";
 /// Characters of a name and of the words that stand for a session.
 const NAME: usize = 60;
 const WORDS: usize = 500;
 
-/// The conversations that the query asks for: all that work, and of the others those that worked last.
+/// A page of the conversations that the query asks for: first all that work and those that worked last, then the older ones.
 pub(crate) fn list(setup: &Setup, query: &SessionQuery) -> Result<SessionPage> {
-    let mut newest: BTreeMap<String, (Job, Note, RunState)> = BTreeMap::new();
-    for run in list::recent(None, &[], ENDED)? {
-        newest.entry(run.1.conversation.clone()).or_insert(run);
+    let is_asked = |state: &RunState| query.states.is_empty() || query.states.contains(&state.of_session());
+    let states: Vec<RunState> = RunState::ALL.into_iter().filter(is_asked).collect();
+    if states.is_empty() {
+        return Ok(SessionPage::of(Vec::new(), query));
     }
-    let (mut ended, mut looked) = (0, 0);
-    let mut sessions = Vec::with_capacity(newest.len());
-    let mut runs: Vec<_> = newest.into_values().collect();
+    let Some(job) = query.after.as_deref().and_then(|after| after.strip_prefix(PAST)) else {
+        let part = list::recent(None, &states, ENDED)?;
+        let page = SessionPage::of(sessions(setup, part.runs), query);
+        return Ok(match page.next {
+            Some(_) => page,
+            None => past(page, part.last),
+        });
+    };
+    let part = list::older(&states, job, query.limit.clamp(1, ENDED))?;
+    let whole = SessionQuery {
+        after: None,
+        ..query.clone()
+    };
+    Ok(past(SessionPage::of(sessions(setup, part.runs), &whole), part.last))
+}
+
+fn past(page: SessionPage, job: Option<String>) -> SessionPage {
+    SessionPage {
+        next: job.map(|job| format!("{PAST}{job}")),
+        ..page
+    }
+}
+
+/// The sessions of which these runs are the newest.
+fn sessions(setup: &Setup, mut runs: Vec<Run>) -> Vec<Session> {
+    let (mut known, mut looked) = (BTreeSet::new(), 0);
     runs.sort_by_key(|(job, ..)| std::cmp::Reverse(job.queued_at));
+    let mut sessions = Vec::with_capacity(runs.len());
     for (job, note, state) in runs {
-        if !query.states.is_empty() && !query.states.contains(&state.of_session()) {
+        let kept = Conversation::find(&note.conversation)
+            .ok()
+            .flatten()
+            .unwrap_or_default();
+        // One that waits or works is the newest that is known here; an older one may have a newer one on another page.
+        let is_older = state.is_end() && kept.runs.last().is_some_and(|last| last.id != note.run(&job));
+        if is_older || !known.insert(note.conversation.clone()) {
             continue;
         }
         let mut session = bare(&job, &note, state);
@@ -43,18 +75,15 @@ pub(crate) fn list(setup: &Setup, query: &SessionQuery) -> Result<SessionPage> {
                 Ok(seen) => working(setup, session, &seen),
                 Err(_) => session,
             };
-        } else if state.is_end() && ended < DETAILED {
-            ended += 1;
-            if let Ok(Some(kept)) = Conversation::find(&note.conversation) {
-                session = with_facts(session, &kept);
-                if let Some(verdict) = kept.verdict(&job.id) {
-                    session = judged(session, verdict);
-                }
+        } else if state.is_end() && !kept.runs.is_empty() {
+            session = with_facts(session, &kept);
+            if let Some(verdict) = kept.verdict(note.run(&job)) {
+                session = judged(session, verdict);
             }
         }
         sessions.push(session);
     }
-    Ok(SessionPage::of(sessions, query))
+    sessions
 }
 
 /// One conversation.
@@ -94,6 +123,7 @@ pub(crate) fn known(id: &str) -> Result<(Job, Conversation)> {
     }
     // One whose submission was not kept yet.
     let run = list::recent(None, &[], ENDED)?
+        .runs
         .into_iter()
         .find(|(_, note, _)| note.conversation == id);
     match run {
@@ -301,21 +331,66 @@ mod tests {
         assert!(matches!(Plugin::terminate("none"), Err(Error::NotFound(_))));
     }
 
-    #[test]
-    fn a_list_stays_short_among_many_that_ended_and_reads_none_of_their_outputs() {
-        let host = host();
-        for number in 0..300 {
-            let id = run(number, json!({}));
-            end(&host, &id, "", 0);
-            jobs::set_label(&id, "done").unwrap();
+    /// The sessions of each page of what is asked for.
+    fn pages(states: &[State], limit: u32) -> Vec<Vec<Session>> {
+        let (mut pages, mut after) = (Vec::new(), None);
+        loop {
+            let query = SessionQuery {
+                states: states.to_vec(),
+                limit,
+                after,
+            };
+            let page = Plugin::list_sessions(query).unwrap();
+            pages.push(page.sessions);
+            after = page.next;
+            if after.is_none() {
+                return pages;
+            }
         }
-        let live = run(301, json!({}));
-        let sessions = all(&[]);
-        assert_eq!(sessions.len(), 50);
-        assert_eq!(
-            sessions[0].facts.iter().find(|(name, _)| name == "job").unwrap().1,
-            live
-        );
-        assert!(Plugin::get_session(FIRST).is_ok(), "older ones are found by their ids");
+    }
+
+    fn done(host: &berth_plugin::testing::Host, id: &str) {
+        end(host, id, "", 0);
+        jobs::set_label(id, "done").unwrap();
+    }
+
+    #[test]
+    fn what_ended_is_listed_page_by_page_each_conversation_once_and_no_page_is_long() {
+        let host = host();
+        for number in 0..450 {
+            done(&host, &run(number, json!({})));
+        }
+        // Its newest run is on the first page, an older one on the last.
+        done(&host, &run(450, json!({"sessionId": FIRST})));
+        let live = run(451, json!({}));
+        for limit in [1_000, 70] {
+            let pages = pages(&[], limit);
+            assert!(
+                pages.iter().all(|page| page.len() <= 201.min(limit as usize)),
+                "{limit}"
+            );
+            let all: Vec<&Session> = pages.iter().flatten().collect();
+            let ids: BTreeSet<&str> = all.iter().map(|session| &*session.id).collect();
+            assert_eq!((all.len(), ids.len()), (451, 451), "{limit}");
+            let job = |at: usize| all[at].facts.iter().find(|(name, _)| name == "job").unwrap().1.clone();
+            assert_eq!((job(0), &*all[1].id), (live.clone(), FIRST));
+        }
+    }
+
+    #[test]
+    fn of_the_states_asked_for_a_page_holds_what_is_rare_among_others() {
+        let host = host();
+        let rare = run(1, json!({}));
+        end(&host, &rare, "", 1);
+        jobs::set_label(&rare, "failed").unwrap();
+        for number in 2..250 {
+            done(&host, &run(number, json!({})));
+        }
+        assert_eq!(pages(&[State::Failed], 50).concat()[0].id, FIRST);
+        assert_eq!(pages(&[State::Done], 50).concat().len(), 248);
+        assert_eq!(pages(&[State::Idle], 50), [vec![]]);
+        // A conversation is what its newest run is.
+        done(&host, &run(250, json!({"sessionId": FIRST})));
+        assert_eq!(pages(&[State::Failed], 50), [vec![]]);
     }
 }

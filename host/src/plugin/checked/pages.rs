@@ -9,6 +9,9 @@ use crate::session::{Error, Session, State, Verbs};
 /// Pages by which one list of sessions is asked for.
 const PAGES: usize = 64;
 
+/// Whether what is listed so far is enough for who asks, so that no further page is asked for.
+pub type Enough<'a> = &'a (dyn Fn(&[Session]) -> bool + Sync);
+
 /// A page of a list, as a plugin gave it.
 pub(in crate::plugin) struct Page<T> {
     /// What is listed.
@@ -146,8 +149,9 @@ impl Pages {
         self.ended = Some(format!("only part of its sessions is known: {why}"));
     }
 
-    /// Adds a page that was checked against the room there is. Answers whether to ask for another page.
-    pub(in crate::plugin) fn add(&mut self, part: Part) -> bool {
+    /// Adds a page that was checked against the room there is. Answers whether to ask for another page: not where what is
+    /// listed so far is `enough`.
+    pub(in crate::plugin) fn add(&mut self, part: Part, enough: Enough<'_>) -> bool {
         self.pages += 1;
         self.room = part.room;
         self.listed.items.extend(part.listed.items);
@@ -159,7 +163,7 @@ impl Pages {
         }
         self.problems.extend(part.problems);
         let Some(next) = part.next else { return false };
-        if self.room.is_used_up() {
+        if self.room.is_used_up() || enough(&self.listed.items) {
             return false;
         }
         if self.room.sessions == 0 {

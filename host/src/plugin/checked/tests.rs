@@ -5,6 +5,9 @@ use std::sync::Arc;
 use super::*;
 use crate::session::{Attention, Content, Effect, Evidence, PromptKind, QueuedMessage, Receipt, Tool, ToolOutput};
 
+/// No list is long enough.
+const ALL: Enough<'static> = &|_| false;
+
 fn session(id: &str) -> Session {
     Session {
         id: id.into(),
@@ -74,7 +77,7 @@ fn sessions(given: Vec<Session>) -> Listed<Session> {
 
 fn listed(given: Vec<Session>, possible: Verbs) -> Listed<Session> {
     let mut pages = Pages::default();
-    pages.add(part(page(given, Vec::new(), None), &[], possible, pages.room()));
+    pages.add(part(page(given, Vec::new(), None), &[], possible, pages.room()), ALL);
     pages.into_list().0
 }
 
@@ -332,7 +335,10 @@ fn other_ids_are_held_to_the_same_form() {
 fn pages_are_followed_to_their_end_and_no_further() {
     let some = |from: usize| (from..from + 400).map(|number| session(&number.to_string())).collect();
     let add = |pages: &mut Pages, from: usize, problems: Vec<(String, Error)>, next: Option<&str>| {
-        pages.add(part(page(some(from), problems, next), &[], Verbs::ALL, pages.room()))
+        pages.add(
+            part(page(some(from), problems, next), &[], Verbs::ALL, pages.room()),
+            ALL,
+        )
     };
     let mut pages = Pages::default();
     assert!(add(&mut pages, 0, Vec::new(), Some("a")));
@@ -363,11 +369,24 @@ fn pages_are_followed_to_their_end_and_no_further() {
 }
 
 #[test]
+fn where_a_list_is_enough_no_page_follows_and_nothing_is_wrong() {
+    let mut pages = Pages::default();
+    let given = page(
+        (0..LIST).map(|number| session(&number.to_string())).collect(),
+        Vec::new(),
+        Some("a"),
+    );
+    let enough: Enough<'_> = &|listed| listed.len() == LIST;
+    assert!(!pages.add(part(given, &[], Verbs::ALL, pages.room()), enough));
+    assert_eq!(pages.into_list().0.faults, [""; 0]);
+}
+
+#[test]
 fn what_is_on_several_pages_is_one_list() {
     let mut pages = Pages::default();
     for (ids, next) in [(["twin", "one"], Some("a")), (["two", "twin"], None)] {
         let given = page(ids.map(session).to_vec(), Vec::new(), next);
-        pages.add(part(given, &[], Verbs::ALL, pages.room()));
+        pages.add(part(given, &[], Verbs::ALL, pages.room()), ALL);
     }
     let (listed, faults) = pages.into_list();
     assert_eq!(ids(&listed), ["one", "two"]);
@@ -382,16 +401,12 @@ fn what_is_on_several_pages_is_one_list() {
     };
     let mut pages = Pages::default();
     let mut number = 0;
-    while pages.add(part(
-        page(
-            (number..number + 40).map(large).collect(),
-            Vec::new(),
-            Some(&number.to_string()),
-        ),
-        &[],
-        Verbs::ALL,
-        pages.room(),
-    )) {
+    let next = |pages: &mut Pages, number: usize| {
+        let many = (number..number + 40).map(large).collect();
+        let given = page(many, Vec::new(), Some(&number.to_string()));
+        pages.add(part(given, &[], Verbs::ALL, pages.room()), ALL)
+    };
+    while next(&mut pages, number) {
         number += 40;
     }
     let (listed, faults) = pages.into_list();
