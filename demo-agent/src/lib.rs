@@ -10,7 +10,7 @@
 //!              └─→ block ─→ screen ─→ terminal
 //! ```
 //!
-//! With `--stream-json` it needs no terminal (`headless`). There, two words make it act: `write` writes a file below its
+//! With `--stream-json` or `--acp` it needs no terminal (`headless`). There, two words make it act: `write` writes a file below its
 //! directory, and `commit` runs git there, so that a build has something to show.
 
 mod block;
@@ -61,12 +61,20 @@ pub struct Options {
     #[arg(long)]
     stream_json: bool,
 
+    /// Speak version 1 of the Agent Client Protocol on standard input and output, without a terminal
+    #[arg(long, conflicts_with = "stream_json")]
+    acp: bool,
+
+    /// Load no conversation again
+    #[arg(long, requires = "acp")]
+    forgetful: bool,
+
     #[command(flatten)]
     headless: headless::Told,
 }
 
 /// Runs until `/exit`, `/crash` or Ctrl-C twice, and answers with the exit status that goes with it. With `--stream-json`
-/// it runs until its input ends.
+/// or `--acp` it runs until its input ends.
 ///
 /// # Errors
 /// When there is no terminal and one is needed, or the record cannot be written.
@@ -74,6 +82,10 @@ pub fn run(options: Options) -> anyhow::Result<ExitCode> {
     if options.stream_json {
         let record = Record::open(options.record.as_deref())?;
         return headless::run(&options.headless, record).map(ExitCode::from);
+    }
+    if options.acp {
+        let record = Record::open(options.record.as_deref())?;
+        return headless::acp::run(options.forgetful, record).map(ExitCode::from);
     }
     let directory = std::env::current_dir()
         .context("finding the current directory")?

@@ -18,14 +18,14 @@ const GIT: &[&str] = &[
     "user.email=demo-agent@localhost",
 ];
 
-/// Writes `text` to `file`, a relative path. Answers what happened, or why nothing did.
-pub(super) fn write(file: &str, text: &str) -> Result<String, String> {
+/// Writes `text` to `file`, a path relative to `directory`. Answers what happened, or why nothing did.
+pub(super) fn write(directory: &Path, file: &str, text: &str) -> Result<String, String> {
     let path = Path::new(file);
     let is_plain = path.components().all(|part| matches!(part, Component::Normal(_)));
     if !is_plain || path.file_name().is_none() {
         return Err(format!("{file} is not a path below this directory"));
     }
-    let here = Path::new(".").canonicalize().map_err(|error| error.to_string())?;
+    let here = directory.canonicalize().map_err(|error| error.to_string())?;
     let folder = path.parent().unwrap_or(Path::new(""));
     let folder = here.join(folder);
     fs::create_dir_all(&folder).map_err(|error| format!("{file}: {error}"))?;
@@ -39,15 +39,16 @@ pub(super) fn write(file: &str, text: &str) -> Result<String, String> {
     Ok(format!("Wrote {file}"))
 }
 
-/// Runs git with these arguments. Answers what it said, or why it failed.
+/// Runs git in the directory with these arguments. Answers what it said, or why it failed.
 #[allow(
     clippy::disallowed_methods,
     reason = "the host does not start this: it is what an agent does by itself"
 )]
-pub(super) fn git(arguments: &[&str]) -> Result<String, String> {
+pub(super) fn git(directory: &Path, arguments: &[&str]) -> Result<String, String> {
     let run = Command::new("git")
         .args(GIT)
         .args(arguments)
+        .current_dir(directory)
         .env("GIT_TERMINAL_PROMPT", "0")
         .stdin(Stdio::null())
         .output()

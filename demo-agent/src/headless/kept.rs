@@ -12,6 +12,11 @@ use uuid::Uuid;
 const MOST: usize = 1_000;
 /// Characters that are kept of a message.
 const LONGEST: usize = 200;
+/// Answers that are remembered, and the most characters of each.
+const TOLD: usize = 50;
+const LONGEST_TOLD: usize = 4_000;
+/// Ids of messages that are remembered.
+const KNOWN: usize = 200;
 
 /// What a conversation remembers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +27,12 @@ pub(super) struct Memory {
     pub(super) cents: u64,
     /// The beginning of its first message.
     pub(super) first: String,
+    /// The ids of the last messages that were taken up.
+    #[serde(default)]
+    known: Vec<String>,
+    /// The last messages with their answers, where they can be told again.
+    #[serde(default)]
+    pub(super) told: Vec<(String, String)>,
 }
 
 impl Memory {
@@ -31,11 +42,41 @@ impl Memory {
         }
         self.messages += 1;
     }
+
+    /// What is said to a message that has no orders.
+    pub(super) fn repeat(&self, message: &str) -> String {
+        let said = format!("You said: {}", message.lines().next().unwrap_or_default());
+        match self.messages {
+            0 | 1 => said,
+            number => format!(
+                "{said}\nIt is message {number} of our conversation, which began with: {}",
+                self.first
+            ),
+        }
+    }
+
+    pub(super) fn tell(&mut self, message: &str, answer: &str) {
+        let cut = |text: &str| text.chars().take(LONGEST_TOLD).collect();
+        self.told.push((cut(message), cut(answer)));
+        let surplus = self.told.len().saturating_sub(TOLD);
+        self.told.drain(..surplus);
+    }
+
+    /// A message with this id is not taken up again.
+    pub(super) fn note(&mut self, id: &str) {
+        self.known.push(id.to_owned());
+        let surplus = self.known.len().saturating_sub(KNOWN);
+        self.known.drain(..surplus);
+    }
+
+    pub(super) fn knows(&self, id: &str) -> bool {
+        self.known.iter().any(|known| known == id)
+    }
 }
 
 /// Where conversations are kept.
-#[derive(Debug)]
-pub(super) struct Kept(PathBuf);
+#[derive(Debug, Clone)]
+pub(super) struct Kept(pub(super) PathBuf);
 
 impl Kept {
     /// In `$XDG_STATE_HOME`, or `~/.local/state`.

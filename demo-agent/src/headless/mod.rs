@@ -2,35 +2,61 @@
 //! Claude Code's `stream-json`. It behaves, and ends, as the real one was measured.
 //!
 //! ```text
-//! message ─→ turn: its orders, one after the other ─→ permission ─→ deed ─→ stream
+//! input ─→ client: messages that wait, requests ─→ turn: its orders, one after the other ─→ tool ─→ deed
+//!             └─→ control: answered at once                └─→ stream ←─┘
 //! ```
 
+pub(crate) mod acp;
+mod client;
+mod control;
 mod deed;
+mod input;
 mod kept;
+mod message;
 mod options;
 mod order;
 mod permission;
 mod stream;
+mod tool;
 mod turn;
 
-use std::io::{self, BufRead as _, Write as _};
+#[cfg(test)]
+mod tests;
+
+use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use uuid::Uuid;
 
+use self::client::Client;
 use self::kept::{Kept, Memory};
+use self::message::Message;
 pub(crate) use self::options::Told;
 use self::permission::Rules;
 use self::stream::Stream;
+use self::tool::Tool;
 use self::turn::{Ended, Turn};
 use crate::record::{Kind, Record};
 
 /// What `die` ends with, as `/crash` in a terminal does.
 const DIED: u8 = 3;
+
+/// How often it looks whether it is interrupted, when it has nothing to do.
+const IDLE: Duration = Duration::from_millis(50);
+
+/// Where an agent lives: what is different in a test.
+struct Place {
+    input: Box<dyn Read + Send>,
+    output: Box<dyn Write + Send>,
+    directory: String,
+    kept: Kept,
+    tells_states: bool,
+}
 
 /// The agent with its conversation.
 struct Agent {
@@ -41,6 +67,10 @@ struct Agent {
     id: Uuid,
     memory: Memory,
     stream: Stream,
+    client: Client,
+    record: Record,
+    /// Answers since it was started.
+    results: u64,
     /// In cents, since it was started.
     spent: u64,
     interrupted: Arc<AtomicBool>,
@@ -50,20 +80,47 @@ struct Agent {
 ///
 /// # Errors
 /// When nobody reads what it prints, or conversations cannot be kept.
-pub(crate) fn run(options: &Told, mut record: Record) -> anyhow::Result<u8> {
+pub(crate) fn run(options: &Told, record: Record) -> anyhow::Result<u8> {
     let interrupted = Arc::new(AtomicBool::new(false));
     for (signal, status) in [(SIGTERM, 143), (SIGHUP, 129)] {
         let at_once = Arc::new(AtomicBool::new(true));
         signal_hook::flag::register_conditional_shutdown(signal, status, at_once).context("listening to signals")?;
     }
     signal_hook::flag::register(SIGINT, interrupted.clone()).context("listening to signals")?;
-    let mut agent = match Agent::begin(options, interrupted)? {
-        Ok(agent) => agent,
-        Err(refusal) => return refusal.tell(options),
+    let directory = std::env::current_dir().context("finding the current directory")?;
+    let place = Place {
+        input: Box::new(io::stdin()),
+        output: Box::new(io::stdout()),
+        directory: directory.display().to_string(),
+        kept: Kept::find()?,
+        tells_states: std::env::var("CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS").is_ok_and(|value| value == "1"),
     };
-    record.write(Kind::Start, &agent.directory)?;
-    let status = agent.talk(&mut record)?;
-    record.write(Kind::Exit, &status.to_string())?;
+    run_in(place, options, record, interrupted)
+}
+
+fn run_in(place: Place, options: &Told, record: Record, interrupted: Arc<AtomicBool>) -> anyhow::Result<u8> {
+    place.kept.tidy();
+    let (id, memory) = match conversation(options, &place.kept)? {
+        Ok(conversation) => conversation,
+        Err(refusal) => return refusal.tell(place, options),
+    };
+    let mut agent = Agent {
+        options: options.clone(),
+        rules: options.rules(),
+        directory: place.directory,
+        kept: place.kept,
+        id,
+        memory,
+        stream: Stream::new(place.output, id, &options.model, place.tells_states),
+        client: Client::new(input::open(place.input)),
+        record,
+        results: 0,
+        spent: 0,
+        interrupted,
+    };
+    agent.record.write(Kind::Start, &agent.directory)?;
+    let status = agent.talk()?;
+    agent.record.write(Kind::Exit, &status.to_string())?;
     Ok(status)
 }
 
@@ -76,10 +133,10 @@ enum Refusal {
 }
 
 impl Refusal {
-    fn tell(self, options: &Told) -> anyhow::Result<u8> {
+    fn tell(self, place: Place, options: &Told) -> anyhow::Result<u8> {
         let (Self::Options(why) | Self::Resume(why)) = &self;
         if let Self::Resume(_) = self {
-            Stream::new(Uuid::new_v4(), &options.model).result(json!({
+            Stream::new(place.output, Uuid::new_v4(), &options.model, false).result(json!({
                 "subtype": "error_during_execution", "is_error": true, "num_turns": 0, "errors": [why],
                 "permission_denials": [], "total_cost_usd": 0, "duration_ms": 0,
             }))?;
@@ -90,56 +147,74 @@ impl Refusal {
 }
 
 impl Agent {
-    /// The agent in the conversation that the options ask for.
-    fn begin(options: &Told, interrupted: Arc<AtomicBool>) -> anyhow::Result<Result<Self, Refusal>> {
-        let kept = Kept::find()?;
-        kept.tidy();
-        let (id, memory) = match conversation(options, &kept)? {
-            Ok(conversation) => conversation,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
-        let directory = std::env::current_dir().context("finding the current directory")?;
-        Ok(Ok(Self {
-            options: options.clone(),
-            rules: options.rules(),
-            directory: directory.display().to_string(),
-            kept,
-            id,
-            memory,
-            stream: Stream::new(id, &options.model),
-            spent: 0,
-            interrupted,
-        }))
-    }
-
-    fn talk(&mut self, record: &mut Record) -> anyhow::Result<u8> {
+    fn talk(&mut self) -> anyhow::Result<u8> {
         let mut status = 0;
-        for line in io::stdin().lock().lines() {
-            let line = line.context("reading standard input")?;
-            if line.trim().is_empty() {
-                continue;
-            }
-            let Ok(value) = serde_json::from_str::<Value>(&line) else {
-                let complaint = format!("Error parsing streaming input line ({} chars)", line.len());
-                writeln!(io::stderr(), "{complaint}").context("writing to standard error")?;
-                return Ok(1);
-            };
-            let Some(message) = text_of(&value) else {
+        loop {
+            let Some(message) = self.client.queue.pop_front() else {
+                if self.client.is_closed || self.is_interrupted() {
+                    return Ok(self.client.status(status));
+                }
+                self.listen(IDLE)?;
                 continue;
             };
-            record.write(Kind::Message, &message)?;
-            self.memory.hear(&message);
-            self.kept.write(self.id, &self.memory)?;
-            status = match Turn::new(self).answer(&message)? {
+            self.client.is_working = true;
+            status = match self.take_up(&message)? {
                 Ended::Answered { is_error } => is_error.into(),
                 Ended::Interrupted => {
-                    record.write(Kind::Interrupt, &message)?;
+                    self.record.write(Kind::Interrupt, &message.text)?;
                     return Ok(0);
                 }
                 Ended::Died => return Ok(DIED),
             };
+            self.client.is_working = false;
+            self.client.is_told_to_stop = false;
+            self.tell_state()?;
         }
-        Ok(status)
+    }
+
+    /// Remembers a message before it is answered, so that it is not answered twice after a crash.
+    fn take_up(&mut self, message: &Message) -> anyhow::Result<Ended> {
+        let uuid = message.uuid.as_deref();
+        self.record.write(Kind::Message, &message.text)?;
+        self.memory.hear(&message.text);
+        uuid.into_iter().for_each(|uuid| self.memory.note(uuid));
+        self.kept.write(self.id, &self.memory)?;
+        self.stream.receipt(uuid, "started")?;
+        let ended = Turn::new(self).answer(message)?;
+        if let Ended::Answered { is_error } = ended {
+            let state = if is_error { "cancelled" } else { "completed" };
+            self.stream.receipt(uuid, state)?;
+        }
+        Ok(ended)
+    }
+
+    /// Asks whether it may use a tool, and answers the request's id.
+    fn ask(&mut self, tool: &Tool) -> anyhow::Result<String> {
+        let id = Uuid::new_v4().to_string();
+        let line = json!({ "type": "control_request", "request_id": id, "request": tool.request() });
+        self.client.ask(&id, &line);
+        self.tell_state()?;
+        self.stream.print(&line)?;
+        Ok(id)
+    }
+
+    /// Allows what a person allowed beyond one use of a tool.
+    fn widen(&mut self, permissions: &[Value]) -> anyhow::Result<()> {
+        for one in permissions {
+            match one["type"].as_str() {
+                Some("setMode") => self.change_mode(one["mode"].as_str().unwrap_or("default"))?,
+                Some("addRules") if one["behavior"] == "allow" => {
+                    for rule in one["rules"].as_array().into_iter().flatten() {
+                        let tool = rule["toolName"].as_str().unwrap_or_default();
+                        let content = rule["ruleContent"].as_str();
+                        let rule = content.map_or_else(|| tool.to_owned(), |content| format!("{tool}({content})"));
+                        self.rules.add(rule);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     fn spend(&mut self, cents: u64) -> anyhow::Result<()> {
@@ -187,19 +262,4 @@ fn conversation(options: &Told, kept: &Kept) -> anyhow::Result<Result<(Uuid, Mem
         Some(memory) if options.fork_session => Ok((new.unwrap_or_else(Uuid::new_v4), memory)),
         Some(memory) => Ok((id, memory)),
     })
-}
-
-/// What a person says in a line of the input. Other lines say nothing that this agent understands.
-fn text_of(line: &Value) -> Option<String> {
-    if line["type"] != "user" {
-        return None;
-    }
-    match &line["message"]["content"] {
-        Value::String(text) => Some(text.clone()),
-        Value::Array(parts) => {
-            let texts: Vec<&str> = parts.iter().filter_map(|part| part["text"].as_str()).collect();
-            (!texts.is_empty()).then(|| texts.join("\n"))
-        }
-        _ => None,
-    }
 }

@@ -45,6 +45,14 @@ pub(crate) struct Told {
     #[arg(long, value_name = "MODEL", default_value = "demo", requires = "stream_json")]
     pub(super) model: String,
 
+    /// With `stdio`, what is not allowed is asked for on the output, and the answer comes on the input
+    #[arg(long, value_name = "TOOL", requires = "stream_json", value_parser = ["stdio"])]
+    permission_prompt_tool: Option<String>,
+
+    /// Print each message again when it is taken up
+    #[arg(long, requires = "stream_json")]
+    pub(super) replay_user_messages: bool,
+
     /// Ignored: it has no settings
     #[arg(long, value_name = "SOURCES", requires = "stream_json")]
     setting_sources: Option<String>,
@@ -55,6 +63,11 @@ pub(crate) struct Told {
 }
 
 impl Told {
+    /// Whether somebody can be asked.
+    pub(super) fn asks(&self) -> bool {
+        self.permission_prompt_tool.is_some()
+    }
+
     /// What it may use.
     pub(super) fn rules(&self) -> Rules {
         Rules::new(&self.allowed_tools, &self.permission_mode)

@@ -33,10 +33,27 @@ pub(super) enum Order<'a> {
     Fail(u16),
     /// `limit`: the limit of usage is reached.
     Limit,
+    /// `files` asks the client for a file, where the protocol has that.
+    Files,
     /// `die` ends it with nothing said.
     Die,
-    /// `ask` and `choose` need a person, and nobody is there.
-    Ask,
+    /// `withdraw N CMD` asks whether it may run CMD, and needs no answer any more after a time.
+    Withdraw {
+        after: Duration,
+        command: &'a str,
+    },
+    /// `ask QUESTION` has choices, `choose QUESTION` takes several of them, `group QUESTION` asks two at once.
+    Ask(Asked<'a>),
+    /// `plan TEXT` asks whether the plan may be carried out.
+    Plan(&'a str),
+}
+
+/// What a person is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked<'a> {
+    One(&'a str),
+    Several(&'a str),
+    Group(&'a str),
 }
 
 /// The orders in a message: its lines that begin with one of the words. Others are there for people.
@@ -49,6 +66,7 @@ fn order(line: &str) -> Option<Order<'_>> {
     let rest = rest.trim();
     match (word, rest) {
         ("limit", "") => Some(Order::Limit),
+        ("files", "") => Some(Order::Files),
         ("die" | "/crash", "") => Some(Order::Die),
         (_, "") => None,
         ("run", command) => Some(Order::Run { command, twice: false }),
@@ -60,7 +78,14 @@ fn order(line: &str) -> Option<Order<'_>> {
         ("silent" | "think", rest) => seconds(rest).map(Order::Silent),
         ("print", rest) => rest.parse().ok().map(|bytes: u64| Order::Print(bytes.min(MOST_BYTES))),
         ("fail", rest) => rest.parse().ok().filter(|status| *status >= 400).map(Order::Fail),
-        ("ask" | "choose", _) => Some(Order::Ask),
+        ("ask", question) => Some(Order::Ask(Asked::One(question))),
+        ("choose", question) => Some(Order::Ask(Asked::Several(question))),
+        ("group", question) => Some(Order::Ask(Asked::Group(question))),
+        ("plan", text) => Some(Order::Plan(text)),
+        ("withdraw", rest) => rest.split_once(' ').and_then(|(after, command)| {
+            let after = seconds(after)?;
+            Some(Order::Withdraw { after, command })
+        }),
         _ => None,
     }
 }
@@ -72,7 +97,8 @@ mod tests {
     #[test]
     fn reads_every_word_on_lines_of_their_own() {
         let message = "Please do this:\nrun touch x\ntwice ls\nwrite a.txt some text\ncommit Add a\nsay hello\nwork 3\n\
-                       silent 4\nthink 5\nprint 6\nfail 500\nlimit\ndie\n/crash\nask Really?\n";
+                       silent 4\nthink 5\nprint 6\nfail 500\nlimit\nfiles\ndie\n/crash\nask Really?\nchoose Which?\n\
+                       group Both?\nplan First this\nwithdraw 2 rm x\n";
         let expected = [
             Order::Run {
                 command: "touch x",
@@ -94,9 +120,17 @@ mod tests {
             Order::Print(6),
             Order::Fail(500),
             Order::Limit,
+            Order::Files,
             Order::Die,
             Order::Die,
-            Order::Ask,
+            Order::Ask(Asked::One("Really?")),
+            Order::Ask(Asked::Several("Which?")),
+            Order::Ask(Asked::Group("Both?")),
+            Order::Plan("First this"),
+            Order::Withdraw {
+                after: Duration::from_secs(2),
+                command: "rm x",
+            },
         ];
         assert_eq!(orders(message), expected);
     }
@@ -112,6 +146,8 @@ mod tests {
             "fail 200",
             "fail well",
             "limit it",
+            "withdraw rm x",
+            "plan",
             "Run x",
             " run x",
         ] {

@@ -7,9 +7,11 @@ const SHELL: &[char] = &[';', '&', '|', '<', '>', '`', '$', '(', ')', '\n'];
 #[derive(Debug, Default)]
 pub(super) struct Rules {
     rules: Vec<String>,
-    writes: bool,
-    all: bool,
+    mode: String,
 }
+
+/// The modes that a client may choose.
+pub(super) const MODES: [&str; 6] = ["acceptEdits", "auto", "bypassPermissions", "default", "dontAsk", "plan"];
 
 /// A tool with what decides about it.
 #[derive(Debug, Clone, Copy)]
@@ -25,17 +27,29 @@ impl Rules {
     pub(super) fn new(lists: &[String], mode: &str) -> Self {
         Self {
             rules: lists.iter().flat_map(|list| split(list)).collect(),
-            writes: mode == "acceptEdits",
-            all: mode == "bypassPermissions",
+            mode: mode.to_owned(),
         }
+    }
+
+    pub(super) fn mode(&self) -> &str {
+        &self.mode
+    }
+
+    pub(super) fn set_mode(&mut self, mode: &str) {
+        mode.clone_into(&mut self.mode);
+    }
+
+    /// Allows what one more rule says.
+    pub(super) fn add(&mut self, rule: String) {
+        self.rules.push(rule);
     }
 
     pub(super) fn allow(&self, wanted: Use<'_>) -> bool {
         let listed = |fits: &dyn Fn(&str) -> bool| self.rules.iter().any(|rule| fits(rule));
-        self.all
+        self.mode == "bypassPermissions"
             || match wanted {
                 Use::Bash(command) => listed(&|rule| fits_command(rule, command)),
-                Use::Write(path) => self.writes || listed(&|rule| fits_path(rule, path)),
+                Use::Write(path) => self.mode == "acceptEdits" || listed(&|rule| fits_path(rule, path)),
             }
     }
 }

@@ -1,16 +1,17 @@
 //! One message, and what is done until it is answered.
 
-use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Agent;
-use super::deed;
+use super::client::Answer;
+use super::message::Message;
 use super::order::{Order, orders};
-use super::permission::Use;
 use super::stream::ApiError;
+use super::tool::Tool;
+use crate::record::Kind;
 
 /// How often it looks whether it is interrupted.
 const TICK: Duration = Duration::from_millis(20);
@@ -27,7 +28,7 @@ const CENTS: u64 = 1;
 pub(super) enum Ended {
     /// With a result.
     Answered { is_error: bool },
-    /// Somebody interrupted it, and there is no result.
+    /// A signal interrupted it, and there is no result.
     Interrupted,
     /// It was told to end with nothing said.
     Died,
@@ -39,6 +40,8 @@ enum Stop {
     Budget,
     Api(ApiError),
     Interrupted,
+    /// The client told it to stop.
+    Told,
     Died,
     Broken(anyhow::Error),
 }
@@ -52,6 +55,9 @@ impl From<anyhow::Error> for Stop {
 /// A message that is being answered.
 pub(super) struct Turn<'a> {
     agent: &'a mut Agent,
+    uuid: Option<String>,
+    /// Somebody was asked about a tool when it was told to stop.
+    was_asking: bool,
     began: Instant,
     turns: u64,
     denials: Vec<Value>,
@@ -62,6 +68,8 @@ impl<'a> Turn<'a> {
     pub(super) fn new(agent: &'a mut Agent) -> Self {
         Self {
             agent,
+            uuid: None,
+            was_asking: false,
             began: Instant::now(),
             turns: 0,
             denials: Vec::new(),
@@ -73,8 +81,13 @@ impl<'a> Turn<'a> {
     ///
     /// # Errors
     /// When nobody reads what it prints, or the conversation cannot be kept.
-    pub(super) fn answer(mut self, message: &str) -> anyhow::Result<Ended> {
-        match self.follow(message) {
+    pub(super) fn answer(mut self, message: &Message) -> anyhow::Result<Ended> {
+        self.uuid.clone_from(&message.uuid);
+        let outcome = self.follow(message);
+        for asked in self.agent.client.unsettled() {
+            self.agent.withdraw(&asked)?;
+        }
+        match outcome {
             Ok(()) => {
                 let result = self.said.join("\n");
                 let fields = json!({ "subtype": "success", "api_error_status": null, "result": result });
@@ -100,24 +113,37 @@ impl<'a> Turn<'a> {
                 self.end(true, "api_error", fields)
             }
             Err(Stop::Interrupted) => {
-                self.agent.stream.interrupted()?;
+                self.agent.stream.interrupted(false)?;
                 Ok(Ended::Interrupted)
+            }
+            Err(Stop::Told) => {
+                self.agent.stream.interrupted(self.was_asking)?;
+                let reason = match self.was_asking {
+                    true => "aborted_tools",
+                    false => "aborted_streaming",
+                };
+                let errors = ["[ede_diagnostic] result_type=user last_content_type=n/a stop_reason=null"];
+                let fields = json!({ "subtype": "error_during_execution", "errors": errors });
+                self.end(true, reason, fields)
             }
             Err(Stop::Died) => Ok(Ended::Died),
             Err(Stop::Broken(error)) => Err(error),
         }
     }
 
-    fn follow(&mut self, message: &str) -> Result<(), Stop> {
-        self.agent
-            .stream
-            .init(&self.agent.directory, &self.agent.options.permission_mode)?;
-        let orders = orders(message);
+    fn follow(&mut self, message: &Message) -> Result<(), Stop> {
+        let agent = &mut *self.agent;
+        agent.stream.init(&agent.directory, agent.rules.mode())?;
+        agent.replay(message)?;
+        let orders = orders(&message.text);
         for order in &orders {
             self.carry_out(order)?;
         }
         if orders.is_empty() {
-            self.said.push(self.repeat(message));
+            self.said.push(self.agent.memory.repeat(&message.text));
+        }
+        if let Some(attached) = message.attached() {
+            self.said.push(format!("It came with {attached}"));
         }
         self.pay()?;
         self.agent.stream.text(&self.said.join("\n"))?;
@@ -127,68 +153,122 @@ impl<'a> Turn<'a> {
     fn carry_out(&mut self, order: &Order<'_>) -> Result<(), Stop> {
         match *order {
             Order::Run { command, twice } => {
-                for _ in 0..if twice { 2 } else { 1 } {
-                    self.run(command, || Ok(format!("Ran {command} (pretended)")))?;
-                }
+                let times = if twice { 2 } else { 1 };
+                self.tools((0..times).map(|_| Tool::run(command)).collect())?;
             }
-            Order::Write { file, text } => {
-                let input = json!({ "file_path": file, "content": text });
-                self.tool("Write", &input, Use::Write(file), || deed::write(file, text))?;
-            }
+            Order::Write { file, text } => self.tools(vec![Tool::write(file, text)])?,
             Order::Commit(message) => {
                 let commit = format!("git commit -m {message:?}");
-                self.run("git add -A", || deed::git(&["add", "-A"]))?;
-                self.run(&commit, || deed::git(&["commit", "--no-verify", "-m", message]))?;
+                self.tools(vec![Tool::git("git add -A", &["add", "-A"])])?;
+                self.tools(vec![Tool::git(&commit, &["commit", "--no-verify", "-m", message])])?;
             }
+            Order::Withdraw { after, command } => self.tools(vec![Tool::withdrawn(after, command)])?,
+            Order::Ask(_) | Order::Plan(_) if !self.agent.options.asks() => {
+                self.said.push("Nobody is here whom I could ask".to_owned());
+            }
+            Order::Ask(asked) => self.tools(vec![Tool::ask(asked)])?,
+            Order::Plan(text) => self.tools(vec![Tool::plan(text)])?,
             Order::Say(text) => self.said.push(text.to_owned()),
             Order::Work(takes) => self.work(takes)?,
             Order::Silent(takes) => self.wait(takes)?,
             Order::Print(bytes) => self.print(bytes)?,
             Order::Fail(status) => return Err(Stop::Api(ApiError::of(status))),
             Order::Limit => return Err(self.limit()?),
+            Order::Files => self.said.push("No client is here that offers files".to_owned()),
             Order::Die => return Err(Stop::Died),
-            Order::Ask => self.said.push("Nobody is here whom I could ask".to_owned()),
         }
         Ok(())
     }
 
-    fn run(&mut self, command: &str, deed: impl FnOnce() -> Result<String, String>) -> Result<(), Stop> {
-        self.tool("Bash", &json!({ "command": command }), Use::Bash(command), deed)
+    /// Uses tools, those first that are allowed. The others are asked for, all at once, and used as they are answered.
+    fn tools(&mut self, tools: Vec<Tool>) -> Result<(), Stop> {
+        let mut asked = Vec::new();
+        for tool in tools {
+            self.use_tool(&tool.id, tool.name, &tool.input)?;
+            if tool.is_allowed(&self.agent.rules) {
+                self.do_it(&tool, &tool.input)?;
+            } else if self.agent.options.asks() {
+                let until = tool.withdrawn_after.map(|after| Instant::now() + after);
+                asked.push((self.agent.ask(&tool)?, until, tool));
+            } else {
+                self.refuse(&tool)?;
+            }
+        }
+        while !asked.is_empty() {
+            self.was_asking = true;
+            self.pause(TICK)?;
+            let mut waiting = Vec::new();
+            for (id, until, tool) in asked {
+                if let Some(answer) = self.agent.client.take_answer(&id) {
+                    self.settle(&tool, answer)?;
+                } else if until.is_some_and(|until| until <= Instant::now()) {
+                    self.agent.withdraw(&id)?;
+                    self.finish(&tool, Err("The request was withdrawn".to_owned()))?;
+                } else {
+                    waiting.push((id, until, tool));
+                }
+            }
+            asked = waiting;
+        }
+        self.was_asking = false;
+        Ok(())
     }
 
-    /// Uses a tool, if that is allowed.
-    fn tool(
-        &mut self,
-        name: &str,
-        input: &Value,
-        wanted: Use<'_>,
-        deed: impl FnOnce() -> Result<String, String>,
-    ) -> Result<(), Stop> {
-        let id = self.use_tool(name, input)?;
-        let outcome = match self.agent.rules.allow(wanted) {
-            true => deed(),
-            false => {
-                let why = format!("{name} needs approval, and nobody is here who could give it");
-                self.agent.stream.denied(&id, name, &why)?;
-                self.denials
-                    .push(json!({ "tool_name": name, "tool_use_id": id, "tool_input": input }));
-                Err(why)
+    /// Does what a person answered.
+    fn settle(&mut self, tool: &Tool, answer: Answer) -> Result<(), Stop> {
+        match answer {
+            Answer::Allowed { input, permissions } => {
+                self.agent
+                    .record
+                    .write(Kind::Answer, &format!("{}=allow", tool.label()))?;
+                self.agent.widen(&permissions)?;
+                if tool.name == "ExitPlanMode" {
+                    self.agent.change_mode("default")?;
+                }
+                self.do_it(tool, input.as_ref().unwrap_or(&tool.input))
             }
-        };
+            Answer::Denied { why, interrupts } => {
+                self.agent
+                    .record
+                    .write(Kind::Answer, &format!("{}=deny", tool.label()))?;
+                self.deny(tool);
+                self.finish(tool, Err(why))?;
+                if interrupts { Err(Stop::Told) } else { Ok(()) }
+            }
+        }
+    }
+
+    /// Nobody can allow it.
+    fn refuse(&mut self, tool: &Tool) -> Result<(), Stop> {
+        let why = format!("{} needs approval, and nobody is here who could give it", tool.name);
+        self.agent.stream.denied(&tool.id, tool.name, &why)?;
+        self.deny(tool);
+        self.finish(tool, Err(why))
+    }
+
+    fn deny(&mut self, tool: &Tool) {
+        self.denials
+            .push(json!({ "tool_name": tool.name, "tool_use_id": tool.id, "tool_input": tool.input }));
+    }
+
+    fn do_it(&mut self, tool: &Tool, input: &Value) -> Result<(), Stop> {
+        let outcome = tool.carry_out(input, self.agent.directory.as_ref());
+        self.finish(tool, outcome)
+    }
+
+    fn finish(&mut self, tool: &Tool, outcome: Result<String, String>) -> Result<(), Stop> {
         let (text, is_error) = match outcome {
             Ok(text) => (text, false),
             Err(why) => (why, true),
         };
         self.said.push(text.clone());
-        self.finish_tool(&id, &text, is_error)
+        self.finish_tool(&tool.id, &text, is_error)
     }
 
-    fn use_tool(&mut self, name: &str, input: &Value) -> Result<String, Stop> {
-        let id = format!("toolu_{}", Uuid::new_v4().simple());
+    fn use_tool(&mut self, id: &str, name: &str, input: &Value) -> Result<(), Stop> {
         self.pay()?;
-        self.agent.stream.tool_use(&id, name, input)?;
-        self.afford()?;
-        Ok(id)
+        self.agent.stream.tool_use(id, name, input)?;
+        self.afford()
     }
 
     fn finish_tool(&mut self, id: &str, text: &str, is_error: bool) -> Result<(), Stop> {
@@ -203,7 +283,8 @@ impl<'a> Turn<'a> {
         let steps = takes.as_secs().clamp(1, STEPS);
         for step in 1..=steps {
             let input = json!({ "file_path": format!("step {step} of {steps}") });
-            let id = self.use_tool("Read", &input)?;
+            let id = format!("toolu_{}", Uuid::new_v4().simple());
+            self.use_tool(&id, "Read", &input)?;
             self.wait(takes.div_f64(steps as f64))?;
             self.finish_tool(&id, "(pretended)", false)?;
         }
@@ -225,7 +306,7 @@ impl<'a> Turn<'a> {
         Ok(())
     }
 
-    fn limit(&self) -> Result<Stop, Stop> {
+    fn limit(&mut self) -> Result<Stop, Stop> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let resets = now.as_secs() + LIMIT_LASTS;
         self.agent.stream.limited(resets)?;
@@ -241,17 +322,24 @@ impl<'a> Turn<'a> {
     }
 
     /// Lets time pass, unless it is interrupted.
-    fn wait(&self, takes: Duration) -> Result<(), Stop> {
+    fn wait(&mut self, takes: Duration) -> Result<(), Stop> {
         let until = Instant::now() + takes;
         loop {
-            if self.agent.is_interrupted() {
-                return Err(Stop::Interrupted);
-            }
             let left = until.saturating_duration_since(Instant::now());
+            self.pause(left.min(TICK))?;
             if left.is_zero() {
                 return Ok(());
             }
-            sleep(left.min(TICK));
+        }
+    }
+
+    /// Takes what comes, at most for so long.
+    fn pause(&mut self, patience: Duration) -> Result<(), Stop> {
+        self.agent.listen(patience)?;
+        match () {
+            () if self.agent.is_interrupted() => Err(Stop::Interrupted),
+            () if self.agent.client.is_told_to_stop => Err(Stop::Told),
+            () => Ok(()),
         }
     }
 
@@ -270,17 +358,6 @@ impl<'a> Turn<'a> {
         }
     }
 
-    fn repeat(&self, message: &str) -> String {
-        let said = format!("You said: {}", message.lines().next().unwrap_or_default());
-        match &self.agent.memory {
-            memory if memory.messages > 1 => format!(
-                "{said}\nIt is message {} of our conversation, which began with: {}",
-                memory.messages, memory.first
-            ),
-            _ => said,
-        }
-    }
-
     fn end(self, is_error: bool, reason: &str, mut fields: Value) -> anyhow::Result<Ended> {
         fields["is_error"] = is_error.into();
         fields["terminal_reason"] = reason.into();
@@ -291,6 +368,12 @@ impl<'a> Turn<'a> {
         fields["duration_ms"] = u64::try_from(self.began.elapsed().as_millis())
             .unwrap_or(u64::MAX)
             .into();
+        if let Some(uuid) = &self.uuid {
+            fields["user_message_uuid"] = json!(uuid);
+            fields["user_message_uuids"] = json!([uuid]);
+        }
+        fields["result_index"] = self.agent.results.into();
+        self.agent.results += 1;
         self.agent.stream.result(fields)?;
         Ok(Ended::Answered { is_error })
     }
