@@ -30,6 +30,7 @@ pub(crate) mod tests;
 mod tools;
 mod values;
 
+pub use agents::Protocol;
 pub use audit::Audit;
 pub(crate) use backends::marked;
 pub use difference::{Change, between, summary};
@@ -184,6 +185,8 @@ pub struct Agent {
 pub struct Headless {
     /// Its command, at least two words; `@berth` has been replaced by this binary's path.
     pub command: Vec<String>,
+    /// How it is spoken with.
+    pub protocol: Protocol,
     /// The groups of arguments that may follow it, by name, beside those of the agent.
     pub options: BTreeMap<String, Vec<String>>,
     /// What `@agent` takes for this agent in `job` lists: both, compiled.

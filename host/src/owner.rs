@@ -31,7 +31,7 @@ pub use self::request::{is_request, say_person};
 use self::socket::Reception;
 use crate::admission::Admission;
 use crate::assemble::{self, Setup, Starter};
-use crate::desk::{Desk, Forms};
+use crate::desk::{Desk, Forms, Stores};
 use crate::jobs::{AllJobs, Reach};
 use crate::mcp::{self, Server};
 use crate::peer::{Peer, Seen};
@@ -147,8 +147,12 @@ impl Owner {
         let (access, meanings) = (Arc::new(data.access()?), setup.meanings());
         let binding = access.clone();
         tokio::task::spawn_blocking(move || binding.bind(&meanings)).await??;
-        let (outbox, forms) = (data.outbox(&lock)?, Forms::new(data.seal()?, data.access()?));
-        let desk = Arc::new(assemble::desk(setup, base_url, outbox, Some(forms), shutdown)?);
+        let stores = Stores {
+            outbox: data.outbox(&lock)?,
+            tasks: data.tasks(&lock)?,
+            forms: Some(Forms::new(data.seal()?, data.access()?)),
+        };
+        let desk = Arc::new(assemble::desk(setup, base_url, stores, shutdown)?);
         let reach = match local {
             Some(origin) => Reach::Http(origin),
             None => Reach::Program {

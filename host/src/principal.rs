@@ -169,10 +169,15 @@ impl Principal {
         }))
     }
 
-    /// What runs in a job, whoever it says it is: it looks at what is its own, and is named by the job.
+    /// What runs in a job, whoever it says it is: it looks at what is its own, and is named by the job,
+    /// with a word more where only a variable says so.
     pub fn in_job(lineage: Lineage) -> Self {
+        let name = lineage.name().unwrap_or_default();
         Self(Arc::new(Described {
-            id: format!("job {}", lineage.name().unwrap_or_default()),
+            id: match lineage.is_named {
+                true => format!("job {name} by a variable"),
+                false => format!("job {name}"),
+            },
             scope: Scope::Read,
             backends: Backends::All,
             in_session: true,

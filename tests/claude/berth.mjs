@@ -25,8 +25,18 @@ export async function startBerth(program, place, { directories = place.projects,
   const folder = await realpath(await mkdtemp(join(tmpdir(), 'berth-')));
   const config = join(folder, 'config.toml');
   await writeFile(config, configuration(directories, changes), { mode: 0o600 });
-  const child = spawn(resolve(program), ['serve', '--config', config], { env: place.env });
-  const ended = once(child, 'close');
+  let child, ended, base;
+  const begin = async () => {
+    child = spawn(resolve(program), ['serve', '--config', config], { env: place.env });
+    ended = once(child, 'close');
+    base = await listens(child);
+  };
+  // Ends it as a power cut would, and starts it again.
+  const killed = async () => {
+    child.kill('SIGKILL');
+    await ended;
+    await begin();
+  };
   const call = (tool, input) => ask(`${base}/mcp`, tool, input);
   const server = (backend, ...command) => run('tmux', ['-S', join(folder, 'data', 'sockets', backend, 'tmux'), ...command], { timeout: TMUX });
   // Runs a command of tmux in the session, as a person who is attached could.
@@ -45,10 +55,10 @@ export async function startBerth(program, place, { directories = place.projects,
     for (const backend of ['local', 'small']) await server(backend, 'kill-server').catch(() => {});
     await rm(folder, { recursive: true, force: true, maxRetries: 20 });
   });
-  const base = await listens(child).catch(async (error) => { await end(); throw error; });
+  await begin().catch(async (error) => { await end(); throw error; });
   const token = async () => (await run(resolve(program), ['token', '--config', config], { env: place.env })).stdout.trim();
   const attach = (id) => [resolve(program), 'attach', '--config', config, id];
-  return { address: `${base}/mcp`, call, token, tmux, end, env: place.env, attach };
+  return { address: `${base}/mcp`, call, token, tmux, end, killed, env: place.env, attach };
 }
 
 async function terminateAll(call) {

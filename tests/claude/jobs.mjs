@@ -45,6 +45,8 @@ export async function tryJobs(program) {
 function changes({ root }) {
   const tools = ['Bash(echo:*)', 'Bash(curl:*)', 'mcp__berth', 'mcp__mine'];
   return [
+    // Nobody is asked: what is not allowed is denied.
+    ['prompt_deadline = "12h"', 'prompt_deadline = "0s"'],
     ['\nturns = 300', `\nturns = ${TURNS}`],
     ['\nbudget_usd = 20', `\nbudget_usd = ${USD}`],
     ['\ntools = []', `\ntools = ${JSON.stringify(tools)}`],

@@ -4,6 +4,7 @@
 
 import { attachments } from './attachments.mjs';
 import { startBerth } from './berth.mjs';
+import { tryConversations } from './conversations.mjs';
 import { tryFirst } from './first.mjs';
 import { folderOfClaude, makeHome } from './home.mjs';
 import { tryJobs } from './jobs.mjs';
@@ -14,6 +15,7 @@ import { sample } from './sample.mjs';
 import { Session } from './session.mjs';
 import { startStub } from './stub.mjs';
 import { Tally } from './tally.mjs';
+import { tryTasks } from './tasks.mjs';
 import { long } from './transcript.mjs';
 import { ways } from './ways.mjs';
 
@@ -31,7 +33,13 @@ console.log(`| first messages behind a question | ${first.count} | kept, and arr
 const jobs = await tryJobs(program);
 jobs.misses.forEach((miss) => console.log(`MISS  ${miss}`));
 console.log(`| runs and builds without a terminal | ${jobs.count} | as they must end ${jobs.count - jobs.misses.length} |`);
-const misses = [...tallies, first, jobs].flatMap((tally) => tally.misses);
+const tasks = await tryTasks(program);
+tasks.misses.forEach((miss) => console.log(`MISS  ${miss}`));
+console.log(`| runs that Claude Code starts as a client | ${tasks.count} | answered and told as they must be ${tasks.count - tasks.misses.length} |`);
+const talks = await tryConversations(program, FULL ? { messages: 100, prompts: 50, kills: 10 } : { messages: 12, prompts: 8, kills: 1 });
+talks.misses.forEach((miss) => console.log(`MISS  ${miss}`));
+console.log(talks.rows);
+const misses = [...tallies, first, jobs, tasks, talks].flatMap((tally) => tally.misses);
 if (FULL || NEWEST) await tryNewest();
 console.log(misses.length ? `claude: ${misses.length} misses` : 'claude: everything was as it must be');
 process.exitCode = misses.length ? 1 : 0;

@@ -17,10 +17,10 @@ use crate::capability::store::Keeper;
 use crate::capability::{self, Powers};
 use crate::catalog::{Backends, Catalog, Offer};
 use crate::config::{self, Agent, PluginSource};
-use crate::desk::{Addresses, Confirm, Desk, Forms, Generation, Member, Rules};
+use crate::desk::{Addresses, Confirm, Desk, Generation, Member, Rules, Stores};
 use crate::jobs::AllJobs;
 use crate::plugin::{self, Backend, Engine, Limits, OWN_CALLS, Plugin};
-use crate::store::{DataDirectory, Outbox};
+use crate::store::DataDirectory;
 use crate::watch::Watched;
 
 /// Starts backends, each when it is asked to.
@@ -114,15 +114,9 @@ pub async fn start_each(setup: &Setup, data: &DataDirectory) -> anyhow::Result<V
     Ok(join_all(setup.backends.keys().map(start)).await)
 }
 
-/// The desk for the backends of `setup`, which are all coming up. `base_url` is where a browser would reach it, `outbox` has
-/// the messages that wait; what goes on between calls ends with `ending`. Without `forms` no client is given one.
-pub fn desk(
-    setup: &Setup,
-    base_url: String,
-    outbox: Outbox,
-    forms: Option<Forms>,
-    ending: &CancellationToken,
-) -> anyhow::Result<Desk> {
+/// The desk for the backends of `setup`, which are all coming up. `base_url` is where a browser would reach it, `stores` has
+/// what it keeps; what goes on between calls ends with `ending`.
+pub fn desk(setup: &Setup, base_url: String, stores: Stores, ending: &CancellationToken) -> anyhow::Result<Desk> {
     let addresses = Addresses {
         base: base_url,
         hosts: setup.server.url_hosts.clone(),
@@ -132,8 +126,7 @@ pub fn desk(
         setup.grants(),
         rules(setup),
         addresses,
-        outbox,
-        forms,
+        stores,
         ending.clone(),
     )?)
 }
@@ -167,14 +160,7 @@ fn rules(setup: &Setup) -> Rules {
 
 /// Merges started backends as `setup` says, and gives the generation in which calls of them could be done.
 pub fn merge(setup: &Setup, backends: Vec<Backend>) -> anyhow::Result<Arc<Generation>> {
-    let generation = desk(
-        setup,
-        String::new(),
-        Outbox::in_memory()?,
-        None,
-        &CancellationToken::new(),
-    )?
-    .present();
+    let generation = desk(setup, String::new(), Stores::in_memory()?, &CancellationToken::new())?.present();
     for backend in backends {
         raise(setup, &generation, backend)?;
     }
@@ -282,6 +268,7 @@ fn settings(setup: &Setup, backend: &Granted) -> String {
                 "command": agent.command,
                 "options": agent.options,
                 "headless": agent.headless.as_ref().map(|headless| &headless.command),
+                "protocol": agent.headless.as_ref().map(|headless| headless.protocol),
                 "headless_options": agent.headless.as_ref().map(|headless| &headless.options),
                 "installed": setup.is_installed(name),
                 "profile": agent.profile,

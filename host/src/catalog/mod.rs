@@ -151,7 +151,7 @@ impl Catalog {
         let lineage = principal.lineage();
         let goes_deeper = || {
             let limit = lineage.job().and_then(|(backend, _)| self.backends.depth(backend));
-            limit.is_some_and(|limit| lineage.depth < limit)
+            limit.is_some_and(|limit| lineage.goes_deeper(limit))
         };
         principal.may(scope) || (self.starts(tool) && goes_deeper())
     }
@@ -173,7 +173,7 @@ impl Catalog {
         let (named, _) = self.target(principal, name, given);
         let backend = lineage.job().map_or(named.as_str(), |(backend, _)| backend);
         let limit = self.backends.depth(backend)?;
-        (lineage.depth >= limit).then(|| Mistake::too_deep(name, backend, lineage, limit))
+        (!lineage.goes_deeper(limit)).then(|| Mistake::too_deep(name, backend, lineage, limit))
     }
 
     /// Whether a tool called `name` exists for `principal`: not where only backends have it that do not.

@@ -7,6 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, anyhow, bail};
 use berth::assemble::Setup;
+use berth::jobs::AllJobs;
+use berth::peer::Seen;
 use berth::store::DataDirectory;
 use berth::store::audit::{Audit, Filter, Head, Outcome, Recorded, Removed, View};
 use berth::text;
@@ -86,6 +88,12 @@ struct Show {
 
 pub(crate) async fn run(setup: &Setup, options: Options, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
     let data = DataDirectory::open(&setup.server.data, &setup.server.cache)?;
+    if AllJobs::unattended(data.clone())
+        .lineage(&Seen::of_this_process())
+        .is_some()
+    {
+        bail!("this runs in a job, and what is in one sees itself alone: run it in a terminal of your own");
+    }
     let audit = data.audit(setup.audit.sync)?.with_grants(setup.grants());
     match options.command {
         Some(Command::Verify { expect }) => {

@@ -1,15 +1,16 @@
-//! `berth logs`: what a session printed, and what it prints.
+//! `berth logs`: what a session printed, and what it prints and asks.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{bail, ensure};
 use berth::assemble::Setup;
 use berth::mcp::Called;
 use berth::session::State;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use super::asks::Asks;
 use super::connection::Connection;
 use super::named::{self, By};
 use super::{answered, print};
@@ -18,8 +19,10 @@ use super::{answered, print};
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
-/// Lines of a page that follows another.
+/// Lines of a page that follows another, and turns of a transcript.
 const PAGE: u32 = 1000;
+/// The view that is turns, not lines.
+const TRANSCRIPT: &str = "transcript";
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -31,8 +34,8 @@ pub(crate) struct Options {
     /// What to read, such as transcript or screen; the backend's usual view, if left out
     #[arg(long)]
     view: Option<String>,
-    /// Go on with what it prints, until it ends or Ctrl-C
-    #[arg(long, short, conflicts_with_all = ["view", "json"])]
+    /// Go on with what it prints and asks, until it ends or Ctrl-C: the usual view, or transcript
+    #[arg(long, short, conflicts_with = "json")]
     follow: bool,
     /// Print the structured answer
     #[arg(long)]
@@ -41,6 +44,11 @@ pub(crate) struct Options {
 
 pub(crate) async fn run(setup: &Setup, options: Options, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
     if options.follow {
+        let can_follow = options.view.as_deref().is_none_or(|view| view == TRANSCRIPT);
+        ensure!(
+            can_follow,
+            "only the usual view and transcript can be followed: leave --view out"
+        );
         return follow(setup, &options, &shutdown).await;
     }
     let arguments = json!({
@@ -64,6 +72,8 @@ async fn follow(setup: &Setup, options: &Options, shutdown: &CancellationToken) 
         match followed {
             // It goes on with whoever has taken over.
             Some(Err(_)) if is_taken_over => {}
+            // Ctrl-C may come in the middle of a look.
+            Some(Err(_)) if shutdown.is_cancelled() => return Ok(ExitCode::SUCCESS),
             Some(Err(error)) => return Err(error),
             Some(Ok(())) | None => return Ok(ExitCode::SUCCESS),
         }
@@ -75,6 +85,8 @@ async fn follow(setup: &Setup, options: &Options, shutdown: &CancellationToken) 
 struct Place {
     id: Option<String>,
     after: Option<String>,
+    /// What it asked when it was looked at last.
+    asks: Asks,
 }
 
 /// Prints what comes after `place`, until the session has ended.
@@ -87,7 +99,7 @@ async fn pages(connection: &Connection, options: &Options, place: &mut Place) ->
     let mut pause = FIRST_PAUSE;
     loop {
         let lines = if place.after.is_some() { PAGE } else { options.lines };
-        let page = read(connection, &id, lines, place.after.as_deref()).await?;
+        let page = read(connection, options, &id, lines, place.after.as_deref()).await?;
         if page.failed {
             if place.after.is_some() && is_gone(connection, &id).await? {
                 print::note(&format!("{id} has ended"));
@@ -97,19 +109,22 @@ async fn pages(connection: &Connection, options: &Options, place: &mut Place) ->
         }
         let answer = page.structured.unwrap_or_default();
         let printed = show(&answer);
-        let Some(next) = answer["next"].as_str() else {
-            bail!("the log of {id} has no cursor, so it cannot be followed; read it again with berth logs");
-        };
-        place.after = Some(next.to_owned());
+        match answer["next"].as_str() {
+            Some(next) => place.after = Some(next.to_owned()),
+            // A conversation without turns has no place yet.
+            None if !printed && options.view.is_some() => {}
+            None => bail!("the log of {id} has no cursor, so it cannot be followed; read it again with berth logs"),
+        }
         if answer["more"] == true {
             continue;
         }
-        if !printed
-            && let Some(state) = state(connection, &id).await?
-            && state.is_end()
-        {
-            print::note(&format!("{id} has ended: {}", state.name()));
-            return Ok(());
+        if let Some(session) = session(connection, &id).await? {
+            place.asks.see(&session).iter().for_each(|line| print::note(line));
+            let state: Option<State> = serde_json::from_value(session["state"].clone()).ok();
+            if let Some(state) = state.filter(|state| !printed && state.is_end()) {
+                print::note(&format!("{id} has ended: {}", state.name()));
+                return Ok(());
+            }
         }
         pause = if printed {
             FIRST_PAUSE
@@ -120,8 +135,16 @@ async fn pages(connection: &Connection, options: &Options, place: &mut Place) ->
     }
 }
 
-async fn read(connection: &Connection, id: &str, lines: u32, after: Option<&str>) -> anyhow::Result<Called> {
-    let arguments = json!({"session_id": id, "lines": lines, "after": after, "mobile_format": false});
+async fn read(
+    connection: &Connection,
+    options: &Options,
+    id: &str,
+    lines: u32,
+    after: Option<&str>,
+) -> anyhow::Result<Called> {
+    let arguments = json!({
+        "session_id": id, "lines": lines, "view": options.view, "after": after, "mobile_format": false,
+    });
     connection.ask("get_logs", arguments).await
 }
 
@@ -140,11 +163,11 @@ fn show(page: &Value) -> bool {
     !text.is_empty()
 }
 
-/// What the session is doing. What it asks does not count as shown by this.
-async fn state(connection: &Connection, id: &str) -> anyhow::Result<Option<State>> {
-    let seen = connection.ask("fetch", json!({"id": id})).await?;
-    let state = seen.structured.unwrap_or_default()["metadata"]["state"].take();
-    Ok(serde_json::from_value(state).ok())
+/// The session as it is, if it can be looked at. What it asks is shown by this.
+async fn session(connection: &Connection, id: &str) -> anyhow::Result<Option<Value>> {
+    let seen = connection.ask("get_session_status", json!({"session_id": id})).await?;
+    let session = seen.structured.unwrap_or_default()["session"].take();
+    Ok(Some(session).filter(Value::is_object))
 }
 
 /// Whether the session is known not to be there.

@@ -3,6 +3,7 @@
 mod access;
 mod answer;
 mod answered;
+mod asks;
 mod attach;
 mod audit;
 mod beside;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::source::At;
 use super::surroundings::Surroundings;
@@ -21,6 +21,7 @@ pub(super) struct Section {
     #[serde(default)]
     options: BTreeMap<String, Vec<String>>,
     headless: Option<Vec<String>>,
+    protocol: Option<Protocol>,
     #[serde(default)]
     headless_options: BTreeMap<String, Vec<String>>,
     #[serde(default)]
@@ -32,6 +33,16 @@ pub(super) struct Section {
     #[serde(default)]
     variables: Vec<String>,
     trust: Option<TrustSection>,
+}
+
+/// How `headless` is spoken with, as it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// Lines of JSON, as Claude Code has them.
+    StreamJson,
+    /// The Agent Client Protocol.
+    Acp,
 }
 
 /// `trust` as it is written.
@@ -63,14 +74,17 @@ impl Section {
         }
         let granted = AgentCommand::new(name, command.clone(), &self.options, &words)
             .map_err(|error| misfit(at, ("command", "options"), &error))?;
-        let headless = headless(
+        let headless = self
+            .headless
+            .map(|command| with_berth(&at.key("headless"), command, around));
+        let headless = headless_of(
             name,
             at,
-            self.headless,
+            headless.transpose()?,
+            self.protocol,
             self.headless_options,
             &self.options,
             &words,
-            around,
         )?;
         let doctor = self.doctor.into_iter().enumerate();
         let doctor = doctor.map(|(index, command)| question(&at.key("doctor").item(index), command, around, folder));
@@ -96,17 +110,22 @@ impl Section {
 }
 
 /// The command without a terminal. It takes `options` too, beside those that only it has.
-fn headless(
+fn headless_of(
     name: &str,
     at: &At,
     command: Option<Vec<String>>,
+    protocol: Option<Protocol>,
     own: BTreeMap<String, Vec<String>>,
     options: &BTreeMap<String, Vec<String>>,
     words: &Words,
-    around: &Surroundings<'_>,
 ) -> Result<Option<Headless>, ConfigError> {
     let own_at = at.key("headless_options");
     let Some(command) = command else {
+        if protocol.is_some() {
+            return Err(at
+                .key("protocol")
+                .error("there is no `headless`, the command that would speak it: add it, or remove `protocol`"));
+        }
         return match own.is_empty() {
             true => Ok(None),
             false => {
@@ -119,12 +138,12 @@ fn headless(
             .key(twice)
             .error("it is in `options` too, which `headless` takes as well: remove one of them, or rename it"));
     }
-    let command = with_berth(&at.key("headless"), command, around)?;
     let all = options.clone().into_iter().chain(own.clone()).collect();
     let granted = AgentCommand::new(name, command.clone(), &all, words)
         .map_err(|error| misfit(at, ("headless", "headless_options"), &error))?;
     Ok(Some(Headless {
         command,
+        protocol: protocol.unwrap_or(Protocol::StreamJson),
         options: own,
         granted,
     }))

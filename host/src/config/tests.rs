@@ -452,6 +452,18 @@ fn says_line_key_and_fix_of_whatever_is_wrong() {
         ),
         (
             "command = [\"env\", \"@berth\"]",
+            "command = [\"env\", \"@berth\"]\nprotocol = \"acp\"",
+            "agents.demo.protocol",
+            "there is no `headless`",
+        ),
+        (
+            "command = [\"env\", \"@berth\"]",
+            "command = [\"env\", \"@berth\"]\nheadless = [\"env\", \"x\"]\nprotocol = \"mcp\"",
+            "agents.demo.protocol",
+            "stream-json",
+        ),
+        (
+            "command = [\"env\", \"@berth\"]",
             "command = [\"env\", \"@berth\"]\nheadless = [\"env\", \"x\"]\nheadless_options = { resume = [\"--resume\"] }",
             "agents.demo.headless_options.resume",
             "remove one of them",

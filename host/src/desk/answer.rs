@@ -21,6 +21,20 @@ pub struct ToolAnswer {
     pub further: Vec<Content>,
     /// Whether it did what it was asked. An own tool may say that it failed, and a refusal may show more than why.
     pub outcome: Outcome,
+    /// The work that goes on, if some does.
+    pub(super) goes_on: Option<Box<GoesOn>>,
+}
+
+/// Work that goes on after its call was answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct GoesOn {
+    /// The id of the call, or of the message, by which its backend knows it: a UUID.
+    pub(super) id: String,
+    pub(super) backend: String,
+    /// The session that works on it, as its backend calls it.
+    pub(super) session: String,
+    /// The cursor of the session's log just before.
+    pub(super) after: Option<String>,
 }
 
 impl ToolAnswer {
@@ -31,6 +45,7 @@ impl ToolAnswer {
             structured: serde_json::to_value(structured).ok(),
             further: Vec::new(),
             outcome: Outcome::Done,
+            goes_on: None,
         }
     }
 }

@@ -158,7 +158,8 @@ impl<'a> Asking<'a> {
         Ok(())
     }
 
-    fn shown(&self, prompt: &Prompt) -> Option<Shown> {
+    /// What a form shows of `prompt`; nothing if nothing may be answered in it.
+    pub(super) fn shown(&self, prompt: &Prompt) -> Option<Shown> {
         let allows = |response: &Response| self.read(prompt, response).is_ok();
         Shown::of(prompt, allows, &self.elsewhere(prompt))
     }
@@ -177,7 +178,7 @@ impl<'a> Asking<'a> {
         }
     }
 
-    fn forms(&self) -> Result<&Forms, ToolError> {
+    pub(super) fn forms(&self) -> Result<&Forms, ToolError> {
         let forms = self.generation.lasting.forms.as_ref();
         forms.ok_or_else(|| unanswered("no forms are given here"))
     }

@@ -25,6 +25,8 @@ pub struct Caller {
     pub place: Place,
     /// Who is at the other end of the call.
     pub by: By,
+    /// It takes a task in place of an answer while work goes on.
+    pub takes_tasks: bool,
 }
 
 /// Who is at the other end of a call.

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::answer::GoesOn;
 use super::deeds::{Deed, Effect, effect, soon};
 use super::deliver::{deliver, message, words};
 use super::receipt::{Kind, Receipt};
@@ -27,7 +28,11 @@ pub(super) async fn create_session(
     wanted: CreateSession,
 ) -> Result<ToolAnswer, ToolError> {
     let began = Instant::now();
-    let (wait, capped) = look::wait(wanted.wait_seconds);
+    let (wait, capped) = match caller.takes_tasks && wanted.message.is_some() {
+        // Whoever takes a task waits for nothing else.
+        true => (Duration::ZERO, None),
+        false => look::wait(wanted.wait_seconds),
+    };
     let typed = wanted.message.as_deref().map(words).transpose()?;
     let (text, removed) = typed.map(|Typed { text, removed }| (text, removed)).unzip();
     let attached = attachments::read(wanted.attachments.clone())?;
@@ -76,7 +81,22 @@ pub(super) async fn create_session(
         first_message(generation, caller, &mut deed, message, until).await;
     }
     deed.session = Some(session);
-    Ok(deed.report(caller, &generation.lasting, began + wait).await)
+    let goes_on = goes_on(&deed);
+    let answer = deed.report(caller, &generation.lasting, began + wait).await;
+    Ok(ToolAnswer { goes_on, ..answer })
+}
+
+/// The work on the first message, where that was sent or is kept.
+fn goes_on(deed: &Deed<'_>) -> Option<Box<GoesOn>> {
+    let id = deed.message_id.clone()?;
+    (deed.receipt != Receipt::NotSent).then(|| {
+        Box::new(GoesOn {
+            id,
+            backend: deed.member.name().to_owned(),
+            session: deed.id.clone(),
+            after: deed.after.clone(),
+        })
+    })
 }
 
 /// The answer where a session was started since `moment`, perhaps, and its backend did not say which: the only one that is

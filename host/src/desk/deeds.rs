@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::lasting::Lasting;
 use super::receipt::{Kind, Receipt};
 use super::settle::{self, Rest};
-use super::{Caller, Member, ToolAnswer, ToolError, answer, words};
+use super::{Caller, Member, ToolAnswer, ToolError, answer, reply, words};
 use crate::catalog::answers::{Acted, Session};
 use crate::plugin::Failure;
 use crate::session::{self, Error};
@@ -49,6 +49,15 @@ pub(crate) fn effect<T>(backend: &str, answered: Result<T, Failure>) -> Result<E
         Err(Failure { error, acted: false }) => Err(ToolError::of(backend, error)),
         Err(Failure { error, acted: true }) => Ok(Effect::Perhaps(answer::describe(backend, error))),
     }
+}
+
+/// What came of a deed while its caller waited.
+#[derive(Default)]
+struct Came {
+    /// What the session said, and the cursor past it.
+    said: Option<(String, Option<String>)>,
+    /// The session, if it came to rest, or to the end of what was meant for it.
+    settled: Option<session::Session>,
 }
 
 /// Something that was done to a session.
@@ -142,25 +151,69 @@ impl Deed<'_> {
 impl Deed<'_> {
     /// The answer to a deed: the session afterwards and, where the caller waits until a moment, what came of it.
     pub(crate) async fn report(mut self, caller: &Caller, lasting: &Lasting, until: Instant) -> ToolAnswer {
-        let (mut page, mut settled) = (None, None);
-        if Instant::now() < until && self.receipt != Receipt::NotSent {
-            let after = self.after.as_deref().filter(|_| self.expects_output);
-            let rest = settle::settled(caller, self.member, &self.id, after, until).await;
-            self.notes.extend(rest.told());
-            if !matches!(rest, Rest::Gone | Rest::Left(_)) {
-                let output = self.member.output_since(&self.id, self.after.as_deref());
-                page = soon(caller, output).await.flatten();
-            }
-            if let Rest::Settled(session) = rest {
-                settled = Some(*session);
-            }
+        let came = match Instant::now() < until && self.receipt != Receipt::NotSent {
+            true => self.wait(caller, until).await,
+            false => Came::default(),
+        };
+        self.tell(caller, lasting, came).await
+    }
+
+    /// The same once what was done has come to its end; nothing where that is not seen until this moment.
+    pub(crate) async fn report_of_end(
+        mut self,
+        caller: &Caller,
+        lasting: &Lasting,
+        until: Instant,
+    ) -> Option<ToolAnswer> {
+        let came = self.wait(caller, until).await;
+        match came.settled {
+            Some(_) => Some(self.tell(caller, lasting, came).await),
+            None => None,
         }
-        let session = match settled {
+    }
+
+    /// Waits for what comes of it, and notes what there is to say about the wait.
+    async fn wait(&mut self, caller: &Caller, until: Instant) -> Came {
+        if let Some((rest, said)) = self.reply(caller, until).await {
+            self.notes.extend(rest.told());
+            if said.is_some() && matches!(rest, Rest::Settled(_)) && self.receipt == Receipt::Queued {
+                self.receipt = Receipt::Submitted;
+                self.notes.retain(|note| note != QUEUED);
+            }
+            let next = soon(caller, self.member.cursor(&self.id)).await.flatten();
+            return Came {
+                said: said.map(|said| (said, next)),
+                settled: rest.session(),
+            };
+        }
+        let after = self.after.as_deref().filter(|_| self.expects_output);
+        let rest = settle::settled(caller, self.member, &self.id, after, until).await;
+        self.notes.extend(rest.told());
+        let mut page = None;
+        if !matches!(rest, Rest::Gone | Rest::Left(_)) {
+            let output = self.member.output_since(&self.id, self.after.as_deref());
+            page = soon(caller, output).await.flatten();
+        }
+        Came {
+            said: page.map(|page| (page.text, Some(page.next))),
+            settled: rest.session(),
+        }
+    }
+
+    /// What answers the message that was sent, where the turns of its backend say that.
+    async fn reply(&self, caller: &Caller, until: Instant) -> Option<(Rest, Option<String>)> {
+        let is_sent = matches!(self.kind, Kind::Start | Kind::Message) && self.receipt != Receipt::Unconfirmed;
+        let message = self.message_id.as_deref().filter(|_| is_sent)?;
+        reply::reply(caller, self.member, &self.id, message, until).await
+    }
+
+    async fn tell(mut self, caller: &Caller, lasting: &Lasting, came: Came) -> ToolAnswer {
+        let session = match came.settled {
             Some(session) => self.shown_after(caller, lasting, session),
             None => self.seen_after(caller, lasting).await,
         };
-        let (text, next) = match page {
-            Some(page) => (Some(words::of_log(page.text, true).await), Some(page.next)),
+        let (text, next) = match came.said {
+            Some((text, next)) => (Some(words::of_log(text, true).await), next),
             None => (None, self.after),
         };
         let acted = Acted {

@@ -1,12 +1,13 @@
 //! Forms that are out: what each is about is sealed in it, and each counts once.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
 use super::ToolError;
-use crate::store::{AccessRecords, Seal};
+use crate::store::{self, AccessRecords, Seal};
 
 /// How long a form can be answered.
 const VALID: Duration = Duration::from_mins(10);
@@ -50,6 +51,18 @@ struct Sealed {
     once: String,
     /// Seconds since 1970.
     expires: u64,
+}
+
+impl Out {
+    /// The form in which a task asks about `prompt`, shown as `shown`: it is known by `key`, and valid as long as the prompt.
+    pub(super) fn of_task(prompt: String, shown: String, key: String, expires: SystemTime) -> Self {
+        Self {
+            prompt,
+            shown,
+            once: key,
+            expires,
+        }
+    }
 }
 
 impl Forms {
@@ -115,6 +128,27 @@ impl Forms {
             once: sealed.once,
             expires: UNIX_EPOCH + Duration::from_secs(sealed.expires),
         })
+    }
+
+    /// The first of `keys` of which no form was spent.
+    ///
+    /// # Errors
+    /// That cannot be known.
+    pub(super) async fn unspent(&self, keys: Vec<String>) -> Result<Option<String>, ToolError> {
+        let records = self.records.clone();
+        let look = move || {
+            for key in keys {
+                if !records.form_is_spent(key.as_bytes())? {
+                    return Ok(Some(key));
+                }
+            }
+            Ok::<_, store::Error>(None)
+        };
+        let unknown = |why: &dyn Display| ToolError::new(format!("which forms were answered cannot be read: {why}"));
+        let looked = tokio::task::spawn_blocking(look).await;
+        looked
+            .map_err(|fault| unknown(&fault))?
+            .map_err(|error| unknown(&error))
     }
 
     /// Spends the form: no answer in it counts from now on. This stands before any key that is pressed because of it.

@@ -1,5 +1,7 @@
 //! What outlives every generation, because it belongs to sessions: two generations never type into one at once.
 
+use std::sync::Arc;
+
 use tokio::sync::watch;
 
 use super::Caller;
@@ -8,15 +10,17 @@ use super::orders::Orders;
 use super::outbox::{self, Outbox};
 use super::senders::Senders;
 use super::showing::{self, Showing};
+use super::stores::Stores;
 use crate::catalog::answers::{Attention, Session};
-use crate::session;
+use crate::{session, store};
 
-/// The messages that wait, the order of what is done to a session, and who was shown which prompt.
+/// The messages that wait, the tasks, the order of what is done to a session, and who was shown which prompt.
 pub(crate) struct Lasting {
     pub(super) senders: Senders,
     pub(super) orders: Orders,
     pub(super) showing: Showing,
     pub(super) outbox: Outbox,
+    pub(super) tasks: Arc<store::Tasks>,
     /// The forms that are out; none: no client is given one.
     pub(super) forms: Option<Forms>,
     /// Sent to when the list of tools may be another.
@@ -24,15 +28,20 @@ pub(crate) struct Lasting {
 }
 
 impl Lasting {
-    pub(super) fn new(showing: Showing, outbox: Outbox, forms: Option<Forms>) -> Self {
-        Self {
+    /// This reads the messages that wait, which blocks.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub(super) fn new(showing: Showing, stores: Stores) -> Result<Self, store::Error> {
+        Ok(Self {
             senders: Senders::default(),
             orders: Orders::default(),
             showing,
-            outbox,
-            forms,
+            outbox: Outbox::of(stores.outbox)?,
+            tasks: Arc::new(stores.tasks),
+            forms: stores.forms,
             tools: watch::Sender::new(()),
-        }
+        })
     }
 
     /// The record of `session` for a caller who is shown it: see [`Showing::show`], with what waits for it.

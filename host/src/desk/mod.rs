@@ -13,6 +13,7 @@ mod find;
 mod form;
 mod forms;
 mod generation;
+mod given;
 mod groups;
 mod lasting;
 mod log_line;
@@ -29,6 +30,7 @@ mod pages;
 mod prompts;
 mod receipt;
 mod recording;
+mod reply;
 mod respond;
 mod rules;
 mod search;
@@ -38,6 +40,8 @@ mod settle;
 mod showing;
 mod shown;
 mod stop;
+mod stores;
+mod tasks;
 mod transcript;
 mod words;
 
@@ -55,11 +59,12 @@ pub use self::generation::Generation;
 pub use self::member::Member;
 pub use self::rules::{Confirm, Rules};
 pub use self::seats::Condition;
+pub use self::stores::Stores;
+pub use self::tasks::{Accepted, Now, Task};
 
 pub(crate) use self::caller::Left;
 
 use self::lasting::Lasting;
-use self::outbox::Outbox;
 pub use self::showing::Addresses;
 use self::showing::Showing;
 use crate::catalog::{Catalog, Request};
@@ -78,21 +83,19 @@ impl Desk {
     /// A desk whose first generation has the backends of `catalog`, which are all coming up, with the grants of this
     /// digest and these rules for callers. What goes on between calls ends with `ending`.
     ///
-    /// `outbox` has the messages that wait: see [`Desk::send_what_waits`]. This reads it, which blocks. Without
-    /// `forms` no client is given one.
+    /// `stores` has the messages that wait: see [`Desk::send_what_waits`]. This reads them, which blocks.
     ///
     /// # Errors
-    /// The outbox cannot be read.
+    /// They cannot be read.
     pub fn new(
         catalog: Catalog,
         grants: Grants,
         rules: Rules,
         addresses: Addresses,
-        outbox: store::Outbox,
-        forms: Option<Forms>,
+        stores: Stores,
         ending: CancellationToken,
     ) -> Result<Self, store::Error> {
-        let lasting = Arc::new(Lasting::new(Showing::new(addresses), Outbox::of(outbox)?, forms));
+        let lasting = Arc::new(Lasting::new(Showing::new(addresses), stores)?);
         let first = Generation::new(catalog, grants, rules, Span::first(&ending), lasting.clone());
         first.span().begin();
         lasting.outbox.now_mean(first.meanings());

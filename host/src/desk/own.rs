@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::answer::GoesOn;
 use super::deeds::{Effect, effect};
 use super::receipt::{Receipt, line};
 use super::{Caller, Generation, ToolAnswer, ToolError};
@@ -41,8 +42,31 @@ pub(super) async fn call_own_tool(
             .await;
         may.map_err(|why| ToolError::refused(format!("`{name}`: {why}, so nothing was done")))?;
     }
+    called(generation, caller, wanted, Uuid::new_v4().to_string(), access).await
+}
+
+/// What an own tool answers now to an earlier call, the one with this id. It may only read meanwhile, so a backend that does
+/// not know that call any more begins nothing.
+pub(super) async fn call_again(
+    generation: &Generation,
+    caller: &Caller,
+    wanted: OwnCall<'_>,
+    id: &str,
+) -> Result<ToolAnswer, ToolError> {
+    called(generation, caller, wanted, id.to_owned(), Access::Read).await
+}
+
+async fn called(
+    generation: &Generation,
+    caller: &Caller,
+    wanted: OwnCall<'_>,
+    id: String,
+    access: Access,
+) -> Result<ToolAnswer, ToolError> {
+    let member = generation.reach(caller).member(Some(wanted.backend)).await?;
+    let name = wanted.tool;
     let call = ToolCall {
-        id: Uuid::new_v4().to_string(),
+        id,
         name: name.to_owned(),
         arguments: Value::Object(wanted.arguments).to_string(),
     };
@@ -53,13 +77,20 @@ pub(super) async fn call_own_tool(
         promised: promise.is_some(),
         access,
     };
-    let answered = member
-        .watched
-        .backend
-        .call_tool(&call, access, promise, lineage.clone())
-        .await;
+    let lineage = caller.principal.lineage().clone();
+    let answered = member.watched.backend.call_tool(&call, access, promise, lineage).await;
     match effect(member.name(), answered)? {
-        Effect::Done(output) => report.on(output, &format!("`{name}` of backend `{}`", member.name())),
+        Effect::Done(mut output) => {
+            let goes_on = output.session.take().map(|session| GoesOn {
+                id: call.id,
+                backend: member.name().to_owned(),
+                session,
+                after: None,
+            });
+            let answer = report.on(output, &format!("`{name}` of backend `{}`", member.name()))?;
+            let goes_on = goes_on.filter(|_| answer.outcome == Outcome::Done).map(Box::new);
+            Ok(ToolAnswer { goes_on, ..answer })
+        }
         Effect::Perhaps(why) => Ok(report.perhaps(&why)),
     }
 }
@@ -87,6 +118,7 @@ impl Report {
                     structured,
                     further: output.further,
                     outcome,
+                    goes_on: None,
                 });
             }
             Err(fault) => format!("{tool} answered with {fault}"),
@@ -110,6 +142,7 @@ impl Report {
             structured,
             further: output.further,
             outcome,
+            goes_on: None,
         })
     }
 
@@ -130,6 +163,7 @@ impl Report {
             structured: (!self.promised).then(|| json!({"receipt": receipt, "note": note})),
             further: Vec::new(),
             outcome: Outcome::Done,
+            goes_on: None,
         }
     }
 }

@@ -119,7 +119,7 @@ fn entry(catalog: &Catalog, caller: &Caller, recorder: &Recorder, name: &str, gi
 }
 
 /// Nothing can be recorded, so the call is not made.
-fn undone(why: Unrecorded) -> ToolError {
+pub(super) fn undone(why: Unrecorded) -> ToolError {
     ToolError::refused(format!(
         "{why}; what cannot be recorded is not done, so nothing was changed"
     ))
@@ -198,6 +198,7 @@ mod tests {
                 structured,
                 further: Vec::new(),
                 outcome,
+                goes_on: None,
             },
         );
         entry
@@ -248,6 +249,7 @@ mod tests {
             structured,
             further: Vec::new(),
             outcome: Outcome::Done,
+            goes_on: None,
         }
     }
 

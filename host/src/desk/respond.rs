@@ -71,6 +71,14 @@ impl Given {
         }
     }
 
+    /// The prompt that it names.
+    fn prompt(&self) -> Option<&str> {
+        match self {
+            Self::Said { prompt_id, .. } => prompt_id.as_deref(),
+            Self::Filled { form, .. } => Some(&form.prompt),
+        }
+    }
+
     /// The words in it.
     fn words(&mut self) -> impl Iterator<Item = &mut String> {
         let (one, other) = match self {
@@ -111,6 +119,13 @@ pub(super) async fn answer(
         let _turn = turn_of(&generation.lasting, caller, session_id).await?;
         let session = caller.while_there(member.session(id)).await??;
         let showing = &generation.lasting.showing;
+        let before = given.prompt().and_then(|prompt| {
+            let is_open = session.prompts.iter().any(|open| open.id == prompt);
+            showing.given.told(session_id, prompt).filter(|_| !is_open)
+        });
+        if let Some(why) = before {
+            return Ok(refused(generation, caller, member, session, &why));
+        }
         let mut meant = None;
         let answers = if session.prompts.is_empty() {
             vec![leave_of(asking, &session, &given)?]
@@ -153,7 +168,9 @@ pub(super) async fn answer(
         if let Some(prompt) = meant {
             showing.groups.forget(caller, session_id, prompt);
         }
-        match effect(member.name(), answered)? {
+        let came = effect(member.name(), answered)?;
+        showing.given.note(session_id, &session, &answers);
+        match came {
             Effect::Done(delivery) => deed.answered(delivery),
             Effect::Perhaps(why) => deed.doubt(&why),
         }

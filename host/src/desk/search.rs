@@ -285,5 +285,6 @@ fn as_json(record: &impl Serialize) -> Result<ToolAnswer, ToolError> {
         structured: Some(structured),
         further: Vec::new(),
         outcome: Outcome::Done,
+        goes_on: None,
     })
 }

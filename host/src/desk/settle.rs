@@ -6,7 +6,7 @@ use super::{Caller, Left, Member, answer};
 use crate::session::{Session, State};
 
 /// Looks that must agree before a session counts as at rest: one alone may fall into a gap between two steps.
-const LOOKS: u32 = 2;
+pub(super) const LOOKS: u32 = 2;
 /// How long a session that prints nothing, or is not understood, must look so before it is taken as at rest all the same.
 const SILENCE: Duration = Duration::from_millis(3_300);
 
@@ -39,6 +39,16 @@ impl Rest {
             Self::Left(Left::Ending) => {
                 Some("berth ended while this call waited; ask get_session_status when it runs again.".into())
             }
+        }
+    }
+}
+
+impl Rest {
+    /// The session that was seen at rest.
+    pub(crate) fn session(self) -> Option<Session> {
+        match self {
+            Self::Settled(session) => Some(*session),
+            _ => None,
         }
     }
 }
@@ -114,6 +124,6 @@ pub(super) async fn settled(
     }
 }
 
-fn at_work(session: &Session) -> bool {
+pub(super) fn at_work(session: &Session) -> bool {
     matches!(session.state, State::Queued | State::Starting | State::Busy)
 }

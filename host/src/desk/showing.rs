@@ -7,6 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde_json::Value;
 
 use super::Caller;
+use super::given::GivenAnswers;
 use super::groups::Groups;
 use super::outbox;
 use super::prompts::{Last, Shown};
@@ -31,6 +32,8 @@ pub(crate) struct Showing {
     pub(super) shown: Shown,
     /// Who has answered which questions of a group.
     pub(super) groups: Groups,
+    /// What prompts were answered with.
+    pub(super) given: GivenAnswers,
     addresses: Addresses,
     /// The backends whose questions of trust may be accepted remotely.
     trusted: Mutex<BTreeSet<String>>,
@@ -41,6 +44,7 @@ impl Showing {
         Self {
             shown: Shown::default(),
             groups: Groups::default(),
+            given: GivenAnswers::default(),
             addresses,
             trusted: Mutex::default(),
         }

@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 use super::caller::Filled;
 use super::form::Form;
 use super::prompts::Response;
+use super::showing::time;
 use super::words::kind;
 use crate::catalog::answers;
 use crate::session::{Choice, Effect, Prompt, PromptKind};
@@ -121,12 +122,14 @@ fn dismissal() -> Response {
 }
 
 fn body(prompt: &Prompt, offered: &[&Choice], elsewhere: &str) -> String {
-    let mut body = format!("It asks ({}):", kind(prompt.kind));
+    let mut body = String::new();
+    // It stands first, since a client may show only the first lines.
     for foreign in [Some(&prompt.question), prompt.detail.as_ref()].into_iter().flatten() {
         if !foreign.is_empty() {
-            let _ = write!(body, "\n{}", marked(foreign, "| "));
+            let _ = writeln!(body, "{}", marked(foreign, "| "));
         }
     }
+    let _ = write!(body, "It asks ({}).", kind(prompt.kind));
     if prompt.cut {
         body.push_str("\nPart of it is not shown here, so it can only be declined here.");
     }
@@ -138,6 +141,9 @@ fn body(prompt: &Prompt, offered: &[&Choice], elsewhere: &str) -> String {
         if !offered.iter().any(|offered| offered.key == choice.key) {
             body.push_str("\n    It cannot be chosen here.");
         }
+    }
+    if let Some(until) = prompt.expires_at {
+        let _ = write!(body, "\nUnanswered it is declined at {}.", time(until));
     }
     if offered.len() < prompt.choices.len() {
         let _ = write!(body, "\nFor the rest, {elsewhere}.");

@@ -60,7 +60,11 @@ pub(super) async fn interrupt_session(
 ///
 /// # Errors
 /// Nothing was done with the session; messages that are kept still are.
-async fn drop_waiting(generation: &Generation, session_id: &str, message: Option<&str>) -> Result<bool, ToolError> {
+pub(super) async fn drop_waiting(
+    generation: &Generation,
+    session_id: &str,
+    message: Option<&str>,
+) -> Result<bool, ToolError> {
     let lasting = &generation.lasting;
     let kept = lasting.outbox.take_back(session_id, message).await;
     let kept =

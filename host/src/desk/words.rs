@@ -221,6 +221,9 @@ impl Prompt {
                 _ => "\n    or an answer as text",
             });
         }
+        if let Some(until) = &self.expires_at {
+            let _ = write!(text, "\n    Unanswered it is declined at {until}.");
+        }
         if self.multiple {
             text.push_str("\n    Several may be taken: name all that you want to tick.");
         }

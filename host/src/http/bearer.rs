@@ -210,7 +210,9 @@ impl BearerCheck {
     ) -> Result<Principal, Refusal> {
         let job = self.of_job(token).await?.ok_or(Refusal::WrongToken)?;
         let local = self.local(headers, connection, name).await?;
-        Ok(if local.lineage().job().is_some() { local } else { job })
+        let (seen, known) = (local.lineage(), job.lineage());
+        let is_other = seen.job().is_some() && !(seen.is_named && seen.name() == known.name());
+        Ok(if is_other { local } else { job })
     }
 
     async fn of_job(&self, token: &str) -> Result<Option<Principal>, Refusal> {

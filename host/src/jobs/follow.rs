@@ -11,6 +11,8 @@ use crate::store::jobs::{JobRecord, Outcome, Phase};
 /// Between two looks at the news of a job: after the first, and at most, while it has more each time.
 const SOON: Duration = Duration::from_millis(5);
 const BETWEEN: Duration = Duration::from_millis(100);
+/// How often it is looked whether its directory is there.
+const LOOK: Duration = Duration::from_secs(5);
 /// When something that went wrong is tried again.
 const AGAIN: Duration = Duration::from_secs(10);
 
@@ -46,12 +48,14 @@ impl Jobs {
         self.listen(record, with).await?;
         // The supervisor is gone: it has said how the job ended, or was killed.
         let asked = id.clone();
-        let ended = self.directory(id, move |job| end_what_is_left(job, &asked)).await?;
-        self.finish(id, ended).await
+        match self.directory(id, move |job| end_what_is_left(job, &asked)).await {
+            Err(Error::Directory { cause, .. }) if is_gone(&cause) => self.give_up(id).await,
+            ended => self.finish(id, ended?).await,
+        }
     }
 
     /// Ends a job that somebody took the directory of.
-    async fn give_up(&self, id: &str) -> Result<(), Error> {
+    pub(super) async fn give_up(&self, id: &str) -> Result<(), Error> {
         let (asked, named) = (id.to_owned(), id.to_owned());
         let ended = tokio::task::spawn_blocking(move || end_marked(&asked)).await;
         let ended = ended.unwrap_or_else(|fault| Err(io::Error::other(fault)));
@@ -60,7 +64,7 @@ impl Jobs {
         self.finish(id, Ended::without_status(How::Interrupted, why)).await
     }
 
-    /// Returns when there is no supervisor any more.
+    /// Returns when there is no supervisor any more, or no directory that anybody could follow it by.
     async fn listen(&self, record: &JobRecord, with: &Attending) -> Result<(), Error> {
         let broken = |cause| Error::Directory {
             id: record.id.clone(),
@@ -69,10 +73,19 @@ impl Jobs {
         let Some(mut news) = self.directory(&record.id, News::open).await? else {
             return Ok(());
         };
-        let mut pause = SOON;
+        let (mut pause, mut look_at) = (SOON, Instant::now() + LOOK);
         loop {
             let since = Instant::now();
-            if !news.next().await.map_err(broken)? {
+            let told = tokio::time::timeout_at(look_at.into(), news.next()).await;
+            if Instant::now() >= look_at {
+                match self.directory(&record.id, |_| Ok(())).await {
+                    Err(Error::Directory { cause, .. }) if is_gone(&cause) => return Ok(()),
+                    found => found?,
+                }
+                look_at = Instant::now() + LOOK;
+            }
+            let Ok(told) = told else { continue };
+            if !told.map_err(broken)? {
                 return Ok(());
             }
             if record.watch {
@@ -110,7 +123,7 @@ impl Jobs {
 }
 
 /// Whether a directory is not there, or is not one that berth made.
-fn is_gone(cause: &io::Error) -> bool {
+pub(super) fn is_gone(cause: &io::Error) -> bool {
     use io::ErrorKind::{InvalidData, NotADirectory, NotFound};
     matches!(cause.kind(), NotFound | NotADirectory | InvalidData)
 }

@@ -12,7 +12,7 @@ impl AllJobs {
     /// `principal` as it may act from where it was `seen`: what runs in a job is limited as that job, also with
     /// `sessions_may_control`; what is in another session as that is. It may block.
     pub fn limit(&self, seen: &Seen, principal: Principal, sessions_may_control: bool) -> Principal {
-        let limited = match self.seen(seen) {
+        let limited = match self.lineage(seen) {
             Some(lineage) => Principal::in_job(lineage),
             None => seen.peer.limit(principal, sessions_may_control),
         };
@@ -32,21 +32,35 @@ impl AllJobs {
         Ok(None)
     }
 
-    /// Where a process stands that was `seen`. Its supervisor and its program, which are above it, count more than what its
-    /// variables say.
-    fn seen(&self, seen: &Seen) -> Option<Lineage> {
+    /// Where a process stands that was `seen`: the nearest of its supervisor and its program, which are above it, says that.
+    /// Variables alone only limit it, also where they name another job than those.
+    pub fn lineage(&self, seen: &Seen) -> Option<Lineage> {
         if seen.peer != Peer::InSession {
             return None;
         }
         let all = self.all();
-        let by_process = all.iter().find_map(|jobs| Some((jobs, jobs.above(&seen.processes)?)));
-        let named = || {
-            let known = |id: &String| all.iter().find(|jobs| jobs.0.index.origin(id).is_ok());
-            seen.jobs.iter().find_map(|id| Some((known(id)?, id.clone())))
+        let known = |id: &String| Some((all.iter().find(|jobs| jobs.0.index.origin(id).is_ok())?, id.clone()));
+        let mut named = seen.jobs.iter().filter_map(known);
+        let (jobs, id, is_named) = match above(&all, &seen.processes) {
+            Some((jobs, id)) => {
+                let is_named = named.any(|(_, named)| named != id);
+                (jobs, id, is_named)
+            }
+            None => named.next().map(|(jobs, id)| (jobs, id, true))?,
         };
-        let (jobs, id) = by_process.or_else(named)?;
-        jobs.lineage(&id).ok()
+        let lineage = jobs.lineage(&id).ok()?;
+        Some(Lineage { is_named, ..lineage })
     }
+}
+
+/// The job of `all` that runs and has the first one of `processes`, each with the time when it started.
+fn above<'j>(all: &'j [Jobs], processes: &[(i32, u64)]) -> Option<(&'j Jobs, String)> {
+    let found = all.iter().flat_map(|jobs| {
+        let running = jobs.0.index.running().unwrap_or_default().into_iter();
+        running.filter_map(move |record| Some((jobs.distance(&record.id, processes)?, jobs, record.id)))
+    });
+    let (_, jobs, id) = found.min_by_key(|(distance, ..)| *distance)?;
+    Some((jobs, id))
 }
 
 impl Jobs {
@@ -57,6 +71,7 @@ impl Jobs {
         Ok(Lineage {
             jobs: origin.ancestors.into_iter().chain([name]).collect(),
             depth: origin.depth,
+            is_named: false,
         })
     }
 
@@ -65,14 +80,12 @@ impl Jobs {
         format!("{}/{id}", self.0.backend)
     }
 
-    /// The job that runs and has one of `processes`, each with the time when it started.
-    fn above(&self, processes: &[(i32, u64)]) -> Option<String> {
-        let running = self.0.index.running().ok()?;
-        let has = |id: &String| {
-            let job = Job::open(&self.0.folder.join(id));
-            job.is_ok_and(|job| processes.iter().any(|(pid, started)| job.has_process(*pid, *started)))
-        };
-        running.into_iter().map(|record| record.id).find(has)
+    /// The place among `processes` of the first one that the job `id` has.
+    fn distance(&self, id: &str, processes: &[(i32, u64)]) -> Option<usize> {
+        let job = Job::open(&self.0.folder.join(id)).ok()?;
+        processes
+            .iter()
+            .position(|(pid, started)| job.has_process(*pid, *started))
     }
 
     /// How what is called `named`, a job or a session, stands to the job `id`. A session is a job's own if that is one of

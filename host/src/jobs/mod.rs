@@ -234,7 +234,7 @@ impl Jobs {
     /// # Errors
     /// There is none of that id, or its directory cannot be used.
     pub async fn cancel(&self, id: &str) -> Result<(), Error> {
-        let _turn = self.0.turn.lock().await;
+        let turn = self.0.turn.lock().await;
         let asked = id.to_owned();
         let found = self.index(move |index| Ok((index.get(&asked)?.phase, index.command(&asked)?.is_some())));
         let (phase, is_unclaimed) = found.await?;
@@ -244,6 +244,11 @@ impl Jobs {
                 // It has its turn, but no directory yet, and gets none any more.
                 Err(Error::Directory { cause, .. }) if is_unclaimed && cause.kind() == ErrorKind::NotFound => {
                     self.cancel_at_once(id).await
+                }
+                // Nobody reads there any more that it is to end.
+                Err(Error::Directory { cause, .. }) if follow::is_gone(&cause) => {
+                    drop(turn);
+                    self.give_up(id).await
                 }
                 cancelled => cancelled,
             },
@@ -263,13 +268,15 @@ impl Jobs {
     /// # Errors
     /// Another number of bytes is there than `expect`, the input or the job has ended, or there is no room.
     pub async fn write(&self, id: &str, bytes: Vec<u8>, expect: Option<u64>) -> Result<u64, Error> {
-        let _turn = self.0.turn.lock().await;
+        let turn = self.0.turn.lock().await;
         let (asked, bytes) = (id.to_owned(), Arc::new(bytes));
         let added = bytes.clone();
         let waiting = self.index(move |index| index.append(&asked, &added, expect)).await?;
         if let Some(length) = waiting {
             return Ok(length);
         }
+        // It has its directory, where each takes turns by a lock that others can hold too.
+        drop(turn);
         self.ensure_running(id).await?;
         match self.directory(id, move |job| job.append(&bytes, expect)).await? {
             Appended::Now(length) => Ok(length),
@@ -288,11 +295,12 @@ impl Jobs {
     /// # Errors
     /// There is none of that id, or its directory cannot be used.
     pub async fn close(&self, id: &str) -> Result<(), Error> {
-        let _turn = self.0.turn.lock().await;
+        let turn = self.0.turn.lock().await;
         let asked = id.to_owned();
         if self.index(move |index| index.close(&asked)).await? {
             return Ok(());
         }
+        drop(turn);
         match self.ensure_running(id).await {
             Err(Error::Ended(_)) => Ok(()),
             Err(error) => Err(error),

@@ -2,14 +2,15 @@
 
 use super::{Error, Jobs, Terms};
 use crate::machine::job::Job;
-use crate::store::jobs::{JobError, JobRecord};
+use crate::store::jobs::JobRecord;
 
 /// Jobs that are removed at a time.
 const PART: u32 = 100;
 
 impl Jobs {
-    /// Removes jobs that have ended and are older than is kept, and then the oldest while the rest takes too much room.
-    /// Answers how many. What lies in a directory and is not a job's own stays, with its directory.
+    /// Removes jobs that have ended and are older than is kept. While the rest takes too much room, those go that take more
+    /// than half of it, so that one cannot push out all others, and then the oldest. Answers how many. What lies in a
+    /// directory and is not a job's own stays, with its directory.
     ///
     /// # Errors
     /// The index cannot be used.
@@ -17,11 +18,17 @@ impl Jobs {
         let keep = u64::try_from(terms.keep.as_millis()).unwrap_or(u64::MAX);
         let mut removed = self.prune_before(self.now().saturating_sub(keep)).await?;
         while self.index(|index| index.kept()).await? > terms.size {
-            let oldest = self
-                .index(|index| index.ended_before(i64::MAX.unsigned_abs(), PART))
-                .await?;
+            let half = terms.size / 2;
+            let large = self.index(move |index| index.larger_than(half, PART)).await?;
+            let next = match large.is_empty() {
+                true => {
+                    self.index(|index| index.ended_before(i64::MAX.unsigned_abs(), PART))
+                        .await?
+                }
+                false => large,
+            };
             let mut over = self.index(|index| index.kept()).await?.saturating_sub(terms.size);
-            let too_much: Vec<JobRecord> = oldest
+            let too_much: Vec<JobRecord> = next
                 .into_iter()
                 .take_while(|job| {
                     let is_over = over > 0;
@@ -68,7 +75,7 @@ impl Jobs {
                 }
                 index.forget(&record.id)?;
             }
-            Ok::<_, JobError>(())
+            index.scrub()
         })
         .await
     }

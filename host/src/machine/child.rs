@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
-use crate::peer::MARK;
+use crate::peer::{JOB_MARK, MARK};
 
 /// How long what is left in the pipes is read after the program itself has ended.
 const DRAIN: Duration = Duration::from_millis(500);
@@ -119,15 +119,17 @@ pub(super) fn within(program: &Path, args: &[OsString]) -> Command {
     command
 }
 
-/// `program` as the supervisor of a job of `backend`, in the process group of this process, with a pipe to its standard
-/// input. It outlives this process.
-pub(super) fn supervisor(program: &Path, directory: Option<&OwnedFd>, backend: &str) -> Command {
+/// `program` as the supervisor of the job `id` of `backend`, in the process group of this process, with a pipe to its
+/// standard input. It outlives this process.
+pub(super) fn supervisor(program: &Path, directory: Option<&OwnedFd>, backend: &str, id: &str) -> Command {
     let mut command = started(program, directory);
     command
         // Its path may say nothing to who sees it among processes.
         .arg0("berth")
         .env_clear()
         .env(MARK, backend)
+        // What leaves its parents within the job becomes a child of this one, which says which job that is.
+        .env(JOB_MARK, id)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null());

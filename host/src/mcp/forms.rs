@@ -45,7 +45,7 @@ pub(super) fn by(request: &CallToolRequestParams, meta: &RequestMetaObject) -> B
 }
 
 /// What a person filled in; nothing if the form was closed, refused, or came back empty.
-fn filled(response: &Value) -> Option<Filled> {
+pub(super) fn filled(response: &Value) -> Option<Filled> {
     let result: ElicitResult = serde_json::from_value(response.clone()).ok()?;
     let content = match (result.action, result.content) {
         (ElicitationAction::Accept, Some(Value::Object(content))) => content,
@@ -69,6 +69,12 @@ fn filled(response: &Value) -> Option<Filled> {
 
 /// The answer to a call that asks the person first.
 pub(super) fn asks(form: &Form) -> Result<InputRequiredResult, ErrorData> {
+    let asked = BTreeMap::from([(FORM.to_owned(), request(form)?)]);
+    Ok(InputRequiredResult::new(Some(asked), Some(form.state.clone())))
+}
+
+/// A form as it is asked for.
+pub(super) fn request(form: &Form) -> Result<InputRequest, ErrorData> {
     let fault = |error: serde_json::Error| ErrorData::internal_error(format!("a form cannot be made: {error}"), None);
     let schema: ElicitationSchema = serde_json::from_value(clean_json(schema(form))).map_err(fault)?;
     let params = ElicitRequestParams::FormElicitationParams {
@@ -76,8 +82,7 @@ pub(super) fn asks(form: &Form) -> Result<InputRequiredResult, ErrorData> {
         message: clean(&form.message),
         requested_schema: schema,
     };
-    let asked = BTreeMap::from([(FORM.to_owned(), InputRequest::Elicitation(ElicitRequest::new(params)))]);
-    Ok(InputRequiredResult::new(Some(asked), Some(form.state.clone())))
+    Ok(InputRequest::Elicitation(ElicitRequest::new(params)))
 }
 
 fn schema(form: &Form) -> Value {

@@ -4,7 +4,7 @@ use rmcp::model::ErrorCode;
 use serde_json::{Value, json};
 
 /// The methods that are answered here.
-const METHODS: [&str; 10] = [
+const METHODS: [&str; 13] = [
     CALL,
     "initialize",
     "ping",
@@ -14,6 +14,9 @@ const METHODS: [&str; 10] = [
     "resources/read",
     "resources/templates/list",
     "server/discover",
+    "tasks/cancel",
+    "tasks/get",
+    "tasks/update",
     "tools/list",
 ];
 const CALL: &str = "tools/call";
@@ -69,6 +72,7 @@ pub(super) fn fault(method: &str, params: Option<&Value>, stateless: bool) -> Op
         None => return Some(format!("{method}: `params` are missing")),
         Some(other) => return Some(format!("{method}: `params` must be an object, not {}", kind(other))),
     };
+    let names_task = fields.get("taskId").is_some_and(Value::is_string);
     let fault = match (fields.get("name"), fields.get("arguments")) {
         (None, _) if method == CALL => "`name` is missing: it names the tool".to_owned(),
         (Some(name), _) if method == CALL && !name.is_string() => {
@@ -76,6 +80,9 @@ pub(super) fn fault(method: &str, params: Option<&Value>, stateless: bool) -> Op
         }
         (_, Some(arguments)) if method == CALL && !arguments.is_object() => {
             format!("`arguments` must be an object such as {{}}, not {}", kind(arguments))
+        }
+        _ if method.starts_with("tasks/") && !names_task => {
+            "`taskId` must be there, a string: it names the task".to_owned()
         }
         _ => "`params` do not have the form that the protocol gives them".to_owned(),
     };

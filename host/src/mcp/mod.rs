@@ -13,6 +13,7 @@ mod moved;
 mod paced;
 mod schema;
 mod shown;
+mod tasks;
 mod turns;
 
 use std::iter;
@@ -30,10 +31,11 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use futures::FutureExt as _;
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, CustomRequest, CustomResult,
-    DiscoverResult, ErrorCode, GetPromptRequestParams, GetPromptResponse, Implementation, InitializeRequestParams,
-    InitializeResult, ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse,
-    Resource, ResourceContents, ServerCapabilities, ServerConfig, SubscriptionFilter, Tool, ToolAnnotations,
+    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams, ContentBlock, CustomRequest,
+    CustomResult, DiscoverResult, ErrorCode, GetPromptRequestParams, GetPromptResponse, GetTaskParams, GetTaskResult,
+    Implementation, InitializeRequestParams, InitializeResult, ListToolsResult, PaginatedRequestParams,
+    ReadResourceRequestParams, ReadResourceResponse, Resource, ResourceContents, ServerCapabilities, ServerConfig,
+    SubscriptionFilter, Tool, ToolAnnotations, UpdateTaskParams,
 };
 use rmcp::service::{RequestContext, RoleServer, SubscriptionContext};
 use rmcp::transport::async_rw::AsyncRwTransport;
@@ -54,7 +56,7 @@ use self::shown::{Latest, Shown};
 use self::turns::InTurn;
 use crate::admission::{Admission, Place, Refusal};
 use crate::catalog;
-use crate::desk::{By, Caller, Confirm, Desk, ToolAnswer, ToolError};
+use crate::desk::{By, Caller, Confirm, Desk, Now, ToolAnswer, ToolError};
 use crate::principal::{Principal, Scope, StepUp};
 use crate::session::Content;
 use crate::store::Recorder;
@@ -165,6 +167,41 @@ impl Server {
             .ok_or_else(|| ErrorData::internal_error("the request carries no principal", None))
     }
 
+    /// Who makes a call that holds a place, or why there is none for it.
+    async fn caller(&self, context: &RequestContext<RoleServer>, by: By) -> Result<Result<Caller, Refusal>, ErrorData> {
+        let principal = self.principal(context)?;
+        let place = self.place(&principal, context).await;
+        Ok(place.map(|place| Caller {
+            principal,
+            place,
+            gone: context.ct.clone(),
+            ending: self.ending.clone(),
+            by,
+            takes_tasks: tasks::takes(&context.meta),
+        }))
+    }
+
+    /// The same for a request about a task.
+    async fn caller_of_task(&self, context: &RequestContext<RoleServer>) -> Result<Caller, ErrorData> {
+        tasks::demand(&context.meta)?;
+        let by = match forms::shows(&context.meta) {
+            true => By::Form(None),
+            false => By::Program,
+        };
+        let caller = self.caller(context, by).await?;
+        caller.map_err(|refusal| ErrorData::internal_error(refusal.to_string(), None))
+    }
+
+    /// Finishes `work` even if its caller goes away.
+    async fn finished<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, ErrorData> {
+        let _answering = self.answering.token();
+        let finished = Finishing::new(AssertUnwindSafe(work).catch_unwind(), &self.under_way).await;
+        finished.map_err(|_| fault())
+    }
+
     /// The place that the front door gave the request; where there is no such door, one is taken here.
     async fn place(&self, principal: &Principal, context: &RequestContext<RoleServer>) -> Result<Place, Refusal> {
         let parts = context.extensions.get::<http::request::Parts>();
@@ -184,6 +221,7 @@ impl ServerHandler for Server {
             .enable_tool_list_changed()
             .enable_prompts()
             .enable_resources()
+            .enable_tasks()
             .build();
         ServerConfig::new(capabilities)
             .with_server_info(identity)
@@ -197,6 +235,7 @@ impl ServerHandler for Server {
     ) -> Result<InitializeResult, ErrorData> {
         context.peer.set_peer_info(request.clone());
         let mut answer = self.negotiate_initialize(&request)?;
+        answer.capabilities = tasks::without(answer.capabilities);
         // These revisions have no stream over HTTP without a session.
         if context.extensions.get::<http::request::Parts>().is_some() {
             answer.capabilities = list_changes::without_messages(answer.capabilities);
@@ -284,20 +323,13 @@ impl ServerHandler for Server {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let principal = self.principal(&context)?;
-        let place = match self.place(&principal, &context).await {
-            Ok(place) => place,
-            Err(refusal) => return Ok(CallToolResult::error(vec![ContentBlock::text(refusal.to_string())]).into()),
+        let by = match self.by_person {
+            true => By::Person,
+            false => forms::by(&request, &context.meta),
         };
-        let caller = Caller {
-            principal,
-            place,
-            gone: context.ct.clone(),
-            ending: self.ending.clone(),
-            by: match self.by_person {
-                true => By::Person,
-                false => forms::by(&request, &context.meta),
-            },
+        let caller = match self.caller(&context, by).await? {
+            Ok(caller) => caller,
+            Err(refusal) => return Ok(CallToolResult::error(vec![ContentBlock::text(refusal.to_string())]).into()),
         };
         let parts = context.extensions.get::<http::request::Parts>();
         let step_up = parts.and_then(|parts| parts.extensions.get::<StepUp>()).cloned();
@@ -305,7 +337,13 @@ impl ServerHandler for Server {
         let (desk, recorder) = (self.desk.clone(), self.recorder.clone());
         let call = async move {
             let arguments = request.arguments.unwrap_or_default();
-            desk.call(&caller, &recorder, &request.name, arguments).await
+            let again = caller.takes_tasks.then(|| arguments.clone());
+            let answer = desk.call(&caller, &recorder, &request.name, arguments).await;
+            let task = match (again, &answer) {
+                (Some(arguments), Ok(answer)) => desk.accept(&caller, &request.name, arguments, answer).await,
+                _ => None,
+            };
+            (answer, task)
         };
         let _answering = self.answering.token();
         // A caller who goes away must not leave a message half typed.
@@ -318,8 +356,9 @@ impl ServerHandler for Server {
         let lacking = step_up.filter(|_| catalog.lacks(&principal, &name).is_some());
         let promises = catalog.tool(&name).is_some_and(|tool| tool.output.is_some());
         match ended {
-            Ok(Err(error)) if unknown => Err(ErrorData::invalid_params(clean(&error.to_string()), None)),
-            Ok(answer) => {
+            Ok((_, Some(task))) => Ok(tasks::accepted(&task).into()),
+            Ok((Err(error), None)) if unknown => Err(ErrorData::invalid_params(clean(&error.to_string()), None)),
+            Ok((answer, None)) => {
                 if let Some(form) = answer.as_ref().err().and_then(ToolError::form) {
                     return forms::asks(form).map(Into::into);
                 }
@@ -328,12 +367,58 @@ impl ServerHandler for Server {
                 }
                 cleaned(answer, promises).await.map(Into::into)
             }
-            Err(_) => Err(ErrorData::internal_error(
-                "a fault in berth ended the call; its log says where",
-                None,
-            )),
+            Err(_) => Err(fault()),
         }
     }
+
+    async fn get_task(
+        &self,
+        request: GetTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetTaskResult, ErrorData> {
+        let caller = self.caller_of_task(&context).await?;
+        let (desk, id) = (self.desk.clone(), request.task_id);
+        let look = async move { desk.task(&caller, &id).await };
+        let task = self.finished(look).await?.map_err(|error| tasks::error(&error))?;
+        let result = match &task.now {
+            Now::Answered(answer) => {
+                let catalog = self.desk.present().catalog();
+                let promises = catalog.tool(&task.tool).is_some_and(|tool| tool.output.is_some());
+                let result = cleaned(Ok(answer.as_ref().clone()), promises).await?;
+                serde_json::to_value(result).ok()
+            }
+            _ => None,
+        };
+        tasks::told(&task, result)
+    }
+
+    async fn update_task(
+        &self,
+        request: UpdateTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let caller = self.caller_of_task(&context).await?;
+        let answers = tasks::answers(&request.input_responses)?;
+        let (desk, recorder) = (self.desk.clone(), self.recorder.clone());
+        let work = async move { desk.answer_task(&caller, &recorder, &request.task_id, answers).await };
+        self.finished(work).await?.map_err(|error| tasks::error(&error))
+    }
+
+    async fn cancel_task(
+        &self,
+        request: CancelTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let caller = self.caller_of_task(&context).await?;
+        let (desk, recorder) = (self.desk.clone(), self.recorder.clone());
+        let work = async move { desk.cancel_task(&caller, &recorder, &request.task_id).await };
+        self.finished(work).await?.map_err(|error| tasks::error(&error))
+    }
+}
+
+/// A call that ended with a panic.
+fn fault() -> ErrorData {
+    ErrorData::internal_error("a fault in berth ended the call; its log says where", None)
 }
 
 /// The Streamable HTTP service, stateless, for both eras of the protocol. The router around it has checked Host, Origin

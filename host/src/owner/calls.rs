@@ -32,6 +32,7 @@ impl Owner {
                 place,
                 // Only the owner's login leads to a page, and a browser in a session may only look.
                 by: By::Person,
+                takes_tasks: false,
             };
             let call = async move { desk.call(&caller, &recorder, tool, arguments).await };
             let called = under_way.spawn(call);

@@ -9,6 +9,8 @@ pub struct Lineage {
     pub jobs: Vec<String>,
     /// How deep it is: 0 for a person, 1 for what a person started.
     pub depth: u32,
+    /// It is known by its variables alone, which anybody can set: so they limit it, and give it nothing.
+    pub is_named: bool,
 }
 
 impl Lineage {
@@ -20,6 +22,11 @@ impl Lineage {
     /// The name of that job, as ancestors are named.
     pub fn name(&self) -> Option<&str> {
         self.jobs.last().map(String::as_str)
+    }
+
+    /// Whether it may start a run where runs go to depth `limit`.
+    pub fn goes_deeper(&self, limit: u32) -> bool {
+        !self.is_named && self.depth < limit
     }
 
     /// The same, at least so deep.
@@ -43,6 +50,10 @@ impl fmt::Display for Lineage {
         if unknown > 0 {
             write!(formatter, " → {unknown} unknown")?;
         }
-        self.jobs.iter().try_for_each(|job| write!(formatter, " → {job}"))
+        self.jobs.iter().try_for_each(|job| write!(formatter, " → {job}"))?;
+        match self.is_named {
+            true => formatter.write_str(" (by a variable alone, with which nothing is started)"),
+            false => Ok(()),
+        }
     }
 }

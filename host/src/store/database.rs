@@ -71,6 +71,14 @@ pub(super) const OUTBOX: Layout = Layout {
     afterwards: "the next start makes a new one, and messages that waited in it are not sent",
 };
 
+/// Calls whose work goes on: `tasks.db`.
+pub(super) const TASKS: Layout = Layout {
+    steps: &[include_str!("schema/tasks/1-tasks.sql")],
+    shrinks: false,
+    moved: None,
+    afterwards: "the next start makes a new one, and clients are told that their tasks are not known; the work itself goes on",
+};
+
 /// The jobs of one backend: `jobs/NAME/index.db`.
 pub(super) const JOBS: Layout = Layout {
     steps: &[

@@ -18,6 +18,7 @@ pub mod outbox;
 mod seal;
 mod secret;
 mod suitable;
+pub mod tasks;
 mod token;
 
 use std::path::{Path, PathBuf};
@@ -36,6 +37,7 @@ pub use kept::{Kept, Unkept};
 pub use lock::Lock;
 pub use outbox::Outbox;
 pub use seal::Seal;
+pub use tasks::Tasks;
 pub use token::{LocalToken, random_token};
 
 /// The longest path that a unix socket can be bound to on every system, in bytes (macOS has the least room).
@@ -144,6 +146,14 @@ impl DataDirectory {
     /// If the file cannot be opened, may not be ours alone, or is not as berth makes it.
     pub fn outbox(&self, _owner: &Lock) -> Result<Outbox, Error> {
         Outbox::open(&self.data.join("outbox.db"))
+    }
+
+    /// The calls that were answered with a task. Only the owner of the directory opens them.
+    ///
+    /// # Errors
+    /// If the file cannot be opened, may not be ours alone, or is not as berth makes it.
+    pub fn tasks(&self, _owner: &Lock) -> Result<Tasks, Error> {
+        Tasks::open(&self.data.join("tasks.db"))
     }
 
     /// Keeps `shipped` as what the operator has accepted of the shipped configuration: [`AcceptedText::read`] reads it.

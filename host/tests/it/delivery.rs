@@ -216,7 +216,10 @@ async fn a_repeated_answer_does_not_reach_the_equal_question_that_follows() {
     let second = prompt_id(&answered);
     assert_ne!(first, second);
     let why = demo.call("respond_to_prompt", yes).await.error();
-    assert!(why.contains("is gone") && why.contains(&second), "{why}");
+    assert!(
+        why.contains("already answered, with “Yes”") && why.contains(&second),
+        "{why}"
+    );
     assert_eq!(demo.state(&id).await, "waiting");
     assert_eq!(demo.record("one", "answer"), ["touch x=Yes"]);
 }

@@ -11,8 +11,14 @@ use toml::Table;
 use crate::berth::{Berth, Place};
 use crate::demo::until;
 
-/// The shipped backend of jobs with the demo agent, the project `app`, and a door that asks local callers for nothing.
-fn place(change: impl FnOnce(&mut Table)) -> Place {
+/// The shipped backend of jobs with the demo agent, the projects `app` and `web`, and a door that asks local callers for
+/// nothing. `change` changes the backend.
+pub(crate) fn place(change: impl FnOnce(&mut Table)) -> Place {
+    place_of(|config| change(config["backends"]["jobs"].as_table_mut().unwrap()))
+}
+
+/// The same with a change of the whole configuration.
+pub(crate) fn place_of(change: impl FnOnce(&mut Table)) -> Place {
     let mut config: Table = SHIPPED.parse().unwrap();
     config.remove("server");
     config.remove("default_backend");
@@ -21,7 +27,7 @@ fn place(change: impl FnOnce(&mut Table)) -> Place {
     let jobs = backends["jobs"].as_table_mut().unwrap();
     jobs.insert("directories".into(), vec!["projects"].into());
     jobs.insert("agents".into(), vec!["demo"].into());
-    change(jobs);
+    change(&mut config);
     let place = Place::with_server("", "");
     place.configure(&config.to_string(), "open_on_loopback = true");
     for project in ["app", "web"] {
@@ -264,8 +270,9 @@ async fn each_way_to_fail_is_told_with_its_reason() {
 }
 
 #[tokio::test]
-async fn what_is_not_allowed_is_denied_and_named_and_what_the_operator_allows_is_not_widened() {
+async fn where_nobody_is_asked_what_is_not_allowed_is_denied_and_named_and_what_the_operator_allows_is_not_widened() {
     let place = place(|jobs| {
+        settings(jobs).insert("prompt_deadline".into(), "0s".into());
         settings(jobs).insert("tools".into(), vec!["Bash(ls:*)"].into());
     });
     let berth = Berth::serve(&place).await;

@@ -453,6 +453,45 @@ async fn what_others_wrote_into_a_directory_ends_no_process_of_theirs() {
     bystander.wait().unwrap();
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_process_that_a_job_names_as_its_own_and_that_is_not_one_is_not_ended() {
+    use std::os::unix::fs::MetadataExt as _;
+    let jobs = Jobs::new();
+    let (job, _) = jobs.make("liar", "true");
+    fs::write(job.path().join("claim"), "").unwrap();
+    let mut bystander = std::process::Command::new("setsid")
+        .args(["sleep", "600"])
+        .spawn()
+        .unwrap();
+    let pid = bystander.id();
+    // From its state on: the session is the fourth, and its start the twentieth.
+    let stat = until("its session", || {
+        let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        let fields: Vec<String> = text
+            .rsplit(") ")
+            .next()?
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect();
+        (fields[3] == pid.to_string()).then_some(fields)
+    })
+    .await;
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    let namespace = fs::metadata("/proc/self/ns/pid").unwrap().ino();
+    let text = format!(
+        "format 1\npid {pid}\nstart {0}\nboot {1}\nnamespace {namespace}\nat 1\ngroup {pid}\ngroup-start {0}\n",
+        stat[19],
+        boot.trim()
+    );
+    fs::write(job.path().join("pid"), text).unwrap();
+    let ended = end_what_is_left(&job, "liar").unwrap();
+    assert!(ended.reason.unwrap().contains("was killed"), "it is of this start");
+    assert_eq!(bystander.try_wait().unwrap(), None);
+    bystander.kill().unwrap();
+    bystander.wait().unwrap();
+}
+
 #[tokio::test]
 async fn a_directory_that_is_removed_takes_nothing_with_it_that_a_link_leads_to() {
     let jobs = Jobs::new();

@@ -298,6 +298,35 @@ async fn what_is_in_a_session_sees_jobs_and_changes_none_whatever_it_may_control
 }
 
 #[tokio::test]
+async fn what_is_in_a_job_sees_that_job_alone_whatever_its_variables_say_and_no_record_of_others() {
+    let place = place("");
+    let berth = Berth::serve(&place).await;
+    let other = submit(&berth, "other", "echo of another", &Value::Null).await;
+    until(&place, &other, "exited").await;
+    let (binary, config) = (env!("CARGO_BIN_EXE_berth"), place.name("config.toml"));
+    let script = format!(
+        "HOME={}; export HOME; cd {}\n\
+         BERTH_JOB={other} {binary} jobs show {other} --log --config {config} > shown 2>&1\n\
+         env -i HOME=$HOME PATH=$PATH setsid -f sh -c '{binary} jobs --config {config} > apart 2>&1; echo end >> apart'\n\
+         {binary} audit --config {config} > audit 2>&1\n\
+         while ! grep -q end apart; do sleep 0.02; done",
+        place.name("home"),
+        place.name("projects")
+    );
+    let id = submit(&berth, "a", &script, &Value::Null).await;
+    until(&place, &id, "exited").await;
+    let said = |name: &str| place.read(&format!("projects/{name}"));
+    assert!(said("shown").contains("there is no job"), "{}", said("shown"));
+    let apart = said("apart");
+    assert!(apart.contains(&id) && !apart.contains(&other), "{apart}");
+    let audit = said("audit");
+    assert!(
+        audit.contains("runs in a job") && !audit.contains("job_submit"),
+        "{audit}"
+    );
+}
+
+#[tokio::test]
 async fn doctor_says_what_a_restart_of_the_service_would_end_and_what_git_is_too_old_for() {
     let place = Place::new(
         "[backends.local]\nplugin = \"./misbehaving.wasm\"\n\

@@ -325,6 +325,58 @@ async fn without_a_token_a_call_is_matched_to_its_job_by_its_process() {
 }
 
 #[tokio::test]
+async fn a_variable_that_names_a_job_only_limits() {
+    let scene = Scene::new(&backend("nested = true")).await;
+    let (ended, _) = scene.job("ended").await;
+    scene.end(&ended).await;
+    fs::remove_file(scene.place.path("projects/end")).unwrap();
+    let (id, _) = scene.job("a").await;
+    let config = scene.place.name("config.toml");
+    let spec = scene.spec("b").to_string();
+    for named in [&id, &ended] {
+        let call = async |tool: &str, arguments: &str| {
+            let mut call = scene.place.command(&["call", tool, arguments, "--config", &config]);
+            call.env(berth::peer::MARK, "local").env(berth::peer::JOB_MARK, named);
+            let ran = call.output().await.unwrap();
+            String::from_utf8_lossy(&[ran.stdout, ran.stderr].concat()).into_owned()
+        };
+        let said = call("job_submit", &spec).await;
+        assert!(said.contains("recursion_limit_exceeded"), "{said}");
+        assert_eq!(call("job_list", "{}").await.trim(), *named);
+    }
+    let record = scene.place.run(&["audit", "--limit", "50"]).await.stdout;
+    assert!(record.contains(&format!("job local/{id} by a variable")), "{record}");
+}
+
+#[tokio::test]
+async fn a_job_that_spoils_the_file_of_its_processes_is_known_all_the_same() {
+    let scene = Scene::with_server(&backend("nested = true"), "sessions_may_control = true").await;
+    let (other, _) = scene.job("other").await;
+    let (berth, config) = (env!("CARGO_BIN_EXE_berth"), scene.place.name("config.toml"));
+    let spec = scene.spec("b").to_string();
+    let call = format!("{berth} call --json job_submit '{spec}' --config {config}");
+    scene.place.write(
+        "projects/call.sh",
+        format!("{call} > \"$1\" 2>&1\necho '{{}}' >> \"$1\"\n"),
+        0o600,
+    );
+    let pid = format!("{}/$BERTH_JOB/pid", scene.place.name("data/jobs/local"));
+    scene.script(&format!(
+        "while ! grep -q group-start {pid}; do sleep 0.02; done\necho x > {pid}\nHOME={}; export HOME\n\
+         env -u BERTH_JOB setsid -f sh call.sh said-apart\nBERTH_JOB={other} sh call.sh said-other\n",
+        scene.place.name("home")
+    ));
+    let (id, _) = scene.job("a").await;
+    for (name, known) in [("said-apart", &id), ("said-other", &other)] {
+        let said = scene.written(name).await;
+        assert!(
+            said.contains("recursion_limit_exceeded") && said.contains(known),
+            "{name}: {said}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn with_nested_a_run_starts_one_more_and_changes_only_what_it_started() {
     let scene = Scene::new(&backend("nested = true")).await;
     let (parent, parents) = scene.job("a").await;

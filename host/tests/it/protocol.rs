@@ -214,7 +214,7 @@ async fn what_is_not_there_is_an_error_of_the_protocol() {
         .unwrap()
         .keys()
         .collect();
-    assert_eq!(capabilities, ["prompts", "resources", "tools"]);
+    assert_eq!(capabilities, ["extensions", "prompts", "resources", "tools"]);
 }
 
 #[tokio::test]

@@ -300,6 +300,111 @@ async fn what_is_too_old_or_too_much_is_removed_the_oldest_first() {
     assert!(!scene.directory("c").exists());
 }
 
+async fn listed(scene: &Scene) -> Vec<String> {
+    let all = Filter {
+        limit: 10,
+        ..Filter::default()
+    };
+    let listed = scene.jobs.recent(all).await.unwrap();
+    listed.into_iter().map(|job| job.id).collect()
+}
+
+#[tokio::test]
+async fn a_job_that_takes_most_of_the_room_or_says_that_it_does_pushes_out_no_other() {
+    let scene = Scene::new();
+    let host = scene.host();
+    scene.submit("a", "a", "head -c 100000 /dev/zero").await;
+    scene.ended("a").await;
+    let hole = format!("truncate -s 1T {}", scene.directory("hole").join("x").display());
+    scene.submit("hole", "hole", &hole).await;
+    assert_eq!(scene.ended("hole").await.status, Some(0));
+    assert_eq!(scene.jobs.prune(TERMS).await.unwrap(), 0, "a hole takes no room");
+    let large = format!(
+        "head -c 3000000 /dev/zero > {}",
+        scene.directory("large").join("x").display()
+    );
+    scene.submit("large", "large", &large).await;
+    assert_eq!(scene.ended("large").await.status, Some(0));
+    host.end().await;
+    let terms = Terms {
+        size: 3_000_000,
+        ..TERMS
+    };
+    assert_eq!(scene.jobs.prune(terms).await.unwrap(), 1);
+    assert_eq!(listed(&scene).await, ["hole", "a"]);
+}
+
+#[tokio::test]
+async fn a_job_that_puts_links_in_place_of_its_files_ends_all_the_same_and_its_queue_goes_on() {
+    let scene = Scene::new();
+    for file in ["news", "exit.draft"] {
+        let host = scene.host();
+        let link = scene.directory(file).join(file);
+        let script = format!("ln -sfn /nowhere {}; echo up; sleep 600", link.display());
+        scene.submit(file, "q", &script).await;
+        scene.until(file, |job| job.output > 0).await;
+        host.kill().await;
+        kill_process(scene.process(file, "pid").unwrap(), Signal::KILL).unwrap();
+        let host = scene.host();
+        assert_eq!(scene.ended(file).await.phase, Phase::Interrupted, "{file}");
+        scene.submit(&format!("after-{file}"), "q", "true").await;
+        assert_eq!(scene.ended(&format!("after-{file}")).await.phase, Phase::Exited);
+        host.end().await;
+    }
+}
+
+#[tokio::test]
+async fn a_job_whose_directory_is_taken_away_while_it_is_followed_is_interrupted_at_once_if_it_is_cancelled() {
+    let scene = Scene::new();
+    let host = scene.host();
+    for id in ["left", "cancelled"] {
+        scene.submit(id, id, "echo up; sleep 600").await;
+        scene.until(id, |job| job.output > 0).await;
+        let group = scene.process(id, "group").unwrap();
+        let away = scene.path(&format!("away-{id}"));
+        fs::rename(scene.directory(id), &away).unwrap();
+        std::os::unix::fs::symlink(&away, scene.directory(id)).unwrap();
+        if id == "cancelled" {
+            scene.jobs.cancel(id).await.unwrap();
+            assert_eq!(scene.jobs.get(id).await.unwrap().phase, Phase::Interrupted);
+        }
+        assert_eq!(scene.ended(id).await.phase, Phase::Interrupted);
+        assert_eq!(
+            runs(group.as_raw_nonzero().get()),
+            cfg!(not(target_os = "linux")),
+            "{id}"
+        );
+    }
+    host.end().await;
+}
+
+#[tokio::test]
+async fn input_that_a_job_locks_is_told_as_in_use_and_keeps_no_other_waiting() {
+    let scene = Scene::new();
+    let interactive = NewJob {
+        interactive: true,
+        ..new("a", "q", "echo up; sleep 600")
+    };
+    scene.jobs.submit(interactive).await.unwrap();
+    let host = scene.host();
+    scene.until("a", |job| job.output > 0).await;
+    let input = fs::File::open(scene.directory("a").join("in")).unwrap();
+    rustix::fs::flock(&input, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let write = tokio::time::timeout(PATIENCE, scene.jobs.write("a", b"x".to_vec(), None));
+    let others = async {
+        scene.submit("b", "b", "true").await;
+        assert_eq!(scene.ended("b").await.phase, Phase::Exited);
+    };
+    let (written, ()) = tokio::join!(write, others);
+    let error = written.expect("it waits for the lock").unwrap_err().to_string();
+    assert!(error.contains("in use"), "{error}");
+    drop(input);
+    assert_eq!(scene.jobs.write("a", b"x".to_vec(), Some(0)).await.unwrap(), 1);
+    scene.jobs.cancel("a").await.unwrap();
+    scene.ended("a").await;
+    host.end().await;
+}
+
 #[tokio::test]
 async fn a_job_whose_directory_was_taken_away_is_interrupted_and_ended_by_its_mark() {
     let scene = Scene::new();

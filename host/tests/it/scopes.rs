@@ -131,6 +131,7 @@ impl House {
             ending: self.shutdown.clone(),
             place: self.owner.admission.place(principal).await.unwrap(),
             by: By::Program,
+            takes_tasks: false,
         };
         let arguments = arguments.as_object().unwrap().clone();
         self.owner

@@ -462,3 +462,41 @@ async fn a_list_on_a_terminal_is_a_line_a_session_under_its_heads() {
     assert!(lines[0].contains("session") && lines[0].contains("state"), "{screen}");
     assert!(lines[1].contains(&id) && lines[1].contains("waiting"), "{screen}");
 }
+
+#[tokio::test]
+async fn questions_open_and_close_beside_a_log_that_is_followed_and_are_answered_one_after_the_other() {
+    let config = "[backends.one]\nplugin = \"./misbehaving.wasm\"\nsettings = { talk = true, turns = \"\", tools = [\"noop\"] }\n";
+    let place = Place::new(config);
+    let berth = Berth::serve(&place).await;
+    let talk = async |told: Value| berth.call("talk", json!({"text": told.to_string()})).await.done().text;
+    let message = json!({"session_id": "one/talk-1", "message": "fix it"});
+    berth.call("send_message", message).await.done();
+    let follows = Person::run(&place, &["logs", "-f", "one/talk-1"]);
+    let turns = Person::run(&place, &["logs", "-f", "one/talk-1", "--view", "transcript"]);
+    follows.until("fix it").await;
+    turns.until("[person").await;
+    talk(json!({"ask": [
+        {"id": "p1", "question": "First?", "group": "g", "words": true},
+        {"id": "p2", "question": "Second?", "group": "g"},
+        {"id": "p3", "question": "Third?"},
+    ]}))
+    .await;
+    follows.until("[It asks (question): First?]").await;
+    follows.until("berth answer one/talk-1 --prompt p3 yes").await;
+    let answers = Person::run(&place, &["answer", "one/talk-1"]);
+    for (question, words) in [("First?", "not this one"), ("Second?", "2"), ("Third?", "")] {
+        answers
+            .until(&format!("{question}\nYour answer, or Enter to leave it:"))
+            .await;
+        answers.press(&[words, "Enter"]);
+    }
+    answers.until("status 0").await;
+    follows.until("[It does not ask any more: First?]").await;
+    let told = talk(json!({"say": "it is fixed", "ask": []})).await;
+    assert!(
+        told.contains("not this one") && told.contains("p2") && !told.contains("p3"),
+        "{told}"
+    );
+    follows.until("it is fixed").await;
+    turns.until("[agent").await;
+}

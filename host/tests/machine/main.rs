@@ -21,6 +21,12 @@ mod service;
 use std::ffi::OsStr;
 use std::process::Command;
 
+/// Whether a process is there and has not ended. One that nobody has waited for yet has ended.
+fn runs(process: rustix::process::Pid) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.as_raw_nonzero()));
+    stat.is_ok_and(|stat| !stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" Z")))
+}
+
 /// Mounts something, where only these tests see it.
 fn mount(arguments: &[&dyn AsRef<OsStr>]) {
     let are_own = std::env::var_os("BERTH_OWN_MOUNTS").is_some();

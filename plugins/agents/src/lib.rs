@@ -12,12 +12,14 @@ mod conversation;
 mod dialog;
 mod enclosed;
 pub mod headless;
+pub mod live;
 mod menu;
 mod observe;
 mod pattern;
 mod profile;
 mod prompt;
 mod screen;
+mod shorter;
 mod submission;
 mod transcript;
 

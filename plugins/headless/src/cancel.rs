@@ -7,9 +7,11 @@ use berth_plugin::jobs::{self, Filter, Job, Phase};
 use berth_plugin::{Error, Receipt, Result, context};
 use serde_json::{Value, json};
 
+use crate::asked;
 use crate::conversation::Conversation;
 use crate::note::Note;
 use crate::state::has_ended;
+use crate::talk::{self, Ending, Talk};
 use crate::{sessions, status};
 
 /// How long a job that is asked to end is waited for: it is killed after 5 seconds.
@@ -20,6 +22,10 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// Cancels a run. One that has ended stays as it is.
 pub(crate) fn job(id: &str) -> Result<Value> {
+    if let Some(asked) = asked::find(id)? {
+        let state = asked.cancel(id)?;
+        return Ok(json!({"ok": true, "jobId": id, "state": state.name()}));
+    }
     let seen = status::find(id)?;
     if !seen.state.is_end() {
         let mut ids = vec![seen.job.id.clone()];
@@ -38,6 +44,9 @@ pub(crate) fn job(id: &str) -> Result<Value> {
 
 /// Ends a session: cancels all that runs or waits of a conversation.
 pub(crate) fn terminate(conversation: &str) -> Result<Receipt> {
+    if Talk::find(conversation)?.is_some() {
+        return terminate_talk(conversation);
+    }
     let mut ids = open(conversation)?;
     if ids.is_empty() {
         // An unknown one is an error.
@@ -61,8 +70,29 @@ pub(crate) fn terminate(conversation: &str) -> Result<Receipt> {
     }
 }
 
+/// Ends a conversation that a person leads: its process, and what waits for that.
+fn terminate_talk(conversation: &str) -> Result<Receipt> {
+    Talk::find(conversation)?
+        .ok_or_else(|| talk::unknown(conversation))?
+        .may_act()?;
+    let job = Talk::change(conversation, |talk| {
+        talk.process.ending = Some(Ending::Person);
+        Ok(talk.process.job.clone().filter(|_| talk.process.ended.is_none()))
+    })?;
+    let Some(job) = job else {
+        Talk::is_at_rest(conversation)?;
+        return Ok(Receipt::Confirmed);
+    };
+    match jobs::cancel(&job) {
+        Err(error @ Error::Denied(_)) => Err(error),
+        Err(_) => Ok(Receipt::Unconfirmed),
+        Ok(()) if wait(&[job]) => Ok(Receipt::Confirmed),
+        Ok(()) => Ok(Receipt::Unconfirmed),
+    }
+}
+
 /// The jobs of a conversation that run or wait, the newest first.
-fn open(conversation: &str) -> Result<Vec<String>> {
+pub(crate) fn open(conversation: &str) -> Result<Vec<String>> {
     let open = jobs::recent(&Filter {
         phases: vec![Phase::Queued, Phase::Running],
         ..Filter::newest(1_000)

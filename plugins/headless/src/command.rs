@@ -1,34 +1,93 @@
 //! The command of an agent without a terminal, with its options.
 
+use std::collections::BTreeMap;
+
+use std::time::Duration;
+
+use berth_agents::headless;
+use berth_plugin::jobs::Spec;
 use berth_plugin::settings::Agent;
 use berth_plugin::{Command, Error, Result};
+
+use crate::asking;
+use crate::note::Note;
 
 use crate::limits::Left;
 
 /// The grant that runs agents.
-const PROGRAM: &str = "agent";
+pub(crate) const PROGRAM: &str = "agent";
 
 /// What an agent is started for.
 pub(crate) struct Start<'a> {
     pub(crate) agent: &'a Agent,
-    pub(crate) conversation: &'a str,
-    /// The agent knows it, or may.
-    pub(crate) is_known: bool,
+    pub(crate) way: Way<'a>,
     pub(crate) left: Left,
     pub(crate) tools: &'a [String],
     /// The project's own settings count.
     pub(crate) trusted: bool,
 }
 
+/// How its conversation begins. All ids are the agent's own.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Way<'a> {
+    New(&'a str),
+    Resumes(&'a str),
+    /// A copy of another one.
+    Copies {
+        of: &'a str,
+        to: &'a str,
+    },
+}
+
 impl Start<'_> {
+    /// The job of a run: it asks a person where its note says so.
+    ///
+    /// # Errors
+    /// `Denied` if the agent lacks an option that is needed.
+    pub(crate) fn spec(&self, key: String, note: &Note, prompt: &str) -> Result<Spec> {
+        let command = self.command()?.directory(&note.directory);
+        let spec = match &note.asks {
+            Some(message) => {
+                let mut command = command.stdin(asking::input(note, message, prompt));
+                command.args.extend(self.option("ask", "")?);
+                // How long it may take without the time in which it waits for a person is looked after by `upkeep`.
+                Spec::new(key, &note.project, command).interactive().watched()
+            }
+            None => Spec::new(key, &note.project, command.stdin(headless::message(prompt)))
+                .ends_in(Duration::from_millis(note.timeout_ms)),
+        };
+        Ok(spec.note(note.text()?))
+    }
+
+    /// The command of a process with which one talks: it asks a person, and has those of these options that the agent
+    /// declares.
+    ///
+    /// # Errors
+    /// `Denied` if the agent lacks an option that is needed.
+    pub(crate) fn talking(&self, options: &BTreeMap<String, String>) -> Result<Command> {
+        let mut command = self.command()?;
+        command.args.extend(self.option("ask", "")?);
+        for (name, value) in options.iter().filter(|(name, _)| declares(self.agent, name)) {
+            command.args.extend(self.option(declared(self.agent, name), value)?);
+        }
+        Ok(command)
+    }
+
     /// The command.
     ///
     /// # Errors
     /// `Denied` if the agent lacks an option that is needed.
     pub(crate) fn command(&self) -> Result<Command> {
         let mut args = self.agent.headless.clone().unwrap_or_default();
-        let way = if self.is_known { "resume" } else { "session" };
-        args.extend(self.option(way, self.conversation)?);
+        match self.way {
+            Way::New(id) => args.extend(self.option("session", id)?),
+            Way::Resumes(id) => args.extend(self.option("resume", id)?),
+            Way::Copies { of, to } => {
+                args.extend(self.option("resume", of)?);
+                args.extend(self.option("fork", "")?);
+                args.extend(self.option("session", to)?);
+            }
+        }
         if let Some(turns) = self.left.turns {
             args.extend(self.option("turns", &turns.to_string())?);
         }
@@ -57,6 +116,24 @@ impl Start<'_> {
         })?;
         Ok(declared.iter().map(|arg| fill(arg, value)).collect())
     }
+}
+
+/// Whether an agent declares an option of a session. With ACP it says itself which it has.
+pub(crate) fn declares(agent: &Agent, name: &str) -> bool {
+    agent.protocol.as_deref() == Some("acp") || has(agent, declared(agent, name))
+}
+
+/// The name under which it does.
+fn declared<'a>(agent: &Agent, name: &'a str) -> &'a str {
+    match name {
+        "mode" if !has(agent, "mode") => "permission_mode",
+        name => name,
+    }
+}
+
+fn has(agent: &Agent, name: &str) -> bool {
+    let own = agent.headless_options.as_ref();
+    agent.options.contains_key(name) || own.is_some_and(|own| own.contains_key(name))
 }
 
 /// An argument with the value in the place of its `<word>`.

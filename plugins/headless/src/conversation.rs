@@ -7,6 +7,7 @@ use crate::built::Made;
 use crate::judge::Verdict;
 use crate::note::{Kind, Note};
 use crate::state::RunState;
+use crate::talk::Talk;
 
 const PREFIX: &str = "conversation/";
 /// Runs that are kept of a conversation; of more, the oldest go.
@@ -38,6 +39,9 @@ pub(crate) struct Run {
     /// A person has cancelled it.
     #[serde(default)]
     pub(crate) is_cancelled: bool,
+    /// Its time was over.
+    #[serde(default)]
+    pub(crate) is_late: bool,
     pub(crate) kind: Kind,
     /// How it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -102,6 +106,18 @@ impl Conversation {
         })
     }
 
+    /// Keeps that the time of a run is over.
+    pub(crate) fn out_of_time(note: &Note, run: &str) -> Result<()> {
+        store::update(&key(&note.conversation), |kept: &mut Self| {
+            let place = kept.run(note, run);
+            kept.runs[place].is_late = true;
+        })
+    }
+
+    pub(crate) fn is_late(&self, run: &str) -> bool {
+        self.known(run).is_some_and(|run| run.is_late)
+    }
+
     /// How one of its runs ended, if that is known.
     pub(crate) fn verdict(&self, run: &str) -> Option<&Verdict> {
         self.known(run)?.verdict.as_ref()
@@ -145,6 +161,7 @@ impl Conversation {
             kind: note.kind,
             next: None,
             is_cancelled: false,
+            is_late: false,
             verdict: None,
             made: None,
         });
@@ -171,7 +188,11 @@ pub(crate) fn tidy(after: Option<&str>, most: u32) -> Result<Option<String>> {
         let is_left = |run: &Run| !is_gone(&run.id) || run.next.as_deref().is_some_and(|id| !is_gone(id));
         if !kept.runs.iter().rev().any(is_left) {
             // A run that was submitted meanwhile has changed it.
-            let _ = store::raw::remove(key, Some(entry.version));
+            if store::raw::remove(key, Some(entry.version)).is_ok()
+                && let Some(id) = key.strip_prefix(PREFIX)
+            {
+                Talk::remove(id)?;
+            }
         }
     }
     let is_whole = u32::try_from(keys.len()).unwrap_or(u32::MAX) < most;

@@ -1,14 +1,24 @@
 //! What this backend says of itself.
 
-use berth_plugin::Description;
+use berth_plugin::{Creation, Description, OptionSpec};
 
+use crate::begin::OPTIONS;
+use crate::command::declares;
 use crate::log::VIEWS;
+use crate::setup::Setup;
 use crate::tools;
 
-pub(crate) fn describe() -> Description {
-    let about =
-        "Coding agents without a terminal, one request at a time in each project; what they do goes on without berth";
-    let mut description = Description::new(about, env!("CARGO_PKG_VERSION"));
+pub(crate) fn describe(setup: &Setup) -> Description {
+    let about = "Coding agents without a terminal: requests, one at a time in each project, and conversations; what they do \
+                 goes on without berth";
+    let mut description = Description::new(about, env!("CARGO_PKG_VERSION"))
+        .creation(Creation::CREATE | Creation::FIRST_MESSAGE | Creation::RESUME | Creation::FORK);
+    for agent in setup.agents.iter().filter(|agent| agent.headless.is_some()) {
+        for name in OPTIONS.into_iter().filter(|name| declares(agent, name)) {
+            let about = format!("The {name} with which {} works", agent.name);
+            description = description.option(OptionSpec::new(name, about).agent(&agent.name));
+        }
+    }
     description.views = VIEWS.map(str::to_owned).to_vec();
     description.tools = tools::all();
     // What changes is told by `upkeep`, which events of jobs wake.

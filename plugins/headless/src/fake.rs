@@ -2,7 +2,7 @@
 
 use berth_plugin::jobs::{Channel, Phase};
 use berth_plugin::testing::Host;
-use berth_plugin::{OwnTools as _, Result, ToolCall, Upkeep as _};
+use berth_plugin::{Control as _, Message, NewSession, OwnTools as _, Result, Session, ToolCall, Upkeep as _};
 use serde_json::{Value, json};
 
 use crate::Plugin;
@@ -10,12 +10,24 @@ use crate::Plugin;
 /// The id of the first call of a test, and so that of the conversation that it begins.
 pub(crate) const FIRST: &str = "00000000-0000-4000-8000-000000000001";
 
-/// A host with two projects and an agent that takes every option.
+/// A host with two projects and an agent that takes every option of runs, and asks nobody.
 pub(crate) fn host() -> Host {
     let host = Host::new();
     host.file("app/x", "");
     host.file("web/x", "");
-    host.agents(json!([{
+    host.agents(agents(false));
+    host
+}
+
+/// The same with an agent that asks persons.
+pub(crate) fn asking_host() -> Host {
+    let host = host();
+    host.agents(agents(true));
+    host
+}
+
+fn agents(asks: bool) -> Value {
+    let mut agent = json!({
         "name": "claude",
         "command": ["env", "claude"],
         "headless": ["env", "claude", "-p"],
@@ -27,9 +39,14 @@ pub(crate) fn host() -> Host {
             "budget": ["--max-budget-usd=<usd>"],
             "tools": ["--allowedTools=<tools>"],
             "sources": ["--setting-sources=<sources>"],
+            "fork": ["--fork-session"],
+            "mode": ["--permission-mode=<mode>"],
         },
-    }]));
-    host
+    });
+    if asks {
+        agent["headless_options"]["ask"] = json!(["--permission-prompt-tool", "stdio", "--replay-user-messages"]);
+    }
+    json!([agent])
 }
 
 /// Calls a tool; `number` tells calls apart.
@@ -88,4 +105,68 @@ pub(crate) fn upkeep() {
     if let Err(error) = Plugin::run(Vec::new()) {
         panic!("{error}");
     }
+}
+
+/// Begins a conversation in project `app`; `number` tells requests apart.
+pub(crate) fn begin(number: u32, message: Option<&str>) -> Session {
+    let id = uuid(number);
+    let message = message.map(|text| Message {
+        id: uuid(number + 100),
+        text: text.to_owned(),
+        attachments: Vec::new(),
+    });
+    let request = NewSession {
+        id,
+        name: None,
+        project: Some("app".to_owned()),
+        directory: None,
+        agent: None,
+        message,
+        resume: None,
+        fork: false,
+        worktree: None,
+        options: Vec::new(),
+    };
+    Plugin::create_session(request).unwrap_or_else(|error| panic!("{error}"))
+}
+
+pub(crate) fn uuid(number: u32) -> String {
+    format!("00000000-0000-4000-8000-{number:012}")
+}
+
+/// What an agent prints when it begins: it tells all that it can.
+pub(crate) fn init(conversation: &str) -> String {
+    line(&json!({
+        "type": "system", "subtype": "init", "session_id": conversation, "model": "m", "permissionMode": "default",
+        "capabilities": ["msg_lifecycle_v1", "interrupt_receipt_v1", "interrupt_cancel_queued_v1"],
+    }))
+}
+
+/// The agent's receipt of a message: queued, started, completed or cancelled.
+pub(crate) fn receipt(conversation: &str, message: &str, state: &str) -> String {
+    line(&json!({
+        "type": "system", "subtype": "command_lifecycle", "session_id": conversation, "command_uuid": message, "state": state,
+    }))
+}
+
+/// What the agent is doing: idle, running or requires_action.
+pub(crate) fn doing(conversation: &str, state: &str) -> String {
+    line(&json!({
+        "type": "system", "subtype": "session_state_changed", "session_id": conversation, "state": state,
+    }))
+}
+
+/// A request of the agent for a permission.
+pub(crate) fn asks(conversation: &str, request: &str, command: &str) -> String {
+    line(&json!({
+        "type": "control_request", "request_id": request, "session_id": conversation,
+        "request": {
+            "subtype": "can_use_tool", "tool_name": "Bash", "input": {"command": command}, "tool_use_id": format!("t-{request}"),
+            "permission_suggestions": [],
+        },
+    }))
+}
+
+fn line(value: &Value) -> String {
+    format!("{value}\n")
 }

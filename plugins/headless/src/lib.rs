@@ -1,39 +1,60 @@
 //! The bundled backend that runs coding agents without a terminal.
 //!
-//! A conversation is a session here, with an id that its agent knows too; a run is one request and its answer, and the
-//! job that carries it out. The host keeps the jobs, so a run survives berth. What an agent's lines mean is known to
-//! `berth_agents::headless`.
+//! A conversation is a session here. A run is one request and its answer, and the job that carries it out. A conversation
+//! that a person leads (`talk`) has a process of its own, an interactive job. The host keeps the jobs, so all of it
+//! survives berth. What an agent's lines mean is known to `berth_agents`: `headless` for runs, `live` for processes with
+//! which one talks.
 
 mod allowed;
+mod answer;
+mod asked;
+mod asking;
+mod begin;
+mod beside;
 mod build;
 mod built;
 mod cancel;
 mod changes;
 mod command;
 mod conversation;
+mod deliver;
 mod describe;
+mod ending;
+mod input;
 mod judge;
+mod keep;
 mod limits;
 mod list;
 mod log;
 mod manifest;
+mod message;
 mod note;
 mod output;
+mod pieces;
 mod projects;
+mod receipt;
+mod refusal;
+mod repeated;
 mod run;
 mod sessions;
 mod setup;
+mod shown;
 mod state;
 mod status;
+mod talk;
 mod tools;
+mod turns;
 mod upkeep;
 
 #[cfg(test)]
 mod fake;
+#[cfg(test)]
+mod talks;
 
 use berth_plugin::{
-    Backend, ChangePage, Changes, Control, Description, Event, LogPage, LogQuery, Manifest, Needs, OwnTools,
-    ProjectPage, Projects, Receipt, Result, Session, SessionPage, SessionQuery, ToolCall, ToolOutput, Upkeep, Upkept,
+    Answered, Backend, ChangePage, Changes, Control, Delivery, Description, Event, LogPage, LogQuery, Manifest,
+    Message, Needs, NewSession, OptionState, Options, OwnTools, ProjectPage, Projects, Receipt, Result, Session,
+    SessionPage, SessionQuery, ToolCall, ToolOutput, Transcripts, TurnPage, TurnQuery, Upkeep, Upkept,
 };
 use setup::Setup;
 
@@ -42,8 +63,7 @@ pub struct Plugin;
 
 impl Backend for Plugin {
     fn describe() -> Result<Description> {
-        Setup::of_host()?;
-        Ok(describe::describe())
+        Ok(describe::describe(&Setup::of_host()?))
     }
 
     fn list_sessions(query: SessionQuery) -> Result<SessionPage> {
@@ -60,8 +80,44 @@ impl Backend for Plugin {
 }
 
 impl Control for Plugin {
+    fn create_session(request: NewSession) -> Result<Session> {
+        begin::create(&Setup::of_host()?, &request)
+    }
+
+    fn send_message(id: &str, message: Message) -> Result<Delivery> {
+        deliver::send(&Setup::of_host()?, id, &message)
+    }
+
+    fn cancel_message(id: &str, message: &str) -> Result<()> {
+        deliver::cancel(id, message)
+    }
+
+    fn respond(id: &str, answers: Vec<Answered>) -> Result<Delivery> {
+        answer::respond(id, &answers)
+    }
+
+    fn interrupt(id: &str) -> Result<Receipt> {
+        answer::interrupt(id)
+    }
+
     fn terminate(id: &str) -> Result<Receipt> {
         cancel::terminate(id)
+    }
+}
+
+impl Options for Plugin {
+    fn list_options(id: &str) -> Result<Vec<OptionState>> {
+        answer::options(id)
+    }
+
+    fn set_option(id: &str, name: &str, value: &str) -> Result<()> {
+        answer::set(id, name, value)
+    }
+}
+
+impl Transcripts for Plugin {
+    fn read_turns(id: &str, query: TurnQuery) -> Result<TurnPage> {
+        turns::read(&Setup::of_host()?, id, &query)
     }
 }
 
@@ -95,4 +151,4 @@ impl Manifest for Plugin {
     }
 }
 
-berth_plugin::export!(Plugin: Control, Changes, Projects, OwnTools, Upkeep, Manifest);
+berth_plugin::export!(Plugin: Control, Options, Transcripts, Changes, Projects, OwnTools, Upkeep, Manifest);

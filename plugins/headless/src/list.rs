@@ -5,8 +5,10 @@ use berth_plugin::{Error, Result, time};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::note::Note;
-use crate::state::{ENDS, RunState};
+use crate::asked;
+use crate::note::{Kind, Note};
+use crate::state::{AT_REST, ENDED, ENDS, RunState};
+use crate::talk::Talk;
 
 /// Runs that are listed where the caller does not say how many, and at most.
 const USUAL: u32 = 50;
@@ -33,9 +35,22 @@ pub(crate) fn list(asked: &Asked) -> Result<Value> {
         Some(limit) if (1..=MOST).contains(&limit) => limit,
         Some(_) => return Err(Error::Invalid(format!("`limit` must be from 1 to {MOST}"))),
     };
-    let mut listed = recent(asked.project.as_deref(), state.as_slice(), limit)?.runs;
-    listed.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    let rows: Vec<_> = listed.iter().map(|(job, note, state)| row(job, note, *state)).collect();
+    let listed = recent(asked.project.as_deref(), state.as_slice(), limit)?.runs;
+    let rows = listed
+        .iter()
+        .map(|(job, note, state)| (job.queued_at, row(job, note, *state)));
+    let mut rows: Vec<(u64, Map<String, Value>)> = rows.collect();
+    for (id, sent) in asked::all()? {
+        let its = sent.state(&id)?;
+        if asked.project.as_ref().is_none_or(|project| *project == sent.project)
+            && state.is_none_or(|state| state == its)
+        {
+            rows.push((sent.at, sent.row(&id, its)));
+        }
+    }
+    rows.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+    rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    let rows: Vec<_> = rows.into_iter().map(|(_, row)| row).collect();
     Ok(json!({"jobs": rows}))
 }
 
@@ -43,6 +58,7 @@ pub(crate) fn list(asked: &Asked) -> Result<Value> {
 pub(crate) type Run = (Job, Note, RunState);
 
 /// Some runs, the newest first, and the last job of those that have ended, if there may be older ones.
+#[derive(Default)]
 pub(crate) struct Part {
     pub(crate) runs: Vec<Run>,
     pub(crate) last: Option<String>,
@@ -121,11 +137,31 @@ fn is_asked(states: &[RunState], state: RunState) -> bool {
 
 fn runs(jobs: Vec<Job>) -> Vec<Run> {
     let runs = jobs.into_iter().filter_map(|job| {
-        let note = Note::of(&job).ok()?;
+        let note = Note::of(&job).ok().filter(|note| note.kind != Kind::Conversation)?;
         let state = state(&job);
         Some((job, note, state))
     });
     runs.collect()
+}
+
+/// The ids of conversations that persons lead, those that worked last first: all that have a process, and at most `limit`
+/// others.
+pub(crate) fn talks(limit: u32) -> Result<Vec<String>> {
+    let is_led = |id: &String| Talk::find(id).is_ok_and(|talk| talk.is_none_or(|talk| talk.run.is_none()));
+    let mut ids = Talk::all_alive()?;
+    ids.retain(is_led);
+    let resting = jobs::recent(&Filter {
+        labels: vec![AT_REST.to_owned(), ENDED.to_owned()],
+        ..Filter::newest(limit)
+    })?;
+    for job in resting {
+        if let Ok(note) = Note::of(&job)
+            && !ids.contains(&note.conversation)
+        {
+            ids.push(note.conversation);
+        }
+    }
+    Ok(ids)
 }
 
 /// The state of a run by what the index says of its job. One that ended by itself and was not judged yet is told as what

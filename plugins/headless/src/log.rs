@@ -1,6 +1,7 @@
 //! What was printed in a conversation: its runs, one after the other, as a person reads them.
 
 use berth_agents::headless;
+use berth_agents::live::{self, Protocol};
 use berth_plugin::jobs::{self, Channel};
 use berth_plugin::{Error, LogPage, LogQuery, Result};
 
@@ -9,7 +10,7 @@ use crate::sessions;
 /// The views, the usual one first.
 pub(crate) const VIEWS: [&str; 2] = ["output", "errors"];
 /// Bytes that are read at a time.
-const PART: u32 = 2 << 20;
+pub(crate) const PART: u32 = 2 << 20;
 
 /// A page of what the newest run printed, or of the run that the cursor names.
 pub(crate) fn read(conversation: &str, query: &LogQuery) -> Result<LogPage> {
@@ -23,13 +24,9 @@ pub(crate) fn read(conversation: &str, query: &LogQuery) -> Result<LogPage> {
             )));
         }
     };
-    let (newest, kept) = sessions::known(conversation)?;
-    let mut runs: Vec<String> = kept.runs.into_iter().map(|run| run.next.unwrap_or(run.id)).collect();
-    if !runs.contains(&newest.id) {
-        runs.push(newest.id.clone());
-    }
+    let runs = jobs_of(conversation)?.ids;
     let mut cursor = match &query.after {
-        None => Cursor::end(newest.id, channel)?,
+        None => Cursor::end(runs.last().cloned().unwrap_or_default(), channel)?,
         Some(after) => Cursor::read(after)?,
     };
     if !runs.contains(&cursor.run) {
@@ -49,6 +46,26 @@ pub(crate) fn read(conversation: &str, query: &LogQuery) -> Result<LogPage> {
         page = cursor.page(channel, query)?;
     }
     Ok(page)
+}
+
+/// What worked in a conversation.
+pub(crate) struct Jobs {
+    /// The oldest first.
+    pub(crate) ids: Vec<String>,
+    pub(crate) agent: String,
+}
+
+/// The jobs of a conversation.
+///
+/// # Errors
+/// `NotFound` if there is none.
+pub(crate) fn jobs_of(conversation: &str) -> Result<Jobs> {
+    let (newest, kept) = sessions::known(conversation)?;
+    let mut ids: Vec<String> = kept.runs.into_iter().map(|run| run.next.unwrap_or(run.id)).collect();
+    if !ids.contains(&newest.id) {
+        ids.push(newest.id);
+    }
+    Ok(Jobs { ids, agent: kept.agent })
 }
 
 fn not_ours() -> Error {
@@ -146,7 +163,7 @@ impl Cursor {
     /// The lines that a person reads of one that ends at `end`, each with the cursor just past it.
     fn shown(&self, channel: Channel, end: u64, line: &[u8]) -> Vec<(String, String)> {
         let shown = match channel {
-            Channel::Output => headless::printed(line),
+            Channel::Output => printed(line),
             Channel::Errors => String::from_utf8_lossy(line).trim_end().to_owned(),
         };
         let start = end - line.len() as u64;
@@ -163,6 +180,15 @@ impl Cursor {
             .map(|(number, line)| (cursor(number).text(), line.to_owned()))
             .collect()
     }
+}
+
+/// A line as a person reads it, whichever protocol the agent speaks.
+fn printed(line: &[u8]) -> String {
+    if !line.starts_with(b"{\"jsonrpc\"") {
+        return headless::printed(line);
+    }
+    let turns = live::turns(Protocol::Acp, 0, line).into_iter();
+    turns.map(|turn| turn.text).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

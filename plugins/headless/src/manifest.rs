@@ -10,14 +10,14 @@ pub(crate) fn needs() -> Needs {
         .licence(env!("CARGO_PKG_LICENSE"))
         .settings(settings())
         .grants(json!({
-            "agents": ["claude", "demo"],
+            "agents": ["claude", "demo", "opencode", "gemini", "codex"],
             "directories": ["~/projects"],
             "env": [
                 "HOME", "PATH", "USER", "LOGNAME", "SHELL", "LANG", "LC_*", "TERM", "TMPDIR", "SSH_AUTH_SOCK", "XDG_*",
             ],
             "read_tools": ["claude_job_status", "claude_list_jobs", "claude_list_projects"],
             "programs": {
-                "agent": {"path": "env", "job": [["@agent"]], "job_timeout": "6h"},
+                "agent": {"path": "env", "job": [["@agent"]], "job_timeout": "24h"},
                 "git": git::grant::building(),
                 "rm": {"path": "rm", "control": [["-rf", "--", "<clone>"]], "timeout": "2m", "words": {"clone": git::grant::CLONE}},
             },
@@ -34,6 +34,8 @@ fn settings() -> Value {
             "build_timeout": time("4h"),
             "most_timeout": time("6h"),
             "silence": time("10m"),
+            "prompt_deadline": {"type": "string", "pattern": "^(0s|[1-9][0-9]* ?[smhd])$", "default": "12h"},
+            "idle_timeout": time("30m"),
             "turns": {"type": "integer", "minimum": 0, "default": 300},
             "budget_usd": {"type": "number", "minimum": 0, "default": 20},
             "tools": {"type": "array", "items": {"type": "string"}, "default": []},

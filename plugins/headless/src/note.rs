@@ -8,6 +8,8 @@ use crate::built::Plan;
 
 /// Characters of a prompt that are kept as the task.
 const TASK: usize = 500;
+/// Characters of it that stand for a name.
+const NAME: usize = 60;
 
 /// What a run is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +17,8 @@ const TASK: usize = 500;
 pub(crate) enum Kind {
     Run,
     Build,
+    /// A process of a conversation that a person leads.
+    Conversation,
 }
 
 /// The note of a job. What a later version adds is passed over.
@@ -36,6 +40,9 @@ pub(crate) struct Note {
     /// How long it may take, in milliseconds.
     #[serde(default)]
     pub(crate) timeout_ms: u64,
+    /// The id of its request, where the agent asks a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) asks: Option<String>,
     /// What a build works on; its `directory` is the clone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) build: Option<Plan>,
@@ -73,5 +80,14 @@ pub(crate) fn task(prompt: &str) -> String {
     match prompt.char_indices().nth(TASK) {
         Some((end, _)) => format!("{}…", &prompt[..end]),
         None => prompt.to_owned(),
+    }
+}
+
+/// What of a prompt stands for a name.
+pub(crate) fn name(prompt: &str) -> String {
+    let first = prompt.trim().lines().next().unwrap_or_default();
+    match first.char_indices().nth(NAME) {
+        Some((end, _)) => format!("{}…", &first[..end]),
+        None => first.to_owned(),
     }
 }

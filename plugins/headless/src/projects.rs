@@ -49,6 +49,30 @@ pub(crate) fn find(setup: &Setup, name: &str) -> Result<Place> {
     }))
 }
 
+/// The project with this directory, or the directory in one of the granted ones as a project of its own name.
+///
+/// # Errors
+/// `Denied` if it is not in a granted directory.
+pub(crate) fn at(setup: &Setup, directory: &str) -> Result<Place> {
+    let directory = granted(directory)?;
+    files::entries(&directory)?;
+    let (places, _) = all(setup);
+    if let Some(place) = places.iter().find(|place| place.directory == directory) {
+        return Ok(place.clone());
+    }
+    // What lies in a project is part of it, and is trusted no more than by its own table.
+    let within = places.into_iter().find(|place| {
+        let rest = directory.strip_prefix(&place.directory);
+        rest.is_some_and(|rest| rest.starts_with('/'))
+    });
+    let own = directory.rsplit('/').next().unwrap_or_default().to_owned();
+    Ok(Place {
+        name: within.map_or(own, |place| place.name),
+        directory,
+        trusted: false,
+    })
+}
+
 /// All projects with their branches, and what could not be looked at.
 pub(crate) fn page(setup: &Setup) -> ProjectPage {
     let (places, problems) = all(setup);

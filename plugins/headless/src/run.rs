@@ -8,15 +8,18 @@ use berth_plugin::{Error, Result, log};
 use serde::Deserialize;
 
 use crate::allowed::{Allowed, allowed};
-use crate::command::Start;
+use crate::command::{Start, Way};
 use crate::conversation::Conversation;
 use crate::limits;
 use crate::note::{self, Kind, Note};
 use crate::projects::{self, Place};
+use crate::repeated;
 use crate::setup::{Settings, Setup};
+use crate::talk::Talk;
+use crate::{asked, asking};
 
-/// Bytes of a request, as it is given to the agent.
-const REQUEST: usize = 1 << 20;
+/// Bytes of a request, as it is given to the agent; what else it reads at its beginning has place beside it.
+const REQUEST: usize = 1000 << 10;
 /// Jobs among which the one with a known key is looked for.
 const RECENT: u32 = 1_000;
 
@@ -34,6 +37,36 @@ pub(crate) struct Asked {
     timeout_ms: Option<u64>,
 }
 
+impl Asked {
+    /// The conversation that it goes on with, if a person leads that.
+    pub(crate) fn talk(&self) -> Result<Option<String>> {
+        let Some(id) = &self.session_id else {
+            return Ok(None);
+        };
+        let id = uuid(id)?;
+        Ok(Talk::find(&id)?.map(|_| id))
+    }
+
+    /// Whether it asks for bounds that only a run of its own has.
+    pub(crate) fn has_bounds(&self) -> bool {
+        self.allowed_tools.is_some() || self.timeout_ms.is_some()
+    }
+
+    /// Sends it as a message to a conversation that a person leads.
+    pub(crate) fn send(&self, setup: &Setup, call: &str, conversation: &str) -> Result<()> {
+        request(&self.prompt)?;
+        let talk = Talk::find(conversation)?.ok_or_else(|| crate::talk::unknown(conversation))?;
+        if talk.project != self.project {
+            return Err(Error::Invalid(format!(
+                "conversation {conversation} belongs to project {:?}, not to {:?}: name that project, or start afresh \
+                 without `sessionId`",
+                talk.project, self.project
+            )));
+        }
+        asked::send(setup, call, conversation, &self.project, &self.prompt)
+    }
+}
+
 /// A run that was submitted.
 pub(crate) struct Submitted {
     /// Its id, which is that of its job.
@@ -43,7 +76,7 @@ pub(crate) struct Submitted {
 
 /// Submits a run. `call` is the id of the call, a UUID: repeated, it answers the same run.
 pub(crate) fn run(setup: &Setup, call: &str, asked: &Asked) -> Result<Submitted> {
-    let request = request(&asked.prompt)?;
+    request(&asked.prompt)?;
     let place = projects::find(setup, &asked.project)?;
     let conversation = match &asked.session_id {
         Some(id) => uuid(id)?,
@@ -62,15 +95,18 @@ pub(crate) fn run(setup: &Setup, call: &str, asked: &Asked) -> Result<Submitted>
     let timeout = timeout(&setup.settings, setup.settings.run_timeout, asked.timeout_ms)?;
     let start = Start {
         agent,
-        conversation: &conversation,
         // One that is not kept may be known to the agent from elsewhere.
-        is_known: asked.session_id.is_some() && kept.as_ref().is_none_or(Conversation::has_begun),
+        way: match asked.session_id.is_some() && kept.as_ref().is_none_or(Conversation::has_begun) {
+            true => Way::Resumes(&conversation),
+            false => Way::New(&conversation),
+        },
         left,
         tools: &tools,
         trusted: place.trusted,
     };
-    let command = start.command()?.directory(&place.directory).stdin(request);
+    let asks = asking::asks(setup, agent);
     let note = Note {
+        asks: asks.then(|| call.to_owned()),
         kind: Kind::Run,
         project: place.name.clone(),
         directory: place.directory.clone(),
@@ -80,12 +116,13 @@ pub(crate) fn run(setup: &Setup, call: &str, asked: &Asked) -> Result<Submitted>
         left_out,
         timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
         build: None,
-        conversation,
+        conversation: conversation.clone(),
     };
-    let spec = Spec::new(format!("run/{call}"), &place.name, command)
-        .ends_in(timeout)
-        .note(note.text()?);
+    let spec = start.spec(repeated::key(call), &note, &asked.prompt)?;
     let id = submit(spec)?;
+    if let Err(error) = jobs::get(&id).and_then(|job| asking::ensure(&job, &note)) {
+        log::warn(format_args!("nobody can be asked by run {id} yet: {error}"));
+    }
     if let Err(error) = Conversation::begin(&note, &id) {
         // `upkeep` keeps it when the run ends.
         log::warn(format_args!("run {id} is not kept with its conversation yet: {error}"));
@@ -127,16 +164,15 @@ fn known(id: &str, place: &Place) -> Result<Option<Conversation>> {
     }
 }
 
-/// What an agent reads of a request.
-pub(crate) fn request(prompt: &str) -> Result<String> {
+/// Whether a request can be given to an agent.
+pub(crate) fn request(prompt: &str) -> Result<()> {
     if prompt.trim().is_empty() {
         return Err(Error::Invalid(
             "`prompt` is empty: say what the agent is to do".to_owned(),
         ));
     }
-    let request = headless::message(prompt);
-    match request.len() {
-        0..=REQUEST => Ok(request),
+    match headless::message(prompt).len() {
+        0..REQUEST => Ok(()),
         _ => Err(Error::Invalid(format!(
             "`prompt` is longer than {REQUEST} bytes: put it into a file of the project, and name that"
         ))),
@@ -144,7 +180,7 @@ pub(crate) fn request(prompt: &str) -> Result<String> {
 }
 
 /// A conversation's id as the agent writes it.
-fn uuid(given: &str) -> Result<String> {
+pub(crate) fn uuid(given: &str) -> Result<String> {
     let id = given.trim().to_ascii_lowercase();
     let is_uuid = id.len() == 36
         && id.char_indices().all(|(at, c)| match at {

@@ -5,16 +5,21 @@ use std::collections::BTreeSet;
 use berth_plugin::jobs::Job;
 use berth_plugin::{Attention, Error, Evidence, Result, Session, SessionPage, SessionQuery, State, Verbs, jobs, time};
 
+use crate::asking;
 use crate::conversation::Conversation;
 use crate::judge::{Verdict, cut};
 use crate::list::{self, Run};
 use crate::note::Note;
 use crate::setup::Setup;
+use crate::shown;
 use crate::state::RunState;
 use crate::status::{self, Seen};
+use crate::talk::Talk;
 
 /// Runs of a page that have ended.
 const ENDED: u32 = 200;
+/// Conversations without a process that are listed.
+const TALKS: u32 = 200;
 /// Running sessions of a list whose progress is looked up.
 const LOOKED_AT: usize = 16;
 /// What a cursor begins with that names the last job of a page, past which the next one begins.
@@ -25,14 +30,30 @@ const WORDS: usize = 500;
 
 /// A page of the conversations that the query asks for: first all that work and those that worked last, then the older ones.
 pub(crate) fn list(setup: &Setup, query: &SessionQuery) -> Result<SessionPage> {
-    let is_asked = |state: &RunState| query.states.is_empty() || query.states.contains(&state.of_session());
+    let is_asked = |state: &RunState| {
+        // One that runs may ask something, or only begin.
+        let more = match state {
+            RunState::Running => [State::Waiting, State::Starting].as_slice(),
+            _ => &[],
+        };
+        let asked = &query.states;
+        asked.is_empty() || asked.contains(&state.of_session()) || more.iter().any(|state| asked.contains(state))
+    };
     let states: Vec<RunState> = RunState::ALL.into_iter().filter(is_asked).collect();
-    if states.is_empty() {
-        return Ok(SessionPage::of(Vec::new(), query));
-    }
     let Some(job) = query.after.as_deref().and_then(|after| after.strip_prefix(PAST)) else {
-        let part = list::recent(None, &states, ENDED)?;
-        let page = SessionPage::of(sessions(setup, part.runs), query);
+        let (mut listed, problems) = led(setup)?;
+        let part = match states.is_empty() {
+            true => list::Part::default(),
+            false => list::recent(None, &states, ENDED)?,
+        };
+        let known: BTreeSet<String> = listed.iter().map(|session| session.id.clone()).collect();
+        listed.extend(
+            sessions(setup, part.runs)
+                .into_iter()
+                .filter(|session| !known.contains(&session.id)),
+        );
+        let mut page = SessionPage::of(listed, query);
+        page.problems.extend(problems);
         return Ok(match page.next {
             Some(_) => page,
             None => past(page, part.last),
@@ -44,6 +65,23 @@ pub(crate) fn list(setup: &Setup, query: &SessionQuery) -> Result<SessionPage> {
         ..query.clone()
     };
     Ok(past(SessionPage::of(sessions(setup, part.runs), &whole), part.last))
+}
+
+/// What could not be looked at, and why.
+type Problems = Vec<(String, Error)>;
+
+/// The conversations that persons lead, and which could not be looked at.
+fn led(setup: &Setup) -> Result<(Vec<Session>, Problems)> {
+    let (mut sessions, mut problems) = (Vec::new(), Vec::new());
+    for id in list::talks(TALKS)? {
+        // One that is damaged hides no other.
+        match Talk::look(&id) {
+            Ok(Some((talk, job))) => sessions.push(shown::session(setup, &id, &talk, job.as_ref())),
+            Ok(None) => {}
+            Err(error) => problems.push((format!("session {id}"), error)),
+        }
+    }
+    Ok((sessions, problems))
 }
 
 fn past(page: SessionPage, job: Option<String>) -> SessionPage {
@@ -88,6 +126,9 @@ fn sessions(setup: &Setup, mut runs: Vec<Run>) -> Vec<Session> {
 
 /// One conversation.
 pub(crate) fn get(setup: &Setup, id: &str) -> Result<Session> {
+    if let Some((talk, job)) = Talk::look(id)? {
+        return Ok(shown::session(setup, id, &talk, job.as_ref()));
+    }
     let (job, kept) = known(id)?;
     let seen = status::look(job)?;
     let mut session = with_facts(bare(&seen.job, &seen.note, seen.state), &kept);
@@ -153,9 +194,11 @@ fn bare(job: &Job, note: &Note, state: RunState) -> Session {
     if let Some(plan) = &note.build {
         session = session.fact("branch", plan.branch.name());
     }
-    if !state.is_end() {
-        session = session.can(Verbs::TERMINATE);
-    }
+    session = session.can(match state.is_end() {
+        // A message begins a process of the conversation.
+        true => Verbs::SEND,
+        false => Verbs::TERMINATE,
+    });
     match (state, &job.reason) {
         (RunState::Queued, _) => session.summary(format!("waits for its turn in project {}", note.project)),
         (_, Some(reason)) => session.summary(cut(reason, WORDS - 1)),
@@ -193,7 +236,11 @@ fn working(setup: &Setup, mut session: Session, seen: &Seen) -> Session {
     let Some(progress) = &seen.progress else {
         return session;
     };
-    if !progress.has_begun {
+    let (number, prompts) = asking::prompts(&seen.job.id).unwrap_or_default();
+    for prompt in &prompts {
+        session = session.prompt(shown::shown(setup, number, prompt));
+    }
+    if !progress.has_begun && prompts.is_empty() {
         session = session.state(State::Starting, Evidence::Runner);
     }
     if let Some(at) = progress.at {
@@ -270,7 +317,7 @@ mod tests {
                 (done.state, done.last_output.as_deref()),
                 (State::Done, Some("it is done"))
             );
-            assert_eq!(done.can, Verbs::empty());
+            assert_eq!(done.can, Verbs::SEND);
             assert_eq!(all(&[State::Done]).len(), 1);
             upkeep();
         }

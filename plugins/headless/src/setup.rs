@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use berth_plugin::settings::Agent;
 use berth_plugin::{Error, Result, settings};
+use serde::de::IntoDeserializer as _;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::allowed;
@@ -31,6 +32,12 @@ pub(crate) struct Settings {
     /// After what time without a sign of life a person should look.
     #[serde(deserialize_with = "span")]
     pub(crate) silence: Duration,
+    /// After what time a question that nobody answered is declined; 0: runs ask nobody.
+    #[serde(deserialize_with = "span_or_none")]
+    pub(crate) prompt_deadline: Duration,
+    /// How long the process of a conversation may have nothing to do before it is ended.
+    #[serde(deserialize_with = "span")]
+    pub(crate) idle_timeout: Duration,
     /// Turns that one conversation may take, all runs together; 0: any number.
     pub(crate) turns: u64,
     /// What one conversation may cost, all runs together; 0: whatever it costs.
@@ -72,6 +79,8 @@ impl Default for Settings {
             build_timeout: Duration::from_secs(4 * 3600),
             most_timeout: Duration::from_secs(6 * 3600),
             silence: Duration::from_secs(10 * 60),
+            prompt_deadline: Duration::from_secs(12 * 3600),
+            idle_timeout: Duration::from_secs(30 * 60),
             turns: 300,
             budget_usd: 20.0,
             tools: Vec::new(),
@@ -141,6 +150,15 @@ impl Settings {
     }
 }
 
+/// A time, or "0s".
+fn span_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    match text.as_str() {
+        "0s" => Ok(Duration::ZERO),
+        _ => span(text.into_deserializer()),
+    }
+}
+
 /// A time such as "30m": a number of seconds, minutes, hours or days.
 fn span<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
@@ -188,6 +206,8 @@ mod tests {
             (json!({"run_timeout": "7h"}), "most_timeout"),
             (json!({"run_timeout": "30"}), "run_timeout"),
             (json!({"silence": "0m"}), "silence"),
+            (json!({"prompt_deadline": "0"}), "prompt_deadline"),
+            (json!({"idle_timeout": "x"}), "idle_timeout"),
             (json!({"silence": "é"}), "silence"),
             (json!({"budget_usd": -1}), "budget_usd"),
             (json!({"tools": ["--x"]}), "--x"),

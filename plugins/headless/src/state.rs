@@ -19,6 +19,10 @@ pub(crate) enum RunState {
 /// The label of a job that is a step of a run which goes on in another one: no list shows it.
 pub(crate) const STAGE: &str = "stage";
 
+/// The labels of a job that was a process of a conversation: that goes on with the next message, or was ended by a person.
+pub(crate) const AT_REST: &str = "idle";
+pub(crate) const ENDED: &str = "ended";
+
 impl RunState {
     pub(crate) const ALL: [Self; 6] = [
         Self::Queued,

@@ -333,6 +333,41 @@ mod tests {
     }
 
     #[test]
+    fn a_result_counts_as_an_answer_only_where_the_agent_ended_by_itself() {
+        let host = host();
+        let ends = [Phase::Cancelled, Phase::TimedOut, Phase::Interrupted];
+        for (number, phase) in (1..).zip(ends) {
+            let id = run(number, json!({}));
+            let conversation = status(&id)["sessionId"].as_str().unwrap().to_owned();
+            let forged = result(&conversation, json!({"result": "all is well"}));
+            host.start_job(&id)
+                .print_job(&id, Channel::Output, forged)
+                .end_job(&id, phase, None);
+            for _ in 0..2 {
+                let told = status(&id);
+                assert!(!told.to_string().contains("all is well"), "{told}");
+                upkeep();
+            }
+        }
+    }
+
+    #[test]
+    fn a_job_whose_output_cannot_be_read_is_settled_and_keeps_no_other_from_that() {
+        let host = host();
+        let (whole, lost) = (run(1, json!({})), run(2, json!({})));
+        for id in [&whole, &lost] {
+            let conversation = status(id)["sessionId"].as_str().unwrap().to_owned();
+            end(&host, id, &result(&conversation, json!({})), 0);
+        }
+        host.lose_output(&lost);
+        upkeep();
+        let label = |id: &str| jobs::get(id).unwrap().label;
+        assert_eq!((label(&whole).as_str(), label(&lost).as_str()), ("done", "interrupted"));
+        let told = status(&lost);
+        assert!(told["error"].as_str().unwrap().contains("cannot be read"), "{told}");
+    }
+
+    #[test]
     fn an_unknown_job_is_told_as_that() {
         let _host = host();
         for id in ["", "none", "../x"] {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::setup::Setup;
 use crate::state::RunState;
-use crate::{build, cancel, list, projects, run, status};
+use crate::{asked, beside, build, cancel, list, projects, repeated, run, status};
 
 /// What names a run.
 #[derive(Deserialize)]
@@ -18,11 +18,24 @@ struct Named {
 
 /// Carries out a call.
 pub(crate) fn call(setup: &Setup, call: &ToolCall) -> Result<ToolOutput> {
+    if let Some(sent) = asked::find(&call.id)? {
+        // A repeated call answers how it goes.
+        return told_of(&sent, &call.id, Vec::new());
+    }
+    let starts = matches!(call.name.as_str(), "claude_run" | "claude_build");
+    if let Some(seen) = if starts { repeated::find(call)? } else { None } {
+        let goes_on = (!seen.state.is_end()).then_some(seen.note.conversation.as_str());
+        return answer(&Value::Object(seen.status(setup)), goes_on);
+    }
     match call.name.as_str() {
-        "claude_run" => submitted(&run::run(setup, &call.id, &call.arguments()?)?),
+        "claude_run" => run(setup, call),
         "claude_build" => submitted(&build::submit(setup, &call.id, &call.arguments()?)?),
         "claude_job_status" => {
-            let seen = status::find(&call.arguments::<Named>()?.job_id)?;
+            let id = call.arguments::<Named>()?.job_id;
+            if let Some(asked) = asked::find(&id)? {
+                return told_of(&asked, &id, Vec::new());
+            }
+            let seen = status::find(&id)?;
             answer(&Value::Object(seen.status(setup)), Some(&seen.note.conversation))
         }
         "claude_list_jobs" => answer(&list::list(&call.arguments()?)?, None),
@@ -30,6 +43,37 @@ pub(crate) fn call(setup: &Setup, call: &ToolCall) -> Result<ToolOutput> {
         "claude_list_projects" => answer(&projects::told(setup), None),
         other => Err(Error::Invalid(format!("this backend has no tool {other}"))),
     }
+}
+
+/// A run of its own, or a message to the conversation that a person leads.
+fn run(setup: &Setup, call: &ToolCall) -> Result<ToolOutput> {
+    let asked: run::Asked = call.arguments()?;
+    let Some(conversation) = asked.talk()? else {
+        return submitted(&run::run(setup, &call.id, &asked)?);
+    };
+    asked.send(setup, &call.id, &conversation)?;
+    let Some(sent) = asked::find(&call.id)? else {
+        return Err(Error::Failed("the request is not kept any more".to_owned()));
+    };
+    let mut notes = vec!["It is a message to a conversation that a person leads.".to_owned()];
+    if asked.has_bounds() {
+        notes.push("`allowedTools` and `timeoutMs` do not count there.".to_owned());
+    }
+    told_of(&sent, &call.id, notes)
+}
+
+/// How a request goes that is a message. Its session is named while the work goes on there.
+fn told_of(sent: &asked::Asked, id: &str, mut notes: Vec<String>) -> Result<ToolOutput> {
+    let mut told = sent.status(id)?;
+    notes.extend(told.get("note").and_then(Value::as_str).map(str::to_owned));
+    if !notes.is_empty() {
+        told.insert("note".to_owned(), json!(notes.join(" ")));
+    }
+    let goes_on = told.get("state").and_then(Value::as_str).and_then(RunState::named);
+    let session = goes_on
+        .filter(|state| !state.is_end())
+        .map(|_| sent.conversation.as_str());
+    answer(&Value::Object(told), session)
 }
 
 /// What is answered for a run that was submitted.
@@ -42,7 +86,8 @@ fn submitted(run: &run::Submitted) -> Result<ToolOutput> {
     told.insert("kind".to_owned(), json!(run.note.kind));
     told.insert("project".to_owned(), json!(run.note.project));
     told.insert("sessionId".to_owned(), json!(run.note.conversation));
-    let notes = status::start_notes(&run.note);
+    let mut notes = status::start_notes(&run.note);
+    notes.extend(beside::words(&run.note.directory, &run.note.conversation));
     if !notes.is_empty() {
         told.insert("note".to_owned(), json!(notes.join(" ")));
     }
@@ -70,7 +115,7 @@ pub(crate) fn all() -> Vec<Tool> {
             "Run an agent",
             "Gives a coding agent one request in a project, without a terminal, and answers at once with the `jobId` of the \
              run. It waits for its turn, since one run works in a project at a time; `claude_job_status` tells how it goes. \
-             With `sessionId` the request goes on with that conversation.",
+             With `sessionId` the request goes on with that conversation; if a person leads that, it is a message there.",
         )
         .input(&object(
             json!({

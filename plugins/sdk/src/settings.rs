@@ -86,6 +86,9 @@ pub struct Agent {
     /// Its command without a terminal, for jobs. It takes `options` too.
     #[serde(default)]
     pub headless: Option<Vec<String>>,
+    /// How that command is spoken with: `stream-json`, or `acp`.
+    #[serde(default)]
+    pub protocol: Option<String>,
     /// The options that only that command takes.
     #[serde(default)]
     pub headless_options: Option<BTreeMap<String, Vec<String>>>,

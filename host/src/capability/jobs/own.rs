@@ -61,7 +61,7 @@ impl Call {
             };
             return Ok((origin, true));
         }
-        if lineage.depth >= limit {
+        if !lineage.goes_deeper(limit) {
             return Err(Error::Denied(format!(
                 "recursion_limit_exceeded: runs of backend `{}` go to depth {limit}; the chain is {lineage}",
                 self.powers.backend

@@ -31,8 +31,8 @@ const LATER: u32 = 1_000;
 /// The jobs of the backends that have some.
 pub(super) struct All {
     opened: Vec<(String, Jobs)>,
-    /// The jobs in which this process runs. If there are some, it sees only these.
-    own: Vec<String>,
+    /// The job in which this process runs. If there is one, it sees only that.
+    own: Option<String>,
 }
 
 impl All {
@@ -45,7 +45,9 @@ impl All {
         let opened = names.into_iter().map(|name| Ok((name.clone(), all.of(&name)?)));
         Ok(Self {
             opened: opened.collect::<anyhow::Result<_>>()?,
-            own: Seen::of_this_process().jobs,
+            own: all
+                .lineage(&Seen::of_this_process())
+                .and_then(|lineage| Some(lineage.job()?.1.to_owned())),
         })
     }
 
@@ -96,7 +98,7 @@ impl All {
     }
 
     fn may_see(&self, id: &str) -> bool {
-        self.own.is_empty() || self.own.iter().any(|own| own == id)
+        self.own.as_ref().is_none_or(|own| own == id)
     }
 }
 

@@ -13,9 +13,9 @@ use crate::cli::ls::what;
 /// The most sessions that are asked for.
 const MOST: u32 = 500;
 
-/// What sessions of a backend do now, by their ids.
+/// The sessions of jobs as they are now, by their ids.
 #[derive(Default)]
-pub(super) struct Progress(BTreeMap<String, String>);
+pub(super) struct Progress(BTreeMap<String, Value>);
 
 impl Progress {
     /// Asks for the sessions of `jobs` that run. Where no berth runs, or it does not say, nothing is known.
@@ -30,16 +30,20 @@ impl Progress {
         connection.close().await;
         let answer = listed.ok().and_then(|listed| listed.structured).unwrap_or_default();
         let sessions = answer["sessions"].as_array().cloned().unwrap_or_default();
-        let told = |session: &Value| Some((session["session_id"].as_str()?.to_owned(), what(session).to_owned()));
-        Self(sessions.iter().filter_map(told).collect())
+        let by_id = |session: Value| Some((session["session_id"].as_str()?.to_owned(), session));
+        Self(sessions.into_iter().filter_map(by_id).collect())
     }
 
     /// That of one job.
     pub(super) fn of_job(&self, known: &Known) -> Option<&str> {
+        Some(what(self.session(known)?)).filter(|told| !told.is_empty())
+    }
+
+    /// The session of one job that runs.
+    pub(super) fn session(&self, known: &Known) -> Option<&Value> {
         if !known.runs() {
             return None;
         }
-        let told = self.0.get(&known.session()?)?;
-        (!told.is_empty()).then_some(told)
+        self.0.get(&known.session()?)
     }
 }

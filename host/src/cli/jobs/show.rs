@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::follow::{POLL, POLL_OUTPUT, pause};
 use super::known::{All, Known, shown};
 use super::progress::Progress;
+use crate::cli::asks::Asks;
 use crate::cli::print;
 
 /// Bytes of output that are read at a time.
@@ -51,7 +52,7 @@ pub(super) async fn run(setup: &Setup, options: &Options, shutdown: &Cancellatio
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints the job, and again whenever it has changed.
+/// Prints the job, and again whenever it has changed; what it asks stands beside it.
 async fn follow(
     setup: &Setup,
     jobs: &Jobs,
@@ -59,7 +60,7 @@ async fn follow(
     options: &Options,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let mut printed = String::new();
+    let (mut printed, mut asks) = (String::new(), Asks::default());
     loop {
         let progress = Progress::of(setup, std::slice::from_ref(&known), shutdown).await;
         let told = progress.of_job(&known);
@@ -71,6 +72,10 @@ async fn follow(
         if shown != printed {
             print::line(&shown);
             printed = shown;
+        }
+        if !options.json {
+            let session = progress.session(&known).cloned().unwrap_or_default();
+            asks.see(&session).iter().for_each(|line| print::note(line));
         }
         if !options.follow || known.has_ended() || !pause(POLL, shutdown).await {
             return Ok(());

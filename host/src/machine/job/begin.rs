@@ -96,7 +96,7 @@ impl Start<'_> {
     }
 
     fn command(&self, program: &Path) -> Command {
-        child::supervisor(program, self.directory.as_ref(), self.backend)
+        child::supervisor(program, self.directory.as_ref(), self.backend, &self.spec.id)
     }
 
     fn within(&self, Scope(systemd_run): &Scope) -> Command {

@@ -5,6 +5,7 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::fs::FileExt as _;
 use std::process::ChildStdin;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, OFlags};
 use rustix::io::Errno;
@@ -17,6 +18,10 @@ use super::until::Until;
 const PART: u64 = 64 << 10;
 /// Bytes of all input of a job.
 const MOST: u64 = 1 << 30;
+
+/// How long somebody else may change the input, and how often that is looked at.
+const PATIENCE: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// What became of bytes for the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,13 +80,13 @@ impl Job {
         Ok(self.until()?.bytes)
     }
 
-    /// One at a time.
+    /// One at a time. Any program can hold the lock on the file, so it is not waited for without end.
     fn change_input(
         &self,
         change: impl FnOnce(&File, Until) -> io::Result<Result<Until, Appended>>,
     ) -> io::Result<Appended> {
         let input = File::from(self.open_at(INPUT, OFlags::WRONLY)?);
-        rustix::fs::flock(&input, FlockOperation::LockExclusive)?;
+        lock(&input)?;
         match change(&input, self.until()?)? {
             Ok(until) => {
                 self.replace(UNTIL, until.text().as_bytes())?;
@@ -90,6 +95,20 @@ impl Job {
                 Ok(Appended::Now(until.bytes))
             }
             Err(refused) => Ok(refused),
+        }
+    }
+}
+
+fn lock(input: &File) -> io::Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match rustix::fs::flock(input, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::AGAIN) if Instant::now() < deadline => std::thread::sleep(PAUSE),
+            Err(Errno::AGAIN) => {
+                let why = "its input is in use: another program holds a lock on the file `in`; try again";
+                return Err(io::Error::new(io::ErrorKind::ResourceBusy, why));
+            }
+            locked => return Ok(locked?),
         }
     }
 }

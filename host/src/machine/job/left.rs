@@ -21,12 +21,11 @@ pub fn end_what_is_left(job: &Job, id: &str) -> io::Result<Ended> {
     if let Stage::Ended(ended) = job.stage()? {
         return Ok(ended);
     }
-    // What others wrote there names no process that is ended.
     let had = job.processes().ok().flatten();
     let reason = match had.as_ref().map(is_of_this_start).transpose()? {
         Some(false) => "the system was started again while it ran",
         _ => {
-            end_all(id, had.as_ref())?;
+            end_all(id, had.as_ref().filter(|had| processes::are_of(id, had)))?;
             "its supervisor was killed, and what was left of it was ended"
         }
     };
@@ -34,7 +33,13 @@ pub fn end_what_is_left(job: &Job, id: &str) -> io::Result<Ended> {
         started: had.map(|had| had.at),
         ..Ended::without_status(How::Interrupted, reason)
     };
-    job.end(&ended)?;
+    if let Err(error) = job.end(&ended) {
+        // Who reads its directory is not told. The index is.
+        tracing::warn!(
+            "the end of job {id} cannot be kept in {}: {error}",
+            job.path().display()
+        );
+    }
     Ok(ended)
 }
 

@@ -18,6 +18,8 @@ use crate::machine::mounts::reached_by;
 const SMALL: u64 = 16 << 10;
 /// Bytes of `spec`: its arguments may take 128 KiB, each byte twice.
 const SPEC: u64 = 1 << 20;
+/// Bytes of a block, as the system counts those of a file.
+const BLOCK: u64 = 512;
 /// Bytes that a job keeps free until its end, so that this can be told when the disk is full: in `exit`, and in the index.
 const RESERVED: usize = 128 << 10;
 
@@ -121,6 +123,7 @@ impl Job {
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let directory = match rustix::fs::open(path, flags, Mode::empty()) {
             Err(Errno::LOOP) => return Err(bad("a link is in its place")),
+            Err(Errno::ACCESS) => return Err(bad("its mode keeps this user out")),
             directory => directory?,
         };
         let found = rustix::fs::fstat(&directory)?;
@@ -301,23 +304,26 @@ impl Job {
 
     /// A regular file of the directory, which is never a link.
     pub(super) fn open_at(&self, name: &str, flags: OFlags) -> io::Result<OwnedFd> {
-        // Without NONBLOCK, a FIFO in the file's place would be waited for.
-        let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(&self.directory, name, flags, Mode::RUSR | Mode::WUSR)?;
-        self.is(&file, FileType::RegularFile)?;
-        Ok(file)
+        self.open_kind(name, flags, Mode::RUSR | Mode::WUSR, FileType::RegularFile)
     }
 
     pub(super) fn open_fifo(&self, name: &str, flags: OFlags) -> io::Result<OwnedFd> {
-        let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let fifo = rustix::fs::openat(&self.directory, name, flags, Mode::empty())?;
-        self.is(&fifo, FileType::Fifo)?;
-        Ok(fifo)
+        self.open_kind(name, flags, Mode::empty(), FileType::Fifo)
     }
 
-    fn is(&self, opened: &OwnedFd, kind: FileType) -> io::Result<()> {
-        match FileType::from_raw_mode(rustix::fs::fstat(opened)?.st_mode) == kind {
-            true => Ok(()),
+    /// What is called `name`, if it is of this kind. What the job put there instead is told as such, and never as a failure
+    /// that passes.
+    fn open_kind(&self, name: &str, flags: OFlags, mode: Mode, kind: FileType) -> io::Result<OwnedFd> {
+        // Without NONBLOCK, a FIFO in a file's place would be waited for.
+        let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let opened = match rustix::fs::openat(&self.directory, name, flags, mode) {
+            Err(Errno::LOOP) => return Err(bad("a link is in its place")),
+            Err(Errno::ACCESS) => return Err(bad("its mode keeps this user out")),
+            Err(Errno::ISDIR) => return Err(bad("a directory is in its place")),
+            opened => opened?,
+        };
+        match FileType::from_raw_mode(rustix::fs::fstat(&opened)?.st_mode) == kind {
+            true => Ok(opened),
             false => Err(bad("something else is in its place")),
         }
     }
@@ -353,14 +359,23 @@ impl Job {
         u64::try_from(found.st_size).map_err(|_| bad("it has no length"))
     }
 
-    /// Bytes of all its files.
+    /// Bytes that all its files take on the disk.
     ///
     /// # Errors
     /// What the system says.
     pub fn size(&self) -> io::Result<u64> {
         let names = self.names()?;
-        let lengths = names.iter().filter_map(|name| self.length(name).ok());
-        Ok(lengths.fold(0, u64::saturating_add).min((1 << 53) - 1))
+        let taken = names.iter().filter_map(|name| self.taken(name).ok());
+        Ok(taken.fold(0, u64::saturating_add).min((1 << 53) - 1))
+    }
+
+    /// Bytes of the file `name` that are on the disk: it may have holes, and look as long as it likes.
+    fn taken(&self, name: &str) -> io::Result<u64> {
+        let found = rustix::fs::statat(&self.directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        let (Ok(length), Ok(blocks)) = (u64::try_from(found.st_size), u64::try_from(found.st_blocks)) else {
+            return Err(bad("it has no length"));
+        };
+        Ok(length.min(blocks.saturating_mul(BLOCK)))
     }
 
     /// Removes the file `name`, if it is there.

@@ -6,7 +6,7 @@ use super::ended::Process;
 
 pub use crate::peer::JOB_MARK as MARK;
 
-pub(super) use self::system::{boot, children, find, keep_orphans, kill, namespace, of_job};
+pub(super) use self::system::{are_of, boot, children, find, keep_orphans, kill, namespace, of_job};
 
 /// This process.
 pub(super) fn this() -> io::Result<Process> {
@@ -78,6 +78,15 @@ mod system {
         Ok(found.collect())
     }
 
+    /// Whether the program that these name is one of the job `id`: the job itself can write which processes it had, but no
+    /// mark into a process that is not its own.
+    pub(in super::super) fn are_of(id: &str, had: &Processes) -> bool {
+        let mark = format!("{MARK}={id}");
+        let is_marked = |process: Process| Shown::new(process.pid).is_ok_and(|shown| is_marked(&shown, &mark));
+        had.program
+            .is_some_and(|program| is_marked(program) && find(program.pid) == Some(program))
+    }
+
     /// While one of its members lives, neither the number of a group nor that of a session is given again; and the job's
     /// program is the only one that leads such a group in its supervisor's session.
     fn in_group(had: &Processes, group: i32, session: i32) -> bool {
@@ -144,6 +153,11 @@ mod system {
 
     pub(in super::super) fn children() -> Vec<i32> {
         Vec::new()
+    }
+
+    /// No mark is seen that would say otherwise.
+    pub(in super::super) fn are_of(_id: &str, _had: &Processes) -> bool {
+        true
     }
 
     pub(in super::super) fn of_job(_id: &str, had: Option<&Processes>) -> io::Result<Vec<Process>> {

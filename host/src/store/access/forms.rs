@@ -24,4 +24,15 @@ impl AccessRecords {
             Ok(change.execute(spend, params![once, seconds(expires)])? == 1)
         })
     }
+
+    /// Whether the form with the number `once` was spent.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn form_is_spent(&self, once: &[u8]) -> Result<bool, Error> {
+        self.read(|connection| {
+            let look = "SELECT count(*) FROM forms WHERE once = ?1";
+            Ok(connection.query_row(look, [once], |row| row.get::<_, i64>(0))? > 0)
+        })
+    }
 }

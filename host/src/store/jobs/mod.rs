@@ -68,6 +68,10 @@ impl JobIndex {
         files::own_directory(folder)?;
         let path = folder.join("index.db");
         let connection = database::open(&path, &JOBS, true)?;
+        // What was forgotten is written over: notes and inputs are what people wrote.
+        connection
+            .pragma_update(None, "secure_delete", true)
+            .map_err(Error::database(&path))?;
         match JOBS.altered(&connection, &path)? {
             Some(altered) => Err(Error::Altered(altered)),
             None => Ok(Self {
@@ -165,6 +169,15 @@ impl JobIndex {
         self.all(which, params![before.cast_signed(), limit])
     }
 
+    /// At most `limit` of those that have ended and take more than so many bytes, the largest first.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn larger_than(&self, bytes: u64, limit: u32) -> Result<Vec<JobRecord>, JobError> {
+        let which = "WHERE phase NOT IN ('queued', 'running') AND kept > ?1 ORDER BY kept DESC, number LIMIT ?2";
+        self.all(which, params![bytes.cast_signed(), limit])
+    }
+
     /// Bytes that the directories of those take that have ended.
     ///
     /// # Errors
@@ -184,6 +197,16 @@ impl JobIndex {
             let remove = "DELETE FROM job WHERE id = ?1 AND phase NOT IN ('queued', 'running')";
             transaction.execute(remove, [id]).map(|_| Ok(()))
         })
+    }
+
+    /// Takes what was forgotten out of the files, as far as nobody reads them now.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn scrub(&self) -> Result<(), JobError> {
+        let connection = self.connection();
+        let truncated = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        truncated.map_err(self.broken())
     }
 
     fn all(&self, which: &str, parameters: impl rusqlite::Params) -> Result<Vec<JobRecord>, JobError> {

@@ -452,3 +452,30 @@ fn only_what_has_ended_long_ago_is_forgotten_whatever_the_clock_says() {
     assert!(index.get("a").is_ok() && index.get("d").is_ok());
     assert_eq!(submit(&index, &job("b", "b")).unwrap(), Submitted::New);
 }
+
+#[test]
+fn nothing_of_a_job_that_was_forgotten_is_left_in_a_file() {
+    let (place, index) = index();
+    let secrets = ["what a person asked for", "what it was given", "how it was begun"];
+    let spoken = NewJob {
+        note: secrets[0].repeat(200),
+        input: secrets[1].repeat(200).into_bytes(),
+        command: secrets[2].to_owned(),
+        ..job("a", "q")
+    };
+    submit(&index, &spoken).unwrap();
+    let found = || -> Vec<&str> {
+        let files = std::fs::read_dir(place.path().join("jobs")).unwrap();
+        let bytes: Vec<u8> = files
+            .flat_map(|file| std::fs::read(file.unwrap().path()).unwrap())
+            .collect();
+        let holds = |secret: &str| bytes.windows(secret.len()).any(|part| part == secret.as_bytes());
+        secrets.into_iter().filter(|secret| holds(secret)).collect()
+    };
+    index.scrub().unwrap();
+    assert_eq!(found(), secrets, "it is kept while the job is");
+    index.set_ended("a", &ended(Phase::Exited, 1)).unwrap();
+    index.forget("a").unwrap();
+    index.scrub().unwrap();
+    assert_eq!(found(), [""; 0]);
+}

@@ -9,14 +9,14 @@ const DIAGNOSTIC: &str = "[ede_diagnostic]";
 
 /// A line, the conversation that it belongs to, and its time in milliseconds.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Line {
-    pub(super) conversation: Option<String>,
-    pub(super) at: Option<u64>,
-    pub(super) event: Event,
+pub(crate) struct Line {
+    pub(crate) conversation: Option<String>,
+    pub(crate) at: Option<u64>,
+    pub(crate) event: Event,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Event {
+pub(crate) enum Event {
     /// It has begun.
     Begun,
     /// A message of the agent, or of one that it started: parts of one message come in lines of their own.
@@ -42,32 +42,36 @@ pub(super) enum Event {
 
 /// A part of a message.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Part {
+pub(crate) enum Part {
     Text(String),
     Tool { name: String, with: String },
 }
 
 /// The line that ends a request.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Answer {
-    pub(super) subtype: String,
-    pub(super) is_error: bool,
-    pub(super) api_status: Option<u64>,
-    pub(super) text: String,
-    pub(super) errors: Vec<String>,
+pub(crate) struct Answer {
+    pub(crate) subtype: String,
+    pub(crate) is_error: bool,
+    pub(crate) api_status: Option<u64>,
+    pub(crate) text: String,
+    pub(crate) errors: Vec<String>,
     /// It was told to stop.
-    pub(super) is_aborted: bool,
-    pub(super) startup: Option<String>,
-    pub(super) turns: Option<u64>,
+    pub(crate) is_aborted: bool,
+    pub(crate) startup: Option<String>,
+    pub(crate) turns: Option<u64>,
     /// Of the whole conversation so far, in US dollars.
-    pub(super) cost: Option<f64>,
-    pub(super) denied: Vec<String>,
+    pub(crate) cost: Option<f64>,
+    pub(crate) denied: Vec<String>,
 }
 
 impl Line {
     /// Reads it; none if it is not one of the agent's.
-    pub(super) fn read(line: &[u8]) -> Option<Self> {
-        let value: Value = serde_json::from_slice(line).ok()?;
+    pub(crate) fn read(line: &[u8]) -> Option<Self> {
+        Self::of(&serde_json::from_slice(line).ok()?)
+    }
+
+    /// Reads a line that is parsed already.
+    pub(crate) fn of(value: &Value) -> Option<Self> {
         let kind = value.as_object()?.get("type")?.as_str()?;
         Some(Self {
             conversation: text(&value["session_id"]),
@@ -78,25 +82,25 @@ impl Line {
                     tool: text(&value["tool_name"]).unwrap_or_default(),
                     why: text(&value["message"]).unwrap_or_default(),
                 },
-                ("system", "api_retry") => Event::Retry(retry(&value)),
-                ("rate_limit_event", _) => limited(&value),
-                ("assistant", _) => said(&value),
+                ("system", "api_retry") => Event::Retry(retry(value)),
+                ("rate_limit_event", _) => limited(value),
+                ("assistant", _) => said(value),
                 ("user", _) => Event::ToolsFailed(failed(&value["message"]["content"])),
-                ("result", _) => Event::Result(Box::new(answer(&value))),
+                ("result", _) => Event::Result(Box::new(answer(value))),
                 _ => Event::Other,
             },
         })
     }
 
     /// Whether it may belong to this conversation.
-    pub(super) fn is_of(&self, conversation: &str) -> bool {
+    pub(crate) fn is_of(&self, conversation: &str) -> bool {
         self.conversation.as_deref().is_none_or(|id| id == conversation)
     }
 }
 
 /// The whole lines of an output that begins with the byte `start`. Where that is not the first one, what comes before the
 /// first end of a line is the rest of a line.
-pub(super) fn whole(start: u64, bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn whole(start: u64, bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let skip = if start > 0 { 1 } else { 0 };
     let ended = |line: &&[u8]| line.ends_with(b"\n");
     bytes.split_inclusive(|byte| *byte == b'\n').skip(skip).filter(ended)

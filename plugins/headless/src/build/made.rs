@@ -28,6 +28,7 @@ impl Made {
     /// Whether all that was committed is in the project.
     fn committed(&mut self, plan: &Plan, run: &str) -> Result<bool> {
         let clone = plan.directory();
+        git::confined(&clone)?;
         let Some(head) = git::commit(&clone, &plan.branch.reference())? else {
             self.trouble(format!("The branch {} is not in the clone any more.", plan.branch));
             return Ok(false);
@@ -57,9 +58,11 @@ impl Made {
         } else {
             self.trouble("Nothing was committed.".to_owned());
         }
-        let left = git::unfetched(&clone, &head)?;
+        let left = git::unfetched(&plan.project, &clone)?;
         if left > 0 {
-            self.trouble(format!("{left} commits are not on the branch, and stay in {clone}."));
+            self.trouble(format!(
+                "{left} branches or tags have commits that are not in the project, and stay in {clone}."
+            ));
         }
         Ok(left == 0)
     }

@@ -14,5 +14,5 @@ mod submit;
 mod tests;
 
 pub(crate) use request::output;
-pub(crate) use stages::{ended, step};
+pub(crate) use stages::{begun, ended, step};
 pub(crate) use submit::submit;

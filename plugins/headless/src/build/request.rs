@@ -21,7 +21,7 @@ pub(crate) fn request(spec: &str, branch: &Branch, base: &Commit, run_tests: boo
     format!(
         "You work in a clone of the project that was made for this task, on the branch `{branch}`, which begins at {base}. \
          Edit files only in here, and commit all you do on this branch with `git add` and `git commit`: what is not committed \
-         is lost. Nobody can be asked meanwhile.{tests}\n\nThe task:\n\n{spec}"
+         is lost. Perhaps nobody is there to be asked meanwhile.{tests}\n\nThe task:\n\n{spec}"
     )
 }
 

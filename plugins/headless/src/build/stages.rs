@@ -1,10 +1,8 @@
 //! What follows the jobs of a build: after the clone its files and the agent, after the agent the facts and the branch.
 
-use std::time::Duration;
-
 use super::submit::{Task, key};
 use crate::built::{First, Made, Plan};
-use crate::command::Start;
+use crate::command::{Start, Way};
 use crate::conversation::Conversation;
 use crate::judge::{Verdict, judge};
 use crate::limits;
@@ -14,7 +12,7 @@ use crate::run;
 use crate::setup::Setup;
 use crate::state::{RunState, STAGE, has_ended};
 use berth_plugin::git;
-use berth_plugin::jobs::{self, Channel, Job, Phase, Spec};
+use berth_plugin::jobs::{self, Channel, Job, Phase};
 use berth_plugin::{Error, Result, store};
 
 /// Takes a build further after one of its jobs ended. The label of that job comes last, so that what is cut off here is
@@ -24,6 +22,16 @@ pub(crate) fn ended(setup: &Setup, job: &Job, note: &Note, plan: &Plan) -> Resul
         None => cloned(setup, job, note, plan),
         Some(first) => worked(job, note, plan, &first.id),
     }
+}
+
+/// Ends the clone of a project that was exchanged for one that leads elsewhere while the job waited.
+pub(crate) fn begun(job: &Job, note: &Note, plan: &Plan) -> Result<()> {
+    let Err(Error::Refused(why)) = git::confined(&plan.project) else {
+        return Ok(());
+    };
+    // What is kept first counts when the job has ended.
+    Conversation::end(note, &job.id, &Verdict::before_it_began(RunState::Failed, why))?;
+    jobs::cancel(&job.id)
 }
 
 /// What is known of a build by the job that makes its clone: how it ended, if it goes no further.
@@ -106,11 +114,12 @@ fn start(setup: &Setup, job: &Job, note: &Note, plan: &Plan) -> Result<String> {
     let task: Option<Task> = store::get(&key(&plan.call))?;
     let task = task.ok_or_else(|| Error::Failed("what it is to do is not kept any more".to_owned()))?;
     let clone = plan.directory();
+    // What was cloned is the project's own only if it was that all the time.
+    git::confined(&plan.project)?;
     git::check_out(&clone, &plan.branch, &plan.base)?;
-    let command = Start {
+    let start = Start {
         agent: setup.agent(Some(&note.agent))?,
-        conversation: &note.conversation,
-        is_known: false,
+        way: Way::New(&note.conversation),
         left: limits::left(&setup.settings, &note.conversation, &Conversation::default())?,
         tools: &setup.settings.build_tools,
         trusted: note.trusted,
@@ -126,11 +135,7 @@ fn start(setup: &Setup, job: &Job, note: &Note, plan: &Plan) -> Result<String> {
         }),
         ..note.clone()
     };
-    let command = command.command()?.directory(&clone).stdin(task.request);
-    let spec = Spec::new(format!("run/{}/agent", plan.call), &note.project, command)
-        .ends_in(Duration::from_millis(note.timeout_ms))
-        .note(note.text()?);
-    run::submit(spec)
+    run::submit(start.spec(format!("run/{}/agent", plan.call), &note, &task.prompt)?)
 }
 
 fn worked(job: &Job, note: &Note, plan: &Plan, run: &str) -> Result<()> {

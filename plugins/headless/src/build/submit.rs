@@ -7,10 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::clone;
 use super::request;
+use crate::asking;
 use crate::built::Plan;
 use crate::conversation::Conversation;
 use crate::note::{self, Kind, Note};
 use crate::projects::{self, Place};
+use crate::repeated;
 use crate::run::{self, Submitted};
 use crate::setup::Setup;
 
@@ -32,7 +34,7 @@ pub(crate) struct Asked {
 /// What the agent is told, kept until it is.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Task {
-    pub(crate) request: String,
+    pub(crate) prompt: String,
 }
 
 /// The key of that in the store.
@@ -49,10 +51,11 @@ pub(crate) fn submit(setup: &Setup, call: &str, asked: &Asked) -> Result<Submitt
     let agent = setup.agent(None)?;
     let timeout = run::timeout(&setup.settings, setup.settings.build_timeout, asked.timeout_ms)?;
     let branch = Branch::checked(&asked.branch).map_err(|error| in_argument("branch", error))?;
+    may_be_read(&place)?;
     let base = base(&place, asked.base_branch.as_deref(), &branch)?;
     let words = request::request(&asked.spec, &branch, &base, asked.run_tests.unwrap_or(false));
     // As long as one of a run may be.
-    let request = run::request(&words)?;
+    run::request(&words)?;
     let plan = Plan {
         call: call.to_owned(),
         project: place.directory.clone(),
@@ -71,11 +74,12 @@ pub(crate) fn submit(setup: &Setup, call: &str, asked: &Asked) -> Result<Submitt
         left_out: Vec::new(),
         timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
         conversation: call.to_owned(),
+        asks: asking::asks(setup, agent).then(|| call.to_owned()),
         build: Some(plan.clone()),
     };
-    store::put(&key(call), &Task { request })?;
+    store::put(&key(call), &Task { prompt: words })?;
     let spec = Spec::new(
-        format!("run/{call}"),
+        repeated::key(call),
         &place.name,
         git::clone_job(&plan.project, &plan.directory()),
     )
@@ -89,18 +93,26 @@ pub(crate) fn submit(setup: &Setup, call: &str, asked: &Asked) -> Result<Submitt
     Ok(Submitted { id, note })
 }
 
+/// Git finds nothing in the project that leads out of the granted directories.
+fn may_be_read(place: &Place) -> Result<()> {
+    git::confined(&place.directory).map_err(|error| unreadable(place, error))
+}
+
+fn unreadable(place: &Place, error: Error) -> Error {
+    match error {
+        error @ (Error::Failed(_) | Error::NotFound(_)) => Error::Refused(format!(
+            "project {:?} cannot be built from: it is not a git repository that can be read ({error})",
+            place.name
+        )),
+        Error::Refused(why) => Error::Refused(format!("project {:?} cannot be built from: {why}", place.name)),
+        error => error,
+    }
+}
+
 /// The commit from which the branch begins: that of `baseBranch`; otherwise where the branch is already, or else where the
 /// project is.
 fn base(place: &Place, asked: Option<&str>, branch: &Branch) -> Result<Commit> {
-    let find = |revision: &str| {
-        git::commit(&place.directory, revision).map_err(|error| match error {
-            error @ (Error::Failed(_) | Error::NotFound(_)) => Error::Refused(format!(
-                "project {:?} cannot be built from: it is not a git repository that can be read ({error})",
-                place.name
-            )),
-            error => error,
-        })
-    };
+    let find = |revision: &str| git::commit(&place.directory, revision).map_err(|error| unreadable(place, error));
     if let Some(asked) = asked {
         let base = Branch::checked(asked).map_err(|error| in_argument("baseBranch", error))?;
         let found = match find(&base.reference())? {

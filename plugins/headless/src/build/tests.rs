@@ -271,10 +271,84 @@ fn commits_that_are_not_on_the_branch_keep_the_clone() {
         told["note"]
             .as_str()
             .unwrap()
-            .contains("1 commits are not on the branch"),
+            .contains("1 branches or tags have commits that are not in the project"),
         "{told}"
     );
     assert!(scene.path(&scene.clone()).exists());
+}
+
+#[test]
+fn a_commit_that_only_a_forged_reference_names_keeps_the_clone() {
+    for reference in ["refs/remotes/project/x", "refs/tags/t"] {
+        let scene = Scene::new();
+        let (id, agent) = scene.at_work();
+        let made = scene.git(&scene.clone(), "commit-tree -m hidden HEAD^{tree}");
+        scene.git(&scene.clone(), &format!("update-ref {reference} {made}"));
+        end(&scene.0, &agent, &result(FIRST, json!({})), 0);
+        upkeep();
+        let told = status(&id);
+        assert!(told["note"].as_str().unwrap().contains("not in the project"), "{told}");
+        assert!(scene.path(&scene.clone()).exists(), "{reference}");
+    }
+}
+
+/// Lets the project's `.git` name another repository, which is answered.
+fn lead_out(scene: &Scene) -> PathBuf {
+    let other = PathBuf::from(format!("{}-other", scene.0.directory().display()));
+    fs::create_dir(&other).unwrap();
+    fs::remove_dir_all(scene.path("app/.git")).unwrap();
+    let made = Real::new("git")
+        .args(["init", "--quiet", "--initial-branch=main", "."])
+        .current_dir(&other)
+        .status();
+    assert!(made.unwrap().success());
+    for args in [
+        &["config", "user.name", "T"][..],
+        &["config", "user.email", "t@example.org"],
+        &["commit", "--quiet", "--allow-empty", "--message=secret"],
+    ] {
+        let ran = Real::new("git").args(args).current_dir(&other).status();
+        assert!(ran.unwrap().success());
+    }
+    let other_git = other.join(".git");
+    scene.0.file("app/.git", format!("gitdir: {}\n", other_git.display()));
+    other
+}
+
+#[test]
+fn a_project_that_leads_to_another_repository_is_not_built_from_at_any_time() {
+    // When it is asked for.
+    let scene = Scene::new();
+    let _other = lead_out(&scene);
+    let error = call(1, "claude_build", arguments(json!({}))).unwrap_err();
+    assert!(
+        matches!(&error, Error::Refused(why) if why.contains("in no granted directory")),
+        "{error}"
+    );
+    assert!(scene.0.submitted().is_empty());
+
+    // When it was cloned.
+    let scene = Scene::new();
+    let id = scene.build(json!({}));
+    let _other = lead_out(&scene);
+    scene.clones(&id);
+    upkeep();
+    assert_eq!(
+        (scene.0.submitted().len(), &status(&id)["state"]),
+        (1, &json!("failed"))
+    );
+    assert!(!scene.path(&scene.clone()).exists(), "what was read elsewhere is gone");
+
+    // When the branch would come back.
+    let scene = Scene::new();
+    let (id, agent) = scene.at_work();
+    let other = lead_out(&scene);
+    scene.commit(&scene.clone(), "made.txt", "made\n");
+    end(&scene.0, &agent, &result(FIRST, json!({})), 0);
+    upkeep();
+    assert_eq!(status(&id)["state"], "failed");
+    assert!(!other.join(".git/refs/heads/fix").exists());
+    assert!(scene.path(&scene.clone()).exists(), "the work is not lost");
 }
 
 #[test]
@@ -372,6 +446,7 @@ fn names_that_git_would_take_for_something_else_begin_nothing() {
         "x\ny",
         "a b",
         "refs/../x",
+        "refs/heads/x",
     ] {
         for argument in ["branch", "baseBranch"] {
             let error = refused(json!({argument: name})).unwrap_err();

@@ -29,6 +29,11 @@ impl Branch {
         if !is_plain(name) {
             return Err(invalid());
         }
+        if name.starts_with("refs/") {
+            return Err(Error::Invalid(format!(
+                "{name:?} is a whole reference and not the name of a branch: give what follows its `refs/heads/` alone"
+            )));
+        }
         let output = run::ran(run::command(None, ["git", "check-ref-format", "--branch", name]))?;
         match output.succeeded() && output.stdout == format!("{name}\n").into_bytes() {
             true => Ok(Self(name.to_owned())),

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::commit::{self, Commit};
 use super::git_output::{self, Entry};
+use super::repository::{Repository, below};
 use super::{run, version};
 use crate::files::{self, Kind, Slice};
 use crate::{Command, Error, Result};
@@ -68,26 +69,8 @@ impl Checkout {
                 "{directory} is not in a git checkout below a granted directory, so what changed there is not known"
             ))
         })?;
-        let repository = String::new();
-        let checkout = Self { top, repository, until };
-        let repository = checkout.granted_repository()?;
-        Ok(Self { repository, ..checkout })
-    }
-
-    /// Its repository, which must lie in granted directories too: a `.git` file may name any other.
-    fn granted_repository(&self) -> Result<String> {
-        let args = ["rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir"];
-        let printed = self.printed(&args)?;
-        let printed = String::from_utf8_lossy(&printed);
-        let roots = files::roots();
-        let is_within = |path: &str| roots.iter().any(|root| below(path, root).is_some());
-        match printed.lines().find(|path| !is_within(path)) {
-            None => Ok(printed.lines().next().unwrap_or_default().to_owned()),
-            Some(path) => Err(Error::Refused(format!(
-                "the repository of {} is {path:?}, which is in no granted directory: add that to `directories`",
-                self.top
-            ))),
-        }
+        let repository = Repository::of(&top, until)?.own;
+        Ok(Self { top, repository, until })
     }
 
     /// When the index was written, in milliseconds since the epoch.
@@ -233,12 +216,6 @@ fn top_of(directory: &str) -> Option<String> {
         at = at.rsplit_once('/')?.0;
     }
     None
-}
-
-/// What follows the directory in a path that lies in it, or is it.
-fn below<'a>(path: &'a str, directory: &str) -> Option<&'a str> {
-    let rest = path.strip_prefix(directory.trim_end_matches('/'))?;
-    (rest.is_empty() || rest.starts_with('/')).then_some(rest)
 }
 
 /// What is at a path of the checkout.

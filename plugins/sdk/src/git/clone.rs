@@ -5,6 +5,7 @@
 use super::branch::Branch;
 use super::commit::{self, Commit};
 use super::grant::TRANSPORT;
+use super::repository::confined;
 use super::run::{self, command};
 use super::version;
 use crate::{Command, Error, Result};
@@ -55,9 +56,10 @@ pub fn clone_job(project: &str, clone: &str) -> Command {
 ///
 /// # Errors
 ///
-/// `Failed` if git does not do it, with what it says; `Refused` if it is too old.
+/// `Failed` if git does not do it, with what it says; `Refused` if it is too old, or the clone not [`confined`].
 pub fn check_out(clone: &str, branch: &Branch, commit: &Commit) -> Result<()> {
     version::version()?.at_least(version::OURS, "a clone for a build")?;
+    confined(clone)?;
     let (folder, name) = clone.rsplit_once('/').unwrap_or(("/", clone));
     let mut args = run::HERE.to_vec();
     args.splice(1..1, ["-C", name]);
@@ -71,7 +73,7 @@ pub fn check_out(clone: &str, branch: &Branch, commit: &Commit) -> Result<()> {
 ///
 /// # Errors
 ///
-/// `Failed` if neither is possible, with what git says.
+/// `Failed` if neither is possible, with what git says; `Refused` if one of the two is not [`confined`].
 pub fn fetch_back(project: &str, clone: &str, commit: &Commit, branch: &Branch, aside: &str) -> Result<Fetched> {
     if fetch(project, clone, commit, &branch.reference())?.succeeded() {
         return Ok(Fetched::Branch);
@@ -93,6 +95,9 @@ fn fetch(project: &str, clone: &str, commit: &Commit, reference: &str) -> Result
             "{reference:?} cannot be the name of a reference"
         )));
     }
+    // What was checked before may have been replaced by another one since.
+    confined(project)?;
+    confined(clone)?;
     let update = format!("{commit}:{reference}");
     let mut args = vec![TRANSPORT];
     args.extend(run::HERE);

@@ -56,8 +56,9 @@ pub fn building() -> Value {
         list("git check-ref-format --branch <branch>"),
         here("rev-parse --verify --quiet --end-of-options <revision>^{commit}"),
         here("rev-list --count <id> ^<id> --"),
-        here("rev-list --count --all ^<id> --not --remotes"),
+        here("rev-list --no-walk --all"),
         here("diff-tree -r -z --numstat --no-renames --no-ext-diff --no-textconv <id> <id> --"),
+        super::repository::LINKS.map(str::to_owned).to_vec(),
     ]);
     grant["read"] = json!(read);
     let reaching = |list: Vec<String>| [vec![TRANSPORT.to_owned()], list].concat();

@@ -279,7 +279,10 @@ fn turn_hostile(project: &Repository) {
     project
         .host
         .file("app/.git/info/attributes", "* filter=e=v diff=d merge=m\n");
-    project.host.file("app/.git/objects/info/alternates", "/nowhere\n");
+    project.host.file("spare/info/packs", "");
+    project
+        .host
+        .file("app/.git/objects/info/alternates", project.name("spare") + "\n");
     for folder in ["hooks", "evil"] {
         for hook in [
             "post-checkout",
@@ -486,7 +489,7 @@ fn a_branch_that_went_another_way_or_is_checked_out_is_kept_aside() {
 #[test]
 fn a_name_that_git_would_read_as_something_else_is_not_a_branch() {
     let _project = Repository::new();
-    for name in ["main", "fix/login-2", "größe", "a.b", "v1.0_x+y", "refs/heads/x"] {
+    for name in ["main", "fix/login-2", "größe", "a.b", "v1.0_x+y", "head/x"] {
         assert_eq!(Branch::checked(name).unwrap().name(), name);
     }
     let long = "x".repeat(201);
@@ -594,6 +597,105 @@ fn a_repository_elsewhere_is_refused_and_one_in_a_granted_directory_is_read() {
         matches!(&refused, Err(Error::Refused(why)) if why.contains("not in a git checkout")),
         "{refused:?}"
     );
+}
+
+#[test]
+fn a_repository_that_leads_elsewhere_is_neither_cloned_from_nor_fetched_into() {
+    let other = tempfile::tempdir().unwrap();
+    let other = other.path().canonicalize().unwrap().join("other");
+    let lead = |project: &Repository, part: &str| {
+        let there = other.join(".git").join(part);
+        let here = project.path("app/.git").join(part);
+        fs::remove_dir_all(&here).or_else(|_| fs::remove_file(&here)).unwrap();
+        symlink(there, here).unwrap();
+    };
+    let write = |project: &Repository, file: &str, text: String| drop(project.host.file(file, text));
+    type Turn<'a> = Box<dyn Fn(&Repository) + 'a>;
+    let turns: [(&str, Turn<'_>); 8] = [
+        (
+            "gitdir",
+            Box::new(|project| {
+                fs::remove_dir_all(project.path("app/.git")).unwrap();
+                write(project, "app/.git", format!("gitdir: {}/.git\n", other.display()));
+            }),
+        ),
+        (
+            "a linked .git",
+            Box::new(|project| {
+                fs::remove_dir_all(project.path("app/.git")).unwrap();
+                symlink(other.join(".git"), project.path("app/.git")).unwrap();
+            }),
+        ),
+        (
+            "commondir",
+            Box::new(|project| write(project, "app/.git/commondir", format!("{}/.git\n", other.display()))),
+        ),
+        (
+            "alternates",
+            Box::new(|project| {
+                let named = format!("{}/.git/objects\n", other.display());
+                write(project, "app/.git/objects/info/alternates", named);
+            }),
+        ),
+        (
+            "alternates by way of the parent",
+            Box::new(|project| {
+                let up = "../".repeat(12);
+                let named = format!(
+                    "{up}{}/.git/objects\n",
+                    other.display().to_string().trim_start_matches('/')
+                );
+                write(project, "app/.git/objects/info/alternates", named);
+            }),
+        ),
+        ("refs/heads", Box::new(|project| lead(project, "refs/heads"))),
+        ("logs", Box::new(|project| lead(project, "logs"))),
+        ("objects", Box::new(|project| lead(project, "objects"))),
+    ];
+    for (what, turn) in turns {
+        let project = Repository::new();
+        let cloned = project.person("app", &["clone", "--quiet", ".", other.to_str().unwrap()]);
+        assert!(cloned.status.success(), "{cloned:?}");
+        let (app, clone) = (project.name("app"), project.name(CLONE));
+        let base = project.head("app");
+        project.clone().unwrap();
+        let branch = Branch::checked("fix").unwrap();
+        check_out(&clone, &branch, &base).unwrap();
+        confined(&app).unwrap();
+        turn(&project);
+        let refused = confined(&app);
+        assert!(matches!(refused, Err(Error::Refused(_))), "{what}: {refused:?}");
+        let refused = fetch_back(&app, &clone, &base, &branch, "job-1");
+        assert!(matches!(refused, Err(Error::Refused(_))), "{what}: {refused:?}");
+        assert!(!other.join(".git/refs/heads/fix").exists(), "{what}: it was written to");
+        fs::remove_dir_all(&other).unwrap();
+    }
+    // A hook that a person links is not run, and leads nowhere; a checkout of the same repository is whole.
+    let project = Repository::new();
+    symlink("/etc/hostname", project.path("app/.git/hooks/pre-commit")).unwrap();
+    project.order("app", "branch side");
+    project.order("app", "worktree add --quiet ../tree side");
+    for directory in ["app", "tree"] {
+        confined(&project.name(directory)).unwrap();
+    }
+}
+
+#[test]
+fn what_is_in_the_clone_alone_is_counted_whatever_the_clone_calls_it() {
+    let project = Repository::new();
+    project.order("app", "tag v1");
+    let (app, clone) = (project.name("app"), project.name(CLONE));
+    project.clone().unwrap();
+    assert_eq!(unfetched(&app, &clone).unwrap(), 0);
+    for reference in ["refs/remotes/project/x", "refs/tags/t", "refs/stash"] {
+        let made = project.order(
+            CLONE,
+            &format!("-c user.name=A -c user.email=a@example.org commit-tree -m {reference} HEAD^{{tree}}"),
+        );
+        project.order(CLONE, &format!("update-ref {reference} {made}"));
+        assert_eq!(unfetched(&app, &clone).unwrap(), 1, "{reference}");
+        project.order(CLONE, &format!("update-ref -d {reference}"));
+    }
 }
 
 #[test]
@@ -735,7 +837,9 @@ fn the_grant_takes_nothing_that_could_be_another_command() {
         "git -C app --git-dir=.git --work-tree=. checkout --quiet --no-track -B x ID --",
         "git -C ../CLONE --git-dir=.git --work-tree=. checkout --quiet --no-track -B x ID --",
         "git -C CLONE --git-dir=.git --work-tree=. checkout --quiet --no-track -B --force ID --",
-        "git --git-dir=.git --work-tree=. rev-list --count --all ^ID --",
+        "git --git-dir=.git --work-tree=. rev-list --all",
+        "find . -type l -delete",
+        "find . -exec x ;",
         "git check-ref-format --branch --output=M",
         "git check-ref-format --branch @{-1}",
         "git --git-dir=.git --work-tree=. cat-file --batch --filters",

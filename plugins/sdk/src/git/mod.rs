@@ -7,7 +7,8 @@
 //!
 //! A checkout that others write is only ever asked for its objects and its index; its files are read and compared by
 //! the plugin ([`changes()`]), because git would run the filters of a repository for that. What a program of a session
-//! shall change is a clone: [`clone_job`], [`check_out`], and [`fetch_back`] of the branch.
+//! shall change is a clone: [`clone_job`], [`check_out`], and [`fetch_back`] of the branch. Before git follows a repository
+//! to its objects and references, [`confined`] says whether all of it is granted.
 
 mod branch;
 
@@ -21,6 +22,7 @@ mod cursor;
 mod git_output;
 pub mod grant;
 mod page;
+mod repository;
 mod run;
 mod version;
 mod work;
@@ -33,5 +35,6 @@ pub use branch::Branch;
 pub use changes::{Since, Wanted, changes};
 pub use clone::{Fetched, check_out, clone_job, clone_name, fetch_back};
 pub use commit::{Commit, commit};
+pub use repository::confined;
 pub use version::{Version, version};
 pub use work::{Work, leftovers, unfetched, work};

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::checkout::Checkout;
 use super::commit::Commit;
 use super::{changes, git_output, run};
-use crate::{ChangedFile, Error, Result};
+use crate::{ChangedFile, Command, Error, Result};
 
 /// How long it may take to look for what is not committed.
 const TIME: Duration = Duration::from_secs(5);
@@ -57,14 +57,37 @@ pub fn work(clone: &str, base: &Commit, head: &Commit) -> Result<Work> {
     })
 }
 
-/// How many commits of our clone are neither in `fetched` nor were cloned: those that would be lost with it.
+/// How many commits that our clone has at the tips of its branches, tags and checkouts are not in the project: those that
+/// would be lost with it, with what is before them. What the clone itself says of where they are from does not count,
+/// because whoever works in it can write that.
 ///
 /// # Errors
 ///
 /// `Failed` if git does not say it.
-pub fn unfetched(clone: &str, fetched: &Commit) -> Result<u32> {
-    let without = format!("^{fetched}");
-    count(clone, &["--all", &without, "--not", "--remotes"])
+pub fn unfetched(project: &str, clone: &str) -> Result<usize> {
+    let tips = whole(run::here(clone, ["rev-list", "--no-walk", "--all"]))?;
+    let asked = tips.lines().count();
+    let found = whole(run::here(project, ["cat-file", "--batch-check"]).stdin(tips))?;
+    let (there, answers) = found.lines().fold((0, 0), |(there, answers), line| {
+        (there + usize::from(line.contains(" commit ")), answers + 1)
+    });
+    match answers == asked {
+        true => Ok(asked - there),
+        false => Err(Error::Failed(
+            "git does not say which commits the project has".to_owned(),
+        )),
+    }
+}
+
+/// All that it prints.
+fn whole(command: Command) -> Result<String> {
+    let output = run::ran(command)?;
+    if output.truncated {
+        return Err(Error::Failed(
+            "there are more references than git may print of here".to_owned(),
+        ));
+    }
+    output.text()
 }
 
 fn count(clone: &str, which: &[&str]) -> Result<u32> {

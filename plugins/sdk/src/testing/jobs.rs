@@ -16,6 +16,7 @@ struct Kept {
     input: Vec<u8>,
     input_ended: bool,
     outputs: [Printed; 2],
+    is_unreadable: bool,
 }
 
 /// What was printed, and where what is kept of it begins.
@@ -61,6 +62,11 @@ impl Host {
             printed.bytes.drain(..gone.min(printed.bytes.len()));
             printed.start = start;
         })
+    }
+
+    /// Lets nothing that a job printed be read any more, as where something else is in the place of its directory.
+    pub fn lose_output(&self, id: &str) -> &Self {
+        self.on_job(id, |kept| kept.is_unreadable = true)
     }
 
     /// Lets a job end.
@@ -119,6 +125,7 @@ impl Jobs {
             input: spec.command.stdin.clone(),
             input_ended: !spec.interactive,
             outputs: Default::default(),
+            is_unreadable: false,
             spec,
         });
         Ok(id)
@@ -162,7 +169,11 @@ impl Jobs {
     }
 
     pub(super) fn read(&mut self, id: &str, channel: Channel, start: u64, max: u32) -> Result<Chunk> {
-        let printed = &self.find(id)?.outputs[place(channel)];
+        let kept = self.find(id)?;
+        if kept.is_unreadable {
+            return Err(Error::Failed(format!("the directory of job `{id}` cannot be read")));
+        }
+        let printed = &kept.outputs[place(channel)];
         let from = usize::try_from(start.saturating_sub(printed.start)).unwrap_or(usize::MAX);
         let from = from.min(printed.bytes.len());
         let to = printed

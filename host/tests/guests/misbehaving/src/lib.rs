@@ -8,6 +8,7 @@
 //! - `describe` may also be `wait`, until there is the granted file `go`.
 //! - `create` is how many sessions are new after a start that was broken off; only with it a start breaks off.
 //! - Without `projects`, `options`, `turns` or `changes` those are not supported.
+//! - With `talk` there is one more session, whose turns name messages: see `talk.rs`.
 //! - `tools` is the list of misdeeds that it offers (all where it is left out), `tool` replaces fields of the first.
 
 #![allow(
@@ -22,6 +23,7 @@ mod misdeeds;
 mod others;
 mod raw;
 mod sessions;
+mod talk;
 
 use berth_plugin::{
     Answered, Backend, ChangePage, Changes, Control, Creation, Delivery, Description, Error, Event, LogPage, LogQuery,
@@ -46,6 +48,9 @@ impl Backend for Misbehaving {
         description.poll_ms = setting("poll_ms").as_u64().and_then(|pause| pause.try_into().ok());
         if how == "creates" || !setting("create").is_null() {
             description.creation = Creation::CREATE;
+        }
+        if talk::is_wanted() {
+            description.creation = Creation::CREATE | Creation::FIRST_MESSAGE;
         }
         if how == "flood" {
             description.about = sessions::flood();
@@ -74,7 +79,10 @@ impl Backend for Misbehaving {
         Ok(lists::page(&behave("list")?, &query))
     }
 
-    fn read_log(id: &str, _: LogQuery) -> Result<LogPage> {
+    fn read_log(id: &str, query: LogQuery) -> Result<LogPage> {
+        if id == talk::ID {
+            return talk::log(&query);
+        }
         let how = behave("log")?;
         Self::get_session(id)?;
         Ok(others::log(&how, id))
@@ -84,23 +92,38 @@ impl Backend for Misbehaving {
 impl Control for Misbehaving {
     fn create_session(request: NewSession) -> Result<Session> {
         behave("deed")?;
-        sessions::create(&request)
+        match talk::is_wanted() {
+            true => talk::create(request),
+            false => sessions::create(&request),
+        }
     }
 
     fn send_message(id: &str, message: Message) -> Result<Delivery> {
-        sessions::send(&behave("deed")?, id, &message)
+        match (behave("deed")?, id) {
+            (_, talk::ID) => talk::send(&message),
+            (how, _) => sessions::send(&how, id, &message),
+        }
     }
 
     fn cancel_message(id: &str, message: &str) -> Result<()> {
         behave("deed")?;
-        sessions::cancel(id, message)
+        match id {
+            talk::ID => talk::cancel(message),
+            _ => sessions::cancel(id, message),
+        }
     }
 
     fn respond(id: &str, answers: Vec<Answered>) -> Result<Delivery> {
-        sessions::respond(&behave("deed")?, id, &answers)
+        match (behave("deed")?, id) {
+            (_, talk::ID) => talk::respond(&answers),
+            (how, _) => sessions::respond(&how, id, &answers),
+        }
     }
 
     fn interrupt(id: &str) -> Result<Receipt> {
+        if id == talk::ID {
+            return talk::interrupt();
+        }
         sessions::end(&behave("deed")?, id)
     }
 
@@ -121,7 +144,10 @@ impl Options for Misbehaving {
 }
 
 impl Transcripts for Misbehaving {
-    fn read_turns(_: &str, query: TurnQuery) -> Result<TurnPage> {
+    fn read_turns(id: &str, query: TurnQuery) -> Result<TurnPage> {
+        if id == talk::ID {
+            return talk::turns(&query);
+        }
         Ok(others::turns(&supported("turns")?, &query))
     }
 }
@@ -140,6 +166,11 @@ impl Projects for Misbehaving {
 
 impl OwnTools for Misbehaving {
     fn call_tool(call: ToolCall) -> Result<ToolOutput> {
+        match call.name.as_str() {
+            talk::RUN => return talk::run(&call),
+            talk::TELL => return talk::tell(&call.arguments()?),
+            _ => {}
+        }
         let misdeed = misdeeds::ALL.iter().find(|(known, _)| *known == call.name);
         let (_, misdeed) = misdeed.ok_or_else(|| Error::NotFound(format!("no tool {}", call.name)))?;
         misdeed(&call.arguments()?)
@@ -198,6 +229,9 @@ fn tools() -> Vec<Tool> {
         .map(|(name, _)| *name)
         .filter(|name| is_wanted(name));
     let mut tools: Vec<Tool> = names.map(described).collect();
+    if talk::is_wanted() {
+        tools.extend([talk::RUN, talk::TELL].map(described));
+    }
     if let (Some(first), Value::Object(changes)) = (tools.first_mut(), setting("tool")) {
         let text = |key: &str| changes.get(key).and_then(Value::as_str).map(str::to_owned);
         let change = |field: &mut String, key: &str| *field = text(key).unwrap_or_else(|| field.clone());

@@ -16,12 +16,16 @@ const STARTED: &str = "started";
 /// The sessions.
 pub(crate) fn all() -> Vec<Session> {
     let asking = session("asks-1", State::Waiting).prompt(prompt("prompt-1"));
-    vec![
+    let mut all = vec![
         session("calm-1", State::Idle),
         session("calm-2", State::Idle),
         asking,
         session("dead-1", State::Done),
-    ]
+    ];
+    if crate::talk::is_wanted() {
+        all.push(crate::talk::session().expect("it is kept"));
+    }
+    all
 }
 
 pub(crate) fn session(id: &str, state: State) -> Session {

@@ -1,0 +1,351 @@
+//! Requests of the agent's that a person answers: to use a tool, to choose, to carry out a plan.
+
+mod shown;
+
+use serde_json::{Map, Value, json};
+
+use super::super::asked::{Choice, Effect, Given, Kind, Prompt, Request, own};
+use super::super::refused::Refusal;
+use super::super::shared::Shared;
+use crate::shorter::beginning;
+use shown::{detail, question, suggestion};
+
+/// Bytes of the agent's id of a request or of a use of a tool, and characters of a tool's name.
+const LONGEST: usize = 200;
+/// What the agent is told where a person says no more.
+const DENIED: &str = "The person does not want this. Stop, and wait for what they say next.";
+const CLOSED: &str = "The person closed the question without an answer.";
+const TOO_MANY: &str = "More questions are open than a person can be shown. Ask later, and fewer at once.";
+const UNSEEN: &str = "The question could not be shown to a person. Ask it again.";
+
+/// Opens what a request asks. One with a known id changes nothing.
+pub(super) fn open(shared: &mut Shared, id: &str, request: &Value, plan: Option<&str>, now: u64) {
+    let ours = own(id);
+    if id.len() > LONGEST {
+        return deny(shared, id, UNSEEN, false);
+    }
+    if shared.prompts.iter().any(|prompt| prompt.request.id == id) || is_answered(shared, &ours) {
+        return;
+    }
+    let prompts = match request["tool_name"].as_str().unwrap_or_default() {
+        "AskUserQuestion" => questions(id, request, now).unwrap_or_else(|| vec![permission(id, request, plan, now)]),
+        _ => vec![permission(id, request, plan, now)],
+    };
+    if !shared.open(prompts) {
+        deny(shared, id, TOO_MANY, false);
+        remember(shared, &ours, "a refusal, since too many were open");
+    }
+}
+
+/// The agent withdraws a request.
+pub(super) fn withdrawn(shared: &mut Shared, id: &str) {
+    close(shared, id, "its withdrawal by the agent");
+}
+
+/// What the agent says is still open: what we take for open and it does not is closed, and what we could not read is
+/// declined.
+pub(super) fn pending(shared: &mut Shared, pending: &[Value]) {
+    let is_pending = |id: &str| pending.iter().any(|one| one["request_id"].as_str() == Some(id));
+    let gone: Vec<String> = shared
+        .prompts
+        .iter()
+        .map(|prompt| prompt.request.id.clone())
+        .filter(|id| !is_pending(id))
+        .collect();
+    for id in gone {
+        close(shared, &id, "its withdrawal by the agent");
+    }
+    for one in pending {
+        let Some(id) = one["request_id"].as_str() else { continue };
+        let open = shared.prompts.iter().find(|prompt| prompt.request.id == id);
+        let is_as_shown = open.is_some_and(|prompt| {
+            let input = &prompt.request.input;
+            prompt.cut || serde_json::from_str::<Value>(input).is_ok_and(|shown| shown == one["request"]["input"])
+        });
+        if !is_as_shown && !is_answered(shared, &own(id)) {
+            deny(shared, id, UNSEEN, false);
+            close(shared, id, "a refusal, since it could not be shown");
+            remember(shared, &own(id), "a refusal, since it could not be shown");
+        }
+    }
+}
+
+/// Answers one prompt, or all of one group.
+pub(in super::super) fn answer(shared: &mut Shared, answers: &[(String, Given)]) -> Result<(), Refusal> {
+    let asked = shared.asked(answers)?;
+    let first = asked[0];
+    let id = first.request.id.clone();
+    if asked.iter().any(|prompt| prompt.request.id != id) {
+        return Err(Refusal::Invalid(
+            "answer prompts of different requests one by one".to_owned(),
+        ));
+    }
+    let all = shared.prompts.iter().filter(|prompt| prompt.request.id == id);
+    let missing: Vec<&str> = all
+        .filter(|prompt| prompt.required && !asked.iter().any(|one| one.id == prompt.id))
+        .map(|prompt| prompt.id.as_str())
+        .collect();
+    let given: Vec<&Given> = answers.iter().map(|(_, given)| given).collect();
+    let is_closed = given.iter().any(|given| matches!(given, Given::Dismiss));
+    if !missing.is_empty() && !is_closed {
+        return Err(Refusal::Invalid(format!(
+            "prompts of one group are answered together; {} is missing",
+            missing.join(", ")
+        )));
+    }
+    let (response, how) = if is_closed {
+        (
+            json!({"behavior": "deny", "message": CLOSED, "interrupt": true}),
+            "a dismissal".to_owned(),
+        )
+    } else if first.kind == Kind::Question {
+        chosen(&asked, &given)?
+    } else {
+        allowed(first, given[0])?
+    };
+    respond(shared, &id, &response);
+    close(shared, &id, &how);
+    Ok(())
+}
+
+/// Declines what nobody answered in time.
+pub(in super::super) fn expire(shared: &mut Shared, prompt: &str, words: &str) {
+    let Some(open) = shared.prompts.iter().find(|open| open.id == prompt) else {
+        return;
+    };
+    let id = open.request.id.clone();
+    deny(shared, &id, words, false);
+    close(shared, &id, "a refusal, since nobody answered in time");
+}
+
+/// A request to use a tool, or to carry out a plan.
+fn permission(id: &str, request: &Value, plan: Option<&str>, now: u64) -> Prompt {
+    let tool = beginning(request["tool_name"].as_str().unwrap_or("a tool"), LONGEST);
+    let tool = tool.as_str();
+    let detail = detail(tool, request, plan);
+    let kind = match tool {
+        "ExitPlanMode" => Kind::Plan,
+        _ => Kind::Permission,
+    };
+    let mut choices = vec![Choice::new("yes", "Yes", Effect::Accepts)];
+    let mut known = vec![String::new()];
+    let is_told_not_to = request["suppress_always_allow_rule"] == true;
+    let suggestions = request["permission_suggestions"].as_array().into_iter().flatten();
+    for (number, one) in suggestions.take(8).enumerate() {
+        if !(is_told_not_to && one["type"] == "addRules") {
+            choices.push(Choice::new(
+                format!("always-{}", number + 1),
+                suggestion(one),
+                Effect::Widens,
+            ));
+            known.push(one.to_string());
+        }
+    }
+    choices.push(Choice::new("no", "No", Effect::Declines));
+    known.push(String::new());
+    Prompt {
+        id: own(id),
+        kind,
+        question: question(tool, request),
+        // Nobody can approve a plan, or answer a question, that is not here.
+        cut: tool == "AskUserQuestion" || (kind == Kind::Plan && detail.is_none()),
+        detail,
+        choices,
+        multiple: false,
+        accepts_text: true,
+        dismissible: true,
+        group: None,
+        required: true,
+        at: now,
+        tool: Some(tool.to_owned()),
+        request: Request {
+            id: id.to_owned(),
+            input: request["input"].to_string(),
+            choices: known,
+        },
+    }
+}
+
+/// The questions of a request; none if they are not as they should be.
+fn questions(id: &str, request: &Value, now: u64) -> Option<Vec<Prompt>> {
+    let asked = request["input"]["questions"]
+        .as_array()
+        .filter(|asked| !asked.is_empty())?;
+    let prompt = |(number, asked): (usize, &Value)| {
+        let options = asked["options"].as_array().into_iter().flatten().enumerate();
+        let choice = |(number, option): (usize, &Value)| {
+            let label = option["label"].as_str()?.to_owned();
+            let mut choice = Choice::new((number + 1).to_string(), label, Effect::Neutral);
+            choice.description = option["description"].as_str().map(str::to_owned);
+            Some(choice)
+        };
+        let choices: Vec<Choice> = options.map(choice).collect::<Option<_>>()?;
+        let is_alone = request["input"]["questions"]
+            .as_array()
+            .is_some_and(|all| all.len() == 1);
+        Some(Prompt {
+            id: match is_alone {
+                true => own(id),
+                false => format!("{}.{}", own(id), number + 1),
+            },
+            kind: Kind::Question,
+            question: asked["question"].as_str()?.to_owned(),
+            detail: shown::previews(asked),
+            choices,
+            multiple: asked["multiSelect"] == true,
+            accepts_text: true,
+            dismissible: true,
+            cut: false,
+            group: (!is_alone).then(|| own(id)),
+            required: true,
+            at: now,
+            tool: None,
+            request: Request {
+                id: id.to_owned(),
+                input: if number == 0 {
+                    request["input"].to_string()
+                } else {
+                    String::new()
+                },
+                choices: Vec::new(),
+            },
+        })
+    };
+    let prompts: Vec<Prompt> = asked.iter().enumerate().map(prompt).collect::<Option<_>>()?;
+    // Answers go by the words of their questions.
+    let is_twice = |number: usize| {
+        prompts[..number]
+            .iter()
+            .any(|earlier| earlier.question == prompts[number].question)
+    };
+    (!(0..prompts.len()).any(is_twice)).then_some(prompts)
+}
+
+/// The response to a request to use a tool, and how it is remembered.
+fn allowed(prompt: &Prompt, given: &Given) -> Result<(Value, String), Refusal> {
+    let Given::Reply { choices, text } = given else {
+        return Err(Refusal::Invalid("it takes an answer".to_owned()));
+    };
+    let words = text.as_deref().map(str::trim).filter(|words| !words.is_empty());
+    let denied = |words: Option<&str>| {
+        let how = words.map_or_else(|| "\"no\"".to_owned(), |words| format!("\"no\": {words}"));
+        (json!({"behavior": "deny", "message": words.unwrap_or(DENIED)}), how)
+    };
+    let key = match (choices.as_slice(), words) {
+        ([], Some(words)) => return Ok(denied(Some(words))),
+        ([key], _) => key,
+        _ => return Err(Refusal::Invalid(format!("it takes one of {}", keys(prompt)))),
+    };
+    let (number, choice) = prompt
+        .choice(key)
+        .ok_or_else(|| Refusal::Invalid(format!("{key:?} is not one of {}", keys(prompt))))?;
+    if choice.effect == Effect::Declines {
+        return Ok(denied(words));
+    }
+    if words.is_some() {
+        return Err(Refusal::Invalid(
+            "words go only with a refusal: say yes without them, and send them as a message".to_owned(),
+        ));
+    }
+    let input: Value = match prompt.cut {
+        true => Err(Refusal::Invalid(
+            "not all of it could be shown, so it can only be declined".to_owned(),
+        )),
+        false => serde_json::from_str(&prompt.request.input).map_err(|_| Refusal::Unknown),
+    }?;
+    let mut response = json!({"behavior": "allow", "updatedInput": input});
+    if choice.effect == Effect::Widens
+        && let Some(wider) = prompt.request.choices.get(number)
+        && let Ok(wider) = serde_json::from_str::<Value>(wider)
+    {
+        response["updatedPermissions"] = json!([wider]);
+    }
+    Ok((response, format!("{:?}", choice.label)))
+}
+
+/// The response to questions, and how it is remembered.
+fn chosen(asked: &[&Prompt], given: &[&Given]) -> Result<(Value, String), Refusal> {
+    let mut answers = Map::new();
+    for (prompt, given) in asked.iter().zip(given) {
+        if prompt.cut {
+            return Err(Refusal::Invalid(
+                "not all of it could be shown, so it can only be dismissed".to_owned(),
+            ));
+        }
+        answers.insert(prompt.question.clone(), json!(words(prompt, given)?));
+    }
+    let input = asked.iter().find(|prompt| !prompt.request.input.is_empty());
+    let input = input.and_then(|prompt| serde_json::from_str::<Value>(&prompt.request.input).ok());
+    let mut input = input.ok_or(Refusal::Unknown)?;
+    let how: Vec<String> = answers
+        .values()
+        .filter_map(|answer| answer.as_str().map(|answer| format!("{answer:?}")))
+        .collect();
+    input["answers"] = Value::Object(answers);
+    Ok((json!({"behavior": "allow", "updatedInput": input}), how.join(", ")))
+}
+
+/// What a person chose of one question, in words.
+fn words(prompt: &Prompt, given: &Given) -> Result<String, Refusal> {
+    let Given::Reply { choices, text } = given else {
+        return Err(Refusal::Invalid("it takes an answer".to_owned()));
+    };
+    let mut words = Vec::new();
+    for key in choices {
+        let (_, choice) = prompt
+            .choice(key)
+            .ok_or_else(|| Refusal::Invalid(format!("{key:?} is not one of {}", keys(prompt))))?;
+        words.push(choice.label.clone());
+    }
+    words.extend(
+        text.as_deref()
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned),
+    );
+    match (words.len(), prompt.multiple) {
+        (0, _) => Err(Refusal::Invalid(format!("it takes one of {}, or words", keys(prompt)))),
+        (1, _) | (_, true) => Ok(words.join(", ")),
+        _ => Err(Refusal::Invalid("only one answer may be given".to_owned())),
+    }
+}
+
+fn keys(prompt: &Prompt) -> String {
+    let keys: Vec<&str> = prompt.choices.iter().map(|choice| choice.key.as_str()).collect();
+    keys.join(", ")
+}
+
+fn deny(shared: &mut Shared, id: &str, words: &str, interrupt: bool) {
+    let mut response = json!({"behavior": "deny", "message": words});
+    if interrupt {
+        response["interrupt"] = json!(true);
+    }
+    respond(shared, id, &response);
+}
+
+fn respond(shared: &mut Shared, id: &str, response: &Value) {
+    shared.reply(&json!({"type": "control_response", "response": {
+        "subtype": "success", "request_id": id, "response": response,
+    }}));
+}
+
+/// Closes all prompts of a request.
+fn close(shared: &mut Shared, request: &str, how: &str) {
+    let open = shared.prompts.iter().filter(|prompt| prompt.request.id == request);
+    let ids: Vec<String> = open.map(|prompt| prompt.id.clone()).collect();
+    for id in ids {
+        shared.close(&id, how);
+    }
+    remember(shared, &own(request), how);
+}
+
+/// Remembers that a request needs no answer any more.
+fn remember(shared: &mut Shared, id: &str, how: &str) {
+    if !is_answered(shared, id) {
+        shared.close(id, how);
+    }
+}
+
+fn is_answered(shared: &Shared, id: &str) -> bool {
+    shared.answered.iter().any(|(known, _)| known == id)
+}
