@@ -9,15 +9,17 @@ use serde_json::{Value, json};
 
 use crate::berth::{Berth, Called, PATIENCE, Place, called, message};
 
-/// A backend whose agent runs as a job: it notes its entry, and does what stands in `do` until there is `end`.
+/// A backend whose agent runs as a job: it notes its entry, and does what stands in `do` until there is `end`. What is
+/// written to `do` once the entry is there is for the next job.
 struct Scene {
     place: Place,
     berth: Berth,
 }
 
 const AGENT: &str = r#"
+deed=; [ -e do ] && deed=./do
 cat "${1#--to=}" > "entry-$BERTH_JOB"
-[ -e do ] && . ./do
+[ -n "$deed" ] && . "$deed"
 while ! [ -e end ]; do sleep 0.02; done
 "#;
 
