@@ -2,10 +2,9 @@
 
 use berth_plugin::{Creation, Description, OptionSpec};
 
-use crate::begin::OPTIONS;
-use crate::command::declares;
-use crate::log::VIEWS;
 use crate::setup::Setup;
+use crate::shown::log::VIEWS;
+use crate::start::command::{OPTIONS, declares};
 use crate::tools;
 
 pub(crate) fn describe(setup: &Setup) -> Description {

@@ -5,51 +5,22 @@
 //! survives berth. What an agent's lines mean is known to `berth_agents`: `headless` for runs, `live` for processes with
 //! which one talks.
 
-mod allowed;
-mod answer;
-mod asked;
-mod asking;
-mod begin;
-mod beside;
 mod build;
-mod built;
-mod cancel;
-mod changes;
-mod command;
-mod conversation;
-mod deliver;
+mod cut;
 mod describe;
-mod ending;
-mod input;
-mod judge;
-mod keep;
-mod limits;
-mod list;
-mod log;
+mod kept;
 mod manifest;
-mod message;
-mod note;
-mod output;
-mod pieces;
-mod projects;
-mod receipt;
-mod refusal;
-mod repeated;
+mod read;
 mod run;
-mod sessions;
 mod setup;
 mod shown;
-mod state;
-mod status;
+mod start;
 mod talk;
 mod tools;
-mod turns;
 mod upkeep;
 
 #[cfg(test)]
 mod fake;
-#[cfg(test)]
-mod talks;
 
 use berth_plugin::{
     Answered, Backend, ChangePage, Changes, Control, Delivery, Description, Event, LogPage, LogQuery, Manifest,
@@ -57,6 +28,8 @@ use berth_plugin::{
     SessionPage, SessionQuery, ToolCall, ToolOutput, Transcripts, TurnPage, TurnQuery, Upkeep, Upkept,
 };
 use setup::Setup;
+use shown::{changes, log, options, sessions, turns};
+use talk::{answer, begin, deliver, end};
 
 /// The backend; on its own target it is exported as a component.
 pub struct Plugin;
@@ -81,7 +54,9 @@ impl Backend for Plugin {
 
 impl Control for Plugin {
     fn create_session(request: NewSession) -> Result<Session> {
-        begin::create(&Setup::of_host()?, &request)
+        let setup = Setup::of_host()?;
+        let id = begin::create(&setup, &request)?;
+        sessions::get(&setup, &id)
     }
 
     fn send_message(id: &str, message: Message) -> Result<Delivery> {
@@ -101,13 +76,13 @@ impl Control for Plugin {
     }
 
     fn terminate(id: &str) -> Result<Receipt> {
-        cancel::terminate(id)
+        end::terminate(id)
     }
 }
 
 impl Options for Plugin {
     fn list_options(id: &str) -> Result<Vec<OptionState>> {
-        answer::options(id)
+        options::list(id)
     }
 
     fn set_option(id: &str, name: &str, value: &str) -> Result<()> {
@@ -129,7 +104,7 @@ impl Changes for Plugin {
 
 impl Projects for Plugin {
     fn list_projects() -> Result<ProjectPage> {
-        Ok(projects::page(&Setup::of_host()?))
+        Ok(setup::projects::page(&Setup::of_host()?))
     }
 }
 

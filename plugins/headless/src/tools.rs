@@ -5,9 +5,14 @@ use berth_plugin::{Error, Result, Tool, ToolCall, ToolOutput};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::setup::Setup;
-use crate::state::RunState;
-use crate::{asked, beside, build, cancel, list, projects, repeated, run, status};
+use crate::kept::asked::{self, Asked};
+use crate::kept::state::RunState;
+use crate::read::{beside, index};
+use crate::run::submit::Submitted;
+use crate::run::{cancel, repeated, submit};
+use crate::setup::{Setup, projects};
+use crate::shown::{list, status};
+use crate::{build, read, shown, talk};
 
 /// What names a run.
 #[derive(Deserialize)]
@@ -25,7 +30,7 @@ pub(crate) fn call(setup: &Setup, call: &ToolCall) -> Result<ToolOutput> {
     let starts = matches!(call.name.as_str(), "claude_run" | "claude_build");
     if let Some(seen) = if starts { repeated::find(call)? } else { None } {
         let goes_on = (!seen.state.is_end()).then_some(seen.note.conversation.as_str());
-        return answer(&Value::Object(seen.status(setup)), goes_on);
+        return answer(&Value::Object(status::status(&seen, setup)), goes_on);
     }
     match call.name.as_str() {
         "claude_run" => run(setup, call),
@@ -35,11 +40,14 @@ pub(crate) fn call(setup: &Setup, call: &ToolCall) -> Result<ToolOutput> {
             if let Some(asked) = asked::find(&id)? {
                 return told_of(&asked, &id, Vec::new());
             }
-            let seen = status::find(&id)?;
-            answer(&Value::Object(seen.status(setup)), Some(&seen.note.conversation))
+            let seen = read::run::find(&id)?;
+            answer(
+                &Value::Object(status::status(&seen, setup)),
+                Some(&seen.note.conversation),
+            )
         }
         "claude_list_jobs" => answer(&list::list(&call.arguments()?)?, None),
-        "claude_cancel_job" => answer(&cancel::job(&call.arguments::<Named>()?.job_id)?, None),
+        "claude_cancel_job" => cancelled(&call.arguments::<Named>()?.job_id),
         "claude_list_projects" => answer(&projects::told(setup), None),
         other => Err(Error::Invalid(format!("this backend has no tool {other}"))),
     }
@@ -47,11 +55,11 @@ pub(crate) fn call(setup: &Setup, call: &ToolCall) -> Result<ToolOutput> {
 
 /// A run of its own, or a message to the conversation that a person leads.
 fn run(setup: &Setup, call: &ToolCall) -> Result<ToolOutput> {
-    let asked: run::Asked = call.arguments()?;
+    let asked: submit::Asked = call.arguments()?;
     let Some(conversation) = asked.talk()? else {
-        return submitted(&run::run(setup, &call.id, &asked)?);
+        return submitted(&submit::run(setup, &call.id, &asked)?);
     };
-    asked.send(setup, &call.id, &conversation)?;
+    talk::asked::send(setup, &call.id, &conversation, &asked.project, &asked.prompt)?;
     let Some(sent) = asked::find(&call.id)? else {
         return Err(Error::Failed("the request is not kept any more".to_owned()));
     };
@@ -63,8 +71,8 @@ fn run(setup: &Setup, call: &ToolCall) -> Result<ToolOutput> {
 }
 
 /// How a request goes that is a message. Its session is named while the work goes on there.
-fn told_of(sent: &asked::Asked, id: &str, mut notes: Vec<String>) -> Result<ToolOutput> {
-    let mut told = sent.status(id)?;
+fn told_of(sent: &Asked, id: &str, mut notes: Vec<String>) -> Result<ToolOutput> {
+    let mut told = shown::asked::status(sent, id)?;
     notes.extend(told.get("note").and_then(Value::as_str).map(str::to_owned));
     if !notes.is_empty() {
         told.insert("note".to_owned(), json!(notes.join(" ")));
@@ -77,9 +85,9 @@ fn told_of(sent: &asked::Asked, id: &str, mut notes: Vec<String>) -> Result<Tool
 }
 
 /// What is answered for a run that was submitted.
-fn submitted(run: &run::Submitted) -> Result<ToolOutput> {
+fn submitted(run: &Submitted) -> Result<ToolOutput> {
     // It may run already, or have ended.
-    let state = berth_plugin::jobs::get(&run.id).map_or(RunState::Queued, |job| list::state(&job));
+    let state = berth_plugin::jobs::get(&run.id).map_or(RunState::Queued, |job| index::state(&job));
     let mut told = Map::new();
     told.insert("jobId".to_owned(), json!(run.id));
     told.insert("state".to_owned(), json!(state.name()));
@@ -92,6 +100,14 @@ fn submitted(run: &run::Submitted) -> Result<ToolOutput> {
         told.insert("note".to_owned(), json!(notes.join(" ")));
     }
     answer(&Value::Object(told), Some(&run.note.conversation))
+}
+
+fn cancelled(id: &str) -> Result<ToolOutput> {
+    let state = match asked::find(id)? {
+        Some(sent) => talk::asked::cancel(&sent, id)?,
+        None => cancel::run(id)?,
+    };
+    answer(&json!({"ok": true, "jobId": id, "state": state.name()}), None)
 }
 
 fn answer(told: &Value, session: Option<&str>) -> Result<ToolOutput> {

@@ -1,30 +1,15 @@
 //! The clone of a build: where it is, from what it was made, and when it goes.
 
-use berth_plugin::git;
 use berth_plugin::{Command, Error, Result, files};
 
-use crate::built::Plan;
-use crate::projects;
+use crate::kept::built::Plan;
 use crate::setup::Setup;
+use crate::setup::projects;
 
 /// The grant that removes a clone, by a name that only clones of builds have.
 const PROGRAM: &str = "rm";
 
 impl Plan {
-    /// The clone's directory.
-    pub(crate) fn directory(&self) -> String {
-        format!("{}/{}", self.folder, self.name())
-    }
-
-    fn name(&self) -> String {
-        git::clone_name(&self.call)
-    }
-
-    /// Whether the clone is there.
-    pub(crate) fn is_there(&self) -> bool {
-        files::entries(&self.directory()).is_ok()
-    }
-
     /// Removes the clone, which the caller knows to hold nothing that is not kept elsewhere. Answers whether it is gone.
     pub(crate) fn remove(&self) -> Result<bool> {
         let name = self.name();

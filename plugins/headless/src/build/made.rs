@@ -3,9 +3,9 @@
 use berth_plugin::git::{self, Fetched};
 use berth_plugin::{ChangedFile, Result, log};
 
-use super::request;
-use crate::built::{File, Made, Plan};
-use crate::judge::cut;
+use super::words;
+use crate::cut::cut;
+use crate::kept::built::{File, Made, Plan};
 
 /// Files that are kept, of those that differ and of those that are left, and characters of a path.
 const FILES: usize = 100;
@@ -15,7 +15,7 @@ impl Made {
     /// Looks at the clone, and brings what was committed there to the project. `run` names the build.
     pub(crate) fn look(plan: &Plan, run: &str, answer: &str) -> Self {
         let mut made = Self {
-            tests: request::tests(answer),
+            tests: words::tests(answer),
             ..Self::default()
         };
         match made.committed(plan, run) {

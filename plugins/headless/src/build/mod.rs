@@ -6,13 +6,12 @@
 
 mod clone;
 mod made;
-mod request;
 mod stages;
 mod submit;
 #[cfg(test)]
 #[allow(clippy::disallowed_methods, reason = "they run the real git")]
 mod tests;
+mod words;
 
-pub(crate) use request::output;
-pub(crate) use stages::{begun, ended, step};
+pub(crate) use stages::{begun, ended};
 pub(crate) use submit::submit;

@@ -1,18 +1,19 @@
 //! What follows the jobs of a build: after the clone its files and the agent, after the agent the facts and the branch.
 
 use super::submit::{Task, key};
-use crate::built::{First, Made, Plan};
-use crate::command::{Start, Way};
-use crate::conversation::Conversation;
-use crate::judge::{Verdict, judge};
-use crate::limits;
-use crate::note::Note;
-use crate::output::{self, ERRORS};
-use crate::run;
+use crate::kept::built::{First, Made, Plan};
+use crate::kept::conversation::Conversation;
+use crate::kept::note::Note;
+use crate::kept::state::{RunState, STAGE};
+use crate::kept::verdict::Verdict;
+use crate::read::clone;
+use crate::read::judge::judge;
 use crate::setup::Setup;
-use crate::state::{RunState, STAGE, has_ended};
+use crate::start::command::{Start, Way};
+use crate::start::limits;
+use crate::start::submit::submit;
 use berth_plugin::git;
-use berth_plugin::jobs::{self, Channel, Job, Phase};
+use berth_plugin::jobs::{self, Job};
 use berth_plugin::{Error, Result, store};
 
 /// Takes a build further after one of its jobs ended. The label of that job comes last, so that what is cut off here is
@@ -34,51 +35,9 @@ pub(crate) fn begun(job: &Job, note: &Note, plan: &Plan) -> Result<()> {
     jobs::cancel(&job.id)
 }
 
-/// What is known of a build by the job that makes its clone: how it ended, if it goes no further.
-pub(crate) fn step(job: &Job) -> Option<Verdict> {
-    if !has_ended(job.phase) || job.label == STAGE {
-        return None;
-    }
-    let because = |words: &str| job.reason.clone().unwrap_or_else(|| words.to_owned());
-    let (state, why) = match job.phase {
-        Phase::Exited if job.status == Some(0) => return None,
-        Phase::Cancelled => (RunState::Cancelled, because("it was cancelled")),
-        Phase::Interrupted => (
-            RunState::Interrupted,
-            because("what ran it was ended, such as by a restart of the system"),
-        ),
-        Phase::TimedOut => (RunState::Failed, "to clone the project took too long".to_owned()),
-        _ => (
-            RunState::Failed,
-            format!("the project could not be cloned: {}", said(job)),
-        ),
-    };
-    Some(Verdict::before_it_began(state, why))
-}
-
-/// The end of what git said, or why it did not run.
-fn said(job: &Job) -> String {
-    let errors = output::end(job, Channel::Errors, ERRORS)
-        .map(|chunk| chunk.bytes)
-        .unwrap_or_default();
-    let errors = String::from_utf8_lossy(&errors);
-    let last: Vec<_> = errors
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .rev()
-        .take(3)
-        .collect();
-    match (last.is_empty(), &job.reason) {
-        (_, Some(reason)) => reason.clone(),
-        (true, None) => "git says nothing".to_owned(),
-        (false, None) => last.into_iter().rev().collect::<Vec<_>>().join(" / "),
-    }
-}
-
 fn cloned(setup: &Setup, job: &Job, note: &Note, plan: &Plan) -> Result<()> {
     let kept = Conversation::find(&note.conversation)?.unwrap_or_default();
-    let verdict = match kept.verdict(&job.id).cloned().or_else(|| step(job)) {
+    let verdict = match kept.verdict(&job.id).cloned().or_else(|| clone::ended(job)) {
         Some(verdict) => verdict,
         None if kept.is_cancelled(&job.id) => {
             Verdict::before_it_began(RunState::Cancelled, "it was cancelled".to_owned())
@@ -135,7 +94,7 @@ fn start(setup: &Setup, job: &Job, note: &Note, plan: &Plan) -> Result<String> {
         }),
         ..note.clone()
     };
-    run::submit(start.spec(format!("run/{}/agent", plan.call), &note, &task.prompt)?)
+    submit(start.spec(format!("run/{}/agent", plan.call), &note, &task.prompt)?)
 }
 
 fn worked(job: &Job, note: &Note, plan: &Plan, run: &str) -> Result<()> {

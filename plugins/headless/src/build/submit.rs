@@ -6,15 +6,16 @@ use berth_plugin::{Error, Result, log, store};
 use serde::{Deserialize, Serialize};
 
 use super::clone;
-use super::request;
-use crate::asking;
-use crate::built::Plan;
-use crate::conversation::Conversation;
-use crate::note::{self, Kind, Note};
-use crate::projects::{self, Place};
-use crate::repeated;
-use crate::run::{self, Submitted};
+use super::words;
+use crate::kept::built::Plan;
+use crate::kept::conversation::Conversation;
+use crate::kept::note::{self, Kind, Note};
+use crate::run::repeated;
+use crate::run::submit::{Submitted, timeout};
 use crate::setup::Setup;
+use crate::setup::projects::{self, Place};
+use crate::start::request;
+use crate::start::submit as job;
 
 /// What a caller gives.
 #[derive(Debug, Deserialize)]
@@ -49,13 +50,13 @@ pub(crate) fn submit(setup: &Setup, call: &str, asked: &Asked) -> Result<Submitt
     }
     let place = projects::find(setup, &asked.project)?;
     let agent = setup.agent(None)?;
-    let timeout = run::timeout(&setup.settings, setup.settings.build_timeout, asked.timeout_ms)?;
+    let timeout = timeout(&setup.settings, setup.settings.build_timeout, asked.timeout_ms)?;
     let branch = Branch::checked(&asked.branch).map_err(|error| in_argument("branch", error))?;
     may_be_read(&place)?;
     let base = base(&place, asked.base_branch.as_deref(), &branch)?;
-    let words = request::request(&asked.spec, &branch, &base, asked.run_tests.unwrap_or(false));
+    let prompt = words::request(&asked.spec, &branch, &base, asked.run_tests.unwrap_or(false));
     // As long as one of a run may be.
-    run::request(&words)?;
+    request::check(&prompt)?;
     let plan = Plan {
         call: call.to_owned(),
         project: place.directory.clone(),
@@ -74,17 +75,17 @@ pub(crate) fn submit(setup: &Setup, call: &str, asked: &Asked) -> Result<Submitt
         left_out: Vec::new(),
         timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
         conversation: call.to_owned(),
-        asks: asking::asks(setup, agent).then(|| call.to_owned()),
+        asks: request::asks(setup, agent).then(|| call.to_owned()),
         build: Some(plan.clone()),
     };
-    store::put(&key(call), &Task { prompt: words })?;
+    store::put(&key(call), &Task { prompt })?;
     let spec = Spec::new(
         repeated::key(call),
         &place.name,
         git::clone_job(&plan.project, &plan.directory()),
     )
     .note(note.text()?);
-    let id = run::submit(spec)?;
+    let id = job::submit(spec)?;
     if let Err(error) = Conversation::begin(&note, &id) {
         log::warn(format_args!(
             "build {id} is not kept with its conversation yet: {error}"
