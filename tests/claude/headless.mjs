@@ -1,6 +1,5 @@
 // Lets the real Claude Code answer without a terminal, and writes what it prints: node headless.mjs [NAME…]
-// What differs from run to run, and what nobody reads, is left out. The line of a usage limit needs an account, so the
-// tests make that one up.
+// What differs from run to run, and what nobody reads, is left out.
 
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -22,7 +21,8 @@ const KEPT = new Set([
   'type', 'subtype', 'session_id', 'timestamp', 'parent_tool_use_id', 'message', 'id', 'model', 'role', 'content', 'text',
   'name', 'input', 'command', 'tool_use_id', 'is_error', 'tool_name', 'tool_input', 'permission_denials', 'num_turns',
   'total_cost_usd', 'result', 'errors', 'api_error_status', 'terminal_reason', 'startup_failure_reason', 'attempt',
-  'max_retries', 'retry_delay_ms', 'error_status', 'error', 'is_api_error_message', 'cwd',
+  'max_retries', 'retry_delay_ms', 'error_status', 'error', 'is_api_error_message', 'cwd', 'api_error', 'rate_limit_info',
+  'status', 'resetsAt', 'rateLimitType',
 ]);
 const scenes = [
   ['success', '@say hello there'],
@@ -31,6 +31,7 @@ const scenes = [
   ['unknown-conversation', '@say again', { start: ['--resume', ID] }],
   ...[401, 429, 500, 529].map((status) => [`api-${status}`, `@status ${status}`]),
   ['api-529-retried', '@status 529', { env: { CLAUDE_CODE_MAX_RETRIES: '2' } }],
+  ['usage-limit', '@limit 4102444800', { account: true }],
   ['no-key', '@say x', { env: { ANTHROPIC_API_KEY: undefined } }],
   ['denial', '@bash touch /etc/x'],
   ['allowed', '@bash echo hi', { args: [ECHO] }],
@@ -47,9 +48,9 @@ await mkdir(folder, { recursive: true });
 const wanted = process.argv.slice(2);
 for (const scene of scenes.filter(([name]) => wanted.length === 0 || wanted.includes(name))) await capture(...scene);
 
-async function capture(name, prompt, { before, start, args = [], env = {}, signal, prepare = async () => {} } = {}) {
+async function capture(name, prompt, { before, start, args = [], env = {}, signal, account, prepare = async () => {} } = {}) {
   const stub = await startStub();
-  const place = await makeHome({ url: stub.url });
+  const place = await makeHome({ url: stub.url, account });
   try {
     await prepare(place);
     const own = { ...place.env, CLAUDE_CODE_STARTUP_FAILURE_RESULTS: '1', ...env };

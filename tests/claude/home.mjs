@@ -8,6 +8,8 @@ import { dirname, join } from 'node:path';
 import { ends } from './ends.mjs';
 
 const KEY = 'sk-ant-api03-nobody-pays-for-this-key-of-the-stub';
+// What an account's login gives in place of a key; of usage limits only an account is told until when they hold.
+const TOKEN = 'sk-ant-oat01-nobody-has-an-account-at-the-stub';
 
 // The folder of the program: the package's own launcher is only made by a script of the package, and none is run here.
 export function folderOfClaude() {
@@ -16,8 +18,8 @@ export function folderOfClaude() {
 }
 
 // `state` and `settings` lie over what is in ~/.claude.json and ~/.claude/settings.json; undefined removes a key. `names`
-// are those of the projects, and `program` is the folder of the program.
-export async function makeHome({ url, state = {}, settings = {}, untrusted = false, names = ['app'], program = folderOfClaude() } = {}) {
+// are those of the projects, and `program` is the folder of the program. With `account` it is logged in with an account.
+export async function makeHome({ url, state = {}, settings = {}, untrusted = false, names = ['app'], program = folderOfClaude(), account = false } = {}) {
   const root = await realpath(await mkdtemp(join(tmpdir(), 'berth-claude-')));
   const projects = names.map((name) => join(root, name));
   for (const project of projects) await mkdir(join(project, '.git'), { recursive: true });
@@ -34,10 +36,10 @@ export async function makeHome({ url, state = {}, settings = {}, untrusted = fal
   const all = { permissions: { defaultMode: 'default' }, theme: 'dark', ...settings };
   await writeFile(join(root, '.claude', 'settings.json'), JSON.stringify(all));
   const remove = ends(() => rm(root, { recursive: true, force: true, maxRetries: 20 }));
-  return { root, projects, project: projects[0], env: environment(root, url, program), remove };
+  return { root, projects, project: projects[0], env: environment({ root, url, program, account }), remove };
 }
 
-function environment(root, url, program) {
+function environment({ root, url, program, account }) {
   return {
     HOME: root,
     PATH: `${program}:${process.env.PATH}`,
@@ -46,7 +48,7 @@ function environment(root, url, program) {
     SHELL: '/bin/sh',
     TMPDIR: tmpdir(),
     ANTHROPIC_BASE_URL: url,
-    ANTHROPIC_API_KEY: KEY,
+    ...(account ? { CLAUDE_CODE_OAUTH_TOKEN: TOKEN } : { ANTHROPIC_API_KEY: KEY }),
     CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
     CLAUDE_CODE_DISABLE_ALTERNATE_SCREEN: '1',
     CLAUDE_CODE_MAX_RETRIES: '0',

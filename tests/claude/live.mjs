@@ -54,7 +54,7 @@ const scenes = {
     (seen) => [answer(asks(seen)[0], { behavior: 'allow', updatedInput: { ...asks(seen)[0].request.input, answers: { 'Which colour?': 'Blue' } } })], results(1)],
   'questions': [message(1, ask(question('colour', false), question('shades', true))), asked(1),
     (seen) => [answer(asks(seen)[0], { behavior: 'allow', updatedInput: { ...asks(seen)[0].request.input, answers: { 'Which colour?': 'Blue', 'Which shades?': 'Red, Blue' } } })], results(1)],
-  'plan': [message(1, '@tool ExitPlanMode {"plan": "1. Do it"}'), asked(1), (seen) => [allow(asks(seen)[0])], results(1), { args: ['--permission-mode=plan'] }],
+  'plan': [message(1, '@tool ExitPlanMode {"plan": "1. Do it"}'), asked(1), (seen) => [allow(asks(seen)[0])], results(1), { terms: { args: ['--permission-mode=plan'] } }],
   'two-at-once': [message(1, `@tools ${JSON.stringify([['Bash', { command: 'touch a' }], ['Bash', { command: 'touch b' }]])}`), asked(1),
     control('again', { subtype: 'initialize' }), responded('again'), (seen) => [allow(asks(seen)[0])], asked(2), (seen) => [deny(asks(seen)[1], 'no')], results(1)],
   'interrupted': [message(1, '@slow 9 one two three'), said('command_lifecycle', 'started'), message(2, '@say second'), said('command_lifecycle', 'queued'),
@@ -72,6 +72,7 @@ const scenes = {
     { type: 'text', text: '@say seen' }] } }, results(1)],
   'same-message-twice': [message(1, '@say once'), results(1), message(1, '@say once'), control('a', { subtype: 'initialize' }), responded('a'), message(2, '@say two'), results(2)],
   'api-500': [message(1, '@status 500'), results(1)],
+  'usage-limit': [message(1, '@limit 4102444800'), results(1), message(2, '@say it works again'), results(2), { terms: { account: true } }],
 };
 
 const folder = fileURLToPath(new URL('../../plugins/agents/tests/live/', import.meta.url));
@@ -81,8 +82,8 @@ for (const [name, steps] of Object.entries(scenes)) if (wanted.length === 0 || w
 
 async function capture(name, steps) {
   const stub = await startStub();
-  const place = await makeHome({ url: stub.url });
-  const more = steps.find((step) => step.args)?.args ?? [];
+  const { args: more = [], account } = steps.find((step) => step.terms)?.terms ?? {};
+  const place = await makeHome({ url: stub.url, account });
   const child = spawn('claude', [...COMMAND, '--session-id', ID, ...more], {
     env: { ...place.env, CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS: '1' }, cwd: place.project,
   });
@@ -104,7 +105,7 @@ async function capture(name, steps) {
     all.push(`> ${clean(text)}\n`);
   };
   let failed;
-  for (const step of steps.filter((step) => !step.args)) {
+  for (const step of steps.filter((step) => !step.terms)) {
     if (typeof step !== 'function') { give(step); continue; }
     failed = await until(() => {
       const now = step(seen);

@@ -8,6 +8,7 @@
 //   @tool NAME JSON      calls this tool of the agent's; @bash COMMAND is short for Bash
 //   @tools JSON          calls several: [[NAME, INPUT], …]
 //   @status NUMBER       answers with this HTTP status
+//   @limit TIME          answers that the account's usage limit holds until then, in seconds since 1970
 //   @spend TOKENS COMMAND  says that the answer has so many tokens, and runs the command
 //   @play NAME           what `plays` has of this name
 // Of what a build is told only its task counts.
@@ -88,7 +89,7 @@ function newest({ messages }) {
   const { content } = last(messages);
   const parts = typeof content === 'string' ? [{ type: 'text', text: content }] : content;
   const after = parts.slice(parts.findLastIndex(({ type }) => type === 'tool_result') + 1);
-  const added = /^<system-reminder>|^\[Request interrupted by user/;
+  const added = /^<system-reminder>|^\[Request interrupted by user|^\[Image: source: /;
   return after.filter(({ type, text }) => type === 'text' && !added.test(text)).at(-1)?.text;
 }
 
@@ -115,6 +116,7 @@ async function answer(response, text) {
     tools: () => stream(response, JSON.parse(rest).map(([tool, input]) => called(tool, input))),
     spend: () => stream(response, [called('Bash', { command: words })], { tokens: Number(first) }),
     status: () => refuse(response, Number(first)),
+    limit: () => refuse(response, 429, limited(first)),
   }[name];
   await (run ?? (() => stream(response, [said('I do not know that.')])))();
 }
@@ -122,10 +124,16 @@ async function answer(response, text) {
 const said = (text) => ({ type: 'text', text });
 const called = (name, input) => ({ type: 'tool_use', id: `toolu_${Math.random().toString(36).slice(2)}`, name, input });
 
-function refuse(response, status) {
+// What tells an account of its usage limit; to one with a key only the status counts.
+const limited = (until) => Object.fromEntries(Object.entries({
+  status: 'rejected', reset: until, 'representative-claim': 'five_hour', '5h-status': 'rejected', '5h-reset': until,
+  '5h-utilization': '1.0', fallback: 'unavailable', 'overage-status': 'rejected', 'overage-disabled-reason': 'org_level_disabled',
+}).map(([name, value]) => [`anthropic-ratelimit-unified-${name}`, value]));
+
+function refuse(response, status, headers = {}) {
   const type = { 401: 'authentication_error', 429: 'rate_limit_error', 529: 'overloaded_error' }[status] ?? 'api_error';
   const error = { type: 'error', error: { type, message: `the stub answers ${status}` } };
-  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(error));
+  response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(error));
 }
 
 // Streams blocks as the API does; after each of so many parts of a text comes a `pause`, and all of it has `tokens`.

@@ -212,6 +212,14 @@ fn each_end_of_its_work_is_told() {
     assert!(
         matches!(talk.state_of(ONE), MessageState::Answered { text, is_error: true } if text.contains("Authentication"))
     );
+    let failed = talk.live.facts().failed.unwrap();
+    assert!(
+        failed.kind == "login" && failed.reason.contains("log in with its own program"),
+        "{failed:?}"
+    );
+    talk.give(TWO);
+    talk.says("done");
+    assert_eq!(talk.live.facts().failed, None, "it works on the next one");
 }
 
 #[test]

@@ -204,6 +204,9 @@ fn a_usage_limit_says_until_when_and_a_warning_of_one_does_not_count() {
         );
     let outcome = of(old.as_bytes(), b"", 1);
     assert_eq!(outcome.limited_until, Some(1_795_727_696_000));
+    let real = ended("usage-limit", 1);
+    assert_eq!(real.limited_until, Some(4_102_444_800_000));
+    assert!(real.failure.unwrap().contains("usage limit is reached"));
 }
 
 #[test]

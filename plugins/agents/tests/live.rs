@@ -613,6 +613,36 @@ fn an_error_of_the_api_is_the_answer_to_its_message() {
     };
     assert!(text.contains("500"), "{text}");
     assert_eq!(played.live.state(), Activity::Idle);
+    let failed = played.live.facts().failed.unwrap();
+    assert!(
+        failed.kind == "error" && failed.reason.contains("answered 500"),
+        "{failed:?}"
+    );
+    let (interrupted, _) = play("interrupted-all", usize::MAX);
+    assert_eq!(interrupted.live.facts().failed, None, "a person wanted that");
+}
+
+#[test]
+fn a_usage_limit_is_told_with_its_end_until_the_model_answers_again() {
+    let all = lines("usage-limit");
+    let rest = all
+        .iter()
+        .position(|(_, line)| line.contains(r#""state":"idle""#))
+        .unwrap()
+        + 1;
+    let mut played = Played::begin();
+    play_on(&mut played, all[..rest].to_vec(), usize::MAX);
+    let facts = played.live.facts();
+    let failed = facts.failed.unwrap();
+    assert_eq!((failed.kind, facts.limited_until), ("limit", Some(4_102_444_800_000)));
+    assert!(
+        failed.reason.contains("usage limit is reached: ") && failed.reason.contains("resets Jan 1, 2100"),
+        "{failed:?}"
+    );
+    play_on(&mut played, all[rest..].to_vec(), usize::MAX);
+    let facts = played.live.facts();
+    assert_eq!((facts.failed, facts.limited_until), (None, None));
+    assert_eq!(played.state_of(TWO), &answered("it works again"));
 }
 
 #[test]

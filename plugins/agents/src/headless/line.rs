@@ -53,6 +53,8 @@ pub(crate) struct Answer {
     pub(crate) subtype: String,
     pub(crate) is_error: bool,
     pub(crate) api_status: Option<u64>,
+    /// The API refused it since the account's usage limit is reached.
+    pub(crate) is_limit: bool,
     pub(crate) text: String,
     pub(crate) errors: Vec<String>,
     /// It was told to stop.
@@ -189,6 +191,7 @@ fn answer(value: &Value) -> Answer {
         subtype: text(&value["subtype"]).unwrap_or_default(),
         is_error: value["is_error"] == true,
         api_status: value["api_error_status"].as_u64(),
+        is_limit: value["api_error"] == "usage_limit_reached",
         text: text(&value["result"]).unwrap_or_default(),
         errors: errors
             .filter_map(text)

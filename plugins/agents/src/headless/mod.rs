@@ -3,6 +3,7 @@
 //! Only its own lines count: what a tool prints stands in a string of one of them. A line that is not understood is passed
 //! over, and so is one that is still being written.
 
+pub(crate) mod failure;
 pub(crate) mod line;
 mod outcome;
 mod printed;

@@ -1,6 +1,7 @@
 //! What came of a request: no single sign says it. An agent can report a success and an error at once, end with status 0
 //! after it was interrupted, or say nothing at all.
 
+use super::failure;
 use super::line::{Answer, Event, Line, whole};
 use super::progress::progress;
 
@@ -96,41 +97,16 @@ fn answered(ending: &Ending<'_>, answer: Answer) -> Outcome {
 }
 
 fn failure(ending: &Ending<'_>, answer: &Answer) -> Option<String> {
-    let reported = || match (answer.errors.as_slice(), answer.text.trim()) {
-        ([], "") => "it said no reason".to_owned(),
-        ([], text) => text.to_owned(),
-        (errors, _) => errors.join("; "),
-    };
-    if let Some(reason) = &answer.startup {
-        return Some(format!(
-            "the agent could not start ({}): {}",
-            reason.replace('_', " "),
-            reported()
-        ));
+    if let Some(failure) = failure::reported(answer) {
+        return Some(failure.why);
     }
-    if let Some(status) = answer.api_status {
-        return Some(match status {
-            401 | 403 => format!("the model's API refuses the agent's login ({status}): log in, then run it again"),
-            429 => format!(
-                "the model's usage limit is reached, or requests come too fast (429): {}",
-                reported()
-            ),
-            529 => "the model's API is overloaded (529): run it again later".to_owned(),
-            status => format!("the model's API answered {status}: {}", reported()),
-        });
-    }
-    let why = match answer.subtype.as_str() {
-        "error_max_turns" => "it reached the limit of turns".to_owned(),
-        "error_max_budget_usd" => "it reached the limit of its cost".to_owned(),
-        _ if answer.is_aborted => "it was interrupted".to_owned(),
-        "error_during_execution" => format!("it broke off: {}", reported()),
-        _ if answer.is_error => reported(),
-        subtype if subtype.starts_with("error") => format!("{}: {}", subtype.replace('_', " "), reported()),
-        _ if ending.status != Some(0) => format!("it reported a success, but {}", how(ending)),
-        _ if answer.text.trim().is_empty() && !answer.denied.is_empty() => {
+    let said = answer.text.trim();
+    let why = match ending.status {
+        status if status != Some(0) => format!("it reported a success, but {}", how(ending)),
+        _ if said.is_empty() && !answer.denied.is_empty() => {
             "it said nothing after what it wanted to do was denied".to_owned()
         }
-        _ if answer.text.trim().is_empty() => "it ended without an answer".to_owned(),
+        _ if said.is_empty() => "it ended without an answer".to_owned(),
         _ => return None,
     };
     Some(why)

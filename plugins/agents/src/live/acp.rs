@@ -15,6 +15,7 @@ use super::given::Attachment;
 use super::refused::Refusal;
 use super::shared::Shared;
 use super::{Begin, OptionState};
+use crate::headless::failure::{About, Failure};
 use crate::shorter::{beginning, end};
 
 /// Bytes of messages that wait for their turn.
@@ -22,12 +23,17 @@ const WAITING: usize = 384 << 10;
 /// Characters of an answer that are kept, and of a name that the agent gives.
 const SAID: usize = 2_000;
 const NAME: usize = 100;
+/// Characters of the agent's own words about a failure, and ways to log in that are named.
+const WORDS: usize = 400;
+const WAYS: usize = 5;
 /// Modes and models that are listed.
 const LISTED: usize = 50;
 /// Our requests that are not answered yet, at most.
 const UNANSWERED: usize = 64;
 /// JSON-RPC's own: the method does not exist.
 const UNKNOWN_METHOD: i64 = -32_601;
+/// The protocol's own: the agent wants a login.
+const LOGIN: i64 = -32_000;
 
 /// What is known beside what every protocol has.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -38,6 +44,9 @@ pub(crate) struct Acp {
     waiting: Vec<(String, Purpose)>,
     /// It has said what it can.
     is_known: bool,
+    /// The names of the ways to log in.
+    #[serde(default)]
+    logins: Vec<String>,
     loads: bool,
     takes_pictures: bool,
     takes_texts: bool,
@@ -234,7 +243,7 @@ impl Acp {
     /// The first sign that the agent works on a message is the only receipt that there is.
     fn has_begun(&self, shared: &mut Shared) {
         if let Some(current) = &self.current {
-            shared.messages.start(current);
+            shared.begins(current);
         }
     }
 
@@ -251,19 +260,45 @@ impl Acp {
         match (purpose, error) {
             (Purpose::Initialize, None) => self.initialized(shared, result),
             (Purpose::Session, None) => self.has_session(shared, result),
-            (Purpose::Initialize | Purpose::Session, Some(why)) => {
-                shared.waits_for = Some(beginning(&format!("it cannot begin: {why}"), 300));
+            (Purpose::Initialize | Purpose::Session, Some(_)) => {
+                let failure = self.refused(&value["error"]);
+                shared.waits_for = Some(beginning(&format!("it cannot begin: {}", failure.why), WORDS));
+                shared.failed = Some(failure);
             }
-            (Purpose::Message, error) => self.ended_work(shared, &id, result, error),
+            (Purpose::Message, error) => {
+                self.ended_work(shared, &id, result, error);
+                if error.is_some() {
+                    shared.failed = Some(self.refused(&value["error"]));
+                }
+            }
             (Purpose::Model(model), None) => self.model = Some(model),
             (Purpose::Mode(mode), None) => self.mode = Some(mode),
             (Purpose::Model(_) | Purpose::Mode(_), Some(why)) => shared.not_set = Some(beginning(why, 300)),
         }
     }
 
+    /// What it answers in place of a result.
+    fn refused(&self, error: &Value) -> Failure {
+        let why = beginning(error["message"].as_str().unwrap_or_default(), WORDS);
+        if error["code"] != LOGIN {
+            return Failure::new(About::Error, why);
+        }
+        let ways = match self.logins.is_empty() {
+            true => String::new(),
+            false => format!(" ({})", self.logins.join(", ")),
+        };
+        let what = format!(
+            "it wants a login: log in with its own program on this machine{ways}, then end this session and send the message \
+             again: {why}"
+        );
+        Failure::new(About::Login, what)
+    }
+
     fn initialized(&mut self, shared: &mut Shared, result: &Value) {
         let able = &result["agentCapabilities"];
         self.is_known = true;
+        let logins = result["authMethods"].as_array().into_iter().flatten();
+        self.logins = logins.filter_map(|way| name(&way["name"])).take(WAYS).collect();
         self.loads = able["loadSession"] == true;
         self.takes_pictures = able["promptCapabilities"]["image"] == true;
         self.takes_texts = able["promptCapabilities"]["embeddedContext"] == true;
@@ -370,6 +405,8 @@ impl Acp {
             (None, Some("refusal")) => (failed("it refuses to go on"), true),
             (None, _) => (failed("it did not say how it ended"), true),
         };
+        let is_interrupted = result["stopReason"] == "cancelled";
+        shared.failed = (is_error && !is_interrupted).then(|| Failure::new(About::Error, beginning(&text, WORDS)));
         shared.messages.answer(id, &text, is_error);
         if self.current.as_deref() == Some(id) {
             self.current = None;

@@ -22,6 +22,9 @@ use shared::Shared;
 use stream_json::StreamJson;
 pub use turns::{Turn, Who, turns};
 
+use crate::attention::Attention;
+use crate::headless::failure::{About, Failure};
+
 /// How an agent without a terminal is spoken with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -101,6 +104,8 @@ pub struct Facts {
     pub said: Option<String>,
     /// When its activity last changed, in milliseconds.
     pub since: Option<u64>,
+    /// Why its last message failed: a reason for a person to look.
+    pub failed: Option<Attention>,
 }
 
 /// One process of an agent, as far as its lines were read.
@@ -317,6 +322,7 @@ impl Live {
             tool: shared.tool.clone(),
             said: shared.said.clone(),
             since: shared.since,
+            failed: shared.failed.as_ref().map(attention),
         }
     }
 
@@ -334,5 +340,16 @@ impl Live {
             Talk::StreamJson(_) => true,
             Talk::Acp(talk) => talk.can_load(),
         }
+    }
+}
+
+fn attention(failure: &Failure) -> Attention {
+    Attention {
+        kind: match failure.about {
+            About::Limit => "limit",
+            About::Login => "login",
+            About::Error => "error",
+        },
+        reason: failure.why.clone(),
     }
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::asked::{ABOUT, ABOUT_ALL, OPEN, Prompt};
 use super::given::Messages;
 use super::refused::Refusal;
+use crate::headless::failure::Failure;
 use crate::shorter::{beginning, end};
 
 /// Answers that are remembered.
@@ -38,6 +39,8 @@ pub(super) struct Shared {
     pub(super) said: Option<String>,
     pub(super) since: Option<u64>,
     pub(super) not_set: Option<String>,
+    /// Why the last message failed, if it did, until the agent begins with another one.
+    pub(super) failed: Option<Failure>,
 }
 
 impl Shared {
@@ -112,6 +115,12 @@ impl Shared {
         self.answered.push((id.to_owned(), beginning(how, WORDS)));
         let surplus = self.answered.len().saturating_sub(ANSWERED);
         self.answered.drain(..surplus);
+    }
+
+    /// The agent begins with a message.
+    pub(super) fn begins(&mut self, message: &str) {
+        self.failed = None;
+        self.messages.start(message);
     }
 
     pub(super) fn says(&mut self, text: &str) {

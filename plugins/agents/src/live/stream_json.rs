@@ -13,6 +13,7 @@ use super::given::Attachment;
 use super::refused::Refusal;
 use super::shared::Shared;
 use super::{Begin, OptionState};
+use crate::headless::failure;
 use crate::headless::line::{Event, Line, Part};
 use crate::shorter::beginning;
 
@@ -242,7 +243,7 @@ impl StreamJson {
     fn said(&mut self, shared: &mut Shared, value: &Value) {
         if value["isReplay"] == true {
             if let Some(id) = value["uuid"].as_str() {
-                shared.messages.start(id);
+                shared.begins(id);
             }
             return;
         }
@@ -256,6 +257,8 @@ impl StreamJson {
         match line.event {
             Event::Said { by_helper, parts, .. } => {
                 shared.is_running |= !self.tells_states;
+                // The model answers again.
+                shared.limited_until = None;
                 for part in parts {
                     match part {
                         Part::Text(_) if by_helper => {}
@@ -309,6 +312,7 @@ impl StreamJson {
             shared.turns = Some(shared.turns.unwrap_or(0) + turns);
         }
         shared.is_running &= self.tells_states;
+        shared.failed = failure::reported(answer).filter(|_| !answer.is_aborted);
         let text = match (answer.is_aborted, answer.text.trim(), answer.errors.as_slice()) {
             (true, ..) => "it was interrupted".to_owned(),
             (_, "", []) => String::new(),
@@ -360,7 +364,7 @@ fn lifecycle(shared: &mut Shared, value: &Value) {
         return;
     };
     match state {
-        "started" => shared.messages.start(id),
+        "started" => shared.begins(id),
         "completed" => {
             let said = shared.said.clone().unwrap_or_default();
             shared.messages.answer(id, &said, false);

@@ -72,10 +72,24 @@ pub(crate) fn session(setup: &Setup, id: &str, talk: &Talk, job: Option<&Job>) -
         session = session.fact("note", words);
     }
     session = told(session, talk, job, facts.waits_for.as_deref().or(facts.tool.as_deref()));
-    if let Some(until) = facts.limited_until.filter(|until| *until > time::now()) {
-        return session.attention(Attention::new("limit", "the model's usage limit is reached").until(until));
+    match session.attention {
+        Some(_) => session,
+        None => failed(session, facts.failed, facts.limited_until),
     }
-    session
+}
+
+/// With why its last message failed, and until when the model's usage limit holds.
+fn failed(session: Session, failed: Option<berth_agents::Attention>, limited_until: Option<u64>) -> Session {
+    let (kind, reason) = match (failed, limited_until.filter(|until| *until > time::now())) {
+        (Some(failed), _) => (failed.kind, failed.reason),
+        (None, Some(_)) => ("limit", "the model's usage limit is reached".to_owned()),
+        (None, None) => return session,
+    };
+    let attention = Attention::new(kind, cut(&reason, WORDS - 1));
+    session.attention(match limited_until {
+        Some(until) if kind == "limit" => attention.until(until),
+        _ => attention,
+    })
 }
 
 fn state(process: &Process, job: Option<&Job>) -> State {

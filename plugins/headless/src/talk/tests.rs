@@ -284,6 +284,26 @@ fn a_process_that_dies_is_told_with_why_and_comes_back_with_its_conversation() {
 }
 
 #[test]
+fn a_message_that_fails_is_told_until_the_agent_begins_with_another_one() {
+    let (host, job) = started();
+    let fails = |number: u32, status: u64| {
+        let more = json!({"is_error": true, "api_error_status": status, "user_message_uuids": [uuid(number)]});
+        works_on(number) + &result(FIRST, more) + &receipt(FIRST, &uuid(number), "cancelled") + &doing(FIRST, "idle")
+    };
+    send(&host, 7, "one").unwrap();
+    for (status, kind) in [(500, "error"), (401, "login"), (429, "limit")] {
+        print(&host, &job, fails(7, status));
+        let failed = session();
+        let attention = failed.attention.unwrap();
+        assert_eq!((failed.state, attention.kind.as_str()), (State::Idle, kind));
+        assert!(attention.reason.contains(&status.to_string()), "{attention:?}");
+    }
+    send(&host, 8, "two").unwrap();
+    print(&host, &job, works_on(8));
+    assert_eq!(session().attention, None);
+}
+
+#[test]
 fn messages_that_were_not_started_go_to_the_next_process_and_those_that_were_do_not() {
     let (host, job) = started();
     print(&host, &job, doing(FIRST, "running"));
