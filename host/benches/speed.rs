@@ -7,6 +7,8 @@
 mod bare;
 #[path = "speed/client.rs"]
 mod client;
+#[path = "speed/conversations.rs"]
+mod conversations;
 #[path = "speed/jobs.rs"]
 mod jobs;
 #[path = "speed/languages.rs"]
@@ -32,10 +34,11 @@ fn main() -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    // Those of jobs can be tried alone.
-    let rows = match std::env::args().any(|argument| argument == "jobs") {
-        true => runtime.block_on(jobs::each())?,
-        false => runtime.block_on(measure())?,
+    // Some rows can be tried alone.
+    let rows = match std::env::args().find(|argument| ["jobs", "conversations"].contains(&&**argument)) {
+        Some(alone) if alone == "jobs" => runtime.block_on(jobs::each())?,
+        Some(_) => runtime.block_on(conversations::each())?,
+        None => runtime.block_on(measure())?,
     };
     print(&rows)?;
     Ok(if rows.iter().all(Row::holds) {
@@ -72,5 +75,6 @@ async fn measure() -> anyhow::Result<Vec<Row>> {
         languages::cold_start(&place).await?,
     ];
     rows.extend(jobs::each().await?);
+    rows.extend(conversations::each().await?);
     Ok(rows)
 }

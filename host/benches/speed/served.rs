@@ -43,9 +43,17 @@ impl Place {
 
     /// Adds a backend to its configuration.
     pub(crate) fn add(&self, name: &str, backend: Table) -> anyhow::Result<()> {
+        self.change(|config| {
+            table(config, "backends")?.insert(name.into(), backend.into());
+            Ok(())
+        })
+    }
+
+    /// Changes its configuration.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Table) -> anyhow::Result<()>) -> anyhow::Result<()> {
         let path = self.path("config.toml");
         let mut config: Table = fs::read_to_string(&path)?.parse()?;
-        table(&mut config, "backends")?.insert(name.into(), backend.into());
+        change(&mut config)?;
         Ok(fs::write(path, toml::to_string(&config)?)?)
     }
 
@@ -164,7 +172,8 @@ impl Place {
         Ok(toml::to_string(&config)?)
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    /// A place in its folder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 }

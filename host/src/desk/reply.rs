@@ -20,7 +20,7 @@ const BETWEEN: &str = "\n\n";
 /// Waits until the message is answered and the session works on it no more, or asks something, or is at rest all the same;
 /// at the longest until `deadline`. Answers what the wait came to, and what the agent has said to this message.
 ///
-/// Nothing where the turns do not say what they answer.
+/// Nothing where the turns do not say what they answer, and nothing is asked.
 pub(super) async fn reply(
     caller: &Caller,
     member: &Member,
@@ -54,7 +54,7 @@ pub(super) async fn reply(
                 false => continue,
             }
         };
-        let works = at_work(session);
+        let (works, asks) = (at_work(session), session.state == State::Waiting);
         calm = if works { 0 } else { calm + 1 };
         if works && read.is_some_and(|read| read.elapsed() < PAUSE) {
             continue;
@@ -70,14 +70,15 @@ pub(super) async fn reply(
         let told = Told::of(&turns, &session.queue, message);
         is_named |= told.is_named;
         said = told.said.or(said);
-        if !is_named {
+        // What is asked comes from this message, because nothing was asked when it was taken.
+        if !is_named && !asks {
             // A conversation that has just begun may have no turns yet.
             match turns.is_empty() && calm < looks {
                 true => continue,
                 false => return None,
             }
         }
-        let is_over = told.is_passed || (calm >= looks && !told.waits) || session.state == State::Waiting;
+        let is_over = told.is_passed || (calm >= looks && !told.waits) || asks;
         if is_over || session.state.is_end() {
             return Some((Rest::Settled(Box::new(session.clone())), said));
         }

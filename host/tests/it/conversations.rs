@@ -13,7 +13,8 @@ use crate::demo::until;
 use crate::headless::{becomes, told};
 
 /// An agent that notes each line that it is given, and speaks as Claude Code does. A message `ask N` opens that many
-/// requests, `hold` is worked on until it is interrupted, `die` ends it, and everything else is answered at once.
+/// requests, `bare` opens one before anything was said, `hold` is worked on until it is interrupted, `die` ends it, and
+/// everything else is answered at once.
 const AGENT: &str = r#"
 before=
 for word; do
@@ -52,12 +53,16 @@ while IFS= read -r line; do
         if [ -n "$held" ]; then receipt "$uuid" queued; continue; fi
         receipt "$uuid" started
         state running
-        say '{"type":"user","uuid":"'"$uuid"'","isReplay":true,"session_id":"'"$id"'","message":{"role":"user","content":"'"$content"'"}}'
+        case $content in
+        bare) ;;
+        *) say '{"type":"user","uuid":"'"$uuid"'","isReplay":true,"session_id":"'"$id"'","message":{"role":"user","content":"'"$content"'"}}' ;;
+        esac
         case $content in
         hold) held=$uuid ;;
         die) echo "no more" >&2; exit 3 ;;
-        ask\ *)
+        ask\ * | bare)
             held=$uuid
+            [ "$content" != bare ] || content='ask 1'
             while [ $open -lt "${content#ask }" ]; do
                 open=$((open + 1))
                 say '{"type":"control_request","request_id":"r'"$open-$uuid"'","request":{"subtype":"can_use_tool","tool_name":"Bash","input":{"command":"touch '"$open"'"},"tool_use_id":"t'"$open"'"}}'
@@ -249,6 +254,19 @@ async fn a_message_has_the_agents_own_receipt_and_its_answer() {
     }
     assert_eq!(scene.messages(&session), ["hello", "one"]);
     assert_eq!(scene.starts(&session), 1);
+}
+
+#[tokio::test]
+async fn a_wait_ends_with_what_is_asked_also_before_anything_was_said() {
+    let scene = Scene::new().await;
+    let arguments = json!({"backend": "jobs", "project": "app"});
+    let created = scene.call("create_session", arguments).await;
+    let session = created["session"]["session_id"].as_str().unwrap();
+    // The call itself is given up earlier.
+    let sent = json!({"session_id": session, "message": "bare", "wait_seconds": 50});
+    let seen = scene.call("send_message", sent).await;
+    assert_eq!(seen["session"]["state"], "waiting", "{seen}");
+    assert_eq!(seen["session"]["prompts"].as_array().map(Vec::len), Some(1), "{seen}");
 }
 
 #[tokio::test]
