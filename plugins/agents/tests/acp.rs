@@ -401,14 +401,37 @@ fn newer_agents_have_options_in_place_of_modes_and_models() {
 #[test]
 fn an_agent_that_wants_a_login_says_so_and_takes_no_message() {
     let mut talk = Talk::begin(None);
-    talk.print(json!({"jsonrpc": "2.0", "id": "berth-1", "result": {"protocolVersion": 1, "agentCapabilities": {"loadSession": true}}}));
+    talk.print(
+        json!({"jsonrpc": "2.0", "id": "berth-1", "result": {"protocolVersion": 1,
+        "agentCapabilities": {"loadSession": true}, "authMethods": [{"id": "oauth", "name": "Log in with Google"}]}}),
+    );
     talk.print(
         json!({"jsonrpc": "2.0", "id": "berth-2", "error": {"code": -32000, "message": "Authentication required"}}),
     );
+    let failed = talk.live.facts().failed.unwrap();
+    assert_eq!(failed.kind, "login");
+    for told in [
+        "log in with its own program",
+        "Authentication required",
+        "Log in with Google",
+    ] {
+        assert!(failed.reason.contains(told), "{failed:?}");
+    }
     talk.give(ONE);
     assert_eq!(talk.written.len(), 2);
     assert_eq!(talk.state_of(ONE), &MessageState::Waiting);
     assert!(talk.live.facts().waits_for.unwrap().contains("Authentication required"));
+}
+
+#[test]
+fn megabytes_of_words_about_a_failure_are_not_kept() {
+    let mut talk = Talk::ready();
+    talk.give(ONE);
+    let words = "x".repeat(1 << 20);
+    talk.print(json!({"jsonrpc": "2.0", "id": ONE, "error": {"code": -32000, "message": words}}));
+    assert!(talk.live.facts().failed.unwrap().reason.contains("log in"));
+    let kept = serde_json::to_string(&talk.live).unwrap().len();
+    assert!(kept < 64 << 10, "{kept} bytes");
 }
 
 /// A conversation with opencode 1.18.33, whose model was a stub: what was given (`>`) and printed (`<`).

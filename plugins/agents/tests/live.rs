@@ -623,6 +623,20 @@ fn an_error_of_the_api_is_the_answer_to_its_message() {
 }
 
 #[test]
+fn megabytes_of_words_about_a_failure_are_not_kept() {
+    let mut played = Played::begin();
+    played.give(ONE, "hello");
+    let words = "x".repeat(1 << 20);
+    played.print(
+        &json!({"type": "result", "subtype": "success", "is_error": true, "api_error_status": 500, "result": words})
+            .to_string(),
+    );
+    assert!(played.live.facts().failed.unwrap().reason.contains("answered 500"));
+    let kept = serde_json::to_string(&played.live).unwrap().len();
+    assert!(kept < 64 << 10, "{kept} bytes");
+}
+
+#[test]
 fn a_usage_limit_is_told_with_its_end_until_the_model_answers_again() {
     let all = lines("usage-limit");
     let rest = all

@@ -23,7 +23,7 @@ const WAITING: usize = 384 << 10;
 /// Characters of an answer that are kept, and of a name that the agent gives.
 const SAID: usize = 2_000;
 const NAME: usize = 100;
-/// Characters of the agent's own words about a failure, and ways to log in that are named.
+/// Characters of why it cannot begin, and ways to log in that are named.
 const WORDS: usize = 400;
 const WAYS: usize = 5;
 /// Modes and models that are listed.
@@ -263,12 +263,12 @@ impl Acp {
             (Purpose::Initialize | Purpose::Session, Some(_)) => {
                 let failure = self.refused(&value["error"]);
                 shared.waits_for = Some(beginning(&format!("it cannot begin: {}", failure.why), WORDS));
-                shared.failed = Some(failure);
+                shared.fails(Some(failure));
             }
             (Purpose::Message, error) => {
                 self.ended_work(shared, &id, result, error);
                 if error.is_some() {
-                    shared.failed = Some(self.refused(&value["error"]));
+                    shared.fails(Some(self.refused(&value["error"])));
                 }
             }
             (Purpose::Model(model), None) => self.model = Some(model),
@@ -279,17 +279,18 @@ impl Acp {
 
     /// What it answers in place of a result.
     fn refused(&self, error: &Value) -> Failure {
-        let why = beginning(error["message"].as_str().unwrap_or_default(), WORDS);
+        let why = error["message"].as_str().unwrap_or_default();
         if error["code"] != LOGIN {
             return Failure::new(About::Error, why);
         }
+        // The names are the agent's: they stand apart from what to do.
         let ways = match self.logins.is_empty() {
             true => String::new(),
-            false => format!(" ({})", self.logins.join(", ")),
+            false => format!("; its ways to log in: {:?}", self.logins),
         };
         let what = format!(
-            "it wants a login: log in with its own program on this machine{ways}, then end this session and send the message \
-             again: {why}"
+            "it wants a login: log in with its own program on this machine, then end this session and send the message \
+             again; it says: {why:?}{ways}"
         );
         Failure::new(About::Login, what)
     }
@@ -406,7 +407,7 @@ impl Acp {
             (None, _) => (failed("it did not say how it ended"), true),
         };
         let is_interrupted = result["stopReason"] == "cancelled";
-        shared.failed = (is_error && !is_interrupted).then(|| Failure::new(About::Error, beginning(&text, WORDS)));
+        shared.fails((is_error && !is_interrupted).then(|| Failure::new(About::Error, &*text)));
         shared.messages.answer(id, &text, is_error);
         if self.current.as_deref() == Some(id) {
             self.current = None;

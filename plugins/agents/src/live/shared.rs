@@ -13,6 +13,8 @@ const ANSWERED: usize = 100;
 /// Characters of an answer that are remembered, and of what was said and done last.
 const WORDS: usize = 200;
 const SAID: usize = 2_000;
+/// Characters of why a message failed: an agent's own words about it may be megabytes.
+const WHY: usize = 400;
 /// Bytes of what is to be written beyond which requests of the agent's are not answered.
 const REPLIES: usize = 256 << 10;
 
@@ -115,6 +117,11 @@ impl Shared {
         self.answered.push((id.to_owned(), beginning(how, WORDS)));
         let surplus = self.answered.len().saturating_sub(ANSWERED);
         self.answered.drain(..surplus);
+    }
+
+    /// The last message failed, or did not.
+    pub(super) fn fails(&mut self, failure: Option<Failure>) {
+        self.failed = failure.map(|failure| Failure::new(failure.about, beginning(&failure.why, WHY)));
     }
 
     /// The agent begins with a message.

@@ -312,7 +312,7 @@ impl StreamJson {
             shared.turns = Some(shared.turns.unwrap_or(0) + turns);
         }
         shared.is_running &= self.tells_states;
-        shared.failed = failure::reported(answer).filter(|_| !answer.is_aborted);
+        shared.fails(failure::reported(answer).filter(|_| !answer.is_aborted));
         let text = match (answer.is_aborted, answer.text.trim(), answer.errors.as_slice()) {
             (true, ..) => "it was interrupted".to_owned(),
             (_, "", []) => String::new(),
