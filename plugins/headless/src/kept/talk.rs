@@ -104,10 +104,13 @@ impl Talk {
 
     /// Keeps a new one. Answers whether there was none with this id.
     pub(crate) fn begin(mut self, id: &str) -> Result<bool> {
-        store::put(&alive(id), &true)?;
+        Self::is_alive(id)?;
         let part = self.keep_input(id)?;
         let bytes = self.bytes(id)?;
-        put(id, &bytes, 0, part.as_ref())
+        let is_new = put(id, &bytes, 0, part.as_ref())?;
+        // Whoever saw nothing of it may have taken the mark away meanwhile.
+        Self::is_alive(id)?;
+        Ok(is_new)
     }
 
     /// Keeps it in the place of `before`, and what is to be written to its process. Answers whether nothing else has
@@ -135,12 +138,24 @@ impl Talk {
             .collect())
     }
 
+    /// Marks one that gets a process: before that is kept, so that it is found after a crash, and again afterwards, because
+    /// [`Self::is_at_rest`] may have come in between.
     pub(crate) fn is_alive(id: &str) -> Result<()> {
         store::put(&alive(id), &true)
     }
 
+    /// Takes the mark of one away that has no process, unless another call gives it one now.
     pub(crate) fn is_at_rest(id: &str) -> Result<()> {
-        store::remove(&alive(id))
+        let Some(mark) = store::raw::get(&alive(id))? else {
+            return Ok(());
+        };
+        if Self::find(id)?.is_some_and(|talk| talk.process.is_open()) {
+            return Ok(());
+        }
+        match store::raw::remove(&alive(id), Some(mark.version)) {
+            Err(Error::Conflict(_)) => Ok(()),
+            removed => removed,
+        }
     }
 
     /// Removes all that is kept of one.

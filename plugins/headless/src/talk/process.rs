@@ -143,6 +143,7 @@ pub(crate) fn next(setup: &Setup, id: &str, more: Option<&Message>) -> Result<()
         }
         more.map_or(Ok(()), |more| give(talk, more))
     })?;
+    Talk::is_alive(id)?;
     left.iter().for_each(Part::forget);
     if let Err(error) = start(setup, id) {
         let why = error.to_string();

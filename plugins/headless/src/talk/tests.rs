@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::Plugin;
 use crate::fake::{FIRST, asking_host, asks, begin, doing, init, receipt, result, upkeep, uuid};
+use crate::kept::talk::Talk;
 
 /// A conversation whose process runs, and its job.
 fn started() -> (Host, String) {
@@ -505,6 +506,26 @@ fn behind_whatever_step_a_call_was_cut_off_the_next_one_finishes_it_and_does_not
         [""; 0],
         "nothing is kept that was written"
     );
+}
+
+#[test]
+fn one_that_begins_while_another_call_looks_after_the_others_is_looked_after_as_well() {
+    let host = quick();
+    let key = format!("talk/{FIRST}");
+    // Its mark is there, and nothing else of it.
+    host.before_put_of(&key, upkeep);
+    begin(1, None);
+    assert_eq!(Talk::all_alive().unwrap(), [FIRST]);
+    let job = job(&host);
+    host.start_job(&job)
+        .print_job(&job, Channel::Output, init(FIRST) + &doing(FIRST, "idle"))
+        .end_job(&job, Phase::Exited, Some(0));
+    // Its process has ended, and the next one is about to be kept.
+    host.before_put_of(&key, upkeep);
+    send(&host, 7, "more").unwrap();
+    assert_eq!(Talk::all_alive().unwrap(), [FIRST]);
+    Talk::is_at_rest(FIRST).unwrap();
+    assert_eq!(Talk::all_alive().unwrap(), [FIRST], "its process works");
 }
 
 #[test]

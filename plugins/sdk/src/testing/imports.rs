@@ -22,7 +22,7 @@ pub(crate) mod log {
 }
 
 pub(crate) mod store {
-    use super::super::{current, lock};
+    use super::super::{BeforePut, current, lock};
     use crate::Result;
     use crate::store::raw::Entry;
 
@@ -32,9 +32,10 @@ pub(crate) mod store {
 
     pub(crate) fn put(key: &str, value: &[u8], expect: Option<u64>) -> Result<u64> {
         let host = current();
-        let others = std::mem::take(&mut *lock(&host.before_put));
-        for other in others {
-            other();
+        let is_due = |before: &mut BeforePut| before.key.as_ref().is_none_or(|wanted| wanted == key);
+        let due: Vec<BeforePut> = lock(&host.before_put).extract_if(.., is_due).collect();
+        for before in due {
+            (before.other)();
         }
         lock(&host.store).put(key, value, expect)
     }

@@ -55,10 +55,16 @@ struct Inside {
     programs: Mutex<Programs>,
     store: Mutex<Store>,
     jobs: Mutex<Jobs>,
-    before_put: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
+    before_put: Mutex<Vec<BeforePut>>,
     logged: Mutex<Vec<(Level, String)>>,
     progress: Mutex<Vec<(u32, Option<u32>, String)>>,
     directory: Directory,
+}
+
+/// What another call does before a write of a key, or of any.
+struct BeforePut {
+    key: Option<String>,
+    other: Box<dyn FnOnce() + Send>,
 }
 
 impl Host {
@@ -183,7 +189,19 @@ impl Host {
 
     /// Runs a function just before the next write to the store, as another call of this backend would.
     pub fn before_put(&self, other: impl FnOnce() + Send + 'static) -> &Self {
-        lock(&self.inside.before_put).push(Box::new(other));
+        self.before(None, other)
+    }
+
+    /// The same before the next write of this key.
+    pub fn before_put_of(&self, key: &str, other: impl FnOnce() + Send + 'static) -> &Self {
+        self.before(Some(key.to_owned()), other)
+    }
+
+    fn before(&self, key: Option<String>, other: impl FnOnce() + Send + 'static) -> &Self {
+        lock(&self.inside.before_put).push(BeforePut {
+            key,
+            other: Box::new(other),
+        });
         self
     }
 
