@@ -10,6 +10,7 @@ use berth::jobs::{Jobs, Terms};
 use berth::machine::job::{Channel, How, Job, Stage, end_what_is_left};
 use berth::store::DataDirectory;
 use berth::store::jobs::{Filter, NewJob, Phase};
+use rustix::io::Errno;
 use rustix::process::{Signal, kill_process};
 
 use crate::attended::{Scene, Shell, TERMS, attend, attend_with, new, nowhere};
@@ -344,7 +345,9 @@ async fn a_job_that_puts_links_in_place_of_its_files_ends_all_the_same_and_its_q
         scene.submit(file, "q", &script).await;
         scene.until(file, |job| job.output > 0).await;
         host.kill().await;
-        kill_process(scene.process(file, "pid").unwrap(), Signal::KILL).unwrap();
+        let killed = kill_process(scene.process(file, "pid").unwrap(), Signal::KILL);
+        // A host that comes late to the news finds the link, and ends it itself.
+        assert!(matches!(killed, Ok(()) | Err(Errno::SRCH)), "{killed:?}");
         let host = scene.host();
         assert_eq!(scene.ended(file).await.phase, Phase::Interrupted, "{file}");
         scene.submit(&format!("after-{file}"), "q", "true").await;
