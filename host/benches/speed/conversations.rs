@@ -18,13 +18,15 @@ use crate::table::{Bound, Row};
 
 /// How often each is measured.
 const TIMES: usize = 200;
+const PROMPTS: usize = 100;
 /// Turns of a long conversation: each question of a person's and each answer is one.
 const TURNS: usize = 10_000;
 /// How long anything may take before the measure is given up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An agent that speaks as Claude Code does. It begins with what stands in the file `past` of its project, asks before it
-/// does what a message with the word `ask` says, and answers every other one at once.
+/// does what a message with the word `ask` says, some time after its receipt as a model does, and answers every other one at
+/// once.
 const AGENT: &str = r#"
 say() { printf '%s\n' "$1"; }
 state() { say '{"type":"system","subtype":"session_state_changed","state":"'"$1"'"}'; }
@@ -52,6 +54,7 @@ while IFS= read -r line; do
         say '{"type":"user","uuid":"'"$uuid"'","isReplay":true,"message":{"role":"user","content":"a message"}}'
         case $line in
         *'"content":"ask'*)
+            sleep 0.3
             say '{"type":"control_request","request_id":"r-'"$uuid"'","request":{"subtype":"can_use_tool","tool_name":"Bash","input":{"command":"touch x"},"tool_use_id":"t"}}' ;;
         *)
             say '{"type":"assistant","message":{"id":"m-'"$uuid"'","content":[{"type":"text","text":"it is done"}]}}'
@@ -153,7 +156,7 @@ impl Berth {
     async fn prompts(&mut self) -> anyhow::Result<Row> {
         let session = self.begin("short").await?;
         let mut times = Times::default();
-        for _ in 0..TIMES {
+        for _ in 0..PROMPTS {
             self.rest(&session).await?;
             let asked = json!({"session_id": session, "message": "ask", "wait_seconds": 20});
             let seen = self.call("send_message", asked).await?;

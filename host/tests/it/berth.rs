@@ -17,6 +17,8 @@ use tokio::time::timeout;
 
 /// How long anything may take before a test counts it as hanging.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// The same for what may compile the shipped plugins first, while other tests do so too.
+const COMPILING: Duration = Duration::from_secs(120);
 /// How long a berth that is told to end may take.
 pub(crate) const END: Duration = Duration::from_secs(5);
 
@@ -156,7 +158,7 @@ impl Place {
 
     /// Runs berth with no more than `args`.
     pub(crate) async fn run_as_is(&self, args: &[&str]) -> Ran {
-        let output = timeout(PATIENCE, self.command(args).output())
+        let output = timeout(COMPILING, self.command(args).output())
             .await
             .expect("berth hangs")
             .unwrap();
@@ -273,7 +275,7 @@ impl Berth {
         tokio::spawn(async move { while let Ok(Some(_)) = greeting.next_line().await {} });
         for backend in coming {
             let told = ["up", "down"].map(|how| format!("backend `{backend}` is {how}"));
-            let deadline = Instant::now() + PATIENCE;
+            let deadline = Instant::now() + COMPILING;
             while !told.iter().any(|told| place.read("log").contains(told)) {
                 assert!(Instant::now() < deadline, "backend {backend} is neither up nor down");
                 tokio::time::sleep(Duration::from_millis(20)).await;
