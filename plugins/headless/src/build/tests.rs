@@ -179,7 +179,7 @@ fn what_the_agent_committed_becomes_the_branch_and_git_names_its_commit() {
     );
     let output = done["output"].as_str().unwrap();
     assert!(
-        output.ends_with(&format!("\nFINAL COMMIT: {sha}")) && !output.contains("\nFINAL COMMIT: 0"),
+        output.ends_with(&format!("\nFINAL COMMIT: {sha}")) && !output.contains("\nFINAL COMMIT: 0000000\n"),
         "{output}"
     );
     assert_eq!(
