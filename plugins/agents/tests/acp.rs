@@ -98,7 +98,7 @@ impl Talk {
         };
         let answered = self.live.answer(&[(prompt.into(), given)], 1);
         self.take();
-        answered
+        answered.map(drop)
     }
 
     fn last(&self) -> &Value {

@@ -62,7 +62,7 @@ impl Played {
     fn answer(&mut self, prompt: &str, given: Given) -> Result<(), Refusal> {
         let answered = self.live.answer(&[(prompt.to_owned(), given)], NOW);
         self.take();
-        answered
+        answered.map(drop)
     }
 
     fn last(&self) -> &Value {
@@ -386,29 +386,90 @@ fn a_question_is_answered_by_a_choice_or_by_words() {
 }
 
 #[test]
-fn the_questions_of_one_request_are_a_group_that_is_answered_together() {
+fn the_questions_of_one_request_are_told_together_also_if_they_are_answered_one_by_one() {
     let (mut played, rest) = play("questions", 1);
     let [one, two] = played.live.prompts() else {
         panic!("two are open")
     };
     assert!(one.group.is_some() && one.group == two.group && two.multiple && !one.multiple);
     let (one, two) = (one.id.clone(), two.id.clone());
-    let Err(Refusal::Invalid(why)) = played.answer(&one, choice("2")) else {
-        panic!("one alone is refused")
-    };
-    assert!(why.contains(&two), "{why}");
     let both = Given::Reply {
         choices: vec!["1".into(), "2".into()],
         text: None,
     };
-    played
-        .live
-        .answer(&[(two.clone(), both), (one.clone(), choice("2"))], NOW)
-        .unwrap();
-    played.take();
+    let mut at_once = played.live.clone();
+    let answers = [(two.clone(), both.clone()), (one.clone(), choice("2"))];
+    assert_eq!(at_once.answer(&answers, NOW), Ok(true));
+    let told: Value = serde_json::from_slice(&at_once.take_input()).unwrap();
+    assert_eq!(told, response_in(&rest));
+
+    let before = played.written.len();
+    played.answer(&one, choice("2")).unwrap();
+    let left = only(&played.live);
+    let answered: Vec<_> = played.live.answered_with(left).map(|(_, words)| words).collect();
+    assert_eq!((&left.id, answered), (&two, vec!["Blue"]));
+    assert_eq!(played.written.len(), before, "the agent is not told yet");
+    assert_eq!(
+        played.answer(&one, choice("1")),
+        Err(Refusal::Answered("\"Blue\"".into()))
+    );
+    played.answer(&two, both).unwrap();
     assert_eq!(played.last(), &response_in(&rest));
     assert_eq!(played.live.prompts(), []);
     assert!(matches!(played.answer(&one, choice("1")), Err(Refusal::Answered(_))));
+}
+
+#[test]
+fn what_is_answered_of_several_questions_stands_while_the_agent_still_asks_and_ends_with_the_request() {
+    let asks = |played: &mut Played, request: &Value| {
+        played.live.ask_again();
+        played.take();
+        let again = played.last()["request_id"].clone();
+        let response = json!({"type": "control_response", "response": {"subtype": "success", "request_id": again,
+            "response": {"session_state": "requires_action"}, "pending_permission_requests": request}});
+        played.print(&response.to_string());
+    };
+    let begun = || {
+        let (mut played, _) = play("questions", 1);
+        let one = played.live.prompts()[0].id.clone();
+        played.answer(&one, choice("2")).unwrap();
+        played
+    };
+    let raw = lines("questions")
+        .into_iter()
+        .find(|(side, line)| *side == '<' && line.contains("can_use_tool"))
+        .unwrap()
+        .1;
+    let request: Value = serde_json::from_str(&raw).unwrap();
+
+    let mut played = begun();
+    asks(&mut played, &json!([request]));
+    // The agent may also print its request again.
+    played.print(&raw);
+    let left = only(&played.live).id.clone();
+    played.answer(&left, choice("1")).unwrap();
+    let answers = &played.last()["response"]["response"]["updatedInput"]["answers"];
+    assert_eq!(answers, &json!({"Which colour?": "Blue", "Which shades?": "Red"}));
+
+    // Closed by a person, withdrawn, too late, or gone with the process: none of the answers is told.
+    let mut closed = begun();
+    let left = only(&closed.live).id.clone();
+    closed.answer(&left, Given::Dismiss).unwrap();
+    assert_eq!(closed.last()["response"]["response"]["behavior"], "deny");
+    let mut late = begun();
+    late.live.expire(&left, "Nobody answered in time.");
+    late.take();
+    assert_eq!(late.last()["response"]["response"]["behavior"], "deny");
+    let mut gone = begun();
+    asks(&mut gone, &json!([]));
+    let mut dead = begun();
+    dead.live.ended(None);
+    for mut over in [closed, late, gone, dead] {
+        assert_eq!(over.live.prompts(), []);
+        let written = over.written.len();
+        assert!(matches!(over.answer(&left, choice("1")), Err(Refusal::Answered(_))));
+        assert_eq!(over.written.len(), written);
+    }
 }
 
 #[test]

@@ -32,10 +32,8 @@ pub struct Prompt {
     pub dismissible: bool,
     /// Not all of it is here: it can only be declined or dismissed.
     pub cut: bool,
-    /// Prompts of one group are answered together.
+    /// Prompts of one group are questions of one request: the agent is told the answers once all have one.
     pub group: Option<String>,
-    /// An answer to its group needs one to this.
-    pub required: bool,
     /// When it was read, in milliseconds.
     pub at: u64,
     /// The tool that the agent wants to use.

@@ -197,17 +197,18 @@ impl Live {
         Ok(())
     }
 
-    /// Answers one prompt, or all that are required of one group.
+    /// Answers one prompt, or several of one group. What is answered of a group is kept until the last one is, and counts.
+    /// Answers whether the agent is told now.
     ///
     /// # Errors
     /// One of them is not open, or an answer does not fit. None is answered then.
-    pub fn answer(&mut self, answers: &[(String, Given)], now: u64) -> Result<(), Refusal> {
-        match &mut self.talk {
+    pub fn answer(&mut self, answers: &[(String, Given)], now: u64) -> Result<bool, Refusal> {
+        let is_told = match &mut self.talk {
             Talk::StreamJson(_) => stream_json::answer(&mut self.shared, answers)?,
             Talk::Acp(_) => acp::answer(&mut self.shared, answers)?,
-        }
+        };
         self.shared.since = Some(now);
-        Ok(())
+        Ok(is_told)
     }
 
     /// Declines a prompt with these words, since nobody answered it in time. One that is not open stays as it is.
@@ -281,6 +282,12 @@ impl Live {
     #[must_use]
     pub fn prompts(&self) -> &[Prompt] {
         &self.shared.prompts
+    }
+
+    /// The questions of this prompt's group that are answered already, each with the words.
+    pub fn answered_with<'a>(&'a self, prompt: &'a Prompt) -> impl Iterator<Item = (&'a Prompt, &'a str)> {
+        let all = self.shared.questions(&prompt.request.id);
+        all.filter_map(|(prompt, words)| Some((prompt, words?)))
     }
 
     /// What is known of a message.

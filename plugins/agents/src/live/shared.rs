@@ -28,6 +28,9 @@ pub(super) struct Shared {
     pub(super) messages: Messages,
     /// Those that are open, the oldest first.
     pub(super) prompts: Vec<Prompt>,
+    /// Questions that are answered, and in which words, while others of the same request are open.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) parts: Vec<(Prompt, String)>,
     /// Ids of prompts that were answered, withdrawn or declined, and how.
     pub(super) answered: Vec<(String, String)>,
     /// What is to be written.
@@ -61,10 +64,11 @@ impl Shared {
 
     /// Opens the prompts of one request. What is too long is cut; where no more may be open, answers false.
     pub(super) fn open(&mut self, mut prompts: Vec<Prompt>) -> bool {
-        if self.prompts.len() + prompts.len() > OPEN {
+        let known = || self.parts.iter().map(|(prompt, _)| prompt).chain(&self.prompts);
+        if known().count() + prompts.len() > OPEN {
             return false;
         }
-        let open: usize = self.prompts.iter().map(length).sum();
+        let open: usize = known().map(length).sum();
         let new: usize = prompts.iter().map(length).sum();
         if new > ABOUT || open + new > ABOUT_ALL {
             let left = (ABOUT / 4 / prompts.len().max(1)).max(200);
@@ -124,6 +128,23 @@ impl Shared {
         self.failed = failure.map(|failure| Failure::new(failure.about, beginning(&failure.why, WHY)));
     }
 
+    /// The questions of a request, with the words of those that are answered already.
+    pub(super) fn questions(&self, request: &str) -> impl Iterator<Item = (&Prompt, Option<&str>)> {
+        let answered = self.parts.iter().map(|(prompt, words)| (prompt, Some(words.as_str())));
+        let all = answered.chain(self.prompts.iter().map(|prompt| (prompt, None)));
+        all.filter(move |(prompt, _)| prompt.request.id == request)
+    }
+
+    /// Keeps what was answered to one of several questions of a request.
+    pub(super) fn keep_part(&mut self, id: &str, words: &str) {
+        let Some(place) = self.prompts.iter().position(|prompt| prompt.id == id) else {
+            return;
+        };
+        let prompt = self.prompts[place].clone();
+        self.close(id, &format!("{words:?}"));
+        self.parts.push((prompt, words.to_owned()));
+    }
+
     /// The agent begins with a message.
     pub(super) fn begins(&mut self, message: &str) {
         self.failed = None;
@@ -148,6 +169,7 @@ impl Shared {
         }
         self.is_ended = true;
         (self.is_running, self.waits_for) = (false, None);
+        self.parts.clear();
         self.lines.clear();
         let open: Vec<String> = self.prompts.iter().map(|prompt| prompt.id.clone()).collect();
         for id in open {

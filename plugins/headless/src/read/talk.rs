@@ -1,6 +1,5 @@
 //! A conversation as it is now: what its process printed since is read over what is kept of it.
 
-use berth_agents::live::Prompt;
 use berth_plugin::jobs::{self, Channel, Job};
 use berth_plugin::{Error, Result, time};
 
@@ -46,15 +45,10 @@ pub(crate) fn catch_up(talk: &mut Talk) -> Result<Option<Job>> {
     Ok(job)
 }
 
-/// The questions of the run with this job, and the number of its process.
-pub(crate) fn prompts(job: &str) -> Result<(u32, Vec<Prompt>)> {
-    let Some((talk, _)) = look(job)? else {
-        return Ok((0, Vec::new()));
-    };
-    match talk.process.is_open() {
-        true => Ok((talk.process.number, talk.process.live.prompts().to_vec())),
-        false => Ok((0, Vec::new())),
-    }
+/// The process of the run with this job, if that can ask something.
+pub(crate) fn asking(job: &str) -> Result<Option<Process>> {
+    let process = look(job)?.map(|(talk, _)| talk.process);
+    Ok(process.filter(Process::is_open))
 }
 
 fn follow(process: &mut Process) -> Result<Option<Job>> {

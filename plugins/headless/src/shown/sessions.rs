@@ -210,11 +210,13 @@ fn working(setup: &Setup, mut session: Session, seen: &Seen) -> Session {
     let Some(progress) = &seen.progress else {
         return session;
     };
-    let (number, prompts) = read::talk::prompts(&seen.job.id).unwrap_or_default();
-    for prompt in &prompts {
-        session = session.prompt(talk::shown(setup, number, prompt));
+    let asking = read::talk::asking(&seen.job.id).unwrap_or_default();
+    for process in &asking {
+        for prompt in process.live.prompts() {
+            session = session.prompt(talk::shown(setup, process, prompt));
+        }
     }
-    if !progress.has_begun && prompts.is_empty() {
+    if !progress.has_begun && session.prompts.is_empty() {
         session = session.state(State::Starting, Evidence::Runner);
     }
     if let Some(at) = progress.at {

@@ -65,7 +65,7 @@ pub(crate) fn session(setup: &Setup, id: &str, talk: &Talk, job: Option<&Job>) -
     }
     if process.is_open() {
         for prompt in process.live.prompts() {
-            session = session.prompt(shown(setup, process.number, prompt));
+            session = session.prompt(shown(setup, process, prompt));
         }
     }
     if let Some(words) = beside::words(&talk.directory, id).filter(|_| process.is_open()) {
@@ -171,6 +171,17 @@ fn told(session: Session, talk: &Talk, job: Option<&Job>, doing: Option<&str>) -
     if job.is_none_or(|job| job.phase == Phase::Queued) {
         return session.summary("waits for a place, since as many agents work as may");
     }
+    if let Some(answered) = process
+        .live
+        .prompts()
+        .iter()
+        .find_map(|prompt| answered(process, prompt))
+    {
+        return session.summary(cut(
+            &format!("it is told what was answered once all of its questions are; so far {answered}"),
+            WORDS - 1,
+        ));
+    }
     match doing {
         Some(doing) if process.live.state() != Activity::Idle => session.summary(cut(doing, WORDS - 1)),
         _ => session,
@@ -183,8 +194,19 @@ fn doubtful(talk: &Talk) -> bool {
     talk.process.live.messages().any(is_started) || talk.earlier.last().is_some_and(|(_, fate)| *fate == Fate::Doubtful)
 }
 
+/// What other questions of the same request were answered with, if any were.
+fn answered(process: &Process, prompt: &live::Prompt) -> Option<String> {
+    let answered = process.live.answered_with(prompt);
+    let answered: Vec<String> = answered
+        .map(|(prompt, words)| format!("{:?} with {words:?}", prompt.question))
+        .collect();
+    (!answered.is_empty()).then(|| answered.join(", "))
+}
+
 /// A prompt as the contract has it. Its id begins with the number of its process.
-pub(crate) fn shown(setup: &Setup, number: u32, prompt: &live::Prompt) -> Prompt {
+///
+/// Questions of one request are no group there: each is answered in a call of its own, and what was answered is kept here.
+pub(crate) fn shown(setup: &Setup, process: &Process, prompt: &live::Prompt) -> Prompt {
     let kind = match prompt.kind {
         Kind::Permission => PromptKind::Permission,
         Kind::Question => PromptKind::Question,
@@ -192,7 +214,7 @@ pub(crate) fn shown(setup: &Setup, number: u32, prompt: &live::Prompt) -> Prompt
         Kind::Other => PromptKind::Other,
     };
     let mut shown = Prompt::new(
-        format!("{number}.{}", prompt.id),
+        format!("{}.{}", process.number, prompt.id),
         kind,
         cut(&prompt.question, WORDS - 1),
     );
@@ -207,8 +229,8 @@ pub(crate) fn shown(setup: &Setup, number: u32, prompt: &live::Prompt) -> Prompt
     shown.accepts_text = prompt.accepts_text;
     shown.dismissible = prompt.dismissible;
     shown.cut = prompt.cut;
-    if let Some(group) = &prompt.group {
-        shown = shown.of_group(format!("{number}.{group}"), prompt.required);
+    if let Some(answered) = answered(process, prompt) {
+        shown = shown.fact("answered", cut(&answered, WORDS - 1));
     }
     if let Some(tool) = &prompt.tool {
         shown = shown.fact("tool", tool);

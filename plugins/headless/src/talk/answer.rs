@@ -14,7 +14,8 @@ use crate::talk::{receipt, refusal};
 /// How long a sign is looked for that an answer was taken: an agent that asked several things may wait for all answers.
 const SIGN: Duration = Duration::from_secs(1);
 
-/// Answers prompts, all of them or none.
+/// Answers prompts, all of them or none. What is answered of several questions of one request is kept with the
+/// conversation until the last of them is.
 pub(crate) fn respond(id: &str, answers: &[Answered]) -> Result<Delivery> {
     let key = match Talk::find(id)? {
         Some(_) => id.to_owned(),
@@ -24,7 +25,7 @@ pub(crate) fn respond(id: &str, answers: &[Answered]) -> Result<Delivery> {
     };
     let id = &key;
     may_act(id)?;
-    let (after, number) = change(id, |talk| {
+    let (after, number, is_told) = change(id, |talk| {
         let process = &mut talk.process;
         let given: Result<Vec<(String, Given)>> = answers
             .iter()
@@ -35,9 +36,12 @@ pub(crate) fn respond(id: &str, answers: &[Answered]) -> Result<Delivery> {
                 "its process has ended, and the question with it: look at the session again".to_owned(),
             ));
         }
-        process.live.answer(&given?, time::now()).map_err(refusal::error)?;
-        Ok((process.read, process.number))
+        let is_told = process.live.answer(&given?, time::now()).map_err(refusal::error)?;
+        Ok((process.read, process.number, is_told))
     })?;
+    if !is_told {
+        return Ok(Delivery::confirmed());
+    }
     let is_written = write(id)?;
     // Whatever it prints now, it prints with the answer.
     let seen = receipt::within(SIGN, id, |talk| {

@@ -110,6 +110,19 @@ fn respond(host: &Host, answers: Vec<Answered>) -> Result<Delivery> {
     Plugin::respond(FIRST, answers)
 }
 
+/// What a berth that begins to serve does first.
+fn start() {
+    let event = Event {
+        id: "e".into(),
+        kind: "start".into(),
+        about: String::new(),
+        at: 0,
+        body: String::new(),
+        reply_by: None,
+    };
+    Plugin::run(vec![event]).unwrap();
+}
+
 /// The keys of the choices that accept and decline the first prompt.
 fn keys(session: &Session) -> (String, String) {
     let key = |effect| {
@@ -231,6 +244,60 @@ fn a_prompt_is_shown_and_answered_once_and_exactly() {
         (&json!("deny"), &json!("use make clean"))
     );
     assert_eq!(answers(&host, &job, "r1").len(), 1);
+}
+
+#[test]
+fn answers_to_some_of_several_questions_survive_and_the_agent_is_told_all_of_them_once() {
+    let (host, job) = started();
+    let question = |name: &str| {
+        json!({"question": name, "header": name, "multiSelect": false,
+        "options": [{"label": "Red", "description": "warm"}, {"label": "Blue", "description": "cold"}]})
+    };
+    let input = json!({"questions": [question("One?"), question("Two?"), question("Three?")]});
+    let asked = json!({"type": "control_request", "request_id": "r1", "request": {
+        "subtype": "can_use_tool", "tool_name": "AskUserQuestion", "input": input, "tool_use_id": "t"}});
+    print(&host, &job, format!("{asked}\n"));
+    let waiting = session();
+    let ids: Vec<String> = waiting.prompts.iter().map(|prompt| prompt.id.clone()).collect();
+    assert_eq!(ids.len(), 3);
+    assert!(
+        waiting.prompts.iter().all(|prompt| prompt.group.is_none()),
+        "each is answered in a call of its own"
+    );
+    let first = respond(&host, vec![choose(&ids[1], "2", None)]).unwrap();
+    assert_eq!(first.receipt, Receipt::Confirmed);
+
+    // Each call is a new instance over the same store; this is what one does first after a start.
+    start();
+    let left = session();
+    let open: Vec<&str> = left.prompts.iter().map(|prompt| prompt.id.as_str()).collect();
+    assert_eq!((left.state, open), (State::Waiting, vec![&*ids[0], &*ids[2]]));
+    let told = left.summary.unwrap();
+    assert!(told.contains("\"Two?\" with \"Blue\""), "{told}");
+    assert!(
+        left.prompts[0]
+            .facts
+            .iter()
+            .any(|(name, what)| name == "answered" && what.contains("Two?")),
+        "{:?}",
+        left.prompts
+    );
+    assert_eq!(answers(&host, &job, "r1"), [json!(null); 0]);
+    let again = respond(&host, vec![choose(&ids[1], "1", None)]).unwrap_err();
+    assert!(
+        matches!(&again, Error::Conflict(why) if why.contains("Blue")),
+        "{again}"
+    );
+
+    respond(&host, vec![choose(&ids[2], "1", None)]).unwrap();
+    respond(&host, vec![choose(&ids[0], "1", None)]).unwrap();
+    let told = answers(&host, &job, "r1");
+    assert_eq!(told.len(), 1);
+    assert_eq!(
+        told[0]["updatedInput"]["answers"],
+        json!({"One?": "Red", "Two?": "Blue", "Three?": "Red"})
+    );
+    assert_eq!(session().prompts.len(), 0);
 }
 
 #[test]
@@ -412,15 +479,7 @@ fn a_new_berth_asks_the_agent_again_what_it_waits_for() {
     print(&host, &job, asks(FIRST, "r1", "rm x"));
     upkeep();
     let before = given(&host, &job).len();
-    let event = Event {
-        id: "e".into(),
-        kind: "start".into(),
-        about: String::new(),
-        at: 0,
-        body: String::new(),
-        reply_by: None,
-    };
-    Plugin::run(vec![event]).unwrap();
+    start();
     let lines = given(&host, &job);
     assert!(
         lines[before..]

@@ -48,7 +48,6 @@ pub(super) fn open(shared: &mut Shared, id: &Value, params: &Value, now: u64) {
         dismissible: true,
         cut: false,
         group: None,
-        required: true,
         at: now,
         tool: Some(beginning(&one_line(&title(call)), LONGEST)),
         request: Request {
@@ -62,8 +61,8 @@ pub(super) fn open(shared: &mut Shared, id: &Value, params: &Value, now: u64) {
     }
 }
 
-/// Answers one prompt.
-pub(in super::super) fn answer(shared: &mut Shared, answers: &[(String, Given)]) -> Result<(), Refusal> {
+/// Answers one prompt, and tells the agent.
+pub(in super::super) fn answer(shared: &mut Shared, answers: &[(String, Given)]) -> Result<bool, Refusal> {
     let asked = shared.asked(answers)?;
     let ([prompt], [(_, given)]) = (asked.as_slice(), answers) else {
         return Err(Refusal::Invalid(
@@ -82,7 +81,7 @@ pub(in super::super) fn answer(shared: &mut Shared, answers: &[(String, Given)])
     let (id, request) = (prompt.id.clone(), prompt.request.id.clone());
     respond(shared, &request, &outcome);
     shared.close(&id, &how);
-    Ok(())
+    Ok(true)
 }
 
 /// Declines what nobody answered in time; the agent takes no words.

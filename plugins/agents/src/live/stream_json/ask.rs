@@ -24,7 +24,7 @@ pub(super) fn open(shared: &mut Shared, id: &str, request: &Value, plan: Option<
     if id.len() > LONGEST {
         return deny(shared, id, UNSEEN, false);
     }
-    if shared.prompts.iter().any(|prompt| prompt.request.id == id) || is_answered(shared, &ours) {
+    if shared.questions(id).next().is_some() || is_answered(shared, &ours) {
         return;
     }
     let prompts = match request["tool_name"].as_str().unwrap_or_default() {
@@ -57,8 +57,7 @@ pub(super) fn pending(shared: &mut Shared, pending: &[Value]) {
     }
     for one in pending {
         let Some(id) = one["request_id"].as_str() else { continue };
-        let open = shared.prompts.iter().find(|prompt| prompt.request.id == id);
-        let is_as_shown = open.is_some_and(|prompt| {
+        let is_as_shown = shared.questions(id).any(|(prompt, _)| {
             let input = &prompt.request.input;
             prompt.cut || serde_json::from_str::<Value>(input).is_ok_and(|shown| shown == one["request"]["input"])
         });
@@ -70,8 +69,9 @@ pub(super) fn pending(shared: &mut Shared, pending: &[Value]) {
     }
 }
 
-/// Answers one prompt, or all of one group.
-pub(in super::super) fn answer(shared: &mut Shared, answers: &[(String, Given)]) -> Result<(), Refusal> {
+/// Answers prompts of one request. What is answered of several questions is kept until the last one is; answers whether
+/// the agent is told now.
+pub(in super::super) fn answer(shared: &mut Shared, answers: &[(String, Given)]) -> Result<bool, Refusal> {
     let asked = shared.asked(answers)?;
     let first = asked[0];
     let id = first.request.id.clone();
@@ -80,32 +80,33 @@ pub(in super::super) fn answer(shared: &mut Shared, answers: &[(String, Given)])
             "answer prompts of different requests one by one".to_owned(),
         ));
     }
-    let all = shared.prompts.iter().filter(|prompt| prompt.request.id == id);
-    let missing: Vec<&str> = all
-        .filter(|prompt| prompt.required && !asked.iter().any(|one| one.id == prompt.id))
-        .map(|prompt| prompt.id.as_str())
-        .collect();
-    let given: Vec<&Given> = answers.iter().map(|(_, given)| given).collect();
-    let is_closed = given.iter().any(|given| matches!(given, Given::Dismiss));
-    if !missing.is_empty() && !is_closed {
-        return Err(Refusal::Invalid(format!(
-            "prompts of one group are answered together; {} is missing",
-            missing.join(", ")
-        )));
+    if answers.iter().any(|(_, given)| matches!(given, Given::Dismiss)) {
+        deny(shared, &id, CLOSED, true);
+        close(shared, &id, "a dismissal");
+        return Ok(true);
     }
-    let (response, how) = if is_closed {
-        (
-            json!({"behavior": "deny", "message": CLOSED, "interrupt": true}),
-            "a dismissal".to_owned(),
-        )
-    } else if first.kind == Kind::Question {
-        chosen(&asked, &given)?
-    } else {
-        allowed(first, given[0])?
-    };
+    if first.kind != Kind::Question {
+        let (response, how) = allowed(first, &answers[0].1)?;
+        respond(shared, &id, &response);
+        close(shared, &id, &how);
+        return Ok(true);
+    }
+    let given: Vec<(String, String)> = asked
+        .iter()
+        .zip(answers)
+        .map(|(prompt, (_, given))| Ok((prompt.id.clone(), words(prompt, given)?)))
+        .collect::<Result<_, Refusal>>()?;
+    let input = whole(shared, &id)?;
+    for (prompt, words) in &given {
+        shared.keep_part(prompt, words);
+    }
+    if shared.prompts.iter().any(|prompt| prompt.request.id == id) {
+        return Ok(false);
+    }
+    let (response, how) = chosen(shared, &id, input);
     respond(shared, &id, &response);
     close(shared, &id, &how);
-    Ok(())
+    Ok(true)
 }
 
 /// Declines what nobody answered in time.
@@ -155,7 +156,6 @@ fn permission(id: &str, request: &Value, plan: Option<&str>, now: u64) -> Prompt
         accepts_text: true,
         dismissible: true,
         group: None,
-        required: true,
         at: now,
         tool: Some(tool.to_owned()),
         request: Request {
@@ -197,7 +197,6 @@ fn questions(id: &str, request: &Value, now: u64) -> Option<Vec<Prompt>> {
             dismissible: true,
             cut: false,
             group: (!is_alone).then(|| own(id)),
-            required: true,
             at: now,
             tool: None,
             request: Request {
@@ -263,30 +262,37 @@ fn allowed(prompt: &Prompt, given: &Given) -> Result<(Value, String), Refusal> {
     Ok((response, format!("{:?}", choice.label)))
 }
 
-/// The response to questions, and how it is remembered.
-fn chosen(asked: &[&Prompt], given: &[&Given]) -> Result<(Value, String), Refusal> {
-    let mut answers = Map::new();
-    for (prompt, given) in asked.iter().zip(given) {
-        if prompt.cut {
-            return Err(Refusal::Invalid(
-                "not all of it could be shown, so it can only be dismissed".to_owned(),
-            ));
-        }
-        answers.insert(prompt.question.clone(), json!(words(prompt, given)?));
-    }
-    let input = asked.iter().find(|prompt| !prompt.request.input.is_empty());
-    let input = input.and_then(|prompt| serde_json::from_str::<Value>(&prompt.request.input).ok());
-    let mut input = input.ok_or(Refusal::Unknown)?;
-    let how: Vec<String> = answers
-        .values()
-        .filter_map(|answer| answer.as_str().map(|answer| format!("{answer:?}")))
+/// What a request that asks questions came with.
+fn whole(shared: &Shared, request: &str) -> Result<Value, Refusal> {
+    let mut inputs = shared.questions(request).map(|(prompt, _)| &prompt.request.input);
+    let input = inputs.find(|input| !input.is_empty());
+    input
+        .and_then(|input| serde_json::from_str(input).ok())
+        .ok_or(Refusal::Unknown)
+}
+
+/// The response to questions that are all answered, and how it is remembered.
+fn chosen(shared: &Shared, request: &str, mut input: Value) -> (Value, String) {
+    let answered = || {
+        shared
+            .questions(request)
+            .filter_map(|(prompt, words)| Some((prompt, words?)))
+    };
+    let answers: Map<String, Value> = answered()
+        .map(|(prompt, words)| (prompt.question.clone(), json!(words)))
         .collect();
+    let how: Vec<String> = answered().map(|(_, words)| format!("{words:?}")).collect();
     input["answers"] = Value::Object(answers);
-    Ok((json!({"behavior": "allow", "updatedInput": input}), how.join(", ")))
+    (json!({"behavior": "allow", "updatedInput": input}), how.join(", "))
 }
 
 /// What a person chose of one question, in words.
 fn words(prompt: &Prompt, given: &Given) -> Result<String, Refusal> {
+    if prompt.cut {
+        return Err(Refusal::Invalid(
+            "not all of it could be shown, so it can only be dismissed".to_owned(),
+        ));
+    }
     let Given::Reply { choices, text } = given else {
         return Err(Refusal::Invalid("it takes an answer".to_owned()));
     };
@@ -336,6 +342,7 @@ fn close(shared: &mut Shared, request: &str, how: &str) {
     for id in ids {
         shared.close(&id, how);
     }
+    shared.parts.retain(|(prompt, _)| prompt.request.id != request);
     remember(shared, &own(request), how);
 }
 
