@@ -42,12 +42,13 @@ export async function tryConversations(program, many) {
   const tally = { misses: [], messages: 0, right: 0, prompts: 0, answered: 0, slowest: 0, kills: 0 };
   try {
     const talks = await Promise.all(NAMES.map((name, number) => Talk.begin({ berth, stub, tally, name, project: place.projects[number] })));
-    const killer = new Killer(berth, tally, many.kills);
+    const killer = new Killer(berth, tally, many);
     await Promise.all([
       ...talks.map((talk, number) => talk.work(killer, of(many.messages, number), of(many.prompts, number), number)),
       killer.work(),
     ]);
     for (const talk of talks) await talk.check();
+    if (tally.kills !== many.kills) tally.misses.push(`conversations: berth was killed ${tally.kills} times in place of ${many.kills}`);
   } catch (error) {
     tally.misses.push(`conversations: ${error.message}`);
   } finally {
@@ -81,10 +82,13 @@ class Talk {
   async work(killer, messages, asked, first) {
     const steps = Math.max(messages, asked);
     for (let n = 0; n < steps; n += 1) {
-      if (n < messages) await this.#try(`message ${n}`, () => this.#message(killer, n));
+      if (n < messages) {
+        await this.#try(`message ${n}`, () => this.#message(killer, n));
+        killer.oneDone();
+      }
       if (n < asked) await this.#try(`prompt ${n}`, () => this.#prompt(killer, prompts[(n * NAMES.length + first) % prompts.length], n));
     }
-    killer.done(this.name);
+    killer.left(this.name);
   }
 
   // Each message reached the agent once.
@@ -155,17 +159,9 @@ class Talk {
       if (Date.now() - began > FOUND) return `${name}: found after ${Date.now() - began} ms`;
     }
     if (seen[0].kind !== kind) return `${name} is ${seen[0].kind}`;
-    for (;;) {
-      const before = killer.count;
-      for (const [number, answer] of answers.entries()) {
-        const given = await this.#answer(killer, { session_id: this.id, prompt_id: seen[number].prompt_id, ...answer });
-        if (given) return `${name}: ${given}`;
-      }
-      // Answers to a part of a group are not kept, so all of them are given again.
-      if (killer.count === before && !killer.isAt) break;
-      await killer.over();
-      const { structured } = await this.berth.call('check_prompts', { backend: 'jobs' }).catch(() => ({}));
-      if (structured && !structured.prompts.some(({ prompt_id }) => prompt_id === seen[0].prompt_id)) break;
+    for (const [number, answer] of answers.entries()) {
+      const given = await this.#answer(killer, { session_id: this.id, prompt_id: seen[number].prompt_id, ...answer });
+      if (given) return `${name}: ${given}`;
     }
     await until(`${name}: an outcome`, () => this.log.results.length > results);
     await this.#rest();
@@ -209,20 +205,23 @@ class Talk {
   }
 }
 
-// Kills berth again and again while there is work.
+// Kills berth so many times while there is work: each time another part of the messages is done.
 class Killer {
   count = 0;
   isAt = false;
+  #done = 0;
   #open = new Set(NAMES);
   #waits = [];
 
-  constructor(berth, tally, kills) {
-    Object.assign(this, { berth, tally, kills });
+  constructor(berth, tally, { messages, kills }) {
+    Object.assign(this, { berth, tally, messages, kills });
   }
 
   async work() {
-    while (this.count < this.kills && this.#open.size) {
-      await sleep(1_000 + Math.random() * 2_000);
+    while (this.count < this.kills && (this.#isDue() || this.#open.size)) {
+      if (!this.#isDue()) { await sleep(20); continue; }
+      // Somewhere in what the conversations do next.
+      await sleep(Math.random() * 300);
       this.isAt = true;
       await this.berth.killed();
       this.isAt = false;
@@ -232,7 +231,16 @@ class Killer {
     }
   }
 
-  done(name) {
+  // With the last one there are messages left.
+  #isDue() {
+    return this.#done >= ((this.count + 1) * this.messages) / (this.kills + 1);
+  }
+
+  oneDone() {
+    this.#done += 1;
+  }
+
+  left(name) {
     this.#open.delete(name);
   }
 
