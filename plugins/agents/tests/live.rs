@@ -279,6 +279,59 @@ fn a_wider_permission_is_given_as_the_agent_suggested_it() {
 }
 
 #[test]
+fn what_only_a_person_may_allow_has_no_wider_choice_and_what_must_not_be_allowed_by_mistake_begins_with_no() {
+    // The flags as the agent documents them; the first one as it prints them for a dangerous command.
+    let suggestions = json!([
+        {"type": "addRules", "rules": [{"toolName": "Bash"}], "behavior": "allow", "destination": "localSettings"},
+        {"type": "replaceRules", "rules": [{"toolName": "Bash"}], "behavior": "allow", "destination": "session"},
+        {"type": "setMode", "mode": "acceptEdits", "destination": "session"}]);
+    for (flags, keys, is_for_person) in [
+        (
+            json!({"suppress_always_allow_rule": true}),
+            vec!["yes", "always-3", "no"],
+            false,
+        ),
+        (
+            json!({"default_to_no": true}),
+            vec!["no", "yes", "always-1", "always-2", "always-3"],
+            false,
+        ),
+        (json!({"requires_user_interaction": true}), vec!["yes", "no"], true),
+        (
+            json!({"requires_user_interaction": true, "default_to_no": true, "suppress_always_allow_rule": true}),
+            vec!["no", "yes"],
+            true,
+        ),
+    ] {
+        let mut asked = json!({"type": "control_request", "request_id": "r", "request": {"subtype": "can_use_tool",
+            "tool_name": "Bash", "input": {"command": "rm -rf /"}, "permission_suggestions": suggestions}});
+        let request = asked["request"].as_object_mut().unwrap();
+        request.extend(flags.as_object().unwrap().clone());
+        let mut played = Played::begin();
+        played.print(&asked.to_string());
+        let prompt = only(&played.live).clone();
+        let shown: Vec<&str> = prompt.choices.iter().map(|choice| choice.key.as_str()).collect();
+        assert_eq!(shown, keys, "{flags}");
+        let detail = prompt.detail.unwrap();
+        assert!(detail.starts_with("rm -rf /"), "{detail}");
+        assert_eq!(detail.contains("leaves this one to a person"), is_for_person, "{flags}");
+        // Each choice still is what it says.
+        if let Some(wider) = keys.iter().find(|key| key.starts_with("always")) {
+            let mut wide = played.live.clone();
+            wide.answer(&[(prompt.id.clone(), choice(wider))], NOW).unwrap();
+            let told: Value = serde_json::from_slice(&wide.take_input()).unwrap();
+            let number: usize = wider[7..].parse().unwrap();
+            assert_eq!(
+                told["response"]["response"]["updatedPermissions"],
+                json!([suggestions[number - 1]])
+            );
+        }
+        played.answer(&prompt.id, choice("no")).unwrap();
+        assert_eq!(played.last()["response"]["response"]["behavior"], "deny");
+    }
+}
+
+#[test]
 fn a_refusal_with_words_is_told_to_the_agent_word_for_word() {
     for given in [
         words("not that file"),

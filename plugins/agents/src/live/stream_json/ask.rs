@@ -16,6 +16,9 @@ const LONGEST: usize = 200;
 const DENIED: &str = "The person does not want this. Stop, and wait for what they say next.";
 const CLOSED: &str = "The person closed the question without an answer.";
 const TOO_MANY: &str = "More questions are open than a person can be shown. Ask later, and fewer at once.";
+/// What a person is told where the agent lets no rule decide.
+const PERSON: &str =
+    "The agent leaves this one to a person, and lets no rule allow it. Its own dialog may say more of it.";
 const UNSEEN: &str = "The question could not be shown to a person. Ask it again.";
 
 /// Opens what a request asks. One with a known id changes nothing.
@@ -123,27 +126,16 @@ pub(in super::super) fn expire(shared: &mut Shared, prompt: &str, words: &str) {
 fn permission(id: &str, request: &Value, plan: Option<&str>, now: u64) -> Prompt {
     let tool = beginning(request["tool_name"].as_str().unwrap_or("a tool"), LONGEST);
     let tool = tool.as_str();
-    let detail = detail(tool, request, plan);
     let kind = match tool {
         "ExitPlanMode" => Kind::Plan,
         _ => Kind::Permission,
     };
-    let mut choices = vec![Choice::new("yes", "Yes", Effect::Accepts)];
-    let mut known = vec![String::new()];
-    let is_told_not_to = request["suppress_always_allow_rule"] == true;
-    let suggestions = request["permission_suggestions"].as_array().into_iter().flatten();
-    for (number, one) in suggestions.take(8).enumerate() {
-        if !(is_told_not_to && one["type"] == "addRules") {
-            choices.push(Choice::new(
-                format!("always-{}", number + 1),
-                suggestion(one),
-                Effect::Widens,
-            ));
-            known.push(one.to_string());
-        }
+    let mut detail = detail(tool, request, plan);
+    if is_for_person(request, kind) && tool != "AskUserQuestion" {
+        let about = detail.map_or_else(String::new, |detail| detail + "\n\n");
+        detail = Some(about + PERSON);
     }
-    choices.push(Choice::new("no", "No", Effect::Declines));
-    known.push(String::new());
+    let (choices, known) = choices(request, is_for_person(request, kind));
     Prompt {
         id: own(id),
         kind,
@@ -163,6 +155,34 @@ fn permission(id: &str, request: &Value, plan: Option<&str>, now: u64) -> Prompt
             input: request["input"].to_string(),
             choices: known,
         },
+    }
+}
+
+/// Whether only a person may allow it, each time. Of plans and questions that is always so.
+fn is_for_person(request: &Value, kind: Kind) -> bool {
+    kind == Kind::Permission && request["requires_user_interaction"] == true
+}
+
+/// What can be chosen, and for each what the agent needs to know of it.
+fn choices(request: &Value, is_for_person: bool) -> (Vec<Choice>, Vec<String>) {
+    let keeps_no_rule = request["suppress_always_allow_rule"] == true;
+    let is_rule = |one: &Value| one["type"] == "addRules" || one["type"] == "replaceRules";
+    let suggestions = request["permission_suggestions"].as_array().into_iter().flatten();
+    let wider = suggestions
+        .take(8)
+        .enumerate()
+        .filter(|(_, one)| !is_for_person && !(keeps_no_rule && is_rule(one)))
+        .map(|(number, one)| {
+            let key = format!("always-{}", number + 1);
+            (Choice::new(key, suggestion(one), Effect::Widens), one.to_string())
+        });
+    let of = |key: &str, label: &str, effect| (Choice::new(key, label, effect), String::new());
+    let (yes, no) = (of("yes", "Yes", Effect::Accepts), of("no", "No", Effect::Declines));
+    let allowing = std::iter::once(yes).chain(wider);
+    match request["default_to_no"] == true {
+        // What stands first is what a person takes by mistake.
+        true => std::iter::once(no).chain(allowing).unzip(),
+        false => allowing.chain([no]).unzip(),
     }
 }
 
