@@ -261,12 +261,12 @@ fn a_permission_is_answered_by_one_of_its_options_and_what_is_not_certain_widens
 #[test]
 fn an_interrupt_cancels_the_work_and_all_it_asked() {
     let mut talk = Talk::ready();
-    talk.live.interrupt();
+    talk.live.interrupt().unwrap();
     talk.take();
     let count = talk.written.len();
     talk.give(ONE);
     talk.asks(json!("a/b"));
-    talk.live.interrupt();
+    talk.live.interrupt().unwrap();
     talk.take();
     let [.., cancel, answer] = talk.written.as_slice() else {
         panic!()

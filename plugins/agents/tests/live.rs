@@ -654,7 +654,7 @@ fn an_interrupt_ends_the_work_and_what_waits_is_begun() {
     );
     assert_eq!(played.state_of(TWO), &answered("second"));
     let mut played = Played::begin();
-    played.live.interrupt();
+    played.live.interrupt().unwrap();
     played.take();
     assert_eq!(played.last()["request"], json!({"subtype": "interrupt"}));
 }

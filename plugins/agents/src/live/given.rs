@@ -121,7 +121,7 @@ impl Messages {
     /// It was taken back.
     pub(super) fn cancel(&mut self, id: &str) {
         self.change(id, |state| {
-            (*state == MessageState::Waiting).then_some(MessageState::Cancelled)
+            matches!(state, MessageState::Waiting | MessageState::Lost).then_some(MessageState::Cancelled)
         });
     }
 

@@ -182,7 +182,7 @@ impl Live {
     /// Asks for a message back that waits.
     ///
     /// # Errors
-    /// `Unknown`, or the agent has it already.
+    /// `Unknown`, or the agent has it already, or cannot give one back.
     pub fn cancel_message(&mut self, id: &str) -> Result<(), Refusal> {
         match self.shared.messages.known(id).map(|message| &message.state) {
             None => return Err(Refusal::Unknown),
@@ -190,11 +190,14 @@ impl Live {
             Some(MessageState::Cancelled) => return Ok(()),
             Some(MessageState::Started | MessageState::Answered { .. }) => return Err(Refusal::Started),
         }
+        if self.shared.is_ended {
+            self.shared.messages.cancel(id);
+            return Ok(());
+        }
         match &mut self.talk {
             Talk::StreamJson(talk) => talk.cancel_message(&mut self.shared, id),
-            Talk::Acp(talk) => talk.cancel_message(&mut self.shared, id)?,
+            Talk::Acp(talk) => talk.cancel_message(&mut self.shared, id),
         }
-        Ok(())
     }
 
     /// Answers one prompt, or several of one group. What is answered of a group is kept until the last one is, and counts.
@@ -220,10 +223,36 @@ impl Live {
     }
 
     /// Stops what it does. What waits stays, and is begun next.
-    pub fn interrupt(&mut self) {
+    ///
+    /// # Errors
+    /// As [`Live::can_interrupt`]; nothing is written then.
+    pub fn interrupt(&mut self) -> Result<(), Refusal> {
         match &mut self.talk {
-            Talk::StreamJson(talk) => talk.interrupt(&mut self.shared),
+            Talk::StreamJson(talk) => talk.interrupt(&mut self.shared)?,
             Talk::Acp(talk) => talk.interrupt(&mut self.shared),
+        }
+        Ok(())
+    }
+
+    /// Whether it can be interrupted.
+    ///
+    /// # Errors
+    /// It has said that it does not know how.
+    pub fn can_interrupt(&self) -> Result<(), Refusal> {
+        match &self.talk {
+            Talk::StreamJson(talk) => talk.can_interrupt(),
+            Talk::Acp(_) => Ok(()),
+        }
+    }
+
+    /// Whether a message that waits can be taken back.
+    ///
+    /// # Errors
+    /// It has said that it does not know how.
+    pub fn can_take_back(&self) -> Result<(), Refusal> {
+        match &self.talk {
+            Talk::StreamJson(talk) => talk.can_take_back(),
+            Talk::Acp(_) => Ok(()),
         }
     }
 

@@ -41,10 +41,22 @@ pub(crate) struct StreamJson {
     tells_states: bool,
     /// It tells what becomes of each message.
     tells_receipts: bool,
+    /// What it has said that it does not do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    cannot: Vec<Deed>,
     /// The plan, as it wrote it into its file.
     plan: Option<String>,
     /// The use of a tool that changes the plan, once it has succeeded, and what that is then; none: not known.
     planned: Option<(String, Option<String>)>,
+}
+
+/// What an agent is asked to do, and may not know. None of it is announced: an agent that does not do it says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Deed {
+    Interrupt,
+    TakeBack,
+    Model,
+    Mode,
 }
 
 /// What a request of ours is for.
@@ -79,13 +91,41 @@ impl StreamJson {
         Ok(())
     }
 
-    pub(super) fn cancel_message(&mut self, shared: &mut Shared, id: &str) {
+    pub(super) fn cancel_message(&mut self, shared: &mut Shared, id: &str) -> Result<(), Refusal> {
+        self.can(Deed::TakeBack)?;
         let request = json!({"subtype": "cancel_async_message", "message_uuid": id});
         self.request(shared, request, Purpose::Cancel(id.to_owned()));
+        Ok(())
     }
 
-    pub(super) fn interrupt(&mut self, shared: &mut Shared) {
+    pub(super) fn interrupt(&mut self, shared: &mut Shared) -> Result<(), Refusal> {
+        self.can(Deed::Interrupt)?;
         self.request(shared, json!({"subtype": "interrupt"}), Purpose::Interrupt);
+        Ok(())
+    }
+
+    pub(super) fn can_take_back(&self) -> Result<(), Refusal> {
+        self.can(Deed::TakeBack)
+    }
+
+    pub(super) fn can_interrupt(&self) -> Result<(), Refusal> {
+        self.can(Deed::Interrupt)
+    }
+
+    /// Whether it does this, as far as is known.
+    fn can(&self, deed: Deed) -> Result<(), Refusal> {
+        if !self.cannot.contains(&deed) {
+            return Ok(());
+        }
+        let what = match deed {
+            Deed::Interrupt => "be interrupted: end the session, and a message brings it back",
+            Deed::TakeBack => "give a message back: interrupt it once it works on that message",
+            Deed::Model => {
+                "change its model while it works: end the session, set the model, and a message brings it back"
+            }
+            Deed::Mode => "change its mode while it works: end the session, set the mode, and a message brings it back",
+        };
+        Err(Refusal::Refused(format!("this version of the agent cannot {what}")))
     }
 
     pub(super) fn ask_again(&mut self, shared: &mut Shared) {
@@ -115,6 +155,10 @@ impl StreamJson {
                 )));
             }
         };
+        self.can(match purpose {
+            Purpose::Mode(_) => Deed::Mode,
+            _ => Deed::Model,
+        })?;
         shared.not_set = None;
         self.request(shared, request, purpose);
         Ok(())
@@ -213,6 +257,16 @@ impl StreamJson {
         };
         let (_, purpose) = self.waiting.remove(place);
         let is_success = response["subtype"] == "success";
+        if is_unknown(response) {
+            let deed = match purpose {
+                Purpose::Initialize => None,
+                Purpose::Interrupt => Some(Deed::Interrupt),
+                Purpose::Cancel(_) => Some(Deed::TakeBack),
+                Purpose::Model(_) => Some(Deed::Model),
+                Purpose::Mode(_) => Some(Deed::Mode),
+            };
+            self.cannot.extend(deed.filter(|deed| !self.cannot.contains(deed)));
+        }
         match purpose {
             Purpose::Initialize => {
                 shared.is_ready = true;
@@ -329,6 +383,12 @@ impl StreamJson {
             shared.messages.answer(&id, &text, answer.is_error || answer.is_aborted);
         }
     }
+}
+
+/// Whether the agent answers that it does not know such a request. Older ones give no code for that.
+fn is_unknown(response: &Value) -> bool {
+    let why = response["error"].as_str().unwrap_or_default();
+    response["error_code"] == "unsupported_request" || why.starts_with("Unsupported control request")
 }
 
 /// Whether a tool is used on the file of a plan.

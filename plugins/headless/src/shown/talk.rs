@@ -121,10 +121,12 @@ fn verbs(talk: &Talk) -> Verbs {
             can |= Verbs::ATTACH;
         }
     }
-    if message::waiting(live).next().is_some() && process.ending != Some(Ending::Person) {
+    let gives_back = live.can_take_back().is_ok() || process.ended.is_some();
+    if message::waiting(live).next().is_some() && process.ending != Some(Ending::Person) && gives_back {
         can |= Verbs::CANCEL_MESSAGE;
     }
-    if process.is_open() && matches!(live.state(), Activity::Busy | Activity::Waiting | Activity::Starting) {
+    let is_active = matches!(live.state(), Activity::Busy | Activity::Waiting | Activity::Starting);
+    if process.is_open() && is_active && live.can_interrupt().is_ok() {
         can |= Verbs::INTERRUPT;
     }
     match process.ending {

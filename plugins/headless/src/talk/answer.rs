@@ -87,7 +87,7 @@ pub(crate) fn interrupt(id: &str) -> Result<Receipt> {
         if !talk.process.is_open() || is_at_rest(talk) {
             return Ok(None);
         }
-        talk.process.live.interrupt();
+        talk.process.live.interrupt().map_err(refusal::error)?;
         let started = talk
             .process
             .live
@@ -105,9 +105,12 @@ pub(crate) fn interrupt(id: &str) -> Result<Receipt> {
             message.is_some_and(|message| message.state == MessageState::Started)
         };
         let has_stopped = !worked_on.is_empty() && !worked_on.iter().any(is_started);
-        (has_stopped || is_at_rest(talk)).then_some(())
+        if has_stopped || is_at_rest(talk) {
+            return Some(Ok(Receipt::Confirmed));
+        }
+        talk.process.live.can_interrupt().err().map(Err)
     })?;
-    Ok(rest.map_or(Receipt::Unconfirmed, |()| Receipt::Confirmed))
+    rest.unwrap_or(Ok(Receipt::Unconfirmed)).map_err(refusal::error)
 }
 
 /// Sets an option: at once, or for the next process.

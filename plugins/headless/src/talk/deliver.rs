@@ -120,10 +120,14 @@ pub(crate) fn cancel(id: &str, message: &str) -> Result<()> {
         Some(_) => talk.process.live.cancel_message(&message).map_err(refusal::error),
     })?;
     let state = receipt::until(id, |talk| {
-        let given = talk.process.live.given(&message)?;
-        (!message::waits(&talk.process.live, &message) || talk.process.ended.is_some()).then(|| given.state.clone())
+        let live = &talk.process.live;
+        let given = live.given(&message)?;
+        if !message::waits(live, &message) || talk.process.ended.is_some() {
+            return Some(Ok(given.state.clone()));
+        }
+        live.can_take_back().err().map(Err)
     })?;
-    match state {
+    match state.transpose().map_err(refusal::error)? {
         Some(MessageState::Cancelled) => Ok(()),
         Some(_) => Err(Error::Conflict("the agent has the message already".to_owned())),
         None => Err(Error::TimedOut(

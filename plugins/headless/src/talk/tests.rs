@@ -509,6 +509,83 @@ fn a_message_that_waits_is_taken_back_and_one_that_is_begun_is_not() {
 }
 
 #[test]
+fn a_message_that_waits_for_the_next_process_is_taken_back() {
+    let host = quick();
+    begin(1, Some("hello"));
+    let job = job(&host);
+    host.start_job(&job).end_job(&job, Phase::Exited, Some(1));
+    upkeep();
+    assert_eq!(session().queue[0].id, uuid(101));
+    assert_eq!(Plugin::cancel_message(FIRST, &uuid(101)), Ok(()));
+    assert_eq!(session().queue.len(), 0);
+    send(&host, 7, "more").unwrap();
+    assert_eq!(messages(&host, &self::job(&host)), ["more"]);
+}
+
+#[test]
+fn what_the_agent_does_not_know_is_told_in_words_and_not_asked_again() {
+    let (host, job) = started();
+    print(&host, &job, works_on(7));
+    send(&host, 8, "two").unwrap();
+    let asked = |subtype: &str| {
+        let lines = given(&host, &job).into_iter();
+        lines
+            .filter(|line| line["request"]["subtype"] == subtype)
+            .collect::<Vec<_>>()
+    };
+    // An agent that answers as soon as it is asked: with a code, as the real one does, or in words alone.
+    let refuse = |subtype: &str, code: Value| {
+        let id = asked(subtype).last().unwrap()["request_id"].clone();
+        let error = format!("Unsupported control request subtype: {subtype}");
+        let response = json!({"subtype": "error", "request_id": id, "error": error, "error_code": code});
+        print(
+            &host,
+            &job,
+            format!("{}\n", json!({"type": "control_response", "response": response})),
+        );
+    };
+    let words = |deed: &dyn Fn() -> Result<()>| {
+        host.ends_in(Duration::from_millis(2_100));
+        let Err(Error::Refused(why)) = deed() else {
+            panic!("it is refused in words")
+        };
+        assert!(why.contains("cannot"), "{why}");
+    };
+    let interrupt = || Plugin::interrupt(FIRST).map(drop);
+    let take_back = || Plugin::cancel_message(FIRST, &uuid(8));
+    let set = || Plugin::set_option(FIRST, "model", "haiku");
+    assert!(session().can.contains(Verbs::INTERRUPT | Verbs::CANCEL_MESSAGE));
+    interrupt().unwrap();
+    refuse("interrupt", json!("unsupported_request"));
+    assert!(
+        matches!(take_back(), Err(Error::TimedOut(_))),
+        "nothing was answered yet"
+    );
+    refuse("cancel_async_message", Value::Null);
+    host.ends_in(Duration::from_millis(2_100));
+    assert!(matches!(set(), Err(Error::TimedOut(_))));
+    refuse("set_model", json!("unsupported_request"));
+    for (subtype, deed) in [
+        ("interrupt", &interrupt as &dyn Fn() -> Result<()>),
+        ("cancel_async_message", &take_back),
+        ("set_model", &set),
+    ] {
+        words(deed);
+        assert_eq!(asked(subtype).len(), 1, "{subtype} was not sent again");
+    }
+    assert!(!session().can.intersects(Verbs::INTERRUPT | Verbs::CANCEL_MESSAGE));
+    // Another refusal does not say that it does not know the request.
+    let refused =
+        json!({"type": "control_response", "response": {"subtype": "error", "request_id": "berth-9", "error": "no"}});
+    print(&host, &job, format!("{refused}\n"));
+    host.ends_in(Duration::from_millis(2_100));
+    assert!(matches!(
+        Plugin::set_option(FIRST, "mode", "plan"),
+        Err(Error::TimedOut(_))
+    ));
+}
+
+#[test]
 fn a_conversation_of_runs_goes_on_with_a_person_once_no_run_works() {
     let host = quick();
     host.settings(json!({"prompt_deadline": "0s"}));
