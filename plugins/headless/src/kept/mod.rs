@@ -11,4 +11,5 @@ mod pieces;
 pub(crate) mod process;
 pub(crate) mod state;
 pub(crate) mod talk;
+pub(crate) mod unread;
 pub(crate) mod verdict;

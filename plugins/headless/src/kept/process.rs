@@ -5,6 +5,7 @@ use berth_plugin::time;
 use serde::{Deserialize, Serialize};
 
 use crate::kept::input::Input;
+use crate::kept::unread::Unread;
 
 /// A process of the agent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,6 +29,9 @@ pub(crate) struct Process {
     /// Why it could not be submitted.
     #[serde(default)]
     pub(crate) trouble: Option<String>,
+    /// What it prints cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unread: Option<Unread>,
 }
 
 /// Why a process is ended.
@@ -60,6 +64,7 @@ impl Process {
             ending: None,
             ended: None,
             trouble: None,
+            unread: None,
         }
     }
 
@@ -78,6 +83,7 @@ impl Process {
     /// Notes that it has ended, and why a person should look.
     pub(crate) fn end(&mut self, at: u64, why: Option<String>) {
         self.live.ended(why.as_deref());
+        self.unread = None;
         self.ended = Some(Ended { at, why });
     }
 }

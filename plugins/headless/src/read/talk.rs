@@ -26,6 +26,7 @@ pub(crate) fn look(id: &str) -> Result<Option<(Talk, Option<Job>)>> {
 pub(crate) fn catch_up(talk: &mut Talk) -> Result<Option<Job>> {
     let was_open = talk.process.ended.is_none();
     let job = follow(&mut talk.process)?;
+    talk.process.unread = None;
     if !was_open {
         // What was set since is for the next one.
         return Ok(job);

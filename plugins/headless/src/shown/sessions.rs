@@ -9,6 +9,7 @@ use crate::cut::cut;
 use crate::kept::conversation::Conversation;
 use crate::kept::note::Note;
 use crate::kept::state::RunState;
+use crate::kept::talk::Talk;
 use crate::kept::verdict::Verdict;
 use crate::read;
 use crate::read::index::{self, Run};
@@ -75,13 +76,23 @@ fn led(setup: &Setup) -> Result<(Vec<Session>, Problems)> {
     let (mut sessions, mut problems) = (Vec::new(), Vec::new());
     for id in index::talks(TALKS)? {
         // One that is damaged hides no other.
-        match read::talk::look(&id) {
-            Ok(Some((talk, job))) => sessions.push(talk::session(setup, &id, &talk, job.as_ref())),
-            Ok(None) => {}
+        match one_led(setup, &id) {
+            Ok(session) => sessions.extend(session),
             Err(error) => problems.push((format!("session {id}"), error)),
         }
     }
     Ok((sessions, problems))
+}
+
+/// A conversation that a person leads; where what its agent prints cannot be read, as it was last seen.
+fn one_led(setup: &Setup, id: &str) -> Result<Option<Session>> {
+    match read::talk::look(id) {
+        Ok(seen) => Ok(seen.map(|(talk, job)| talk::session(setup, id, &talk, job.as_ref()))),
+        Err(error) => match Talk::find(id) {
+            Ok(Some(talk)) => Ok(Some(talk::unread(setup, id, &talk, &error))),
+            _ => Err(error),
+        },
+    }
 }
 
 fn past(page: SessionPage, job: Option<String>) -> SessionPage {
@@ -126,8 +137,8 @@ fn sessions(setup: &Setup, mut runs: Vec<Run>) -> Vec<Session> {
 
 /// One conversation.
 pub(crate) fn get(setup: &Setup, id: &str) -> Result<Session> {
-    if let Some((talk, job)) = read::talk::look(id)? {
-        return Ok(talk::session(setup, id, &talk, job.as_ref()));
+    if let Some(session) = one_led(setup, id)? {
+        return Ok(session);
     }
     let (job, kept) = index::known(id)?;
     let seen = run::look(job)?;

@@ -2,12 +2,13 @@
 
 use berth_agents::live::{self, Activity, Kind, MessageState};
 use berth_plugin::jobs::{Job, Phase};
-use berth_plugin::{Attention, Choice, Effect, Evidence, Prompt, PromptKind, Session, State, Verbs, time};
+use berth_plugin::{Attention, Choice, Effect, Error, Evidence, Prompt, PromptKind, Session, State, Verbs, time};
 
 use crate::cut::cut;
 use crate::kept::message;
 use crate::kept::process::{Ending, Process};
 use crate::kept::talk::{Fate, Talk};
+use crate::kept::unread::Unread;
 use crate::read::beside;
 use crate::setup::Setup;
 
@@ -76,6 +77,38 @@ pub(crate) fn session(setup: &Setup, id: &str, talk: &Talk, job: Option<&Job>) -
         Some(_) => session,
         None => failed(session, facts.failed, facts.limited_until),
     }
+}
+
+/// The same where what its process prints cannot be read: as it was last seen, with why, and what to do.
+pub(crate) fn unread(setup: &Setup, id: &str, talk: &Talk, error: &Error) -> Session {
+    let session = session(setup, id, talk, None);
+    if talk.process.ending == Some(Ending::Person) {
+        return session;
+    }
+    let unread = talk.process.unread.as_ref();
+    let again = match unread.map(Unread::next) {
+        Some(Some(next)) => format!("That is tried again at {}, and with each message", time::iso(next)),
+        Some(None) => "That was tried in vain for long, and is tried again with a message".to_owned(),
+        None => "That is tried again, and with each message".to_owned(),
+    };
+    let reason = cut(
+        &format!(
+            "what its agent prints cannot be read: {error}. {again}. If it stays so, end the session: a message then brings it \
+             back in a new process"
+        ),
+        WORDS - 1,
+    );
+    let attention = Attention::new("error", &reason);
+    let mut session = session
+        .state(State::Unreachable, Evidence::Runner)
+        .summary(reason)
+        .can(Verbs::SEND | Verbs::TERMINATE)
+        .attention(match unread {
+            Some(unread) => attention.since(unread.since),
+            None => attention,
+        });
+    session.prompts.clear();
+    session
 }
 
 /// With why its last message failed, and until when the model's usage limit holds.

@@ -36,7 +36,7 @@ pub(crate) fn create(setup: &Setup, request: &NewSession) -> Result<String> {
         }
     }
     if let Some(message) = &request.message {
-        receipt::wait(&id, &message.id)?;
+        receipt::wait(&id, &message.id);
     }
     Ok(id)
 }

@@ -19,9 +19,16 @@ const TRIES: u64 = 100;
 /// # Errors
 /// What `act` answers; `NotFound` if there is none. Nothing is changed then.
 pub(crate) fn change<R>(id: &str, mut act: impl FnMut(&mut Talk) -> Result<R>) -> Result<R> {
+    change_unread(id, |talk| {
+        catch_up(talk)?;
+        act(talk)
+    })
+}
+
+/// The same for one as it was last kept, whether or not what its process printed since can be read.
+pub(crate) fn change_unread<R>(id: &str, mut act: impl FnMut(&mut Talk) -> Result<R>) -> Result<R> {
     for attempt in 0..TRIES {
         let (mut talk, before) = Talk::entry(id)?;
-        catch_up(&mut talk)?;
         let answer = act(&mut talk)?;
         if talk.replace(id, &before)? {
             return Ok(answer);

@@ -1,11 +1,12 @@
 //! The end of a session.
 
-use berth_plugin::{Error, Receipt, Result, jobs};
+use berth_plugin::{Error, Receipt, Result, jobs, log, time};
 
 use crate::kept::process::Ending;
 use crate::kept::talk::Talk;
+use crate::read::talk::look;
 use crate::run::cancel;
-use crate::talk::change::{change, may_act};
+use crate::talk::change::{change_unread, may_act};
 
 /// Ends a session: what a person leads with its process and what waits for that, otherwise all runs.
 pub(crate) fn terminate(conversation: &str) -> Result<Receipt> {
@@ -13,7 +14,7 @@ pub(crate) fn terminate(conversation: &str) -> Result<Receipt> {
         return cancel::all_of(conversation);
     };
     may_act(&talk)?;
-    let job = change(conversation, |talk| {
+    let job = change_unread(conversation, |talk| {
         talk.process.ending = Some(Ending::Person);
         Ok(talk.process.job.clone().filter(|_| talk.process.ended.is_none()))
     })?;
@@ -24,7 +25,26 @@ pub(crate) fn terminate(conversation: &str) -> Result<Receipt> {
     match jobs::cancel(&job) {
         Err(error @ Error::Denied(_)) => Err(error),
         Err(_) => Ok(Receipt::Unconfirmed),
-        Ok(()) if cancel::wait(&[job]) => Ok(Receipt::Confirmed),
+        Ok(()) if cancel::wait(&[job]) => {
+            given_up(conversation);
+            Ok(Receipt::Confirmed)
+        }
         Ok(()) => Ok(Receipt::Unconfirmed),
+    }
+}
+
+/// Where what a process printed cannot be read, nothing else tells that it has ended, and a message must begin the next one.
+fn given_up(conversation: &str) {
+    if look(conversation).is_ok() {
+        return;
+    }
+    let ended = change_unread(conversation, |talk| {
+        talk.process.end(time::now(), None);
+        Ok(())
+    });
+    if let Err(error) = ended {
+        log::warn(format_args!(
+            "the end of session {conversation} is not kept yet: {error}"
+        ));
     }
 }

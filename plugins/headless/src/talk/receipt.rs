@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use berth_agents::live::{self, Activity, MessageState};
-use berth_plugin::{Receipt, Result, context};
+use berth_plugin::{Receipt, context, log};
 
 use crate::kept::talk::{Fate, Talk};
 use crate::talk::change::{change, write};
@@ -17,7 +17,7 @@ const SPARE: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// What became of a message.
-pub(crate) fn wait(id: &str, message: &str) -> Result<Receipt> {
+pub(crate) fn wait(id: &str, message: &str) -> Receipt {
     let began = Instant::now();
     let seen = until(id, |talk| {
         let others = |other: &live::Message| other.state == MessageState::Started && other.id != message;
@@ -29,9 +29,9 @@ pub(crate) fn wait(id: &str, message: &str) -> Result<Receipt> {
             Receipt::Queued => None,
             receipt => Some(receipt),
         }
-    })?;
+    });
     // It is kept, and shows in the session's queue.
-    Ok(seen.unwrap_or(Receipt::Queued))
+    seen.unwrap_or(Receipt::Queued)
 }
 
 /// What is known of a message.
@@ -46,20 +46,24 @@ pub(crate) fn of(talk: &Talk, message: &str) -> Receipt {
     }
 }
 
-/// Looks at a conversation again and again, until `seen` answers or the call's time is nearly over.
-pub(crate) fn until<R>(id: &str, seen: impl FnMut(&Talk) -> Option<R>) -> Result<Option<R>> {
+/// Looks at a conversation again and again, until `seen` answers or the call's time is nearly over. What cannot be looked
+/// at is not seen: something was done before, so there is no error any more.
+pub(crate) fn until<R>(id: &str, seen: impl FnMut(&Talk) -> Option<R>) -> Option<R> {
     within(PATIENCE, id, seen)
 }
 
 /// The same for a shorter time.
-pub(crate) fn within<R>(time: Duration, id: &str, mut seen: impl FnMut(&Talk) -> Option<R>) -> Result<Option<R>> {
+pub(crate) fn within<R>(time: Duration, id: &str, mut seen: impl FnMut(&Talk) -> Option<R>) -> Option<R> {
     let end = Instant::now() + time.min(context::remaining().saturating_sub(SPARE));
     loop {
         // What an agent says may want an answer at once, so what is read is kept too.
-        let found = change(id, |talk| Ok(seen(talk)))?;
-        write(id)?;
+        let found = change(id, |talk| Ok(seen(talk))).and_then(|found| write(id).map(|_| found));
+        let found = found.unwrap_or_else(|error| {
+            log::debug(format_args!("session {id} cannot be looked at now: {error}"));
+            None
+        });
         if found.is_some() || Instant::now() >= end {
-            return Ok(found);
+            return found;
         }
         thread::sleep(PAUSE);
     }

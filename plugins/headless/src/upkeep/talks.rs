@@ -13,15 +13,18 @@ use crate::kept::note::Note;
 use crate::kept::process::Ending;
 use crate::kept::state::{AT_REST, ENDED};
 use crate::kept::talk::Talk;
+use crate::kept::unread::Unread;
 use crate::read::talk::look;
 use crate::run::asking;
 use crate::setup::Setup;
-use crate::talk::change::{change, write};
+use crate::talk::change::{change, change_unread, write};
 use crate::talk::{process, took};
 
 /// When what did not work is tried again, and how long a job may wait before an idle process makes room for it.
 const AGAIN: u64 = 10_000;
 const ROOM: u64 = 1_000;
+/// When one is looked at again of which nothing that is kept can be read.
+const DAMAGED: u64 = 600_000;
 /// What agents are told of a question that nobody answered in time.
 const EXPIRED: &str = "Nobody answered in time.";
 
@@ -51,7 +54,8 @@ pub(crate) fn all(setup: &Setup, is_start: bool) -> Result<Kept> {
             Ok(None) => {}
             Err(error) => {
                 log::warn(format_args!("session {id} could not be looked after: {error}"));
-                kept.by(time::now() + AGAIN);
+                again(&id).into_iter().for_each(|at| kept.by(at));
+                kept.changed.insert(id);
             }
         }
     }
@@ -65,12 +69,38 @@ impl Kept {
     }
 }
 
+/// When one is looked after again that could not be: with growing pauses where what its process prints cannot be read, and
+/// then only where there is an occasion.
+fn again(id: &str) -> Option<u64> {
+    let now = time::now();
+    if look(id).is_ok() {
+        return Some(now + AGAIN);
+    }
+    let noted = change_unread(id, |talk| {
+        let unread = Unread::again(talk.process.unread.take(), now);
+        let next = unread.next();
+        talk.process.unread = Some(unread);
+        Ok(next)
+    });
+    // What is kept of it cannot be read either.
+    noted.unwrap_or(Some(now + DAMAGED))
+}
+
 /// Looks after one. Answers whether its process is idle, or waits for a place.
 fn one(setup: &Setup, id: &str, is_start: bool, kept: &mut Kept) -> Result<Option<(Place, bool)>> {
     let Some(talk) = Talk::find(id)? else {
         Talk::is_at_rest(id)?;
         return Ok(None);
     };
+    if let Some(unread) = talk
+        .process
+        .unread
+        .as_ref()
+        .filter(|unread| !is_start && !unread.is_due(time::now()))
+    {
+        unread.next().into_iter().for_each(|at| kept.by(at));
+        return Ok(None);
+    }
     if talk.run.is_some() {
         return run(setup, id, is_start, kept).map(|()| None);
     }

@@ -69,6 +69,11 @@ impl Host {
         self.on_job(id, |kept| kept.is_unreadable = true)
     }
 
+    /// Lets it be read again.
+    pub fn find_output(&self, id: &str) -> &Self {
+        self.on_job(id, |kept| kept.is_unreadable = false)
+    }
+
     /// Lets a job end.
     pub fn end_job(&self, id: &str, phase: Phase, status: Option<i32>) -> &Self {
         self.on_job(id, |kept| kept.end(phase, status))
