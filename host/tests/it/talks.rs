@@ -336,6 +336,7 @@ async fn an_agent_of_the_client_protocol_answers_asks_and_takes_the_next_message
     let read = json!({"session_id": session, "view": "transcript"});
     let transcript = scene.berth.call("get_logs", read).await.done();
     assert!(transcript.text.contains("Ran touch x"), "{}", transcript.text);
+    assert!(transcript.text.contains("say the second"), "{}", transcript.text);
     assert!(!transcript.text.contains("the third"), "{}", transcript.text);
     // Files of this machine are not the protocol's to read.
     let said = answer(&scene, &session, "files").await;
@@ -370,6 +371,12 @@ async fn an_agent_of_the_client_protocol_that_was_killed_loads_its_conversation_
     assert_eq!(scene.asks(&session, 1).await, prompts);
     scene.respond(&session, &prompts[0], "yes").await;
     says(&scene, &session, "Ran touch x").await;
+    // What a person said stands there too, and what the agent told again when it was loaded stands there once.
+    let read = json!({"session_id": session, "view": "transcript"});
+    let transcript = scene.berth.call("get_logs", read).await.done().text;
+    let places = ["hello", "You said: hello", "again", "run touch x", "Ran touch x"].map(|said| transcript.find(said));
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{transcript}");
+    assert_eq!(transcript.matches("You said: hello").count(), 1, "{transcript}");
 }
 
 #[tokio::test]

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use berth_agents::live::{Activity, Begin, Effect, Given, Live, MessageState, Protocol, Refusal, Who, turns};
+use berth_agents::live::{
+    Activity, Attachment, Begin, Effect, Given, Live, MessageState, Protocol, Refusal, Who, turns,
+};
 use serde_json::{Value, json};
 
 const ONE: &str = "00000000-0000-4000-8000-000000000001";
@@ -188,6 +190,28 @@ fn one_message_is_given_at_a_time_and_each_gets_its_own_answer() {
         told,
         [(Who::Agent, "I begin", Some(ONE)), (Who::Agent, "second", Some(TWO))]
     );
+}
+
+#[test]
+fn what_goes_with_a_message_is_judged_by_what_the_agent_says_that_it_takes_and_not_before() {
+    let picture = [Attachment {
+        name: "a.png".into(),
+        media_type: "image/png".into(),
+        bytes: vec![0x89, 0x50, 0xff],
+    }];
+    let mut talk = Talk::begin(None);
+    let Err(Refusal::Refused(why)) = talk.live.message(ONE, "see", &picture, 1) else {
+        panic!("nobody knows yet")
+    };
+    assert!(why.contains("not said yet"), "{why}");
+    talk.live.message(ONE, "see", &[], 1).unwrap();
+    Talk::ready().live.message(ONE, "see", &picture, 1).unwrap();
+    let mut blind = Talk::begin(None);
+    blind.print(json!({"jsonrpc": "2.0", "id": "berth-1", "result": {"protocolVersion": 1, "agentCapabilities": {}}}));
+    let Err(Refusal::Invalid(why)) = blind.live.message(ONE, "see", &picture, 1) else {
+        panic!("it takes none")
+    };
+    assert!(why.contains("does not take a.png"), "{why}");
 }
 
 #[test]

@@ -99,7 +99,15 @@ impl Acp {
         text: &str,
         attachments: &[Attachment],
     ) -> Result<(), Refusal> {
-        let blocks = content::blocks(text, attachments, self.takes_pictures, self.takes_texts)?.to_string();
+        let blocks = content::blocks(text, attachments, self.takes_pictures, self.takes_texts);
+        let blocks = blocks.map_err(|refusal| match self.is_known {
+            true => refusal,
+            false => Refusal::Refused(
+                "this agent has not said yet what it takes with a message: begin without that, and send it once it is idle"
+                    .to_owned(),
+            ),
+        });
+        let blocks = blocks?.to_string();
         let waits: usize = self.queue.iter().map(|(_, blocks)| blocks.len()).sum();
         if waits + blocks.len() > WAITING && !self.queue.is_empty() {
             return Err(Refusal::Refused(
@@ -180,6 +188,16 @@ impl Acp {
             option("model", "the model that answers", &self.models, &self.model),
         ];
         all.into_iter().filter(|option| !option.values.is_empty()).collect()
+    }
+
+    /// The message on which it works, or is about to.
+    pub(super) fn current(&self) -> Option<&str> {
+        self.current.as_deref()
+    }
+
+    /// Whether what it says now is the past, told again.
+    pub(super) fn is_loading(&self) -> bool {
+        self.is_loading
     }
 
     pub(super) fn can_load(&self) -> bool {

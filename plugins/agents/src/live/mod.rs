@@ -362,6 +362,28 @@ impl Live {
         }
     }
 
+    /// The message that it was given and has not begun with, of an agent that does not print what it is told: where that
+    /// stands among what it prints is known only now.
+    #[must_use]
+    pub fn unprinted(&self) -> Option<&str> {
+        match &self.talk {
+            Talk::StreamJson(_) => None,
+            Talk::Acp(talk) => talk.current().filter(|id| {
+                let message = self.shared.messages.known(id);
+                message.is_some_and(|message| message.state == MessageState::Waiting)
+            }),
+        }
+    }
+
+    /// Whether what it prints now is the past, told again.
+    #[must_use]
+    pub fn tells_again(&self) -> bool {
+        match &self.talk {
+            Talk::StreamJson(_) => false,
+            Talk::Acp(talk) => talk.is_loading(),
+        }
+    }
+
     /// Whether messages may carry attachments.
     #[must_use]
     pub fn takes_attachments(&self) -> bool {

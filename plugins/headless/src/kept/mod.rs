@@ -9,6 +9,7 @@ pub(crate) mod message;
 pub(crate) mod note;
 mod pieces;
 pub(crate) mod process;
+pub(crate) mod said;
 pub(crate) mod state;
 pub(crate) mod talk;
 pub(crate) mod unread;

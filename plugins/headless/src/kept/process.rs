@@ -29,6 +29,12 @@ pub(crate) struct Process {
     /// Why it could not be submitted.
     #[serde(default)]
     pub(crate) trouble: Option<String>,
+    /// Messages that it was given, does not print and has not begun with, with how far its output had come.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) given: Vec<(String, u64)>,
+    /// Up to where what it printed is the past, told again; not kept yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) past: Option<u64>,
     /// What it prints cannot be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) unread: Option<Unread>,
@@ -64,6 +70,8 @@ impl Process {
             ending: None,
             ended: None,
             trouble: None,
+            given: Vec::new(),
+            past: None,
             unread: None,
         }
     }
@@ -78,6 +86,18 @@ impl Process {
     /// Whether it can still be spoken with.
     pub(crate) fn is_open(&self) -> bool {
         self.ended.is_none() && self.ending.is_none()
+    }
+
+    /// Notes what is known only while its output was read exactly up to this byte.
+    pub(crate) fn is_at(&mut self, place: u64) {
+        if self.live.tells_again() {
+            self.past = Some(place);
+        }
+        if let Some(message) = self.live.unprinted()
+            && self.given.iter().all(|(given, _)| given != message)
+        {
+            self.given.push((message.to_owned(), place));
+        }
     }
 
     /// Notes that it has ended, and why a person should look.

@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::kept::bounds::Bounds;
 use crate::kept::input::Part;
 use crate::kept::process::Process;
-use crate::kept::{asked, message, note, pieces};
+use crate::kept::said::Said;
+use crate::kept::{asked, message, note, pieces, said};
 
 const PREFIX: &str = "talk/";
 /// Keys of those that have a process, or soon do.
@@ -118,6 +119,7 @@ impl Talk {
     pub(crate) fn replace(mut self, id: &str, before: &Entry) -> Result<bool> {
         let part = self.keep_input(id)?;
         let spent = self.spent();
+        self.keep_said(id, &spent)?;
         let bytes = self.bytes(id)?;
         if bytes == before.value {
             return Ok(true);
@@ -162,6 +164,7 @@ impl Talk {
     pub(crate) fn remove(id: &str) -> Result<()> {
         pieces::remove(&folder(id));
         message::forget_all(id);
+        said::forget_all(id);
         asked::forget(id)?;
         store::remove(&key(id))?;
         store::remove(&alive(id))
@@ -208,6 +211,33 @@ impl Talk {
         let (waiting, spent) = self.kept.drain(..).partition(|id| message::waits(live, id));
         self.kept = waiting;
         spent
+    }
+
+    /// Keeps for the transcript what the agent has begun with and does not print. It is kept before this value is, so that
+    /// nothing is lost; what is kept twice has the same place.
+    fn keep_said(&mut self, id: &str, spent: &[String]) -> Result<()> {
+        let process = &mut self.process;
+        let Some(job) = &process.job else { return Ok(()) };
+        if !process.live.tells_again()
+            && let Some(past) = process.past.take()
+        {
+            said::keep_past(id, job, past)?;
+        }
+        for message in spent {
+            let Some(number) = process.given.iter().position(|(given, _)| given == message) else {
+                continue;
+            };
+            let (_, place) = process.given.remove(number);
+            let known = process.live.given(message);
+            let has_begun =
+                |state: &MessageState| matches!(state, MessageState::Started | MessageState::Answered { .. });
+            if let Some(given) = known.filter(|given| has_begun(&given.state))
+                && let Some(whole) = message::find(id, message)?
+            {
+                said::keep(id, job, place, &Said::of(&whole, given.at));
+            }
+        }
+        Ok(())
     }
 
     fn bytes(&self, id: &str) -> Result<Vec<u8>> {

@@ -94,6 +94,7 @@ fn lines(process: &mut Process, job: &Job) -> Result<bool> {
             done += line.len();
             if !std::mem::take(&mut process.is_passing) {
                 process.live.read(whole, now);
+                process.is_at(process.read + done as u64);
             }
         }
         if done == 0 && pending.len() > LINE {

@@ -240,7 +240,7 @@ fn answered(process: &Process, prompt: &live::Prompt) -> Option<String> {
 
 /// A prompt as the contract has it. Its id begins with the number of its process.
 ///
-/// Questions of one request are no group there: each is answered in a call of its own, and what was answered is kept here.
+/// There is no group: each question of a request is answered in a call of its own, and what was answered is kept here.
 pub(crate) fn shown(setup: &Setup, process: &Process, prompt: &live::Prompt) -> Prompt {
     let kind = match prompt.kind {
         Kind::Permission => PromptKind::Permission,

@@ -6,6 +6,7 @@ use berth_agents::live::{self, Protocol, Who};
 use berth_plugin::jobs::{self, Channel};
 use berth_plugin::{Error, Result, Role, Turn, TurnPage, TurnQuery};
 
+use crate::kept::said;
 use crate::setup::Setup;
 use crate::shown::log;
 use crate::start::command::protocol;
@@ -28,6 +29,7 @@ pub(crate) fn read(setup: &Setup, conversation: &str, query: &TurnQuery) -> Resu
     let jobs = log::jobs_of(conversation)?;
     let agent = setup.agents.iter().find(|agent| agent.name == jobs.agent);
     let reader = Reader {
+        conversation,
         jobs: jobs.ids,
         protocol: agent.map_or(Protocol::StreamJson, protocol),
         limit: usize::try_from(query.limit).unwrap_or(usize::MAX).max(1),
@@ -66,15 +68,16 @@ fn not_ours() -> Error {
     Error::Invalid("that is not a turn of this session: pass the id of one that was shown".to_owned())
 }
 
-/// What a conversation's jobs printed.
-struct Reader {
+/// What a conversation's jobs printed, and what was said to those that do not print it.
+struct Reader<'a> {
+    conversation: &'a str,
     /// The oldest first.
     jobs: Vec<String>,
     protocol: Protocol,
     limit: usize,
 }
 
-impl Reader {
+impl Reader<'_> {
     /// The first turns past `after`.
     fn forward(&self, after: &Place) -> Result<TurnPage> {
         let first = self.place(after)?;
@@ -87,7 +90,7 @@ impl Reader {
                 at = start + bytes.len() as u64;
                 let is_past =
                     |turn: &live::Turn| *job != after.job || (turn.place, turn.number) > (after.at, after.number);
-                let found = live::turns(self.protocol, start, &bytes).into_iter().filter(is_past);
+                let found = self.turns(job, start, &bytes)?.into_iter().filter(is_past);
                 turns.extend(found.map(|turn| shown(job, turn)));
                 if turns.len() > self.limit || read > MOST {
                     turns.truncate(self.limit);
@@ -125,7 +128,7 @@ impl Reader {
                 read += end - start.min(end);
                 let is_before =
                     |turn: &live::Turn| bound.is_none_or(|bound| (turn.place, turn.number) < (bound.at, bound.number));
-                let found = live::turns(self.protocol, start, &bytes).into_iter().filter(is_before);
+                let found = self.turns(job, start, &bytes)?.into_iter().filter(is_before);
                 for turn in found.collect::<Vec<_>>().into_iter().rev() {
                     turns.push_front(shown(job, turn));
                 }
@@ -148,6 +151,46 @@ impl Reader {
             more: false,
             gap: false,
         })
+    }
+
+    /// The turns in these whole lines, and the messages whose place is among them.
+    ///
+    /// A message stands at the last byte of the line after which it was given, where no other turn is.
+    fn turns(&self, job: &str, start: u64, bytes: &[u8]) -> Result<Vec<live::Turn>> {
+        if self.protocol != Protocol::Acp {
+            return Ok(live::turns(self.protocol, start, bytes));
+        }
+        // What an agent tells again stands in the jobs before, if there are any.
+        let past = match self.jobs.first() {
+            Some(first) if first != job => said::past(self.conversation, job)?,
+            _ => 0,
+        };
+        let told_again = usize::try_from(past.saturating_sub(start)).unwrap_or(usize::MAX);
+        let mut found = live::turns(
+            self.protocol,
+            start.max(past),
+            bytes.get(told_again..).unwrap_or_default(),
+        );
+        let lines = start..start + bytes.len() as u64;
+        for given in said::places(self.conversation, job)? {
+            let place = given.saturating_sub(1);
+            if lines.contains(&place)
+                && let Some(said) = said::find(self.conversation, job, given)?
+            {
+                found.push(live::Turn {
+                    place,
+                    number: 0,
+                    at: Some(said.at),
+                    role: Who::Person,
+                    text: said.text,
+                    tool: None,
+                    failed: false,
+                    message: Some(said.message),
+                });
+            }
+        }
+        found.sort_by_key(|turn| (turn.place, turn.number));
+        Ok(found)
     }
 
     fn place(&self, named: &Place) -> Result<usize> {

@@ -20,6 +20,7 @@ pub(crate) fn give(talk: &mut Talk, message: &Message) -> Result<()> {
         .live
         .message(&message.id, &message.text, &attachments, time::now());
     given.map_err(refusal::error)?;
+    talk.process.is_at(talk.process.read);
     if !talk.kept.contains(&message.id) {
         talk.kept.push(message.id.clone());
     }
