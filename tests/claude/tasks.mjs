@@ -13,7 +13,7 @@ import { startStub } from './stub.mjs';
 import { until } from './wait.mjs';
 
 // The clients work in folders that are no projects.
-const NAMES = ['work/app', 'work/api', 'work/docs', 'client', 'printing'];
+const NAMES = ['work/app', 'work/api', 'work/site', 'work/docs', 'client', 'printing'];
 const TOOL = 'mcp__berth__claude_run';
 const TMUX = 20_000;
 const PACE = 2_000;
@@ -28,7 +28,7 @@ export async function tryTasks(program) {
     const berth = await startBerth(program, place, { directories: [join(place.root, 'work')] });
     try {
       await knowsBerth(place, berth);
-      const tried = await Promise.all([atTerminal(stub, place), printed(stub, place)]);
+      const tried = await Promise.all([atTerminal(stub, place, berth), printed(stub, place)]);
       return { count: tried.flat().length, misses: tried.flat().filter(Boolean) };
     } finally {
       await berth.end();
@@ -49,17 +49,19 @@ async function knowsBerth({ root }, berth) {
 }
 
 // For each answer at one terminal the trouble with it, if there is some.
-async function atTerminal(stub, place) {
+async function atTerminal(stub, place, berth) {
   const terminal = new Terminal(stub, place, join(place.root, 'client'));
   const answers = [
     ['app', 'Yes', ({ denied }, made) => made && !denied],
     ['api', 'No', ({ denied }, made) => !made && `${denied}`.includes('touch made')],
+    // The form closes and answers nothing, so another client still can.
+    ['site', 'Decline', ({ denied }, made) => made && !denied],
   ];
   const tried = [];
   try {
     await terminal.open();
     for (const [project, choice, isRight] of answers) {
-      const trouble = await answered(terminal, place, { project, choice, isRight }).catch(async (error) => `${error.message}\n${await terminal.screen()}`);
+      const trouble = await answered(terminal, place, berth, { project, choice, isRight }).catch(async (error) => `${error.message}\n${await terminal.screen()}`);
       tried.push(trouble && `tasks, ${choice}: ${trouble}`);
     }
   } catch (error) {
@@ -70,14 +72,20 @@ async function atTerminal(stub, place) {
   return tried;
 }
 
-async function answered(terminal, { root }, { project, choice, isRight }) {
+async function answered(terminal, { root }, berth, { project, choice, isRight }) {
   const { log } = terminal;
   const before = log.results.length;
   await terminal.say(asks(terminal.stub, project));
   const { text } = await until('the answer to the call', () => log.results[before]);
   if (!text.includes('started server-side task')) return `the call is no task: ${text}`;
-  const shown = await terminal.fill(choice);
+  const shown = choice === 'Decline' ? await terminal.decline() : await terminal.fill(choice);
   if (!shown.includes(join(root, 'work', project))) return `the form does not tell where: ${shown}`;
+  if (choice === 'Decline') {
+    const { structured } = await berth.call('check_prompts', {});
+    const [prompt] = structured.prompts;
+    if (!prompt) return 'declined, it asks no more';
+    await berth.call('respond_to_prompt', { session_id: prompt.session_id, prompt_id: prompt.prompt_id, response: 'yes' });
+  }
   const told = await until('the word that the run has ended', () => notice(log, before + 1));
   const outcome = JSON.parse(told.match(/<result>\s*(\{.*\})\s*<\/result>/s)[1]);
   const made = await exists(join(root, 'work', project, 'made'));
@@ -151,6 +159,17 @@ class Terminal {
     if (choice !== 'Yes') await this.#press('Down', new RegExp(`❯ ◯ ${choice}`));
     await this.#press('Enter', new RegExp(`Your choice: ${choice}`));
     await this.#press('Down', /❯ Accept/);
+    await this.#accept();
+    return form;
+  }
+
+  // Declines the form that opens, and gives what it showed.
+  async decline() {
+    const form = await this.#shows(/requests your input[^]*❯\s+\*?\s*Your choice/);
+    await until('Decline', async () => {
+      await this.#tmux('send-keys', 'Down');
+      return /❯ Decline/.test(await this.screen()) || undefined;
+    });
     await this.#accept();
     return form;
   }

@@ -65,7 +65,7 @@ impl Given {
             None => {
                 asking.spend(&form).await?;
                 Err(unanswered(
-                    "the person closed the form, which does not answer anything: the session still asks",
+                    "the person declined or closed the form, which does not answer anything: the session still asks",
                 ))
             }
         }

@@ -103,7 +103,11 @@ impl Shown {
                 let _ = write!(message, " · {}", one_line(about));
             }
         }
-        let _ = write!(message, "\n{}\nClosing this form answers nothing.{after}", self.body);
+        let _ = write!(
+            message,
+            "\n{}\nTo decline or close this form answers nothing: the question stays open.{after}",
+            self.body
+        );
         Form {
             message,
             choices: self.choices,

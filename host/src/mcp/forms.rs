@@ -44,7 +44,8 @@ pub(super) fn by(request: &CallToolRequestParams, meta: &RequestMetaObject) -> B
     }
 }
 
-/// What a person filled in; nothing if the form was closed, refused, or came back empty.
+/// What a person filled in; nothing if the form was closed, declined, or came back empty. A client also declines where no
+/// person sees the form, so that refuses nothing: a refusal is one of the choices.
 pub(super) fn filled(response: &Value) -> Option<Filled> {
     let result: ElicitResult = serde_json::from_value(response.clone()).ok()?;
     let content = match (result.action, result.content) {

@@ -159,7 +159,7 @@ async fn the_person_reads_the_whole_question_in_a_form_and_what_they_choose_is_p
         "git push",
         "allows this one request",
         "declines",
-        "Closing this form",
+        "To decline or close this form answers nothing",
     ] {
         assert!(form.message.contains(part), "{part}: {}", form.message);
     }

@@ -335,6 +335,41 @@ async fn a_form_that_is_closed_answers_nothing_and_is_not_shown_again_and_severa
 }
 
 #[tokio::test]
+async fn a_form_for_a_permission_that_is_declined_refuses_nothing_and_the_question_is_answered_elsewhere() {
+    let place = headless::place(|_| {});
+    let berth = Berth::serve(&place).await;
+    let client = Client::of(&berth);
+    let task = client
+        .begin("claude_run", json!({"project": "app", "prompt": "run touch x"}))
+        .await;
+    let asks = client.becomes(&task, "input_required").await;
+    let shown = keys(&asks);
+    assert_eq!(shown.len(), 1, "{asks}");
+    assert!(
+        shown[0].0.contains("To decline or close this form answers nothing"),
+        "{}",
+        shown[0].0
+    );
+    client.update(&task, json!({&shown[0].1: {"action": "decline"}})).await;
+    let waits = client.get(&task).await;
+    assert_eq!(waits["status"], "working", "{waits}");
+    assert!(
+        waits["statusMessage"].as_str().unwrap().contains("respond_to_prompt"),
+        "{waits}"
+    );
+    // The form is spent.
+    client.update(&task, json!({&shown[0].1: takes("yes")})).await;
+    let open = berth.call("check_prompts", json!({})).await.done().structured;
+    let prompt = &open["prompts"][0];
+    let yes = json!({"session_id": prompt["session_id"], "prompt_id": prompt["prompt_id"], "response": "yes"});
+    berth.call("respond_to_prompt", yes).await.done();
+    let done = client.becomes(&task, "completed").await;
+    let told = &done["result"]["structuredContent"];
+    assert_eq!(told["state"], "done", "{done}");
+    assert!(told["output"].as_str().unwrap().contains("Ran touch x"), "{done}");
+}
+
+#[tokio::test]
 async fn a_client_that_shows_no_forms_is_told_that_its_task_waits_for_an_answer() {
     let (_place, berth) = place().await;
     let client = Client::able(&berth, json!({"extensions": {"io.modelcontextprotocol/tasks": {}}}));
