@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// Milliseconds from the first try to the second, and the longest pause. Each pause is twice the one before.
 const FIRST: u64 = 10_000;
 const LONGEST: u64 = 600_000;
-/// Tries that are made for this alone: in about 80 minutes.
+/// Tries that are made for this alone: in about an hour.
 const TRIES: u32 = 12;
 
 /// What is known of it.

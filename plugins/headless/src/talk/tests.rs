@@ -451,6 +451,35 @@ fn one_that_cannot_be_read_is_told_and_tried_a_few_times_and_comes_back_when_it_
 }
 
 #[test]
+fn one_that_cannot_be_read_and_whose_process_has_ended_is_left_at_rest_in_the_end() {
+    let (host, job) = started();
+    print(&host, &job, works_on(7));
+    host.lose_output(&job).end_job(&job, Phase::Exited, Some(0));
+    upkeep();
+    for tries in 2..=12 {
+        assert_eq!(session().state, State::Unreachable, "{tries}");
+        long_after();
+        host.ends_in(Duration::from_secs(30));
+        let next = Plugin::run(Vec::new()).unwrap().next.unwrap();
+        assert!(
+            tries < 3 || tries == 12 || next > berth_plugin::time::now() + 10_000,
+            "the pauses grow here too"
+        );
+    }
+    let left = session();
+    let reason = left.attention.unwrap().reason;
+    assert_eq!(left.state, State::Idle);
+    assert!(
+        reason.contains("cannot be read") && reason.contains("next message brings it back"),
+        "{reason}"
+    );
+    upkeep();
+    assert_eq!(jobs::get(&job).unwrap().label, "idle");
+    send(&host, 8, "more").unwrap();
+    assert_eq!(messages(&host, &self::job(&host)), ["more"]);
+}
+
+#[test]
 fn one_that_cannot_be_read_is_ended_and_goes_on_in_a_new_process() {
     let (host, job) = started();
     host.lose_output(&job);

@@ -11,7 +11,7 @@ use berth_plugin::{Result, log, time};
 use crate::kept::message;
 use crate::kept::note::Note;
 use crate::kept::process::Ending;
-use crate::kept::state::{AT_REST, ENDED};
+use crate::kept::state::{AT_REST, ENDED, has_ended};
 use crate::kept::talk::Talk;
 use crate::kept::unread::Unread;
 use crate::read::talk::look;
@@ -73,13 +73,20 @@ impl Kept {
 /// then only where there is an occasion.
 fn again(id: &str) -> Option<u64> {
     let now = time::now();
-    if look(id).is_ok() {
+    let Err(why) = look(id) else {
         return Some(now + AGAIN);
-    }
+    };
     let noted = change_unread(id, |talk| {
-        let unread = Unread::again(talk.process.unread.take(), now);
+        let process = &mut talk.process;
+        let unread = Unread::again(process.unread.take(), now);
         let next = unread.next();
-        talk.process.unread = Some(unread);
+        process.unread = Some(unread);
+        let job = process.job.as_ref().and_then(|job| jobs::get(job).ok());
+        if next.is_none() && job.is_some_and(|job| has_ended(job.phase)) {
+            // It prints nothing more, so there is nothing to wait for.
+            process.end(now, Some(format!("what it printed cannot be read: {why}")));
+            return Ok(Some(now));
+        }
         Ok(next)
     });
     // What is kept of it cannot be read either.
@@ -284,8 +291,14 @@ fn settle(setup: &Setup, id: &str, talk: &Talk) -> Result<()> {
 /// Labels the job of a process after which another one followed already.
 pub(crate) fn ended(setup: &Setup, job: &Job, note: &Note) -> Result<()> {
     let id = &note.conversation;
+    let is_its = |talk: &Talk| talk.process.job.as_ref() == Some(&job.id);
+    let kept = Talk::find(id)?.filter(is_its);
+    if kept.is_some_and(|talk| talk.process.unread.is_some()) {
+        // That is tried again in its time.
+        return Ok(());
+    }
     match look(id)? {
-        Some((talk, _)) if talk.process.job.as_ref() == Some(&job.id) => settle(setup, id, &talk),
+        Some((talk, _)) if is_its(&talk) => settle(setup, id, &talk),
         _ => jobs::set_label(&job.id, AT_REST),
     }
 }
