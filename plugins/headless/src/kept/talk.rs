@@ -213,29 +213,35 @@ impl Talk {
         spent
     }
 
-    /// Keeps for the transcript what the agent has begun with and does not print. It is kept before this value is, so that
-    /// nothing is lost; what is kept twice has the same place.
+    /// A message that the agent has begun with and does not print, with its place, until that is kept for the transcript.
+    pub(crate) fn said(&self, id: &str, message: &str) -> Result<Option<(u64, Said)>> {
+        let process = &self.process;
+        let has_begun = |state: &MessageState| matches!(state, MessageState::Started | MessageState::Answered { .. });
+        let known = process.live.given(message).filter(|given| has_begun(&given.state));
+        let place = process.given.iter().find(|(given, _)| given == message);
+        let (Some(known), Some((_, place))) = (known, place) else {
+            return Ok(None);
+        };
+        let whole = message::find(id, message)?;
+        Ok(whole.map(|whole| (*place, Said::of(&whole, known.at))))
+    }
+
+    /// Keeps that for the transcript. It is kept before this value is, so that nothing is lost; what is kept twice has the
+    /// same place.
     fn keep_said(&mut self, id: &str, spent: &[String]) -> Result<()> {
-        let process = &mut self.process;
-        let Some(job) = &process.job else { return Ok(()) };
-        if !process.live.tells_again()
-            && let Some(past) = process.past.take()
+        let Some(job) = self.process.job.clone() else {
+            return Ok(());
+        };
+        if !self.process.live.tells_again()
+            && let Some(past) = self.process.past.take()
         {
-            said::keep_past(id, job, past)?;
+            said::keep_past(id, &job, past)?;
         }
         for message in spent {
-            let Some(number) = process.given.iter().position(|(given, _)| given == message) else {
-                continue;
-            };
-            let (_, place) = process.given.remove(number);
-            let known = process.live.given(message);
-            let has_begun =
-                |state: &MessageState| matches!(state, MessageState::Started | MessageState::Answered { .. });
-            if let Some(given) = known.filter(|given| has_begun(&given.state))
-                && let Some(whole) = message::find(id, message)?
-            {
-                said::keep(id, job, place, &Said::of(&whole, given.at));
+            if let Some((place, said)) = self.said(id, message)? {
+                said::keep(id, &job, place, &said);
             }
+            self.process.given.retain(|(given, _)| given != message);
         }
         Ok(())
     }

@@ -222,7 +222,7 @@ fn working(setup: &Setup, mut session: Session, seen: &Seen) -> Session {
         return session;
     };
     let asking = read::talk::asking(&seen.job.id).unwrap_or_default();
-    for process in &asking {
+    if let Some(process) = &asking {
         for prompt in process.live.prompts() {
             session = session.prompt(talk::shown(setup, process, prompt));
         }

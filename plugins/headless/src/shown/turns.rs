@@ -1,12 +1,13 @@
 //! A conversation as turns: what its processes and runs printed, read from the end that is asked for.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use berth_agents::live::{self, Protocol, Who};
 use berth_plugin::jobs::{self, Channel};
 use berth_plugin::{Error, Result, Role, Turn, TurnPage, TurnQuery};
 
-use crate::kept::said;
+use crate::kept::said::{self, Said};
+use crate::read;
 use crate::setup::Setup;
 use crate::shown::log;
 use crate::start::command::protocol;
@@ -75,6 +76,15 @@ struct Reader<'a> {
     jobs: Vec<String>,
     protocol: Protocol,
     limit: usize,
+}
+
+/// What belongs to what a job printed.
+#[derive(Default)]
+struct Beside {
+    /// Up to where it is the past, told again.
+    past: u64,
+    /// The places of messages, with those that are not kept yet.
+    given: BTreeMap<u64, Option<Said>>,
 }
 
 impl Reader<'_> {
@@ -160,37 +170,59 @@ impl Reader<'_> {
         if self.protocol != Protocol::Acp {
             return Ok(live::turns(self.protocol, start, bytes));
         }
-        // What an agent tells again stands in the jobs before, if there are any.
-        let past = match self.jobs.first() {
-            Some(first) if first != job => said::past(self.conversation, job)?,
-            _ => 0,
-        };
-        let told_again = usize::try_from(past.saturating_sub(start)).unwrap_or(usize::MAX);
+        let beside = self.beside(job)?;
+        let told_again = usize::try_from(beside.past.saturating_sub(start)).unwrap_or(usize::MAX);
         let mut found = live::turns(
             self.protocol,
-            start.max(past),
+            start.max(beside.past),
             bytes.get(told_again..).unwrap_or_default(),
         );
         let lines = start..start + bytes.len() as u64;
-        for given in said::places(self.conversation, job)? {
+        for (given, pending) in beside.given {
             let place = given.saturating_sub(1);
-            if lines.contains(&place)
-                && let Some(said) = said::find(self.conversation, job, given)?
-            {
-                found.push(live::Turn {
-                    place,
-                    number: 0,
-                    at: Some(said.at),
-                    role: Who::Person,
-                    text: said.text,
-                    tool: None,
-                    failed: false,
-                    message: Some(said.message),
-                });
+            if !lines.contains(&place) {
+                continue;
             }
+            let said = match pending {
+                Some(said) => Some(said),
+                None => said::find(self.conversation, job, given)?,
+            };
+            found.extend(said.map(|said| live::Turn {
+                place,
+                number: 0,
+                at: Some(said.at),
+                role: Who::Person,
+                text: said.text,
+                tool: None,
+                failed: false,
+                message: Some(said.message),
+            }));
         }
         found.sort_by_key(|turn| (turn.place, turn.number));
         Ok(found)
+    }
+
+    /// What was said to the agent of this job. It is looked for after what the agent printed was read, so that no turn shows
+    /// before the message to which it belongs.
+    fn beside(&self, job: &str) -> Result<Beside> {
+        let mut beside = Beside::default();
+        let talk = read::talk::look(self.conversation)?.map(|(talk, _)| talk);
+        if let Some(talk) = talk.filter(|talk| talk.process.job.as_deref() == Some(job)) {
+            beside.past = talk.process.past.unwrap_or_default();
+            for (message, _) in &talk.process.given {
+                let said = talk.said(self.conversation, message)?;
+                beside.given.extend(said.map(|(place, said)| (place, Some(said))));
+            }
+        }
+        beside.past = beside.past.max(said::past(self.conversation, job)?);
+        for place in said::places(self.conversation, job)? {
+            beside.given.entry(place).or_default();
+        }
+        // What it tells again stands in the jobs before, if there are any.
+        if self.jobs.first().is_none_or(|first| first == job) {
+            beside.past = 0;
+        }
+        Ok(beside)
     }
 
     fn place(&self, named: &Place) -> Result<usize> {

@@ -501,7 +501,9 @@ fn what_was_given_is_no_error_where_it_cannot_be_seen_what_came_of_it() {
     let host = std::sync::Arc::new(host);
     let (other, own) = (host.clone(), job.clone());
     // Once the answer is kept, nothing can be read any more.
-    host.before_put_of(&format!("talk/{FIRST}"), move || drop(other.lose_output(&own)));
+    host.before_put_of(&format!("talk/{FIRST}"), move || {
+        other.lose_output(&own);
+    });
     let delivery = respond(&host, vec![choose(&waiting.prompts[0].id, &accept, None)]).unwrap();
     assert_eq!(delivery.receipt, Receipt::Unconfirmed);
     assert_eq!(answers(&host, &job, "r1").len(), 1);
@@ -1006,7 +1008,6 @@ fn silent() -> (Host, String) {
         &job,
         chunk("agent_message_chunk", "hi ") + &chunk("agent_message_chunk", "you"),
     );
-    upkeep();
     (host, job)
 }
 
@@ -1019,8 +1020,11 @@ fn what_a_person_said_to_an_agent_that_does_not_print_it_stands_in_the_transcrip
     use berth_plugin::Role::{Agent, Person};
 
     let (host, job) = silent();
+    // Also where nothing but this has read what was printed, and after it was kept.
     let first = turns(10, None, None);
     assert_eq!(told(&first), [(Person, "hello\nthere"), (Agent, "hi you")]);
+    upkeep();
+    assert_eq!(turns(10, None, None), first);
     assert_eq!(first.turns[0].message.as_deref(), Some(uuid(101).as_str()));
     assert!(first.turns[0].at.is_some());
     // One that waits is not said yet, and one that is taken back never is.
@@ -1081,10 +1085,12 @@ fn what_a_person_said_to_an_agent_that_does_not_print_it_stands_in_the_transcrip
     print(
         &host,
         &next,
-        chunk("user_message_chunk", "hello\nthere")
-            + &chunk("agent_message_chunk", "hi you")
-            + &reply("berth-2", json!({})),
+        chunk("user_message_chunk", "hello\nthere") + &chunk("agent_message_chunk", "hi you"),
     );
+    assert_eq!(told(&turns(10, None, None)), all, "the past is not told twice");
+    upkeep();
+    assert_eq!(told(&turns(10, None, None)), all);
+    print(&host, &next, reply("berth-2", json!({})));
     upkeep();
     print(&host, &next, chunk("agent_message_chunk", "third"));
     upkeep();

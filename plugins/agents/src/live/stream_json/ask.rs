@@ -171,7 +171,7 @@ fn choices(request: &Value, is_for_person: bool) -> (Vec<Choice>, Vec<String>) {
     let wider = suggestions
         .take(8)
         .enumerate()
-        .filter(|(_, one)| !is_for_person && !(keeps_no_rule && is_rule(one)))
+        .filter(|(_, one)| !(is_for_person || keeps_no_rule && is_rule(one)))
         .map(|(number, one)| {
             let key = format!("always-{}", number + 1);
             (Choice::new(key, suggestion(one), Effect::Widens), one.to_string())
