@@ -380,6 +380,35 @@ async fn an_agent_of_the_client_protocol_that_was_killed_loads_its_conversation_
 }
 
 #[tokio::test]
+async fn a_conversation_whose_output_cannot_be_read_says_so_and_a_message_brings_it_back_once_it_can() {
+    let scene = scene().await;
+    let session = scene.begin("hello").await;
+    let before = says(&scene, &session, "You said: hello").await;
+    let job = before["facts"]["job"].as_str().unwrap();
+    let directory = scene.place.path("data/jobs/jobs").join(job);
+    let away = directory.with_extension("away");
+    fs::rename(&directory, &away).unwrap();
+    fs::write(&directory, "").unwrap();
+    let lost = died(&scene, &session).await;
+    assert_eq!(lost["state"], "unreachable", "{lost}");
+    let reason = lost["attention"]["reason"].as_str().unwrap();
+    assert!(
+        reason.contains("cannot be read") && reason.contains("end the session"),
+        "{lost}"
+    );
+    fs::remove_file(&directory).unwrap();
+    fs::rename(&away, &directory).unwrap();
+    let said = answer(&scene, &session, "again").await;
+    assert!(said.contains("message 2 of our conversation"), "{said}");
+    let found = scene.session(&session).await;
+    assert_eq!(
+        (&found["state"], &found["attention"]),
+        (&json!("idle"), &Value::Null),
+        "{found}"
+    );
+}
+
+#[tokio::test]
 async fn a_conversation_that_cannot_be_loaded_again_is_told_as_lost_and_not_begun_anew() {
     let scene = acp(&[("idle_timeout", "1s")]).await;
     let session = id(&create(&scene, json!({"agent": "other", "message": "hello"})).await);
