@@ -110,7 +110,7 @@ export function listens(child) {
 }
 
 // What a tool answers: its text, its data, and whether it failed.
-async function ask(address, tool, input) {
+export async function ask(address, tool, input) {
   const response = await fetch(address, {
     method: 'POST',
     headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream' },
