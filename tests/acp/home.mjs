@@ -18,7 +18,7 @@ const further = {
   plain: standIn('--plain'),
   forgetful: standIn('--forgetful'),
   locked: standIn('--locked'),
-  'gemini-without-key': ['-u', 'GEMINI_API_KEY', 'gemini', '--acp'],
+  'gemini-without-key': ['GEMINI_API_KEY=', 'gemini', '--acp'],
   'codex-without-login': ['CODEX_HOME=@home/.codex-empty', 'codex-acp'],
   absent: ['an-agent-that-nobody-has', 'acp'],
 };
@@ -84,9 +84,10 @@ function configuration(root) {
   const tables = Object.entries(further).map(([name, words]) => `
 [agents.${name}]
 command = ["env", "true"]
-headless = ${JSON.stringify(['env', ...words.map((word) => word.replace('@home', root))])}
+headless = ${JSON.stringify(['env', `BERTH_SESSION=${name}`, ...words.map((word) => word.replace('@home', root))])}
 protocol = "acp"
 requires = ${JSON.stringify(name === 'absent' ? words[0] : 'env')}
+widens_unless = { mode = ["careful", "bold"] }
 `);
   return `
 default_backend = "jobs"

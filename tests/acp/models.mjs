@@ -13,12 +13,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const apis = { completions: completions(), responses: responses(), gemini: gemini() };
 
 export async function startModels() {
-  const told = { completions: [], responses: [], gemini: [] };
-  const seen = { completions: [], responses: [], gemini: [] };
+  const logs = Object.fromEntries(Object.keys(apis).map((api) => [api, { told: [], body: '', model: undefined }]));
   const server = createServer(async (request, response) => {
     const name = Object.keys(apis).find((api) => apis[api].path.test(request.url));
     const body = await read(request);
-    if (process.env.MODELS_LOG) console.log('MODEL', request.method, request.url, body.slice(0, Number(process.env.MODELS_LOG)));
     if (!name || request.method !== 'POST') {
       response.writeHead(404, { 'content-type': 'application/json' }).end('{"error": {"message": "there is nothing here"}}');
       return;
@@ -28,15 +26,15 @@ export async function startModels() {
     // What an agent asks for itself, such as a title, has no tools.
     const itself = !api.tools(asked);
     const { text, outcome } = api.newest(asked);
-    if (!itself) seen[name].push(body);
-    if (!itself && outcome === undefined) told[name].push(text);
+    if (!itself) Object.assign(logs[name], { body, model: api.model(asked, request) });
+    if (!itself && outcome === undefined) logs[name].told.push(text);
     const directive = itself ? '@say {"title": "stub"}' : outcome === undefined ? text : `@say The tool answered: ${outcome.replace(/\s+/g, ' ').slice(0, 200)}`;
     await answer(api, asked, request, response, directive.trim()).catch(() => response.destroy());
   });
   await new Promise((listens) => { server.listen(0, '127.0.0.1', listens); });
   return {
-    told,
-    seen,
+    // Of each API what people wrote, in order, and the newest request: as it came, and its model.
+    logs,
     url: `http://127.0.0.1:${server.address().port}`,
     close: () => { server.closeAllConnections(); server.close(); },
   };
@@ -81,6 +79,7 @@ function completions() {
   return {
     path: /\/chat\/completions/,
     tools: ({ tools }) => tools?.length,
+    model: ({ model }) => model,
     newest({ messages }) {
       const { role, content } = messages.at(-1);
       return role === 'tool' ? { outcome: textOf(content) } : { text: textOf(content) };
@@ -113,6 +112,7 @@ function responses() {
   return {
     path: /\/responses/,
     tools: ({ tools }) => tools?.length,
+    model: ({ model }) => model,
     newest({ input }) {
       const last = input.at(-1);
       return last.type.endsWith('_output') ? { outcome: textOf(last.output) } : { text: textOf(last.content?.at(-1)) };
@@ -163,6 +163,7 @@ function gemini() {
   return {
     path: /enerateContent/,
     tools: ({ tools }) => tools?.length,
+    model: (_asked, { url }) => url.match(/models\/([^:]+):/)?.[1],
     newest({ contents }) {
       const parts = contents.at(-1).parts;
       const result = parts.find((part) => part.functionResponse);
