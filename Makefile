@@ -5,6 +5,7 @@
 # make conformance  run the official conformance suite of MCP against the real binary
 # make test-claude  drive the real Claude Code through a berth, against a stub of its API: a tenth; all of it with FULL=1, and
 #                   with FULL=1 or NEWEST=1 also its newest version, whose misses are only printed
+# make test-acp     drive real agents of the Agent Client Protocol through a berth, against stubs of their models
 # make test-machine  try what needs root: a full disk, mounts, another user's files, a service that is killed; names what it needs
 # make clients      try other makers' clients of MCP against the real binary: an inspector, two SDKs, FastMCP, Claude Code
 # make freeze NAME=rc-1  keep the contract, and components that were built for it, as they are now: wit/released/freeze.sh
@@ -15,6 +16,7 @@ CONFIG ?=
 BERTH := target/release/berth
 SUITE := tests/conformance
 CLAUDE := tests/claude
+ACP := tests/acp
 CLIENTS := tests/clients
 
 GUESTS := host/tests/guests
@@ -24,7 +26,7 @@ COMPILERS := $(GUESTS)/javascript/node_modules/.package-lock.json
 FROZEN := $(patsubst wit/released/%/backend.wit,%,$(wildcard wit/released/*/backend.wit))
 LANGUAGES := $(foreach name,$(FROZEN),target/frozen/$(name)/python.wasm target/frozen/$(name)/javascript.wasm)
 
-.PHONY: run build test check unit whole languages conformance test-claude test-machine clients freeze bench setup doc
+.PHONY: run build test check unit whole languages conformance test-claude test-acp test-machine clients freeze bench setup doc
 
 run: build
 	@mkdir -p "$$HOME/projects"
@@ -66,6 +68,14 @@ test-claude: setup $(CLAUDE)/node_modules/.package-lock.json
 
 $(CLAUDE)/node_modules/.package-lock.json: $(CLAUDE)/package-lock.json
 	@sh setup.sh claude
+
+# These agents are fetched as well.
+test-acp: setup $(ACP)/node_modules/.package-lock.json
+	$(CARGO) test --locked --package berth --test it --no-run
+	node $(ACP)/run.mjs target/debug/berth
+
+$(ACP)/node_modules/.package-lock.json: $(ACP)/package-lock.json
+	@sh setup.sh acp
 
 # Only Linux has what it needs.
 test-machine: setup

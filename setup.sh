@@ -1,8 +1,9 @@
 #!/bin/sh
 # Installs what building and running need: a C compiler to link with, the WebAssembly target, tmux, ps, unshare and
 # systemd-analyze. With the argument `conformance` it also installs the official suite of MCP, with `languages` the
-# compilers of plugins in Python and JavaScript, with `claude` the Claude Code that berth is tried with, with `clients`
-# other makers' clients. If it may not install something, it prints one line that names it.
+# compilers of plugins in Python and JavaScript, with `claude` the Claude Code that berth is tried with, with `acp` the agents
+# of the Agent Client Protocol, with `clients` other makers' clients. If it may not install something, it prints one line
+# that names it.
 set -eu
 
 say() { printf 'setup: %s\n' "$1" >&2; }
@@ -87,6 +88,13 @@ if [ "${1:-}" = claude ]; then
     say 'installing Claude Code, which is Anthropic'\''s and under its licence, into tests/claude'
     # The pinned program wants a newer Node.js only for its launcher, which is not used.
     (cd "$(dirname "$0")/tests/claude" && npm ci --loglevel=error >/dev/null)
+fi
+
+if [ "${1:-}" = acp ]; then
+    need npm npm
+    need node nodejs
+    say 'installing OpenCode, Gemini CLI and Codex, which are their makers'\'' and under their licences, into tests/acp'
+    (cd "$(dirname "$0")/tests/acp" && npm ci --loglevel=error >/dev/null)
 fi
 
 # On Debian, virtual environments of the system's Python are a separate package.

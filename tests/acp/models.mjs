@@ -117,7 +117,7 @@ function responses() {
       const last = input.at(-1);
       return last.type.endsWith('_output') ? { outcome: textOf(last.output) } : { text: textOf(last.content?.at(-1)) };
     },
-    begin({ model, tools }, _request, response) {
+    begin({ model }, _request, response) {
       const send = events(response);
       const event = (type, more) => send({ type, ...more }, type);
       const output = [];
@@ -134,7 +134,7 @@ function responses() {
           event('response.output_text.delta', { item_id: message.id, output_index: 0, content_index: 0, delta: text });
         },
         run(command) {
-          const item = { type: 'function_call', id: unique('fc'), call_id: unique('call'), ...commandCall(tools, command), status: 'completed' };
+          const item = { type: 'function_call', id: unique('fc'), call_id: unique('call'), ...commandCall(command), status: 'completed' };
           output.push(item);
           event('response.output_item.done', { output_index: 0, item });
         },
@@ -152,11 +152,10 @@ function responses() {
   };
 }
 
-// The tool by which it runs commands has several forms.
-function commandCall(tools, command) {
-  const tool = tools.find(({ name }) => ['exec_command', 'shell_command', 'shell'].includes(name));
-  const input = { exec_command: { cmd: command }, shell_command: { command }, shell: { command: ['sh', '-c', command] } }[tool.name];
-  return { name: tool.name, arguments: JSON.stringify(input) };
+// The command is for outside of the sandbox, as of a model that was refused within it.
+function commandCall(command) {
+  const input = { cmd: command, sandbox_permissions: 'require_escalated', justification: 'what was asked for' };
+  return { name: 'exec_command', arguments: JSON.stringify(input) };
 }
 
 function gemini() {

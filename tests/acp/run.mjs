@@ -10,6 +10,7 @@ import { Talk } from './talk.mjs';
 
 const [, , program = 'target/debug/berth', ...named] = process.argv;
 const tried = agents.filter(({ name }) => !named.length || named.includes(name));
+const RESTART = 'what it asks is answered after berth was killed';
 const misses = [];
 // For each scene what came of it, for each agent.
 const rows = new Map();
@@ -24,12 +25,12 @@ try {
       ...talks.map((talk) => play(talk, before)),
       ...(named.length ? [] : refusals).map(([name, what, scene]) => {
         const talk = new Talk({ berth, place, agent: { name } });
-        return attempt(talk, `${name} ${what}`, scene);
+        return attempt(talk, what, scene);
       }),
     ]);
     const asking = await Promise.all(talks.map((talk) => ask(talk).then(() => undefined, (error) => error.message)));
     await berth.killed();
-    await Promise.all(talks.map((talk, number) => attempt(talk, 'what it asks is answered after berth was killed', () => asking[number] ?? answered(talk))));
+    await Promise.all(talks.map((talk, number) => attempt(talk, RESTART, () => asking[number] ?? answered(talk))));
     await Promise.all(talks.map((talk) => play(talk, after)));
   } finally {
     await berth.end();
@@ -62,9 +63,11 @@ async function attempt(talk, name, scene) {
 function print() {
   const line = (cells) => console.log(`| ${cells.join(' | ')} |`);
   line(['what', ...tried.map(({ name, version }) => `${name} ${version}`)]);
-  line(['what', ...tried].map(() => '---'));
-  for (const [name, cells] of rows) {
-    const shown = tried.map((agent) => cells[agent.name] ?? '');
-    line([name, ...(shown.some(Boolean) ? shown : [Object.values(cells)[0], ...shown.slice(1)])]);
-  }
+  line(['---', ...tried.map(() => '---')]);
+  for (const [name] of [...before, [RESTART], ...after]) line([name, ...tried.map((agent) => rows.get(name)?.[agent.name] ?? 'no')]);
+  if (named.length) return;
+  console.log();
+  line(['agent', 'told as it must be']);
+  line(['---', '---']);
+  for (const [name, what] of refusals) line([`${name}: ${what}`, rows.get(what)?.[name] ?? 'no']);
 }

@@ -162,14 +162,25 @@ async function killedAtRest(talk) {
     return refused.failed && /create a new session/.test(refused.text) ? undefined : `a message is answered ${refused.text}`;
   }
   const { text } = await talk.told('@say I am back');
-  if (!text?.includes('I am back')) return `the answer is ${text}`;
   const { attention } = await talk.session();
+  if (talk.agent.loads === 'sometimes' && !text) return unloaded(attention);
+  if (!text?.includes('I am back')) return `the answer is ${text}`;
   if (attention) return `it says ${JSON.stringify(attention)}`;
   return await talk.remembers('heron') ? undefined : 'it does not know what was said before';
 }
 
+// Gemini CLI 0.61.0 loses a conversation that it loads in the minute in which it began it.
+function unloaded(attention) {
+  const says = /did not load the conversation again.*create a new session/.test(attention?.reason);
+  return says ? undefined : `it says ${JSON.stringify(attention)}`;
+}
+
 async function killedAtWork(talk) {
   if (!talk.agent.loads) return null;
+  if (talk.agent.loads === 'sometimes') {
+    await talk.done('terminate_session', {});
+    await talk.begin('@say my word is heron');
+  }
   await talk.send('@slow 100 nine ten eleven twelve');
   await talk.says('nine');
   await talk.kill();
@@ -179,6 +190,7 @@ async function killedAtWork(talk) {
   });
   if (!/not known whether/.test(attention.reason)) return `it says ${JSON.stringify(attention)}`;
   const { text } = await talk.told('@say and here I am');
+  if (talk.agent.loads === 'sometimes' && !text) return unloaded((await talk.session()).attention);
   if (!text?.includes('and here I am')) return `the next answer is ${text}`;
   const reached = await talk.reached();
   const times = reached.filter((message) => message.startsWith('@slow 100 nine')).length;

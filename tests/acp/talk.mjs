@@ -108,7 +108,10 @@ export class Talk {
   async kill() {
     const pids = await this.processes();
     if (!pids.length) throw new Error('it has no process');
-    for (const pid of pids) process.kill(pid, 'SIGKILL');
+    for (const pid of pids) {
+      // One may end with another one.
+      try { process.kill(pid, 'SIGKILL'); } catch (error) { if (error.code !== 'ESRCH') throw error; }
+    }
     await until('their end', async () => !(await this.processes()).length);
   }
 }

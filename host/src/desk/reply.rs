@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::settle::{LOOKS, Rest, at_work};
+use super::settle::{LOOKS, Rest, SILENCE, at_work};
 use super::{Caller, Member, transcript};
-use crate::session::{QueuedMessage, Role, State, Turn, TurnQuery};
+use crate::session::{QueuedMessage, Role, Session, State, Turn, TurnQuery};
 
 /// Turns at the end of a conversation, among which the answer is looked for.
 const LAST: TurnQuery = TurnQuery {
@@ -35,11 +35,17 @@ pub(super) async fn reply(
     let mut snapshots = member.watched.snapshots();
     let looks = if member.watched.tells_of_changes() { 1 } else { LOOKS };
     let (mut calm, mut is_named, mut said, mut read) = (0, false, None, None::<tokio::time::Instant>);
+    let mut stuck = None::<(tokio::time::Instant, Box<Session>)>;
     loop {
-        let look = tokio::time::timeout_at(deadline.into(), snapshots.changed());
+        let end = stuck.as_ref().map(|(since, _)| *since + SILENCE);
+        let end = end.map_or(deadline.into(), |end| end.min(deadline.into()));
+        let look = tokio::time::timeout_at(end, snapshots.changed());
         match caller.while_there(look).await {
             Err(left) => return Some((Rest::Left(left), None)),
-            Ok(Err(_)) => return is_named.then_some((Rest::AtWork, said)),
+            Ok(Err(_)) => {
+                let rest = stuck.map_or(Rest::AtWork, |(_, session)| Rest::Settled(session));
+                return is_named.then_some((rest, said));
+            }
             Ok(Ok(_)) => {}
         }
         let snapshot = snapshots.borrow_and_update().clone();
@@ -78,11 +84,19 @@ pub(super) async fn reply(
                 false => return None,
             }
         }
+        // What waits at a session that rests all the same, such as one that wants a login, waits for a person.
+        let since = stuck.map_or(snapshot.begun, |(since, _)| since);
+        stuck = needs_person(session, told.waits).then(|| (since, Box::new(session.clone())));
         let is_over = told.is_passed || (calm >= looks && !told.waits) || asks;
         if is_over || session.state.is_end() {
             return Some((Rest::Settled(Box::new(session.clone())), said));
         }
     }
+}
+
+/// Whether a message waits at a session that does nothing and says why a person should look.
+fn needs_person(session: &Session, waits: bool) -> bool {
+    waits && !at_work(session) && session.attention.is_some()
 }
 
 /// Whether the message was answered, and a later one is worked on, where the turns of the backend say that.

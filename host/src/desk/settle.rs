@@ -8,7 +8,7 @@ use crate::session::{Session, State};
 /// Looks that must agree before a session counts as at rest: one alone may fall into a gap between two steps.
 pub(super) const LOOKS: u32 = 2;
 /// How long a session that prints nothing, or is not understood, must look so before it is taken as at rest all the same.
-const SILENCE: Duration = Duration::from_millis(3_300);
+pub(super) const SILENCE: Duration = Duration::from_millis(3_300);
 
 /// What waiting for a session came to.
 #[derive(Debug)]

@@ -156,6 +156,50 @@ async fn a_conversation_that_was_begun_by_hand_is_gone_on_with() {
     assert!(why.contains(id(&created).strip_prefix("jobs/").unwrap()), "{why}");
 }
 
+/// An agent of the Agent Client Protocol that wants a login, as long as there is no file of that name where it works.
+const LOCKED: &str = r#"
+id() { printf '%s' "$line" | sed 's/.*"id":"\([^"]*\)".*/\1/'; }
+result() { printf '{"jsonrpc":"2.0","id":"%s","result":%s}\n' "$(id)" "$1"; }
+while IFS= read -r line; do
+    case $line in
+    *'"method":"initialize"'*) result '{"protocolVersion":1,"agentCapabilities":{}}' ;;
+    *'"method":"session/new"'*)
+        if [ -e login ]; then result '{"sessionId":"s"}'
+        else printf '{"jsonrpc":"2.0","id":"%s","error":{"code":-32000,"message":"Authentication required"}}\n' "$(id)"; fi ;;
+    *'"method":"session/prompt"'*)
+        printf '{"jsonrpc":"2.0","method":"session/update","params":{"sessionId":"s","update":{"sessionUpdate":"agent_message_chunk","content":{"type":"text","text":"done"}}}}\n'
+        result '{"stopReason":"end_turn"}' ;;
+    esac
+done
+"#;
+
+#[tokio::test]
+async fn an_agent_that_wants_a_login_is_told_at_once_and_gets_what_waits_once_it_has_one() {
+    let place = place_of(|config| {
+        let mut agent: Table = "command = [\"env\", \"true\"]\nprotocol = \"acp\"".parse().unwrap();
+        let command = ["env", "BERTH_SESSION=demo", "sh", "agent.sh"];
+        agent.insert("headless".into(), command.map(str::to_owned).to_vec().into());
+        config["agents"]["demo"] = agent.into();
+    });
+    place.write("projects/app/agent.sh", LOCKED, 0o600);
+    let scene = Scene::of(place).await;
+    let created = create(&scene, json!({"message": "hello"})).await;
+    let session = id(&created);
+    assert_eq!(created["session"]["state"], "idle", "{created}");
+    assert_eq!(created["session"]["attention"]["kind"], "login", "{created}");
+    assert_eq!(created["session"]["queue"][0]["text"], "hello", "{created}");
+    assert_eq!(created["note"], Value::Null, "it is not at work: {created}");
+    fs::write(scene.place.path("projects/app/login"), "").unwrap();
+    assert_eq!(answer(&scene, &session, "and now?").await, "done");
+    let seen = says(&scene, &session, "done").await;
+    assert_eq!(
+        (&seen["attention"], &seen["queue"]),
+        (&Value::Null, &Value::Null),
+        "{seen}"
+    );
+    assert_eq!(seen["facts"]["turns"], "2", "both messages were answered: {seen}");
+}
+
 #[tokio::test]
 async fn texts_and_pictures_reach_the_agent_with_their_message() {
     let picture = json!({"name": "shot.png", "media_type": "image/png", "data": "iVBORw0KGgoA/w=="});

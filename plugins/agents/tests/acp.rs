@@ -445,6 +445,74 @@ fn an_agent_that_wants_a_login_says_so_and_takes_no_message() {
     assert_eq!(talk.written.len(), 2);
     assert_eq!(talk.state_of(ONE), &MessageState::Waiting);
     assert!(talk.live.facts().waits_for.unwrap().contains("Authentication required"));
+    assert!(talk.live.cannot_begin());
+    assert_eq!(talk.live.state(), Activity::Idle, "it is not about to begin");
+}
+
+/// What gemini 0.61.0 answers where it has lost what it shall load.
+#[test]
+fn a_conversation_that_is_not_loaded_again_says_so_with_the_details_of_the_agent() {
+    let mut talk = Talk::begin(Some(SESSION));
+    talk.print(json!({"jsonrpc": "2.0", "id": "berth-1", "result": {"protocolVersion": 1, "agentCapabilities": {"loadSession": true}}}));
+    talk.print(
+        json!({"jsonrpc": "2.0", "id": "berth-2", "error": {"code": -32603, "message": "Internal error",
+        "data": {"details": "No previous sessions found for this project."}}}),
+    );
+    assert!(talk.live.cannot_begin());
+    let failed = talk.live.facts().failed.unwrap();
+    assert_eq!(failed.kind, "error");
+    for told in [
+        "did not load the conversation again",
+        "Internal error: No previous sessions found",
+        "create a new session",
+    ] {
+        assert!(failed.reason.contains(told), "{failed:?}");
+    }
+}
+
+#[test]
+fn an_agent_of_another_version_of_the_protocol_says_so() {
+    let mut talk = Talk::begin(None);
+    talk.print(json!({"jsonrpc": "2.0", "id": "berth-1", "result": {"protocolVersion": 2, "agentCapabilities": {}}}));
+    assert!(talk.live.cannot_begin());
+    let failed = talk.live.facts().failed.unwrap();
+    assert!(failed.reason.contains("version 2"), "{failed:?}");
+}
+
+/// gemini names a command in the title, and nowhere else.
+#[test]
+fn what_is_asked_is_shown_whole_where_only_the_title_has_it() {
+    let command = format!("echo {} && rm -r build", "x".repeat(300));
+    for title in [command.as_str(), "make\nrm -r build"] {
+        let mut talk = Talk::ready();
+        talk.give(ONE);
+        talk.print(
+            json!({"jsonrpc": "2.0", "id": 1, "method": "session/request_permission", "params": {"sessionId": SESSION,
+            "toolCall": {"toolCallId": "t", "title": title, "kind": "execute",
+                "content": [{"type": "content", "content": {"type": "text", "text": "[in app]"}}]},
+            "options": [{"optionId": "once", "name": "Allow", "kind": "allow_once"}]}}),
+        );
+        let prompt = &talk.live.prompts()[0];
+        assert_eq!(prompt.detail, Some(format!("{title}\n\n[in app]")));
+        assert!(prompt.question.chars().count() < 250 && !prompt.question.contains('\n'));
+    }
+}
+
+#[test]
+fn of_more_models_than_are_listed_the_agent_decides() {
+    let mut talk = Talk::begin(None);
+    talk.print(json!({"jsonrpc": "2.0", "id": "berth-1", "result": {"protocolVersion": 1, "agentCapabilities": {}}}));
+    let models: Vec<Value> = (0..80).map(|number| json!({"value": format!("m/{number}")})).collect();
+    let options = |model: &str| json!([{"id": "model", "category": "model", "type": "select", "currentValue": model, "options": models}]);
+    talk.print(
+        json!({"jsonrpc": "2.0", "id": "berth-2", "result": {"sessionId": SESSION, "configOptions": options("m/0")}}),
+    );
+    talk.live.set("model", "m/79").unwrap();
+    talk.take();
+    assert_eq!(talk.last()["params"]["value"], "m/79");
+    // What it is then, the agent says.
+    talk.print(json!({"jsonrpc": "2.0", "id": "berth-3", "result": {"configOptions": options("m/78")}}));
+    assert_eq!(talk.live.options()[0].value.as_deref(), Some("m/78"));
 }
 
 #[test]

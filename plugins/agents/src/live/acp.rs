@@ -154,7 +154,8 @@ impl Acp {
                 "this agent has not said that its {option} can be set"
             )));
         }
-        if !known.iter().any(|known| known == value) {
+        // Of a longer list not all are known, and the agent decides.
+        if known.len() < LISTED && !known.iter().any(|known| known == value) {
             return Err(Refusal::Invalid(format!(
                 "`{option}` is one of {}, not {value:?}",
                 known.join(", ")
@@ -279,25 +280,31 @@ impl Acp {
             (Purpose::Initialize, None) => self.initialized(shared, result),
             (Purpose::Session, None) => self.has_session(shared, result),
             (Purpose::Initialize | Purpose::Session, Some(_)) => {
-                let failure = self.refused(&value["error"]);
-                shared.waits_for = Some(beginning(&format!("it cannot begin: {}", failure.why), WORDS));
-                shared.fails(Some(failure));
+                let failure = self.refused(&value["error"], "then send a message, which tries it again");
+                cannot_begin(shared, self.not_loaded(failure));
             }
             (Purpose::Message, error) => {
                 self.ended_work(shared, &id, result, error);
                 if error.is_some() {
-                    shared.fails(Some(self.refused(&value["error"])));
+                    let next = "then end this session and send the message again";
+                    shared.fails(Some(self.refused(&value["error"], next)));
                 }
             }
-            (Purpose::Model(model), None) => self.model = Some(model),
-            (Purpose::Mode(mode), None) => self.mode = Some(mode),
+            (Purpose::Model(model), None) => {
+                self.model = Some(model);
+                self.options_are(&result["configOptions"]);
+            }
+            (Purpose::Mode(mode), None) => {
+                self.mode = Some(mode);
+                self.options_are(&result["configOptions"]);
+            }
             (Purpose::Model(_) | Purpose::Mode(_), Some(why)) => shared.not_set = Some(beginning(why, 300)),
         }
     }
 
-    /// What it answers in place of a result.
-    fn refused(&self, error: &Value) -> Failure {
-        let why = error["message"].as_str().unwrap_or_default();
+    /// What it answers in place of a result, and what a person does once it has a login.
+    fn refused(&self, error: &Value, next: &str) -> Failure {
+        let why = said(error);
         if error["code"] != LOGIN {
             return Failure::new(About::Error, why);
         }
@@ -306,11 +313,24 @@ impl Acp {
             true => String::new(),
             false => format!("; its ways to log in: {:?}", self.logins),
         };
-        let what = format!(
-            "it wants a login: log in with its own program on this machine, then end this session and send the message \
-             again; it says: {why:?}{ways}"
-        );
+        let what =
+            format!("it wants a login: log in with its own program on this machine, {next}; it says: {why:?}{ways}");
         Failure::new(About::Login, what)
+    }
+
+    /// A failure to load a conversation says what that means.
+    fn not_loaded(&self, failure: Failure) -> Failure {
+        match (failure.about, self.is_loading) {
+            (About::Error, true) => Failure::new(
+                About::Error,
+                format!(
+                    "it did not load the conversation again, and says: {:?}; the next message tries that again, or create a new \
+                     session",
+                    failure.why
+                ),
+            ),
+            _ => failure,
+        }
     }
 
     fn initialized(&mut self, shared: &mut Shared, result: &Value) {
@@ -322,17 +342,20 @@ impl Acp {
         self.takes_pictures = able["promptCapabilities"]["image"] == true;
         self.takes_texts = able["promptCapabilities"]["embeddedContext"] == true;
         if result["protocolVersion"] != 1 {
-            shared.waits_for = Some(format!(
-                "it speaks version {} of the Agent Client Protocol, and berth version 1",
-                beginning(&result["protocolVersion"].to_string(), 20)
-            ));
-            return;
+            let version = beginning(&result["protocolVersion"].to_string(), 20);
+            let why = format!("it speaks version {version} of the Agent Client Protocol, and berth version 1");
+            return cannot_begin(shared, Failure::new(About::Error, why));
         }
         let mut params = json!({"cwd": self.begin.directory, "mcpServers": []});
         match (&self.begin.resume, self.begin.fork, self.loads) {
             (None, ..) => self.request(shared, "session/new", &params, Purpose::Session),
-            (Some(_), true, _) => shared.waits_for = Some("it cannot copy a conversation".to_owned()),
-            (Some(_), _, false) => shared.waits_for = Some("it cannot load a conversation again".to_owned()),
+            (Some(_), true, _) => cannot_begin(shared, Failure::new(About::Error, "it cannot copy a conversation")),
+            (Some(_), _, false) => {
+                cannot_begin(
+                    shared,
+                    Failure::new(About::Error, "it cannot load a conversation again"),
+                );
+            }
             (Some(resume), ..) => {
                 params["sessionId"] = json!(resume);
                 shared.conversation = Some(resume.clone());
@@ -347,8 +370,7 @@ impl Acp {
         let named = name(&result["sessionId"]).or(shared.conversation.take());
         shared.conversation = named;
         if shared.conversation.is_none() {
-            shared.waits_for = Some("it has not named its session".to_owned());
-            return;
+            return cannot_begin(shared, Failure::new(About::Error, "it has not named its session"));
         }
         let list = |all: &Value, key: &str| -> Vec<String> {
             let all = all.as_array().into_iter().flatten();
@@ -433,6 +455,21 @@ impl Acp {
         }
         self.go_on(shared);
     }
+}
+
+/// The words of an error: some agents say only in its details what is wrong.
+fn said(error: &Value) -> String {
+    let what = error["message"].as_str().unwrap_or_default();
+    match error["data"]["details"].as_str().or(error["data"].as_str()) {
+        Some(details) if !what.contains(details) => format!("{what}: {details}"),
+        _ => what.to_owned(),
+    }
+}
+
+/// It will take no message, and why.
+fn cannot_begin(shared: &mut Shared, failure: Failure) {
+    shared.waits_for = Some(beginning(&format!("it cannot begin: {}", failure.why), WORDS));
+    shared.fails(Some(failure));
 }
 
 /// The values of an option, which may stand in groups.

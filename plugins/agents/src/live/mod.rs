@@ -298,12 +298,23 @@ impl Live {
             Activity::Ended
         } else if !shared.prompts.is_empty() {
             Activity::Waiting
+        } else if self.cannot_begin() {
+            Activity::Idle
         } else if !shared.is_ready && !shared.messages.any_started() {
             Activity::Starting
         } else if shared.is_running || shared.messages.any_open() {
             Activity::Busy
         } else {
             Activity::Idle
+        }
+    }
+
+    /// Its process runs, and will take no message: a login is missing, for example. [`Facts::failed`] says why.
+    #[must_use]
+    pub fn cannot_begin(&self) -> bool {
+        match &self.talk {
+            Talk::StreamJson(_) => false,
+            Talk::Acp(_) => !self.shared.is_ready && self.shared.waits_for.is_some(),
         }
     }
 

@@ -115,10 +115,7 @@ impl Setup {
         };
         found.ok_or_else(|| {
             Error::Refused(match name {
-                Some(name) => format!(
-                    "agent {name} is not installed any more, or has no `headless` command: install it, or start afresh \
-                     without `sessionId`"
-                ),
+                Some(name) => self.lacks(name),
                 None => {
                     "no agent that runs without a terminal is installed: install one of those that `agents` names, \
                          with `headless` in its [agents.NAME] table"
@@ -126,6 +123,21 @@ impl Setup {
                 }
             })
         })
+    }
+
+    /// Why this agent cannot be started.
+    fn lacks(&self, name: &str) -> String {
+        match self.agents.iter().find(|agent| agent.name == name) {
+            Some(agent) if agent.headless.is_some() => {
+                format!("agent {name} is not installed: install it, or name another agent of this backend")
+            }
+            Some(_) => format!(
+                "agent {name} has no `headless` command in its [agents.{name}] table: add one, or name another agent"
+            ),
+            None => format!(
+                "agent {name} is not one of this backend any more: add it to `agents` again, or begin a new session"
+            ),
+        }
     }
 }
 
@@ -246,8 +258,13 @@ mod tests {
         ]));
         let setup = Setup::of_host().unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(setup.agent(None).unwrap().name, "claude");
-        for name in ["shell", "away", "none"] {
-            assert!(matches!(setup.agent(Some(name)), Err(Error::Refused(_))), "{name}");
+        for (name, words) in [
+            ("shell", "`headless`"),
+            ("away", "is not installed"),
+            ("none", "`agents`"),
+        ] {
+            let why = setup.agent(Some(name)).unwrap_err().to_string();
+            assert!(why.contains(words) && why.contains(name), "{why}");
         }
     }
 }

@@ -26,6 +26,7 @@ pub(crate) fn wait(id: &str, message: &str) -> Receipt {
             Receipt::Queued if at_work && began.elapsed() > AT_WORK => Some(Receipt::Queued),
             Receipt::Queued if talk.process.trouble.is_some() => Some(Receipt::Queued),
             Receipt::Queued if talk.process.ended.is_some() => Some(Receipt::Queued),
+            Receipt::Queued if talk.process.live.cannot_begin() => Some(Receipt::Queued),
             Receipt::Queued => None,
             receipt => Some(receipt),
         }

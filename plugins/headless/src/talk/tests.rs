@@ -510,6 +510,64 @@ fn what_was_given_is_no_error_where_it_cannot_be_seen_what_came_of_it() {
 }
 
 #[test]
+fn an_agent_that_cannot_begin_is_ended_and_what_waits_is_tried_with_the_next_message() {
+    let host = quick();
+    host.agents(
+        json!([{"name": "other", "command": ["env", "other"], "headless": ["env", "other", "acp"],
+        "protocol": "acp", "installed": true}]),
+    );
+    let answers = |id: &str, result: Value| {
+        let mut line = json!({"jsonrpc": "2.0", "id": id});
+        line.as_object_mut()
+            .unwrap()
+            .extend(result.as_object().unwrap().clone());
+        format!("{line}\n")
+    };
+    let begins = answers(
+        "berth-1",
+        json!({"result": {"protocolVersion": 1, "agentCapabilities": {}}}),
+    );
+    let refuses = answers(
+        "berth-2",
+        json!({"error": {"code": -32000, "message": "Authentication required"}}),
+    );
+    begin(1, Some("hello"));
+    let job = self::job(&host);
+    host.start_job(&job);
+    print(&host, &job, begins.clone() + &refuses);
+    upkeep();
+    assert_eq!(jobs::get(&job).unwrap().phase, Phase::Cancelled);
+    upkeep();
+    let seen = session();
+    let attention = seen.attention.unwrap();
+    assert_eq!((seen.state, attention.kind.as_str()), (State::Idle, "login"));
+    assert!(
+        attention.reason.contains("send a message, which tries it again"),
+        "{attention:?}"
+    );
+    assert_eq!(
+        (seen.queue.len(), host.submitted().len()),
+        (1, 1),
+        "it is not tried without end"
+    );
+    assert_eq!(send(&host, 7, "one").unwrap().receipt, Receipt::Queued);
+    let next = self::job(&host);
+    assert_ne!(next, job);
+    host.start_job(&next);
+    print(
+        &host,
+        &next,
+        begins + &answers("berth-2", json!({"result": {"sessionId": "own"}})),
+    );
+    upkeep();
+    assert_eq!(
+        given(&host, &next).last().unwrap()["params"]["prompt"][0]["text"],
+        "hello",
+        "what waits goes first"
+    );
+}
+
+#[test]
 fn messages_that_were_not_started_go_to_the_next_process_and_those_that_were_do_not() {
     let (host, job) = started();
     print(&host, &job, doing(FIRST, "running"));

@@ -135,10 +135,12 @@ fn one(setup: &Setup, id: &str, is_start: bool, kept: &mut Kept) -> Result<Optio
             process.live.expire(prompt, EXPIRED);
         }
         let is_idle = idle_since(talk).is_some_and(|since| setup.settings.ended_at(since) <= now);
-        if is_idle {
+        // One that takes no message will not later either. The next message has another one, which may be luckier.
+        let is_over = is_idle || talk.process.live.cannot_begin();
+        if is_over {
             talk.process.ending = Some(Ending::Idle);
         }
-        Ok(is_idle || !old.is_empty())
+        Ok(is_over || !old.is_empty())
     })?;
     if is_changed {
         kept.changed.insert(id.to_owned());

@@ -33,6 +33,7 @@ pub(super) fn open(shared: &mut Shared, id: &Value, params: &Value, now: u64) {
         return cancel(shared, id);
     }
     let call = &params["toolCall"];
+    let (title, whole) = named(call);
     let kind = match call["kind"].as_str() {
         Some("switch_mode") => Kind::Plan,
         _ => Kind::Permission,
@@ -40,8 +41,11 @@ pub(super) fn open(shared: &mut Shared, id: &Value, params: &Value, now: u64) {
     let prompt = Prompt {
         id: ours,
         kind,
-        question: format!("May it do this: {}?", beginning(&one_line(&title(call)), LONGEST)),
-        detail: about(call),
+        question: format!("May it do this: {title}?"),
+        detail: match (whole, about(call)) {
+            (Some(whole), Some(about)) => Some(format!("{whole}\n\n{about}")),
+            (whole, about) => whole.or(about),
+        },
         choices: options.iter().map(|(_, choice)| choice.clone()).collect(),
         multiple: false,
         accepts_text: false,
@@ -49,7 +53,7 @@ pub(super) fn open(shared: &mut Shared, id: &Value, params: &Value, now: u64) {
         cut: false,
         group: None,
         at: now,
-        tool: Some(beginning(&one_line(&title(call)), LONGEST)),
+        tool: Some(title),
         request: Request {
             id: id.to_string(),
             input: String::new(),
@@ -143,6 +147,14 @@ fn chosen(prompt: &Prompt, choices: &[String]) -> Result<(Value, String), Refusa
         // What is cut has lost its options.
         None => Ok((cancelled(), format!("{:?}", choice.label))),
     }
+}
+
+/// The title in one line, and the whole of it where that is more: some agents name a command only there.
+fn named(call: &Value) -> (String, Option<String>) {
+    let whole = title(call);
+    let short = beginning(&one_line(&whole), LONGEST);
+    let is_whole = short == whole.trim();
+    (short, (!is_whole).then_some(whole))
 }
 
 fn option(number: usize, one: &Value) -> Option<(&str, Choice)> {
