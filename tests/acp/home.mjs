@@ -40,7 +40,7 @@ export async function makeHome({ url, projects }) {
     GEMINI_API_KEY: 'nobody-pays-for-this-key-of-the-stub',
     GOOGLE_GEMINI_BASE_URL: url,
     STUB_KEY: 'nobody-pays-for-this-key-of-the-stub',
-    // What its model catalogue would be fetched for.
+    // It would fetch a list of models.
     OPENCODE_DISABLE_MODELS_FETCH: '1',
   };
   return { root, env, configuration: configuration(root), remove };
