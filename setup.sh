@@ -94,7 +94,13 @@ if [ "${1:-}" = acp ]; then
     need npm npm
     need node nodejs
     say 'installing OpenCode, Gemini CLI and Codex, which are their makers'\'' and under their licences, into tests/acp'
-    (cd "$(dirname "$0")/tests/acp" && npm ci --loglevel=error >/dev/null)
+    # Of programs that differ from system to system the lock file names those of one, so what is missing there is looked up.
+    (
+        cd "$(dirname "$0")/tests/acp"
+        npm install --no-save --loglevel=error >/dev/null
+        # The one script of a package that is run: it puts this system's program in its place.
+        node node_modules/opencode-ai/postinstall.mjs >/dev/null
+    )
 fi
 
 # On Debian, virtual environments of the system's Python are a separate package.
