@@ -1,9 +1,9 @@
 #!/bin/sh
-# Installs what building and running need: a C compiler to link with, the WebAssembly target, tmux, ps, unshare and
-# systemd-analyze. With the argument `conformance` it also installs the official suite of MCP, with `languages` the
-# compilers of plugins in Python and JavaScript, with `claude` the Claude Code that berth is tried with, with `acp` the agents
-# of the Agent Client Protocol, with `clients` other makers' clients. If it may not install something, it prints one line
-# that names it.
+# Installs what building, running and testing need: a C compiler to link with, the WebAssembly target, tmux, ps, unshare,
+# systemd-analyze, an SSH server that only the tests start, and shells, as logins have them and as /bin/sh. With the
+# argument `conformance` it also installs the official suite of MCP, with `languages` the compilers of plugins in Python and
+# JavaScript, with `claude` the Claude Code that berth is tried with, with `acp` the agents of the Agent Client Protocol,
+# with `clients` other makers' clients. If it may not install something, it prints one line that names it.
 set -eu
 
 say() { printf 'setup: %s\n' "$1" >&2; }
@@ -67,13 +67,53 @@ need() {
     fi
 }
 
+# Installs the SSH server. Its program is enough, but apt starts it at once and at every boot, where others can reach it.
+need_ssh_server() {
+    if [ -x /usr/sbin/sshd ]; then
+        return
+    elif ! command -v apt-get >/dev/null 2>&1; then
+        need sshd openssh-server
+        return
+    elif [ "$(id -u)" != 0 ]; then
+        say 'sshd is missing: sudo apt-get install openssh-server && sudo systemctl disable --now ssh, then try again'
+        exit 1
+    fi
+    (
+        # As long as this file exists, apt starts nothing.
+        policy=/usr/sbin/policy-rc.d
+        if [ ! -e "$policy" ]; then
+            trap 'rm -f "$policy"' EXIT
+            trap 'exit 1' HUP INT TERM
+            printf '#!/bin/sh\nexit 101\n' >"$policy"
+            chmod 755 "$policy"
+        fi
+        apt_install openssh-server
+    )
+    # There may be no systemd, or one of them alone.
+    for unit in ssh.service ssh.socket; do
+        systemctl disable --now "$unit" >/dev/null 2>&1 || true
+    done
+}
+
 need tmux tmux
 # The tests list processes; only the smallest Debian lacks it.
 need ps procps
 # The tests let it check the service's unit; it needs no running systemd.
 [ "$(uname -s)" != Linux ] || need systemd-analyze systemd
+# The tests try the shells that are /bin/sh somewhere, each in a session of its own, for which macOS has no program.
+if [ "$(uname -s)" = Linux ]; then
+    need dash dash
+    need bash bash
+    need busybox busybox
+fi
 # The tests mount in a namespace of their own; macOS has no namespaces.
 [ "$(uname -s)" != Linux ] || need unshare util-linux
+
+# The tests log in on hosts that are this machine, each with a shell of its own. The server is not on every PATH.
+need ssh openssh-client
+need_ssh_server
+need fish fish
+need tcsh tcsh
 
 if [ "${1:-}" = conformance ]; then
     need npm npm
@@ -94,13 +134,7 @@ if [ "${1:-}" = acp ]; then
     need npm npm
     need node nodejs
     say 'installing OpenCode, Gemini CLI and Codex, which are their makers'\'' and under their licences, into tests/acp'
-    # Of programs that differ from system to system the lock file names those of one, so what is missing there is looked up.
-    (
-        cd "$(dirname "$0")/tests/acp"
-        npm install --no-save --loglevel=error >/dev/null
-        # The one script of a package that is run: it puts this system's program in its place.
-        node node_modules/opencode-ai/postinstall.mjs >/dev/null
-    )
+    (cd "$(dirname "$0")/tests/acp" && npm ci --loglevel=error >/dev/null)
 fi
 
 # On Debian, virtual environments of the system's Python are a separate package.

@@ -3,6 +3,7 @@
 mod access;
 mod answer;
 mod answered;
+mod askpass;
 mod asks;
 mod attach;
 mod audit;
@@ -161,6 +162,9 @@ enum PluginCommand {
 pub(crate) fn main() -> ExitCode {
     if let Some(directory) = job::asked() {
         return job::run(&directory);
+    }
+    if let Some(question) = askpass::asked() {
+        return question.answer();
     }
     let arguments = Arguments::parse();
     let ended = match arguments.asked {

@@ -39,7 +39,12 @@ impl Companion {
     /// # Errors
     /// What the system says if it cannot be started.
     pub fn start(program: &Path, args: &[&str]) -> io::Result<Self> {
-        let mut child = { beside(program, args) }.spawn()?;
+        Self::start_with(program, args, &[])
+    }
+
+    /// The same with `added` in its environment.
+    pub(super) fn start_with(program: &Path, args: &[&str], added: &[(&str, &str)]) -> io::Result<Self> {
+        let mut child = { beside(program, args) }.envs(added.iter().copied()).spawn()?;
         let group = Group::of(&child);
         let (sender, lines) = mpsc::channel(LINES);
         tokio::spawn(read(child.stdout.take(), sender.clone()));

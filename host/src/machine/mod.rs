@@ -7,12 +7,16 @@ pub mod job;
 mod mounts;
 mod question;
 mod root;
+#[cfg_attr(not(test), expect(dead_code, reason = "capabilities do not use hosts yet"))]
+pub(crate) mod sh;
+mod ssh;
 mod system;
 
 pub use self::child::{end_programs, replace_this_process};
 pub use self::companion::{Companion, accompany};
 pub use self::question::ask;
 pub use self::root::OwnPlace;
+pub use self::ssh::{Link, OpenSsh, Said, Trouble, Ways, What, askpass};
 pub use self::system::{RUNNING, SYSTEM};
 
 pub(crate) use self::child::{Ended, Output, Start, run};

@@ -40,6 +40,7 @@ mod kept;
 mod killed;
 mod languages;
 mod layers;
+mod masters;
 mod members;
 mod mounts;
 mod nesting;

@@ -1,0 +1,164 @@
+//! One master: an ssh that holds a connection, and opens sessions on it for whoever comes to its socket.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use openssh::{Child, Session, Stdio};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::askpass::PASSPHRASE;
+use super::said;
+use super::trouble::What;
+use crate::machine::companion::Companion;
+
+/// What runs in every session. The shell of the login reads this and nothing else, so it may be any shell.
+const SHELL: &str = "exec /bin/sh -s";
+/// How long the process at a socket may take to say that it is alive. It does not ask the host.
+const CHECK: Duration = Duration::from_secs(2);
+/// How often a start is looked at.
+const LOOK: Duration = Duration::from_millis(5);
+/// How many times longer than a connection a start may take: hosts that are jumped over take their time too.
+const LONGER: u32 = 3;
+/// Lines that are kept of what it says.
+const LINES: usize = 40;
+
+/// How a master is started.
+pub(super) struct Start {
+    pub(super) ssh: PathBuf,
+    pub(super) berth: PathBuf,
+    /// Those of ssh.
+    pub(super) args: Vec<String>,
+    pub(super) socket: PathBuf,
+    pub(super) passphrase: String,
+    /// The files of trusted keys.
+    pub(super) known_hosts: Vec<PathBuf>,
+    pub(super) connect_timeout: Duration,
+}
+
+/// A master that has a connection. It ends when this is dropped, and with berth.
+pub(super) struct Master {
+    session: Arc<Session>,
+    connect_timeout: Duration,
+    end: CancellationToken,
+    ended: CancellationToken,
+    _end: DropGuard,
+}
+
+/// A session on it, with the three streams of a shell there.
+pub(super) type Shell = Child<Arc<Session>>;
+
+/// Why it opened no session. Nothing was done on the host.
+pub(super) enum Unopened {
+    /// The host has no room.
+    Refused,
+    /// The host did not answer, or the connection is lost: this master is of no more use.
+    Lost,
+}
+
+impl Master {
+    /// Starts one and waits for its connection.
+    pub(super) async fn start(start: Start) -> Result<Self, What> {
+        let mut args = vec!["beside", path(&start.ssh)?];
+        args.extend(start.args.iter().map(String::as_str));
+        let environment = [
+            ("SSH_ASKPASS", path(&start.berth)?),
+            ("SSH_ASKPASS_REQUIRE", "force"),
+            (PASSPHRASE, start.passphrase.as_str()),
+        ];
+        let companion = Companion::start_with(&start.berth, &args, &environment)
+            .map_err(|cause| What::Here(format!("{} cannot be started: {cause}", start.berth.display())))?;
+        let (end, ended) = (CancellationToken::new(), CancellationToken::new());
+        let says = Says::default();
+        tokio::spawn(attend(companion, says.clone(), end.clone(), ended.clone().drop_guard()));
+        let master = Self {
+            session: Arc::new(Session::resume_mux(start.socket.clone().into(), None)),
+            connect_timeout: start.connect_timeout,
+            _end: end.clone().drop_guard(),
+            end,
+            ended,
+        };
+        tokio::select! {
+            () = master.connected(&start.socket) => Ok(master),
+            () = master.ended.cancelled() => Err(said::what(&says.lines(), &start.known_hosts)),
+            () = sleep(start.connect_timeout * LONGER) => Err(What::Silent),
+        }
+    }
+
+    /// Whether it is there and answers at its socket, and has not been found to be of no use.
+    pub(super) async fn is_alive(&self) -> bool {
+        let is_kept = !self.end.is_cancelled() && !self.ended.is_cancelled();
+        is_kept && matches!(timeout(CHECK, self.session.check()).await, Ok(Ok(())))
+    }
+
+    /// Opens a session. A host that does not answer in the time that a connection may take is taken for lost, and so is
+    /// everything else on this master: it ends.
+    pub(super) async fn shell(&self) -> Result<Shell, Unopened> {
+        let mut command = Session::to_raw_command(Arc::clone(&self.session), SHELL);
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        match timeout(self.connect_timeout, command.spawn()).await {
+            Ok(Ok(shell)) => Ok(shell),
+            Ok(Err(_)) if self.is_alive().await => Err(Unopened::Refused),
+            Ok(Err(_)) | Err(_) => {
+                self.end.cancel();
+                Err(Unopened::Lost)
+            }
+        }
+    }
+
+    /// Ends it and waits for that.
+    pub(super) async fn end(&self) {
+        self.end.cancel();
+        self.ended.cancelled().await;
+    }
+
+    async fn connected(&self, socket: &Path) {
+        // ssh makes its socket when it is logged in.
+        while !socket.exists() || !self.is_alive().await {
+            sleep(LOOK).await;
+        }
+    }
+}
+
+/// What a master said last.
+#[derive(Clone, Default)]
+struct Says(Arc<Mutex<VecDeque<String>>>);
+
+impl Says {
+    fn add(&self, line: String) {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.len() == LINES {
+            lines.pop_front();
+        }
+        lines.push_back(line);
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.iter().cloned().collect()
+    }
+}
+
+/// Keeps what `companion` says, until it has ended or is to end.
+async fn attend(mut companion: Companion, says: Says, end: CancellationToken, _ended: DropGuard) {
+    loop {
+        tokio::select! {
+            line = companion.line() => match line {
+                Some(line) => says.add(line),
+                None => break,
+            },
+            () = end.cancelled() => break,
+        }
+    }
+    companion.end().await;
+}
+
+fn path(path: &Path) -> Result<&str, What> {
+    let text = path.to_str();
+    text.ok_or_else(|| What::Here(format!("the path {} is not text", path.display())))
+}

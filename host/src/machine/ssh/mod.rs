@@ -1,0 +1,17 @@
+//! The connection to a host, which the operator's own OpenSSH makes: their configuration, keys and jump hosts count. A
+//! master of ours is kept for each host, and every shell there is a session on it.
+
+pub mod askpass;
+mod connection;
+mod link;
+mod master;
+mod said;
+mod ssh_config;
+#[cfg(test)]
+mod tests;
+mod trouble;
+mod ways;
+
+pub use self::link::Link;
+pub use self::trouble::{Said, Trouble, What};
+pub use self::ways::{OpenSsh, Ways};

@@ -1,0 +1,138 @@
+//! What ssh says when it ends, read as what is wrong. Others have a part in these texts.
+
+use std::path::PathBuf;
+
+use super::askpass;
+use super::trouble::{Said, What};
+
+/// How what is found in a line is told.
+type Told = fn(Said) -> What;
+
+/// What is looked for in a line, the most telling first: what ssh says of a host that it jumps over comes before what that
+/// means for the way.
+const KNOWN: [(&str, Told); 24] = [
+    ("Bad configuration option", What::Configuration),
+    ("Bad owner or permissions on", What::Configuration),
+    ("terminating, ", What::Configuration),
+    ("keyword ", What::Configuration),
+    ("Could not resolve hostname", What::Name),
+    ("hostname contains invalid characters", What::Name),
+    ("host key is known for", What::KeyUnknown),
+    ("REVOKED HOST KEY", What::Key),
+    ("Host key verification failed", What::Key),
+    ("no matching host key type found", What::Key),
+    ("Connection refused", What::Refused),
+    ("are too open.", What::KeyOpen),
+    ("Permission denied (", What::Login),
+    ("Too many authentication failures", What::Login),
+    ("No route to host", What::Unreachable),
+    ("is unreachable", What::Unreachable),
+    ("timed out", What::Unreachable),
+    ("not responding", What::Unreachable),
+    ("Connection reset", What::Unreachable),
+    ("Connection closed", What::Unreachable),
+    ("closed by remote host", What::Unreachable),
+    ("Broken pipe", What::Unreachable),
+    ("banner exchange", What::Unreachable),
+    ("Network is down", What::Unreachable),
+];
+
+/// What is wrong, by the lines that ssh said before it ended. `known` are the files of trusted keys that it reads.
+pub(super) fn what(lines: &[String], known: &[PathBuf]) -> What {
+    let lines: Vec<&str> = lines
+        .iter()
+        .map(|line| line.trim())
+        .filter(|line| !line.is_empty())
+        .collect();
+    let with = |words: &str| lines.iter().find(|line| line.contains(words));
+    let noted = |mark: &str| lines.iter().find_map(|line| line.strip_prefix(mark));
+    if with("IDENTIFICATION HAS CHANGED").is_some() {
+        return What::KeyChanged {
+            trusted: lines.iter().find_map(|line| offending(line, known)),
+        };
+    }
+    let found = KNOWN.iter().find_map(|(words, told)| Some((with(words)?, told)));
+    match found {
+        // A server is asked about a key before its passphrase is wanted: so that is why it does not let in.
+        Some((line, told)) if matches!(told(Said::new(line)), What::Login(_)) => {
+            let asked: [(&str, Told); 3] = [
+                (askpass::TOLD, What::PassphraseWrong),
+                (askpass::WANTED, What::PassphraseWanted),
+                (askpass::REFUSED, What::Question),
+            ];
+            let why = asked
+                .into_iter()
+                .find_map(|(mark, told)| Some(told(Said::new(noted(mark)?))));
+            why.unwrap_or_else(|| told(Said::new(line)))
+        }
+        Some((line, told)) => told(Said::new(line)),
+        None => What::Other(Said::new(lines.first().unwrap_or(&"nothing"))),
+    }
+}
+
+/// The system's own files of trusted keys.
+const SYSTEM: &str = "/etc/ssh/ssh_known_hosts";
+
+/// The line and the file of `Offending ED25519 key in FILE:LINE`. A host could say that too, and this becomes advice: so it
+/// is only taken if it is a file that ssh reads.
+fn offending(said: &str, known: &[PathBuf]) -> Option<(u64, PathBuf)> {
+    let place = said.strip_prefix("Offending ")?.split_once(" key in ")?.1;
+    let (file, line) = place.rsplit_once(':')?;
+    let file = PathBuf::from(file);
+    let is_read = known.contains(&file) || file.as_os_str() == SYSTEM;
+    Some((line.parse().ok().filter(|_| is_read)?, file))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::ssh::Trouble;
+
+    fn read(text: &str) -> What {
+        let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        what(&lines, &["/home/me/.ssh/known_hosts".into()])
+    }
+
+    fn said(text: &str) -> Said {
+        Said::new(text)
+    }
+
+    #[test]
+    fn what_ssh_says_is_known_by_its_words() {
+        let changed = "@@@@\n@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\n\
+                       Offending ED25519 key in FILE:7\r\nHost key verification failed.\r\n";
+        let place = |file: &str| What::KeyChanged {
+            trusted: Some((7, file.into())),
+        };
+        for file in ["/home/me/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts"] {
+            assert_eq!(read(&changed.replace("FILE", file)), place(file));
+        }
+        let other = read(&changed.replace("FILE", "/etc/passwd"));
+        assert_eq!(other, What::KeyChanged { trusted: None });
+        let jump = "me@jump: Permission denied (publickey).\r\n\
+                    kex_exchange_identification: Connection closed by remote host\r\n\
+                    Connection closed by UNKNOWN port 65535\r\n";
+        assert_eq!(read(jump), What::Login(said("me@jump: Permission denied (publickey).")));
+        let slow = "Connection timed out during banner exchange\r\n";
+        assert_eq!(read(slow), What::Unreachable(said(slow)));
+        assert_eq!(read(""), What::Other(said("nothing")));
+        assert_eq!(read("\r\nwhat is this\r\n"), What::Other(said("what is this")));
+    }
+
+    #[test]
+    fn the_words_of_others_are_one_bounded_line_and_never_part_of_advice() {
+        let why = Trouble {
+            host: "there".into(),
+            what: read(&format!(
+                "evil\u{1b}[2J: Permission denied (run: rm).\u{7}\u{202e}\"{}",
+                "x".repeat(1000)
+            )),
+        };
+        let told = why.to_string();
+        assert!(
+            told.len() < 600 && !told.contains(['\u{1b}', '\u{7}', '\u{202e}']),
+            "{told}"
+        );
+        assert!(told.contains("run: rm") && !why.fix().contains("rm"), "{told}");
+    }
+}

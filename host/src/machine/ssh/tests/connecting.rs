@@ -1,0 +1,274 @@
+//! Whether there is a connection, and otherwise why not.
+
+use std::net::TcpListener;
+
+use super::*;
+
+#[tokio::test]
+async fn every_session_is_one_on_the_same_connection() {
+    let (here, sshd) = (Here::new(), Sshd::start());
+    let link = here.link(&ways(&sshd));
+    assert_eq!(link.sessions_in_use(), 0);
+    let mut channel = link.open(soon()).await.unwrap();
+    let script = b"printf 'a\\0b'; echo beside >&2; cat\n";
+    channel.stdin.write_all(script).await.unwrap();
+    let (mut out, mut beside) = ([0; 3], [0; 7]);
+    let read = async {
+        tokio::try_join!(
+            channel.stdout.read_exact(&mut out),
+            channel.stderr.read_exact(&mut beside)
+        )
+    };
+    timeout(LATEST, read).await.expect("both arrive").unwrap();
+    assert_eq!((&out, &beside), (b"a\0b", b"beside\n"));
+    drop(channel);
+    let first = here.master();
+    let (one, two) = (stuck(&link).await, link.open_to_kill(soon()).await.unwrap());
+    assert_eq!(link.sessions_in_use(), 2);
+    assert_eq!(printed(two, "echo two").await, "two\n");
+    link.round_trip(soon()).await.unwrap();
+    assert_eq!(here.master(), first);
+    drop(one);
+    assert_eq!(link.sessions_in_use(), 0);
+}
+
+#[tokio::test]
+async fn any_shell_of_the_login_serves() {
+    for shell in ["bash", "dash", "fish", "tcsh", "sh"] {
+        let here = Here::new();
+        let sshd = Sshd::with(&sshd::login_shell(&sshd::on_path(shell)));
+        let link = here.link(&ways(&sshd));
+        let told = said(&link, "echo it is $((40 + 2)) in '$HOME'\necho \"$HOME\"\n").await;
+        let home = sshd.path("home");
+        assert_eq!(told, format!("it is 42 in $HOME\n{}\n", home.display()), "{shell}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_nobody_trusts_is_not_accepted_and_never_written_down() {
+    let (here, sshd) = (Here::new(), Sshd::start());
+    let known = here.path("known");
+    let link = here.link(&Ways {
+        known_hosts: Some(known.clone()),
+        ..ways(&sshd)
+    });
+    let why = trouble(&link).await;
+    assert!(matches!(why.what, What::KeyUnknown(_)), "{why}");
+    assert_eq!(why.fix(), "run: berth hosts trust there");
+    assert!(!known.exists());
+    // It is tried again, and does not stay as it was.
+    fs::write(&known, sshd.known()).unwrap();
+    assert_eq!(said(&link, "echo yes").await, "yes\n");
+}
+
+#[tokio::test]
+async fn a_changed_key_names_the_line_that_is_to_be_removed() {
+    let (here, mut sshd) = (Here::new(), Sshd::start());
+    let known = here.path("known hosts of mine");
+    fs::write(&known, format!("# mine\n{}", sshd.known())).unwrap();
+    sshd.change_key();
+    let link = here.link(&Ways {
+        known_hosts: Some(known.clone()),
+        ..ways(&sshd)
+    });
+    let why = trouble(&link).await;
+    assert_eq!(
+        why.what,
+        What::KeyChanged {
+            trusted: Some((2, known))
+        }
+    );
+    assert!(why.to_string().contains("line 2 of"), "{why}");
+}
+
+#[tokio::test]
+async fn the_operators_file_of_trusted_keys_counts_where_no_other_is_named() {
+    let (here, sshd) = (Here::new(), Sshd::start());
+    let link = here.link(&Ways {
+        known_hosts: None,
+        ..ways(&sshd)
+    });
+    assert!(matches!(trouble(&link).await.what, What::KeyUnknown(_)));
+    fs::write(here.path("known_hosts"), sshd.known()).unwrap();
+    assert_eq!(said(&link, "echo yes").await, "yes\n");
+}
+
+#[tokio::test]
+async fn who_is_not_let_in_is_told_what_to_add() {
+    let (here, sshd) = (Here::new(), Sshd::start());
+    fs::write(sshd.path("authorized_keys"), "").unwrap();
+    let link = here.link(&ways(&sshd));
+    let why = trouble(&link).await;
+    assert!(matches!(why.what, What::Login(_)), "{why}");
+    let told = why.to_string();
+    assert!(told.contains("does not let you in: ssh says \""), "{told}");
+    assert!(told.contains("Permission denied (publickey)"), "{told}");
+    assert!(why.fix().contains("authorized_keys"));
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_read_or_that_others_may_read_is_named() {
+    let (here, sshd) = (Here::new(), Sshd::start());
+    let gone = here.path("gone");
+    let link = here.link(&Ways {
+        identity_file: Some(gone.clone()),
+        ..ways(&sshd)
+    });
+    let why = trouble(&link).await;
+    assert!(
+        matches!(&why.what, What::Identity { path, .. } if *path == gone),
+        "{why}"
+    );
+    fs::set_permissions(sshd.path("user_key"), fs::Permissions::from_mode(0o644)).unwrap();
+    let why = trouble(&here.link(&ways(&sshd))).await;
+    assert!(matches!(why.what, What::KeyOpen(_)), "{why}");
+}
+
+#[tokio::test]
+async fn a_name_that_leads_nowhere_and_a_port_where_nothing_is_are_told_apart() {
+    let (here, sshd) = (Here::new(), Sshd::start());
+    let link = here.link(&Ways {
+        destination: "me@nowhere.invalid".into(),
+        ..ways(&sshd)
+    });
+    let why = trouble(&link).await;
+    assert!(matches!(why.what, What::Name(_)), "{why}");
+    assert_eq!(why.fix(), "correct destination in [hosts.there]");
+    let port = TcpListener::bind(("127.0.0.1", 0))
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let link = here.link(&Ways {
+        port: Some(port),
+        ..ways(&sshd)
+    });
+    let why = trouble(&link).await;
+    assert!(matches!(why.what, What::Refused(_)), "{why}");
+}
+
+#[tokio::test]
+async fn this_machine_may_lack_ssh() {
+    let (here, sshd) = (Here::new(), Sshd::start());
+    let ssh = OpenSsh {
+        program: here.path("gone"),
+        ..here.ssh()
+    };
+    let why = trouble(&Link::new(&ssh, &ways(&sshd)).unwrap()).await;
+    assert!(matches!(why.what, What::NoSsh(_)), "{why}");
+}
+
+#[tokio::test]
+async fn a_passphrase_reaches_ssh_and_none_or_a_wrong_one_is_told() {
+    let (here, sshd) = (Here::new(), Sshd::start());
+    let key = sshd.key_with("two 'words' $HOME");
+    let with = |passphrase: Option<&str>| {
+        here.link(&Ways {
+            identity_file: Some(key.clone()),
+            passphrase: passphrase.map(str::to_owned),
+            ..ways(&sshd)
+        })
+    };
+    let why = trouble(&with(None)).await;
+    assert!(matches!(why.what, What::PassphraseWanted(_)), "{why}");
+    assert!(why.to_string().contains("key with passphrase"), "{why}");
+    let why = trouble(&with(Some("another"))).await;
+    assert!(matches!(why.what, What::PassphraseWrong(_)), "{why}");
+    assert!(!why.to_string().contains("another"), "{why}");
+    let link = with(Some("two 'words' $HOME"));
+    assert_eq!(said(&link, "echo in").await, "in\n");
+    let listed = Command::new("ps").args(["-A", "-o", "args="]).output().unwrap();
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    assert!(
+        listed.contains("user_key") || listed.contains("key with passphrase"),
+        "{listed}"
+    );
+    assert!(!listed.contains("two 'words'"), "{listed}");
+}
+
+#[tokio::test]
+async fn a_host_behind_another_one_is_reached_by_the_operators_own_configuration() {
+    let (here, mut jump, inner) = (Here::new(), Sshd::start(), Sshd::start());
+    let user = inner.destination();
+    let user = user.split('@').next().unwrap();
+    let host = |name: &str, sshd: &Sshd, more: &str| {
+        format!(
+            "Host {name}\nHostName 127.0.0.1\nPort {}\nUser {user}\nIdentityFile {}\nIdentitiesOnly yes\n{more}\n",
+            sshd.port(),
+            sshd.path("user_key").display()
+        )
+    };
+    // What is fixed holds whatever is written here.
+    let loose = "Host *\nStrictHostKeyChecking no\nControlMaster auto\nControlPath /tmp/never-%C\nControlPersist yes\n\
+                 RemoteCommand false\nPermitLocalCommand yes\nLocalCommand false\nRequestTTY force\nLogLevel QUIET\n";
+    let config = host("inner", &inner, "ProxyJump jump") + &host("jump", &jump, "") + loose;
+    fs::write(here.path("config"), config).unwrap();
+    fs::write(here.path("known_hosts"), inner.known()).unwrap();
+    let link = here.link(&Ways {
+        destination: "inner".into(),
+        port: None,
+        identity_file: None,
+        known_hosts: None,
+        ..ways(&inner)
+    });
+    let why = trouble(&link).await;
+    assert!(
+        matches!(why.what, What::KeyUnknown(_)),
+        "the key of the one before it: {why}"
+    );
+    fs::write(here.path("known_hosts"), inner.known() + &jump.known()).unwrap();
+    let home = said(&link, "echo \"$HOME\"").await;
+    assert_eq!(home, format!("{}\n", inner.path("home").display()));
+    jump.stop();
+    let why = trouble(&link).await;
+    assert!(matches!(why.what, What::Refused(_)), "{why}");
+}
+
+#[tokio::test]
+async fn a_configuration_that_ssh_does_not_accept_is_told() {
+    let (here, sshd) = (Here::new(), Sshd::start());
+    fs::write(here.path("config"), "NoSuchOption yes\n").unwrap();
+    let why = trouble(&here.link(&ways(&sshd))).await;
+    assert!(matches!(why.what, What::Configuration(_)), "{why}");
+    assert!(why.to_string().contains("nosuchoption"), "{why}");
+}
+
+#[test]
+fn a_destination_that_could_be_something_else_is_refused() {
+    let (here, sshd) = (Here::new(), Sshd::start());
+    for destination in [
+        "-oProxyCommand=touch x",
+        "-oProxyCommand=x",
+        "me@-oX",
+        "ssh://-oX",
+        "mac x",
+        "mac\tx",
+        "mac\nx",
+        "mac\u{a0}x",
+        "mac\u{7}",
+        "$(touch x)",
+        "`x`@mac",
+        "a;b",
+        "",
+    ] {
+        let ways = Ways {
+            destination: destination.into(),
+            ..ways(&sshd)
+        };
+        let why = Link::new(&here.ssh(), &ways).map(drop).expect_err(destination);
+        assert!(matches!(why.what, What::Destination(..)), "{why}");
+        assert!(!why.to_string().contains(char::is_control), "{why}");
+    }
+    assert!(fs::read_dir(here.path("s")).unwrap().next().is_none());
+}
+
+#[test]
+fn a_folder_that_is_too_deep_for_a_socket_is_refused() {
+    let (here, sshd) = (Here::new(), Sshd::start());
+    let ssh = OpenSsh {
+        folder: here.path(&"x".repeat(90)),
+        ..here.ssh()
+    };
+    let why = Link::new(&ssh, &ways(&sshd)).map(drop).expect_err("it is too long");
+    assert!(why.to_string().contains("too long for a socket"), "{why}");
+}

@@ -1,0 +1,73 @@
+//! A relay between ssh and a host, which can stop passing bytes without closing anything.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+pub(super) struct Relay {
+    port: u16,
+    passes: watch::Sender<bool>,
+    taken: Arc<AtomicUsize>,
+}
+
+impl Relay {
+    /// A relay to this port of this machine.
+    pub(super) async fn to(port: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let relay = Self {
+            port: listener.local_addr().unwrap().port(),
+            passes: watch::Sender::new(true),
+            taken: Arc::default(),
+        };
+        let (passes, taken) = (relay.passes.subscribe(), Arc::clone(&relay.taken));
+        tokio::spawn(async move {
+            while let Ok((near, _)) = listener.accept().await {
+                taken.fetch_add(1, Ordering::Relaxed);
+                tokio::spawn(carry(near, port, passes.clone()));
+            }
+        });
+        relay
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// How many connections came.
+    pub(super) fn taken(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// No byte passes from now on.
+    pub(super) fn stop(&self) {
+        self.passes.send_replace(false);
+    }
+
+    /// All bytes pass again, also those that came meanwhile.
+    pub(super) fn pass(&self) {
+        self.passes.send_replace(true);
+    }
+}
+
+async fn carry(near: TcpStream, port: u16, passes: watch::Receiver<bool>) {
+    let Ok(far) = TcpStream::connect(("127.0.0.1", port)).await else {
+        return;
+    };
+    let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
+    tokio::join!(
+        one_way(near_in, far_out, passes.clone()),
+        one_way(far_in, near_out, passes)
+    );
+}
+
+async fn one_way(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, mut passes: watch::Receiver<bool>) {
+    let mut bytes = [0; 4096];
+    while let Ok(read @ 1..) = from.read(&mut bytes).await {
+        if passes.wait_for(|passes| *passes).await.is_err() || to.write_all(&bytes[..read]).await.is_err() {
+            return;
+        }
+    }
+}

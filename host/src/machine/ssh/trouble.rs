@@ -1,0 +1,157 @@
+//! Why there is no session on a host, in words, and what to do about it.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::text::{escaped, one_line};
+
+/// Characters of a text of others.
+const MOST: usize = 200;
+
+/// What is wrong with the connection to one host.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the host {host} {what}; {}", self.fix())]
+pub struct Trouble {
+    /// The label of the host.
+    pub host: String,
+    /// What is wrong.
+    pub what: What,
+}
+
+/// What is wrong, as words after the name of the host. The texts of others are quoted, on one line and bounded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum What {
+    /// No ssh on this machine.
+    #[error("cannot be reached: the program {} does not exist", .0.display())]
+    NoSsh(PathBuf),
+    /// This machine is in the way.
+    #[error("cannot be reached: {0}")]
+    Here(String),
+    /// The destination could be something else.
+    #[error("cannot be reached: its destination {0:?} {1}")]
+    Destination(String, &'static str),
+    /// The key to log in with cannot be read.
+    #[error("cannot be reached: its identity_file {} cannot be read: {cause}", path.display())]
+    Identity {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        cause: String,
+    },
+    /// ssh does not accept a configuration.
+    #[error("cannot be reached: ssh does not accept its configuration: {0}")]
+    Configuration(Said),
+    /// It does not answer.
+    #[error("cannot be reached: {0}")]
+    Unreachable(Said),
+    /// Nothing takes connections there.
+    #[error("refuses the connection: {0}")]
+    Refused(Said),
+    /// Its name leads nowhere.
+    #[error("is not found by its name: {0}")]
+    Name(Said),
+    /// Nobody has said yet that its key is the right one.
+    #[error("shows a key that is not trusted yet: {0}")]
+    KeyUnknown(Said),
+    /// It shows another key than the one that is trusted.
+    #[error("shows another key than the one that is trusted: it was installed again, or it is another machine")]
+    KeyChanged {
+        /// The line and the file with the trusted key, if ssh says it.
+        trusted: Option<(u64, PathBuf)>,
+    },
+    /// Its key is refused for another reason.
+    #[error("shows a key that ssh does not accept: {0}")]
+    Key(Said),
+    /// Other users may read the key to log in with.
+    #[error("cannot be reached: ssh uses no key that others may read: {0}")]
+    KeyOpen(Said),
+    /// It does not let this user in.
+    #[error("does not let you in: {0}")]
+    Login(Said),
+    /// A key has a passphrase that nobody told.
+    #[error("cannot be reached: a key wants its passphrase: {0}")]
+    PassphraseWanted(Said),
+    /// A key has another passphrase.
+    #[error("cannot be reached: the passphrase of a key is wrong: {0}")]
+    PassphraseWrong(Said),
+    /// ssh asked for something else, which only a person can answer.
+    #[error("cannot be reached: ssh asks for what only a person can answer: {0}")]
+    Question(Said),
+    /// ssh says something that is not known here.
+    #[error("cannot be reached: {0}")]
+    Other(Said),
+    /// All sessions of ours were in use.
+    #[error("has all its {0} sessions in use, and none was free in time")]
+    Busy(usize),
+    /// The host opens no further session.
+    #[error("refuses further sessions, and none was free in time")]
+    Full,
+    /// It did not answer in time.
+    #[error("did not answer in time")]
+    Silent,
+    /// The connection ended while a session was opened.
+    #[error("was lost again and again while a session was opened")]
+    Lost,
+    /// The link was closed.
+    #[error("is not used any more: its connection was closed")]
+    Closed,
+}
+
+impl Trouble {
+    /// What to do about it. No text of others is in it.
+    pub fn fix(&self) -> String {
+        let host = &self.host;
+        match &self.what {
+            What::NoSsh(_) => "install OpenSSH".into(),
+            What::Here(_) => "see to that on this machine".into(),
+            What::Destination(..) | What::Name(_) => format!("correct destination in [hosts.{host}]"),
+            What::Identity { .. } => format!("correct identity_file in [hosts.{host}]"),
+            What::Configuration(_) => "correct ~/.ssh/config or /etc/ssh/ssh_config".into(),
+            What::Unreachable(_) | What::Silent | What::Lost => {
+                "see that it is on and connected; it is tried again".into()
+            }
+            What::Refused(_) => format!("start its SSH server, or correct port in [hosts.{host}]"),
+            What::KeyUnknown(_) => format!("run: berth hosts trust {host}"),
+            What::KeyChanged { trusted } => {
+                let place = trusted.as_ref().map_or_else(String::new, |(line, file)| {
+                    format!(", line {line} of {}", file.display())
+                });
+                format!(
+                    "find out which; if it is the same machine, remove the old key{place}, and run: berth hosts trust {host}"
+                )
+            }
+            What::KeyOpen(_) => "run chmod 600 on the file of the key".into(),
+            What::Key(_) => "ask who runs that machine".into(),
+            What::Login(_) => format!(
+                "add your public key to ~/.ssh/authorized_keys there, or correct the user or identity_file in [hosts.{host}]"
+            ),
+            What::PassphraseWanted(_) => {
+                format!("write it into the env_file of [hosts.{host}], or add the key to your SSH agent")
+            }
+            What::PassphraseWrong(_) => format!("correct it in the env_file of [hosts.{host}]"),
+            What::Question(_) => "log in by a key that needs no answer".into(),
+            What::Other(_) => "see what ssh says when you run it by hand".into(),
+            What::Busy(_) => "try again later".into(),
+            What::Full => format!(
+                "raise MaxSessions of its SSH server, or set sessions in [hosts.{host}] to that; what still runs there holds one each"
+            ),
+            What::Closed => "try again".into(),
+        }
+    }
+}
+
+/// A text of others for a line of ours: one line, bounded, without anything that controls a terminal, in quotes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said(String);
+
+impl Said {
+    pub(super) fn new(text: &str) -> Self {
+        Self(escaped(&one_line(text), MOST))
+    }
+}
+
+impl fmt::Display for Said {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "ssh says \"{}\"", self.0)
+    }
+}
