@@ -7,7 +7,6 @@ pub mod job;
 mod mounts;
 mod question;
 mod root;
-#[cfg_attr(not(test), expect(dead_code, reason = "capabilities do not use hosts yet"))]
 pub(crate) mod sh;
 mod ssh;
 mod system;

@@ -1,0 +1,42 @@
+# Programs of a backend.
+
+# Leaves in the environment only what berth_kept names, PATH and HOME. In bash some variables cannot be unset.
+berth_leave() {
+    IFS='
+'
+    set -f
+    for berth_line in $(export -p); do
+        berth_name=${berth_line#export }
+        berth_name=${berth_name#declare -* }
+        berth_name=${berth_name#typeset -* }
+        berth_name=${berth_name%%=*}
+        case $berth_name in
+        '' | *[!A-Za-z0-9_]* | [0-9]* | PATH | HOME) continue ;;
+        esac
+        berth_kept "$berth_name" && continue
+        command unset "$berth_name" || command export -n "$berth_name"
+    done
+    set +f
+    unset IFS
+}
+
+# Finds the program $1.
+berth_seek() {
+    case $1 in
+    '~/'*) berth_program=$berth_home/${1#??} ;;
+    */*) berth_program=$1 ;;
+    *)
+        berth_program=
+        berth_rest=$PATH:
+        while [ -z "$berth_program" ] && [ -n "$berth_rest" ]; do
+            berth_path=${berth_rest%%:*}/$1
+            berth_rest=${berth_rest#*:}
+            if [ -f "$berth_path" ] && [ -x "$berth_path" ]; then
+                berth_program=$berth_path
+            fi
+        done
+        ;;
+    esac
+    [ -f "$berth_program" ] || berth_refuse no-program
+    [ -x "$berth_program" ] || berth_refuse program-unreadable
+}

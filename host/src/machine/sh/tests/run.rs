@@ -1,0 +1,407 @@
+//! What programs get, and what comes back of them.
+
+use std::os::unix::fs::symlink;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
+
+use super::*;
+
+/// One command of the test of all values: several of each kind, so that there need not be as many commands.
+#[derive(Debug, Clone)]
+struct Asked {
+    lists: Vec<Vec<String>>,
+    values: Vec<String>,
+    /// The first is where it starts, and it is told of the others.
+    directories: Vec<String>,
+}
+
+/// Lists, values and directories of one command.
+const EACH: usize = 5;
+
+/// Prints where it is, its variables and its arguments, each with NUL after it.
+const TELLS: &str = r#"printf '%s\0' "$(pwd; echo .)" "$A0" "$A1" "$A2" "$A3" "$A4" "$@""#;
+
+fn any_text() -> impl Strategy<Value = String> {
+    let special = prop::sample::select(vec![
+        "'", "\"", "\\", "$(id)", "`id`", "\n", "\r\n", "\t", "-", "--", "!", "*", "~", "%s", "\\0", "é", "\u{1b}[",
+        "EOF", "\u{85}", "\u{fffd}", "𝄞", ";", "&", "|", "#", " ", "}", ")", "\u{7f}",
+    ]);
+    prop_oneof![
+        vec(special, 0..6).prop_map(|parts| parts.concat()),
+        "[^\0]{0,20}",
+        "[ -~]{0,30}",
+    ]
+}
+
+fn asked() -> impl Strategy<Value = Asked> {
+    let directory = any_text().prop_map(|name| match name.replace('/', ":").trim_matches('.') {
+        "" => "d".to_owned(),
+        name => name.chars().take(40).collect(),
+    });
+    let lists = vec(vec(any_text(), 0..8), EACH);
+    (lists, vec(any_text(), EACH), vec(directory, EACH)).prop_map(|(lists, values, directories)| Asked {
+        lists,
+        values,
+        directories,
+    })
+}
+
+impl Asked {
+    fn run(&self, root: &Path) -> Run {
+        let mut args = vec!["-c".to_owned(), TELLS.to_owned(), "sh".to_owned()];
+        args.extend(self.lists.concat());
+        let mut places = self.directories.iter().map(|name| within(root, name));
+        let values = self.values.iter().enumerate();
+        Run {
+            args,
+            env: values.map(|(at, value)| (format!("A{at}"), value.clone())).collect(),
+            directory: places.next(),
+            held: places.collect(),
+            ..program("sh", &[])
+        }
+    }
+
+    fn expected(&self, root: &Path) -> String {
+        let at = format!("{}/{}\n.", root.display(), self.directories[0]);
+        let told = std::iter::once(&at)
+            .chain(&self.values)
+            .chain(self.lists.iter().flatten());
+        told.flat_map(|text| [text, "\0"]).collect()
+    }
+}
+
+/// Commands of one request.
+const COMMANDS: usize = 200;
+
+async fn all_values_arrive(shell: &'static [&'static str], lists: usize) {
+    let (_kept, root) = folder();
+    let (local, way) = Local::to(shell).way();
+    let count = lists / EACH;
+    let mut runner = TestRunner::deterministic();
+    let cases = vec(asked(), count).new_tree(&mut runner).unwrap().current();
+    for some in cases.chunks(COMMANDS) {
+        for name in some.iter().flat_map(|asked| &asked.directories) {
+            std::fs::create_dir_all(root.join(name)).unwrap();
+        }
+        let runs = some.iter().map(|asked| asked.run(&root)).collect();
+        for (asked, outcome) in some.iter().zip(all(&way, &around(), runs).await) {
+            assert_eq!(text(outcome), asked.expected(&root), "{shell:?}: {asked:?}");
+        }
+    }
+    assert_eq!(local.opened(), count.div_ceil(COMMANDS), "round trips");
+}
+
+#[tokio::test]
+async fn arguments_values_and_directories_arrive_byte_for_byte_in_dash() {
+    all_values_arrive(SHELLS[0], 10_000).await;
+}
+
+#[tokio::test]
+async fn arguments_values_and_directories_arrive_byte_for_byte_in_bash() {
+    all_values_arrive(SHELLS[1], 10_000).await;
+}
+
+#[tokio::test]
+async fn arguments_values_and_directories_arrive_byte_for_byte_in_bash_as_sh() {
+    all_values_arrive(SHELLS[2], 1_000).await;
+}
+
+#[tokio::test]
+async fn arguments_values_and_directories_arrive_byte_for_byte_in_busybox() {
+    all_values_arrive(SHELLS[3], 10_000).await;
+}
+
+#[tokio::test]
+async fn standard_input_arrives_whole_whatever_is_in_it() {
+    let every: Vec<u8> = (0..=255).collect();
+    let long: Vec<u8> = every.iter().copied().cycle().take(1 << 20).collect();
+    for shell in SHELLS {
+        let (_, way) = Local::to(shell).way();
+        let runs = [&every, &long].map(|stdin| Run {
+            stdin: stdin.clone(),
+            ..program("cat", &[])
+        });
+        let mut outcomes = all(&way, &around(), runs.into()).await.into_iter();
+        assert!(finished(outcomes.next().unwrap()).stdout == every, "{shell:?}");
+        assert!(finished(outcomes.next().unwrap()).stdout == long, "{shell:?}");
+        // A program may leave it unread.
+        let unread = Run {
+            stdin: long.clone(),
+            ..program("true", &[])
+        };
+        assert_eq!(text(all(&way, &around(), vec![unread]).await.remove(0)), "");
+    }
+}
+
+#[tokio::test]
+async fn outputs_and_ends_of_each_command_are_told_apart_in_one_round_trip() {
+    for shell in SHELLS {
+        let (local, way) = Local::to(shell).way();
+        let runs = vec![
+            script("printf out; printf err >&2; exit 3"),
+            script("kill -TERM $$"),
+            script("cat; printf '\\000\\377\\n\\n'"),
+            script("kill -SEGV $$"),
+            program("no-such-program", &[]),
+            program("/etc/passwd", &[]),
+            script("kill -TERM 0; sleep 100"),
+            program("true", &[]),
+        ];
+        let mut outcomes = all(&way, &around(), runs).await.into_iter();
+        let mut next = || outcomes.next().unwrap();
+        let first = finished(next());
+        assert_eq!(
+            (first.status, first.signal, &first.stdout[..], &first.stderr[..]),
+            (Some(3), None, &b"out"[..], &b"err"[..])
+        );
+        let signalled = finished(next());
+        assert_eq!(
+            (signalled.status, signalled.signal, &signalled.stderr[..]),
+            (None, Some(15), &b""[..])
+        );
+        assert_eq!(finished(next()).stdout, b"\0\xff\n\n");
+        let fault = finished(next());
+        assert_eq!((fault.signal, &fault.stderr[..]), (Some(11), &b""[..]));
+        assert_eq!(refusal(next()), Refusal::NoProgram);
+        assert_eq!(refusal(next()), Refusal::ProgramUnreadable);
+        assert_eq!(finished(next()).signal, Some(15), "its own group");
+        assert_eq!(finished(next()).status, Some(0));
+        assert_eq!(local.opened(), 1, "{shell:?}");
+    }
+}
+
+#[tokio::test]
+async fn of_the_environment_of_the_login_only_what_is_granted_stays() {
+    for shell in SHELLS {
+        let (_, way) = Local::to(shell)
+            .with("LC_ALL", "C")
+            .with("LC_TIME", "two\nLC_PAPER=lines\nexport PATH=/nowhere")
+            .with("SECRET", "secret")
+            .with("MULTIPLE", "a\nHOME=/elsewhere\nberth_line=b")
+            .with("berth_home", "/elsewhere")
+            .with("berth_nonce", "x")
+            .with("BERTH_SESSION", "another")
+            .with("UID", "7")
+            .with("CDPATH", "/usr")
+            .with("IFS", "e")
+            .with("ENV", "/nowhere")
+            .with("SHELLOPTS", "allexport:noglob:nounset:errexit:noclobber")
+            .with("BASH_FUNC_printf%%", "() { echo forged; }")
+            .with("BASH_FUNC_cd%%", "() { echo forged; }")
+            .way();
+        let around = Around {
+            environment: vec!["HOME".into(), "LC_*".into()],
+            path: vec!["~/bin".into(), "/opt/a b".into()],
+            variables: vec![("FROM_FILE".into(), "one\ntwo".into())],
+            backend: "mac".into(),
+        };
+        let run = Run {
+            env: vec![("GIVEN".into(), "'\"".into()), ("PS1".into(), "$(id)".into())],
+            ..program("env", &["-0"])
+        };
+        let told = text(all(&way, &around, vec![run]).await.remove(0));
+        let mut variables: Vec<&str> = told.split_terminator('\0').collect();
+        // Bash tells each program its path so.
+        variables.retain(|variable| !variable.starts_with("_="));
+        variables.sort_unstable();
+        assert_eq!(
+            variables,
+            [
+                "BERTH_SESSION=mac",
+                "FROM_FILE=one\ntwo",
+                "GIVEN='\"",
+                "HOME=/root",
+                "LC_ALL=C",
+                "LC_TIME=two\nLC_PAPER=lines\nexport PATH=/nowhere",
+                "PS1=$(id)",
+            ],
+            "{shell:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn programs_are_found_in_the_directories_before_those_of_the_login() {
+    let (_kept, home) = folder();
+    std::fs::create_dir(home.join("bin")).unwrap();
+    symlink("/bin/echo", home.join("bin/tells")).unwrap();
+    for shell in SHELLS {
+        let mut local = Local::to(shell);
+        local.environment.retain(|(name, _)| name != "HOME");
+        let (_, way) = local.with("HOME", home.to_str().unwrap()).way();
+        let around = Around {
+            path: vec!["~/bin".into()],
+            ..around()
+        };
+        let by_path = home.join("bin/tells");
+        let runs = ["tells", "~/bin/tells", by_path.to_str().unwrap()].map(|name| program(name, &["-e", "it"]));
+        for outcome in all(&way, &around, runs.into()).await {
+            assert_eq!(text(outcome), "it\n", "{shell:?}");
+        }
+        let path = text(all(&way, &around, vec![script("echo \"$PATH\"")]).await.remove(0));
+        assert!(path.starts_with(&format!("{}/bin:/", home.display())), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_directory_counts_by_where_it_is_when_it_is_entered() {
+    for shell in SHELLS {
+        let (_kept, top) = folder();
+        let root = top.join("granted *[a]");
+        std::fs::create_dir_all(root.join("in/deep\n")).unwrap();
+        std::fs::create_dir(top.join("granted *[a] beside")).unwrap();
+        std::fs::create_dir_all(top.join("out/side")).unwrap();
+        std::fs::write(root.join("file"), "").unwrap();
+        symlink("in", root.join("link")).unwrap();
+        symlink(top.join("out"), root.join("away")).unwrap();
+        symlink("../nowhere", root.join("dangling")).unwrap();
+        symlink("/etc/passwd", root.join("account")).unwrap();
+        let (_, way) = Local::to(shell).way();
+        let at = |below: &str| Run {
+            directory: Some(within(&root, below)),
+            ..script("pwd -P")
+        };
+        let held = |below: &str| Run {
+            held: vec![within(&root, below)],
+            ..program("true", &[])
+        };
+        let entered = ["", ".", "in/deep\n", "link", "in/../in", "in//deep\n/"];
+        for (below, outcome) in entered.iter().zip(all(&way, &around(), entered.map(at).into()).await) {
+            let path = text(outcome);
+            assert!(path.starts_with(root.to_str().unwrap()), "{shell:?} {below:?} {path}");
+        }
+        let refused = [
+            ("away", Refusal::Outside),
+            ("away/side", Refusal::Outside),
+            ("away/missing", Refusal::Outside),
+            ("..", Refusal::Outside),
+            ("../granted *[a] beside", Refusal::Outside),
+            ("account", Refusal::Outside),
+            ("missing", Refusal::Missing),
+            ("missing/deeper/still", Refusal::Missing),
+            ("dangling", Refusal::Missing),
+            ("file", Refusal::NotDirectory),
+            ("file/in", Refusal::NotDirectory),
+        ];
+        let runs = refused.map(|(below, _)| at(below)).into();
+        for ((below, why), outcome) in refused.iter().zip(all(&way, &around(), runs).await) {
+            assert_eq!(refusal(outcome), *why, "{shell:?} {below:?}");
+        }
+        let allowed = ["", "in", "missing", "missing/deeper", "link/new"];
+        for (below, outcome) in allowed.iter().zip(all(&way, &around(), allowed.map(held).into()).await) {
+            assert_eq!(finished(outcome).status, Some(0), "{shell:?} {below:?}");
+        }
+        let refused = [
+            ("away", Refusal::Outside),
+            ("away/new", Refusal::Outside),
+            ("../new", Refusal::Outside),
+            ("dangling", Refusal::Dangling),
+            ("dangling/new", Refusal::Dangling),
+            ("file", Refusal::NotDirectory),
+            ("file/new", Refusal::NotDirectory),
+        ];
+        let runs = refused.map(|(below, _)| held(below)).into();
+        for ((below, why), outcome) in refused.iter().zip(all(&way, &around(), runs).await) {
+            assert_eq!(refusal(outcome), *why, "{shell:?} {below:?}");
+        }
+        // The whole of it is replaced by a link.
+        std::fs::rename(&root, top.join("moved")).unwrap();
+        let gone = all(&way, &around(), vec![at("in"), held("new")]).await;
+        assert!(
+            gone.into_iter().all(|outcome| refusal(outcome) == Refusal::RootMissing),
+            "{shell:?}"
+        );
+        symlink(top.join("moved"), &root).unwrap();
+        let replaced = all(&way, &around(), vec![at("in"), held("new")]).await;
+        let replaced: Vec<Refusal> = replaced.into_iter().map(refusal).collect();
+        assert_eq!(replaced, [Refusal::RootElsewhere; 2], "{shell:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_directory_that_is_swapped_all_the_time_is_entered_or_refused() {
+    let (_kept, top) = folder();
+    let root = top.join("root");
+    std::fs::create_dir_all(root.join("swapped")).unwrap();
+    std::fs::create_dir(top.join("out")).unwrap();
+    std::fs::write(root.join("swapped/file"), "in").unwrap();
+    std::fs::write(top.join("out/file"), "out").unwrap();
+    symlink("../out", root.join("link")).unwrap();
+    let done = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let swapper = std::thread::spawn({
+        let (root, done) = (std::fs::File::open(&root).unwrap(), done.clone());
+        move || {
+            while !done.load(Ordering::Relaxed) {
+                let exchange = rustix::fs::RenameFlags::EXCHANGE;
+                rustix::fs::renameat_with(&root, "swapped", &root, "link", exchange).unwrap();
+            }
+        }
+    });
+    let (mut asked, mut entered) = (0, 0);
+    for shell in SHELLS {
+        let (_, way) = Local::to(shell).way();
+        let run = Run {
+            directory: Some(within(&root, "swapped")),
+            ..program("cat", &["file"])
+        };
+        let slice = Slice {
+            at: within(&root, "swapped/file"),
+            start: 0,
+            max: 9,
+            no_links: false,
+        };
+        let ran = all(&way, &around(), vec![run; 200]).await.into_iter();
+        let read = read(&way, Instant::now() + LONG, &vec![slice; 200]).await.into_iter();
+        let told: Vec<_> = ran
+            .map(|outcome| outcome.map(|ended| finished(Ok(ended)).stdout))
+            .chain(read)
+            .collect();
+        asked += told.len();
+        entered += told.iter().flatten().count();
+        assert!(told.iter().flatten().all(|file| file == b"in"), "{shell:?}");
+    }
+    assert!(
+        (1..asked).contains(&entered),
+        "{entered} of {asked}: nothing was swapped"
+    );
+    done.store(true, Ordering::Relaxed);
+    swapper.join().unwrap();
+}
+
+#[tokio::test]
+async fn what_cannot_arrive_as_it_is_is_refused_before_anything_is_sent() {
+    let (local, way) = Local::to(SHELLS[0]).way();
+    let given = |name: &str, value: &str| Run {
+        env: vec![(name.into(), value.into())],
+        ..program("true", &[])
+    };
+    let runs = vec![
+        program("true", &["a\0b"]),
+        program("tr\0ue", &[]),
+        program("./here", &[]),
+        given("A", "\0"),
+        given("a.b", ""),
+        given("1A", ""),
+        given("", ""),
+        given("UID", "1"),
+        Run {
+            directory: Some(within(Path::new("relative"), "")),
+            ..program("true", &[])
+        },
+        Run {
+            held: vec![within(Path::new("/"), "a\0")],
+            ..program("true", &[])
+        },
+    ];
+    for outcome in all(&way, &around(), runs).await {
+        assert!(matches!(outcome, Err(Fault::Value { .. })));
+    }
+    assert_eq!(local.opened(), 0);
+    // One of them does not keep the others from running.
+    let outcomes = all(&way, &around(), vec![given("UID", "1"), program("true", &[])]).await;
+    assert!(matches!(outcomes[0], Err(Fault::Value { .. })));
+    assert!(matches!(&outcomes[1], Ok(Ended::Finished(output)) if output.status == Some(0)));
+}
