@@ -11,10 +11,12 @@ use crate::capability::files::Folder;
 use crate::capability::process::grant::AgentCommand;
 
 mod accepted;
+mod added;
 mod agents;
 mod audit;
 mod backends;
 mod difference;
+mod hosts;
 mod layers;
 mod merge;
 mod oauth;
@@ -30,10 +32,12 @@ pub(crate) mod tests;
 mod tools;
 mod values;
 
+pub use added::NewHost;
 pub use agents::Protocol;
 pub use audit::Audit;
 pub(crate) use backends::marked;
 pub use difference::{Change, between, summary};
+pub use hosts::destination_fault;
 pub use layers::{Accepted, Layers, Written};
 pub use oauth::parse_redirect;
 pub use programs::Program;
@@ -67,6 +71,8 @@ pub struct Config {
     pub tools: Tools,
     /// The agents that backends may start, by name.
     pub agents: BTreeMap<String, Agent>,
+    /// The other machines on which backends may be, by name.
+    pub hosts: BTreeMap<String, Host>,
     /// The backends by name; there is at least one.
     pub backends: BTreeMap<String, BackendTable>,
     /// The backend that is used when a call does not name one; it is one of `backends`.
@@ -213,6 +219,32 @@ pub struct Question {
     pub program: Sought,
 }
 
+/// `[hosts.NAME]`: another machine, which is reached over SSH.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Host {
+    /// Its name here. Nothing else of this table reaches a client or a plugin.
+    pub name: String,
+    /// Where ssh goes: a host, a user and a host, or a name of the operator's own ssh configuration.
+    pub destination: String,
+    /// The port there; without it, what ssh finds.
+    pub port: Option<u16>,
+    /// The key with which this user shows who they are; without it, those that ssh finds. Absolute.
+    pub identity_file: Option<PathBuf>,
+    /// The file with the keys of hosts that are trusted; without it, those that ssh finds. Absolute; need not exist yet.
+    pub known_hosts: Option<PathBuf>,
+    /// How long a connection may take to come about, in whole seconds.
+    pub connect_timeout: Duration,
+    /// After what time of silence the host is asked whether it is there, in whole seconds; without it, what the operator's
+    /// own ssh configuration says.
+    pub keepalive: Option<Duration>,
+    /// The most sessions at once on its one connection.
+    pub sessions: usize,
+    /// Folders that are put before its `PATH`, as they are written: absolute, or below `~` of the user there.
+    pub path: Vec<String>,
+    /// A file with variables for programs on it, and the passphrase of the key. Absolute.
+    pub env_file: Option<PathBuf>,
+}
+
 /// `[backends.NAME]`: a plugin with a name, settings and grants.
 #[derive(Debug, Clone)]
 pub struct BackendTable {
@@ -220,11 +252,14 @@ pub struct BackendTable {
     pub name: String,
     /// The component that it runs.
     pub plugin: PluginSource,
+    /// The machine on which its programs, directories and files are: one of `Config::hosts`; without it, this one.
+    pub host: Option<String>,
     /// The agents that it may start, the preferred one first; each is in `Config::agents`.
     pub agents: Vec<String>,
-    /// The only directories in which its programs start and its files lie. Absolute.
+    /// The only directories in which its programs start and its files lie. Absolute; on a host as they are written, which
+    /// is absolute or below `~` of the user there.
     pub directories: Vec<PathBuf>,
-    /// Folders of which its plugin may read files with certain names, and nothing more. Absolute.
+    /// Folders of which its plugin may read files with certain names, and nothing more. As the directories.
     pub files: Vec<Folder>,
     /// The variables that its programs inherit: names, or a beginning followed by `*`.
     pub env: Vec<String>,
@@ -334,6 +369,8 @@ struct Sections {
     #[serde(default)]
     agents: BTreeMap<String, agents::Section>,
     #[serde(default)]
+    hosts: BTreeMap<String, hosts::Section>,
+    #[serde(default)]
     backends: BTreeMap<String, backends::Section>,
 }
 
@@ -350,9 +387,14 @@ impl Sections {
             let agent = section.check(&name, &top.key("agents").key(&name), around, folder)?;
             agents.insert(name, agent);
         }
+        let mut hosts = BTreeMap::new();
+        for (name, section) in self.hosts {
+            let host = section.check(&name, &top.key("hosts").key(&name), around, folder)?;
+            hosts.insert(name, host);
+        }
         let mut backends = BTreeMap::new();
         for (name, section) in self.backends {
-            let backend = section.check(&name, &top.key("backends").key(&name), &agents, around, folder)?;
+            let backend = section.check(&name, &top.key("backends").key(&name), &agents, &hosts, around, folder)?;
             backends.insert(name, backend);
         }
         own_files(&top, &backends)?;
@@ -365,6 +407,7 @@ impl Sections {
             tools: self.tools.check(&top.key("tools"))?,
             default_backend: default_backend(&top, self.default_backend, &backends)?,
             agents,
+            hosts,
             backends,
             top,
         })

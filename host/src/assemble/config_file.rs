@@ -62,6 +62,47 @@ pub(super) fn write_new(path: &Path, text: &str) -> Result<(), ConfigError> {
         .map_err(wrong)
 }
 
+/// Puts `text` into a file that holds `before`, whole or not at all. Its mode stays, and so does a link to it.
+pub(super) fn replace(path: &Path, before: &str, text: &str) -> Result<(), ConfigError> {
+    let wrong = |message: String| ConfigError::whole(path.display(), message);
+    let unwritable = |error: io::Error| {
+        wrong(format!(
+            "it cannot be written ({error}), and stays as it is: correct its permissions or those of its folder"
+        ))
+    };
+    let real = path.canonicalize().map_err(unwritable)?;
+    let draft = real.with_added_extension("draft");
+    let written = write_draft(&real, &draft, text);
+    let is_as_before = read(path).map(|now| now == before);
+    let done = match (written, is_as_before) {
+        (Err(error), _) => Err(unwritable(error)),
+        (Ok(()), Err(error)) => Err(error),
+        (Ok(()), Ok(false)) => Err(wrong(
+            "it has just been changed, and stays as it is: try again".to_owned(),
+        )),
+        (Ok(()), Ok(true)) => std::fs::rename(&draft, &real).map_err(unwritable),
+    };
+    if done.is_err() {
+        let _ = std::fs::remove_file(&draft);
+    }
+    done
+}
+
+/// A file of its own beside `real`, with the same mode.
+fn write_draft(real: &Path, draft: &Path, text: &str) -> io::Result<()> {
+    let permissions = std::fs::metadata(real)?.permissions();
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(draft)?;
+    file.set_permissions(permissions)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
 /// The text of a file that only this user or root could have written or put there.
 pub(super) fn read(path: &Path) -> Result<String, ConfigError> {
     let wrong = |message: String| ConfigError::whole(path.display(), message);

@@ -9,7 +9,7 @@ use super::programs::{self, SearchPath};
 use super::{directories, plugin_file};
 use crate::capability::files::Folder;
 use crate::capability::process::grant::Grant;
-use crate::config::{At, BackendTable, ConfigError, PluginSource};
+use crate::config::{At, BackendTable, ConfigError, Host, PluginSource};
 use crate::principal::Meaning;
 
 /// A backend: what is written about it, and what was found of that.
@@ -30,13 +30,18 @@ pub struct Granted {
 }
 
 impl Granted {
-    /// Finds what the table at `at` names.
-    pub(super) fn find(written: BackendTable, at: &At, search: &SearchPath) -> Result<Self, ConfigError> {
+    /// Finds what the table at `at` names. `host` is the machine that it names, if it does.
+    pub(super) fn find(
+        written: BackendTable,
+        host: Option<&Host>,
+        at: &At,
+        search: &SearchPath,
+    ) -> Result<Self, ConfigError> {
         plugin_file::check(&written.plugin, at)?;
         let env_file = written.env_file.as_ref();
         let env_file = env_file.map(|path| EnvFile::find(path, &at.key("env_file")));
         Ok(Self {
-            meaning: meaning(&written.plugin),
+            meaning: meaning(&written.plugin, host),
             directories: directories::find(&written.directories, &at.key("directories"))?,
             files: directories::folders(&written.files, &at.key("files"))?,
             env_file: env_file.transpose()?,
@@ -67,7 +72,7 @@ impl Granted {
 
 /// What a name means that stands for this plugin. A file of which the operator wrote the digest is known by that, whatever
 /// it is called.
-fn meaning(plugin: &PluginSource) -> Meaning {
+fn meaning(plugin: &PluginSource, host: Option<&Host>) -> Meaning {
     let plugin = match plugin {
         PluginSource::Bundled(name) => format!("bundled plugin {name}"),
         PluginSource::File {
@@ -75,5 +80,8 @@ fn meaning(plugin: &PluginSource) -> Meaning {
         } => format!("plugin with the SHA-256 {}", hex::encode(digest)),
         PluginSource::File { path, sha256: None } => format!("plugin {}", path.display()),
     };
-    format!("{plugin}, on this machine")
+    match host {
+        None => format!("{plugin}, on this machine"),
+        Some(host) => format!("{plugin}, on the host {} ({})", host.name, host.machine()),
+    }
 }

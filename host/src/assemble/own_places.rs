@@ -6,12 +6,13 @@ use std::path::Path;
 
 use super::directories::real;
 use super::granted::Granted;
+use super::hosts::Host;
 use super::system;
 use crate::config::{At, ConfigError, PluginSource, Server};
 use crate::machine::OwnPlace;
 
-/// Refuses a granted directory or folder that holds the configuration, a plugin, an `env_file`, data or cache, or lies in
-/// the latter two; and data and cache where the system's own files are.
+/// Refuses a granted directory or folder that holds the configuration, a plugin, an `env_file`, a file of a host's, data or
+/// cache, or lies in the latter two; and data and cache where the system's own files are.
 pub(super) fn check(
     server: &Server,
     backends: &BTreeMap<String, Granted>,
@@ -61,14 +62,18 @@ pub(super) fn check(
 }
 
 /// berth's own places, each with a word for it and without links.
-pub(super) fn own(file: Option<&Path>, server: &Server, backends: &BTreeMap<String, Granted>) -> Vec<OwnPlace> {
+pub(super) fn own(
+    file: Option<&Path>,
+    server: &Server,
+    hosts: &BTreeMap<String, Host>,
+    backends: &BTreeMap<String, Granted>,
+) -> Vec<OwnPlace> {
     let mut own = vec![("data", real(&server.data)), ("cache", real(&server.cache))];
     if let Some(file) = file {
         own.extend(link_and_target("configuration", file));
     }
-    for backend in backends.values() {
-        own.extend(files_of(backend));
-    }
+    own.extend(hosts.values().flat_map(files_of_host));
+    own.extend(backends.values().flat_map(files_of));
     own
 }
 
@@ -81,6 +86,19 @@ fn files_of(backend: &Granted) -> Vec<OwnPlace> {
         files.extend(link_and_target("env_file", &file.path));
     }
     files
+}
+
+/// Whoever can write these decides which machine is trusted to be a host, and as whom berth goes there.
+fn files_of_host(host: &Host) -> Vec<OwnPlace> {
+    let files = [
+        ("env_file", &host.written.env_file),
+        ("identity_file", &host.written.identity_file),
+        ("known_hosts", &host.written.known_hosts),
+    ];
+    let named = files
+        .into_iter()
+        .filter_map(|(what, path)| Some((what, path.as_ref()?)));
+    named.flat_map(|(what, path)| link_and_target(what, path)).collect()
 }
 
 /// Whoever can write a link, or what it leads to, decides what is read.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::granted::Granted;
+use super::hosts::Host;
 use super::programs::SearchPath;
 use super::texts::Texts;
 use super::{own_places, programs, surroundings, users};
@@ -37,6 +38,8 @@ pub struct Setup {
     pub tools: Tools,
     /// The agents that backends may start, by name.
     pub agents: BTreeMap<String, Agent>,
+    /// The other machines on which backends may be, by name.
+    pub hosts: BTreeMap<String, Host>,
     /// The backends by name; there is at least one.
     pub backends: BTreeMap<String, Granted>,
     /// The backend that is used when a call does not name one; it is one of `backends`.
@@ -80,13 +83,7 @@ impl Setup {
         installation: &Installation<'_>,
     ) -> Result<Self, ConfigError> {
         let texts = Texts::find(path, *installation)?;
-        if let Some(damage) = texts.damage() {
-            return Err(ConfigError::whole(
-                "what is accepted of the shipped configuration",
-                damage,
-            ));
-        }
-        let config = Config::parse(&texts.layers(), texts.around())?;
+        let config = texts.config()?;
         Ok(Self {
             waiting: texts.layers().waiting()?,
             is_first_start: texts.is_first_start(),
@@ -166,7 +163,7 @@ impl Setup {
         config::between(&self.written, &next.written)
     }
 
-    /// The digest of what is granted: of the tables for backends, agents and tools.
+    /// The digest of what is granted: of the tables for backends, agents, hosts and tools.
     pub fn grants(&self) -> [u8; 32] {
         self.grants
     }
@@ -195,7 +192,8 @@ impl Setup {
         let top = config.top;
         let mut backends = BTreeMap::new();
         for (name, written) in config.backends {
-            let found = Granted::find(written, &top.key("backends").key(&name), search)?;
+            let host = written.host.as_ref().and_then(|host| config.hosts.get(host));
+            let found = Granted::find(written, host, &top.key("backends").key(&name), search)?;
             backends.insert(name, found);
         }
         let installed = |(_, agent): &(&String, &Agent)| programs::is_installed(agent, search);
@@ -218,6 +216,7 @@ impl Setup {
             prompts: config.prompts,
             tools: config.tools,
             agents: config.agents,
+            hosts: Host::find(config.hosts, &top.key("hosts"))?,
             backends,
             default_backend: config.default_backend,
             written: toml::Table::new(),
@@ -230,7 +229,7 @@ impl Setup {
 
     /// What no granted directory may hold: data, cache, and everything that decides what is granted.
     pub fn own_places(&self) -> Vec<OwnPlace> {
-        own_places::own(self.file.as_deref(), &self.server, &self.backends)
+        own_places::own(self.file.as_deref(), &self.server, &self.hosts, &self.backends)
     }
 
     /// The agents that `backend` may start, the preferred one first, whether they are installed or not.

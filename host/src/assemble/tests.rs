@@ -403,3 +403,63 @@ fn programs_are_not_found_by_way_of_the_current_directory() {
         assert_eq!(SearchPath(search.into()).first("tmux"), None, "{search}");
     }
 }
+
+/// `SMALL` with a host `mac`, whose table has `lines`.
+fn with_host(lines: &str) -> String {
+    format!("{SMALL}[hosts.mac]\ndestination = \"me@mac\"\n{lines}\n")
+}
+
+#[test]
+fn the_passphrase_of_a_key_is_not_for_programs() {
+    let home = Home::new();
+    home.write("conf/mac.env", "A=b\nSSH_KEY_PASSPHRASE=hush\nC=d\n", 0o600);
+    let setup = home.check(&with_host("env_file = \"mac.env\"")).unwrap();
+    let mac = &setup.hosts["mac"];
+    assert_eq!(mac.passphrase(), Some("hush"));
+    assert_eq!(mac.variables().collect::<Vec<_>>(), [("A", "b"), ("C", "d")]);
+    assert!(!format!("{setup:?}").contains("hush"));
+    let setup = home.check(&with_host("")).unwrap();
+    assert_eq!(setup.hosts["mac"].passphrase(), None);
+}
+
+#[test]
+fn an_env_file_of_a_host_belongs_to_this_user_alone() {
+    let home = Home::new();
+    home.write("conf/mac.env", "A=b\n", 0o640);
+    for (file, fix) in [("mac.env", "chmod 600"), ("none.env", "install -m 600")] {
+        let error = home.check(&with_host(&format!("env_file = \"{file}\""))).unwrap_err();
+        assert_eq!(error.key.as_deref(), Some("hosts.mac.env_file"), "{error}");
+        assert!(error.message.contains(fix), "{error}");
+    }
+}
+
+#[test]
+fn what_decides_about_a_host_is_granted_to_nobody() {
+    let home = Home::new();
+    home.write("projects/mac.env", "", 0o600);
+    for what in ["env_file", "identity_file", "known_hosts"] {
+        let error = home
+            .check(&with_host(&format!("{what} = \"~/projects/mac.env\"")))
+            .unwrap_err();
+        let expected = format!("holds berth's {what}, {}", home.path("projects/mac.env").display());
+        assert!(error.message.contains(&expected), "{error}");
+    }
+}
+
+#[test]
+fn what_a_backend_means_depends_on_its_machine() {
+    let home = Home::new();
+    let meaning = |text: &str| home.check(text).unwrap().meanings()["local"].clone();
+    assert_eq!(meaning(SMALL), "bundled plugin tmux, on this machine");
+    let program = format!("path = \"{}\"\nseparator", home.path("bin/tmux").display());
+    let there = with_host("")
+        .replace("plugin = \"tmux\"", "plugin = \"tmux\"\nhost = \"mac\"")
+        .replace("[\"~/projects\"]", "[]")
+        .replace("separator", &program);
+    assert_eq!(meaning(&there), "bundled plugin tmux, on the host mac (me@mac)");
+    let there = there.replace("\"me@mac\"", "\"me@box\"\nport = 2222");
+    assert_eq!(
+        meaning(&there),
+        "bundled plugin tmux, on the host mac (me@box, port 2222)"
+    );
+}

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{config_file, surroundings};
-use crate::config::{Accepted, ConfigError, Installation, Layers, SHIPPED, Surroundings, Written};
+use crate::config::{Accepted, Config, ConfigError, Installation, Layers, SHIPPED, Surroundings, Written};
 use crate::store::{self, AcceptedText, DataDirectory};
 
 /// The operator's text, and what was accepted of the shipped one.
@@ -55,6 +55,64 @@ impl<'a> Texts<'a> {
             shipped: SHIPPED,
             accepted,
         }
+    }
+
+    /// The configuration that they make together.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it, or that it cannot be known what was accepted.
+    pub fn config(&self) -> Result<Config, ConfigError> {
+        match self.damage() {
+            Some(damage) => Err(ConfigError::whole(
+                "what is accepted of the shipped configuration",
+                damage,
+            )),
+            None => Config::parse(&self.layers(), &self.around),
+        }
+    }
+
+    /// The operator's text; empty if there is no file.
+    pub fn yours(&self) -> &str {
+        &self.yours
+    }
+
+    /// Where the operator's file is, or would be.
+    ///
+    /// # Errors
+    /// If the path that was asked for cannot be made absolute.
+    pub fn place(&self) -> Result<PathBuf, ConfigError> {
+        config_file::place(self.file.as_deref(), &self.around.config)
+    }
+
+    /// The configuration with `text` as the operator's, and the digest of what would be granted.
+    ///
+    /// # Errors
+    /// If that would not be valid.
+    pub fn with(&self, text: &str) -> Result<(Config, [u8; 32]), ConfigError> {
+        let place = self.place()?;
+        let layers = Layers {
+            yours: Some(Written { path: &place, text }),
+            ..self.layers()
+        };
+        Ok((Config::parse(&layers, &self.around)?, layers.grants()?))
+    }
+
+    /// Puts `text` in place of the operator's, whole or not at all. Whoever had no file has as much of the shipped
+    /// configuration accepted as before.
+    ///
+    /// # Errors
+    /// If the file cannot be written, is not as it was read, or others could replace it.
+    pub fn replace(&self, text: &str) -> anyhow::Result<()> {
+        let place = self.place()?;
+        if self.file.is_some() {
+            return Ok(config_file::replace(&place, &self.yours, text)?);
+        }
+        if self.is_first_start() {
+            self.accept()?;
+        }
+        config_file::write_new(&place, text)?;
+        config_file::read(&place)?;
+        Ok(())
     }
 
     /// Why it cannot be known what was accepted.

@@ -15,6 +15,7 @@ mod completions;
 mod config;
 mod connection;
 mod doctor;
+mod hosts;
 mod inspect;
 mod job;
 mod jobs;
@@ -38,7 +39,7 @@ mod tokens;
 mod tools;
 mod trust;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -121,6 +122,8 @@ enum Command {
     /// Your configuration over the shipped one: init, show, diff, accept
     #[command(subcommand)]
     Config(config::Options),
+    /// The other machines on which backends may be: list, add, trust
+    Hosts(hosts::Options),
     /// Find out what is wrong with this installation, and how to fix it
     Doctor(doctor::Options),
     /// List the tools that clients see
@@ -214,6 +217,10 @@ fn run(command: Command, config: Option<PathBuf>) -> anyhow::Result<ExitCode> {
             Command::Config(options) => {
                 with_installation(|installation| config::run(&options, config.as_deref(), installation))
             }
+            Command::Hosts(options) => {
+                let (berth, plugins) = installed()?;
+                hosts::run(&options, config.as_deref(), installation(&berth, &plugins)).await
+            }
             Command::Doctor(options) => doctor::run(load(), options).await,
             Command::Tools(options) => tools::run(&load()?, options, ending()?).await,
             Command::Call(options) => call::run(&load()?, options, ending()?).await,
@@ -251,12 +258,18 @@ fn load(path: Option<PathBuf>) -> anyhow::Result<Setup> {
 
 /// Does `work`, which reads a configuration for this binary.
 fn with_installation<T>(work: impl FnOnce(Installation<'_>) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let (berth, plugins) = installed()?;
+    work(installation(&berth, &plugins))
+}
+
+/// The path of this binary, and the plugins that it carries.
+fn installed() -> anyhow::Result<(PathBuf, Vec<&'static str>)> {
     let berth = std::env::current_exe().context("the path of this program cannot be found")?;
-    let plugins: Vec<&str> = bundled::ALL.iter().map(|plugin| plugin.name).collect();
-    work(Installation {
-        berth: &berth,
-        plugins: &plugins,
-    })
+    Ok((berth, bundled::ALL.iter().map(|plugin| plugin.name).collect()))
+}
+
+fn installation<'a>(berth: &'a Path, plugins: &'a [&'a str]) -> Installation<'a> {
+    Installation { berth, plugins }
 }
 
 /// Cancelled by Ctrl-C and SIGTERM. A second one ends the process at once.

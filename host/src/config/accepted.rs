@@ -81,7 +81,7 @@ fn tables<'a>(path: &[&str], shipped: DeTable<'a>, mut accepted: DeTable<'a>) ->
             counts.extend(value_of(&path, (key, value), old));
         }
     }
-    // Without a bound there would be another one. Everything else that is gone was removed.
+    // Without a bound or a machine there would be another one. Everything else that is gone was removed.
     for (key, value) in accepted {
         let name = key.get_ref().to_string();
         if bounds(&[path, &[name.as_str()]].concat()) {
@@ -91,8 +91,14 @@ fn tables<'a>(path: &[&str], shipped: DeTable<'a>, mut accepted: DeTable<'a>) ->
     counts
 }
 
+/// What says on which machine a backend is. Without it the backend would be on this one, which nobody accepted.
+fn is_machine(path: &[&str]) -> bool {
+    matches!(path, ["backends", _, "host"] | ["hosts", ..])
+}
+
 fn bounds(path: &[&str]) -> bool {
-    matches!(path, ["backends", _, "limits"] | ["server", "rates"]) || matches!(rule(path), Rule::Amount | Rule::Hidden)
+    let bound = matches!(path, ["backends", _, "limits"] | ["server", "rates"]);
+    bound || is_machine(path) || matches!(rule(path), Rule::Amount | Rule::Hidden)
 }
 
 /// What counts for a key that is in both; nothing if the two values are of different kinds.
@@ -103,7 +109,8 @@ fn value_of<'a>(
 ) -> Option<(Key<'a>, Written<'a>)> {
     let span = new.span();
     match (new.into_inner(), old.into_inner()) {
-        (DeValue::Table(new), DeValue::Table(old)) => {
+        // Which machine a host is, all its keys say together.
+        (DeValue::Table(new), DeValue::Table(old)) if !matches!(path, ["hosts", _]) => {
             let counts = match path {
                 ["backends", _, "programs", _] => program(path, new, old),
                 ["agents", _] => agent(path, new, old),

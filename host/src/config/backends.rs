@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::hosts::{self, Machine};
 use super::source::At;
 use super::surroundings::Surroundings;
-use super::{Agent, BackendTable, ConfigError, Limits, PluginSource, Program, programs, values};
+use super::{Agent, BackendTable, ConfigError, Host, Limits, PluginSource, Program, programs, values};
 use crate::capability::files::Folder;
 use crate::capability::files::grant::BadNames;
 use crate::peer::MARK;
@@ -42,8 +43,11 @@ pub(super) struct Section {
     /// If it is false, the table is not read at all: see [`super::merge`].
     #[serde(default, rename = "enabled")]
     _enabled: Option<bool>,
-    plugin: String,
+    /// Another backend whose keys count where this table has none: see [`super::merge`]. What stands here is left over.
+    like: Option<String>,
+    plugin: Option<String>,
     sha256: Option<String>,
+    host: Option<String>,
     #[serde(default)]
     agents: Vec<String>,
     #[serde(default)]
@@ -97,32 +101,44 @@ impl Section {
         name: &str,
         at: &At,
         agents: &BTreeMap<String, Agent>,
+        hosts: &BTreeMap<String, Host>,
         around: &Surroundings<'_>,
         folder: &Path,
     ) -> Result<BackendTable, ConfigError> {
         values::name(at, name)?;
+        if let Some(like) = self.like {
+            return Err(unlike(&at.key("like"), &like));
+        }
+        let Some(written_plugin) = self.plugin else {
+            return Err(at.error("missing field `plugin`: add it, or `like` with the name of another backend"));
+        };
+        let host = hosts::named(&at.key("host"), self.host, hosts)?;
+        let machine = match host {
+            None => Machine::This(around, folder),
+            Some(_) => Machine::Host,
+        };
         known_agents(&at.key("agents"), &self.agents, agents)?;
         inherited(&at.key("env"), &self.env)?;
         settable(&at.key("guest_env"), &self.guest_env)?;
         for (index, tool) in self.read_tools.iter().enumerate() {
             values::tool_name(&at.key("read_tools").item(index), tool)?;
         }
-        let resolved = |written: &String| around.resolve(written, folder);
         Ok(BackendTable {
             name: name.to_owned(),
-            plugin: plugin(at, &self.plugin, self.sha256.as_deref(), around, folder)?,
+            plugin: plugin(at, &written_plugin, self.sha256.as_deref(), around, folder)?,
             agents: self.agents,
-            directories: self.directories.iter().map(resolved).collect(),
-            files: files(&at.key("files"), &self.files, resolved)?,
+            directories: directories(&at.key("directories"), &self.directories, machine)?,
+            files: files(&at.key("files"), &self.files, machine)?,
             env: self.env,
-            env_file: self.env_file.as_ref().map(resolved),
+            env_file: self.env_file.map(|written| around.resolve(&written, folder)),
             guest_env: self.guest_env,
-            programs: programs(name, &at.key("programs"), self.programs, around, folder)?,
+            programs: programs(name, &at.key("programs"), self.programs, machine, (around, folder))?,
             read_tools: self.read_tools,
             remote_trust: self.remote_trust,
             nested: self.nested,
             settings: self.settings.into(),
             limits: self.limits.check(&at.key("limits"))?,
+            host,
         })
     }
 }
@@ -164,12 +180,24 @@ impl LimitsSection {
     }
 }
 
-fn files(at: &At, written: &[FilesSection], resolved: impl Fn(&String) -> PathBuf) -> Result<Vec<Folder>, ConfigError> {
+/// What is wrong with being like a backend that is not there.
+fn unlike(at: &At, like: &str) -> ConfigError {
+    at.error(format!(
+        "there is no backend {like:?} that is not like another one itself: name another, or write all keys here"
+    ))
+}
+
+fn directories(at: &At, written: &[String], machine: Machine<'_>) -> Result<Vec<PathBuf>, ConfigError> {
+    let directory = |(index, written): (usize, &String)| machine.path(&at.item(index), written);
+    written.iter().enumerate().map(directory).collect()
+}
+
+fn files(at: &At, written: &[FilesSection], machine: Machine<'_>) -> Result<Vec<Folder>, ConfigError> {
     let folder = |(index, files): (usize, &FilesSection)| {
-        let names = files.names.parse();
+        let (at, names) = (at.item(index), files.names.parse());
         Ok(Folder {
-            under: resolved(&files.under),
-            names: names.map_err(|bad: BadNames| at.item(index).key("names").error(bad.to_string()))?,
+            under: machine.path(&at.key("under"), &files.under)?,
+            names: names.map_err(|bad: BadNames| at.key("names").error(bad.to_string()))?,
         })
     };
     written.iter().enumerate().map(folder).collect()
@@ -265,11 +293,11 @@ fn programs(
     backend: &str,
     at: &At,
     programs: BTreeMap<String, programs::Section>,
-    around: &Surroundings<'_>,
-    folder: &Path,
+    machine: Machine<'_>,
+    (around, folder): (&Surroundings<'_>, &Path),
 ) -> Result<BTreeMap<String, Program>, ConfigError> {
     let check = |(name, section): (String, programs::Section)| {
-        let program = section.check(backend, &name, &at.key(&name), around, folder)?;
+        let program = section.check(backend, &name, &at.key(&name), machine, (around, folder))?;
         Ok((name, program))
     };
     programs.into_iter().map(check).collect()

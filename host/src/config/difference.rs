@@ -52,7 +52,7 @@ pub fn between(before: &Table, after: &Table) -> Vec<Change> {
     changes.collect()
 }
 
-/// The tables in which `changes` are, each once, in one line: backends and agents first; if there are many, the number
+/// The tables in which `changes` are, each once, in one line: backends, hosts and agents first; if there are many, the number
 /// of the others.
 pub fn summary(changes: &[Change]) -> String {
     const NAMED: usize = 4;
@@ -72,7 +72,7 @@ fn subject(key: &str) -> (usize, String) {
     let parts: Vec<&str> = key.split('.').collect();
     let (rank, length) = match parts.as_slice() {
         ["backends", _, "programs", _, ..] => (0, 4),
-        ["backends", _, ..] => (0, 2),
+        ["backends", _, ..] | ["hosts", _, ..] => (0, 2),
         ["agents", _, ..] => (1, 2),
         _ => (2, 1),
     };

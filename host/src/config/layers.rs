@@ -11,7 +11,7 @@ use toml::de::DeTable;
 
 use super::accepted::counting;
 use super::difference::{self, Change};
-use super::merge::{merge, take_away};
+use super::merge::{lay_over_likes, merge, take_away};
 use super::source::{self, At, Sources};
 use super::{ConfigError, SHIPPED, Surroundings, secrets};
 
@@ -19,7 +19,7 @@ use super::{ConfigError, SHIPPED, Surroundings, secrets};
 const SHIPPED_NAME: &str = "the shipped config.toml";
 
 /// The tables that say what is granted.
-const GRANTS: [&str; 3] = ["agents", "backends", "tools"];
+const GRANTS: [&str; 4] = ["agents", "backends", "hosts", "tools"];
 
 /// What a configuration is made of.
 #[derive(Debug, Clone, Copy)]
@@ -171,6 +171,8 @@ impl<'a> Layers<'a> {
         };
         let chooses_default = yours.contains_key("default_backend");
         let mut table = merge(shipped, yours);
+        // One that is taken away can still be what another one is like.
+        lay_over_likes(&mut table);
         take_away(&mut table);
         if !chooses_default && !has_default(&table) {
             table.remove("default_backend");

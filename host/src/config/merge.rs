@@ -3,6 +3,9 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+/// What a backend does not take from the one that it is like: secrets go nowhere without being named there.
+const OWN: [&str; 3] = ["enabled", "env_file", "host"];
+
 /// `above` over `below`. A program's table is a grant by itself: it replaces the one below with every key.
 pub(super) fn merge<'a>(below: DeTable<'a>, above: DeTable<'a>) -> DeTable<'a> {
     merge_at(below, above, &mut Vec::new())
@@ -29,6 +32,32 @@ fn merge_at<'a>(mut below: DeTable<'a>, above: DeTable<'a>, path: &mut Vec<Strin
 
 fn is_program(path: &[String]) -> bool {
     matches!(path, [backends, _, programs, _] if backends == "backends" && programs == "programs")
+}
+
+/// Lays each backend that is written with `like` over the one that this names. Where there is no such backend, or that is
+/// like another one itself, `like` stays.
+pub(super) fn lay_over_likes(table: &mut DeTable<'_>) {
+    let Some(DeValue::Table(backends)) = table.get_mut("backends").map(Spanned::get_mut) else {
+        return;
+    };
+    let written = backends.clone();
+    for (name, backend) in backends.iter_mut() {
+        let DeValue::Table(own) = backend.get_mut() else {
+            continue;
+        };
+        let model = own.get("like").and_then(|name| written.get(name.get_ref().as_str()?));
+        let Some(model) = model.and_then(|model| model.get_ref().as_table()) else {
+            continue;
+        };
+        if model.contains_key("like") {
+            continue;
+        }
+        own.remove("like");
+        let mut below = model.clone();
+        OWN.iter().for_each(|key| drop(below.remove(*key)));
+        let mut path = vec!["backends".to_owned(), name.get_ref().to_string()];
+        *own = merge_at(below, std::mem::take(own), &mut path);
+    }
 }
 
 /// Removes the backends that are written with `enabled = false`.

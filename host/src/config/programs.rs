@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::hosts::Machine;
 use super::source::At;
 use super::surroundings::Surroundings;
 use super::{ConfigError, Sought, agents, values};
@@ -76,14 +77,14 @@ struct SocketSection {
 }
 
 impl Section {
-    /// Checks the table of `program` for `backend` at `at`; relative paths start at `folder`.
+    /// Checks the table of `program`, which is on `machine`, for `backend` at `at`; relative paths start at `folder`.
     pub(super) fn check(
         self,
         backend: &str,
         program: &str,
         at: &At,
-        around: &Surroundings<'_>,
-        folder: &Path,
+        machine: Machine<'_>,
+        (around, folder): (&Surroundings<'_>, &Path),
     ) -> Result<Program, ConfigError> {
         values::name(at, program)?;
         conf_is_named(at, self.conf.as_deref(), &self.fixed)?;
@@ -127,7 +128,7 @@ impl Section {
         };
         let written = self.path.unwrap_or_else(|| program.to_owned());
         Ok(Program {
-            sought: Sought::new(written, around, folder),
+            sought: machine.program(&at.key("path"), written)?,
             grant,
         })
     }

@@ -9,7 +9,7 @@ use super::surroundings::Surroundings;
 pub struct Sought {
     /// As it is written: a name, or a path.
     pub written: String,
-    /// The only place where it can be, absolute; without it, it is looked for on `PATH`.
+    /// The only place where it can be; without it, it is looked for on `PATH`. Absolute, or on a host as it is written.
     pub path: Option<PathBuf>,
 }
 

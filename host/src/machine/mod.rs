@@ -3,6 +3,7 @@
 
 mod child;
 mod companion;
+mod host_key;
 pub mod job;
 mod mounts;
 mod question;
@@ -13,6 +14,7 @@ mod system;
 
 pub use self::child::{end_programs, replace_this_process};
 pub use self::companion::{Companion, accompany};
+pub use self::host_key::{HostKey, KeyQuestion};
 pub use self::question::ask;
 pub use self::root::OwnPlace;
 pub use self::ssh::{Link, OpenSsh, Said, Trouble, Ways, What, askpass};

@@ -30,10 +30,11 @@ const ANSWERS_WITHIN: Duration = Duration::from_mins(3);
 const FORMER_AT_SIGNAL: usize = 2;
 const FORMER: usize = 4;
 /// What counts as soon as it is loaded; the rest is fixed when berth starts.
-const RELOADED: [&str; 6] = [
+const RELOADED: [&str; 7] = [
     "agents.",
     "backends.",
     "default_backend",
+    "hosts.",
     "prompts.",
     "server.rates.",
     "tools.",

@@ -68,7 +68,7 @@ async fn help_names_every_command() {
     assert!(help.success);
     for command in [
         "serve", "stdio", "check", "tools", "call", "token", "login", "clients", "tokens", "attach", "audit", "config",
-        "plugin", "ls", "start", "send", "logs", "status", "answer", "stop", "trust",
+        "plugin", "ls", "start", "send", "logs", "status", "answer", "stop", "trust", "hosts",
     ] {
         assert!(
             help.stdout.lines().any(|line| line.trim_start().starts_with(command)),

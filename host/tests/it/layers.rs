@@ -19,7 +19,7 @@ use crate::demo::until;
 const BEFORE: &str = "[backends.mine]\nplugin = \"./misbehaving.wasm\"\n";
 
 /// A home without a configuration, in which the shipped one holds.
-fn home() -> Place {
+pub(crate) fn home() -> Place {
     let place = Place::new(BEFORE);
     place.write("bin/tmux", "#!/bin/sh\n", 0o755);
     fs::create_dir(place.path("home/projects")).unwrap();
@@ -27,9 +27,9 @@ fn home() -> Place {
 }
 
 /// Where the operator's file is looked for.
-const OWN: &str = "home/.config/berth/config.toml";
+pub(crate) const OWN: &str = "home/.config/berth/config.toml";
 
-fn write_own(place: &Place, text: &str) {
+pub(crate) fn write_own(place: &Place, text: &str) {
     fs::create_dir_all(place.path("home/.config/berth")).unwrap();
     place.write(OWN, text, 0o600);
 }
@@ -43,7 +43,7 @@ fn data(place: &Place) -> PathBuf {
 }
 
 /// Notes `text` as what was accepted in that home.
-fn accepted(place: &Place, text: &str) {
+pub(crate) fn accepted(place: &Place, text: &str) {
     let data = DataDirectory::open(&data(place), &place.path("home/cache")).unwrap();
     data.accept(text).unwrap();
 }
@@ -119,7 +119,7 @@ impl Terminal {
         .await
     }
 
-    fn types(&self, keys: &[&str]) {
+    pub(crate) fn types(&self, keys: &[&str]) {
         self.run(&[&["send-keys", "--"], keys].concat());
     }
 }

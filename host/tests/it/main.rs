@@ -32,6 +32,7 @@ mod fuzzed_grant;
 mod grants;
 mod hand_over;
 mod headless;
+mod hosts;
 mod isolation;
 mod job_calls;
 mod jobs;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use berth::assemble::{Granted, Setup};
+use berth::assemble::{Granted, Host, Setup};
 use berth::capability::files::Folder;
 use berth::capability::process::grant::{Grant, Pattern};
 use berth::catalog::{Catalog, Tool};
@@ -43,6 +43,9 @@ pub(super) struct BackendFindings<'a> {
     pub(super) own_tools: Vec<&'a str>,
     pub(super) read_tools: &'a [String],
     pub(super) remote_trust: bool,
+    /// The machine on which its programs and directories are; left out where that is this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) host: Option<String>,
     /// How deep its runs go that start others; left out where they start none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) nested: Option<u32>,
@@ -168,6 +171,11 @@ impl<'a> BackendFindings<'a> {
                 .collect(),
             read_tools: &settings.read_tools,
             remote_trust: settings.remote_trust,
+            host: settings
+                .host
+                .as_ref()
+                .and_then(|host| setup.hosts.get(host))
+                .map(machine),
             nested: settings.nested.then(|| granted.depth()),
             directories: granted.directories.iter().map(|directory| shown(directory)).collect(),
             files: granted.files.iter().map(files).collect(),
@@ -181,6 +189,11 @@ impl<'a> BackendFindings<'a> {
             programs: granted.programs.values().map(ProgramFindings::of).collect(),
         }
     }
+}
+
+/// A host and where it is, as `mac (me@mac.local)`.
+fn machine(host: &Host) -> String {
+    format!("{} ({})", host.written.name, host.written.machine())
 }
 
 impl LimitFindings {

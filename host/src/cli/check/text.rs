@@ -16,6 +16,7 @@ pub(super) fn brief(findings: &Findings<'_>) {
         let installed = backend.agents.iter().filter(|agent| agent.installed);
         let installed: Vec<&str> = installed.map(|agent| agent.name).collect();
         print::line(&format!("Backend {}: {}", backend.name, print::safe(backend.about)));
+        host(backend);
         print::line(&format!("  installed agents: {}", list(&installed)));
         print::line(&format!("  directories: {}", list(&backend.directories)));
         if !backend.pinned {
@@ -57,6 +58,7 @@ fn backend(backend: &BackendFindings<'_>) {
     print::heading(&format!("\nBackend {}", backend.name));
     print::line(&format!("  {}: {}", backend.plugin, print::safe(backend.about)));
     print::line(&format!("  sha256 {}", backend.sha256));
+    host(backend);
     if !backend.pinned {
         print::line("  not pinned: write this sha256 into its table, and another file is refused");
     }
@@ -89,6 +91,12 @@ fn backend(backend: &BackendFindings<'_>) {
     }
     backend.agents.iter().for_each(agent);
     backend.programs.iter().for_each(program);
+}
+
+fn host(backend: &BackendFindings<'_>) {
+    if let Some(host) = &backend.host {
+        print::line(&format!("  on the host {}", print::safe(host)));
+    }
 }
 
 fn limits(limits: &LimitFindings) {

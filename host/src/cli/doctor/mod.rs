@@ -5,6 +5,7 @@ mod clock;
 pub(super) mod finding;
 mod front;
 mod git;
+mod hosts;
 mod places;
 mod plugins;
 mod public;
@@ -85,6 +86,7 @@ async fn examine(setup: &Setup) -> Vec<Finding> {
             findings.extend(plugins::examine(setup, &data).await);
             findings.extend(trial::examine(setup).await);
             findings.extend(git::examine(setup).await);
+            findings.extend(hosts::examine(setup, &data).await);
             findings.extend(variables::examine(setup));
             findings.extend(service::examine(setup, &data).await);
         }

@@ -450,3 +450,55 @@ fn lists_and_bounds_of_jobs_count_at_once_where_they_are_narrower_and_wait_where
     let as_control = jobs("[[\"rm\", \"<name>\"]]", "7h");
     assert_eq!(of(&both, &as_control)[0], "[]", "what a call may run, a job may not");
 }
+
+#[test]
+fn on_which_machine_a_backend_is_changes_only_when_that_is_accepted() {
+    let host = "[hosts.mac]\ndestination = \"me@mac\"\nport = 22\n";
+    let old = format!(
+        "{}{host}",
+        changed("plugin = \"tmux\"", "plugin = \"tmux\"\nhost = \"mac\"")
+    );
+    let other = "[hosts.box]\ndestination = \"me@box\"\n";
+    for (shipped, told) in [
+        (
+            old.replace("me@mac", "me@box"),
+            vec![
+                "- hosts.mac.destination: \"me@mac\"",
+                "+ hosts.mac.destination: \"me@box\"",
+            ],
+        ),
+        (old.replace("port = 22\n", ""), vec!["- hosts.mac.port: 22"]),
+        (
+            old.replace("port = 22\n", "port = 22\nsessions = 2\n"),
+            vec!["+ hosts.mac.sessions: 2"],
+        ),
+        (
+            old.replace("host = \"mac\"", "host = \"box\"") + other,
+            vec![
+                "- backends.local.host: \"mac\"",
+                "+ backends.local.host: \"box\"",
+                "+ hosts.box.destination: \"me@box\"",
+            ],
+        ),
+        // Without a host the backend would be on this machine.
+        (
+            OLD.to_owned(),
+            vec![
+                "- backends.local.host: \"mac\"",
+                "- hosts.mac.destination: \"me@mac\"",
+                "- hosts.mac.port: 22",
+            ],
+        ),
+    ] {
+        let layers = Layers {
+            accepted: Accepted::As(Written {
+                path: Path::new("/data/accepted.toml"),
+                text: &old,
+            }),
+            ..layers(&shipped, None)
+        };
+        assert_eq!(layers.table().unwrap(), old.parse().unwrap(), "{shipped}");
+        assert_eq!(waiting(&layers), told, "{shipped}");
+        assert!(summary(&layers.waiting().unwrap()).contains("hosts."), "{shipped}");
+    }
+}

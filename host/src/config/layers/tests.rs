@@ -248,3 +248,80 @@ fn a_file_alone_is_all_there_is_where_nothing_is_accepted() {
     let (table, _): (toml::Table, At) = layers.read().unwrap();
     assert_eq!(table, whole);
 }
+
+#[test]
+fn the_digest_of_what_is_granted_depends_on_the_hosts_of_backends() {
+    let grants = |yours: &str| over(yours).grants().unwrap();
+    let mac = "[hosts.mac]\ndestination = \"me@mac\"\n";
+    let on = |host: &str| format!("[backends.local]\nhost = \"{host}\"\n{mac}[hosts.box]\ndestination = \"me@box\"\n");
+    assert_eq!(grants(mac), grants("[hosts]\nmac = { destination = 'me@mac' }"));
+    assert_ne!(grants(mac), grants(""));
+    assert_ne!(grants(mac), grants(&mac.replace("me@mac", "me@box")));
+    assert_ne!(grants(&on("mac")), grants(&on("box")));
+}
+
+#[test]
+fn a_backend_that_is_like_another_one_has_its_keys_where_it_has_none() {
+    let yours = "[hosts.mac]\ndestination = \"me@mac\"\n\
+                 [backends.local]\nenv_file = \"secret.env\"\n\
+                 [backends.mac]\nlike = \"local\"\nhost = \"mac\"\ndirectories = [\"~/code\"]\n\
+                 [backends.mac.settings]\nrows = 9\n\
+                 [backends.mac.programs.cat]\nread = [[\"-n\"]]\n";
+    let shown = table(yours);
+    let (local, mac) = (&shown["backends"]["local"], &shown["backends"]["mac"]);
+    for key in ["plugin", "agents", "env"] {
+        assert_eq!(local[key], mac[key], "{key}");
+    }
+    assert_eq!(local["programs"]["sh"], mac["programs"]["sh"]);
+    assert_eq!(
+        mac["settings"],
+        toml::Value::Table("columns = 120\nrows = 9".parse().unwrap())
+    );
+    assert_eq!(
+        mac["programs"]["cat"],
+        toml::Value::Table("read = [['-n']]".parse().unwrap())
+    );
+    assert!(mac.get("env_file").is_none(), "secrets go only where they are named");
+    assert!(mac.get("like").is_none(), "what is shown is the whole");
+    let config = parse(yours).unwrap();
+    let mac = &config.backends["mac"];
+    assert_eq!(
+        (mac.host.as_deref(), &*mac.directories),
+        (Some("mac"), &["~/code".into()][..])
+    );
+    assert_eq!(mac.programs["sh"].at("/bin/sh".into()).backend, "mac");
+    // One that is taken away is still known, and is not what the other one loses.
+    let config = parse(&yours.replace("env_file = \"secret.env\"", "enabled = false")).unwrap();
+    assert_eq!(config.backends.keys().collect::<Vec<_>>(), ["mac"]);
+}
+
+#[test]
+fn a_backend_is_like_one_that_is_there_and_like_no_other() {
+    for yours in [
+        "[backends.mac]\nlike = \"lokal\"\n",
+        "[backends.mac]\nlike = \"mac\"\n",
+        "[backends.box]\nlike = \"local\"\n[backends.mac]\nlike = \"box\"\n",
+    ] {
+        let error = parse(&format!("default_backend = \"local\"\n{yours}")).unwrap_err();
+        assert_eq!(error.key.as_deref(), Some("backends.mac.like"), "{error}");
+        assert!(error.message.contains("name another"), "{error}");
+    }
+    // An error about what it has from the other one is where that stands.
+    let error = parse("[backends.mac]\nlike = \"local\"\nagents = [\"none\"]\n").unwrap_err();
+    assert_eq!(
+        (error.file.as_str(), error.line, error.key.as_deref()),
+        (FILE, Some(3), Some("backends.mac.agents[0]"))
+    );
+    let small = SMALL.replace("\"<name>\"]]\ncontrol", "\"<nome>\"]]\ncontrol");
+    let layers = Layers {
+        shipped: &small,
+        ..over("[backends.local]\nenabled = false\n[backends.mac]\nlike = \"local\"\n")
+    };
+    let error = Config::parse(&layers, &around()).unwrap_err();
+    assert_eq!(error.file, "the shipped config.toml", "{error}");
+    assert_eq!(
+        error.key.as_deref(),
+        Some("backends.mac.programs.sh.read[0]"),
+        "{error}"
+    );
+}

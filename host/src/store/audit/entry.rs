@@ -112,6 +112,10 @@ pub enum Event {
     RecordMissing,
     /// The operator accepted what is shipped.
     ConfigAccepted,
+    /// A person added a host to the configuration.
+    HostAdded,
+    /// A person trusted the key of a host.
+    HostTrusted,
     /// The configuration was read again while berth ran, or that was refused.
     Reloaded,
     /// A person cancelled a job at the terminal.
@@ -143,6 +147,8 @@ impl Event {
             Self::Pruned => PRUNED,
             Self::RecordMissing => "record-missing",
             Self::ConfigAccepted => "config-accepted",
+            Self::HostAdded => "host-added",
+            Self::HostTrusted => "host-trusted",
             Self::Reloaded => "reloaded",
             Self::JobCancelled => "job-cancelled",
             Self::JobsPruned => "jobs-pruned",

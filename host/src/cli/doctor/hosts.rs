@@ -1,0 +1,87 @@
+//! The hosts: whether each answers, and what this machine has for it.
+
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use anyhow::Context as _;
+use berth::assemble::{Host, Setup};
+use berth::shell;
+use berth::store::DataDirectory;
+use futures::future::join_all;
+
+use super::finding::Finding;
+use crate::cli::hosts::answer;
+
+pub(super) async fn examine(setup: &Setup, data: &DataDirectory) -> Vec<Finding> {
+    join_all(setup.hosts.values().map(|host| examine_one(setup, host, data))).await
+}
+
+async fn examine_one(setup: &Setup, host: &Host, data: &DataDirectory) -> Finding {
+    let (name, about) = (&host.written.name, format!("host {}", host.written.name));
+    let key = host.written.identity_file.as_deref();
+    if let Some((what, fix)) = key.and_then(|key| key_fault(key, name)) {
+        return Finding::fail(&about, what, fix);
+    }
+    let mut on = setup.backends.values().map(|backend| &backend.written.host);
+    if !on.any(|host| host.as_ref() == Some(name)) {
+        return Finding::warn(
+            &about,
+            "no backend is on it",
+            format!("write host = \"{name}\" into the table of one, or remove [hosts.{name}]"),
+        );
+    }
+    let answer = async {
+        let home = etcetera::home_dir().context("the home directory is not known")?;
+        answer::ask(&host.written, &home, data).await
+    };
+    match answer.await.map(|answer| answer::words(&host.written, &answer)) {
+        Err(error) => Finding::error(&about, &error),
+        Ok((what, None)) => Finding::ok(&about, format!("{}: {what}", host.written.machine())),
+        Ok((what, Some(fix))) => Finding::fail(&about, what, fix),
+    }
+}
+
+/// What is wrong with the key of this user, and the fix. ssh itself goes on without a key that it does not like.
+fn key_fault(key: &Path, name: &str) -> Option<(String, String)> {
+    let (shown, word) = (key.display(), shell::word(key));
+    let correct = || format!("correct `identity_file` in [hosts.{name}]");
+    match std::fs::metadata(key) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Some((
+            format!("its key {shown} does not exist"),
+            format!("{}, or make it with: ssh-keygen -t ed25519 -f {word}", correct()),
+        )),
+        Err(error) => Some((format!("its key {shown} cannot be read ({error})"), correct())),
+        Ok(found) if !found.is_file() => Some((format!("its key {shown} is not a regular file"), correct())),
+        Ok(found) if found.mode() & 0o077 != 0 => Some((
+            format!("other users may read its key {shown}, so that ssh does not use it"),
+            format!("run: chmod 600 {word}"),
+        )),
+        Ok(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_key_that_ssh_would_not_use_is_told_with_its_fix() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = folder.path().join("key");
+        let told = |key: &Path| key_fault(key, "mac").unwrap();
+        assert!(told(&key).0.contains("does not exist") && told(&key).1.contains("ssh-keygen"));
+        fs::write(&key, "").unwrap();
+        fs::set_permissions(&key, Permissions::from_mode(0o640)).unwrap();
+        assert!(told(&key).1.contains("chmod 600"));
+        fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(key_fault(&key, "mac"), None);
+        assert!(told(folder.path()).0.contains("not a regular file"));
+        assert!(told(&key.join("below")).1.contains("[hosts.mac]"));
+    }
+}

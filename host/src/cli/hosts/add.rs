@@ -1,0 +1,111 @@
+//! `berth hosts add`: a host and a backend on it, at the end of the operator's file.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use berth::assemble::Texts;
+use berth::config::{Config, Installation, NewHost, destination_fault, is_name};
+use berth::principal::Principal;
+use berth::store::audit::{Entry, Event};
+
+use super::answer;
+use crate::cli::{access, print};
+
+#[derive(clap::Args)]
+pub(super) struct Add {
+    /// The name of the host, and of the backend on it
+    #[arg(value_parser = name)]
+    name: String,
+    /// Where ssh goes, as in `ssh DESTINATION`: a host, user@host, or a name of ~/.ssh/config
+    #[arg(value_parser = destination, allow_hyphen_values = true)]
+    destination: String,
+    /// The port there, if it is not the one that ssh finds
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    port: Option<u16>,
+    /// The backend whose keys count for the new one, instead of the default one
+    #[arg(long, value_name = "BACKEND")]
+    like: Option<String>,
+}
+
+pub(super) async fn run(
+    options: &Add,
+    path: Option<&Path>,
+    installation: Installation<'_>,
+) -> anyhow::Result<ExitCode> {
+    super::ensure_person("berth hosts add")?;
+    let texts = Texts::find(path, installation)?;
+    let new = wanted(options, &texts.config()?)?;
+    let text = new.added_to(texts.yours());
+    let (config, grants) = texts
+        .with(&text)
+        .context("nothing was written, since the whole would not be valid")?;
+    let host = config.hosts.get(&new.name).context("the host is not in the whole")?;
+    let (place, data) = (texts.place()?, texts.data()?);
+    print::line(&format!(
+        "To be added to {}:\n",
+        print::safe(&place.display().to_string())
+    ));
+    print::line(&new.tables());
+    let answer = answer::ask(host, &texts.around().home, &data).await?;
+    let (what, fix) = answer::words(host, &answer);
+    print::line(&format!("Tried {}: {what}.", host.machine()));
+    if !print::agrees("Add this?")? {
+        bail!("nothing was added, and the configuration stays as it was");
+    }
+    let mut audit = data.audit(false)?.with_grants(grants);
+    audit.try_writing()?;
+    texts.replace(&text)?;
+    let entry = Entry::at_door(Event::HostAdded, Principal::local().id(), &new.name);
+    access::note_unrecorded(audit.append(&[entry]));
+    print::line(
+        "Added. It counts from the next start of berth, or when the one that runs reloads it (`berth reload`).",
+    );
+    print::line(&match fix {
+        Some(fix) => format!("Before that, {fix}."),
+        None => format!("`{}` must log in there without a question.", answer::by_hand(host)),
+    });
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What `options` ask for, if `config` has room for it.
+fn wanted(options: &Add, config: &Config) -> anyhow::Result<NewHost> {
+    let name = &options.name;
+    if config.hosts.contains_key(name) {
+        bail!("there is a host `{name}` already: change its table [hosts.{name}], or choose another name");
+    }
+    if config.backends.contains_key(name) {
+        bail!("there is a backend `{name}` already, and the new one has the name of the host: choose another name");
+    }
+    let like = options.like.as_ref().unwrap_or(&config.default_backend);
+    if !config.backends.contains_key(like) {
+        let known = config.backends.keys().map(String::as_str).collect::<Vec<_>>();
+        bail!(
+            "there is no backend `{}` (there are: {}): name one of them with --like",
+            print::safe(like),
+            known.join(", ")
+        );
+    }
+    Ok(NewHost {
+        name: name.clone(),
+        destination: options.destination.clone(),
+        port: options.port,
+        like: like.clone(),
+    })
+}
+
+fn name(written: &str) -> Result<String, &'static str> {
+    match is_name(written) {
+        true => Ok(written.to_owned()),
+        false => Err("use at most 32 of a-z, 0-9, _ and -, with a letter or digit first"),
+    }
+}
+
+fn destination(written: &str) -> Result<String, String> {
+    match destination_fault(written) {
+        None => Ok(written.to_owned()),
+        Some(fault) => Err(format!(
+            "it {fault}: write it as for ssh, like me@mac.local, or a name of ~/.ssh/config"
+        )),
+    }
+}

@@ -1,0 +1,61 @@
+//! `berth hosts`: the other machines on which backends may be.
+
+mod add;
+pub(super) mod answer;
+mod list;
+mod trust;
+
+use std::io::{IsTerminal as _, stdin, stdout};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::ensure;
+use berth::config::Installation;
+use berth::peer::Peer;
+
+#[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    list: list::List,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    /// List the hosts
+    List(list::List),
+    /// Add a host and a backend on it to your configuration; on a terminal, outside of sessions
+    Add(add::Add),
+    /// Show the key of a host, and trust it if you say so; on a terminal, outside of sessions
+    Trust(trust::Trust),
+}
+
+/// `path` is the file that `--config` names.
+pub(crate) async fn run(
+    options: &Options,
+    path: Option<&Path>,
+    installation: Installation<'_>,
+) -> anyhow::Result<ExitCode> {
+    match &options.command {
+        None => list::run(&options.list, path, installation).await,
+        Some(Command::List(options)) => list::run(options, path, installation).await,
+        Some(Command::Add(options)) => add::run(options, path, installation).await,
+        Some(Command::Trust(options)) => trust::run(options, path, installation).await,
+    }
+}
+
+/// Makes sure that a person decides: to which machines berth goes, a session never does, whatever it may control.
+fn ensure_person(what: &str) -> anyhow::Result<()> {
+    ensure!(
+        Peer::of_this_process() == Peer::Operator,
+        "this runs in a session or a job that berth started, and what is in one never decides to which machines berth \
+         goes, whatever it may control; run it in a terminal of your own"
+    );
+    ensure!(
+        stdin().is_terminal() && stdout().is_terminal(),
+        "a person decides to which machines berth goes: run {what} on a terminal"
+    );
+    Ok(())
+}
