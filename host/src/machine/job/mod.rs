@@ -31,6 +31,7 @@ mod news;
 mod output;
 mod place;
 mod processes;
+pub mod sh;
 mod spec;
 mod supervise;
 mod until;
