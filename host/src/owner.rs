@@ -30,7 +30,7 @@ pub use self::request::{is_request, say_person};
 
 use self::socket::Reception;
 use crate::admission::Admission;
-use crate::assemble::{self, Setup, Starter};
+use crate::assemble::{self, Lasting, Links, Setup, Starter};
 use crate::desk::{Desk, Forms, Stores};
 use crate::jobs::{AllJobs, Reach};
 use crate::mcp::{self, Server};
@@ -162,7 +162,12 @@ impl Owner {
         };
         let jobs = AllJobs::new(data.clone(), reach).context("the path of this program cannot be found")?;
         let jobs = Arc::new(jobs);
-        let starter = Starter::new(setup, &data, Some(jobs.clone()))?;
+        let lasting = Lasting {
+            data: data.clone(),
+            jobs: Some(jobs.clone()),
+            links: Arc::new(Links::new(&data)),
+        };
+        let starter = Starter::new(setup, lasting.clone())?;
         let tasks = TaskTracker::new();
         let max_body = usize::try_from(setup.server.max_body)?;
         let admission = Admission::new(
@@ -180,8 +185,7 @@ impl Owner {
         let reloads = Reloads::new(
             setup,
             desk.clone(),
-            data.clone(),
-            jobs.clone(),
+            lasting,
             recorder.clone(),
             admission.clone(),
             tasks.clone(),

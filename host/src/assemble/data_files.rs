@@ -20,7 +20,7 @@ pub async fn take_over_state(setup: &Setup, data: &DataDirectory) -> anyhow::Res
 
 /// Writes the configuration files of all granted programs. Only the owner of the data directory does this.
 pub fn write_confs(setup: &Setup, data: &DataDirectory) -> anyhow::Result<()> {
-    for grant in setup.backends.values().flat_map(|backend| backend.programs.values()) {
+    for grant in grants_here(setup) {
         if let Some(text) = &grant.conf {
             data.write_conf(&conf_name(grant), text)?;
         }
@@ -28,7 +28,13 @@ pub fn write_confs(setup: &Setup, data: &DataDirectory) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn conf_name(grant: &Grant) -> String {
+/// The programs of all backends on this machine.
+fn grants_here(setup: &Setup) -> impl Iterator<Item = &Grant> {
+    let here = setup.backends.values().filter(|backend| backend.is_here());
+    here.flat_map(|backend| backend.programs.values())
+}
+
+pub(super) fn conf_name(grant: &Grant) -> String {
     format!("{}-{}", grant.backend, grant.program)
 }
 
@@ -46,7 +52,7 @@ pub fn with_places(grant: &Grant, data: &DataDirectory) -> anyhow::Result<Grant>
     Ok(grant)
 }
 
-fn fill(arguments: &mut [String], marker: &str, path: &Path) -> anyhow::Result<()> {
+pub(super) fn fill(arguments: &mut [String], marker: &str, path: &Path) -> anyhow::Result<()> {
     let path = path
         .to_str()
         .ok_or_else(|| anyhow!("{} is not text: choose another `data` in [server]", path.display()))?;
@@ -66,7 +72,7 @@ pub fn socket(grant: &Grant, data: &DataDirectory) -> anyhow::Result<Option<Sock
 /// Continues to use the servers whose socket is where it was before, and logs those for which that is not possible.
 /// Only the owner of the data directory does this, before any program runs.
 pub async fn follow_former_sockets(setup: &Setup, data: &DataDirectory) -> anyhow::Result<()> {
-    for grant in setup.backends.values().flat_map(|backend| backend.programs.values()) {
+    for grant in grants_here(setup) {
         let Some(socket) = socket(grant, data)? else { continue };
         let followed = socket.follow_former().await;
         match followed.with_context(|| format!("the socket {}", socket.path().display()))? {

@@ -1,6 +1,6 @@
 //! What one backend is granted, as found on this machine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use super::programs::{self, SearchPath};
 use super::{directories, plugin_file};
 use crate::capability::files::Folder;
 use crate::capability::process::grant::Grant;
-use crate::config::{At, BackendTable, ConfigError, Host, PluginSource};
+use crate::config::{Agent, At, BackendTable, ConfigError, Host, PluginSource};
 use crate::principal::Meaning;
 
 /// A backend: what is written about it, and what was found of that.
@@ -17,37 +17,66 @@ use crate::principal::Meaning;
 pub struct Granted {
     /// Its table.
     pub written: BackendTable,
-    /// The only directories in which its programs start and its files are. Absolute, without links, existing.
+    /// The only directories in which its programs start and its files are. Absolute, without links, existing; on a host as
+    /// they are written.
     pub directories: Vec<PathBuf>,
-    /// The folders of which its plugin may read files with certain names. Absolute, without links; they need not exist.
+    /// The folders of which its plugin may read files with certain names. Absolute, without links; they need not exist. On a
+    /// host they are as they are written.
     pub files: Vec<Folder>,
     /// Further variables that its programs get, such as secrets.
     pub env_file: Option<EnvFile>,
     /// What its name means.
     meaning: Meaning,
-    /// The programs that it may run, by the name that its plugin uses.
+    /// The programs that it may run, by the name that its plugin uses. On a host their paths are as they are written.
     pub programs: BTreeMap<String, Grant>,
+    /// Those of its agents whose program was found, or that do not need one. On a host nobody has looked yet.
+    pub installed: BTreeSet<String>,
 }
 
 impl Granted {
-    /// Finds what the table at `at` names. `host` is the machine that it names, if it does.
+    /// Finds what the table at `at` names: all of it for a backend on this machine. `host` is the machine that it names, if it
+    /// does; what it names there is looked for when it starts.
     pub(super) fn find(
         written: BackendTable,
         host: Option<&Host>,
+        agents: &BTreeMap<String, Agent>,
         at: &At,
         search: &SearchPath,
     ) -> Result<Self, ConfigError> {
         plugin_file::check(&written.plugin, at)?;
         let env_file = written.env_file.as_ref();
         let env_file = env_file.map(|path| EnvFile::find(path, &at.key("env_file")));
+        let meaning = meaning(&written.plugin, host);
+        let env_file = env_file.transpose()?;
+        if host.is_some() {
+            return Ok(Self {
+                meaning,
+                directories: written.directories.clone(),
+                files: written.files.clone(),
+                env_file,
+                programs: programs::unsought(&written.programs),
+                installed: BTreeSet::new(),
+                written,
+            });
+        }
+        let installed = |name: &&String| {
+            let agent = agents.get(*name);
+            agent.is_some_and(|agent| programs::is_installed(agent, search))
+        };
         Ok(Self {
-            meaning: meaning(&written.plugin, host),
+            meaning,
             directories: directories::find(&written.directories, &at.key("directories"))?,
             files: directories::folders(&written.files, &at.key("files"))?,
-            env_file: env_file.transpose()?,
+            env_file,
             programs: programs::grants(&written.programs, &at.key("programs"), search)?,
+            installed: written.agents.iter().filter(installed).cloned().collect(),
             written,
         })
+    }
+
+    /// Whether it is on this machine.
+    pub fn is_here(&self) -> bool {
+        self.written.host.is_none()
     }
 
     /// What its name means, by what the operator wrote.

@@ -10,6 +10,8 @@ mod env_file;
 mod granted;
 mod hosts;
 mod jobs;
+mod links;
+mod located;
 mod own_places;
 mod plugin_file;
 mod programs;
@@ -17,6 +19,7 @@ mod setup;
 mod start;
 mod surroundings;
 mod system;
+mod terminal;
 #[cfg(test)]
 mod tests;
 mod texts;
@@ -29,7 +32,9 @@ pub use data_files::{follow_former_sockets, left_apart, socket, take_over_state,
 pub use env_file::EnvFile;
 pub use granted::Granted;
 pub use hosts::Host;
+pub use links::Links;
 pub use programs::SearchPath;
 pub use setup::Setup;
-pub use start::{Starter, aside, desk, merge, start_backends, start_each};
+pub use start::{Lasting, Starter, aside, desk, merge, start_backends, start_each};
+pub use terminal::{Terminal, terminal};
 pub use texts::{Texts, accept_shipped, write_first};

@@ -28,7 +28,8 @@ pub(super) fn check(
             )));
         }
     }
-    for (name, backend) in backends {
+    // What a backend is granted on a host holds nothing of this machine.
+    for (name, backend) in backends.iter().filter(|(_, backend)| backend.is_here()) {
         let at = top.key("backends").key(name);
         let (directories, files) = (at.key("directories"), at.key("files"));
         let directories = backend

@@ -54,6 +54,16 @@ pub(super) fn grants(
     programs.iter().map(grant).collect()
 }
 
+/// The same for a host, where nobody has looked yet: by what is written.
+pub(super) fn unsought(programs: &BTreeMap<String, Program>) -> BTreeMap<String, Grant> {
+    let grant = |(name, program): (&String, &Program)| {
+        let path = program.sought.path.clone();
+        let path = path.unwrap_or_else(|| PathBuf::from(&program.sought.written));
+        (name.clone(), program.at(path))
+    };
+    programs.iter().map(grant).collect()
+}
+
 fn missing(sought: &Sought, at: &At) -> ConfigError {
     let place = match sought.path {
         Some(_) => "there is no such program",

@@ -7,7 +7,7 @@ use super::granted::Granted;
 use super::hosts::Host;
 use super::programs::SearchPath;
 use super::texts::Texts;
-use super::{own_places, programs, surroundings, users};
+use super::{own_places, surroundings, users};
 use crate::capability::process::grant::AgentCommand;
 use crate::config::{
     self, Agent, Audit, Change, Config, ConfigError, Installation, Layers, OAuth, PluginSource, Prompts, Server, Tools,
@@ -44,8 +44,6 @@ pub struct Setup {
     pub backends: BTreeMap<String, Granted>,
     /// The backend that is used when a call does not name one; it is one of `backends`.
     pub default_backend: String,
-    /// The agents whose program was found, or that do not need one.
-    installed: BTreeSet<String>,
     /// The whole as it is written.
     written: toml::Table,
     /// The digest of what is granted.
@@ -193,14 +191,12 @@ impl Setup {
         let mut backends = BTreeMap::new();
         for (name, written) in config.backends {
             let host = written.host.as_ref().and_then(|host| config.hosts.get(host));
-            let found = Granted::find(written, host, &top.key("backends").key(&name), search)?;
+            let at = top.key("backends").key(&name);
+            let found = Granted::find(written, host, &config.agents, &at, search)?;
             backends.insert(name, found);
         }
-        let installed = |(_, agent): &(&String, &Agent)| programs::is_installed(agent, search);
-        let installed = config.agents.iter().filter(installed);
         let setup = Self {
             proxy_users: users::find(&config.server.proxy_users, &top.key("server").key("proxy_users"))?,
-            installed: installed.map(|(name, _)| name.clone()).collect(),
             file: config.file,
             waiting: Vec::new(),
             is_first_start: false,
@@ -238,28 +234,17 @@ impl Setup {
         names.filter_map(|name| self.agents.get_key_value(name))
     }
 
-    /// Whether the program that the agent `name` needs was found.
-    pub fn is_installed(&self, name: &str) -> bool {
-        self.installed.contains(name)
-    }
-
     /// The commands that `@agent` stands for in the `read` and `control` lists of `backend`: those of its agents that are
-    /// installed.
-    pub fn agent_commands(&self, backend: &Granted) -> Vec<AgentCommand> {
-        let installed = self.installed_agents(backend);
-        installed.map(|agent| agent.granted.clone()).collect()
+    /// `installed` on its machine.
+    pub fn agent_commands(&self, backend: &Granted, installed: &BTreeSet<String>) -> Vec<AgentCommand> {
+        let agents = self.agents_of(backend).filter(|(name, _)| installed.contains(*name));
+        agents.map(|(_, agent)| agent.granted.clone()).collect()
     }
 
     /// The same for its `job` lists: those that run without a terminal.
-    pub fn headless_commands(&self, backend: &Granted) -> Vec<AgentCommand> {
-        let headless = self
-            .installed_agents(backend)
-            .filter_map(|agent| agent.headless.as_ref());
+    pub fn headless_commands(&self, backend: &Granted, installed: &BTreeSet<String>) -> Vec<AgentCommand> {
+        let agents = self.agents_of(backend).filter(|(name, _)| installed.contains(*name));
+        let headless = agents.filter_map(|(_, agent)| agent.headless.as_ref());
         headless.map(|headless| headless.granted.clone()).collect()
-    }
-
-    fn installed_agents<'a>(&'a self, backend: &'a Granted) -> impl Iterator<Item = &'a Agent> {
-        let installed = self.agents_of(backend).filter(|(name, _)| self.is_installed(name));
-        installed.map(|(_, agent)| agent)
     }
 }

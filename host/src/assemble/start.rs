@@ -9,9 +9,8 @@ use serde_json::json;
 use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use super::data_files::{socket, with_places};
-use super::{Granted, Setup, jobs};
-use crate::capability::files::Directories;
+use super::located::Located;
+use super::{Granted, Links, Setup, jobs};
 use crate::capability::process::Programs;
 use crate::capability::store::Keeper;
 use crate::capability::{self, Powers};
@@ -23,27 +22,35 @@ use crate::plugin::{self, Backend, Engine, Limits, OWN_CALLS, Plugin};
 use crate::store::DataDirectory;
 use crate::watch::Watched;
 
+/// What outlives a reload.
+#[derive(Clone)]
+pub struct Lasting {
+    /// Where backends keep what lasts.
+    pub data: DataDirectory,
+    /// The jobs of all backends. None where this process does not own the data directory.
+    pub jobs: Option<Arc<AllJobs>>,
+    /// The connections to hosts.
+    pub links: Arc<Links>,
+}
+
 /// Starts backends, each when it is asked to.
 pub struct Starter {
     setup: Arc<Setup>,
-    data: DataDirectory,
+    lasting: Lasting,
     engine: Engine,
-    /// None where this process does not own the data directory.
-    jobs: Option<Arc<AllJobs>>,
     /// One plugin is compiled for one backend at a time: the others then find it in the cache.
     compiling: BTreeMap<String, Mutex<()>>,
 }
 
 impl Starter {
-    /// For the backends of `setup`, which keep what lasts in `data`. `jobs` are those of an owner of that.
-    pub fn new(setup: &Setup, data: &DataDirectory, jobs: Option<Arc<AllJobs>>) -> anyhow::Result<Self> {
+    /// For the backends of `setup`.
+    pub fn new(setup: &Setup, lasting: Lasting) -> anyhow::Result<Self> {
         let sources = setup.backends.values().map(|backend| source(&backend.written.plugin));
         Ok(Self {
             engine: engine(setup)?,
-            jobs,
             compiling: sources.map(|source| (source, Mutex::default())).collect(),
             setup: Arc::new(setup.clone()),
-            data: data.clone(),
+            lasting,
         })
     }
 
@@ -66,14 +73,27 @@ impl Starter {
             calls: backend.written.limits.calls,
             deadline: backend.written.limits.deadline,
         };
-        let (opened, name) = (self.data.clone(), name.to_owned());
+        let (opened, name) = (self.lasting.data.clone(), name.to_owned());
         let kept = tokio::task::spawn_blocking(move || opened.kept(&name)).await??;
-        let (data, all, granted) = (self.data.clone(), self.jobs.clone(), backend.clone());
+        let (data, all, granted) = (self.lasting.data.clone(), self.lasting.jobs.clone(), backend.clone());
         let jobs = tokio::task::spawn_blocking(move || jobs::keeper(&granted, &data, all.as_deref())).await??;
-        let powers = powers(&self.setup, backend, &self.data, Keeper::new(kept), jobs)?;
+        let located = self.located(backend).await?;
+        let powers = powers(&self.setup, backend, located, Keeper::new(kept), jobs);
         Backend::start(&self.engine, plugin, powers, limits)
             .await
             .map_err(|error| anyhow!("{origin} refuses its configuration: {}", plugin::in_words(error)))
+    }
+
+    /// What it names, on its machine.
+    async fn located(&self, backend: &Granted) -> anyhow::Result<Located> {
+        let named = backend.written.host.as_ref();
+        match named.and_then(|host| self.setup.hosts.get(host)) {
+            Some(host) => {
+                let link = self.lasting.links.to(host)?;
+                Located::there(&self.setup, backend, host, link, &self.lasting.data).await
+            }
+            None => Located::here(&self.setup, backend, &self.lasting.data),
+        }
     }
 
     /// Compiling takes seconds of a thread, which must be none of those that run tasks.
@@ -109,7 +129,12 @@ pub async fn start_backends(setup: &Setup, data: &DataDirectory) -> anyhow::Resu
 
 /// Starts every backend of `setup`: each of them, or why it cannot start, with its name, in their order.
 pub async fn start_each(setup: &Setup, data: &DataDirectory) -> anyhow::Result<Vec<anyhow::Result<Backend>>> {
-    let starter = Starter::new(setup, data, None)?;
+    let lasting = Lasting {
+        data: data.clone(),
+        jobs: None,
+        links: Arc::new(Links::new(data)),
+    };
+    let starter = Starter::new(setup, lasting)?;
     let start = async |name: &String| starter.start(name).await.with_context(|| format!("backend `{name}`"));
     Ok(join_all(setup.backends.keys().map(start)).await)
 }
@@ -202,13 +227,9 @@ fn offer(setup: &Setup, backend: &Backend) -> Offer {
 /// The backend as calls are done with it.
 fn member(setup: &Setup, backend: Backend) -> Member {
     let settings = setup.backends.get(&backend.name);
-    let installed = |(name, _): &(&String, _)| setup.is_installed(name);
-    let agents = settings.into_iter().flat_map(|settings| setup.agents_of(settings));
     Member {
-        agents: agents.filter(installed).map(|(name, _)| name.clone()).collect(),
-        home: etcetera::home_dir()
-            .ok()
-            .and_then(|home| Some(home.to_str()?.to_owned())),
+        agents: backend.agents(),
+        home: backend.home_directory(),
         remote_trust: settings.is_some_and(|settings| settings.written.remote_trust),
         watched: Watched::new(backend),
     }
@@ -225,41 +246,34 @@ fn engine(setup: &Setup) -> anyhow::Result<Engine> {
 fn powers(
     setup: &Setup,
     backend: &Granted,
-    data: &DataDirectory,
+    located: Located,
     keeper: Keeper,
     jobs: capability::jobs::Keeper,
-) -> anyhow::Result<Powers> {
-    let (mut grants, mut sockets) = (BTreeMap::new(), BTreeMap::new());
-    for (name, grant) in &backend.programs {
-        grants.insert(name.clone(), with_places(grant, data)?);
-        sockets.extend(socket(grant, data)?.map(|socket| (name.clone(), socket)));
-    }
-    Ok(Powers {
+) -> Powers {
+    Powers {
         backend: backend.written.name.clone(),
-        settings: settings(setup, backend),
+        settings: settings(setup, backend, &located),
         programs: Programs {
-            grants,
-            sockets,
-            agents: setup.agent_commands(backend),
-            headless: setup.headless_commands(backend),
-            environment: backend.environment(),
+            agents: setup.agent_commands(backend, &located.installed),
+            headless: setup.headless_commands(backend, &located.installed),
+            grants: located.grants,
+            sockets: located.sockets,
+            sockets_there: located.sockets_there,
+            environment: located.environment,
             guest_env: backend.written.guest_env.clone(),
             children: Arc::new(Semaphore::new(backend.written.limits.processes)),
             own_children: Arc::new(Semaphore::new(OWN_CALLS)),
         },
-        directories: Directories::open(
-            &backend.written.name,
-            &backend.directories,
-            &backend.files,
-            setup.own_places().into(),
-        )?,
+        machine: located.machine,
+        home: located.home,
+        directories: located.directories,
         keeper,
         jobs,
         lines: Default::default(),
-    })
+    }
 }
 
-fn settings(setup: &Setup, backend: &Granted) -> String {
+fn settings(setup: &Setup, backend: &Granted, located: &Located) -> String {
     let agents: Vec<_> = setup
         .agents_of(backend)
         .map(|(name, agent)| {
@@ -270,16 +284,17 @@ fn settings(setup: &Setup, backend: &Granted) -> String {
                 "headless": agent.headless.as_ref().map(|headless| &headless.command),
                 "protocol": agent.headless.as_ref().map(|headless| headless.protocol),
                 "headless_options": agent.headless.as_ref().map(|headless| &headless.options),
-                "installed": setup.is_installed(name),
+                "installed": located.installed.contains(name),
                 "profile": agent.profile,
                 "signs": agent.signs,
             })
         })
         .collect();
-    let files: Vec<_> = backend
+    let files: Vec<_> = located
         .files
         .iter()
         .map(|folder| json!({"under": folder.under.to_string_lossy(), "names": folder.names.to_string()}))
         .collect();
-    json!({"settings": backend.written.settings, "agents": agents, "files": files, "host": null}).to_string()
+    json!({"settings": backend.written.settings, "agents": agents, "files": files, "host": backend.written.host})
+        .to_string()
 }

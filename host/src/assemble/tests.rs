@@ -70,7 +70,7 @@ fn finds_what_is_there() {
     let backend = &setup.backends["local"];
     assert_eq!(backend.directories, [home.path("projects")]);
     assert_eq!(backend.programs["tmux"].path, home.path("bin/tmux"));
-    assert_eq!(setup.agent_commands(backend).len(), 1);
+    assert_eq!(setup.agent_commands(backend, &backend.installed).len(), 1);
 }
 
 #[test]
@@ -258,7 +258,7 @@ fn finds_what_the_shipped_text_names() {
     let home = Home::new();
     let setup = home.shipped();
     assert_eq!(setup.file, None);
-    assert!(setup.is_installed("claude") && setup.is_installed("demo"));
+    assert!(["claude", "demo"].map(|name| setup.backends["local"].installed.contains(name)) == [true; 2]);
     assert_eq!(setup.backends["local"].directories, [home.path("projects")]);
 }
 
@@ -267,9 +267,10 @@ fn an_agent_whose_program_is_missing_is_not_installed() {
     let home = Home::new();
     fs::remove_file(home.path("bin/claude")).unwrap();
     let setup = home.shipped();
-    assert!(!setup.is_installed("claude"));
+    let local = &setup.backends["local"];
+    assert!(!local.installed.contains("claude"));
     let names: Vec<_> = setup
-        .agent_commands(&setup.backends["local"])
+        .agent_commands(local, &local.installed)
         .into_iter()
         .map(|agent| agent.name)
         .collect();

@@ -14,6 +14,8 @@ use std::time::Instant;
 
 pub use process::grant::Access;
 
+pub use crate::machine::Machine;
+
 use wasmtime::component::{HasSelf, Linker};
 
 use crate::contract;
@@ -24,6 +26,10 @@ use crate::principal::Lineage;
 pub struct Powers {
     /// The backend's name, for errors that name a config line.
     pub backend: String,
+    /// Where its programs and directories are.
+    pub machine: Machine,
+    /// The home directory there, if it is known.
+    pub home: Option<String>,
     /// What `settings.get` answers, as JSON text.
     pub settings: String,
     /// Programs it may run.

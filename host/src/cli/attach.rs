@@ -21,7 +21,7 @@ pub(crate) struct Options {
 
 pub(crate) async fn run(setup: &Setup, options: Options, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
     ensure_terminal()?;
-    join(setup, &find(setup, &options.name, &shutdown).await?)
+    join(setup, &find(setup, &options.name, &shutdown).await?).await
 }
 
 /// # Errors
@@ -34,7 +34,7 @@ pub(crate) fn ensure_terminal() -> anyhow::Result<()> {
 }
 
 /// Replaces this process by a program that shows the session.
-pub(crate) fn join(setup: &Setup, found: &Found) -> anyhow::Result<ExitCode> {
+pub(crate) async fn join(setup: &Setup, found: &Found) -> anyhow::Result<ExitCode> {
     let (backend, id) = found
         .session_id
         .split_once('/')
@@ -44,20 +44,14 @@ pub(crate) fn join(setup: &Setup, found: &Found) -> anyhow::Result<ExitCode> {
         anyhow!("the running berth has a backend `{backend}` that this configuration does not have; give its --config")
     })?;
     let data = DataDirectory::open(&setup.server.data, &setup.server.cache)?;
-    for grant in backend.programs.values() {
-        if let Some(arguments) = grant.attach_args(joined) {
-            let grant = assemble::with_places(grant, &data)?;
-            let arguments = grant.fixed.iter().cloned().chain(arguments?);
-            // The thread that writes the log ends with this program.
-            log::finish();
-            let error = replace_this_process(&grant.path, arguments, backend.environment(), &backend.written.name);
-            return Err(error).with_context(|| format!("{} cannot be started", grant.path.display()));
-        }
-    }
-    bail!(
-        "no program of backend `{}` has `attach` in its grant, so its sessions cannot be opened here",
-        backend.written.name
-    )
+    let name = &backend.written.name;
+    let Some(terminal) = assemble::terminal(setup, backend, joined, &data).await? else {
+        bail!("no program of backend `{name}` has `attach` in its grant, so its sessions cannot be opened here")
+    };
+    // The thread that writes the log ends with this program.
+    log::finish();
+    let error = replace_this_process(&terminal.program, terminal.arguments, terminal.environment, name);
+    Err(error).with_context(|| format!("{} cannot be started", terminal.program.display()))
 }
 
 /// A session to open.

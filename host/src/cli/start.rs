@@ -62,7 +62,7 @@ pub(crate) async fn run(setup: &Setup, options: Options, shutdown: CancellationT
     let shown = answered::show_with_hint(&started, options.json)?;
     let found = started.structured.and_then(|answer| Found::of(&answer["session"]));
     match found {
-        Some(found) if options.attach => attach::join(setup, &found),
+        Some(found) if options.attach => attach::join(setup, &found).await,
         Some(found) if !options.json => {
             let id = shell::word(&found.session_id);
             print::note(&format!("To open it here: berth attach {id}"));

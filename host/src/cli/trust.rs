@@ -50,7 +50,7 @@ pub(crate) async fn run(setup: &Setup, options: Options, shutdown: CancellationT
         Ok(started.structured.and_then(|answer| Found::of(&answer["session"])))
     };
     let found = Connection::with(setup, &shutdown, find).await?;
-    attach::join(setup, &found.context("the answer names no session")?)
+    attach::join(setup, &found.context("the answer names no session")?).await
 }
 
 /// The session in `list` that asks whether `directory` is trusted, if there is one.

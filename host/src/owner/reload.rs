@@ -13,11 +13,10 @@ use tokio_util::task::TaskTracker;
 
 use super::request::Request;
 use crate::admission::Admission;
-use crate::assemble::{self, Setup, Starter};
+use crate::assemble::{self, Lasting, Setup, Starter};
 use crate::desk::{Condition, Desk, Generation, Member};
-use crate::jobs::AllJobs;
+use crate::store::Recorder;
 use crate::store::audit::{Entry, Event, Outcome};
-use crate::store::{DataDirectory, Recorder};
 
 /// How long those backends may take to come up that are new or were down. Then they come up later, as at a start.
 const NEW: Duration = Duration::from_secs(10);
@@ -83,8 +82,7 @@ pub async fn reload(socket: &Path) -> anyhow::Result<Told> {
 /// Reloads, one at a time.
 pub struct Reloads {
     desk: Arc<Desk>,
-    data: DataDirectory,
-    jobs: Arc<AllJobs>,
+    lasting: Lasting,
     recorder: Recorder,
     admission: Admission,
     /// What goes on between calls.
@@ -107,16 +105,14 @@ impl Reloads {
     pub(super) fn new(
         setup: &Setup,
         desk: Arc<Desk>,
-        data: DataDirectory,
-        jobs: Arc<AllJobs>,
+        lasting: Lasting,
         recorder: Recorder,
         admission: Admission,
         tasks: TaskTracker,
     ) -> Arc<Self> {
         Arc::new(Self {
             desk,
-            data,
-            jobs,
+            lasting,
             recorder,
             admission,
             tasks,
@@ -187,7 +183,7 @@ impl Reloads {
         if !faults.is_empty() {
             return Err(faults);
         }
-        assemble::write_confs(&next, &self.data).map_err(|why| vec![format!("{why:#}")])?;
+        assemble::write_confs(&next, &self.lasting.data).map_err(|why| vec![format!("{why:#}")])?;
         let told = told(last, &next, &present, &aside);
         self.admission.set_rates(&next.server.rates);
         self.recorder.set_grants(next.grants());
@@ -201,15 +197,11 @@ impl Reloads {
     async fn bring_up(&self, before: &Setup, next: &Setup) -> anyhow::Result<Arc<Generation>> {
         // What the others have in the data directory is in use.
         let new = next.new_since(before);
-        assemble::write_confs(&new, &self.data)?;
-        assemble::follow_former_sockets(&new, &self.data).await?;
-        assemble::take_over_state(&new, &self.data).await?;
+        assemble::write_confs(&new, &self.lasting.data)?;
+        assemble::follow_former_sockets(&new, &self.lasting.data).await?;
+        assemble::take_over_state(&new, &self.lasting.data).await?;
         let aside = assemble::aside(next, &self.desk)?;
-        assemble::bring_up(
-            Starter::new(next, &self.data, Some(self.jobs.clone()))?,
-            &aside,
-            &self.tasks,
-        );
+        assemble::bring_up(Starter::new(next, self.lasting.clone())?, &aside, &self.tasks);
         Ok(aside)
     }
 

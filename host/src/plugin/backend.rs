@@ -115,6 +115,17 @@ impl Backend {
         self.home.powers.jobs.is_some()
     }
 
+    /// The home directory on its machine, if that is known.
+    pub fn home_directory(&self) -> Option<String> {
+        self.home.powers.home.clone()
+    }
+
+    /// The agents that it may start and that are installed on its machine, the preferred one first.
+    pub fn agents(&self) -> Vec<String> {
+        let agents = self.home.powers.programs.agents.iter();
+        agents.map(|agent| agent.name.clone()).collect()
+    }
+
     /// Attends to its jobs until `over`, and tells what happens with them.
     pub(crate) async fn attend_to_jobs(&self, told: UnboundedSender<Happened>, over: &CancellationToken) {
         let powers = &self.home.powers;

@@ -9,11 +9,11 @@ use tokio::sync::Semaphore;
 
 use super::load::{self, LoadError, Plugin};
 use super::{Backend, Engine, Limits, in_words, manifest};
-use crate::capability::Powers;
 use crate::capability::files::Directories;
 use crate::capability::jobs;
 use crate::capability::process::Programs;
 use crate::capability::store::Keeper;
+use crate::capability::{Machine, Powers};
 use crate::session::{Description, Error, Manifest};
 
 /// The name of a component that is called without powers.
@@ -88,10 +88,13 @@ impl Backend {
 fn powerless() -> Result<Powers, Error> {
     Ok(Powers {
         backend: NAME.into(),
+        machine: Machine::This,
+        home: None,
         settings: r#"{"settings":{},"agents":[],"host":null}"#.into(),
         programs: Programs {
             grants: Default::default(),
             sockets: Default::default(),
+            sockets_there: Default::default(),
             agents: Vec::new(),
             headless: Vec::new(),
             environment: Vec::new(),

@@ -108,6 +108,15 @@ pub enum Error {
         /// The token file.
         path: PathBuf,
     },
+    /// The file that says which installation this is holds something else.
+    #[error(
+        "{} does not name this installation; put back what it held: 16 hexadecimal digits, as the folders below \
+         ~/.local/state/berth on its hosts are called. If it has no jobs on any host, remove the file", path.display()
+    )]
+    Installation {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file that says what was accepted is not as berth wrote it.
     #[error(
         "{} is not as berth wrote it, so nobody knows what was accepted; see what would count with `berth config diff`, \

@@ -106,6 +106,16 @@ impl DataDirectory {
         LocalToken::load_or_create(&self.data.join("token"))
     }
 
+    /// What this installation is called on hosts, where several may have jobs: 16 hexadecimal digits, made on first use. Any
+    /// process of this user gets the same ones.
+    ///
+    /// # Errors
+    /// If the file cannot be made, is damaged, or could have been written by others.
+    pub fn installation(&self) -> Result<String, Error> {
+        let path = self.data.join("installation");
+        secret::digits::<8>(&path)?.ok_or(Error::Installation { path })
+    }
+
     /// The records of who may come in. Every process of this user may open them, whoever owns the directory.
     ///
     /// # Errors

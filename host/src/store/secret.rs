@@ -1,4 +1,4 @@
-//! Files that hold one secret each: 256 random bits, made on first use.
+//! Files that hold one random text each, such as a secret: made on first use.
 
 use std::fs::OpenOptions;
 use std::io::Read as _;
@@ -9,8 +9,8 @@ use sha2::Sha256;
 
 use super::{Error, files};
 
-/// 256 bits, written as hexadecimal digits.
-const DIGITS: usize = 64;
+/// Bytes of a secret.
+const SECRET: usize = 32;
 
 /// A key for digests that nobody can make without it. `Debug` does not show it.
 #[derive(Clone)]
@@ -45,17 +45,20 @@ impl std::fmt::Debug for Key {
 
 /// The text of the secret at `path`, made first if there is none. Two processes at once end up with the same one.
 pub(super) fn load_or_create(path: &Path) -> Result<String, Error> {
+    digits::<SECRET>(path)?.ok_or_else(|| Error::Token { path: path.to_owned() })
+}
+
+/// The random bytes at `path` in hexadecimal digits, made first if there are none; nothing if something else is there.
+pub(super) fn digits<const BYTES: usize>(path: &Path) -> Result<Option<String>, Error> {
     if !path.try_exists().map_err(Error::io("look at", path))? {
-        files::create(path, &format!("{}\n", files::random_hex::<{ DIGITS / 2 }>()?))?;
+        files::create(path, &format!("{}\n", files::random_hex::<BYTES>()?))?;
     }
     let file = files::open(path, OpenOptions::new().read(true))?;
     let mut bytes = Vec::new();
-    file.take(DIGITS as u64 + 2)
+    file.take(2 * BYTES as u64 + 2)
         .read_to_end(&mut bytes)
         .map_err(Error::io("read", path))?;
     let text = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
-    if text.len() != DIGITS || !text.iter().all(u8::is_ascii_hexdigit) {
-        return Err(Error::Token { path: path.to_owned() });
-    }
-    Ok(text.iter().copied().map(char::from).collect())
+    let is_whole = text.len() == 2 * BYTES && text.iter().all(u8::is_ascii_hexdigit);
+    Ok(is_whole.then(|| text.iter().copied().map(char::from).collect()))
 }

@@ -143,6 +143,20 @@ fn breaks_or_tabs(c: char) -> bool {
     )
 }
 
+/// The first version in a text, such as 3 and 4 of `next-3.4a`.
+pub fn version(text: &str) -> Option<Vec<u32>> {
+    let from = text.find(|c: char| c.is_ascii_digit())?;
+    let text = &text[from..];
+    let to = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
+    text[..to]
+        .split('.')
+        .filter(|part| !part.is_empty())
+        .map(|part| part.parse().ok())
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

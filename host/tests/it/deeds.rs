@@ -27,7 +27,7 @@ echo "$6" >> "$place/ran"
 tmux "$@"
 status=$?
 if [ -e "$place/sever" ] && has trigger; then
-    mv "$place/data/sockets/local/tmux" "$place/severed"
+    mv "$(cat "$place/socket")" "$place/severed"
     rm "$place/sever"
 fi
 if [ -e "$place/armed" ] && has trigger; then
@@ -110,7 +110,7 @@ async fn stuck_berth() -> Demo {
 
 /// The same with these times for a command and for a call, of which `calls` may run at once.
 async fn stuck_for(timeout: &str, deadline: &str, calls: i64) -> Demo {
-    Demo::with(|config, place| {
+    let demo = Demo::with(|config, place| {
         place.write("bin/stuck-tmux", WRAPPER, 0o755);
         place.write("hanging", "", 0o600);
         let local = config["backends"]["local"].as_table_mut().unwrap();
@@ -123,7 +123,9 @@ async fn stuck_for(timeout: &str, deadline: &str, calls: i64) -> Demo {
         limits.insert("processes".into(), calls.into());
         local.insert("limits".into(), limits.into());
     })
-    .await
+    .await;
+    demo.place.write("socket", demo.tmux.socket(), 0o600);
+    demo
 }
 
 /// What is done.
@@ -235,8 +237,7 @@ async fn done_with(demo: &mut Demo, what: What, arguments: &Value, trouble: Trou
     if trouble == Trouble::SocketGone {
         demo.place.write("sever", "", 0o600);
         let answer = message(call(&demo.berth, what.tool(), arguments).await.unwrap().unwrap()).await;
-        let socket = demo.place.path("data/sockets/local/tmux");
-        std::fs::rename(demo.place.path("severed"), socket).expect("it was not severed");
+        std::fs::rename(demo.place.path("severed"), demo.tmux.socket()).expect("it was not severed");
         return Some(called(&answer));
     }
     demo.place.write("armed", trouble.stuck(what), 0o600);

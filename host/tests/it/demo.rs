@@ -1,6 +1,7 @@
 //! Sessions of the demo agent: a berth whose backend `local` is the shipped one, on a tmux server of the test's own.
 
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 use toml::Table;
 
 use crate::berth::{Berth, Called, PATIENCE, Place};
+use crate::sshd::Sshd;
 
 /// The shipped configuration with the directory `projects`, a former socket of this place's own, and the demo agent as its
 /// only agent, which records what reaches it in the directory that it is started in.
@@ -40,6 +42,49 @@ pub(crate) fn config() -> Table {
     config
 }
 
+/// Whether the tests of behaviour run with their backend on a host, and not on this machine.
+pub(crate) fn is_on_host() -> bool {
+    std::env::var_os("BERTH_TEST_HOST").is_some()
+}
+
+/// The host `there`, which is this machine by a real sshd, and the backend `local` on it.
+fn on_host(config: &mut Table, place: &Place) -> Sshd {
+    let sshd = Sshd::at_home(&place.path("home"));
+    let text = |path: &Path| toml::Value::from(path.to_str().unwrap());
+    let mut host = Table::new();
+    host.insert("destination".into(), sshd.destination().into());
+    host.insert("port".into(), i64::from(sshd.port()).into());
+    host.insert("identity_file".into(), text(&sshd.path("user_key")));
+    host.insert("known_hosts".into(), text(&sshd.path("known_hosts")));
+    host.insert("path".into(), vec![text(&place.path("bin"))].into());
+    config.insert(
+        "hosts".into(),
+        Table::from_iter([("there".to_owned(), toml::Value::from(host))]).into(),
+    );
+    let local = config["backends"]["local"].as_table_mut().unwrap();
+    local.insert("host".into(), "there".into());
+    // A relative path would be one of this machine.
+    let absolute = |path: &mut toml::Value| {
+        if let Some(relative) = path.as_str().filter(|path| !path.starts_with(['/', '~'])) {
+            *path = text(&place.path(relative));
+        }
+    };
+    local["directories"]
+        .as_array_mut()
+        .unwrap()
+        .iter_mut()
+        .for_each(absolute);
+    for (_, program) in local["programs"].as_table_mut().unwrap() {
+        if let Some(path) = program
+            .get_mut("path")
+            .filter(|path| path.as_str().unwrap().contains('/'))
+        {
+            absolute(path);
+        }
+    }
+    sshd
+}
+
 /// Waits until `look` finds something.
 pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
@@ -60,10 +105,33 @@ pub(crate) struct Tmux {
 
 impl Tmux {
     pub(crate) fn of(place: &Place) -> Self {
+        Self::of_backend(place, "local")
+    }
+
+    pub(crate) fn of_backend(place: &Place, backend: &str) -> Self {
         Self {
-            socket: place.name("data/sockets/local/tmux"),
-            conf: place.name("data/conf/local-tmux"),
+            socket: place.name(&format!("data/sockets/{backend}/tmux")),
+            conf: place.name(&format!("data/conf/{backend}-tmux")),
         }
+    }
+
+    /// That of a backend on a host, in the folder there of the berth of `place`.
+    pub(crate) fn there(place: &Place) -> Self {
+        Self::of_installation(place, place.read("data/installation").trim())
+    }
+
+    /// The same of the berth with this name, whose home there is that of `place`.
+    pub(crate) fn of_installation(place: &Place, installation: &str) -> Self {
+        let own = place.path("home/.local/state/berth").join(installation);
+        let path = |name: &str| own.join(name).to_str().unwrap().to_owned();
+        Self {
+            socket: path("sockets/local-tmux"),
+            conf: path("conf/local-tmux"),
+        }
+    }
+
+    pub(crate) fn socket(&self) -> &str {
+        &self.socket
     }
 
     /// Another server, which stands for terminals of people.
@@ -142,6 +210,8 @@ pub(crate) struct Demo {
     pub(crate) berth: Berth,
     pub(crate) tmux: Tmux,
     pub(crate) place: Place,
+    /// Where the backend is, if that is not this machine.
+    pub(crate) host: Option<Sshd>,
 }
 
 impl Demo {
@@ -151,14 +221,45 @@ impl Demo {
 
     /// The same with a configuration that `change` has changed.
     pub(crate) async fn with(change: impl FnOnce(&mut Table, &Place)) -> Self {
+        Self::on(is_on_host(), change).await
+    }
+
+    /// The same with the backend on a host in any case.
+    pub(crate) async fn there(change: impl FnOnce(&mut Table, &Place)) -> Self {
+        Self::on(true, change).await
+    }
+
+    /// The same where that backend does not come up.
+    pub(crate) async fn there_down(change: impl FnOnce(&mut Table, &Place)) -> Self {
         let place = Place::new("");
         let mut config = config();
         change(&mut config, &place);
+        let host = on_host(&mut config, &place);
         place.configure(&config.to_string(), "");
         Self {
             berth: Berth::serve(&place).await,
             tmux: Tmux::of(&place),
             place,
+            host: Some(host),
+        }
+    }
+
+    async fn on(is_there: bool, change: impl FnOnce(&mut Table, &Place)) -> Self {
+        let place = Place::new("");
+        let mut config = config();
+        change(&mut config, &place);
+        let host = is_there.then(|| on_host(&mut config, &place));
+        place.configure(&config.to_string(), "");
+        let berth = Berth::serve(&place).await;
+        let tmux = match host {
+            Some(_) => Tmux::there(&place),
+            None => Tmux::of(&place),
+        };
+        Self {
+            berth,
+            tmux,
+            place,
+            host,
         }
     }
 

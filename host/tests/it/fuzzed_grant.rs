@@ -91,6 +91,7 @@ impl Server {
             berth: Berth::start(&place, command).await,
             tmux: Tmux::of(&place),
             place,
+            host: None,
         };
         let id = demo.create(BYSTANDER).await;
         // It stands at a question, which a stray key would answer.
@@ -252,7 +253,7 @@ fn granted(place: &Place) -> (Grant, Vec<AgentCommand>) {
     let file = place.path("config.toml");
     let setup = Setup::load(Some(&file), &installation).unwrap();
     let local = &setup.backends["local"];
-    let agents = setup.agent_commands(local);
+    let agents = setup.agent_commands(local, &local.installed);
     assert_eq!(agents.len(), 2);
     (local.programs["tmux"].clone(), agents)
 }

@@ -60,8 +60,11 @@ mod scopes;
 mod sessions;
 mod shipped_grant;
 mod sockets;
+#[path = "../sshd/mod.rs"]
+mod sshd;
 mod talks;
 mod tasks;
 mod terminal;
+mod there;
 mod transcripts;
 mod woken;

@@ -1,8 +1,5 @@
 //! Connections to hosts as the real binary holds them: it runs ssh beside itself, and answers what ssh asks.
 
-#[path = "../sshd/mod.rs"]
-mod sshd;
-
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -10,7 +7,7 @@ use std::time::{Duration, Instant};
 use berth::machine::{Link, OpenSsh, Ways, What};
 use tempfile::TempDir;
 
-use self::sshd::Sshd;
+use crate::sshd::{self, Sshd};
 
 /// How long what must come may take.
 const LATEST: Duration = Duration::from_secs(60);

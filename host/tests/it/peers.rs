@@ -38,7 +38,12 @@ impl Inside {
         let tmux = Tmux::of(&place);
         let berth = Berth::serve(&place).await;
         prepare(&tmux);
-        let demo = Demo { berth, tmux, place };
+        let demo = Demo {
+            berth,
+            tmux,
+            place,
+            host: None,
+        };
         demo.project("shell");
         let created = demo
             .call("create_session", json!({"project": "shell", "agent": "shell"}))

@@ -308,6 +308,7 @@ async fn logs_that_are_followed_where_no_berth_runs_keep_nobody_out() {
         berth: Berth::serve(&place).await,
         tmux,
         place,
+        host: None,
     };
     demo.send(&id, "third words").await.done();
     follower.until("third words").await;

@@ -24,6 +24,7 @@ const LATEST: Duration = Duration::from_secs(60);
 /// A machine that is this one.
 pub(crate) struct Sshd {
     folder: TempDir,
+    home: PathBuf,
     port: u16,
     daemon: Option<Child>,
 }
@@ -33,8 +34,17 @@ impl Sshd {
         Self::with("")
     }
 
+    /// The same with another home directory than its own.
+    pub(crate) fn at_home(home: &Path) -> Self {
+        Self::made(Some(home), "")
+    }
+
     /// The same with further lines of `sshd_config`.
     pub(crate) fn with(settings: &str) -> Self {
+        Self::made(None, settings)
+    }
+
+    fn made(home: Option<&Path>, settings: &str) -> Self {
         let folder = TempDir::new().unwrap();
         key(&folder.path().join("host_key"), "");
         key(&folder.path().join("user_key"), "");
@@ -49,6 +59,7 @@ impl Sshd {
             fs::create_dir_all("/run/sshd").unwrap();
         }
         let mut sshd = Self {
+            home: home.map_or_else(|| folder.path().join("home"), Path::to_owned),
             folder,
             port: 0,
             daemon: None,
@@ -165,11 +176,11 @@ impl Sshd {
         let mut config = format!(
             "ListenAddress 127.0.0.1\nPort {}\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\nUsePAM no\nStrictModes no\n\
              PasswordAuthentication no\nKbdInteractiveAuthentication no\nMaxStartups 100\nUseDNS no\nPrintMotd no\n\
-             SetEnv HOME={}\n{}\n",
+             SetEnv HOME={} LANG=C.UTF-8\n{}\n",
             self.port,
             path("host_key"),
             path("authorized_keys"),
-            path("home"),
+            self.home.display(),
             fs::read_to_string(self.path("settings")).unwrap(),
         );
         // Newer ones shut out who is refused often, as tests are.

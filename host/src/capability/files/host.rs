@@ -1,18 +1,13 @@
 //! The contract's side: what a guest may ask of files.
 
-use std::cmp::Reverse;
-use std::ffi::OsStr;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, ErrorKind};
 use std::path::Path;
-use std::time::{Instant, UNIX_EPOCH};
-
-use cap_std::fs::{Metadata, OpenOptions, OpenOptionsExt};
 
 use super::power::Shown;
 use crate::capability::Call;
 use crate::contract::files::{Entry, Host, Kind, Slice};
 use crate::contract::types::Error;
-use crate::machine::Opened;
+use crate::machine::{self, Failure, Place};
 
 /// Entries of one directory in an answer.
 const ENTRIES: usize = 10_000;
@@ -35,11 +30,7 @@ impl Host for Call {
                 having.len()
             ))));
         }
-        let deadline = self.allowance.deadline;
-        let listed = self.powers.directories.within(&directory, move |root, below, shown| {
-            entries(root, below, shown, &having, deadline)
-        });
-        Ok(listed.await)
+        Ok(self.listed(&directory, having).await)
     }
 
     async fn read(&mut self, slices: Vec<Slice>) -> wasmtime::Result<Vec<Result<Vec<u8>, Error>>> {
@@ -48,94 +39,81 @@ impl Host for Call {
             let refusal = Error::Invalid(format!("one read takes {SLICES} slices and {READ_BYTES} bytes in all"));
             return Ok(slices.iter().map(|_| Err(refusal.clone())).collect());
         }
-        let mut contents = Vec::with_capacity(slices.len());
-        for slice in slices {
-            let path = slice.path.clone();
-            let read = move |root: &Opened, below: &Path, shown: &Shown| read(root, below, shown, &slice);
-            contents.push(self.powers.directories.within(&path, read).await);
-        }
-        Ok(contents)
+        Ok(self.contents(slices).await)
     }
 }
 
-/// What is in a directory and granted, by name; if there are too many, those that were changed last.
-fn entries(root: &Opened, below: &Path, shown: &Shown, having: &[String], deadline: Instant) -> io::Result<Vec<Entry>> {
-    let directory = root.directory(below)?;
-    let mut entries = Vec::new();
-    for entry in directory.entries()? {
-        // The call that asked may be over, and then nobody would end this.
-        if Instant::now() > deadline {
-            return Err(io::Error::from(io::ErrorKind::TimedOut));
-        }
-        let entry = entry?;
-        // A name that is not text cannot be named again by a guest.
-        let Ok(name) = entry.file_name().into_string() else {
-            continue;
+impl Call {
+    /// What is in a directory and granted, by name; if there are too many, those that were changed last.
+    async fn listed(&self, directory: &str, having: Vec<String>) -> Result<Vec<Entry>, Error> {
+        let directories = &self.powers.directories;
+        let (place, shown) = directories.place(directory)?;
+        let granted = shown.clone();
+        let counts = move |name: &str, kind| match &granted {
+            Shown::All => true,
+            Shown::Files(_) => kind == machine::Kind::File && granted.shows(name),
         };
-        if !shown.shows(&name) {
-            continue;
-        }
-        let wanted = having.is_empty() || having.iter().any(|inner| directory.holds(&name, inner));
-        if wanted
-            && let Ok(metadata) = entry.metadata()
-            && (matches!(shown, Shown::All) || metadata.is_file())
-        {
-            entries.push(describe(name, &metadata));
-        }
-        if entries.len() == 2 * ENTRIES {
-            keep_newest(&mut entries);
+        let machine = &self.powers.machine;
+        let listed = machine.entries(&place, having, ENTRIES, counts, self.allowance.deadline);
+        match listed.await {
+            Ok(entries) => Ok(entries.into_iter().map(Entry::from).collect()),
+            Err(failure) => Err(directories.failed_in(&shown, failure)),
         }
     }
-    keep_newest(&mut entries);
-    entries.sort_unstable_by(|one, other| one.name.cmp(&other.name));
-    Ok(entries)
+
+    /// Those that may be read, in one go, each with what is granted where it lies.
+    async fn contents(&self, slices: Vec<Slice>) -> Vec<Result<Vec<u8>, Error>> {
+        let directories = &self.powers.directories;
+        let granted: Vec<_> = slices.iter().map(|slice| self.granted(slice)).collect();
+        let wanted = granted.iter().flatten().map(|(slice, _)| slice.clone()).collect();
+        let machine = &self.powers.machine;
+        let mut read = machine.read(wanted, self.allowance.deadline).await.into_iter();
+        let contents = granted.into_iter().map(|granted| {
+            let (_, shown) = granted?;
+            let missing = || Err(Failure::Unknown("it was not read".into()));
+            let bytes = read.next().unwrap_or_else(missing);
+            bytes.map_err(|failure| directories.failed_in(&shown, failure))
+        });
+        contents.collect()
+    }
+
+    fn granted(&self, slice: &Slice) -> Result<(machine::Slice, Shown), Error> {
+        let directories = &self.powers.directories;
+        let (at, shown) = directories.place(&slice.path)?;
+        let name = Path::new(&slice.path).file_name().and_then(|name| name.to_str());
+        if matches!(shown, Shown::Files(_)) && !name.is_some_and(|name| shown.shows(name)) {
+            return Err(directories.failed_in(&shown, unshown(&at)));
+        }
+        let slice = machine::Slice {
+            at,
+            start: slice.start,
+            max: slice.max,
+            no_links: matches!(shown, Shown::Files(_)),
+        };
+        Ok((slice, shown))
+    }
 }
 
-fn keep_newest(entries: &mut Vec<Entry>) {
-    if entries.len() > ENTRIES {
-        entries.select_nth_unstable_by_key(ENTRIES, |entry| Reverse(entry.modified));
-        entries.truncate(ENTRIES);
+/// Why a file that is there is not read.
+fn unshown(at: &Place) -> Failure {
+    let why = io::Error::new(ErrorKind::PermissionDenied, "is not among the names of `files`");
+    Failure::Place {
+        path: at.path.clone(),
+        why,
     }
 }
 
-fn describe(name: String, metadata: &Metadata) -> Entry {
-    let modified = metadata
-        .modified()
-        .ok()
-        .and_then(|time| time.into_std().duration_since(UNIX_EPOCH).ok());
-    Entry {
-        name,
-        kind: match metadata {
-            metadata if metadata.is_dir() => Kind::Directory,
-            metadata if metadata.is_file() => Kind::File,
-            _ => Kind::Other,
-        },
-        size: metadata.len(),
-        modified: modified.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX)),
-    }
-}
-
-fn read(root: &Opened, below: &Path, shown: &Shown, slice: &Slice) -> io::Result<Vec<u8>> {
-    // Opening a FIFO would wait for a writer, and a terminal could become ours: no path may cause either.
-    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
-    let mut options = OpenOptions::new();
-    options.read(true).custom_flags(flags.bits().cast_signed());
-    let (mut file, found) = match shown {
-        Shown::All => root.file(below, &options)?,
-        Shown::Files(_) => {
-            let name = below.file_name().and_then(OsStr::to_str);
-            if !name.is_some_and(|name| shown.shows(name)) {
-                let why = "is not among the names of `files`";
-                return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
-            }
-            root.file_itself(below, &options)?
+impl From<machine::Entry> for Entry {
+    fn from(entry: machine::Entry) -> Self {
+        Self {
+            name: entry.name,
+            kind: match entry.kind {
+                machine::Kind::File => Kind::File,
+                machine::Kind::Directory => Kind::Directory,
+                machine::Kind::Other => Kind::Other,
+            },
+            size: entry.size,
+            modified: entry.modified,
         }
-    };
-    if !found.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }
-    file.seek(SeekFrom::Start(slice.start))?;
-    let mut bytes = Vec::new();
-    file.take(slice.max.into()).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }

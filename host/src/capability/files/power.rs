@@ -1,13 +1,12 @@
 //! What was opened for a backend: its granted directories and folders, each as it is now.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use super::grant::Names;
 use crate::contract::types::Error;
-use crate::machine::{Opened, OwnPlace, Root, Unusable, is_own};
+use crate::machine::{Directory, Failure, OwnPlace, Place, Root, is_own};
 use crate::text;
 
 /// Characters of a path from a guest that an error shows.
@@ -26,8 +25,8 @@ pub struct Folder {
 #[derive(Debug)]
 pub struct Directories {
     backend: String,
-    roots: Vec<Arc<Root>>,
-    folders: Vec<(Arc<Root>, Names)>,
+    roots: Vec<Root>,
+    folders: Vec<(Root, Names)>,
 }
 
 /// What of a place is granted.
@@ -47,26 +46,19 @@ impl Shown {
     }
 }
 
-/// A place as it was found among what is granted.
-struct Place<'a> {
-    root: Arc<Root>,
-    below: &'a Path,
-    shown: Shown,
-}
-
 impl Directories {
-    /// Opens `paths`, which have no links in them, for `backend`. A directory that replaces one of them later is used
-    /// as well, unless a link leads there, or it holds a place of `own` or lies in one. The same is true of `folders`,
-    /// which are looked for each time. An error names the directory that cannot be used, and why.
+    /// Opens `paths`, which have no links in them, for `backend` on this machine. A directory that replaces one of them
+    /// later is used as well, unless a link leads there, or it holds a place of `own` or lies in one. The same is true of
+    /// `folders`, which are looked for each time. An error names the directory that cannot be used, and why.
     pub fn open(backend: &str, paths: &[PathBuf], folders: &[Folder], own: Arc<[OwnPlace]>) -> io::Result<Self> {
         let open = |path: &PathBuf| {
-            let root = Root::open(path, own.clone())
+            let root = Directory::open(path, own.clone())
                 .map_err(|why| io::Error::other(format!("the granted directory {}: {why}", path.display())))?;
-            Ok(Arc::new(root))
+            Ok(Root::Here(Arc::new(root)))
         };
         let folder = |folder: &Folder| {
-            let root = Root::expected(&folder.under, own.clone());
-            (Arc::new(root), folder.names.clone())
+            let root = Directory::expected(&folder.under, own.clone());
+            (Root::Here(Arc::new(root)), folder.names.clone())
         };
         Ok(Self {
             backend: backend.to_owned(),
@@ -75,92 +67,77 @@ impl Directories {
         })
     }
 
+    /// The same on a host, where `paths` were found.
+    pub fn there(backend: &str, paths: &[PathBuf], folders: &[Folder]) -> Self {
+        let folder = |folder: &Folder| (Root::There(folder.under.clone()), folder.names.clone());
+        Self {
+            backend: backend.to_owned(),
+            roots: paths.iter().cloned().map(Root::There).collect(),
+            folders: folders.iter().map(folder).collect(),
+        }
+    }
+
     /// The paths of the directories.
     pub(crate) fn paths(&self) -> Vec<String> {
-        let path = |root: &Arc<Root>| root.path.to_string_lossy().into_owned();
+        let path = |root: &Root| root.path().to_string_lossy().into_owned();
         self.roots.iter().map(path).collect()
     }
 
-    /// Opens a directory for a program to start in, without following a link out of the grant.
-    pub(crate) async fn open_start(&self, path: &str) -> Result<OwnedFd, Error> {
-        let place = self.directory(path).ok_or_else(|| self.outside(path))?;
-        let open = |root: &Opened, below: &Path, _: &Shown| root.directory(below)?.into_descriptor();
-        self.work(path, place, open).await
+    /// The place of `path` in a granted directory.
+    pub(crate) fn directory(&self, path: &str) -> Result<Place, Error> {
+        let mut places = self.roots.iter().filter_map(|root| root.place(path));
+        places.next().ok_or_else(|| self.outside(path))
     }
 
-    /// Whether a program may be told of the directory `path`: it lies in a granted directory, and no link leads out. What
-    /// is not there yet is to be made there; then the directory above it counts.
-    pub(crate) async fn hold(&self, path: &str) -> Result<(), Error> {
-        let place = self.directory(path).ok_or_else(|| self.outside(path))?;
-        self.work(path, place, |root, below, _| root.hold(below)).await
+    /// The place of `path` in a granted directory or folder, and what is granted there.
+    pub(super) fn place(&self, path: &str) -> Result<(Place, Shown), Error> {
+        match self.directory(path) {
+            Ok(place) => Ok((place, Shown::All)),
+            Err(outside) => self.folder(path).ok_or(outside),
+        }
     }
 
-    /// What `work` makes of the granted directory or folder that `path` lies in, of the rest of the path, and of what is
-    /// granted there.
-    pub(super) async fn within<T: Send + 'static>(
-        &self,
-        path: &str,
-        work: impl FnOnce(&Opened, &Path, &Shown) -> io::Result<T> + Send + 'static,
-    ) -> Result<T, Error> {
-        let place = self.directory(path).or_else(|| self.folder(path));
-        self.work(path, place.ok_or_else(|| self.outside(path))?, work).await
-    }
-
-    /// File systems can be slow, so this work runs outside the host's own threads.
-    async fn work<T: Send + 'static>(
-        &self,
-        path: &str,
-        place: Place<'_>,
-        work: impl FnOnce(&Opened, &Path, &Shown) -> io::Result<T> + Send + 'static,
-    ) -> Result<T, Error> {
-        let Place { root, below, shown } = place;
-        let (path, below, backend) = (path.to_owned(), below.to_owned(), self.backend.clone());
-        let worked = tokio::task::spawn_blocking(move || {
-            let directory = root.current().map_err(|why| match (why, &shown) {
-                (why, Shown::All) => Error::Denied(format!(
-                    "the granted directory `{}`, of `directories` in [backends.{backend}], is not used: {why}",
-                    root.path.display()
-                )),
-                (Unusable::Missing, Shown::Files(_)) => {
-                    Error::NotFound(format!("`{}` does not exist", root.path.display()))
-                }
-                (why, Shown::Files(_)) => Error::Denied(format!(
-                    "the folder `{}`, of `files` in [backends.{backend}], is not used: {why}",
-                    root.path.display()
-                )),
-            })?;
-            work(&directory, &below, &shown).map_err(|error| unreadable(&path, &error))
-        });
-        worked
-            .await
-            .unwrap_or_else(|error| Err(Error::Failed(error.to_string())))
-    }
-
-    /// The granted directory that `path` lies in.
-    fn directory<'a>(&self, path: &'a str) -> Option<Place<'a>> {
-        self.roots.iter().find_map(|root| {
-            Some(Place {
-                root: root.clone(),
-                below: below(root, path)?,
-                shown: Shown::All,
-            })
-        })
-    }
-
-    /// The granted folder that `path` lies in. One folder may be written several times, with other names.
-    fn folder<'a>(&self, path: &'a str) -> Option<Place<'a>> {
+    /// The place of `path` in a granted folder. One folder may be written several times, with other names.
+    fn folder(&self, path: &str) -> Option<(Place, Shown)> {
         // A step back could lead from one folder to another one, of which other names are granted.
         if Path::new(path).components().any(|step| step == Component::ParentDir) {
             return None;
         }
-        let around = self.folders.iter().filter(|(root, _)| below(root, path).is_some());
-        let (root, _) = around.max_by_key(|(root, _)| root.path.components().count())?;
-        let same = self.folders.iter().filter(|(other, _)| other.path == root.path);
-        Some(Place {
-            root: root.clone(),
-            below: below(root, path)?,
-            shown: Shown::Files(same.map(|(_, names)| names.clone()).collect()),
-        })
+        let around = self.folders.iter().filter_map(|(root, _)| root.place(path));
+        let place = around.max_by_key(|place| place.root.path().components().count())?;
+        let same = self
+            .folders
+            .iter()
+            .filter(|(other, _)| other.path() == place.root.path());
+        let names = same.map(|(_, names)| names.clone()).collect();
+        Some((place, Shown::Files(names)))
+    }
+
+    /// What a guest learns where the machine did not do something in a granted directory.
+    pub(crate) fn failed(&self, failure: Failure) -> Error {
+        self.failed_in(&Shown::All, failure)
+    }
+
+    /// The same in a place of which `shown` is granted.
+    pub(super) fn failed_in(&self, shown: &Shown, failure: Failure) -> Error {
+        let backend = &self.backend;
+        match (failure, shown) {
+            (Failure::Root { path, why, .. }, Shown::All) => Error::Denied(format!(
+                "the granted directory `{}`, of `directories` in [backends.{backend}], is not used: {why}",
+                path.display()
+            )),
+            (Failure::Root { path, is_missing, .. }, Shown::Files(_)) if is_missing => {
+                Error::NotFound(format!("`{}` does not exist", path.display()))
+            }
+            (Failure::Root { path, why, .. }, Shown::Files(_)) => Error::Denied(format!(
+                "the folder `{}`, of `files` in [backends.{backend}], is not used: {why}",
+                path.display()
+            )),
+            (Failure::Place { path, why }, _) => unreadable(&path, &why),
+            (Failure::Unreached(why), _) => Error::Unavailable(why),
+            (failure @ (Failure::TimedOut(_) | Failure::Late), _) => Error::TimedOut(failure.to_string()),
+            (failure, _) => Error::Failed(failure.to_string()),
+        }
     }
 
     fn outside(&self, path: &str) -> Error {
@@ -169,15 +146,6 @@ impl Directories {
             text::escaped(path, NAMED),
             self.backend
         ))
-    }
-}
-
-/// The rest of `path`, if it lies in `root`.
-fn below<'a>(root: &Root, path: &'a str) -> Option<&'a Path> {
-    let below = Path::new(path).strip_prefix(&root.path).ok()?;
-    match below.as_os_str().is_empty() {
-        true => Some(Path::new(".")),
-        false => Some(below),
     }
 }
 

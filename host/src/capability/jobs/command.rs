@@ -47,7 +47,9 @@ impl Powers {
     pub(super) async fn allowing(&self, submitted: &Submitted) -> Result<&Grant, Error> {
         let grant = self.granting(submitted)?;
         for named in grant.named_directories(Lists::Job, &submitted.args, &self.programs.headless) {
-            self.directories.hold(named).await?;
+            let place = self.directories.directory(named)?;
+            let held = self.machine.hold(&place).await;
+            held.map_err(|failure| self.directories.failed(failure))?;
         }
         Ok(grant)
     }
@@ -87,7 +89,11 @@ impl Powers {
             .map_err(|_| Error::Failed("what it is to run was written by another version of berth".into()))?;
         let grant = self.allowing(&submitted).await?;
         let directory = match &submitted.directory {
-            Some(path) => Some((self.directories.open_start(path).await?, path.clone())),
+            Some(path) => {
+                let opened = self.directories.directory(path)?.open().await;
+                let opened = opened.map_err(|failure| self.directories.failed(failure))?;
+                Some((opened, path.clone()))
+            }
             None => None,
         };
         if let Some(socket) = self.programs.sockets.get(&submitted.program) {

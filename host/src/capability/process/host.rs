@@ -1,12 +1,14 @@
 //! The contract's side: what a guest may ask to be run.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use futures::future::join_all;
 
 use super::grant::{Access, Grant};
 use crate::capability::Call;
 use crate::contract::process::{Command, Host, Output};
 use crate::contract::types::Error;
-use crate::machine::{self, Ended, Start};
+use crate::machine::{self, Around, Ended, Failure, Place, Run};
 use crate::text;
 
 /// Programs that one call may start in total.
@@ -32,18 +34,69 @@ impl Host for Call {
         self.started += commands.len();
         // Each command gets an equal part of what the call may still keep.
         let output = OUTPUT_PER_CALL.saturating_sub(self.printed) / commands.len().max(1) as u64;
-        let call = &*self;
-        let outcomes =
-            futures::future::join_all(commands.into_iter().map(|command| call.run_one(command, output))).await;
+        let outcomes = self.run_all(commands, output).await;
         let printed = |output: &Output| (output.stdout.len() + output.stderr.len()) as u64;
         self.printed += outcomes.iter().flatten().map(printed).sum::<u64>();
         Ok(outcomes)
     }
 }
 
+/// A command that may be run.
+struct Allowed<'c> {
+    grant: &'c Grant,
+    command: Command,
+    directory: Option<Place>,
+    held: Vec<Place>,
+    socket: Option<&'c str>,
+    /// Whether only a call that acts may run it.
+    acts: bool,
+}
+
 impl Call {
-    async fn run_one(&self, command: Command, output: u64) -> Result<Output, Error> {
+    /// Runs those that are allowed, and answers for each in their order.
+    async fn run_all(&self, commands: Vec<Command>, output: u64) -> Vec<Result<Output, Error>> {
+        let names: Vec<String> = commands.iter().map(|command| command.program.clone()).collect();
+        let judged = join_all(commands.into_iter().map(|command| self.judged(command))).await;
+        let acted = &self.allowance.acted;
+        let (had_acted, acts) = (acted.ran(), || acted.set_ran());
+        let mut refusals = Vec::with_capacity(judged.len());
+        let mut runs = Vec::with_capacity(judged.len());
+        for allowed in &judged {
+            refusals.push(allowed.as_ref().err().cloned());
+            runs.extend(allowed.as_ref().ok().map(|allowed| allowed.run(output, &acts)));
+        }
+        let ended = self.powers.machine.run(&self.around(), runs).await;
+        // What is said to have been done at the most is what was.
+        let begun = |ended: &Result<Ended, Failure>| ended.as_ref().err().is_none_or(|why| !why.is_before());
+        if !had_acted && !ended.iter().any(begun) {
+            acted.unset_ran();
+        }
+        let mut ended = ended.into_iter();
+        let outcomes = refusals.into_iter().zip(names).map(|(refusal, name)| match refusal {
+            Some(refusal) => Err(refusal),
+            None => match ended.next() {
+                Some(ended) => self.outcome(&name, ended),
+                None => Err(Error::Failed(format!("`{name}` was not run"))),
+            },
+        });
+        outcomes.collect()
+    }
+
+    fn around(&self) -> Around<'_> {
         let programs = &self.powers.programs;
+        Around {
+            backend: &self.powers.backend,
+            environment: &programs.environment,
+            turns: match self.allowance.own {
+                true => &programs.own_children,
+                false => &programs.children,
+            },
+            until: self.allowance.deadline,
+        }
+    }
+
+    async fn judged(&self, command: Command) -> Result<Allowed<'_>, Error> {
+        let (programs, directories) = (&self.powers.programs, &self.powers.directories);
         let grant = self.allowed(&command)?;
         if let Some(socket) = programs.sockets.get(&command.program) {
             let looked = socket.look().await;
@@ -57,44 +110,19 @@ impl Call {
             })?;
         }
         let lists = self.allowance.access.into();
-        for named in grant.named_directories(lists, &command.args, &programs.agents) {
-            self.powers.directories.hold(named).await?;
-        }
-        let directory = match &command.directory {
-            Some(path) => Some(self.powers.directories.open_start(path).await?),
-            None => None,
-        };
-        let deadline = self.child_deadline(grant, &command);
-        let places = match self.allowance.own {
-            true => &programs.own_children,
-            false => &programs.children,
-        };
-        let _permit = tokio::time::timeout_at(deadline.into(), places.acquire())
-            .await
-            .map_err(|_| {
-                Error::TimedOut(format!(
-                    "`{}` was not started: too many programs of backend `{}` were running",
-                    command.program, self.powers.backend
-                ))
-            })?
-            .map_err(|_| Error::Failed("the host is shutting down".into()))?;
-        if grant.allows(Access::Read, &command.args, &programs.agents).is_err() {
-            self.allowance.acted.set_ran();
-        }
-        let ended = machine::run(Start {
-            backend: &self.powers.backend,
-            program: &grant.path,
-            args: grant.fixed.iter().chain(&command.args).map(String::as_str).collect(),
-            environment: &programs.environment,
-            added: &command.env,
-            directory,
-            stdin: command.stdin,
-            deadline,
-            output: grant.output.min(output),
-            lingers: grant.lingers,
+        let held = grant.named_directories(lists, &command.args, &programs.agents);
+        let held = held.into_iter().map(|named| directories.directory(named));
+        Ok(Allowed {
+            held: held.collect::<Result<_, _>>()?,
+            directory: match &command.directory {
+                Some(path) => Some(directories.directory(path)?),
+                None => None,
+            },
+            socket: programs.sockets_there.get(&command.program).map(String::as_str),
+            acts: grant.allows(Access::Read, &command.args, &programs.agents).is_err(),
+            grant,
+            command,
         })
-        .await;
-        outcome(&command.program, ended)
     }
 
     /// The grant that allows `command` as this call may use it, or why there is none.
@@ -131,32 +159,82 @@ impl Call {
         Ok(grant)
     }
 
-    fn child_deadline(&self, grant: &Grant, command: &Command) -> Instant {
-        let asked = command
-            .timeout_ms
-            .map_or(grant.timeout, |ms| Duration::from_millis(ms.into()));
-        self.allowance.deadline.min(Instant::now() + asked.min(grant.timeout))
+    fn outcome(&self, program: &str, ended: Result<Ended, Failure>) -> Result<Output, Error> {
+        match ended {
+            Ok(Ended::Finished(machine::Output {
+                status,
+                signal,
+                stdout,
+                stderr,
+                truncated,
+            })) => Ok(Output {
+                status,
+                signal,
+                stdout,
+                stderr,
+                truncated,
+            }),
+            Ok(Ended::TimedOut(after)) => Err(Error::TimedOut(format!(
+                "`{program}` did not end within {after:.1?} and was ended with its children"
+            ))),
+            Err(Failure::Late) => Err(Error::TimedOut(format!(
+                "`{program}` was not started: too many programs of backend `{}` were running",
+                self.powers.backend
+            ))),
+            Err(Failure::Program(why)) => Err(Error::Failed(format!("`{program}` could not be run: {why}"))),
+            // After the call has acted, that error would say that nothing was done.
+            Err(failure @ Failure::SocketLost { .. }) => {
+                let why = format!("`{program}` was not run: {failure}; {}", self.restore(program));
+                match self.allowance.acted.ran() {
+                    true => Err(Error::Failed(why)),
+                    false => Err(Error::Unavailable(why)),
+                }
+            }
+            Err(Failure::Unreached(why)) if self.allowance.acted.ran() => {
+                Err(Error::Failed(format!("`{program}` was not run: {why}")))
+            }
+            Err(failure) => Err(self.powers.directories.failed(failure)),
+        }
     }
 }
 
-fn outcome(program: &str, ended: std::io::Result<Ended>) -> Result<Output, Error> {
-    match ended {
-        Ok(Ended::Finished(machine::Output {
-            status,
-            signal,
-            stdout,
-            stderr,
-            truncated,
-        })) => Ok(Output {
-            status,
-            signal,
-            stdout,
-            stderr,
-            truncated,
-        }),
-        Ok(Ended::TimedOut(after)) => Err(Error::TimedOut(format!(
-            "`{program}` did not end within {after:.1?} and was ended with its children"
-        ))),
-        Err(error) => Err(Error::Failed(format!("`{program}` could not be run: {error}"))),
+impl Call {
+    /// What makes the socket of the server on a host again.
+    fn restore(&self, program: &str) -> String {
+        let programs = &self.powers.programs;
+        let socket = programs.sockets_there.get(program).map_or("", String::as_str);
+        let terms = programs.grants.get(program).and_then(|grant| grant.socket.as_ref());
+        match terms.and_then(|terms| terms.restore.as_deref()) {
+            Some(command) => format!(
+                "make it again there with `{}`, where PID is that of the server which has {socket:?}",
+                command.replace("<pid>", "PID")
+            ),
+            None => format!("end the server there which has {socket:?}"),
+        }
+    }
+}
+
+impl Allowed<'_> {
+    fn run<'a>(&'a self, output: u64, acts: &'a (dyn Fn() + Send + Sync)) -> Run<'a> {
+        let (grant, command) = (self.grant, &self.command);
+        let asked = command
+            .timeout_ms
+            .map_or(grant.timeout, |ms| Duration::from_millis(ms.into()));
+        Run {
+            program: &grant.path,
+            args: grant.fixed.iter().chain(&command.args).map(String::as_str).collect(),
+            variables: &command.env,
+            directory: self.directory.clone(),
+            held: self.held.clone(),
+            stdin: command.stdin.clone(),
+            deadline: asked.min(grant.timeout),
+            output: grant.output.min(output),
+            lingers: grant.lingers,
+            socket: self.socket,
+            begins: match self.acts {
+                true => acts,
+                false => &|| {},
+            },
+        }
     }
 }

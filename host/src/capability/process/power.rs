@@ -16,6 +16,8 @@ pub struct Programs {
     pub grants: BTreeMap<String, Grant>,
     /// The sockets of those that reach a server by one of berth's own, by the same name.
     pub sockets: BTreeMap<String, Socket>,
+    /// On a host, the paths of these sockets instead.
+    pub sockets_there: BTreeMap<String, String>,
     /// The agents that `@agent` stands for in `read` and `control` lists.
     pub agents: Vec<AgentCommand>,
     /// The same in `job` lists: their commands without a terminal.

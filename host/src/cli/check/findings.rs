@@ -184,7 +184,7 @@ impl<'a> BackendFindings<'a> {
             guest_env: &settings.guest_env,
             limits: LimitFindings::of(&settings.limits),
             agents: agents
-                .map(|(name, agent)| AgentFindings::of(name, agent, setup.is_installed(name)))
+                .map(|(name, agent)| AgentFindings::of(name, agent, granted.installed.contains(name)))
                 .collect(),
             programs: granted.programs.values().map(ProgramFindings::of).collect(),
         }

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use berth::assemble::Setup;
+use berth::text;
 
 use super::answer::answer;
 use super::finding::{Finding, Mark};
-use super::trial::numbers;
 
 /// The least version that shows the changes of a checkout which berth did not make, and runs nothing that this checkout
 /// names.
@@ -15,7 +15,7 @@ const LEAST: &str = "2.41";
 pub(super) async fn examine(setup: &Setup) -> Vec<Finding> {
     let mut seen = BTreeSet::new();
     let mut findings = Vec::new();
-    for backend in setup.backends.values() {
+    for backend in setup.backends.values().filter(|backend| backend.is_here()) {
         let environment = backend.environment();
         for grant in backend.programs.values() {
             if !grant.path.ends_with("git") || !seen.insert(grant.path.clone()) {
@@ -37,7 +37,7 @@ pub(super) async fn examine(setup: &Setup) -> Vec<Finding> {
 /// What it says of its version, with what follows.
 fn judged(found: Finding) -> Finding {
     let said = found.what().rsplit(" says: ").next().unwrap_or_default();
-    match found.mark == Mark::Ok && numbers(said) < numbers(LEAST) {
+    match found.mark == Mark::Ok && text::version(said) < text::version(LEAST) {
         true => Finding::warn(
             "git",
             format!(

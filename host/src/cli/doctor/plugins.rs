@@ -24,12 +24,13 @@ pub(super) async fn examine(setup: &Setup, data: &DataDirectory) -> Vec<Finding>
         }
         Err(error) => vec![Finding::error("plugins", &error)],
     };
-    for backend in setup.backends.values() {
+    // What is on a host was looked at when its backend started.
+    for backend in setup.backends.values().filter(|backend| backend.is_here()) {
         let environment = backend.environment();
         let sockets = backend.programs.values().map(|grant| socket(grant, data));
         findings.extend(join_all(sockets).await.into_iter().flatten());
         let agents = setup.agents_of(backend).map(|(name, settings)| {
-            let installed = setup.is_installed(name);
+            let installed = backend.installed.contains(name);
             agent(name, settings, installed, &backend.written.name, &environment)
         });
         findings.extend(join_all(agents).await.into_iter().flatten());

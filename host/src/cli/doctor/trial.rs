@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use berth::assemble::Setup;
 use berth::capability::process::grant::{CONF_MARKER, Grant, SOCKET_MARKER};
+use berth::text;
 use futures::future::join_all;
 use uuid::Uuid;
 
@@ -16,7 +17,8 @@ use super::finding::{Finding, Mark};
 
 pub(super) async fn examine(setup: &Setup) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for backend in setup.backends.values() {
+    // What is on a host is tried when its backend starts.
+    for backend in setup.backends.values().filter(|backend| backend.is_here()) {
         let environment = backend.environment();
         let programs = backend.programs.values().map(|grant| program(grant, &environment));
         findings.extend(join_all(programs).await.into_iter().flatten());
@@ -62,8 +64,8 @@ async fn program(grant: &Grant, environment: &[(OsString, OsString)]) -> Vec<Fin
 
 /// What is wrong with the version that a program shows.
 fn version(about: &str, least: &str, said: &str) -> Option<Finding> {
-    match numbers(said) {
-        Some(found) if Some(&found) >= numbers(least).as_ref() => None,
+    match text::version(said) {
+        Some(found) if Some(&found) >= text::version(least).as_ref() => None,
         Some(_) => Some(Finding::fail(
             about,
             format!("it is older than {least}, the least version with which it works"),
@@ -75,20 +77,6 @@ fn version(about: &str, least: &str, said: &str) -> Option<Finding> {
             format!("see yourself that it is {least} or newer"),
         )),
     }
-}
-
-/// The first version in a text, such as 3 and 4 of `next-3.4a`.
-pub(super) fn numbers(text: &str) -> Option<Vec<u32>> {
-    let from = text.find(|c: char| c.is_ascii_digit())?;
-    let text = &text[from..];
-    let to = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(text.len());
-    text[..to]
-        .split('.')
-        .filter(|part| !part.is_empty())
-        .map(|part| part.parse().ok())
-        .collect()
 }
 
 /// A directory that only this user reaches, for a socket and the program's configuration. Gone when dropped.

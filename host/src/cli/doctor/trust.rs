@@ -18,7 +18,9 @@ pub(super) async fn examine(setup: &Setup, backend: &Backend) -> Vec<Finding> {
     let Some(granted) = setup.backends.get(&backend.name) else {
         return Vec::new();
     };
-    let agents = setup.agents_of(granted).filter(|(name, _)| setup.is_installed(name));
+    let agents = setup
+        .agents_of(granted)
+        .filter(|(name, _)| granted.installed.contains(*name));
     let noting: Vec<_> = agents
         .filter_map(|(name, agent)| Some((name, agent.trust.as_ref()?)))
         .collect();

@@ -31,7 +31,9 @@ pub(super) fn examine(setup: &Setup) -> Vec<Finding> {
 
 fn missing(setup: &Setup, backend: &Granted) -> Option<Finding> {
     let passed = backend.environment();
-    let agents = setup.agents_of(backend).filter(|(name, _)| setup.is_installed(name));
+    let agents = setup
+        .agents_of(backend)
+        .filter(|(name, _)| backend.installed.contains(*name));
     let read = agents.flat_map(|(_, agent)| agent.variables.iter().map(String::as_str));
     let is_missing =
         |name: &&str| std::env::var_os(name).is_some() && !passed.iter().any(|(passed, _)| passed == *name);

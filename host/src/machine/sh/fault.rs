@@ -63,6 +63,16 @@ pub(crate) enum Refusal {
     ProgramUnreadable,
     #[error("the host has no program `stat` that is known here")]
     NoStat,
+    #[error("its socket was removed, but its server still lives there and has the sessions")]
+    SocketLost,
+    #[error(
+        "the folder of berth's own there cannot be made: see whether the disk is full, and whose ~/.local/state is"
+    )]
+    NoPlace,
+    #[error("the folder of berth's own there is open to others: run `chmod -R go= ~/.local/state/berth` there")]
+    OpenPlace,
+    #[error("a file cannot be written in the folder of berth's own there: see whether the disk is full")]
+    NoRoom,
 }
 
 impl Refusal {
@@ -83,6 +93,10 @@ impl Refusal {
             "no-program" => Self::NoProgram,
             "program-unreadable" => Self::ProgramUnreadable,
             "no-stat" => Self::NoStat,
+            "socket-lost" => Self::SocketLost,
+            "no-place" => Self::NoPlace,
+            "open-place" => Self::OpenPlace,
+            "no-room" => Self::NoRoom,
             _ => return None,
         })
     }

@@ -1,6 +1,5 @@
 //! Files of a host: what is in a directory, and parts of files.
 
-use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -13,27 +12,10 @@ use super::request::{ENTRIES, Prelude, READ, Unit, WITHIN};
 use super::session::Work;
 use super::within::{Within, whole};
 use crate::machine::child::{Ended, Output};
+use crate::machine::files::{Entry, Kind, keep_newest};
 
 /// Bytes of a list that are read, enough for some 200,000 entries with usual names.
 const LISTED: u64 = 16 << 20;
-
-/// What something in a directory is; a link is `Other`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    File,
-    Directory,
-    Other,
-}
-
-/// Something in a directory.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Entry {
-    pub(crate) name: String,
-    pub(crate) kind: Kind,
-    pub(crate) size: u64,
-    /// Milliseconds since 1970, in whole seconds where its `stat` tells no more.
-    pub(crate) modified: u64,
-}
 
 /// At most `max` bytes of the file `at`, from the byte `start` on.
 #[derive(Debug, Clone)]
@@ -91,10 +73,7 @@ pub(crate) async fn entries(
             entries.push(entry);
         }
     }
-    if entries.len() > most {
-        entries.select_nth_unstable_by_key(most, |entry| Reverse(entry.modified));
-        entries.truncate(most);
-    }
+    keep_newest(&mut entries, most);
     entries.sort_unstable_by(|one, other| one.name.cmp(&other.name));
     Ok(entries)
 }

@@ -1,17 +1,13 @@
 //! What a host's own `/bin/sh` does for berth, over any pair of streams: it runs programs, and lists and reads files.
 //! Nothing of berth is installed there: each request is the text of a script.
 
-#![cfg_attr(
-    not(test),
-    allow(dead_code, unused_imports, reason = "it comes before those that use it")
-)]
-
 mod answer;
 mod channel;
 mod fault;
 mod files;
 mod find;
 mod frames;
+mod own;
 mod quote;
 mod request;
 mod run;
@@ -22,7 +18,8 @@ mod within;
 
 pub(crate) use self::channel::{Channel, Unopened, Way};
 pub(crate) use self::fault::{Fault, Refusal};
-pub(crate) use self::files::{Entry, Kind, Slice, entries, read};
+pub(crate) use self::files::{Slice, entries, read};
 pub(crate) use self::find::{Found, Place, Program, find};
+pub(crate) use self::own::own;
 pub(crate) use self::run::{Around, Run, run};
 pub(crate) use self::within::Within;

@@ -27,6 +27,7 @@ pub(super) static RUN: Part = Part(LazyLock::new(|| plain(include_str!("script/r
 pub(super) static READ: Part = Part(LazyLock::new(|| plain(include_str!("script/read.sh"))));
 pub(super) static ENTRIES: Part = Part(LazyLock::new(|| plain(include_str!("script/entries.sh"))));
 pub(super) static FIND: Part = Part(LazyLock::new(|| plain(include_str!("script/find.sh"))));
+pub(super) static OWN: Part = Part(LazyLock::new(|| plain(include_str!("script/own.sh"))));
 pub(super) static KILL: Part = Part(LazyLock::new(|| plain(include_str!("script/kill.sh"))));
 
 /// Some shells read a script byte by byte, so it is sent without what only people read.

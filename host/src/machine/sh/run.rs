@@ -66,6 +66,8 @@ pub(crate) struct Run {
     pub(crate) output: u64,
     /// What it leaves running continues after it has ended with success.
     pub(crate) lingers: bool,
+    /// The socket of the server that it asks. It does not run where only the file of that is gone.
+    pub(crate) socket: Option<String>,
 }
 
 /// Runs them one after another, in one round trip where none has to be ended. Each that has not ended at `until` is ended
@@ -168,6 +170,7 @@ impl Run {
             .iter()
             .try_for_each(|argument| whole("an argument", argument))?;
         check(&self.env)?;
+        self.socket.iter().try_for_each(|socket| whole("a socket", socket))?;
         self.directory.iter().chain(&self.held).try_for_each(Within::check)
     }
 
@@ -180,6 +183,9 @@ impl Run {
             Some(directory) => writeln!(script, "berth_enter {}", directory.words()),
             None => writeln!(script, "cd /"),
         };
+        if let Some(socket) = &self.socket {
+            let _ = writeln!(script, "berth_reach {}", word(socket));
+        }
         let _ = writeln!(script, "berth_seek {}", word(&self.program));
         script.push_str("set -- \"$berth_program\"");
         for argument in &self.args {

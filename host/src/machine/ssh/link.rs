@@ -15,6 +15,7 @@ use tokio::time::{sleep, timeout_at};
 use super::connection::Connection;
 use super::master::{Shell, Unopened};
 use super::ssh_config;
+use super::terminal;
 use super::trouble::{Trouble, What};
 use super::ways::{OpenSsh, Ways};
 use crate::machine::sh::{self, Channel, Way};
@@ -75,6 +76,23 @@ impl Link {
             spare: connection("k"),
             _folder: folder,
         })))
+    }
+
+    /// The program and its arguments with which the operator's own terminal shows what `words` run on the host, for `backend`.
+    ///
+    /// # Errors
+    /// A path on this machine that ssh could not be told.
+    pub fn terminal(
+        ssh: &OpenSsh,
+        ways: &Ways,
+        words: &[String],
+        backend: &str,
+    ) -> Result<(PathBuf, Vec<String>), Trouble> {
+        let arguments = terminal::arguments(ssh, ways, words, backend).map_err(|path| Trouble {
+            host: ways.host.clone(),
+            what: path.into(),
+        })?;
+        Ok((ssh.program.clone(), arguments))
     }
 
     /// How many sessions are open or being opened.

@@ -3,15 +3,18 @@
 
 pub mod askpass;
 mod connection;
+mod host_key;
 mod link;
 mod master;
 mod said;
 mod ssh_config;
+mod terminal;
 #[cfg(test)]
 mod tests;
 mod trouble;
 mod ways;
 
+pub use self::host_key::{HostKey, KeyQuestion};
 pub use self::link::Link;
 pub use self::trouble::{Said, Trouble, What};
 pub use self::ways::{OpenSsh, Ways};

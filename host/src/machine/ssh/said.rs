@@ -75,7 +75,7 @@ const SYSTEM: &str = "/etc/ssh/ssh_known_hosts";
 
 /// The line and the file of `Offending ED25519 key in FILE:LINE`. A host could say that too, and this becomes advice: so it
 /// is only taken if it is a file that ssh reads.
-fn offending(said: &str, known: &[PathBuf]) -> Option<(u64, PathBuf)> {
+pub(super) fn offending(said: &str, known: &[PathBuf]) -> Option<(u64, PathBuf)> {
     let place = said.strip_prefix("Offending ")?.split_once(" key in ")?.1;
     let (file, line) = place.rsplit_once(':')?;
     let file = PathBuf::from(file);

@@ -59,8 +59,20 @@ pub(super) fn master(ways: &Ways, config: &Path, socket: &Path) -> Result<Vec<St
     let mut args: Vec<String> = ["-M", "-N", "-T"].map(str::to_owned).into();
     args.extend(["-F".into(), plain(config)?.to_owned()]);
     args.extend(["-S".into(), plain(socket)?.replace('%', "%%")]);
+    args.extend(destination(ways)?);
+    Ok(args)
+}
+
+/// The option for the file of trusted keys.
+pub(super) fn known_hosts(path: &Path) -> Result<String, Unwritable> {
+    Ok(format!("UserKnownHostsFile={}", word(path)?))
+}
+
+/// The arguments that say where a connection goes, and with what of the operator's: the last ones of ssh.
+pub(super) fn destination(ways: &Ways) -> Result<Vec<String>, Unwritable> {
+    let mut args: Vec<String> = Vec::new();
     if let Some(known) = &ways.known_hosts {
-        args.extend(["-o".into(), format!("UserKnownHostsFile={}", word(known)?)]);
+        args.extend(["-o".into(), known_hosts(known)?]);
     }
     if let Some(identity) = &ways.identity_file {
         args.extend(["-o".into(), format!("IdentityFile={}", word(identity)?)]);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Where a connection goes, and how.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Ways {
     /// The label of the host in the configuration.
     pub host: String,

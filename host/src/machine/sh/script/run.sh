@@ -40,3 +40,13 @@ berth_seek() {
     [ -f "$berth_program" ] || berth_refuse no-program
     [ -x "$berth_program" ] || berth_refuse program-unreadable
 }
+
+# Refuses where a server still has the socket $1, whose file is gone: it has the sessions, and a second one would be started.
+berth_reach() {
+    [ ! -S "$1" ] || return 0
+    while IFS= read -r berth_line; do
+        case $berth_line in
+        *" $1") berth_refuse socket-lost ;;
+        esac
+    done </proc/net/unix
+}

@@ -166,6 +166,7 @@ fn program(program: &str, args: &[&str]) -> Run {
         deadline: LONG,
         output: 32 << 20,
         lingers: false,
+        socket: None,
     }
 }
 

@@ -6,7 +6,8 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::child::{Ended, Start, run};
+use super::said::offending;
+use crate::machine::child::{Ended, Start, run};
 
 /// The name of who asks, instead of a backend.
 const ASKS: &str = "hosts";
@@ -99,7 +100,7 @@ impl KeyQuestion<'_> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             read => Some(read?),
         };
-        Ok(judged(line, &ended))
+        Ok(judged(line, &ended, self.known_hosts))
     }
 
     /// What ssh reads, here and where it jumps over a host: nothing is asked, and otherwise the operator's own configuration
@@ -126,7 +127,7 @@ impl KeyQuestion<'_> {
 }
 
 /// What came of it: the line that ssh wrote, otherwise what it says.
-fn judged(line: Option<String>, ended: &Ended) -> HostKey {
+fn judged(line: Option<String>, ended: &Ended, known_hosts: &Path) -> HostKey {
     let output = match ended {
         Ended::Finished(output) => output,
         Ended::TimedOut(after) => return HostKey::None(format!("it did not answer within {after:.0?}")),
@@ -137,7 +138,8 @@ fn judged(line: Option<String>, ended: &Ended) -> HostKey {
     }
     let said = String::from_utf8_lossy(&output.stderr);
     if said.contains("IDENTIFICATION HAS CHANGED") {
-        return HostKey::Changed(said.lines().find_map(offending));
+        let known = [known_hosts.to_owned()];
+        return HostKey::Changed(said.lines().find_map(|line| offending(line.trim_end(), &known)));
     }
     let mut lines = said.lines().map(str::trim).filter(|line| !line.is_empty());
     let first = lines.next().unwrap_or("nothing");
@@ -148,13 +150,6 @@ fn judged(line: Option<String>, ended: &Ended) -> HostKey {
         true => HostKey::Trusted,
         false => HostKey::None(first.to_owned()),
     }
-}
-
-/// The line and the file of `Offending ED25519 key in FILE:LINE`.
-fn offending(said: &str) -> Option<(u64, PathBuf)> {
-    let place = said.trim_end().strip_prefix("Offending ")?.split_once(" key in ")?.1;
-    let (file, line) = place.rsplit_once(':')?;
-    Some((line.parse().ok()?, file.into()))
 }
 
 fn utf8(path: &Path) -> io::Result<&str> {
@@ -186,8 +181,8 @@ impl Drop for Folder {
 
 #[cfg(test)]
 mod tests {
-    use super::super::child::Output;
     use super::*;
+    use crate::machine::child::Output;
 
     fn ended(status: i32, said: &str) -> Ended {
         Ended::Finished(Output {
@@ -197,6 +192,10 @@ mod tests {
             stderr: said.into(),
             truncated: false,
         })
+    }
+
+    fn judged(line: Option<String>, ended: &Ended) -> HostKey {
+        super::judged(line, ended, Path::new("/home/me/.ssh/known_hosts"))
     }
 
     #[test]

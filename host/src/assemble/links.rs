@@ -1,0 +1,124 @@
+//! The connections to hosts, each made once and used by every backend that is there.
+
+use std::collections::BTreeMap;
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::Context as _;
+
+use super::hosts::Host;
+use super::programs::SearchPath;
+use crate::machine::{Link, OpenSsh, Ways};
+use crate::store::DataDirectory;
+
+/// Bytes of the path of a folder for sockets.
+const FOLDER: usize = 69;
+
+/// The connections to hosts. They last as long as this.
+pub struct Links {
+    data: DataDirectory,
+    made: Mutex<BTreeMap<String, (Ways, Link)>>,
+}
+
+impl Links {
+    /// None is made yet. `data` holds the sockets, or a folder of this user's alone with a shorter path.
+    pub fn new(data: &DataDirectory) -> Self {
+        Self {
+            data: data.clone(),
+            made: Mutex::default(),
+        }
+    }
+
+    /// The connection to `host`, which is not made before it is used.
+    ///
+    /// # Errors
+    /// This machine has not what it takes, with the fix.
+    pub fn to(&self, host: &Host) -> anyhow::Result<Link> {
+        let ways = ways(host);
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, link)) = made.get(&ways.host).filter(|(known, _)| *known == ways) {
+            return Ok(link.clone());
+        }
+        let link = Link::new(&self.openssh()?, &ways)?;
+        made.insert(ways.host.clone(), (ways, link.clone()));
+        Ok(link)
+    }
+
+    /// What the operator's own terminal runs to show `words` on `host`: a program, and its arguments.
+    ///
+    /// # Errors
+    /// As [`Self::to`].
+    pub(super) fn terminal(
+        &self,
+        host: &Host,
+        words: &[String],
+        backend: &str,
+    ) -> anyhow::Result<(PathBuf, Vec<String>)> {
+        Ok(Link::terminal(&self.openssh()?, &ways(host), words, backend)?)
+    }
+
+    fn openssh(&self) -> anyhow::Result<OpenSsh> {
+        let home = etcetera::home_dir().context("the home directory is not known: set HOME")?;
+        let ssh = SearchPath::of_process().first("ssh");
+        Ok(OpenSsh {
+            program: ssh.context("there is no program `ssh` on PATH: install OpenSSH")?,
+            berth: std::env::current_exe().context("the path of this program cannot be found")?,
+            configs: vec![home.join(".ssh/config"), PathBuf::from("/etc/ssh/ssh_config")],
+            known_hosts: home.join(".ssh/known_hosts"),
+            folder: self.folder().context("no folder for the sockets of ssh can be made")?,
+        })
+    }
+
+    /// A folder for sockets, whose path has to be short.
+    fn folder(&self) -> io::Result<PathBuf> {
+        let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(|runtime| Path::new(&runtime).join("berth"));
+        let user = rustix::process::geteuid().as_raw();
+        let places = [
+            Some(self.data.path().join("ssh")),
+            runtime,
+            Some(std::env::temp_dir().join(format!("berth-{user}"))),
+        ];
+        let mut places = places.into_iter().flatten();
+        let short = places.find(|path| path.as_os_str().len() <= FOLDER);
+        let folder = short.ok_or_else(|| io::Error::other("TMPDIR is too long: set it to a shorter path"))?;
+        own(&folder)?;
+        Ok(folder)
+    }
+}
+
+/// Makes `folder`, or finds it to be this user's alone.
+fn own(folder: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            return Err(io::Error::new(error.kind(), format!("{}: {error}", folder.display())));
+        }
+        _ => {}
+    }
+    let found = std::fs::symlink_metadata(folder)?;
+    let ours = found.uid() == rustix::process::geteuid().as_raw();
+    match found.is_dir() && ours && found.mode() & 0o077 == 0 {
+        true => Ok(()),
+        false => Err(io::Error::other(format!(
+            "{} does not belong to you alone: move it away",
+            folder.display()
+        ))),
+    }
+}
+
+fn ways(host: &Host) -> Ways {
+    let written = &host.written;
+    Ways {
+        host: written.name.clone(),
+        destination: written.destination.clone(),
+        port: written.port,
+        identity_file: written.identity_file.clone(),
+        known_hosts: written.known_hosts.clone(),
+        connect_timeout: written.connect_timeout,
+        keepalive: written.keepalive,
+        sessions: written.sessions,
+        passphrase: host.passphrase().map(str::to_owned),
+    }
+}
