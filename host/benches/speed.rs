@@ -9,6 +9,8 @@ mod bare;
 mod client;
 #[path = "speed/conversations.rs"]
 mod conversations;
+#[path = "speed/hosts.rs"]
+mod hosts;
 #[path = "speed/jobs.rs"]
 mod jobs;
 #[path = "speed/languages.rs"]
@@ -35,8 +37,9 @@ fn main() -> anyhow::Result<ExitCode> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // Some rows can be tried alone.
-    let rows = match std::env::args().find(|argument| ["jobs", "conversations"].contains(&&**argument)) {
+    let rows = match std::env::args().find(|argument| ["jobs", "conversations", "hosts"].contains(&&**argument)) {
         Some(alone) if alone == "jobs" => runtime.block_on(jobs::each())?,
+        Some(alone) if alone == "hosts" => runtime.block_on(hosts::each())?,
         Some(_) => runtime.block_on(conversations::each())?,
         None => runtime.block_on(measure())?,
     };
@@ -76,5 +79,6 @@ async fn measure() -> anyhow::Result<Vec<Row>> {
     ];
     rows.extend(jobs::each().await?);
     rows.extend(conversations::each().await?);
+    rows.extend(hosts::each().await?);
     Ok(rows)
 }

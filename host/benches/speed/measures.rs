@@ -326,7 +326,7 @@ pub(crate) fn milliseconds(began: Instant) -> f64 {
 
 /// The middle of each side, and the middle of how they compared round by round: what slows the machine for some seconds
 /// slows both sides of a round.
-fn compared(ours: Vec<f64>, theirs: Vec<f64>) -> anyhow::Result<(f64, f64, f64)> {
+pub(crate) fn compared(ours: Vec<f64>, theirs: Vec<f64>) -> anyhow::Result<(f64, f64, f64)> {
     let ratios = ours.iter().zip(&theirs).map(|(ours, theirs)| ours / theirs).collect();
     Ok((median(ours)?, median(theirs)?, median(ratios)?))
 }
@@ -343,6 +343,11 @@ impl Times {
     /// Adds one.
     pub(crate) fn add(&mut self, time: f64) {
         self.0.push(time);
+    }
+
+    /// All of them, in their order.
+    pub(crate) fn each(&self) -> Vec<f64> {
+        self.0.clone()
     }
 
     /// The middle one.

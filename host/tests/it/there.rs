@@ -63,7 +63,7 @@ async fn a_host_that_is_gone_is_a_line_of_errors_and_what_runs_there_is_found_ag
     let beside = demo.call("create_session", beside).await.done().structured;
     let beside = beside["session"]["session_id"].as_str().unwrap().to_owned();
     let (ids, errors) = listed(&demo).await;
-    assert_eq!(ids, [beside.clone()]);
+    assert_eq!(ids, [beside.as_str()]);
     assert!(errors.contains("the host there"), "{errors}");
     let refused = demo.send(&id, "say are you there").await.error();
     assert!(refused.contains("the host there"), "{refused}");
@@ -153,7 +153,7 @@ async fn a_slow_host_holds_up_nobody() {
     let beside = beside["session"]["session_id"].as_str().unwrap().to_owned();
     demo.place.write("slow", "", 0o600);
     let (ids, errors) = listed(&demo).await;
-    assert_eq!(ids, [beside.clone()]);
+    assert_eq!(ids, [beside.as_str()]);
     assert!(errors.contains("\"backend\":\"local\""), "{errors}");
     fs::remove_file(demo.place.path("slow")).unwrap();
     let (mut ids, errors) = listed(&demo).await;

@@ -181,6 +181,26 @@ fn says_line_key_and_fix_of_whatever_is_wrong_with_a_host() {
 }
 
 #[test]
+fn the_label_of_a_host_is_a_name_that_is_not_an_option() {
+    for label in [
+        "-oProxyCommand=touch",
+        "-mac",
+        "mac x",
+        "mac\\tx",
+        "mac\\nx",
+        "mac\\u0000",
+        "../mac",
+        "",
+    ] {
+        let error = parse(&format!("{SMALL}[hosts.\"{label}\"]\ndestination = \"mac\"\n")).expect_err(label);
+        assert!(
+            error.message.contains("is not a name: use at most 32 of a-z"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn a_backend_names_a_host_that_is_there() {
     assert_eq!(parse(SMALL).unwrap().backends["local"].host, None);
     let backend = parse(&on_host("calls = 1", "calls = 2")).unwrap().backends["local"].clone();

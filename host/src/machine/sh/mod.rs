@@ -14,6 +14,9 @@ mod run;
 mod session;
 #[cfg(all(test, target_os = "linux"))]
 mod tests;
+#[cfg(test)]
+#[path = "tests/values.rs"]
+pub(super) mod values;
 mod within;
 
 pub(crate) use self::channel::{Channel, Unopened, Way};

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinSet;
-use tokio::time::{sleep_until, timeout, timeout_at};
+use tokio::time::{sleep, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::answer::{Answer, Shell, Stop, Stream};
@@ -17,6 +17,10 @@ use crate::machine::child::Ended;
 
 /// How long the end of a group may take.
 const KILLING: Duration = Duration::from_secs(10);
+/// How long a host that is away is asked for that again and again, and after which pauses.
+const AWAY: Duration = Duration::from_secs(600);
+const PAUSE: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(30);
 /// How long a call waits for that where it has no time left.
 const GRACE: Duration = Duration::from_secs(1);
 /// How long a shell that nobody waits for may take to say which process it is, so that it can be ended.
@@ -116,7 +120,8 @@ impl Work {
             return silent;
         };
         let killed = tokio::spawn(kill(way, shell));
-        let limit = self.until.max(Instant::now() + GRACE);
+        let now = Instant::now();
+        let limit = self.until.min(now + KILLING).max(now + GRACE);
         if !matches!(timeout_at(limit.into(), killed).await, Ok(Ok(true))) {
             return answer.outcomes(Some(Stop::Unconfirmed));
         }
@@ -137,8 +142,21 @@ fn nonce() -> Result<String, getrandom::Error> {
     Ok(hex::encode(bytes))
 }
 
-/// Ends the group of `shell`. The answer is whether nothing of it runs any more.
+/// Ends the group of `shell`, also if the host is away for a while. The answer is whether nothing of it runs any more.
 async fn kill(way: Arc<dyn Way>, shell: Shell) -> bool {
+    let (began, mut pause) = (Instant::now(), PAUSE);
+    while !killed(&way, &shell).await {
+        if began.elapsed() > AWAY {
+            return false;
+        }
+        sleep(pause).await;
+        pause = (2 * pause).min(LONGEST);
+    }
+    true
+}
+
+/// Tries that once.
+async fn killed(way: &Arc<dyn Way>, shell: &Shell) -> bool {
     let unit = Unit {
         script: format!("berth_kill {} {}\n", shell.pid, word(&shell.known_by)),
         stdin: Vec::new(),

@@ -8,46 +8,68 @@ use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
 
 use super::master::{Master, Start};
+use super::pause::{Failure, Pauses};
 use super::ssh_config;
-use super::trouble::What;
+use super::trouble::{Failed, What};
 use super::ways::{OpenSsh, Ways};
 
 /// One connection of a link.
 pub(super) struct Connection {
     ssh: OpenSsh,
     ways: Ways,
-    config: PathBuf,
-    /// Where its sockets are, each with a number behind this.
-    socket: PathBuf,
+    files: Files,
+    pauses: Pauses,
     current: Mutex<Option<Arc<Master>>>,
-    /// Only one master is started at a time.
-    starts: tokio::sync::Mutex<Starts>,
+    /// Why the last start failed, if it did.
+    failure: Mutex<Option<Failure>>,
+    /// How many were started. Only one is at a time.
+    starts: tokio::sync::Mutex<u64>,
     closed: CancellationToken,
 }
 
-/// The starts until now.
-#[derive(Default)]
-struct Starts {
-    count: u64,
-    /// When the last one failed, and why. Whoever was waiting for it takes that as the answer.
-    failed: Option<(Instant, What)>,
+/// The files of a connection.
+pub(super) struct Files {
+    pub(super) config: PathBuf,
+    /// What of the configuration only a newer ssh knows.
+    pub(super) newer: PathBuf,
+    /// Where its sockets are, each with a number behind this.
+    pub(super) socket: PathBuf,
 }
 
 impl Connection {
-    pub(super) fn new(ssh: &OpenSsh, ways: &Ways, config: PathBuf, socket: PathBuf) -> Arc<Self> {
+    pub(super) fn new(ssh: &OpenSsh, ways: &Ways, files: Files, pauses: Pauses) -> Arc<Self> {
         Arc::new(Self {
             ssh: ssh.clone(),
             ways: ways.clone(),
-            config,
-            socket,
+            files,
+            pauses,
             current: Mutex::default(),
+            failure: Mutex::default(),
             starts: tokio::sync::Mutex::default(),
             closed: CancellationToken::new(),
         })
     }
 
+    /// A master that is alive. Where none could be started a while ago, the answer comes at once, or soon if it is time to
+    /// start one again.
+    pub(super) async fn master(self: &Arc<Self>, deadline: Instant) -> Result<Arc<Master>, Failed> {
+        let (former, now) = (self.failure().clone(), Instant::now());
+        match former {
+            None => self.master_in_any_case(deadline).await,
+            Some(former) if !former.is_over(now) => Err(former.told(now)),
+            Some(former) => {
+                let deadline = deadline.min(now + self.pauses.patience);
+                let found = self.master_in_any_case(deadline).await;
+                found.map_err(|failed| match failed.what {
+                    What::Silent => former.told(now),
+                    _ => failed,
+                })
+            }
+        }
+    }
+
     /// A master that is alive. A start goes on for the next caller when this one waits no longer.
-    pub(super) async fn master(self: &Arc<Self>, deadline: Instant) -> Result<Arc<Master>, What> {
+    pub(super) async fn master_in_any_case(self: &Arc<Self>, deadline: Instant) -> Result<Arc<Master>, Failed> {
         let asked = Instant::now();
         let this = Arc::clone(self);
         let found = async {
@@ -55,10 +77,11 @@ impl Connection {
                 Some(master) => Ok(master),
                 None => tokio::spawn(async move { this.made(asked).await })
                     .await
-                    .unwrap_or(Err(What::Closed)),
+                    .unwrap_or(Err(What::Closed.into())),
             }
         };
-        timeout_at(deadline.into(), found).await.unwrap_or(Err(What::Silent))
+        let found = timeout_at(deadline.into(), found).await;
+        found.unwrap_or(Err(What::Silent.into()))
     }
 
     /// Ends the connection for good.
@@ -77,34 +100,35 @@ impl Connection {
     }
 
     /// A master for who asked at `asked`: that which another caller started, or a new one.
-    async fn made(&self, asked: Instant) -> Result<Arc<Master>, What> {
+    async fn made(&self, asked: Instant) -> Result<Arc<Master>, Failed> {
         let mut starts = self.starts.lock().await;
-        if let Some((_, what)) = starts.failed.as_ref().filter(|(failed, _)| *failed >= asked) {
-            return Err(what.clone());
+        if let Some(failure) = self.failure().as_ref().filter(|failure| failure.is_since(asked)) {
+            return Err(failure.told(Instant::now()));
         }
         if let Some(master) = self.alive().await {
             return Ok(master);
         }
         self.current().take();
-        starts.count += 1;
         let started = tokio::select! {
-            started = self.started(starts.count) => started,
-            () = self.closed.cancelled() => Err(What::Closed),
+            started = self.started(&mut starts) => started,
+            () = self.closed.cancelled() => return Err(What::Closed.into()),
         };
         match started {
             Ok(master) => {
                 let master = Arc::new(master);
                 *self.current() = Some(Arc::clone(&master));
+                *self.failure() = None;
                 Ok(master)
             }
             Err(what) => {
-                starts.failed = Some((Instant::now(), what.clone()));
-                Err(what)
+                let (mut failure, now) = (self.failure(), Instant::now());
+                let failed = Failure::after(failure.as_ref(), self.pauses, now, what);
+                Err(failure.insert(failed).told(now))
             }
         }
     }
 
-    async fn started(&self, number: u64) -> Result<Master, What> {
+    async fn started(&self, starts: &mut u64) -> Result<Master, What> {
         if !self.ssh.program.is_file() {
             return Err(What::NoSsh(self.ssh.program.clone()));
         }
@@ -114,14 +138,26 @@ impl Connection {
                 cause: cause.to_string(),
             })?;
         }
+        match self.start(starts).await {
+            Err(What::Configuration(said)) if said.names(&self.files.newer) => {
+                // This ssh is an older one. The operator's configuration cannot say these things either.
+                let _ = std::fs::remove_file(&self.files.newer);
+                self.start(starts).await
+            }
+            started => started,
+        }
+    }
+
+    async fn start(&self, starts: &mut u64) -> Result<Master, What> {
         // A new name: what an earlier master left at its socket is not in the way.
-        let mut socket = self.socket.clone().into_os_string();
-        socket.push(number.to_string());
+        *starts += 1;
+        let mut socket = self.files.socket.clone().into_os_string();
+        socket.push(starts.to_string());
         let socket = PathBuf::from(socket);
         Master::start(Start {
             ssh: self.ssh.program.clone(),
             berth: self.ssh.berth.clone(),
-            args: ssh_config::master(&self.ways, &self.config, &socket)?,
+            args: ssh_config::master(&self.ways, &self.files.config, &socket)?,
             socket,
             passphrase: self.ways.passphrase.clone().unwrap_or_default(),
             known_hosts: [self.ways.known_hosts.clone(), Some(self.ssh.known_hosts.clone())]
@@ -131,6 +167,10 @@ impl Connection {
             connect_timeout: self.ways.connect_timeout,
         })
         .await
+    }
+
+    fn failure(&self) -> std::sync::MutexGuard<'_, Option<Failure>> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn current(&self) -> std::sync::MutexGuard<'_, Option<Arc<Master>>> {

@@ -1,9 +1,7 @@
 //! The way to one host: sessions on a connection that is kept, as many at once as the host lets, and one for killing.
 
-use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,24 +10,23 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout_at};
 
-use super::connection::Connection;
+use super::connection::{Connection, Files};
+use super::folder::Folder;
 use super::master::{Shell, Unopened};
-use super::ssh_config;
+use super::pause::Pauses;
+use super::ssh_config::{self, NEWER};
 use super::terminal;
-use super::trouble::{Trouble, What};
+use super::trouble::{Failed, Trouble, What};
 use super::ways::{OpenSsh, Ways};
-use crate::machine::sh::{self, Channel, Way};
+use crate::machine::child::Ended;
+use crate::machine::sh::{self, Around, Channel, Run, Way};
 
 /// How often a host that refused a session is asked again.
 const AGAIN: Duration = Duration::from_millis(100);
+/// Bytes of what a program prints.
+const PRINTED: u64 = 1 << 20;
 /// How many connections may be lost while one session is opened.
 const LOST: u32 = 2;
-/// Bytes of a path to a socket, which is the least of all systems (macOS), without the 17 that ssh puts behind it while it
-/// makes one, and the NUL.
-const SOCKET: usize = 104 - 17 - 1;
-/// The most that a number behind the path of a socket takes.
-const NUMBER: usize = 6;
-
 /// The way to one host. What is cloned is the same way; the connection ends with the last of them.
 #[derive(Clone)]
 pub struct Link(Arc<Inner>);
@@ -45,29 +42,23 @@ struct Inner {
     _folder: Folder,
 }
 
-impl Link {
-    /// A way that is not connected yet.
-    ///
-    /// # Errors
-    /// If the destination could be an option, or nothing can be written in the folder of `ssh`.
-    pub fn new(ssh: &OpenSsh, ways: &Ways) -> Result<Self, Trouble> {
-        let in_the_way = |what| Trouble {
-            host: ways.host.clone(),
-            what,
-        };
+impl Inner {
+    fn new(ssh: &OpenSsh, ways: &Ways, pauses: Pauses) -> Result<Self, What> {
         if let Some(fault) = ways.fault() {
-            return Err(in_the_way(What::Destination(ways.destination.clone(), fault)));
+            return Err(What::Destination(ways.destination.clone(), fault));
         }
-        let text = ssh_config::file(ssh, ways).map_err(|path| in_the_way(path.into()))?;
-        let folder = Folder::with(&ssh.folder, &text).map_err(|cause| {
-            in_the_way(What::Here(format!(
-                "a folder cannot be made in {}: {cause}",
-                ssh.folder.display()
-            )))
-        })?;
-        let socket = |name| folder.0.join(name);
-        let connection = |name| Connection::new(ssh, ways, folder.0.join(CONFIG), socket(name));
-        Ok(Self(Arc::new(Inner {
+        let in_the_way = |cause| What::Here(format!("a folder cannot be made in {}: {cause}", ssh.folder.display()));
+        let folder = Folder::new(&ssh.folder).map_err(in_the_way)?;
+        let files = |socket| Files {
+            config: folder.path("config"),
+            newer: folder.path("newer"),
+            socket: folder.path(socket),
+        };
+        let connection = |socket| Connection::new(ssh, ways, files(socket), pauses);
+        let text = ssh_config::file(ssh, ways, &folder.path("newer"))?;
+        folder.write("config", &text).map_err(in_the_way)?;
+        folder.write("newer", NEWER).map_err(in_the_way)?;
+        Ok(Self {
             host: ways.host.clone(),
             sessions: ways.sessions,
             places: Arc::new(Semaphore::new(ways.sessions.saturating_sub(1).max(1))),
@@ -75,7 +66,23 @@ impl Link {
             connection: connection("m"),
             spare: connection("k"),
             _folder: folder,
-        })))
+        })
+    }
+}
+
+impl Link {
+    /// A way that is not connected yet.
+    ///
+    /// # Errors
+    /// If the destination could be an option, or nothing can be written in the folder of `ssh`.
+    pub fn new(ssh: &OpenSsh, ways: &Ways) -> Result<Self, Trouble> {
+        Self::with_pauses(ssh, ways, Pauses::USUAL)
+    }
+
+    pub(super) fn with_pauses(ssh: &OpenSsh, ways: &Ways, pauses: Pauses) -> Result<Self, Trouble> {
+        let inner = Inner::new(ssh, ways, pauses);
+        let inner = inner.map_err(|what| Failed::from(what).of(&ways.host))?;
+        Ok(Self(Arc::new(inner)))
     }
 
     /// The program and its arguments with which the operator's own terminal shows what `words` run on the host, for `backend`.
@@ -88,10 +95,8 @@ impl Link {
         words: &[String],
         backend: &str,
     ) -> Result<(PathBuf, Vec<String>), Trouble> {
-        let arguments = terminal::arguments(ssh, ways, words, backend).map_err(|path| Trouble {
-            host: ways.host.clone(),
-            what: path.into(),
-        })?;
+        let arguments = terminal::arguments(ssh, ways, words, backend)
+            .map_err(|path| Failed::from(What::from(path)).of(&ways.host))?;
         Ok((ssh.program.clone(), arguments))
     }
 
@@ -101,13 +106,13 @@ impl Link {
         self.0.sessions.max(2).saturating_sub(free)
     }
 
-    /// Connects if there is no connection, and says how that went.
+    /// Connects if there is no connection, also where that failed a moment ago, and says how it went.
     ///
     /// # Errors
     /// Why there is none, or that it takes longer than until `deadline`.
     pub async fn connect(&self, deadline: Instant) -> Result<(), Trouble> {
-        let connected = self.0.connection.master(deadline).await;
-        connected.map(drop).map_err(|what| self.trouble(what))
+        let connected = self.0.connection.master_in_any_case(deadline).await;
+        connected.map(drop).map_err(|failed| self.trouble(failed))
     }
 
     /// Opens a session, and says how long a line takes there and back.
@@ -125,11 +130,46 @@ impl Link {
                 io::Result::Ok(began.elapsed())
             };
             match timeout_at(deadline.into(), echoed).await {
-                Ok(told) => told.map_err(|_| What::Lost),
-                Err(_) => Err(What::Silent),
+                Ok(told) => told.map_err(|_| What::Lost.into()),
+                Err(_) => Err(What::Silent.into()),
             }
         };
-        told.await.map_err(|what| self.trouble(what))
+        told.await.map_err(|failed| self.trouble(failed))
+    }
+
+    /// Runs a program there, in the root directory and with nothing of the login's environment but `PATH` and `HOME`, and
+    /// gives what it printed on standard output.
+    ///
+    /// # Errors
+    /// Why it did not run, that it failed, or that it takes longer than until `deadline`.
+    pub async fn printed(&self, program: &str, args: &[&str], deadline: Instant) -> io::Result<Vec<u8>> {
+        let run = Run {
+            program: program.to_owned(),
+            args: args.iter().map(|arg| (*arg).to_owned()).collect(),
+            env: Vec::new(),
+            directory: None,
+            held: Vec::new(),
+            stdin: Vec::new(),
+            deadline: deadline.saturating_duration_since(Instant::now()),
+            output: PRINTED,
+            lingers: false,
+            socket: None,
+        };
+        let around = Around {
+            environment: ["PATH", "HOME"].map(str::to_owned).into(),
+            ..Around::default()
+        };
+        let way: Arc<dyn Way> = Arc::new(self.clone());
+        let failed = |why: String| io::Error::other(format!("{program} on the host {}: {why}", self.0.host));
+        match sh::run(&way, &around, deadline, vec![run]).await.pop() {
+            Some(Ok(Ended::Finished(output))) if output.status == Some(0) => Ok(output.stdout),
+            Some(Ok(Ended::Finished(output))) => {
+                Err(failed(format!("it ended with {:?}", output.status.or(output.signal))))
+            }
+            Some(Ok(Ended::TimedOut(after))) => Err(failed(format!("it did not end within {after:.1?}"))),
+            Some(Err(fault)) => Err(failed(fault.to_string())),
+            None => Err(failed("nothing is known of it".into())),
+        }
     }
 
     /// Ends the connection for good, and every session on it. What runs on the host does not end.
@@ -143,20 +183,20 @@ impl Link {
         places: &Arc<Semaphore>,
         spare: Option<&Arc<Connection>>,
         deadline: Instant,
-    ) -> Result<Channel, What> {
+    ) -> Result<Channel, Failed> {
         let place = timeout_at(deadline.into(), Arc::clone(places).acquire_owned()).await;
         let Ok(Ok(mut place)) = place else {
-            return Err(What::Busy(self.0.sessions));
+            return Err(What::Busy(self.0.sessions).into());
         };
         let (mut connection, mut lost) = (&self.0.connection, 0);
         loop {
             let opened = Opened::on(connection, place, deadline).await?;
             place = opened.place;
             match opened.shell {
-                Ok(shell) => return channel(shell, place).ok_or(What::Lost),
-                Err(Unopened::Lost) if lost == LOST => return Err(What::Lost),
+                Ok(shell) => return channel(shell, place).ok_or(What::Lost.into()),
+                Err(Unopened::Lost) if lost == LOST => return Err(What::Lost.into()),
                 Err(Unopened::Lost) => lost += 1,
-                Err(Unopened::Refused) if Instant::now() + AGAIN >= deadline => return Err(What::Full),
+                Err(Unopened::Refused) if Instant::now() + AGAIN >= deadline => return Err(What::Full.into()),
                 Err(Unopened::Refused) => {
                     match spare {
                         Some(spare) if !Arc::ptr_eq(spare, connection) => connection = spare,
@@ -167,11 +207,8 @@ impl Link {
         }
     }
 
-    fn trouble(&self, what: What) -> Trouble {
-        Trouble {
-            host: self.0.host.clone(),
-            what,
-        }
+    fn trouble(&self, failed: Failed) -> Trouble {
+        failed.of(&self.0.host)
     }
 }
 
@@ -179,12 +216,12 @@ impl Link {
 impl Way for Link {
     async fn open(&self, deadline: Instant) -> Result<Channel, sh::Unopened> {
         let session = self.session(&self.0.places, None, deadline).await;
-        session.map_err(|what| Arc::new(self.trouble(what)) as _)
+        session.map_err(|failed| Arc::new(self.trouble(failed)) as _)
     }
 
     async fn open_to_kill(&self, deadline: Instant) -> Result<Channel, sh::Unopened> {
         let session = self.session(&self.0.place_to_kill, Some(&self.0.spare), deadline).await;
-        session.map_err(|what| Arc::new(self.trouble(what)) as _)
+        session.map_err(|failed| Arc::new(self.trouble(failed)) as _)
     }
 }
 
@@ -219,14 +256,14 @@ struct Opened {
 impl Opened {
     /// Asks until `deadline`. The host is listened to beyond that, and the place is kept: only its answer, or that there is
     /// none, shows whether the connection is of use.
-    async fn on(connection: &Arc<Connection>, place: OwnedSemaphorePermit, deadline: Instant) -> Result<Self, What> {
+    async fn on(connection: &Arc<Connection>, place: OwnedSemaphorePermit, deadline: Instant) -> Result<Self, Failed> {
         let master = connection.master(deadline).await?;
         let opened = tokio::spawn(async move {
             let shell = master.shell().await;
             Self { shell, place }
         });
         let opened = timeout_at(deadline.into(), opened).await;
-        opened.map_err(|_| What::Silent)?.map_err(|_| What::Closed)
+        Ok(opened.map_err(|_| What::Silent)?.map_err(|_| What::Closed)?)
     }
 }
 
@@ -238,34 +275,4 @@ fn channel(mut shell: Shell, place: OwnedSemaphorePermit) -> Option<Channel> {
         stderr: Box::new(shell.stderr().take()?),
         place: Box::new((shell, place)),
     })
-}
-
-/// The name of our configuration in the folder.
-const CONFIG: &str = "config";
-
-/// A folder for the sockets of one link.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn with(parent: &Path, config: &str) -> io::Result<Self> {
-        let folder = Self(parent.join(nonce()?));
-        let longest = folder.0.as_os_str().len() + "/m".len() + NUMBER;
-        if longest > SOCKET {
-            let most = parent.as_os_str().len() + SOCKET - longest;
-            return Err(io::Error::other(format!(
-                "its path is too long for a socket: it may have {most} bytes"
-            )));
-        }
-        DirBuilder::new().mode(0o700).create(&folder.0)?;
-        let mut file = fs::OpenOptions::new();
-        file.write(true).create_new(true).mode(0o600);
-        io::Write::write_all(&mut file.open(folder.0.join(CONFIG))?, config.as_bytes())?;
-        Ok(folder)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }

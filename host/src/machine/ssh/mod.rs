@@ -3,9 +3,11 @@
 
 pub mod askpass;
 mod connection;
+mod folder;
 mod host_key;
 mod link;
 mod master;
+mod pause;
 mod said;
 mod ssh_config;
 mod terminal;

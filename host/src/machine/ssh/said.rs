@@ -123,6 +123,7 @@ mod tests {
     fn the_words_of_others_are_one_bounded_line_and_never_part_of_advice() {
         let why = Trouble {
             host: "there".into(),
+            again: None,
             what: read(&format!(
                 "evil\u{1b}[2J: Permission denied (run: rm).\u{7}\u{202e}\"{}",
                 "x".repeat(1000)

@@ -14,6 +14,7 @@ KbdInteractiveAuthentication no
 NumberOfPasswordPrompts 1
 StrictHostKeyChecking yes
 UpdateHostKeys no
+VerifyHostKeyDNS no
 ForwardAgent no
 ForwardX11 no
 ClearAllForwardings yes
@@ -28,6 +29,13 @@ EscapeChar none
 LogLevel ERROR
 ";
 
+/// The same of what ssh knows only since 8.7, in a file of its own: ssh stays as it is started, and keeps its standard input,
+/// with which it carries a connection where it is jumped over.
+pub(super) const NEWER: &str = "\
+ForkAfterAuthentication no
+StdinNull no
+";
+
 /// What holds unless the operator's configuration says otherwise: a link that is dead is noticed.
 const OTHERWISE: &str = "\
 Match all
@@ -39,9 +47,9 @@ ServerAliveCountMax 3
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unwritable(pub(super) String);
 
-/// The text of the file.
-pub(super) fn file(ssh: &OpenSsh, ways: &Ways) -> Result<String, Unwritable> {
-    let mut text = FIXED.to_owned();
+/// The text of the file. `newer` is that with [`NEWER`], and need not exist.
+pub(super) fn file(ssh: &OpenSsh, ways: &Ways, newer: &Path) -> Result<String, Unwritable> {
+    let mut text = format!("{FIXED}Include {}\n", pattern(newer)?);
     text += &format!("UserKnownHostsFile {}\n", word(&ssh.known_hosts)?);
     text += &format!("ConnectTimeout {}\n", ways.connect_timeout.as_secs().max(1));
     if let Some(keepalive) = ways.keepalive {
@@ -145,7 +153,7 @@ mod tests {
 
     #[test]
     fn what_must_hold_stands_before_what_others_wrote_and_what_is_only_usual_behind() {
-        let text = file(&ssh(), &ways()).unwrap();
+        let text = file(&ssh(), &ways(), Path::new("/tmp/x/newer")).unwrap();
         let at = |line: &str| {
             let found = text.lines().position(|written| written == line);
             found.unwrap_or_else(|| panic!("{line}: {text}"))
@@ -155,10 +163,11 @@ mod tests {
             at("Include \"/etc/ssh/ssh_config\""),
         );
         assert!(own < system);
-        for line in FIXED
-            .lines()
-            .chain(["UserKnownHostsFile \"/home/me/.ssh/known_hosts\"", "ConnectTimeout 7"])
-        {
+        for line in FIXED.lines().chain([
+            "Include \"/tmp/x/newer\"",
+            "UserKnownHostsFile \"/home/me/.ssh/known_hosts\"",
+            "ConnectTimeout 7",
+        ]) {
             assert!(at(line) < own, "{line}");
         }
         assert!(at("ServerAliveInterval 15") > system);
@@ -166,9 +175,9 @@ mod tests {
             keepalive: Some(Duration::from_secs(40)),
             ..ways()
         };
-        let text = file(&ssh(), &asked).unwrap();
+        let text = file(&ssh(), &asked, Path::new("/tmp/x/newer")).unwrap();
         assert!(
-            text.find("ServerAliveInterval 40").unwrap() < text.find("Include").unwrap(),
+            text.find("ServerAliveInterval 40").unwrap() < text.find("Include \"/home").unwrap(),
             "{text}"
         );
     }

@@ -5,11 +5,15 @@
 #[path = "../../../tests/sshd/mod.rs"]
 mod sshd;
 
+mod calls;
 mod connecting;
 mod faults;
+mod pauses;
 mod relay;
+mod values;
 mod waiting;
 
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::PathBuf;
@@ -21,8 +25,10 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
+use self::relay::Relay;
 use self::sshd::Sshd;
 use super::askpass::{PASSPHRASE, TOLD, WANTED};
+use super::pause::Pauses;
 use super::*;
 use crate::machine::sh::{Channel, Way as _};
 
@@ -70,8 +76,14 @@ impl Here {
         }
     }
 
+    /// A way on which whatever failed is tried again at once.
     fn link(&self, ways: &Ways) -> Link {
-        Link::new(&self.ssh(), ways).unwrap()
+        let at_once = Pauses {
+            first: Duration::ZERO,
+            most: Duration::ZERO,
+            patience: LATEST,
+        };
+        Link::with_pauses(&self.ssh(), ways, at_once).unwrap()
     }
 
     /// The sockets of masters that are there.
@@ -81,7 +93,9 @@ impl Here {
         links
             .flat_map(|link| within(link.unwrap().path()))
             .map(|file| file.unwrap().path())
-            .filter(|path| path.file_name().unwrap() != "config" && path.extension().is_none())
+            .filter(|path| {
+                !["config", "newer"].map(OsStr::new).contains(&path.file_name().unwrap()) && path.extension().is_none()
+            })
             .collect()
     }
 
@@ -104,6 +118,19 @@ impl Here {
 
     fn kill_master(&self) {
         kill_process(self.master(), Signal::KILL).unwrap();
+    }
+}
+
+/// The way to `sshd` over `relay`.
+fn over(relay: &Relay, here: &Here, sshd: &Sshd) -> Ways {
+    let known = sshd
+        .known()
+        .replace(&sshd.port().to_string(), &relay.port().to_string());
+    fs::write(here.path("known"), known).unwrap();
+    Ways {
+        port: Some(relay.port()),
+        known_hosts: Some(here.path("known")),
+        ..ways(sshd)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Why there is no session on a host, in words, and what to do about it.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::text::{escaped, one_line};
 
@@ -10,12 +11,54 @@ const MOST: usize = 200;
 
 /// What is wrong with the connection to one host.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the host {host} {what}; {}", self.fix())]
+#[error("the host {host} {what}; {}{}", self.fix(), Again(*again))]
 pub struct Trouble {
     /// The label of the host.
     pub host: String,
     /// What is wrong.
     pub what: What,
+    /// How long the host is not tried again, if it could not be reached.
+    pub again: Option<Duration>,
+}
+
+/// What is wrong, and how long it is not tried again.
+#[derive(Debug)]
+pub(super) struct Failed {
+    pub(super) what: What,
+    pub(super) again: Option<Duration>,
+}
+
+impl From<What> for Failed {
+    fn from(what: What) -> Self {
+        Self { what, again: None }
+    }
+}
+
+impl Failed {
+    /// The same of the host with that label.
+    pub(super) fn of(self, host: &str) -> Trouble {
+        Trouble {
+            host: host.to_owned(),
+            what: self.what,
+            again: self.again,
+        }
+    }
+}
+
+/// When it is tried again, as words after the fix.
+struct Again(Option<Duration>);
+
+impl fmt::Display for Again {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(pause) => write!(
+                formatter,
+                " (it is tried again after {:.0} s)",
+                pause.as_secs_f64().ceil()
+            ),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What is wrong, as words after the name of the host. The texts of others are quoted, on one line and bounded.
@@ -107,9 +150,7 @@ impl Trouble {
             What::Destination(..) | What::Name(_) => format!("correct destination in [hosts.{host}]"),
             What::Identity { .. } => format!("correct identity_file in [hosts.{host}]"),
             What::Configuration(_) => "correct ~/.ssh/config or /etc/ssh/ssh_config".into(),
-            What::Unreachable(_) | What::Silent | What::Lost => {
-                "see that it is on and connected; it is tried again".into()
-            }
+            What::Unreachable(_) | What::Silent | What::Lost => "see that it is on and connected".into(),
             What::Refused(_) => format!("start its SSH server, or correct port in [hosts.{host}]"),
             What::KeyUnknown(_) => format!("run: berth hosts trust {host}"),
             What::KeyChanged { trusted } => {
@@ -147,6 +188,11 @@ pub struct Said(String);
 impl Said {
     pub(super) fn new(text: &str) -> Self {
         Self(escaped(&one_line(text), MOST))
+    }
+
+    /// Whether it names the file at `path`.
+    pub(super) fn names(&self, path: &Path) -> bool {
+        path.to_str().is_some_and(|path| self.0.contains(path))
     }
 }
 

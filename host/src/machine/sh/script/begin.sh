@@ -4,11 +4,13 @@ set +a +e +f +u +v +x +C
 exec 3>&2 2>/dev/null
 IFS='
 '
-for berth_line in $(declare -Fx); do
-    case $berth_line in
-    'declare -fx '*) unset -f "${berth_line##* }" ;;
-    esac
-done
+if [ -n "${BASH_VERSION-}" ]; then
+    for berth_line in $(declare -Fx); do
+        case $berth_line in
+        'declare -fx '*) unset -f "${berth_line##* }" ;;
+        esac
+    done
+fi
 unset IFS CDPATH
 unset berth_at berth_is berth_line berth_lingers berth_name berth_path berth_program berth_rest berth_root berth_home
 berth_home=${HOME-}

@@ -2,96 +2,12 @@
 
 use std::os::unix::fs::symlink;
 
-use proptest::collection::vec;
-use proptest::prelude::*;
-use proptest::strategy::ValueTree as _;
-use proptest::test_runner::TestRunner;
-
 use super::*;
 
-/// One command of the test of all values: several of each kind, so that there need not be as many commands.
-#[derive(Debug, Clone)]
-struct Asked {
-    lists: Vec<Vec<String>>,
-    values: Vec<String>,
-    /// The first is where it starts, and it is told of the others.
-    directories: Vec<String>,
-}
-
-/// Lists, values and directories of one command.
-const EACH: usize = 5;
-
-/// Prints where it is, its variables and its arguments, each with NUL after it.
-const TELLS: &str = r#"printf '%s\0' "$(pwd; echo .)" "$A0" "$A1" "$A2" "$A3" "$A4" "$@""#;
-
-fn any_text() -> impl Strategy<Value = String> {
-    let special = prop::sample::select(vec![
-        "'", "\"", "\\", "$(id)", "`id`", "\n", "\r\n", "\t", "-", "--", "!", "*", "~", "%s", "\\0", "é", "\u{1b}[",
-        "EOF", "\u{85}", "\u{fffd}", "𝄞", ";", "&", "|", "#", " ", "}", ")", "\u{7f}",
-    ]);
-    prop_oneof![
-        vec(special, 0..6).prop_map(|parts| parts.concat()),
-        "[^\0]{0,20}",
-        "[ -~]{0,30}",
-    ]
-}
-
-fn asked() -> impl Strategy<Value = Asked> {
-    let directory = any_text().prop_map(|name| match name.replace('/', ":").trim_matches('.') {
-        "" => "d".to_owned(),
-        name => name.chars().take(40).collect(),
-    });
-    let lists = vec(vec(any_text(), 0..8), EACH);
-    (lists, vec(any_text(), EACH), vec(directory, EACH)).prop_map(|(lists, values, directories)| Asked {
-        lists,
-        values,
-        directories,
-    })
-}
-
-impl Asked {
-    fn run(&self, root: &Path) -> Run {
-        let mut args = vec!["-c".to_owned(), TELLS.to_owned(), "sh".to_owned()];
-        args.extend(self.lists.concat());
-        let mut places = self.directories.iter().map(|name| within(root, name));
-        let values = self.values.iter().enumerate();
-        Run {
-            args,
-            env: values.map(|(at, value)| (format!("A{at}"), value.clone())).collect(),
-            directory: places.next(),
-            held: places.collect(),
-            ..program("sh", &[])
-        }
-    }
-
-    fn expected(&self, root: &Path) -> String {
-        let at = format!("{}/{}\n.", root.display(), self.directories[0]);
-        let told = std::iter::once(&at)
-            .chain(&self.values)
-            .chain(self.lists.iter().flatten());
-        told.flat_map(|text| [text, "\0"]).collect()
-    }
-}
-
-/// Commands of one request.
-const COMMANDS: usize = 200;
-
 async fn all_values_arrive(shell: &'static [&'static str], lists: usize) {
-    let (_kept, root) = folder();
     let (local, way) = Local::to(shell).way();
-    let count = lists / EACH;
-    let mut runner = TestRunner::deterministic();
-    let cases = vec(asked(), count).new_tree(&mut runner).unwrap().current();
-    for some in cases.chunks(COMMANDS) {
-        for name in some.iter().flat_map(|asked| &asked.directories) {
-            std::fs::create_dir_all(root.join(name)).unwrap();
-        }
-        let runs = some.iter().map(|asked| asked.run(&root)).collect();
-        for (asked, outcome) in some.iter().zip(all(&way, &around(), runs).await) {
-            assert_eq!(text(outcome), asked.expected(&root), "{shell:?}: {asked:?}");
-        }
-    }
-    assert_eq!(local.opened(), count.div_ceil(COMMANDS), "round trips");
+    let requests = values::all_arrive(&way, lists).await;
+    assert_eq!(local.opened(), requests, "round trips");
 }
 
 #[tokio::test]

@@ -200,7 +200,8 @@ async fn a_host_behind_another_one_is_reached_by_the_operators_own_configuration
     };
     // What is fixed holds whatever is written here.
     let loose = "Host *\nStrictHostKeyChecking no\nControlMaster auto\nControlPath /tmp/never-%C\nControlPersist yes\n\
-                 RemoteCommand false\nPermitLocalCommand yes\nLocalCommand false\nRequestTTY force\nLogLevel QUIET\n";
+                 RemoteCommand false\nPermitLocalCommand yes\nLocalCommand false\nRequestTTY force\nLogLevel QUIET\n\
+                 ForkAfterAuthentication yes\nSessionType none\nStdinNull yes\nVerifyHostKeyDNS yes\n";
     let config = host("inner", &inner, "ProxyJump jump") + &host("jump", &jump, "") + loose;
     fs::write(here.path("config"), config).unwrap();
     fs::write(here.path("known_hosts"), inner.known()).unwrap();
@@ -222,6 +223,40 @@ async fn a_host_behind_another_one_is_reached_by_the_operators_own_configuration
     jump.stop();
     let why = trouble(&link).await;
     assert!(matches!(why.what, What::Refused(_)), "{why}");
+}
+
+#[tokio::test]
+async fn an_operators_ssh_that_goes_to_the_background_does_not_leave_berth() {
+    let (here, sshd) = (Here::new(), Sshd::start());
+    let background = "ForkAfterAuthentication yes\nControlPersist 1h\nSessionType none\nStdinNull yes\n";
+    fs::write(here.path("config"), background).unwrap();
+    let link = here.link(&ways(&sshd));
+    assert_eq!(said(&link, "echo yes").await, "yes\n");
+    let master = here.master();
+    drop(link);
+    until("the master ends", || {
+        rustix::process::test_kill_process(master).is_err()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_older_ssh_that_does_not_know_all_of_our_configuration_serves() {
+    let (here, sshd) = (Here::new(), Sshd::start());
+    let older = format!(
+        "#!/bin/sh\nfor newer in {}/*/newer; do\n[ ! -e \"$newer\" ] || {{ \
+         echo \"$newer: line 1: Bad configuration option: forkafterauthentication\" >&2; exit 255; }}\ndone\nexec {} \"$@\"\n",
+        here.path("s").display(),
+        here.ssh().program.display()
+    );
+    fs::write(here.path("ssh"), older).unwrap();
+    fs::set_permissions(here.path("ssh"), fs::Permissions::from_mode(0o755)).unwrap();
+    let ssh = OpenSsh {
+        program: here.path("ssh"),
+        ..here.ssh()
+    };
+    let link = Link::new(&ssh, &ways(&sshd)).unwrap();
+    assert_eq!(said(&link, "echo yes").await, "yes\n");
 }
 
 #[tokio::test]

@@ -1,6 +1,5 @@
 //! What becomes of a link when something between here and there dies.
 
-use super::relay::Relay;
 use super::*;
 
 /// Waits for the end of what a session prints.
@@ -60,15 +59,9 @@ async fn a_server_that_was_killed_in_mid_call_ends_the_call_and_is_used_again_wh
 async fn where_no_byte_passes_any_more_a_call_ends_in_time_and_the_connection_is_replaced() {
     let (here, sshd) = (Here::new(), Sshd::start());
     let relay = Relay::to(sshd.port()).await;
-    let known = sshd
-        .known()
-        .replace(&sshd.port().to_string(), &relay.port().to_string());
-    fs::write(here.path("known"), known).unwrap();
     let link = here.link(&Ways {
-        port: Some(relay.port()),
-        known_hosts: Some(here.path("known")),
         connect_timeout: Duration::from_secs(2),
-        ..ways(&sshd)
+        ..over(&relay, &here, &sshd)
     });
     let mut call = stuck(&link).await;
     let first = here.master();

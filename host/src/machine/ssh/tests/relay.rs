@@ -11,6 +11,7 @@ pub(super) struct Relay {
     port: u16,
     passes: watch::Sender<bool>,
     taken: Arc<AtomicUsize>,
+    came: Arc<AtomicUsize>,
 }
 
 impl Relay {
@@ -21,12 +22,14 @@ impl Relay {
             port: listener.local_addr().unwrap().port(),
             passes: watch::Sender::new(true),
             taken: Arc::default(),
+            came: Arc::default(),
         };
         let (passes, taken) = (relay.passes.subscribe(), Arc::clone(&relay.taken));
+        let came = Arc::clone(&relay.came);
         tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
                 taken.fetch_add(1, Ordering::Relaxed);
-                tokio::spawn(carry(near, port, passes.clone()));
+                tokio::spawn(carry(near, port, passes.clone(), Arc::clone(&came)));
             }
         });
         relay
@@ -41,6 +44,11 @@ impl Relay {
         self.taken.load(Ordering::Relaxed)
     }
 
+    /// How many bytes came from the host, whether or not they passed.
+    pub(super) fn came(&self) -> usize {
+        self.came.load(Ordering::Relaxed)
+    }
+
     /// No byte passes from now on.
     pub(super) fn stop(&self) {
         self.passes.send_replace(false);
@@ -52,20 +60,26 @@ impl Relay {
     }
 }
 
-async fn carry(near: TcpStream, port: u16, passes: watch::Receiver<bool>) {
+async fn carry(near: TcpStream, port: u16, passes: watch::Receiver<bool>, came: Arc<AtomicUsize>) {
     let Ok(far) = TcpStream::connect(("127.0.0.1", port)).await else {
         return;
     };
     let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
     tokio::join!(
-        one_way(near_in, far_out, passes.clone()),
-        one_way(far_in, near_out, passes)
+        one_way(near_in, far_out, passes.clone(), Arc::default()),
+        one_way(far_in, near_out, passes, came)
     );
 }
 
-async fn one_way(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, mut passes: watch::Receiver<bool>) {
+async fn one_way(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    mut passes: watch::Receiver<bool>,
+    came: Arc<AtomicUsize>,
+) {
     let mut bytes = [0; 4096];
     while let Ok(read @ 1..) = from.read(&mut bytes).await {
+        came.fetch_add(read, Ordering::Relaxed);
         if passes.wait_for(|passes| *passes).await.is_err() || to.write_all(&bytes[..read]).await.is_err() {
             return;
         }
