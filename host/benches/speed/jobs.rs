@@ -394,7 +394,7 @@ struct Attended {
 struct Shell;
 
 impl Prepare for Shell {
-    fn prepare<'a>(&'a self, command: String, _entry: &'a Path) -> BoxFuture<'a, Result<Prepared, String>> {
+    fn prepare<'a>(&'a self, command: String, _entry: Option<&'a Path>) -> BoxFuture<'a, Result<Prepared, String>> {
         async move {
             Ok(Prepared {
                 takes_entry: false,

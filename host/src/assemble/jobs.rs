@@ -6,7 +6,7 @@ use super::Granted;
 use super::programs::SearchPath;
 use crate::capability::jobs::Keeper;
 use crate::jobs::{AllJobs, Terms};
-use crate::machine::job::Scope;
+use crate::machine::job::{Folder, Scope, There};
 use crate::store::DataDirectory;
 use crate::store::jobs::Room;
 
@@ -17,7 +17,13 @@ const NESTED: u32 = 2;
 
 /// What `backend` has of jobs: none if it may run none and has none from before, or if this process does not own the data
 /// directory.
-pub(super) fn keeper(backend: &Granted, data: &DataDirectory, all: Option<&AllJobs>) -> anyhow::Result<Keeper> {
+/// `there` is where they are if the backend is on a host.
+pub(super) fn keeper(
+    backend: &Granted,
+    there: Option<There>,
+    data: &DataDirectory,
+    all: Option<&AllJobs>,
+) -> anyhow::Result<Keeper> {
     let name = &backend.written.name;
     let Some(all) = all.filter(|_| may_run(backend) || data.path().join("jobs").join(name).exists()) else {
         return Ok(Keeper::none());
@@ -32,7 +38,12 @@ pub(super) fn keeper(backend: &Granted, data: &DataDirectory, all: Option<&AllJo
         keep: limits.keep_jobs,
         size: limits.jobs_size,
     };
-    Ok(Keeper::new(all.of(name)?, terms, scope()))
+    let jobs = all.of(name)?;
+    jobs.be_in(match there {
+        Some(there) => Folder::There(there),
+        None => Folder::Here(data.jobs_path(name)?),
+    });
+    Ok(Keeper::new(jobs, terms, scope()))
 }
 
 /// Whether `backend` may run jobs.

@@ -14,6 +14,7 @@ use super::{Granted, Setup};
 use crate::capability::files::{Directories, Folder};
 use crate::capability::process::Socket;
 use crate::capability::process::grant::{CONF_MARKER, Grant, SOCKET_MARKER};
+use crate::machine::job::{On, There};
 use crate::machine::sh::{self, Around, Found, Place, Program, Run, Way};
 use crate::machine::{self, Ended, Link, Machine};
 use crate::shell;
@@ -42,8 +43,10 @@ pub(super) struct Located {
     pub(super) sockets: BTreeMap<String, Socket>,
     /// On a host, the paths of the sockets.
     pub(super) sockets_there: BTreeMap<String, String>,
-    /// What its programs get, on this machine.
+    /// What its programs get; on a host beside what a login gives there.
     pub(super) environment: Vec<(OsString, OsString)>,
+    /// On a host, where its jobs are.
+    pub(super) jobs: Option<There>,
     /// Those of its agents whose program is there.
     pub(super) installed: BTreeSet<String>,
 }
@@ -67,6 +70,7 @@ impl Located {
             sockets,
             sockets_there: BTreeMap::new(),
             environment: backend.environment(),
+            jobs: None,
             installed: backend.installed.clone(),
         })
     }
@@ -109,7 +113,9 @@ impl Located {
         // Nothing is made there before everything is found to be as it must be.
         let mut grants = site.grants()?;
         versions(&way, &around, until, &grants, &host.written.name).await?;
-        let own = own_folder(&way, until, backend, data).await?;
+        let data = data.clone();
+        let installation = tokio::task::spawn_blocking(move || data.installation()).await??;
+        let own = own_folder(&way, until, backend, &installation).await?;
         if let Some(own) = &own {
             grants.values_mut().try_for_each(|grant| site.fill(grant, own))?;
         }
@@ -119,7 +125,16 @@ impl Located {
             with_socket.clone().map(path)
         });
         let sockets_there = sockets_there.collect();
+        let jobs = There::new(On {
+            label: host.written.name.clone(),
+            way: way.clone(),
+            installation,
+            home: site.found.home.clone(),
+            keep: around.environment.clone(),
+            paths: around.path.clone(),
+        });
         Ok(Self {
+            environment: variables(&around),
             machine: Machine::Host(machine::Host::new(&host.written.name, way, around)),
             home: Some(std::mem::take(&mut site.found.home)),
             directories: Directories::there(&backend.written.name, &directories, &files),
@@ -127,7 +142,7 @@ impl Located {
             grants,
             sockets: BTreeMap::new(),
             sockets_there,
-            environment: Vec::new(),
+            jobs: Some(jobs),
             installed,
         })
     }
@@ -147,6 +162,12 @@ fn around(backend: &Granted, host: &Host) -> Around {
             .collect(),
         backend: backend.written.name.clone(),
     }
+}
+
+/// The variables of ours that its programs get.
+fn variables(around: &Around) -> Vec<(OsString, OsString)> {
+    let variables = around.variables.iter();
+    variables.map(|(name, value)| (name.into(), value.into())).collect()
 }
 
 /// How far the clock there is off, if that is much.
@@ -315,7 +336,7 @@ async fn own_folder(
     way: &Arc<dyn Way>,
     until: Instant,
     backend: &Granted,
-    data: &DataDirectory,
+    installation: &str,
 ) -> anyhow::Result<Option<String>> {
     let grants = || backend.programs.values();
     if grants().all(|grant| grant.conf.is_none() && grant.socket.is_none()) {
@@ -323,9 +344,7 @@ async fn own_folder(
     }
     let files = grants().filter_map(|grant| Some((conf_name(grant), grant.conf.as_deref()?)));
     let files: Vec<_> = files.collect();
-    let data = data.clone();
-    let installation = tokio::task::spawn_blocking(move || data.installation()).await??;
-    let own = sh::own(way, until, &installation, &files).await;
+    let own = sh::own(way, until, installation, &files).await;
     own.map(Some).map_err(|fault| anyhow!("{fault}"))
 }
 

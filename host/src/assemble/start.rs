@@ -75,9 +75,10 @@ impl Starter {
         };
         let (opened, name) = (self.lasting.data.clone(), name.to_owned());
         let kept = tokio::task::spawn_blocking(move || opened.kept(&name)).await??;
-        let (data, all, granted) = (self.lasting.data.clone(), self.lasting.jobs.clone(), backend.clone());
-        let jobs = tokio::task::spawn_blocking(move || jobs::keeper(&granted, &data, all.as_deref())).await??;
         let located = self.located(backend).await?;
+        let (data, all, granted) = (self.lasting.data.clone(), self.lasting.jobs.clone(), backend.clone());
+        let there = located.jobs.clone();
+        let jobs = tokio::task::spawn_blocking(move || jobs::keeper(&granted, there, &data, all.as_deref())).await??;
         let powers = powers(&self.setup, backend, located, Keeper::new(kept), jobs);
         Backend::start(&self.engine, plugin, powers, limits)
             .await

@@ -1,5 +1,7 @@
 //! What goes on with a backend's jobs while it is served: adoption of those that run, and the start of those that wait.
 
+use std::future::pending;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::start::Prepare;
 use super::{Error, Jobs, Terms};
-use crate::machine::job::Scope;
+use crate::machine::job::{Folder, Reach, Scope};
 use crate::store::jobs::{JobError, JobRecord};
 
 /// Between two rounds of pruning.
@@ -58,13 +60,23 @@ impl Jobs {
         over: &CancellationToken,
     ) {
         let with = Arc::new(Attending { prepare, scope, told });
-        let attended = self.attend_with(&with, terms);
+        let folder = self.folder();
+        let asked = async {
+            match &folder {
+                Folder::There(there) => there.attend().await,
+                _ => pending().await,
+            }
+        };
+        let attended = async { tokio::join!(self.attend_with(&with, terms), asked) };
         over.run_until_cancelled(attended).await;
     }
 
     async fn attend_with(&self, with: &Arc<Attending>, terms: Terms) {
         let mut running = JoinSet::new();
-        self.report_unknown().await;
+        let mut reach = self.folder().reach();
+        if let Folder::Here(folder) = self.folder() {
+            self.report_unknown(folder).await;
+        }
         while let Err(error) = self.adopt(with, &mut running).await {
             self.warn(&error);
             tokio::time::sleep(AGAIN).await;
@@ -81,6 +93,7 @@ impl Jobs {
             tokio::select! {
                 () = self.0.due.notified() => {}
                 Some(_) = running.join_next() => {}
+                () = turned(&mut reach) => {}
                 () = sleep_until(again.unwrap_or(prune_at)), if again.is_some() => {}
                 () = sleep_until(prune_at) => {
                     if let Err(error) = self.prune(terms).await {
@@ -93,28 +106,34 @@ impl Jobs {
     }
 
     async fn adopt(&self, with: &Arc<Attending>, running: &mut JoinSet<()>) -> Result<(), Error> {
-        for record in self.index(|index| index.running()).await? {
-            self.spawn(record, with, running);
+        let folder = self.folder();
+        let running_here = self.index(|index| index.running()).await?.into_iter();
+        // What runs elsewhere goes on by itself, and is followed when its backend is there again.
+        for record in running_here.filter(|record| record.host == folder.host()) {
+            self.spawn(record, false, with, running);
         }
         Ok(())
     }
 
     async fn start_waiting(&self, with: &Arc<Attending>, terms: Terms, running: &mut JoinSet<()>) -> Result<(), Error> {
-        while let Some(id) = self.take_next(terms.room).await? {
+        // On a host that cannot be asked nothing can start, and what waits can still be cancelled.
+        while self.folder().away().is_none()
+            && let Some(id) = self.take_next(terms.room).await?
+        {
             let record = self.index(move |index| index.get(&id)).await?;
-            self.spawn(record, with, running);
+            self.spawn(record, true, with, running);
         }
         Ok(())
     }
 
-    fn spawn(&self, record: JobRecord, with: &Arc<Attending>, running: &mut JoinSet<()>) {
+    fn spawn(&self, record: JobRecord, is_new: bool, with: &Arc<Attending>, running: &mut JoinSet<()>) {
         let (jobs, with) = (self.clone(), with.clone());
-        running.spawn(async move { jobs.run(record, &with).await });
+        running.spawn(async move { jobs.run(record, is_new, &with).await });
     }
 
     /// Whatever the index does not know was put there by others. It is never run.
-    async fn report_unknown(&self) {
-        let folder = self.0.folder.clone();
+    async fn report_unknown(&self, folder: PathBuf) {
+        let shown = folder.display().to_string();
         let unknown = self.index(move |index| {
             let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
             let directories = entries.filter(|entry| entry.file_type().is_ok_and(|kind| !kind.is_file()));
@@ -126,9 +145,8 @@ impl Jobs {
         match unknown.await {
             Ok(unknown) if !unknown.is_empty() => tracing::warn!(
                 backend = self.0.backend,
-                "{} of the directories in {} belong to no job that berth knows, and are left alone, such as {:?}",
+                "{} of the directories in {shown} belong to no job that berth knows, and are left alone, such as {:?}",
                 unknown.len(),
-                self.0.folder.display(),
                 &unknown[..unknown.len().min(NAMED)]
             ),
             Ok(_) => {}
@@ -138,5 +156,18 @@ impl Jobs {
 
     pub(super) fn warn(&self, error: &Error) {
         tracing::warn!(backend = self.0.backend, "jobs: {error}");
+    }
+}
+
+/// Waits until a host cannot be asked any more, or again.
+pub(super) async fn turned(reach: &mut Option<Reach>) {
+    match reach {
+        None => pending().await,
+        Some(told) => {
+            if told.changed().await.is_err() {
+                *reach = None;
+                pending::<()>().await;
+            }
+        }
     }
 }

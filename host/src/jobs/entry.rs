@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::{Error, Jobs};
-use crate::machine::job::Job;
+use crate::machine::job::{Folder, Job};
 use crate::store::jobs::JobError;
 use crate::store::random_token;
 
@@ -48,6 +48,16 @@ impl Reach {
 }
 
 impl Jobs {
+    /// Removes the entry of the job `id`, if it has one and a directory.
+    pub(super) async fn remove_entry(&self, id: &str) {
+        if let Folder::Here(path) = self.folder() {
+            let path = path.join(id);
+            let remove = move || Job::open(&path).and_then(|job| job.remove_file(FILE));
+            // Without its directory there is none.
+            let _ = tokio::task::spawn_blocking(remove).await;
+        }
+    }
+
     /// Writes the entry of the job `id`, which is made and has not begun, with a token of its own.
     pub(super) async fn write_entry(&self, id: &str, job: &Job) -> Result<(), Error> {
         let token = random_token().map_err(JobError::Broken)?;

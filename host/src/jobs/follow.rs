@@ -1,11 +1,12 @@
 //! Following a job that a supervisor has, to its end.
 
 use std::io;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::attend::Attending;
-use super::{Error, Jobs, entry};
-use crate::machine::job::{Channel, Ended, How, Job, News, Stage, end_marked, end_what_is_left};
+use super::attend::{Attending, turned};
+use super::{Error, Jobs, of_job};
+use crate::machine::job::{Ended, Folder, How, Job, News, Stage};
 use crate::store::jobs::{JobRecord, Outcome, Phase};
 
 /// Between two looks at the news of a job: after the first, and at most, while it has more each time.
@@ -17,27 +18,54 @@ const LOOK: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_secs(10);
 
 impl Jobs {
-    /// Starts the job if no supervisor has it, and follows it to its end.
-    pub(super) async fn run(&self, record: JobRecord, with: &Attending) {
+    /// Starts the job if no supervisor has it, and follows it to its end. One that `is_new` was never tried.
+    pub(super) async fn run(&self, record: JobRecord, mut is_new: bool, with: &Attending) {
         let id = &record.id;
-        while let Err(error) = self.run_once(&record, with).await {
-            tracing::warn!(backend = self.0.backend, "job {id}: {error}; it is looked at again");
-            tokio::time::sleep(AGAIN).await;
+        let _followed = match self.folder() {
+            Folder::There(there) => Some(there.follow(id)),
+            _ => None,
+        };
+        while let Err(error) = self.run_once(&record, is_new, with).await {
+            is_new = false;
+            match error {
+                // What asks the host says so once for all.
+                Error::Away { .. } => {
+                    let mut reach = self.folder().reach();
+                    let _ = tokio::time::timeout(AGAIN, turned(&mut reach)).await;
+                }
+                error => {
+                    tracing::warn!(backend = self.0.backend, "job {id}: {error}; it is looked at again");
+                    tokio::time::sleep(AGAIN).await;
+                }
+            }
         }
         with.tell("job", id);
     }
 
-    async fn run_once(&self, record: &JobRecord, with: &Attending) -> Result<(), Error> {
-        let id = &record.id;
-        let stage = match self.directory(id, |job| job.stage()).await {
-            Err(Error::Directory { cause, .. }) if is_gone(&cause) => Stage::Unclaimed,
-            stage => stage?,
+    async fn run_once(&self, record: &JobRecord, is_new: bool, with: &Attending) -> Result<(), Error> {
+        let (id, folder) = (&record.id, self.folder());
+        let stage = match &folder {
+            // It cannot be there yet.
+            Folder::There(_) if is_new => Stage::Unclaimed,
+            _ => match folder.stage(id).await.map_err(of_job(id)) {
+                Err(Error::Directory { cause, .. }) if is_gone(&cause) => Stage::Unclaimed,
+                stage => stage?,
+            },
         };
         let asked = id.clone();
         let command = self.index(move |index| index.command(&asked)).await?;
-        match (stage, command) {
-            (Stage::Unclaimed, Some(_)) => self.start(&*with.prepare, with.scope.as_ref(), id).await?,
-            (Stage::Unclaimed, None) => return self.give_up(id).await,
+        match (stage, command, &folder) {
+            (Stage::Unclaimed, Some(_), _) => self.start(&*with.prepare, with.scope.as_ref(), record).await?,
+            (Stage::Unclaimed, None, folder) => {
+                if let Folder::There(there) = folder {
+                    there.ensure_place(id).map_err(of_job(id))?;
+                }
+                return self.give_up(id).await;
+            }
+            (Stage::Claimed, Some(_), Folder::There(there)) => {
+                let input = there.input(id).await.map_err(of_job(id))?;
+                self.hand_over(there, record, input).await?;
+            }
             _ => {}
         }
         let asked = id.clone();
@@ -45,32 +73,51 @@ impl Jobs {
             return Ok(());
         }
         with.tell("job", id);
-        self.listen(record, with).await?;
-        // The supervisor is gone: it has said how the job ended, or was killed.
-        let asked = id.clone();
-        match self.directory(id, move |job| end_what_is_left(job, &asked)).await {
-            Err(Error::Directory { cause, .. }) if is_gone(&cause) => self.give_up(id).await,
-            ended => self.finish(id, ended?).await,
+        loop {
+            self.listen(record, with).await?;
+            // The supervisor is gone: it has said how the job ended, or was killed.
+            match folder.settle(id).await.map_err(of_job(id)) {
+                Err(Error::Directory { cause, .. }) if is_gone(&cause) => return self.give_up(id).await,
+                ended => {
+                    if let Some(ended) = ended? {
+                        return self.finish(id, ended).await;
+                    }
+                }
+            }
         }
     }
 
     /// Ends a job that somebody took the directory of.
     pub(super) async fn give_up(&self, id: &str) -> Result<(), Error> {
-        let (asked, named) = (id.to_owned(), id.to_owned());
-        let ended = tokio::task::spawn_blocking(move || end_marked(&asked)).await;
-        let ended = ended.unwrap_or_else(|fault| Err(io::Error::other(fault)));
-        ended.map_err(|cause| Error::Directory { id: named, cause })?;
+        self.folder().end_marked(id).await.map_err(of_job(id))?;
         let why = "its directory is gone, or not as it was left: nobody knows how it ended";
         self.finish(id, Ended::without_status(How::Interrupted, why)).await
     }
 
     /// Returns when there is no supervisor any more, or no directory that anybody could follow it by.
     async fn listen(&self, record: &JobRecord, with: &Attending) -> Result<(), Error> {
+        let printed = || {
+            if record.watch {
+                with.tell("output", &record.id);
+            }
+        };
+        match self.folder() {
+            Folder::Here(path) => self.listen_here(&path, record, printed).await,
+            Folder::There(there) => {
+                there.listen(&record.id, printed).await;
+                Ok(())
+            }
+        }
+    }
+
+    async fn listen_here(&self, folder: &Path, record: &JobRecord, printed: impl Fn()) -> Result<(), Error> {
         let broken = |cause| Error::Directory {
             id: record.id.clone(),
             cause,
         };
-        let Some(mut news) = self.directory(&record.id, News::open).await? else {
+        let path = folder.join(&record.id);
+        let open = |path: PathBuf| Job::open(&path).and_then(|job| News::open(&job));
+        let Some(mut news) = blocking(path.clone(), open).await.map_err(broken)? else {
             return Ok(());
         };
         let (mut pause, mut look_at) = (SOON, Instant::now() + LOOK);
@@ -78,9 +125,9 @@ impl Jobs {
             let since = Instant::now();
             let told = tokio::time::timeout_at(look_at.into(), news.next()).await;
             if Instant::now() >= look_at {
-                match self.directory(&record.id, |_| Ok(())).await {
-                    Err(Error::Directory { cause, .. }) if is_gone(&cause) => return Ok(()),
-                    found => found?,
+                match blocking(path.clone(), |path| Job::open(&path)).await {
+                    Err(cause) if is_gone(&cause) => return Ok(()),
+                    found => drop(found.map_err(broken)?),
                 }
                 look_at = Instant::now() + LOOK;
             }
@@ -88,9 +135,7 @@ impl Jobs {
             if !told.map_err(broken)? {
                 return Ok(());
             }
-            if record.watch {
-                with.tell("output", &record.id);
-            }
+            printed();
             // One that prints without a break is looked at seldom, and the end of one that printed a line is seen at once.
             pause = match since.elapsed() < BETWEEN {
                 true => (pause * 2).min(BETWEEN),
@@ -101,9 +146,8 @@ impl Jobs {
     }
 
     async fn finish(&self, id: &str, how: Ended) -> Result<(), Error> {
-        // Without its directory there is none.
-        let _ = self.directory(id, |job| job.remove_file(entry::FILE)).await;
-        let lengths = self.directory(id, |job| Ok(Lengths::of(job))).await.unwrap_or_default();
+        self.remove_entry(id).await;
+        let lengths = self.folder().last_lengths(id).await;
         let outcome = Outcome {
             status: how.status,
             signal: how.signal,
@@ -128,24 +172,12 @@ pub(super) fn is_gone(cause: &io::Error) -> bool {
     matches!(cause.kind(), NotFound | NotADirectory | InvalidData)
 }
 
-/// What a directory says of lengths. It may be damaged, and the job has ended all the same.
-#[derive(Default)]
-struct Lengths {
-    input: Option<u64>,
-    output: u64,
-    errors: u64,
-    kept: u64,
-}
-
-impl Lengths {
-    fn of(job: &Job) -> Self {
-        Self {
-            input: job.input().ok(),
-            output: job.printed(Channel::Output).unwrap_or_default(),
-            errors: job.printed(Channel::Errors).unwrap_or_default(),
-            kept: job.size().unwrap_or_default(),
-        }
-    }
+async fn blocking<T: Send + 'static>(
+    path: PathBuf,
+    work: impl FnOnce(PathBuf) -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let worked = tokio::task::spawn_blocking(move || work(path)).await;
+    worked.unwrap_or_else(|fault| Err(io::Error::other(fault)))
 }
 
 fn phase(how: How) -> Phase {

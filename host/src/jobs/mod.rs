@@ -9,19 +9,22 @@ mod follow;
 mod lineage;
 mod prune;
 mod start;
+#[cfg(all(test, target_os = "linux"))]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{Mutex, Notify};
 
 pub use self::attend::Happened;
 pub use self::entry::Reach;
-pub use self::start::{Prepare, Prepared};
-use crate::machine::job::{self, Appended, Channel, Chunk, Job};
+pub use self::start::{Directory, Prepare, Prepared};
+use crate::machine::job::{self, Appended, Channel, Chunk, Folder, Trouble};
 use crate::store::jobs::{Filter, JobError, JobRecord, NewJob, Outcome, Phase, Room, Submitted};
 use crate::store::{self, DataDirectory, JobIndex};
 
@@ -47,9 +50,26 @@ pub enum Error {
         /// What the system said.
         cause: std::io::Error,
     },
+    /// It is on a host that cannot be asked, so nobody knows how it stands.
+    #[error("job {id}: {why}")]
+    Away {
+        /// The job.
+        id: String,
+        /// Why not.
+        why: Arc<str>,
+    },
     /// The job has ended.
     #[error("job {0} has ended")]
     Ended(String),
+}
+
+/// What went wrong with the job `id`.
+fn of_job(id: &str) -> impl FnOnce(Trouble) -> Error {
+    let id = id.to_owned();
+    |trouble| match trouble {
+        Trouble::Directory(cause) => Error::Directory { id, cause },
+        Trouble::Away(why) => Error::Away { id, why },
+    }
 }
 
 /// How much runs, and how long what has ended is kept.
@@ -72,6 +92,7 @@ pub struct AllJobs {
     berth: PathBuf,
     reach: Reach,
     opened: std::sync::Mutex<BTreeMap<String, Jobs>>,
+    only_looks: bool,
 }
 
 impl AllJobs {
@@ -86,6 +107,7 @@ impl AllJobs {
             berth: job::this_binary()?,
             reach,
             opened: Default::default(),
+            only_looks: false,
         })
     }
 
@@ -96,13 +118,15 @@ impl AllJobs {
         names.filter_map(|name| self.of(&name).ok()).collect()
     }
 
-    /// Those that are kept in `data`, for a process that starts none and only looks, cancels or removes.
+    /// Those that are kept in `data`, for a process that starts none and only looks, cancels or removes. It reaches no host: of
+    /// what runs there it knows what the index says.
     pub fn unattended(data: DataDirectory) -> Self {
         Self {
             data,
             berth: PathBuf::new(),
             reach: Reach::Http(String::new()),
             opened: Default::default(),
+            only_looks: true,
         }
     }
 
@@ -116,6 +140,7 @@ impl AllJobs {
             return Ok(jobs.clone());
         }
         let jobs = Jobs::open(&self.data, backend, self.berth.clone(), self.reach.clone())?;
+        jobs.0.only_looks.store(self.only_looks, Ordering::Relaxed);
         opened.insert(backend.to_owned(), jobs.clone());
         Ok(jobs)
     }
@@ -132,7 +157,9 @@ pub struct Jobs(Arc<Shared>);
 struct Shared {
     backend: String,
     index: JobIndex,
-    folder: PathBuf,
+    folder: RwLock<Folder>,
+    /// This process has a way to no host.
+    only_looks: AtomicBool,
     /// The binary of which supervisors are started.
     berth: PathBuf,
     clock: Clock,
@@ -167,13 +194,23 @@ impl Jobs {
         Ok(Self(Arc::new(Shared {
             backend: backend.to_owned(),
             index: data.job_index(backend)?,
-            folder: data.jobs_path(backend)?,
+            folder: RwLock::new(Folder::Here(data.jobs_path(backend)?)),
+            only_looks: AtomicBool::new(false),
             berth,
             clock,
             reach,
             turn: Mutex::default(),
             due: Notify::new(),
         })))
+    }
+
+    /// From now on they are in `folder`. The index stays on this machine.
+    pub fn be_in(&self, folder: Folder) {
+        *self.0.folder.write().unwrap_or_else(PoisonError::into_inner) = folder;
+    }
+
+    fn folder(&self) -> Folder {
+        self.0.folder.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Takes a job, once for each key. Answers its id.
@@ -208,7 +245,22 @@ impl Jobs {
     /// # Errors
     /// As [`JobIndex::recent`].
     pub async fn recent(&self, filter: Filter) -> Result<Vec<JobRecord>, Error> {
-        self.index(move |index| index.recent(&filter)).await
+        let folder = self.folder();
+        let (is_asked, limit) = (filter.phases.clone(), filter.limit);
+        let mut phases = filter.phases;
+        for phase in phases.iter_mut().filter(|phase| **phase == Phase::Unreachable) {
+            *phase = Phase::Running;
+        }
+        let filter = Filter { phases, ..filter };
+        let records = self.index(move |index| index.recent(&filter)).await?.into_iter();
+        let told = records.map(|record| match self.away(&folder, &record) {
+            Some(why) if record.phase == Phase::Running => unreachable(record, &why),
+            _ => record,
+        });
+        Ok(told
+            .filter(|record| is_asked.is_empty() || is_asked.contains(&record.phase))
+            .take(limit as usize)
+            .collect())
     }
 
     /// The ids that begin with `beginning`, at most two of them: enough to tell whether it names one job.
@@ -236,22 +288,30 @@ impl Jobs {
     pub async fn cancel(&self, id: &str) -> Result<(), Error> {
         let turn = self.0.turn.lock().await;
         let asked = id.to_owned();
-        let found = self.index(move |index| Ok((index.get(&asked)?.phase, index.command(&asked)?.is_some())));
-        let (phase, is_unclaimed) = found.await?;
-        match phase {
+        let found = self.index(move |index| Ok((index.get(&asked)?, index.command(&asked)?.is_some())));
+        let (record, is_unclaimed) = found.await?;
+        match record.phase {
             Phase::Queued => self.cancel_at_once(id).await,
-            Phase::Running => match self.directory(id, |job| job.cancel()).await {
-                // It has its turn, but no directory yet, and gets none any more.
-                Err(Error::Directory { cause, .. }) if is_unclaimed && cause.kind() == ErrorKind::NotFound => {
-                    self.cancel_at_once(id).await
+            Phase::Running => {
+                let folder = self.folder_of(&record)?;
+                let is_here = matches!(folder, Folder::Here(_));
+                // A start may be on its way to a host, and finds that it is cancelled.
+                let turn = is_here.then_some(turn);
+                match folder.cancel(id, is_unclaimed).await.map_err(of_job(id)) {
+                    // It has its turn, but no directory yet, and gets none any more.
+                    Err(Error::Directory { cause, .. })
+                        if is_here && is_unclaimed && cause.kind() == ErrorKind::NotFound =>
+                    {
+                        self.cancel_at_once(id).await
+                    }
+                    // Nobody reads there any more that it is to end.
+                    Err(Error::Directory { cause, .. }) if follow::is_gone(&cause) => {
+                        drop(turn);
+                        self.give_up(id).await
+                    }
+                    cancelled => cancelled,
                 }
-                // Nobody reads there any more that it is to end.
-                Err(Error::Directory { cause, .. }) if follow::is_gone(&cause) => {
-                    drop(turn);
-                    self.give_up(id).await
-                }
-                cancelled => cancelled,
-            },
+            }
             _ => Ok(()),
         }
     }
@@ -277,8 +337,8 @@ impl Jobs {
         }
         // It has its directory, where each takes turns by a lock that others can hold too.
         drop(turn);
-        self.ensure_running(id).await?;
-        match self.directory(id, move |job| job.append(&bytes, expect)).await? {
+        let folder = self.ensure_running(id).await?;
+        match folder.append(id, bytes, expect).await.map_err(of_job(id))? {
             Appended::Now(length) => Ok(length),
             Appended::Conflict(found) => Err(JobError::Offset {
                 expected: expect.unwrap_or_default(),
@@ -304,7 +364,7 @@ impl Jobs {
         match self.ensure_running(id).await {
             Err(Error::Ended(_)) => Ok(()),
             Err(error) => Err(error),
-            Ok(()) => self.directory(id, |job| job.close()).await,
+            Ok(folder) => folder.close(id).await.map_err(of_job(id)),
         }
     }
 
@@ -321,7 +381,12 @@ impl Jobs {
         };
         match record.phase {
             Phase::Queued => Ok(nothing()),
-            _ => match self.directory(id, move |job| job.output(channel, start, most)).await {
+            _ => match self
+                .folder_of(&record)?
+                .output(id, channel, start, most)
+                .await
+                .map_err(of_job(id))
+            {
                 // It ended, or will, without having been started.
                 Err(Error::Directory { cause, .. }) if cause.kind() == ErrorKind::NotFound => Ok(nothing()),
                 read => read,
@@ -329,33 +394,72 @@ impl Jobs {
         }
     }
 
-    async fn ensure_running(&self, id: &str) -> Result<(), Error> {
+    async fn ensure_running(&self, id: &str) -> Result<Folder, Error> {
         let asked = id.to_owned();
-        match self.index(move |index| index.get(&asked)).await?.phase {
-            Phase::Running => Ok(()),
+        let record = self.index(move |index| index.get(&asked)).await?;
+        match record.phase {
+            Phase::Running => self.folder_of(&record),
             _ => Err(Error::Ended(id.to_owned())),
         }
     }
 
+    /// Where a job that was started is.
+    fn folder_of(&self, record: &JobRecord) -> Result<Folder, Error> {
+        let folder = self.folder();
+        match self.elsewhere(&folder, record) {
+            Some(why) => Err(of_job(&record.id)(Trouble::Away(why))),
+            None => Ok(folder),
+        }
+    }
+
+    /// Why nobody can say how a job that was started stands, as far as that is known without asking.
+    fn away(&self, folder: &Folder, record: &JobRecord) -> Option<Arc<str>> {
+        match self.elsewhere(folder, record) {
+            // The berth that runs keeps the index as it is there.
+            Some(_) if self.0.only_looks.load(Ordering::Relaxed) => None,
+            Some(why) => Some(why),
+            None => folder.away(),
+        }
+    }
+
+    /// Why a job that was started is not where this process looks.
+    fn elsewhere(&self, folder: &Folder, record: &JobRecord) -> Option<Arc<str>> {
+        let machine = |host: &str| match host {
+            "" => "this machine".to_owned(),
+            host => format!("the host {host}"),
+        };
+        let (was, is) = (&record.host, folder.host());
+        (record.started_at.is_some() && was != is).then(|| {
+            let (was, is) = (machine(was), machine(is));
+            match self.0.only_looks.load(Ordering::Relaxed) {
+                true => format!("it is on {was}, which only a berth that runs reaches: start one"),
+                false => format!(
+                    "it was started on {was}, and its backend is on {is} now: give that its former `host` to reach it"
+                ),
+            }
+            .into()
+        })
+    }
+
     /// The record with what its directory knows better. One that has ended meanwhile, or not begun, has none.
     async fn with_lengths(&self, record: JobRecord) -> JobRecord {
-        let lengths = self
-            .directory(&record.id, |job| {
-                Ok((
-                    job.input()?,
-                    job.printed(Channel::Output)?,
-                    job.printed(Channel::Errors)?,
-                ))
-            })
-            .await;
-        match lengths {
-            Ok((input, output, errors)) => JobRecord {
-                input,
-                output,
-                errors,
+        let folder = self.folder();
+        if self.elsewhere(&folder, &record).is_some() {
+            return match self.away(&folder, &record) {
+                Some(why) => unreachable(record, &why),
+                None => record,
+            };
+        }
+        match folder.lengths(&record.id).await {
+            Ok(lengths) => JobRecord {
+                // Some of it may not be there yet.
+                input: lengths.input.unwrap_or_default().max(record.input),
+                output: lengths.output,
+                errors: lengths.errors,
                 ..record
             },
-            Err(_) => record,
+            Err(Trouble::Away(why)) => unreachable(record, &why),
+            Err(Trouble::Directory(_)) => record,
         }
     }
 
@@ -389,20 +493,13 @@ impl Jobs {
         let worked = tokio::task::spawn_blocking(move || work(&shared.index)).await;
         Ok(worked.unwrap_or(Err(JobError::Full("berth ends")))?)
     }
+}
 
-    /// What `work` makes of the directory of a job that the index knows.
-    async fn directory<T: Send + 'static>(
-        &self,
-        id: &str,
-        work: impl FnOnce(&Job) -> std::io::Result<T> + Send + 'static,
-    ) -> Result<T, Error> {
-        let path = self.0.folder.join(id);
-        let worked = tokio::task::spawn_blocking(move || work(&Job::open(&path)?)).await;
-        worked
-            .unwrap_or_else(|fault| Err(std::io::Error::other(fault)))
-            .map_err(|cause| Error::Directory {
-                id: id.to_owned(),
-                cause,
-            })
+/// One that runs as far as is known.
+fn unreachable(record: JobRecord, why: &str) -> JobRecord {
+    JobRecord {
+        phase: Phase::Unreachable,
+        reason: Some(why.to_owned()),
+        ..record
     }
 }

@@ -1,7 +1,9 @@
 //! Removing what has ended long ago, or takes too much room.
 
+use std::sync::Arc;
+
 use super::{Error, Jobs, Terms};
-use crate::machine::job::Job;
+use crate::machine::job::{Removed, Trouble};
 use crate::store::jobs::JobRecord;
 
 /// Jobs that are removed at a time.
@@ -15,19 +17,26 @@ impl Jobs {
     /// # Errors
     /// The index cannot be used.
     pub async fn prune(&self, terms: Terms) -> Result<usize, Error> {
+        let folder = self.folder();
+        let host = Arc::<str>::from(folder.host());
+        let kept = || {
+            let host = host.clone();
+            self.index(move |index| index.kept(&host))
+        };
         let keep = u64::try_from(terms.keep.as_millis()).unwrap_or(u64::MAX);
         let mut removed = self.prune_before(self.now().saturating_sub(keep)).await?;
-        while self.index(|index| index.kept()).await? > terms.size {
+        while kept().await? > terms.size {
             let half = terms.size / 2;
-            let large = self.index(move |index| index.larger_than(half, PART)).await?;
-            let next = match large.is_empty() {
-                true => {
-                    self.index(|index| index.ended_before(i64::MAX.unsigned_abs(), PART))
-                        .await?
+            let asked = host.clone();
+            let next = self.index(move |index| {
+                let large = index.larger_than(half, &asked, PART)?;
+                match large.is_empty() {
+                    true => index.ended_before(i64::MAX.unsigned_abs(), &asked, PART),
+                    false => Ok(large),
                 }
-                false => large,
-            };
-            let mut over = self.index(|index| index.kept()).await?.saturating_sub(terms.size);
+            });
+            let next = next.await?;
+            let mut over = kept().await?.saturating_sub(terms.size);
             let too_much: Vec<JobRecord> = next
                 .into_iter()
                 .take_while(|job| {
@@ -39,8 +48,11 @@ impl Jobs {
             if too_much.is_empty() {
                 break;
             }
-            removed += too_much.len();
-            self.remove(too_much).await?;
+            match self.remove(too_much).await? {
+                // Those that stay would be found again at once.
+                0 => break,
+                some => removed += some,
+            }
         }
         Ok(removed)
     }
@@ -52,30 +64,51 @@ impl Jobs {
     pub async fn prune_before(&self, old: u64) -> Result<usize, Error> {
         let mut removed = 0;
         loop {
-            let part = self.index(move |index| index.ended_before(old, PART)).await?;
-            let is_last = part.len() < PART as usize;
-            removed += part.len();
-            self.remove(part).await?;
-            if is_last {
+            let folder = self.folder();
+            let part = self.index(move |index| index.ended_before(old, folder.host(), PART));
+            let part = part.await?;
+            let count = part.len();
+            let gone = self.remove(part).await?;
+            removed += gone;
+            if count < PART as usize || gone < count {
                 return Ok(removed);
             }
         }
     }
 
-    async fn remove(&self, jobs: Vec<JobRecord>) -> Result<(), Error> {
-        let (folder, backend) = (self.0.folder.clone(), self.0.backend.clone());
-        self.index(move |index| {
-            for record in jobs {
-                let path = folder.join(&record.id);
-                match Job::open(&path).and_then(Job::remove) {
-                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                        tracing::warn!(backend, "{} cannot be removed, and stays: {error}", path.display());
-                    }
-                    _ => {}
-                }
-                index.forget(&record.id)?;
+    /// Removes these, and answers how many are gone. What is on a host that cannot be reached is left for later.
+    async fn remove(&self, jobs: Vec<JobRecord>) -> Result<usize, Error> {
+        let (folder, backend) = (self.folder(), self.0.backend.clone());
+        let removed = match folder.remove(jobs.into_iter().map(|record| record.id).collect()).await {
+            Err(Trouble::Away(why)) => {
+                tracing::debug!(backend, "what jobs have left there is removed later: {why}");
+                return Ok(0);
             }
-            index.scrub()
+            Err(Trouble::Directory(why)) => {
+                tracing::warn!(backend, "what jobs have left in {folder} is not removed: {why}");
+                return Ok(0);
+            }
+            Ok(removed) => removed,
+        };
+        self.index(move |index| {
+            let mut gone = 0;
+            for one in removed {
+                let id = match one {
+                    Removed::Gone(id) => id,
+                    Removed::Stays(id, why) => {
+                        tracing::warn!(backend, "{id} in {folder} cannot be removed, and stays: {why}");
+                        id
+                    }
+                    Removed::Runs(id) => {
+                        tracing::warn!(backend, "{id} in {folder} has not ended there, and stays");
+                        continue;
+                    }
+                };
+                index.forget(&id)?;
+                gone += 1;
+            }
+            index.scrub()?;
+            Ok(gone)
         })
         .await
     }

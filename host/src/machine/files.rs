@@ -77,11 +77,15 @@ impl Machine {
     }
 
     /// Whether a program may be told of `place`: no link leads out of the granted directory. What is not there yet is to be
-    /// made there; then the directory above it counts. What is on a host is looked at when the program starts.
+    /// made there; then the directory above it counts. On a host that is only looked at when a program runs, so a job there
+    /// is told of none.
     pub(crate) async fn hold(&self, place: &Place) -> Result<(), Failure> {
         match self {
             Self::This => place.hold().await,
-            Self::Host(_) => Ok(()),
+            Self::Host(_) => Err(place.failed(io::Error::new(
+                ErrorKind::Unsupported,
+                "a job on a host is not told of directories, since nothing looks at them when it starts: leave it out",
+            ))),
         }
     }
 }

@@ -13,6 +13,9 @@ mod question;
 mod root;
 pub(crate) mod sh;
 mod ssh;
+#[cfg(test)]
+#[path = "../../tests/sshd/mod.rs"]
+pub(crate) mod sshd;
 mod system;
 
 pub use self::child::{end_programs, replace_this_process};

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::root;
 use super::sh::Within;
+use super::{job, root};
 
 /// A granted directory or folder.
 #[derive(Debug, Clone)]
@@ -69,6 +69,12 @@ impl Place {
             root: text(self.root.path()),
             below: text(&self.below),
         }
+    }
+
+    /// The same place as a job on a host takes it; none on this machine.
+    pub(crate) fn of_job(&self) -> Option<job::sh::Within> {
+        let Within { root, below } = self.within();
+        matches!(self.root, Root::There(_)).then_some(job::sh::Within { root, below })
     }
 
     pub(super) fn failed(&self, why: io::Error) -> Failure {

@@ -98,7 +98,7 @@ async fn carry_out(data: &DataDirectory, all: &AllJobs, deed: &Deed) -> Told {
 async fn cancel(data: &DataDirectory, all: &AllJobs, backend: &str, id: &str) -> anyhow::Result<String> {
     let jobs = of(data, all, backend)?;
     let before = jobs.get(id).await?.phase;
-    if !matches!(before, Phase::Queued | Phase::Running) {
+    if before.is_end() {
         return Ok(format!("job {id} has ended before: {}", before.name()));
     }
     jobs.cancel(id).await?;

@@ -84,6 +84,7 @@ pub(super) const JOBS: Layout = Layout {
     steps: &[
         include_str!("schema/jobs/1-jobs.sql"),
         include_str!("schema/jobs/2-lineage.sql"),
+        include_str!("schema/jobs/3-host.sql"),
     ],
     shrinks: false,
     moved: None,

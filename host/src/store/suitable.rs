@@ -15,8 +15,9 @@ use super::{Error, accepted, files};
 const MARKS: [&str; 5] = ["berth.db", "berth.sock", "audit.db", "token.key", "audit.key"];
 
 /// What else berth makes there. Others use such names too, so the directory must contain nothing else.
-const FURTHER: [&str; 10] = [
+const FURTHER: [&str; 11] = [
     accepted::NAME,
+    "installation",
     "lock",
     "token",
     "state",

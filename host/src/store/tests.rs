@@ -233,7 +233,7 @@ fn processes_that_make_the_token_at_once_agree() {
 
 #[test]
 fn an_installation_has_one_name_that_lasts() {
-    let ((_one, one), (_two, two)) = (fresh(), fresh());
+    let ((root, one), (_two, two)) = (fresh(), fresh());
     let name = one.installation().unwrap();
     assert!(
         name.len() == 16 && name.bytes().all(|byte| byte.is_ascii_hexdigit()),
@@ -242,6 +242,10 @@ fn an_installation_has_one_name_that_lasts() {
     assert_eq!(one.installation().unwrap(), name);
     assert_eq!(mode(&one.path().join("installation")), 0o600);
     assert_ne!(two.installation().unwrap(), name);
+    assert!(
+        opened(root.path()).is_ok(),
+        "a data directory that holds nothing else is still one"
+    );
     fs::write(one.path().join("installation"), "../..\n").unwrap();
     let error = one.installation().unwrap_err().to_string();
     assert!(error.contains("16 hexadecimal digits"), "{error}");

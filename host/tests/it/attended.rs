@@ -52,7 +52,7 @@ pub(crate) struct Shell {
 }
 
 impl Prepare for Shell {
-    fn prepare<'a>(&'a self, command: String, _entry: &'a Path) -> BoxFuture<'a, Result<Prepared, String>> {
+    fn prepare<'a>(&'a self, command: String, _entry: Option<&'a Path>) -> BoxFuture<'a, Result<Prepared, String>> {
         async move {
             if command == "denied" {
                 return Err("it is not granted any more".into());

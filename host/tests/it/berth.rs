@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use reqwest::header;
@@ -14,6 +15,10 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::unix::pipe;
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
+use toml::Table;
+
+use crate::on_host::{is_on_host, on_host};
+use crate::sshd::Sshd;
 
 /// How long anything may take before a test counts it as hanging.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -26,6 +31,8 @@ pub(crate) const END: Duration = Duration::from_secs(5);
 /// directory to grant (`projects`). Gone when dropped.
 pub(crate) struct Place {
     root: TempDir,
+    /// The host on which its backends are, if they are not on this machine.
+    host: OnceLock<Sshd>,
 }
 
 impl Drop for Place {
@@ -33,7 +40,9 @@ impl Drop for Place {
     fn drop(&mut self) {
         let entries = |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten();
         let backends = entries(self.path("data/jobs"));
-        for job in backends.flat_map(|backend| entries(backend.path())) {
+        let there = entries(self.path("home/.local/state/berth")).map(|own| own.path().join("jobs"));
+        let folders = backends.map(|backend| backend.path()).chain(there);
+        for job in folders.flat_map(entries) {
             if let Some(id) = job.file_name().to_str().filter(|_| job.path().is_dir()) {
                 let _ = berth::machine::job::end_marked(id);
             }
@@ -64,6 +73,7 @@ impl Place {
         );
         let place = Self {
             root: tempfile::Builder::new().prefix("berth-").tempdir().unwrap(),
+            host: OnceLock::new(),
         };
         for folder in ["home", "projects", "bin"] {
             fs::create_dir(place.path(folder)).unwrap();
@@ -75,6 +85,10 @@ impl Place {
 
     /// Replaces the configuration.
     pub(crate) fn configure(&self, config: &str, server: &str) {
+        let config = match is_on_host() {
+            true => self.on_host(config),
+            false => config.to_owned(),
+        };
         // One cache for all tests, so that the plugin is compiled once.
         let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache");
         // Tests ask far more often than people.
@@ -86,6 +100,23 @@ impl Place {
             "{config}\n[server]\nlisten = \"127.0.0.1:0\"\ndata = \"data\"\ncache = {cache:?}\n{rates}\n{server}\n"
         );
         self.write("config.toml", text, 0o600);
+    }
+
+    /// The same configuration with the shipped backends on a host, but for those that are on one.
+    fn on_host(&self, config: &str) -> String {
+        let mut config: Table = config.parse().unwrap();
+        let backends = config.get("backends").and_then(toml::Value::as_table);
+        let here = |name: &&str| {
+            backends
+                .and_then(|all| all.get(*name))
+                .is_some_and(|one| one.get("host").is_none())
+        };
+        let here: Vec<&str> = ["local", "jobs"].into_iter().filter(here).collect();
+        if !here.is_empty() {
+            let host = on_host(&mut config, self, &here);
+            let _ = self.host.set(host);
+        }
+        config.to_string()
     }
 
     /// The absolute path of `name`, without links.

@@ -1,7 +1,6 @@
 //! Sessions of the demo agent: a berth whose backend `local` is the shipped one, on a tmux server of the test's own.
 
 use std::fs;
-use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -11,6 +10,7 @@ use serde_json::{Value, json};
 use toml::Table;
 
 use crate::berth::{Berth, Called, PATIENCE, Place};
+use crate::on_host::{is_on_host, on_host};
 use crate::sshd::Sshd;
 
 /// The shipped configuration with the directory `projects`, a former socket of this place's own, and the demo agent as its
@@ -40,49 +40,6 @@ pub(crate) fn config() -> Table {
     let socket = local["programs"]["tmux"]["socket"].as_table_mut().unwrap();
     socket.insert("former".into(), "former/socket".into());
     config
-}
-
-/// Whether the tests of behaviour run with their backend on a host, and not on this machine.
-pub(crate) fn is_on_host() -> bool {
-    std::env::var_os("BERTH_TEST_HOST").is_some()
-}
-
-/// The host `there`, which is this machine by a real sshd, and the backend `local` on it.
-fn on_host(config: &mut Table, place: &Place) -> Sshd {
-    let sshd = Sshd::at_home(&place.path("home"));
-    let text = |path: &Path| toml::Value::from(path.to_str().unwrap());
-    let mut host = Table::new();
-    host.insert("destination".into(), sshd.destination().into());
-    host.insert("port".into(), i64::from(sshd.port()).into());
-    host.insert("identity_file".into(), text(&sshd.path("user_key")));
-    host.insert("known_hosts".into(), text(&sshd.path("known_hosts")));
-    host.insert("path".into(), vec![text(&place.path("bin"))].into());
-    config.insert(
-        "hosts".into(),
-        Table::from_iter([("there".to_owned(), toml::Value::from(host))]).into(),
-    );
-    let local = config["backends"]["local"].as_table_mut().unwrap();
-    local.insert("host".into(), "there".into());
-    // A relative path would be one of this machine.
-    let absolute = |path: &mut toml::Value| {
-        if let Some(relative) = path.as_str().filter(|path| !path.starts_with(['/', '~'])) {
-            *path = text(&place.path(relative));
-        }
-    };
-    local["directories"]
-        .as_array_mut()
-        .unwrap()
-        .iter_mut()
-        .for_each(absolute);
-    for (_, program) in local["programs"].as_table_mut().unwrap() {
-        if let Some(path) = program
-            .get_mut("path")
-            .filter(|path| path.as_str().unwrap().contains('/'))
-        {
-            absolute(path);
-        }
-    }
-    sshd
 }
 
 /// Waits until `look` finds something.
@@ -234,7 +191,7 @@ impl Demo {
         let place = Place::new("");
         let mut config = config();
         change(&mut config, &place);
-        let host = on_host(&mut config, &place);
+        let host = on_host(&mut config, &place, &["local"]);
         place.configure(&config.to_string(), "");
         Self {
             berth: Berth::serve(&place).await,
@@ -248,7 +205,7 @@ impl Demo {
         let place = Place::new("");
         let mut config = config();
         change(&mut config, &place);
-        let host = is_there.then(|| on_host(&mut config, &place));
+        let host = is_there.then(|| on_host(&mut config, &place, &["local"]));
         place.configure(&config.to_string(), "");
         let berth = Berth::serve(&place).await;
         let tmux = match host {

@@ -46,6 +46,7 @@ mod members;
 mod mounts;
 mod nesting;
 mod oauth;
+mod on_host;
 mod own_tools;
 mod page;
 mod peers;

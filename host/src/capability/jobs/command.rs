@@ -13,7 +13,7 @@ use crate::capability::Powers;
 use crate::capability::process::grant::{ENTRY_MARKER, Grant, Lists};
 use crate::contract::process::Command;
 use crate::contract::types::Error;
-use crate::jobs::{Prepare, Prepared};
+use crate::jobs::{Directory, Prepare, Prepared};
 use crate::text;
 
 /// Characters of a name from a guest that an error shows.
@@ -84,16 +84,22 @@ impl Powers {
         }
     }
 
-    async fn prepared(&self, command: &str, entry: &Path) -> Result<Prepared, Error> {
+    async fn begins_in(&self, path: &str) -> Result<Directory, Error> {
+        let place = self.directories.directory(path)?;
+        if let Some(within) = place.of_job() {
+            return Ok(Directory::Within(within));
+        }
+        let opened = place.open().await;
+        let opened = opened.map_err(|failure| self.directories.failed(failure))?;
+        Ok(Directory::Opened(opened, path.to_owned()))
+    }
+
+    async fn prepared(&self, command: &str, entry: Option<&Path>) -> Result<Prepared, Error> {
         let mut submitted: Submitted = serde_json::from_str(command)
             .map_err(|_| Error::Failed("what it is to run was written by another version of berth".into()))?;
         let grant = self.allowing(&submitted).await?;
         let directory = match &submitted.directory {
-            Some(path) => {
-                let opened = self.directories.directory(path)?.open().await;
-                let opened = opened.map_err(|failure| self.directories.failed(failure))?;
-                Some((opened, path.clone()))
-            }
+            Some(path) => Some(self.begins_in(path).await?),
             None => None,
         };
         if let Some(socket) = self.programs.sockets.get(&submitted.program) {
@@ -114,10 +120,21 @@ impl Powers {
             environment.insert(name.to_owned(), value.to_owned());
         }
         environment.extend(submitted.env);
-        let entry = entry.to_str().ok_or_else(|| unreadable("the path of its directory"))?;
-        let places = grant.entry_places(&submitted.args, &self.programs.headless);
-        for place in &places {
-            submitted.args[*place] = submitted.args[*place].replace(ENTRY_MARKER, entry);
+        let mut places = grant.entry_places(&submitted.args, &self.programs.headless);
+        match entry {
+            Some(entry) => {
+                let entry = entry.to_str().ok_or_else(|| unreadable("the path of its directory"))?;
+                for place in &places {
+                    submitted.args[*place] = submitted.args[*place].replace(ENTRY_MARKER, entry);
+                }
+            }
+            // The words that would name it are left out.
+            None => {
+                places.sort_unstable();
+                while let Some(place) = places.pop() {
+                    submitted.args.remove(place);
+                }
+            }
         }
         let asked = submitted.timeout_ms.map_or(grant.job_timeout, Duration::from_millis);
         Ok(Prepared {
@@ -136,7 +153,7 @@ impl Powers {
 }
 
 impl Prepare for Granted {
-    fn prepare<'a>(&'a self, command: String, entry: &'a Path) -> BoxFuture<'a, Result<Prepared, String>> {
+    fn prepare<'a>(&'a self, command: String, entry: Option<&'a Path>) -> BoxFuture<'a, Result<Prepared, String>> {
         async move { self.0.prepared(&command, entry).await.map_err(|error| words(&error)) }.boxed()
     }
 }

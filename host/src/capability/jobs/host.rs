@@ -43,11 +43,7 @@ impl Host for Call {
 
     async fn recent(&mut self, filter: Filter) -> wasmtime::Result<Result<Vec<Job>, Error>> {
         Ok(async {
-            let wants_all = filter.phases.is_empty();
-            let phases: Vec<_> = filter.phases.into_iter().filter_map(known).collect();
-            if phases.is_empty() && !wants_all {
-                return Ok(Vec::new());
-            }
+            let phases: Vec<_> = filter.phases.into_iter().map(known).collect();
             let asked = index::Filter {
                 queue: filter.queue,
                 phases,
@@ -189,8 +185,8 @@ impl Call {
     }
 }
 
-fn known(phase: Phase) -> Option<index::Phase> {
-    Some(match phase {
+fn known(phase: Phase) -> index::Phase {
+    match phase {
         Phase::Queued => index::Phase::Queued,
         Phase::Running => index::Phase::Running,
         Phase::Exited => index::Phase::Exited,
@@ -198,9 +194,8 @@ fn known(phase: Phase) -> Option<index::Phase> {
         Phase::Cancelled => index::Phase::Cancelled,
         Phase::TimedOut => index::Phase::TimedOut,
         Phase::Interrupted => index::Phase::Interrupted,
-        // Every job runs on this machine.
-        Phase::Unreachable => return None,
-    })
+        Phase::Unreachable => index::Phase::Unreachable,
+    }
 }
 
 impl From<JobRecord> for Job {
@@ -219,6 +214,7 @@ impl From<JobRecord> for Job {
                 index::Phase::Cancelled => Phase::Cancelled,
                 index::Phase::TimedOut => Phase::TimedOut,
                 index::Phase::Interrupted => Phase::Interrupted,
+                index::Phase::Unreachable => Phase::Unreachable,
             },
             reason: job.reason,
             status: job.status,
@@ -240,6 +236,7 @@ pub(super) fn error(why: jobs::Error) -> Error {
         jobs::Error::Index(JobError::OtherContent { .. } | JobError::Offset { .. }) => Error::Conflict(words),
         jobs::Error::Index(JobError::Whole) | jobs::Error::Ended(_) => Error::Refused(words),
         jobs::Error::Index(JobError::Full(_)) => Error::Limited((words, None)),
+        jobs::Error::Away { .. } => Error::Unavailable(words),
         jobs::Error::Index(JobError::Broken(_)) | jobs::Error::Directory { .. } | jobs::Error::Start { .. } => {
             Error::Failed(words)
         }

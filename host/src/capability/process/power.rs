@@ -22,7 +22,7 @@ pub struct Programs {
     pub agents: Vec<AgentCommand>,
     /// The same in `job` lists: their commands without a terminal.
     pub headless: Vec<AgentCommand>,
-    /// The whole environment of a child, except what the guest adds.
+    /// The whole environment of a child, except what the guest adds; on a host also except what a login gives there.
     pub environment: Vec<(OsString, OsString)>,
     /// Names that a guest may set.
     pub guest_env: Vec<String>,

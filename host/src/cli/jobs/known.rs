@@ -159,7 +159,7 @@ impl Known {
     }
 
     pub(super) fn has_ended(&self) -> bool {
-        !matches!(self.record.phase, Phase::Queued | Phase::Running)
+        self.record.phase.is_end()
     }
 
     pub(super) fn runs(&self) -> bool {
@@ -265,6 +265,7 @@ mod tests {
             started_at: None,
             finished_at: None,
             kept: 0,
+            host: String::new(),
         };
         Known::new("jobs", record)
     }

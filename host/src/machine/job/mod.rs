@@ -24,6 +24,7 @@
 
 mod begin;
 mod ended;
+mod folder;
 mod input;
 mod left;
 mod lines;
@@ -34,10 +35,12 @@ mod processes;
 pub mod sh;
 mod spec;
 mod supervise;
+mod there;
 mod until;
 
 pub use self::begin::{Begun, NAME, Scope, Start, this_binary, will_pass};
 pub use self::ended::{Ended, How};
+pub use self::folder::{Folder, Lengths, Removed, Trouble};
 pub use self::input::Appended;
 pub use self::left::{end_marked, end_what_is_left};
 pub use self::news::News;
@@ -46,3 +49,6 @@ pub use self::place::{Job, Stage};
 pub use self::processes::MARK;
 pub use self::spec::Spec;
 pub use self::supervise::supervise;
+#[cfg_attr(not(test), allow(unused_imports, reason = "it comes before those that use it"))]
+pub(crate) use self::there::On;
+pub use self::there::{Input, Reach, Starting, There};

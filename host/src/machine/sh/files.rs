@@ -124,7 +124,7 @@ fn listing(script: String, until: Instant) -> Unit {
 }
 
 /// What was printed, if that is all of it.
-fn whole_output(outcome: Result<Ended, Fault>, most: u64) -> Result<Vec<u8>, Fault> {
+pub(super) fn whole_output(outcome: Result<Ended, Fault>, most: u64) -> Result<Vec<u8>, Fault> {
     match outcome? {
         Ended::Finished(Output { truncated: true, .. }) => Err(Fault::TooMuch(most)),
         Ended::Finished(output) => Ok(output.stdout),

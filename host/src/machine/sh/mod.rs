@@ -2,6 +2,7 @@
 //! Nothing of berth is installed there: each request is the text of a script.
 
 mod answer;
+mod ask;
 mod channel;
 mod fault;
 mod files;
@@ -19,6 +20,7 @@ mod tests;
 pub(super) mod values;
 mod within;
 
+pub(crate) use self::ask::ask;
 pub(crate) use self::channel::{Channel, Unopened, Way};
 pub(crate) use self::fault::{Fault, Refusal};
 pub(crate) use self::files::{Slice, entries, read};

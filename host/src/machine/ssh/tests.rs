@@ -2,9 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 #![allow(clippy::disallowed_methods, reason = "a test asks ssh who a master is, and ends it")]
 
-#[path = "../../../tests/sshd/mod.rs"]
-mod sshd;
-
 mod calls;
 mod connecting;
 mod faults;
@@ -26,11 +23,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
 use self::relay::Relay;
-use self::sshd::Sshd;
 use super::askpass::{PASSPHRASE, TOLD, WANTED};
 use super::pause::Pauses;
 use super::*;
 use crate::machine::sh::{Channel, Way as _};
+use crate::machine::sshd::{self, Sshd};
 
 /// How long what must come may take.
 const LATEST: Duration = Duration::from_secs(60);

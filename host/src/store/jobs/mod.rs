@@ -109,17 +109,17 @@ impl JobIndex {
         })
     }
 
-    /// The job runs from now on. False if it does not wait any more. After a power cut it may wait again: then its directory
+    /// The job runs from now on, on `host` or, if that is empty, here. False if it does not wait any more. After a power cut it may wait again: then its directory
     /// says whether a supervisor had it.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn set_running(&self, id: &str, at: u64) -> Result<bool, JobError> {
+    pub fn set_running(&self, id: &str, host: &str, at: u64) -> Result<bool, JobError> {
         self.note(|transaction| {
             // The clock may have been set back.
-            let update = "UPDATE job SET phase = 'running', started_at = max(?2, queued_at)
+            let update = "UPDATE job SET phase = 'running', host = ?3, started_at = max(?2, queued_at)
                           WHERE id = ?1 AND phase = 'queued'";
-            Ok(Ok(transaction.execute(update, params![id, at.cast_signed()])? > 0))
+            Ok(Ok(transaction.execute(update, params![id, at.cast_signed(), host])? > 0))
         })
     }
 
@@ -160,31 +160,34 @@ impl JobIndex {
         self.all("WHERE phase = 'running' ORDER BY number", params![])
     }
 
-    /// At most `limit` of those that ended at `before` or earlier, the oldest first.
+    /// At most `limit` of those on `host`, and of those that never ran, that ended at `before` or earlier, the oldest first.
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn ended_before(&self, before: u64, limit: u32) -> Result<Vec<JobRecord>, JobError> {
-        let which = "WHERE phase NOT IN ('queued', 'running') AND finished_at <= ?1 ORDER BY number LIMIT ?2";
-        self.all(which, params![before.cast_signed(), limit])
+    pub fn ended_before(&self, before: u64, host: &str, limit: u32) -> Result<Vec<JobRecord>, JobError> {
+        let which = "WHERE phase NOT IN ('queued', 'running') AND finished_at <= ?1
+                       AND (host = ?2 OR started_at IS NULL)
+                     ORDER BY number LIMIT ?3";
+        self.all(which, params![before.cast_signed(), host, limit])
     }
 
-    /// At most `limit` of those that have ended and take more than so many bytes, the largest first.
+    /// At most `limit` of those on `host` that have ended and take more than so many bytes, the largest first.
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn larger_than(&self, bytes: u64, limit: u32) -> Result<Vec<JobRecord>, JobError> {
-        let which = "WHERE phase NOT IN ('queued', 'running') AND kept > ?1 ORDER BY kept DESC, number LIMIT ?2";
-        self.all(which, params![bytes.cast_signed(), limit])
+    pub fn larger_than(&self, bytes: u64, host: &str, limit: u32) -> Result<Vec<JobRecord>, JobError> {
+        let which = "WHERE phase NOT IN ('queued', 'running') AND kept > ?1 AND host = ?2
+                     ORDER BY kept DESC, number LIMIT ?3";
+        self.all(which, params![bytes.cast_signed(), host, limit])
     }
 
-    /// Bytes that the directories of those take that have ended.
+    /// Bytes that the directories of those on `host` take that have ended.
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn kept(&self) -> Result<u64, JobError> {
-        let sum = "SELECT coalesce(sum(kept), 0) FROM job WHERE phase NOT IN ('queued', 'running')";
-        let kept = self.connection().query_row(sum, [], |row| row.get::<_, i64>(0));
+    pub fn kept(&self, host: &str) -> Result<u64, JobError> {
+        let sum = "SELECT coalesce(sum(kept), 0) FROM job WHERE phase NOT IN ('queued', 'running') AND host = ?1";
+        let kept = self.connection().query_row(sum, [host], |row| row.get::<_, i64>(0));
         Ok(kept.map_err(self.broken())?.unsigned_abs())
     }
 

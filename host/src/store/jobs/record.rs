@@ -4,7 +4,7 @@ use rusqlite::Row;
 
 /// The columns that [`JobRecord::of`] reads, in its order.
 pub(super) const COLUMNS: &str = "id, key, queue, note, label, interactive, watch, phase, reason, status, signal, \
-                                  input, output, errors, queued_at, started_at, finished_at, kept";
+                                  input, output, errors, queued_at, started_at, finished_at, kept, host";
 
 /// How far a job is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub enum Phase {
     Queued,
     /// It runs.
     Running,
+    /// It runs as far as is known, on a host that cannot be asked now. Only told, and never kept.
+    Unreachable,
     /// Its program ended by itself.
     Exited,
     /// It could not be started, or its output not be kept.
@@ -25,9 +27,10 @@ pub enum Phase {
     Interrupted,
 }
 
-const NAMES: [(Phase, &str); 7] = [
+const NAMES: [(Phase, &str); 8] = [
     (Phase::Queued, "queued"),
     (Phase::Running, "running"),
+    (Phase::Unreachable, "unreachable"),
     (Phase::Exited, "exited"),
     (Phase::Failed, "failed"),
     (Phase::Cancelled, "cancelled"),
@@ -42,6 +45,11 @@ impl Phase {
             .iter()
             .find(|(phase, _)| *phase == self)
             .map_or("", |(_, name)| name)
+    }
+
+    /// Whether it has ended. One that cannot be asked has not, as far as is known.
+    pub fn is_end(self) -> bool {
+        !matches!(self, Self::Queued | Self::Running | Self::Unreachable)
     }
 
     /// What it is called in the file; a word that this version does not know is a failure.
@@ -73,6 +81,8 @@ pub struct JobRecord {
     pub started_at: Option<u64>,
     pub finished_at: Option<u64>,
     pub kept: u64,
+    /// Where it runs or ran: a name of `[hosts]`, or nothing for this machine, or before it was started.
+    pub host: String,
 }
 
 /// How a job ended.
@@ -121,6 +131,7 @@ impl JobRecord {
             started_at: time(15)?,
             finished_at: time(16)?,
             kept: number(17)?,
+            host: row.get(18)?,
         })
     }
 }

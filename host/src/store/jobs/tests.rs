@@ -156,7 +156,7 @@ fn a_token_is_a_jobs_while_that_runs_and_only_its_digest_is_kept() {
     index.set_token("a", "a-token-that-is-told").unwrap();
     let of = |token: &str| index.of_token(token).unwrap();
     assert_eq!(of("a-token-that-is-told"), None, "it waits");
-    index.set_running("a", 1).unwrap();
+    index.set_running("a", "", 1).unwrap();
     assert_eq!(of("a-token-that-is-told").as_deref(), Some("a"));
     assert_eq!(of(""), None);
     for entry in std::fs::read_dir(place.path().join("jobs")).unwrap() {
@@ -240,16 +240,16 @@ fn one_of_a_queue_runs_at_a_time_in_the_order_submitted_within_the_room_of_its_k
     )
     .unwrap();
     assert_eq!(next(&index).unwrap(), "a1");
-    assert!(index.set_running("a1", 2).unwrap());
-    assert!(!index.set_running("a1", 2).unwrap(), "it runs");
+    assert!(index.set_running("a1", "", 2).unwrap());
+    assert!(!index.set_running("a1", "", 2).unwrap(), "it runs");
     assert_eq!(next(&index).unwrap(), "b1", "the queue of a2 is taken");
-    index.set_running("b1", 3).unwrap();
+    index.set_running("b1", "", 3).unwrap();
     assert_eq!(
         next(&index).unwrap(),
         "d1",
         "there is no room for c1, and c2 is behind it"
     );
-    index.set_running("d1", 3).unwrap();
+    index.set_running("d1", "", 3).unwrap();
     assert_eq!(next(&index), None);
     assert!(index.set_ended("a1", &ended(Phase::Failed, 4)).unwrap());
     assert!(
@@ -286,7 +286,7 @@ fn input_is_added_to_what_waits_where_it_is_expected() {
     assert!(index.close("a").unwrap());
     assert!(matches!(index.append("a", b"x", None), Err(JobError::Whole)));
     assert!(index.input("a").unwrap().unwrap().1);
-    index.set_running("a", 1).unwrap();
+    index.set_running("a", "", 1).unwrap();
     index.set_made("a").unwrap();
     assert_eq!(index.input("a").unwrap(), None);
     assert_eq!(index.command("a").unwrap().unwrap(), "true");
@@ -425,18 +425,39 @@ fn what_waits_is_bounded_and_room_comes_back() {
 }
 
 #[test]
+fn what_ran_on_one_machine_is_not_looked_for_on_another() {
+    let (_place, index) = index();
+    for id in ["here", "there", "never"] {
+        submit(&index, &job(id, id)).unwrap();
+    }
+    index.set_running("here", "", 1).unwrap();
+    index.set_running("there", "mac", 1).unwrap();
+    for id in ["here", "there", "never"] {
+        index.set_ended(id, &ended(Phase::Exited, 10)).unwrap();
+    }
+    let old = |host| -> Vec<String> {
+        let old = index.ended_before(10, host, 10).unwrap();
+        old.into_iter().map(|job| job.id).collect()
+    };
+    assert_eq!(old(""), ["here", "never"]);
+    assert_eq!(old("mac"), ["there", "never"]);
+    assert_eq!(index.larger_than(0, "mac", 10).unwrap().len(), 1);
+    assert_eq!(index.kept("mac").unwrap(), 7);
+}
+
+#[test]
 fn only_what_has_ended_long_ago_is_forgotten_whatever_the_clock_says() {
     let (_place, index) = index();
     for id in ["a", "b", "c", "d"] {
         submit(&index, &job(id, id)).unwrap();
     }
-    index.set_running("a", 1).unwrap();
+    index.set_running("a", "", 1).unwrap();
     index.set_ended("b", &ended(Phase::Exited, 100)).unwrap();
     // The clock was set back between them.
     index.set_ended("c", &ended(Phase::Exited, 10)).unwrap();
     let old = |before| -> Vec<String> {
         index
-            .ended_before(before, 10)
+            .ended_before(before, "", 10)
             .unwrap()
             .into_iter()
             .map(|job| job.id)
@@ -444,7 +465,7 @@ fn only_what_has_ended_long_ago_is_forgotten_whatever_the_clock_says() {
     };
     assert_eq!(old(10), ["c"]);
     assert_eq!(old(u64::MAX >> 2), ["b", "c"]);
-    assert_eq!(index.kept().unwrap(), 14);
+    assert_eq!(index.kept("").unwrap(), 14);
     for id in ["a", "b", "d"] {
         index.forget(id).unwrap();
     }

@@ -72,6 +72,8 @@ pub enum Answer {
 pub struct Status {
     /// How far it is; none: there is no such job.
     pub stage: Option<Stage>,
+    /// Whether the host has anything of this installation. Where it has not, it may be another host.
+    pub is_place: bool,
     /// Whether its supervisor lives. One that has a job without an end and does not live was killed: settle the job.
     pub standing: Standing,
     /// When its program was started, in milliseconds since 1970 by the clock there.
@@ -194,6 +196,7 @@ fn status(body: &[u8]) -> Result<Status, Fault> {
             _ => Standing::Over,
         },
         stage: ended.map(Stage::Ended).or(stage),
+        is_place: values("place").next() != Some("no"),
         started: Lines::parse(file("pid")).ok().and_then(|lines| lines.number("at")),
         output: kept(values("out")),
         errors: kept(values("err")),

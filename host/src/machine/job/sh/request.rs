@@ -71,7 +71,7 @@ pub enum Unfit {
 /// A directory in one that was granted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Within {
-    /// What was granted: an absolute path, or one that begins with `~/`.
+    /// What was granted: an absolute path without links, as it was found, or one that begins with `~/`.
     pub root: String,
     /// Below it; empty: it itself.
     pub below: String,
@@ -100,7 +100,7 @@ pub struct Begin<'a> {
 #[derive(Debug)]
 pub struct Request {
     nonce: String,
-    text: Vec<u8>,
+    text: String,
 }
 
 impl Request {
@@ -114,7 +114,7 @@ impl Request {
         getrandom::fill(&mut random).map_err(|_| Unfit::Random)?;
         let nonce = hex::encode(random);
         let mut request = Self {
-            text: [FACTS, REQUESTS].concat().into_bytes(),
+            text: [FACTS, REQUESTS].concat(),
             nonce: nonce.clone(),
         };
         request.call("at", &[&nonce, plain("the shell", shell)?, name(installation)?]);
@@ -189,6 +189,15 @@ impl Request {
         self.about("cancel", id)
     }
 
+    /// The same for a job of which nobody knows whether a start has come there: that finds it cancelled.
+    ///
+    /// # Errors
+    /// If it cannot be sent.
+    pub fn forestall(&mut self, id: &str) -> Result<(), Unfit> {
+        self.call("make_place", &[]);
+        self.about("forestall", id)
+    }
+
     /// Asks how a job stands.
     ///
     /// # Errors
@@ -197,7 +206,7 @@ impl Request {
         self.about("status", id)
     }
 
-    /// The same, and if its supervisor was killed, what is left of it is ended first.
+    /// The same, and if its supervisor was killed or its directory is gone, what is left of it is ended first.
     ///
     /// # Errors
     /// If it cannot be sent.
@@ -234,8 +243,8 @@ impl Request {
     }
 
     /// The script: standard input for the shell. It may hold secrets.
-    pub fn script(&self) -> Vec<u8> {
-        [&*self.text, b"over\n"].concat()
+    pub fn script(&self) -> String {
+        format!("{}over\n", self.text)
     }
 
     /// What came back on the shell's standard output, whatever stood before it.
@@ -252,42 +261,33 @@ impl Request {
     }
 
     fn call(&mut self, call: &str, words: &[&str]) {
-        self.text.extend_from_slice(call.as_bytes());
+        self.text.push_str(call);
         for word in words {
-            self.text.push(b' ');
-            self.quoted(word.as_bytes());
+            self.text.push(' ');
+            self.quoted(word);
         }
-        self.text.push(b'\n');
+        self.text.push('\n');
     }
 
     /// Bytes that the next call takes. Any byte may be in them.
     fn draft(&mut self, bytes: &[u8]) {
         self.call("draft", &[]);
         for piece in bytes.chunks(PIECE) {
-            let mut escaped = Vec::with_capacity(piece.len());
-            for byte in piece {
+            let mut escaped = String::with_capacity(piece.len());
+            for &byte in piece {
                 match byte {
-                    0 => escaped.extend_from_slice(b"\\0000"),
-                    b'\\' => escaped.extend_from_slice(b"\\\\"),
-                    other => escaped.push(*other),
+                    b'\\' => escaped.push_str("\\\\"),
+                    1..0x80 => escaped.push(byte.into()),
+                    _ => escaped.push_str(&format!("\\0{byte:03o}")),
                 }
             }
-            self.text.extend_from_slice(b"put ");
-            self.quoted(&escaped);
-            self.text.push(b'\n');
+            self.call("put", &[&escaped]);
         }
     }
 
-    /// In single quotes every byte stands for itself, except the quote.
-    fn quoted(&mut self, word: &[u8]) {
-        self.text.push(b'\'');
-        for byte in word {
-            match byte {
-                b'\'' => self.text.extend_from_slice(b"'\\''"),
-                other => self.text.push(*other),
-            }
-        }
-        self.text.push(b'\'');
+    /// In single quotes everything stands for itself, except the quote.
+    fn quoted(&mut self, word: &str) {
+        self.text.extend(["'", &word.replace('\'', "'\\''"), "'"]);
     }
 }
 

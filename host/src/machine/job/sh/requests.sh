@@ -180,7 +180,8 @@ begin() {
     } &
 }
 
-# enter ROOT BELOW: the directory below the root, if it lies in it when all links are followed.
+# enter ROOT BELOW: the directory below the root, if it lies in it when all links are followed. An absolute root is a path
+# without links.
 enter() {
     root=$1
     case $root in
@@ -194,6 +195,14 @@ enter() {
     }
     root=${root%?.}
     root=${root%/}
+    case $1 in
+    /*)
+        if [ "$root" != "${1%/}" ]; then
+            echo "refused a link on the path of the granted directory leads elsewhere now: $1"
+            return 1
+        fi
+        ;;
+    esac
     here=${here%?.}
     case $here/ in
     "$root"/*) return 0 ;;
@@ -297,6 +306,12 @@ cancel() {
     fi
 }
 
+# forestall ID: the same for one that may still come.
+forestall() {
+    is_id "$1" && { mkdir "$1" 2>/dev/null || is_job "$1"; }
+    cancel "$1"
+}
+
 # is_of_this_start: had_processes named those of this start of the system, and of this pid namespace.
 is_of_this_start() {
     this_start
@@ -309,7 +324,8 @@ supervisor_lives() { had_processes "$1" && is_of_this_start && lives "$had_pid" 
 status() {
     item status "$1"
     if ! is_job "$1"; then
-        echo 'stage none'
+        echo "stage none
+place $found"
         return
     fi
     stage=unclaimed
@@ -379,8 +395,15 @@ read_output() {
     done
 }
 
-# settle ID: if its supervisor is gone, what is left of it is ended, and then it is interrupted.
+# settle ID: if its supervisor is gone, what is left of it is ended, and then it is interrupted. Of one that nobody can look
+# at any more, what bears its mark is ended.
 settle() {
+    if is_id "$1" && { ! is_job "$1" || [ ! -e "$1/claim" ]; } && [ ! -e "$1/exit" ]; then
+        if ! end_marked "BERTH_SUPERVISOR=$1" || ! end_marked "BERTH_JOB=$1"; then
+            answer "$1" error 'something of it does not end'
+            return
+        fi
+    fi
     if is_job "$1" && [ -e "$1/claim" ] && [ ! -e "$1/exit" ] && ! supervisor_lives "$1"; then
         reason='the system was started again while it ran'
         if ! had_processes "$1" || is_of_this_start; then

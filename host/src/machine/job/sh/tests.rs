@@ -79,7 +79,7 @@ impl Host {
             .unwrap();
         let mut stdin = shell.stdin.take().unwrap();
         let script = request.script();
-        let writer = thread::spawn(move || stdin.write_all(&script));
+        let writer = thread::spawn(move || stdin.write_all(script.as_bytes()));
         let output = shell.wait_with_output().unwrap();
         writer.join().unwrap().unwrap();
         output
@@ -725,7 +725,13 @@ fn a_program_begins_only_where_it_was_granted() {
         };
         let inner = format!("{}/in ner\n\n", real.display());
         assert_eq!(started_in("~/root", "in ner\n"), Ok(inner.clone()), "{}", host.shell);
-        assert_eq!(started_in(root.to_str().unwrap(), "in ner\n"), Ok(inner));
+        assert_eq!(started_in(real.to_str().unwrap(), "in ner\n"), Ok(inner));
+        let link = real.with_file_name("link");
+        symlink(&real, &link).unwrap();
+        assert!(
+            started_in(link.to_str().unwrap(), "").is_err(),
+            "a link is in its place"
+        );
         assert_eq!(started_in("~/root", ""), Ok(format!("{}\n", real.display())));
         assert_eq!(started_in("/", "usr"), Ok("/usr\n".to_owned()), "{}", host.shell);
         for below in ["out", "..", "missing", "file", "../root2"] {
@@ -984,7 +990,7 @@ fn what_cannot_be_sent_is_refused_before_anything_is() {
 #[test]
 fn an_answer_that_is_cut_off_or_foreign_is_none() {
     let request = Request::new("/bin/sh", "this-one").unwrap();
-    let script = String::from_utf8(request.script()).unwrap();
+    let script = request.script();
     let nonce = script
         .lines()
         .rev()

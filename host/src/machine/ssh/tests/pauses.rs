@@ -33,8 +33,9 @@ async fn a_host_that_is_away_is_let_be_for_a_while_and_the_answer_comes_at_once(
     // The way that is kept for killing is the same one until the host refuses a session.
     assert_eq!(relay.taken(), 1);
     // Who insists is heard.
+    let mut why = why;
     for (taken, pause) in [(2, 2), (3, 3), (4, 3)] {
-        let why = link.connect(soon()).await.expect_err("it is away");
+        why = link.connect(soon()).await.expect_err("it is away");
         assert_eq!((relay.taken(), why.again), (taken, Some(pause * HOUR)));
     }
     sshd.restart();

@@ -1,0 +1,226 @@
+//! Jobs on a host, which is this machine with a home directory of its own: its shell behind pipes, or a real sshd.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod faults;
+mod killed;
+mod runs;
+mod ssh;
+mod way;
+
+use std::fs;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use self::way::Local;
+use super::*;
+use crate::machine::job::{On, There};
+use crate::machine::sh::Way;
+use crate::store::jobs::Origin;
+
+/// How long what must come may take.
+const LATEST: Duration = Duration::from_secs(60);
+
+const TERMS: Terms = Terms {
+    depth: 1,
+    room: Room {
+        runs: 20,
+        interactive: 20,
+    },
+    keep: Duration::from_hours(24),
+    size: 1 << 30,
+};
+
+/// A data directory, and a host.
+struct Scene {
+    place: TempDir,
+    way: Arc<dyn Way>,
+    jobs: Jobs,
+}
+
+/// A berth that attends to the jobs.
+struct Berth {
+    over: CancellationToken,
+    task: JoinHandle<()>,
+    told: mpsc::UnboundedReceiver<Happened>,
+}
+
+/// Runs what was submitted in a shell.
+struct Shell {
+    deadline: Duration,
+}
+
+impl Prepare for Shell {
+    fn prepare<'a>(&'a self, command: String, entry: Option<&'a Path>) -> BoxFuture<'a, Result<Prepared, String>> {
+        assert_eq!(entry, None, "nothing there reaches this server");
+        async move {
+            Ok(Prepared {
+                argv: vec!["/bin/sh".into(), "-c".into(), command],
+                directory: Some(Directory::Within(job::sh::Within {
+                    root: "~/work".into(),
+                    below: "deep".into(),
+                })),
+                environment: [("SECRET".to_owned(), "a 'b'\nc".to_owned())].into(),
+                takes_entry: false,
+                deadline: self.deadline,
+                output: 1 << 20,
+            })
+        }
+        .boxed()
+    }
+}
+
+impl Scene {
+    /// One whose host is reached through `way`, with its home directory.
+    fn new(way: Arc<dyn Way>, home: &Path) -> Self {
+        fs::create_dir_all(home.join("work/deep")).unwrap();
+        let place = tempfile::tempdir().unwrap();
+        for folder in ["data", "cache"] {
+            let mut maker = fs::DirBuilder::new();
+            maker.mode(0o700).create(place.path().join(folder)).unwrap();
+        }
+        let jobs = open(&place, &way, "mac");
+        Self { place, way, jobs }
+    }
+
+    fn local() -> (Self, Arc<Local>) {
+        let local = Arc::new(Local::new());
+        (Self::new(local.clone(), local.home()), local)
+    }
+
+    /// As another process, or a later one, opens them.
+    fn again(&mut self) {
+        self.jobs = open(&self.place, &self.way, "mac");
+    }
+
+    fn installation(&self) -> String {
+        data(&self.place).installation().unwrap()
+    }
+
+    /// Somebody attends, who knows nothing of those before.
+    fn berth(&mut self) -> Berth {
+        self.again();
+        attend(&self.jobs, Duration::from_secs(60))
+    }
+
+    async fn submit(&self, script: &str) -> String {
+        self.jobs.submit(new(script)).await.unwrap()
+    }
+
+    async fn until(&self, id: &str, is_so: impl Fn(&JobRecord) -> bool) -> JobRecord {
+        let latest = Instant::now() + LATEST;
+        loop {
+            let job = self.jobs.get(id).await.unwrap();
+            if is_so(&job) {
+                return job;
+            }
+            assert!(Instant::now() < latest, "it stays so: {job:?}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    async fn ended(&self, id: &str) -> JobRecord {
+        self.until(id, |job| job.phase.is_end()).await
+    }
+
+    async fn printed(&self, id: &str) -> String {
+        let read = self.jobs.read(id, Channel::Output, 0, 1 << 20).await.unwrap();
+        String::from_utf8(read.bytes).unwrap()
+    }
+
+    async fn until_printed(&self, id: &str, text: &str) {
+        let latest = Instant::now() + LATEST;
+        while self.printed(id).await != text {
+            assert!(Instant::now() < latest, "it prints something else");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+impl Berth {
+    /// It ends at once, whatever it does.
+    async fn kill(self) {
+        self.task.abort();
+        let _ = self.task.await;
+    }
+
+    async fn end(self) {
+        self.over.cancel();
+        self.task.await.unwrap();
+    }
+
+    /// Waits until it tells this.
+    async fn tells(&mut self, kind: &str, id: &str) {
+        let told = async {
+            loop {
+                let told = self.told.recv().await.expect("it attends");
+                if (told.kind, &*told.id) == (kind, id) {
+                    return;
+                }
+            }
+        };
+        let told = tokio::time::timeout(LATEST, told).await;
+        told.unwrap_or_else(|_| panic!("nobody tells {kind} of {id}"));
+    }
+}
+
+fn data(place: &TempDir) -> DataDirectory {
+    DataDirectory::open(&place.path().join("data"), &place.path().join("cache")).unwrap()
+}
+
+fn open(place: &TempDir, way: &Arc<dyn Way>, label: &str) -> Jobs {
+    let data = data(place);
+    let reach = Reach::Http("http://127.0.0.1:9".into());
+    let jobs = Jobs::open(&data, "there", PathBuf::new(), reach).unwrap();
+    jobs.be_in(Folder::There(There::new(On {
+        label: label.into(),
+        way: way.clone(),
+        installation: data.installation().unwrap(),
+        home: "/nowhere".into(),
+        keep: vec!["HOME".into(), "KEPT".into()],
+        paths: vec!["~/bin".into()],
+    })));
+    jobs
+}
+
+fn attend(jobs: &Jobs, deadline: Duration) -> Berth {
+    let (tell, told) = mpsc::unbounded_channel();
+    let (jobs, over) = (jobs.clone(), CancellationToken::new());
+    let ending = over.clone();
+    let shell = Arc::new(Shell { deadline });
+    let task = tokio::spawn(async move { jobs.attend(shell, None, TERMS, tell, &ending).await });
+    Berth { over, task, told }
+}
+
+fn new(script: &str) -> NewJob {
+    let id = uuid::Uuid::new_v4().to_string();
+    NewJob {
+        key: id.clone(),
+        queue: id.clone(),
+        id,
+        note: String::new(),
+        interactive: false,
+        watch: true,
+        command: script.to_owned(),
+        input: Vec::new(),
+        origin: Origin::default(),
+        is_step: false,
+    }
+}
+
+fn interactive(script: &str, input: &[u8]) -> NewJob {
+    NewJob {
+        interactive: true,
+        input: input.to_vec(),
+        ..new(script)
+    }
+}

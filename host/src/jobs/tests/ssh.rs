@@ -1,0 +1,64 @@
+//! A host behind a real sshd.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::*;
+use crate::machine::sshd::{Sshd, on_path};
+use crate::machine::{Link, OpenSsh, Ways};
+
+/// The way to `sshd`, with folders in `place`.
+fn link(place: &TempDir, sshd: &Sshd) -> Link {
+    let path = |name: &str| place.path().join(name);
+    let berth = "#!/bin/sh\nif [ \"$1\" = beside ]; then shift; exec \"$@\" </dev/null; fi\nexit 1\n";
+    fs::write(path("berth"), berth).unwrap();
+    fs::set_permissions(path("berth"), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::DirBuilder::new().mode(0o700).create(path("s")).unwrap();
+    let ssh = OpenSsh {
+        program: on_path("ssh"),
+        berth: path("berth"),
+        configs: Vec::new(),
+        known_hosts: sshd.path("known_hosts"),
+        folder: path("s"),
+    };
+    let ways = Ways {
+        host: "mac".into(),
+        destination: sshd.destination(),
+        port: Some(sshd.port()),
+        identity_file: Some(sshd.path("user_key")),
+        known_hosts: None,
+        connect_timeout: Duration::from_secs(10),
+        keepalive: None,
+        sessions: 8,
+        passphrase: None,
+    };
+    Link::new(&ssh, &ways).unwrap()
+}
+
+#[tokio::test]
+async fn a_job_goes_on_while_the_link_is_cut_and_is_followed_to_its_end_afterwards() {
+    let (place, mut sshd) = (tempfile::tempdir().unwrap(), Sshd::start());
+    let home = sshd.path("home");
+    let way = Arc::new(link(&place, &sshd));
+    let mut scene = Scene::new(way.clone(), &home);
+    let mut berth = scene.berth();
+    let script = "echo x >>~/count; cat; until [ -e ~/go ]; do sleep 0.1; done; echo end";
+    let id = scene.jobs.submit(interactive(script, b"before ")).await.unwrap();
+    scene.until_printed(&id, "before ").await;
+    sshd.stop();
+    let job = scene.until(&id, |job| job.phase == Phase::Unreachable).await;
+    assert!(job.reason.unwrap().contains("mac"));
+    let away = scene.jobs.write(&id, b"lost ".to_vec(), Some(7)).await.unwrap_err();
+    assert!(matches!(away, Error::Away { .. }), "{away}");
+    fs::write(home.join("go"), "").unwrap();
+    sshd.restart();
+    scene.until(&id, |job| job.phase == Phase::Running).await;
+    assert_eq!(scene.jobs.write(&id, b"after ".to_vec(), Some(7)).await.unwrap(), 13);
+    scene.jobs.close(&id).await.unwrap();
+    let job = scene.ended(&id).await;
+    assert_eq!((job.phase, job.status, job.input), (Phase::Exited, Some(0), 13));
+    berth.tells("job", &id).await;
+    assert_eq!(scene.printed(&id).await, "before after end\n");
+    assert_eq!(fs::read_to_string(home.join("count")).unwrap(), "x\n");
+    berth.end().await;
+    way.close().await;
+}

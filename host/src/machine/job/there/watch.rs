@@ -1,0 +1,251 @@
+//! How the jobs on a host stand, as far as it has told: one request for all that are followed, seldom while nothing happens.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, watch};
+use tokio::time::sleep;
+
+use super::There;
+use crate::machine::job::folder::Trouble;
+use crate::machine::job::place::Stage;
+use crate::machine::job::sh::{Answer, Item, Request, Standing, Status};
+
+/// Between two looks: after something happened, and at most, while nothing does.
+const SOON: Duration = Duration::from_millis(200);
+const SELDOM: Duration = Duration::from_secs(2);
+/// What is asked for at about the same time is asked together.
+const GATHER: Duration = Duration::from_millis(30);
+/// Between two attempts to reach the host: after the first, and at most.
+const AGAIN: Duration = Duration::from_secs(1);
+const AT_LEAST: Duration = Duration::from_secs(15);
+
+/// Why a host cannot be asked, if it cannot.
+pub type Reach = watch::Receiver<Option<Arc<str>>>;
+
+/// What is known of the jobs of one host.
+#[derive(Default)]
+pub(super) struct Known {
+    followed: Mutex<HashMap<String, watch::Sender<Option<Seen>>>>,
+    /// Why the host cannot be asked, if it could not when it was asked last.
+    away: watch::Sender<Option<Arc<str>>>,
+    /// When that was.
+    asked: Mutex<Option<Instant>>,
+    /// Something happens there about now.
+    stirred: Notify,
+    attended: AtomicBool,
+    /// How often something was told that was not known.
+    changes: AtomicUsize,
+}
+
+/// How a job stood.
+#[derive(Clone)]
+struct Seen {
+    /// When the host was asked.
+    asked: Instant,
+    status: Arc<Status>,
+}
+
+/// Who wants to know how a job stands: while this is there, it is asked with the others.
+#[derive(Debug)]
+pub struct Follower(#[allow(dead_code, reason = "it is there")] watch::Receiver<Option<Seen>>);
+
+impl std::fmt::Debug for Seen {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.status.fmt(formatter)
+    }
+}
+
+impl There {
+    /// Asks how the jobs stand that are followed, as long as this is awaited.
+    pub async fn attend(&self) {
+        let known = &self.0.known;
+        known.attended.store(true, Ordering::Relaxed);
+        let _attended = Attended(self.clone());
+        let mut pause = SOON;
+        loop {
+            let ids = known.followed();
+            if ids.is_empty() && self.away().is_none() {
+                known.stirred.notified().await;
+                sleep(GATHER).await;
+                pause = SOON;
+                continue;
+            }
+            let statuses = |request: &mut Request| ids.iter().try_for_each(|id| request.status(id));
+            let (changes, begun) = (known.changes(), Instant::now());
+            match self.ask(0, statuses).await {
+                Ok(_) if known.changes() != changes => pause = SOON,
+                Ok(_) => pause = (pause * 2).clamp(SOON, SELDOM),
+                Err(trouble) => {
+                    if let Trouble::Directory(cause) = trouble {
+                        known.set_away(Instant::now(), cause.to_string().into());
+                    }
+                    pause = (pause * 2).clamp(AGAIN, AT_LEAST);
+                    sleep(AGAIN).await;
+                }
+            }
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = known.stirred.notified() => {
+                    pause = SOON;
+                    sleep(GATHER.max(SOON.saturating_sub(begun.elapsed()))).await;
+                }
+            }
+        }
+    }
+
+    /// Why the host cannot be asked, if it could not when it was asked last.
+    pub fn away(&self) -> Option<Arc<str>> {
+        self.0.known.away.borrow().clone()
+    }
+
+    /// What changes whenever the host is away, or can be asked again.
+    pub fn reach(&self) -> Reach {
+        self.0.known.away.subscribe()
+    }
+
+    /// Follows a job.
+    pub fn follow(&self, id: &str) -> Follower {
+        let follower = Follower(self.0.known.follow(id));
+        self.0.known.stir();
+        follower
+    }
+
+    /// How far a job is, by what the host is asked from now on. It waits for that.
+    pub(in crate::machine::job) async fn stage(&self, id: &str) -> Result<Stage, Trouble> {
+        let since = Instant::now();
+        let mut told = self.0.known.follow(id);
+        self.0.known.stir();
+        let is_new = |seen: &Option<Seen>| seen.as_ref().is_some_and(|seen| seen.asked >= since);
+        let seen = told.wait_for(is_new).await.ok().and_then(|seen| seen.clone());
+        // Who tells is not dropped while somebody waits.
+        let status = seen.ok_or_else(|| self.not(None))?.status;
+        Ok(status.stage.clone().unwrap_or(Stage::Unclaimed))
+    }
+
+    /// Makes sure that this is the host on which a job was that is not there, by what it told last.
+    ///
+    /// # Errors
+    /// It has nothing of this installation.
+    pub fn ensure_place(&self, id: &str) -> Result<(), Trouble> {
+        match self.0.known.last(id) {
+            Some(status) if status.stage.is_none() && !status.is_place => Err(self.no_place()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns when a job has no supervisor any more, as far as is known. Calls `printed` when there is more of its output.
+    pub async fn listen(&self, id: &str, mut printed: impl FnMut()) {
+        let mut told = self.0.known.follow(id);
+        let mut before = (0, 0);
+        loop {
+            let seen = told.borrow_and_update().clone();
+            if let Some(Seen { status, .. }) = seen {
+                let now = (status.output.end, status.errors.end);
+                if now != before {
+                    printed();
+                }
+                before = now;
+                if status.standing != Standing::Lives {
+                    return;
+                }
+            }
+            if told.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+struct Attended(There);
+
+impl Drop for Attended {
+    fn drop(&mut self) {
+        self.0.0.known.attended.store(false, Ordering::Relaxed);
+    }
+}
+
+impl Known {
+    /// Takes in what the host told when it was asked.
+    pub(super) fn tell(&self, asked: Instant, items: &[Item]) {
+        self.set_reach(asked, None);
+        let followed = self.lock();
+        for item in items {
+            let (Some(id), Answer::Status(status)) = (&item.id, &item.answer) else {
+                continue;
+            };
+            let Some(told) = followed.get(id) else { continue };
+            told.send_if_modified(|seen| {
+                // An answer may come after that to a later question.
+                if seen.as_ref().is_some_and(|seen| seen.asked > asked) {
+                    return false;
+                }
+                if seen.as_ref().is_none_or(|seen| *seen.status != *status) {
+                    self.changes.fetch_add(1, Ordering::Relaxed);
+                }
+                *seen = Some(Seen {
+                    asked,
+                    status: Arc::new(status.clone()),
+                });
+                true
+            });
+        }
+    }
+
+    /// The host cannot be asked, in these words.
+    pub(super) fn set_away(&self, asked: Instant, why: Arc<str>) {
+        self.set_reach(asked, Some(why));
+    }
+
+    fn set_reach(&self, asked: Instant, away: Option<Arc<str>>) {
+        let mut last = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_none_or(|last| last <= asked) {
+            *last = Some(asked);
+            self.away.send_if_modified(|before| {
+                let turned = before.is_some() != away.is_some();
+                if let (true, Some(why)) = (turned, &away) {
+                    tracing::warn!("{why}; jobs there go on, and are followed again when it can be asked");
+                }
+                *before = away;
+                turned
+            });
+        }
+    }
+
+    /// Why the host cannot be asked, where somebody tries again to.
+    pub(super) fn away_while_attended(&self) -> Option<Arc<str>> {
+        let attended = self.attended.load(Ordering::Relaxed);
+        self.away.borrow().clone().filter(|_| attended)
+    }
+
+    /// How a job stood that is followed.
+    pub(super) fn last(&self, id: &str) -> Option<Arc<Status>> {
+        Some(self.lock().get(id)?.borrow().as_ref()?.status.clone())
+    }
+
+    /// Lets it be asked soon how all stands.
+    pub(super) fn stir(&self) {
+        self.stirred.notify_one();
+    }
+
+    fn follow(&self, id: &str) -> watch::Receiver<Option<Seen>> {
+        self.lock().entry(id.to_owned()).or_default().subscribe()
+    }
+
+    /// The jobs that somebody follows.
+    fn followed(&self) -> Vec<String> {
+        let mut followed = self.lock();
+        followed.retain(|_, told| told.receiver_count() > 0);
+        followed.keys().cloned().collect()
+    }
+
+    fn changes(&self) -> usize {
+        self.changes.load(Ordering::Relaxed)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, watch::Sender<Option<Seen>>>> {
+        self.followed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
