@@ -1,6 +1,7 @@
 # make run          set everything up, build, and start the server with the shipped configuration, and
 #                   ~/.config/berth/config.toml over it where there is one; CONFIG=FILE names another
 # make test         set everything up, and run every check and test
+# make hosts        run the tests of what backends do once more, with the backends on a host
 # make languages    compile the plugins in Python and JavaScript that `make test` needs
 # make conformance  run the official conformance suite of MCP against the real binary
 # make test-claude  drive the real Claude Code through a berth, against a stub of its API: a tenth; all of it with FULL=1, and
@@ -26,7 +27,11 @@ COMPILERS := $(GUESTS)/javascript/node_modules/.package-lock.json
 FROZEN := $(patsubst wit/released/%/backend.wit,%,$(wildcard wit/released/*/backend.wit))
 LANGUAGES := $(foreach name,$(FROZEN),target/frozen/$(name)/python.wasm target/frozen/$(name)/javascript.wasm)
 
-.PHONY: run build test check unit whole languages conformance test-claude test-acp test-machine clients freeze bench setup doc
+# The tests of what backends do, wherever they are; and those among them that are about this machine.
+ON_HOST := sessions:: replies:: transcripts:: changes:: kept:: terminal:: headless:: builds:: conversations:: talks::
+HERE := an_agent_neither_answers_nor_sends_to whose_output_cannot_be_read start_takes_the_directory
+
+.PHONY: run build test check unit whole hosts languages conformance test-claude test-acp test-machine clients freeze bench setup doc
 
 run: build
 	@mkdir -p "$$HOME/projects"
@@ -50,8 +55,15 @@ unit:
 	$(CARGO) test --locked --package berth --lib --bins
 
 # Most of what these tests take is waiting, for screens and deadlines: twice as many run at once as there are cores.
-whole: languages
+whole: languages hosts
 	RUST_TEST_THREADS=$$(( $$(getconf _NPROCESSORS_ONLN) * 2 )) $(CARGO) test --locked --package berth --test it
+
+# What backends do on a host is what they do here: the tests of that run once more, with their backends on this machine by a
+# real SSH server. Those that are left out are about this machine: its directories, and the entry for this server, which an
+# agent on a host does not get.
+hosts: setup
+	BERTH_TEST_HOST=1 RUST_TEST_THREADS=$$(( $$(getconf _NPROCESSORS_ONLN) * 2 )) \
+		$(CARGO) test --locked --package berth --test it -- $(ON_HOST) $(HERE:%=--skip %)
 
 # This is the binary that the integration tests use.
 conformance: setup $(SUITE)/node_modules/.package-lock.json

@@ -3,6 +3,7 @@
 mod calls;
 mod deed;
 mod hand_over;
+mod hosts;
 mod jobs;
 mod open;
 mod reload;
@@ -22,6 +23,7 @@ use tokio_util::task::TaskTracker;
 pub use self::calls::Calls;
 pub use self::deed::Deed;
 use self::hand_over::Asked;
+pub use self::hosts::InUse;
 use self::jobs::Hand;
 pub use self::jobs::order;
 pub use self::open::{Opened, Pages, open};
@@ -74,6 +76,8 @@ pub struct Owner {
     pub reloads: Arc<Reloads>,
     /// What a person does with jobs.
     hand: Hand,
+    /// The connections to hosts.
+    links: Arc<Links>,
     /// What goes on between calls.
     tasks: TaskTracker,
     /// Connections on the socket.
@@ -167,6 +171,7 @@ impl Owner {
             jobs: Some(jobs.clone()),
             links: Arc::new(Links::new(&data)),
         };
+        let links = lasting.links.clone();
         let starter = Starter::new(setup, lasting.clone())?;
         let tasks = TaskTracker::new();
         let max_body = usize::try_from(setup.server.max_body)?;
@@ -205,6 +210,7 @@ impl Owner {
             jobs,
             reloads,
             hand,
+            links,
             tasks,
             clients: TaskTracker::new(),
             sessions_may_control: setup.server.sessions_may_control,

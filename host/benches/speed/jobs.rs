@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, ensure};
-use berth::jobs::{Jobs, Prepare, Prepared, Reach, Terms};
+use berth::jobs::{Jobs, Prepare, Prepared, Reach, Terms, Unprepared};
 use berth::machine::job::{Begun, Channel, Job, Spec, Start};
 use berth::store::DataDirectory;
 use berth::store::jobs::{Filter, NewJob, Origin, Phase, Room};
@@ -394,7 +394,7 @@ struct Attended {
 struct Shell;
 
 impl Prepare for Shell {
-    fn prepare<'a>(&'a self, command: String, _entry: Option<&'a Path>) -> BoxFuture<'a, Result<Prepared, String>> {
+    fn prepare<'a>(&'a self, command: String, _entry: Option<&'a Path>) -> BoxFuture<'a, Result<Prepared, Unprepared>> {
         async move {
             Ok(Prepared {
                 takes_entry: false,

@@ -47,7 +47,15 @@ impl Granted {
 
     fn reaches(&self, asked: &str) -> bool {
         let within = |path: PathBuf| self.directories.iter().any(|granted| path.starts_with(granted));
-        meant(asked).is_some_and(within)
+        self.meant(asked).is_some_and(within)
+    }
+
+    /// The place that `asked` means. On a host nobody has looked, so it is what is written.
+    fn meant(&self, asked: &str) -> Option<PathBuf> {
+        match self.is_here() {
+            true => meant(asked),
+            false => Some(PathBuf::from(asked)),
+        }
     }
 
     /// Folders with the same form of a name, or a directory that holds them.
@@ -61,7 +69,7 @@ impl Granted {
                 let is_same = |folder: &Folder| folder.names.to_string() == names && under.starts_with(&folder.under);
                 self.files.iter().any(is_same) || self.directories.iter().any(|granted| under.starts_with(granted))
             };
-            let granted = text("under").and_then(meant).zip(text("names"));
+            let granted = text("under").and_then(|under| self.meant(under)).zip(text("names"));
             let granted = granted.is_some_and(|(under, names)| is_granted(under, names));
             missing.one("files", entry, !granted);
         }

@@ -11,7 +11,7 @@ use anyhow::Context as _;
 
 use super::hosts::Host;
 use super::programs::SearchPath;
-use crate::machine::{Link, OpenSsh, Ways};
+use crate::machine::{Link, OpenSsh, Trouble, Ways, What};
 use crate::store::DataDirectory;
 
 /// Bytes of the path of a folder for sockets.
@@ -42,9 +42,16 @@ impl Links {
         if let Some((_, link)) = made.get(&ways.host).filter(|(known, _)| *known == ways) {
             return Ok(link.clone());
         }
-        let link = Link::new(&self.openssh()?, &ways)?;
+        let link = Link::new(&self.openssh(&ways.host)?, &ways)?;
         made.insert(ways.host.clone(), (ways, link.clone()));
         Ok(link)
+    }
+
+    /// How many sessions are in use on each connection, by the name of its host.
+    pub fn sessions_in_use(&self) -> BTreeMap<String, usize> {
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let in_use = |(host, (_, link)): (&String, &(Ways, Link))| (host.clone(), link.sessions_in_use());
+        made.iter().map(in_use).collect()
     }
 
     /// What the operator's own terminal runs to show `words` on `host`: a program, and its arguments.
@@ -57,14 +64,23 @@ impl Links {
         words: &[String],
         backend: &str,
     ) -> anyhow::Result<(PathBuf, Vec<String>)> {
-        Ok(Link::terminal(&self.openssh()?, &ways(host), words, backend)?)
+        Ok(Link::terminal(
+            &self.openssh(&host.written.name)?,
+            &ways(host),
+            words,
+            backend,
+        )?)
     }
 
-    fn openssh(&self) -> anyhow::Result<OpenSsh> {
+    fn openssh(&self, host: &str) -> anyhow::Result<OpenSsh> {
         let home = etcetera::home_dir().context("the home directory is not known: set HOME")?;
         let ssh = SearchPath::of_process().first("ssh");
         Ok(OpenSsh {
-            program: ssh.context("there is no program `ssh` on PATH: install OpenSSH")?,
+            program: ssh.ok_or_else(|| Trouble {
+                host: host.to_owned(),
+                what: What::NoSsh("ssh".into()),
+                again: None,
+            })?,
             berth: std::env::current_exe().context("the path of this program cannot be found")?,
             configs: vec![home.join(".ssh/config"), PathBuf::from("/etc/ssh/ssh_config")],
             known_hosts: home.join(".ssh/known_hosts"),
@@ -84,8 +100,15 @@ impl Links {
         let mut places = places.into_iter().flatten();
         let short = places.find(|path| path.as_os_str().len() <= FOLDER);
         let folder = short.ok_or_else(|| io::Error::other("TMPDIR is too long: set it to a shorter path"))?;
-        own(&folder)?;
-        Ok(folder)
+        match own(&folder) {
+            // Another user may have taken that name.
+            Err(_) if folder.starts_with(std::env::temp_dir()) => {
+                let random = crate::store::random_token().map_err(io::Error::other)?;
+                let folder = folder.with_extension(&random[..8.min(random.len())]);
+                own(&folder).map(|()| folder)
+            }
+            owned => owned.map(|()| folder),
+        }
     }
 }
 

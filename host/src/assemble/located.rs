@@ -15,7 +15,7 @@ use crate::capability::files::{Directories, Folder};
 use crate::capability::process::Socket;
 use crate::capability::process::grant::{CONF_MARKER, Grant, SOCKET_MARKER};
 use crate::machine::job::{On, There};
-use crate::machine::sh::{self, Around, Found, Place, Program, Run, Way};
+use crate::machine::sh::{self, Around, Fault, Found, Place, Program, Run, Way};
 use crate::machine::{self, Ended, Link, Machine};
 use crate::shell;
 use crate::store::DataDirectory;
@@ -91,7 +91,7 @@ impl Located {
         let until = Instant::now() + host.written.connect_timeout + ASKING;
         let asked = Asked::of(setup, backend);
         let found = sh::find(&way, &around, until, &asked.programs, &asked.directories).await;
-        let found = found.map_err(|fault| anyhow!("{fault}"))?;
+        let found = found.map_err(|fault| told(&fault))?;
         if let Some(off) = clock(&found) {
             let name = &host.written.name;
             tracing::warn!(
@@ -105,6 +105,7 @@ impl Located {
             programs: asked.programs,
         };
         let (directories, files) = (site.directories()?, site.folders());
+        site.check_places(&directories, &files)?;
         let installed = setup.agents_of(backend).filter(|(_, agent)| {
             let needs = agent.requires.as_ref().map(|program| &program.written);
             needs.is_none_or(|program| matches!(site.program(program), Some(Program::Here(_))))
@@ -170,20 +171,29 @@ fn variables(around: &Around) -> Vec<(OsString, OsString)> {
     variables.map(|(name, value)| (name.into(), value.into())).collect()
 }
 
+/// A fault as clients may read it; the log has all of it.
+fn told(fault: &Fault) -> anyhow::Error {
+    if let Fault::Unopened(why) = fault {
+        tracing::info!("{why}");
+    }
+    anyhow!("{}", machine::for_clients(fault))
+}
+
 /// How far the clock there is off, if that is much.
-fn clock(found: &Found) -> Option<Duration> {
+pub(super) fn clock(found: &Found) -> Option<Duration> {
     let here = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Some(here.abs_diff(found.clock)).filter(|off| *off > CLOCK)
 }
 
 /// What is looked for on a host: programs by what is written, and directories.
-struct Asked {
-    programs: Vec<String>,
-    directories: Vec<String>,
+#[derive(Default)]
+pub(super) struct Asked {
+    pub(super) programs: Vec<String>,
+    pub(super) directories: Vec<String>,
 }
 
 impl Asked {
-    fn of(setup: &Setup, backend: &Granted) -> Self {
+    pub(super) fn of(setup: &Setup, backend: &Granted) -> Self {
         let text = |path: &Path| path.to_string_lossy().into_owned();
         let own = backend.programs.values().map(|grant| text(&grant.path));
         let agents = setup.agents_of(backend);
@@ -199,28 +209,44 @@ impl Asked {
                 .collect(),
         }
     }
+
+    /// The same together with what `other` asks for, whose directories come after these.
+    pub(super) fn with(mut self, other: &Self) -> Self {
+        for program in &other.programs {
+            if !self.programs.contains(program) {
+                self.programs.push(program.clone());
+            }
+        }
+        self.directories.extend(other.directories.iter().cloned());
+        self
+    }
 }
 
 /// What was found on a host for one backend.
-struct Site<'a> {
-    backend: &'a Granted,
-    host: &'a str,
-    found: Found,
+pub(super) struct Site<'a> {
+    pub(super) backend: &'a Granted,
+    pub(super) host: &'a str,
+    pub(super) found: Found,
     /// The programs that were looked for, in the order of those that were found.
-    programs: Vec<String>,
+    pub(super) programs: Vec<String>,
 }
 
 impl Site<'_> {
-    fn program(&self, written: &str) -> Option<&Program> {
+    pub(super) fn program(&self, written: &str) -> Option<&Program> {
         let at = self.programs.iter().position(|program| program == written)?;
         self.found.programs.get(at)
     }
 
     /// The granted directories, without links.
     fn directories(&self) -> anyhow::Result<Vec<PathBuf>> {
+        self.each_directory().collect()
+    }
+
+    /// Each of them, or what is wrong with it.
+    pub(super) fn each_directory(&self) -> impl Iterator<Item = anyhow::Result<PathBuf>> {
         let (host, name) = (self.host, &self.backend.written.name);
         let found = self.backend.directories.iter().zip(&self.found.directories);
-        let found = found.map(|(written, place)| {
+        found.map(move |(written, place)| {
             let shown = written.display();
             match place {
                 Place::There(path) => Ok(PathBuf::from(path)),
@@ -238,8 +264,31 @@ impl Site<'_> {
                      permissions there"
                 )),
             }
-        });
-        found.collect()
+        })
+    }
+
+    /// As on this machine, no directory or folder holds what is berth's own, or everything, or belongs to the system.
+    fn check_places(&self, directories: &[PathBuf], files: &[Folder]) -> anyhow::Result<()> {
+        let own = Path::new(&self.found.state).join("berth");
+        for path in directories.iter().chain(files.iter().map(|folder| &folder.under)) {
+            let fault = match () {
+                () if path.parent().is_none() => "is the root directory, which holds everything",
+                () if ["/proc", "/sys", "/dev"].iter().any(|system| path.starts_with(system)) => {
+                    "is where the system shows itself as files"
+                }
+                () if own.starts_with(path) || path.starts_with(&own) => {
+                    "holds the folder of berth's own, or lies in it"
+                }
+                () => continue,
+            };
+            bail!(
+                "{:?}, granted in [backends.{}], {fault} on the host {}: name a directory of your projects there",
+                text::short_line(&path.to_string_lossy(), SAID),
+                self.backend.written.name,
+                self.host
+            );
+        }
+        Ok(())
     }
 
     /// The folders of which files are read, without links where they are there.
@@ -290,20 +339,13 @@ impl Site<'_> {
         fill(&mut grant.fixed, SOCKET_MARKER, Path::new(&socket))
     }
 
-    fn found_program(&self, name: &str, grant: &Grant) -> anyhow::Result<PathBuf> {
+    pub(super) fn found_program(&self, name: &str, grant: &Grant) -> anyhow::Result<PathBuf> {
         let (host, backend) = (self.host, &self.backend.written.name);
         let written = grant.path.to_string_lossy();
         let table = format!("[backends.{backend}.programs.{name}]");
         match self.program(&written) {
             Some(Program::Here(path)) => Ok(PathBuf::from(path)),
-            Some(Program::Elsewhere(path)) => {
-                let folder = Path::new(path).parent().unwrap_or(Path::new("/"));
-                bail!(
-                    "`{written}` is not on the PATH of the host {host}, which is that of a login without a terminal; it is \
-                     at {path}: write path = [{:?}] into [hosts.{host}]",
-                    folder.display()
-                )
-            }
+            Some(Program::Elsewhere(path)) => bail!("{}", elsewhere(&written, host, path, &self.found.home)),
             _ if written.contains('/') => {
                 bail!(
                     "there is no program {written} on the host {host}: install it there, or correct `path` in {table}"
@@ -315,6 +357,38 @@ impl Site<'_> {
             ),
         }
     }
+}
+
+/// That a program is at `path` and not where it is looked for, with the fix. Only a folder that is usual becomes advice: the
+/// host tells the path, and can tell anything.
+pub(super) fn elsewhere(written: &str, host: &str, path: &str, home: &str) -> String {
+    let not_there =
+        format!("`{written}` is not on the PATH of the host {host}, which is that of a login without a terminal");
+    match usual(path, home) {
+        Some(folder) => format!("{not_there}; it is in {folder}: write path = [\"{folder}\"] into [hosts.{host}]"),
+        None => format!(
+            "{not_there}; it is elsewhere: write its folder as path = [...] into [hosts.{host}]; the host says {:?}",
+            text::short_line(path, SAID)
+        ),
+    }
+}
+
+/// The folder of `path` as it is written in `[hosts]`, if programs are usually there.
+fn usual(path: &str, home: &str) -> Option<String> {
+    let folder = Path::new(path).parent()?.to_str()?;
+    if ["/opt/homebrew/bin", "/usr/local/bin"].contains(&folder) {
+        return Some(folder.to_owned());
+    }
+    let below = Path::new(folder).strip_prefix(home).ok()?.to_str()?;
+    let version = below
+        .strip_prefix(".nvm/versions/node/")
+        .and_then(|rest| rest.strip_suffix("/bin"));
+    let is_version = |version: &str| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-+".contains(&byte);
+        version.len() <= 32 && version.bytes().all(plain)
+    };
+    let is_usual = [".local/bin", "bin", ".npm-global/bin"].contains(&below) || version.is_some_and(is_version);
+    is_usual.then(|| format!("~/{below}"))
 }
 
 /// The socket of a program, in the folder of berth's own.
@@ -345,7 +419,7 @@ async fn own_folder(
     let files = grants().filter_map(|grant| Some((conf_name(grant), grant.conf.as_deref()?)));
     let files: Vec<_> = files.collect();
     let own = sh::own(way, until, installation, &files).await;
-    own.map(Some).map_err(|fault| anyhow!("{fault}"))
+    own.map(Some).map_err(|fault| told(&fault))
 }
 
 /// Whether each program is as new as it has to be, by what it shows of itself.
@@ -380,20 +454,27 @@ async fn versions(
     let told = sh::run(way, around, until, runs).await;
     for ((grant, least, _), told) in asked.iter().zip(told) {
         let program = &grant.program;
-        let said = match told.map_err(|fault| anyhow!("{fault}"))? {
+        let said = match told.map_err(|fault| self::told(&fault))? {
             Ended::Finished(output) => String::from_utf8_lossy(&output.stdout).into_owned(),
             Ended::TimedOut(after) => {
                 bail!("`{program}` on the host {host} did not tell its version within {after:.0?}")
             }
         };
-        let found = text::version(&said);
-        if found.is_some_and(|found| Some(found) < text::version(least)) {
-            bail!(
-                "`{program}` on the host {host} is older than {least}, the least version with which it works: install a \
-                 newer one there; it says: {:?}",
-                text::short_line(&said, SAID)
-            );
+        if let Some(fault) = version_fault(program, least, &said, host) {
+            return Err(fault);
         }
     }
     Ok(())
+}
+
+/// What is wrong where a program that must be of the version `least` says something older of itself.
+pub(super) fn version_fault(program: &str, least: &str, said: &str, host: &str) -> Option<anyhow::Error> {
+    let is_old = text::version(said).is_some_and(|found| Some(found) < text::version(least));
+    is_old.then(|| {
+        anyhow!(
+            "`{program}` on the host {host} is older than {least}, the least version with which it works: install a newer \
+             one there; it says: {:?}",
+            text::short_line(said, SAID)
+        )
+    })
 }

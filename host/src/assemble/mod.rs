@@ -18,6 +18,7 @@ mod programs;
 mod setup;
 mod start;
 mod surroundings;
+mod survey;
 mod system;
 mod terminal;
 #[cfg(test)]
@@ -36,5 +37,6 @@ pub use links::Links;
 pub use programs::SearchPath;
 pub use setup::Setup;
 pub use start::{Lasting, Starter, aside, desk, merge, start_backends, start_each};
+pub use survey::{Survey, Version, survey};
 pub use terminal::{Terminal, terminal};
 pub use texts::{Texts, accept_shipped, write_first};

@@ -228,6 +228,12 @@ impl Setup {
         own_places::own(self.file.as_deref(), &self.server, &self.hosts, &self.backends)
     }
 
+    /// The backends on the host called `host`.
+    pub fn on<'a>(&'a self, host: &'a str) -> impl Iterator<Item = &'a Granted> {
+        let backends = self.backends.values();
+        backends.filter(move |backend| backend.written.host.as_deref() == Some(host))
+    }
+
     /// The agents that `backend` may start, the preferred one first, whether they are installed or not.
     pub fn agents_of<'a>(&'a self, backend: &'a Granted) -> impl Iterator<Item = (&'a String, &'a Agent)> {
         let names = backend.written.agents.iter();

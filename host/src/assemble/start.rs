@@ -18,6 +18,7 @@ use crate::catalog::{Backends, Catalog, Offer};
 use crate::config::{self, Agent, PluginSource};
 use crate::desk::{Addresses, Confirm, Desk, Generation, Member, Rules, Stores};
 use crate::jobs::AllJobs;
+use crate::machine::Trouble;
 use crate::plugin::{self, Backend, Engine, Limits, OWN_CALLS, Plugin};
 use crate::store::DataDirectory;
 use crate::watch::Watched;
@@ -90,7 +91,7 @@ impl Starter {
         let named = backend.written.host.as_ref();
         match named.and_then(|host| self.setup.hosts.get(host)) {
             Some(host) => {
-                let link = self.lasting.links.to(host)?;
+                let link = self.lasting.links.to(host).map_err(for_clients)?;
                 Located::there(&self.setup, backend, host, link, &self.lasting.data).await
             }
             None => Located::here(&self.setup, backend, &self.lasting.data),
@@ -109,6 +110,17 @@ impl Starter {
             PluginSource::File { path, sha256 } => Plugin::file(&engine, &path, sha256),
         };
         Ok(tokio::task::spawn_blocking(load).await??)
+    }
+}
+
+/// Why there is no connection, as clients may read it; the log has all of it.
+fn for_clients(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast_ref::<Trouble>() {
+        Some(trouble) => {
+            tracing::info!("{trouble}");
+            anyhow!("{}", trouble.for_clients())
+        }
+        None => error,
     }
 }
 

@@ -1,9 +1,9 @@
 //! `berth start`: a session, here or in another directory.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use berth::assemble::Setup;
 use berth::{peer, shell};
 use serde_json::json;
@@ -15,7 +15,7 @@ use super::{answered, print};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Where to start it
+    /// Where to start it: a directory, or with a backend on a host also a project of it
     #[arg(default_value = ".", value_name = "DIR")]
     directory: PathBuf,
     /// The agent, such as claude; the first installed one, if left out
@@ -47,10 +47,17 @@ pub(crate) async fn run(setup: &Setup, options: Options, shutdown: CancellationT
         peer::ensure_outside_sessions(setup.server.sessions_may_control)?;
         attach::ensure_terminal()?;
     }
-    let directory = options.directory.canonicalize();
-    let directory = directory.with_context(|| format!("{} cannot be found", options.directory.display()))?;
+    let backend = options.backend.as_ref().unwrap_or(&setup.default_backend);
+    let (key, directory) = match setup
+        .backends
+        .get(backend)
+        .and_then(|backend| backend.written.host.as_ref())
+    {
+        Some(host) => there(&options.directory, host)?,
+        None => ("working_dir", here(&options.directory)?),
+    };
     let arguments = json!({
-        "working_dir": directory.to_str().context("the directory's name is not UTF-8, and cannot be sent")?,
+        (key): directory,
         "agent": options.agent,
         "name": options.name,
         "backend": options.backend,
@@ -69,5 +76,66 @@ pub(crate) async fn run(setup: &Setup, options: Options, shutdown: CancellationT
             Ok(shown)
         }
         _ => Ok(shown),
+    }
+}
+
+fn here(directory: &Path) -> anyhow::Result<String> {
+    let found = directory.canonicalize();
+    let found = found.with_context(|| format!("{} cannot be found", directory.display()))?;
+    text(&found)
+}
+
+/// Where to start on a host, by the key of its argument. The shell here has put this home directory in the place of `~`,
+/// and that of the host is meant.
+fn there(directory: &Path, host: &str) -> anyhow::Result<(&'static str, String)> {
+    let home = etcetera::home_dir().ok();
+    let below = home.and_then(|home| Some(directory.strip_prefix(home).ok()?.to_owned()));
+    if let Some(below) = below {
+        return Ok(("working_dir", format!("~/{}", text(&below)?)));
+    }
+    let written = text(directory)?;
+    match written.starts_with(['/', '~']) {
+        true => Ok(("working_dir", written)),
+        false if written.starts_with('.') => bail!(
+            "{written} would be a directory of this machine, and the backend is on the host {host}: name one there, as \
+             ~/projects/app, or a project that `list_projects` shows"
+        ),
+        false => Ok(("project", written)),
+    }
+}
+
+fn text(directory: &Path) -> anyhow::Result<String> {
+    let text = directory
+        .to_str()
+        .context("the directory's name is not UTF-8, and cannot be sent")?;
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn where_to_start_on_a_host_is_a_place_or_a_project_there() {
+        let below = etcetera::home_dir().unwrap().join("projects/app");
+        for (written, key, named) in [
+            (below.to_str().unwrap(), "working_dir", "~/projects/app"),
+            ("~/projects/app", "working_dir", "~/projects/app"),
+            ("/srv/app", "working_dir", "/srv/app"),
+            ("app", "project", "app"),
+        ] {
+            assert_eq!(
+                there(Path::new(written), "mac").unwrap(),
+                (key, named.to_owned()),
+                "{written}"
+            );
+        }
+        let told = there(Path::new("."), "mac").unwrap_err().to_string();
+        assert!(
+            told.contains("the host mac") && told.contains("~/projects/app"),
+            "{told}"
+        );
     }
 }

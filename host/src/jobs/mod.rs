@@ -23,7 +23,7 @@ use tokio::sync::{Mutex, Notify};
 
 pub use self::attend::Happened;
 pub use self::entry::Reach;
-pub use self::start::{Directory, Prepare, Prepared};
+pub use self::start::{Directory, Prepare, Prepared, Unprepared};
 use crate::machine::job::{self, Appended, Channel, Chunk, Folder, Trouble};
 use crate::store::jobs::{Filter, JobError, JobRecord, NewJob, Outcome, Phase, Room, Submitted};
 use crate::store::{self, DataDirectory, JobIndex};
@@ -379,19 +379,28 @@ impl Jobs {
             start: 0,
             bytes: Vec::new(),
         };
-        match record.phase {
-            Phase::Queued => Ok(nothing()),
-            _ => match self
-                .folder_of(&record)?
-                .output(id, channel, start, most)
-                .await
-                .map_err(of_job(id))
-            {
-                // It ended, or will, without having been started.
-                Err(Error::Directory { cause, .. }) if cause.kind() == ErrorKind::NotFound => Ok(nothing()),
-                read => read,
-            },
+        let printed = match channel {
+            Channel::Output => record.output,
+            Channel::Errors => record.errors,
+        };
+        if record.phase == Phase::Queued || (!record.host.is_empty() && record.phase.is_end() && printed == 0) {
+            return Ok(nothing());
         }
+        let folder = self.folder_of(&record)?;
+        match folder.output(id, channel, start, most).await {
+            // It ended, or will, without having been started.
+            Err(Trouble::Directory(cause)) if cause.kind() == ErrorKind::NotFound => Ok(nothing()),
+            Err(Trouble::Away(_)) if self.is_to_come(&folder, id).await => Ok(nothing()),
+            read => read.map_err(of_job(id)),
+        }
+    }
+
+    /// Whether a job that has its turn was not started yet, on a host that answers, as far as is known: so there may be nothing
+    /// of any job yet.
+    async fn is_to_come(&self, folder: &Folder, id: &str) -> bool {
+        let asked = id.to_owned();
+        let command = self.index(move |index| index.command(&asked)).await;
+        folder.away().is_none() && command.is_ok_and(|command| command.is_some())
     }
 
     async fn ensure_running(&self, id: &str) -> Result<Folder, Error> {
@@ -458,8 +467,8 @@ impl Jobs {
                 errors: lengths.errors,
                 ..record
             },
-            Err(Trouble::Away(why)) => unreachable(record, &why),
-            Err(Trouble::Directory(_)) => record,
+            Err(Trouble::Away(why)) if !self.is_to_come(&folder, &record.id).await => unreachable(record, &why),
+            Err(_) => record,
         }
     }
 

@@ -22,7 +22,16 @@ const PART: usize = 4 << 20;
 pub trait Prepare: Send + Sync {
     /// What `command`, as it was submitted, is to run; or why it may not. If it takes an entry for this server, that will
     /// be the file `entry`. Where there is none, because nothing there reaches this server, it takes none.
-    fn prepare<'a>(&'a self, command: String, entry: Option<&'a Path>) -> BoxFuture<'a, Result<Prepared, String>>;
+    fn prepare<'a>(&'a self, command: String, entry: Option<&'a Path>) -> BoxFuture<'a, Result<Prepared, Unprepared>>;
+}
+
+/// Why something cannot be started.
+#[derive(Debug)]
+pub enum Unprepared {
+    /// It may not be, or never can.
+    Refused(String),
+    /// Its host cannot be asked now.
+    Away(String),
 }
 
 /// What can be started.
@@ -83,7 +92,13 @@ impl Jobs {
         };
         let prepared = match prepare.prepare(command, entry.as_deref()).await {
             Ok(prepared) => prepared,
-            Err(why) => return self.fail(id, &why).await,
+            Err(Unprepared::Refused(why)) => return self.fail(id, &why).await,
+            Err(Unprepared::Away(why)) => {
+                return Err(Error::Away {
+                    id: id.to_owned(),
+                    why: why.into(),
+                });
+            }
         };
         let mut environment = prepared.environment;
         environment.insert(peer::MARK.to_owned(), self.0.backend.clone());
@@ -235,7 +250,14 @@ impl Jobs {
                     Rest::Bytes(more) => folder.append(id, more, Some(there_is.bytes)).await.map(drop),
                 };
                 added.map_err(of_job(id))?;
+                let before = there_is;
                 there_is = there.input(id).await.map_err(of_job(id))?;
+                if there_is == before {
+                    return Err(Error::Directory {
+                        id: id.clone(),
+                        cause: io::Error::other("the host took its input, and says that it has no more than before"),
+                    });
+                }
             }
         }
         let asked = id.clone();

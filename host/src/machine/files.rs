@@ -1,6 +1,5 @@
 //! Files of a backend, on its machine: what is in a directory, parts of files, and directories that programs are told of.
 
-use std::cmp::Reverse;
 use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom};
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -8,27 +7,10 @@ use std::time::{Instant, UNIX_EPOCH};
 
 use cap_std::fs::{Metadata, OpenOptions, OpenOptionsExt as _};
 
+use super::entry::{Entry, Kind, keep_newest};
 use super::place::{Failure, Place};
 use super::root::Opened;
 use super::{Machine, sh};
-
-/// What something in a directory is; a link is `Other`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    File,
-    Directory,
-    Other,
-}
-
-/// Something in a directory.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Entry {
-    pub(crate) name: String,
-    pub(crate) kind: Kind,
-    pub(crate) size: u64,
-    /// Milliseconds since 1970; in whole seconds where the machine tells no more.
-    pub(crate) modified: u64,
-}
 
 /// At most `max` bytes of the file `at`, from the byte `start` on.
 #[derive(Debug, Clone)]
@@ -77,15 +59,11 @@ impl Machine {
     }
 
     /// Whether a program may be told of `place`: no link leads out of the granted directory. What is not there yet is to be
-    /// made there; then the directory above it counts. On a host that is only looked at when a program runs, so a job there
-    /// is told of none.
+    /// made there; then the directory above it counts.
     pub(crate) async fn hold(&self, place: &Place) -> Result<(), Failure> {
         match self {
             Self::This => place.hold().await,
-            Self::Host(_) => Err(place.failed(io::Error::new(
-                ErrorKind::Unsupported,
-                "a job on a host is not told of directories, since nothing looks at them when it starts: leave it out",
-            ))),
+            Self::Host(host) => host.hold(place).await,
         }
     }
 }
@@ -163,13 +141,6 @@ fn entries(
     keep_newest(&mut entries, most);
     entries.sort_unstable_by(|one, other| one.name.cmp(&other.name));
     Ok(entries)
-}
-
-pub(super) fn keep_newest(entries: &mut Vec<Entry>, most: usize) {
-    if entries.len() > most {
-        entries.select_nth_unstable_by_key(most, |entry| Reverse(entry.modified));
-        entries.truncate(most);
-    }
 }
 
 fn describe(name: String, metadata: &Metadata) -> Entry {

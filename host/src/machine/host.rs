@@ -3,15 +3,19 @@
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::child::Ended;
-use super::files::{Entry, Kind, Slice};
+use super::entry::{Entry, Kind};
+use super::files::Slice;
 use super::place::{Failure, Place};
 use super::programs::Run;
 use super::sh::{self, Around, Fault, Refusal, Way};
+use super::unreached::for_clients;
 use crate::text;
 
+/// How long a look at one place may take.
+const HOLDING: Duration = Duration::from_secs(20);
 /// Characters of what a host says instead of an answer.
 const SAID: usize = 200;
 
@@ -71,6 +75,15 @@ impl Host {
             .collect()
     }
 
+    pub(super) async fn hold(&self, place: &Place) -> Result<(), Failure> {
+        let held = sh::hold(&self.way, Instant::now() + HOLDING, &place.within()).await;
+        held.map_err(|fault| match self.place_failure(fault, place) {
+            // It only looks.
+            Failure::Unknown(why) => Failure::Unreached(why),
+            failure => failure,
+        })
+    }
+
     /// What stood in the way of one of `places`, or of the program itself.
     fn program_failure(&self, fault: Fault, places: &[Place]) -> Failure {
         match (fault, places) {
@@ -120,7 +133,7 @@ impl Host {
     fn failure(&self, fault: Fault) -> Failure {
         let name = &self.name;
         match fault {
-            Fault::Unopened(why) => Failure::Unreached(why.to_string()),
+            fault @ Fault::Unopened(_) => Failure::Unreached(for_clients(&fault)),
             Fault::Value { .. } => Failure::Program(io::Error::new(ErrorKind::InvalidInput, fault.to_string())),
             Fault::Random => Failure::Program(io::Error::other(fault.to_string())),
             Fault::Late => Failure::Late,

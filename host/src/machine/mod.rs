@@ -3,6 +3,7 @@
 
 mod child;
 mod companion;
+mod entry;
 mod files;
 mod host;
 pub mod job;
@@ -17,6 +18,7 @@ mod ssh;
 #[path = "../../tests/sshd/mod.rs"]
 pub(crate) mod sshd;
 mod system;
+mod unreached;
 
 pub use self::child::{end_programs, replace_this_process};
 pub use self::companion::{Companion, accompany};
@@ -27,11 +29,13 @@ pub use self::ssh::{HostKey, KeyQuestion, Link, OpenSsh, Said, Trouble, Ways, Wh
 pub use self::system::{RUNNING, SYSTEM};
 
 pub(crate) use self::child::{Ended, Output};
-pub(crate) use self::files::{Entry, Kind, Slice};
+pub(crate) use self::entry::{Entry, Kind};
+pub(crate) use self::files::Slice;
 pub(crate) use self::place::{Failure, Place, Root};
 pub(crate) use self::programs::{Around, Run};
 pub(crate) use self::root::Root as Directory;
 pub(crate) use self::system::is_own;
+pub(crate) use self::unreached::for_clients;
 
 /// Where the programs, files and directories of a backend are.
 #[derive(Debug, Clone)]

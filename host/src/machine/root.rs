@@ -245,7 +245,7 @@ impl Opened {
             ));
         }
         for (what, path) in self.own.iter() {
-            let found = || Ok([mounts.find(path)?, mounts.find(&path.canonicalize()?)?]);
+            let found = || Ok([mounts.find(path)?, mounts.find(&canonical(path)?)?]);
             let own = found().map_err(|error: io::Error| {
                 system::own(format!(
                     "cannot be told from berth's {what}, {path:?}, since that cannot be found ({error}): put that back, \
@@ -259,6 +259,16 @@ impl Opened {
             }
         }
         Ok(())
+    }
+}
+
+/// `path` without links, as far as it exists: a key or a file of trusted keys may come later.
+fn canonical(path: &Path) -> io::Result<PathBuf> {
+    match (path.canonicalize(), path.parent(), path.file_name()) {
+        (Err(error), Some(parent), Some(name)) if error.kind() == io::ErrorKind::NotFound => {
+            Ok(parent.canonicalize()?.join(name))
+        }
+        (found, ..) => found,
     }
 }
 

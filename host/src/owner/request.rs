@@ -22,6 +22,8 @@ pub(super) enum Request {
     HandOver,
     /// The way to the pages for a browser, with a word that counts as a login.
     Open,
+    /// How many sessions are in use on each host.
+    Hosts,
     /// To do something with jobs.
     Jobs(Deed),
     /// To take what follows, which is MCP, for what a person has typed. Nothing is answered to this.
@@ -29,7 +31,7 @@ pub(super) enum Request {
 }
 
 impl Request {
-    const ALL: [Self; 4] = [Self::Reload, Self::HandOver, Self::Open, Self::Person];
+    const ALL: [Self; 5] = [Self::Reload, Self::HandOver, Self::Open, Self::Hosts, Self::Person];
 
     /// The request that a first line is; nothing if it is one of MCP.
     pub(super) fn of(line: &[u8]) -> Option<Self> {
@@ -58,6 +60,7 @@ impl Request {
             Self::Reload => r#"{"berth":"reload"}"#.into(),
             Self::HandOver => r#"{"berth":"hand_over"}"#.into(),
             Self::Open => r#"{"berth":"open"}"#.into(),
+            Self::Hosts => r#"{"berth":"hosts"}"#.into(),
             Self::Jobs(deed) => deed.line().into(),
             Self::Person => r#"{"berth":"person"}"#.into(),
         }
@@ -106,6 +109,7 @@ mod tests {
         assert_eq!(Request::of(b"{\"berth\":\"reload\"}\r\n"), Some(Request::Reload));
         assert_eq!(Request::of(b" {\"berth\":\"hand_over\"}\n"), Some(Request::HandOver));
         assert_eq!(Request::of(b"{\"berth\":\"open\"}\n"), Some(Request::Open));
+        assert_eq!(Request::of(b"{\"berth\":\"hosts\"}\n"), Some(Request::Hosts));
         assert_eq!(Request::of(b"{\"berth\":\"person\"}\n"), Some(Request::Person));
         let deed = Deed::Prune { before: 5 };
         assert_eq!(Request::of(deed.line().as_bytes()), Some(Request::Jobs(deed)));

@@ -19,9 +19,10 @@ use super::jobs::Hand;
 use super::open::{Pages, Way};
 use super::reload::{By, Reloads, Told};
 use super::request::{self, Request};
-use super::{Owner, hand_over};
+use super::{Owner, hand_over, hosts};
 use crate::admission::Admission;
 use crate::admission::numbers::{FIRST_LINE, LOCAL_SOCKETS, LOCAL_SOCKETS_REFUSED};
+use crate::assemble::Links;
 use crate::jobs::AllJobs;
 use crate::mcp::{self, Server};
 use crate::peer::{Peer, Seen};
@@ -94,6 +95,7 @@ pub(super) struct Reception {
     /// The way to the pages.
     way: Way,
     hand: Hand,
+    links: Arc<Links>,
 }
 
 impl Reception {
@@ -116,6 +118,7 @@ impl Reception {
                 word: owner.word.clone(),
             },
             hand: owner.hand.clone(),
+            links: owner.links.clone(),
         })
     }
 
@@ -145,6 +148,7 @@ impl Reception {
                     Some(Request::HandOver) => return self.hand_over(stream, &principal).await,
                     // What is in a session is never the owner, whatever it may control.
                     Some(Request::Open) => return self.open(stream, &peer.limit(Principal::local(), false)).await,
+                    Some(Request::Hosts) => return self.hosts(stream).await,
                     Some(Request::Jobs(deed)) => return self.jobs(stream, peer, deed).await,
                     Some(Request::Person) | None => {}
                 }
@@ -196,6 +200,14 @@ impl Reception {
     async fn open(&self, mut stream: UnixStream, principal: &Principal) {
         if let Err(error) = request::answer(&mut stream, &self.way.tell(principal)).await {
             tracing::debug!("who asked for the way to the pages has gone: {error}");
+        }
+    }
+
+    /// Tells how many sessions are in use on each host.
+    async fn hosts(&self, mut stream: UnixStream) {
+        let in_use = hosts::InUse::of(&self.links);
+        if let Err(error) = request::answer(&mut stream, &in_use).await {
+            tracing::debug!("who asked for the sessions in use on hosts has gone: {error}");
         }
     }
 

@@ -15,7 +15,7 @@ use super::{Error, accepted, files};
 const MARKS: [&str; 5] = ["berth.db", "berth.sock", "audit.db", "token.key", "audit.key"];
 
 /// What else berth makes there. Others use such names too, so the directory must contain nothing else.
-const FURTHER: [&str; 11] = [
+const FURTHER: [&str; 12] = [
     accepted::NAME,
     "installation",
     "lock",
@@ -27,6 +27,7 @@ const FURTHER: [&str; 11] = [
     "sockets",
     "cache",
     "compiled",
+    "ssh",
 ];
 
 /// Refuses `path` if it exists and belongs to something else.

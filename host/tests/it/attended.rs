@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use berth::jobs::{Clock, Happened, Jobs, Prepare, Prepared, Reach, Terms};
+use berth::jobs::{Clock, Happened, Jobs, Prepare, Prepared, Reach, Terms, Unprepared};
 use berth::machine::job::Channel;
 use berth::store::DataDirectory;
 use berth::store::jobs::{JobRecord, NewJob, Origin, Phase, Room};
@@ -52,10 +52,10 @@ pub(crate) struct Shell {
 }
 
 impl Prepare for Shell {
-    fn prepare<'a>(&'a self, command: String, _entry: Option<&'a Path>) -> BoxFuture<'a, Result<Prepared, String>> {
+    fn prepare<'a>(&'a self, command: String, _entry: Option<&'a Path>) -> BoxFuture<'a, Result<Prepared, Unprepared>> {
         async move {
             if command == "denied" {
-                return Err("it is not granted any more".into());
+                return Err(Unprepared::Refused("it is not granted any more".into()));
             }
             Ok(Prepared {
                 takes_entry: false,

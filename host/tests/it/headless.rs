@@ -10,6 +10,7 @@ use toml::Table;
 
 use crate::berth::{Berth, Place};
 use crate::demo::until;
+use crate::on_host::is_on_host;
 
 /// The shipped backend of jobs with the demo agent, the projects `app` and `web`, and a door that asks local callers for
 /// nothing. `change` changes the backend.
@@ -96,7 +97,14 @@ pub(crate) async fn becomes(berth: &Berth, job: &Value, state: &str) -> Value {
 
 /// The supervisor of a job that has begun, or soon does.
 async fn supervisor(place: &Place, job: &Value) -> Pid {
-    let file = place.path("data/jobs/jobs").join(job.as_str().unwrap()).join("pid");
+    let folder = match is_on_host() {
+        true => place
+            .path("home/.local/state/berth")
+            .join(place.read("data/installation").trim())
+            .join("jobs"),
+        false => place.path("data/jobs/jobs"),
+    };
+    let file = folder.join(job.as_str().unwrap()).join("pid");
     let pid = until("the supervisor", async || {
         let text = fs::read_to_string(&file).ok()?;
         let pid = text.lines().find_map(|line| line.strip_prefix("pid "))?;

@@ -63,6 +63,7 @@ mod shipped_grant;
 mod sockets;
 #[path = "../sshd/mod.rs"]
 mod sshd;
+mod survey;
 mod talks;
 mod tasks;
 mod terminal;

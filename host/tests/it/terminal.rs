@@ -318,12 +318,12 @@ async fn logs_that_are_followed_where_no_berth_runs_keep_nobody_out() {
 }
 
 /// A terminal of a person's own: another tmux server, in which a shell line runs.
-struct Person {
+pub(crate) struct Person {
     socket: String,
 }
 
 impl Person {
-    fn run(place: &Place, args: &[&str]) -> Self {
+    pub(crate) fn run(place: &Place, args: &[&str]) -> Self {
         static PEOPLE: AtomicUsize = AtomicUsize::new(0);
         let number = PEOPLE.fetch_add(1, Ordering::Relaxed);
         let person = Self {
@@ -344,14 +344,14 @@ impl Person {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    async fn until(&self, text: &str) {
+    pub(crate) async fn until(&self, text: &str) {
         until(text, async || {
             self.tmux(&["capture-pane", "-p"]).contains(text).then_some(())
         })
         .await;
     }
 
-    fn press(&self, keys: &[&str]) {
+    pub(crate) fn press(&self, keys: &[&str]) {
         self.tmux(&[&["send-keys"], keys].concat());
     }
 }

@@ -10,6 +10,7 @@ use toml::Table;
 
 use crate::berth::{Berth, Place};
 use crate::demo::{Demo, Tmux, until};
+use crate::terminal::Person;
 
 /// Adds the backend `here`, which is `local` but on this machine.
 fn with_one_here(config: &mut Table, place: &Place) {
@@ -108,7 +109,11 @@ async fn what_is_missing_on_a_host_is_told_with_its_fix_and_nothing_begins_there
     };
     for (change, what, fix) in [
         (program, "is not on the PATH of the host there", "install it there"),
-        (elsewhere, "/home/.local/bin/tmux-elsewhere", "into [hosts.there]"),
+        (
+            elsewhere,
+            "it is in ~/.local/bin",
+            "path = [\\\"~/.local/bin\\\"] into [hosts.there]",
+        ),
         (old, "older than", "install a newer one there"),
         (directory, "does not exist on the host there", "mkdir -p ~/'no such'"),
         (file, "is not a directory on the host there", "name the directory"),
@@ -127,10 +132,17 @@ async fn a_host_whose_key_is_unknown_is_down_until_a_person_trusts_it() {
     demo.host.as_mut().unwrap().change_key();
     let told = until("the other key is told", async || {
         let told = demo.send(&id, "hello").await.error();
-        told.contains("another key").then_some(told)
+        told.contains("the host there cannot be used now: key changed")
+            .then_some(told)
     })
     .await;
-    assert!(told.contains("known_hosts") && told.contains("trust"), "{told}");
+    // A client learns no more of a host than its label, and where its operator finds more.
+    let port = demo.host.as_ref().unwrap().port().to_string();
+    assert!(told.contains("`berth hosts`"), "{told}");
+    assert!(
+        !told.contains("known_hosts") && !told.contains("127.0.0.1") && !told.contains(&port),
+        "{told}"
+    );
 }
 
 #[tokio::test]
@@ -225,4 +237,25 @@ async fn all_sessions_are_listed_in_two_round_trips_at_the_most() {
         }
         assert!(Instant::now() < quiet, "{} round trips", shells.len());
     }
+}
+
+#[tokio::test]
+async fn a_session_on_a_host_is_opened_in_this_terminal_and_goes_on_when_it_is_left() {
+    let mut demo = Demo::there(|_, _| {}).await;
+    let id = demo.create("app").await;
+    let person = Person::run(&demo.place, &["attach", &id]);
+    person.until("Ctrl-b d leaves this session").await;
+    person.press(&["-l", "typed by hand"]);
+    person.press(&["Enter"]);
+    until("the agent has it", async || {
+        (demo.record("app", "message") == ["typed by hand"]).then_some(())
+    })
+    .await;
+    person.press(&["C-b", "d"]);
+    person.until("status 0").await;
+    until("it is idle", async || (demo.state(&id).await == "idle").then_some(())).await;
+    demo.host.as_mut().unwrap().stop();
+    let person = Person::run(&demo.place, &["attach", &id]);
+    person.until("the host there").await;
+    person.until("status 1").await;
 }

@@ -15,8 +15,13 @@ mod berth;
 mod full;
 mod groups;
 mod mounted;
+#[allow(dead_code, reason = "the harness uses some of it")]
+#[path = "../it/on_host.rs"]
+mod on_host;
 mod others;
 mod service;
+#[path = "../sshd/mod.rs"]
+mod sshd;
 
 use std::ffi::OsStr;
 use std::process::Command;

@@ -9,11 +9,11 @@ use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use super::power::Granted;
-use crate::capability::Powers;
 use crate::capability::process::grant::{ENTRY_MARKER, Grant, Lists};
+use crate::capability::{Machine, Powers};
 use crate::contract::process::Command;
 use crate::contract::types::Error;
-use crate::jobs::{Directory, Prepare, Prepared};
+use crate::jobs::{Directory, Prepare, Prepared, Unprepared};
 use crate::text;
 
 /// Characters of a name from a guest that an error shows.
@@ -153,8 +153,16 @@ impl Powers {
 }
 
 impl Prepare for Granted {
-    fn prepare<'a>(&'a self, command: String, entry: Option<&'a Path>) -> BoxFuture<'a, Result<Prepared, String>> {
-        async move { self.0.prepared(&command, entry).await.map_err(|error| words(&error)) }.boxed()
+    fn prepare<'a>(&'a self, command: String, entry: Option<&'a Path>) -> BoxFuture<'a, Result<Prepared, Unprepared>> {
+        let is_there = matches!(self.0.machine, Machine::Host(_));
+        let prepared = async move {
+            let prepared = self.0.prepared(&command, entry).await;
+            prepared.map_err(|error| match error {
+                Error::Unavailable(why) | Error::TimedOut(why) if is_there => Unprepared::Away(why),
+                error => Unprepared::Refused(words(&error)),
+            })
+        };
+        prepared.boxed()
     }
 }
 

@@ -155,7 +155,7 @@ impl<'a> BackendFindings<'a> {
     fn of(setup: &'a Setup, backend: &'a Backend, granted: &'a Granted, asked: &'a [String]) -> Self {
         let settings = &granted.written;
         let secrets = granted.env_file.iter().flat_map(|file| &file.variables);
-        let agents = setup.agents_of(granted);
+        let (agents, installed) = (setup.agents_of(granted), backend.agents());
         Self {
             name: &backend.name,
             plugin: &backend.plugin.origin,
@@ -184,7 +184,7 @@ impl<'a> BackendFindings<'a> {
             guest_env: &settings.guest_env,
             limits: LimitFindings::of(&settings.limits),
             agents: agents
-                .map(|(name, agent)| AgentFindings::of(name, agent, granted.installed.contains(name)))
+                .map(|(name, agent)| AgentFindings::of(name, agent, installed.contains(name)))
                 .collect(),
             programs: granted.programs.values().map(ProgramFindings::of).collect(),
         }

@@ -60,6 +60,14 @@ impl Finding {
         }
     }
 
+    /// A warning whose words end with the fix.
+    pub(super) fn told(about: &str, what: impl Into<String>) -> Self {
+        Self {
+            mark: Mark::Warn,
+            ..Self::ok(about, what)
+        }
+    }
+
     /// What was found.
     pub(super) fn what(&self) -> &str {
         &self.what

@@ -1,45 +1,53 @@
-//! The hosts: whether each answers, and what this machine has for it.
+//! The hosts: how it is with each, and what this machine has for it.
 
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use anyhow::Context as _;
-use berth::assemble::{Host, Setup};
+use anyhow::anyhow;
+use berth::assemble::Setup;
 use berth::shell;
 use berth::store::DataDirectory;
-use futures::future::join_all;
 
 use super::finding::Finding;
-use crate::cli::hosts::answer;
+use crate::cli::hosts::state::{State, milliseconds, versions};
 
 pub(super) async fn examine(setup: &Setup, data: &DataDirectory) -> Vec<Finding> {
-    join_all(setup.hosts.values().map(|host| examine_one(setup, host, data))).await
+    let states = State::of_all(setup, data).await;
+    states.iter().flat_map(|state| examine_one(setup, state)).collect()
 }
 
-async fn examine_one(setup: &Setup, host: &Host, data: &DataDirectory) -> Finding {
-    let (name, about) = (&host.written.name, format!("host {}", host.written.name));
-    let key = host.written.identity_file.as_deref();
+fn examine_one(setup: &Setup, state: &State<'_>) -> Vec<Finding> {
+    let (host, name) = (&state.host.written, &state.host.written.name);
+    let about = format!("host {name}");
+    let key = host.identity_file.as_deref();
     if let Some((what, fix)) = key.and_then(|key| key_fault(key, name)) {
-        return Finding::fail(&about, what, fix);
+        return vec![Finding::fail(&about, what, fix)];
     }
-    let mut on = setup.backends.values().map(|backend| &backend.written.host);
-    if !on.any(|host| host.as_ref() == Some(name)) {
-        return Finding::warn(
+    let mut findings = match (&state.survey, &state.fix) {
+        (Some(survey), _) => {
+            let there = [&survey.programs, &survey.agents].map(|found| versions(found));
+            let there = there.into_iter().filter(|found| !found.is_empty());
+            let facts: Vec<String> = [milliseconds(survey.round_trip)].into_iter().chain(there).collect();
+            let faults = survey
+                .faults
+                .iter()
+                .map(|fault| Finding::error(&about, &anyhow!("{fault}")));
+            let warnings = survey.warnings.iter().map(|warning| Finding::told(&about, warning));
+            let answers = Finding::ok(&about, format!("{} answers ({})", host.machine(), facts.join(", ")));
+            [answers].into_iter().chain(faults).chain(warnings).collect()
+        }
+        (None, Some(fix)) => vec![Finding::fail(&about, format!("it {}", state.what), fix)],
+        (None, None) => vec![Finding::error(&about, &anyhow!("{}", state.what))],
+    };
+    if setup.on(name).next().is_none() {
+        findings.push(Finding::warn(
             &about,
             "no backend is on it",
             format!("write host = \"{name}\" into the table of one, or remove [hosts.{name}]"),
-        );
+        ));
     }
-    let answer = async {
-        let home = etcetera::home_dir().context("the home directory is not known")?;
-        answer::ask(&host.written, &home, data).await
-    };
-    match answer.await.map(|answer| answer::words(&host.written, &answer)) {
-        Err(error) => Finding::error(&about, &error),
-        Ok((what, None)) => Finding::ok(&about, format!("{}: {what}", host.written.machine())),
-        Ok((what, Some(fix))) => Finding::fail(&about, what, fix),
-    }
+    findings
 }
 
 /// What is wrong with the key of this user, and the fix. ssh itself goes on without a key that it does not like.

@@ -25,6 +25,8 @@ pub(super) fn examine(setup: &Setup) -> Vec<Finding> {
     setup
         .backends
         .values()
+        // To a host nothing of this machine's environment goes.
+        .filter(|backend| backend.is_here())
         .filter_map(|backend| missing(setup, backend))
         .collect()
 }

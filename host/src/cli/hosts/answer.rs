@@ -17,7 +17,7 @@ const SAID: usize = 200;
 ///
 /// # Errors
 /// If it cannot be asked, which says nothing of the host.
-pub(in crate::cli) async fn ask(host: &Host, home: &Path, data: &DataDirectory) -> anyhow::Result<HostKey> {
+pub(super) async fn ask(host: &Host, home: &Path, data: &DataDirectory) -> anyhow::Result<HostKey> {
     let ssh = SearchPath::of_process().first("ssh");
     let question = KeyQuestion {
         ssh: &ssh.context("there is no program `ssh` on PATH: install OpenSSH")?,
@@ -38,18 +38,8 @@ pub(super) fn known_hosts(host: &Host, home: &Path) -> PathBuf {
     named.unwrap_or_else(|| home.join(".ssh/known_hosts"))
 }
 
-/// An answer in a word or two.
-pub(super) fn state(answer: &HostKey) -> &'static str {
-    match answer {
-        HostKey::Trusted => "answers",
-        HostKey::New(_) => "key unknown",
-        HostKey::Changed(_) => "key changed",
-        HostKey::None(_) => "no answer",
-    }
-}
-
 /// An answer in words, and what to do; nothing is to be done where the key is trusted.
-pub(in crate::cli) fn words(host: &Host, answer: &HostKey) -> (String, Option<String>) {
+pub(super) fn words(host: &Host, answer: &HostKey) -> (String, Option<String>) {
     let name = &host.name;
     let (what, fix) = match answer {
         HostKey::Trusted => return ("it answers, and its key is trusted".to_owned(), None),

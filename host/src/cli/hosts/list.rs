@@ -1,16 +1,19 @@
-//! `berth hosts`: each host, whether it answers, and the backends on it.
+//! `berth hosts`: each host, how it is with it, what is there, and the backends on it.
 
 use std::path::Path;
 use std::process::ExitCode;
 
-use berth::assemble::Texts;
-use berth::config::{BackendTable, Config, Host, Installation};
-use berth::machine::HostKey;
-use futures::future::join_all;
+use berth::assemble::{Setup, Version};
+use berth::config::Installation;
+use berth::owner::InUse;
+use berth::store::DataDirectory;
 use serde_json::{Value, json};
 
-use super::answer;
+use super::state::{State, milliseconds, versions};
 use crate::cli::print;
+
+/// What stands for what is not known.
+const UNKNOWN: &str = "-";
 
 #[derive(clap::Args)]
 pub(super) struct List {
@@ -24,67 +27,87 @@ pub(super) async fn run(
     path: Option<&Path>,
     installation: Installation<'_>,
 ) -> anyhow::Result<ExitCode> {
-    let texts = Texts::find(path, installation)?;
-    let (config, data) = (texts.config()?, texts.data()?);
-    let hosts = config.hosts.values();
-    let answers = join_all(hosts.map(|host| answer::ask(host, &texts.around().home, &data))).await;
-    let answers: Vec<HostKey> = answers.into_iter().collect::<anyhow::Result<_>>()?;
-    let answers: Vec<(&Host, HostKey)> = config.hosts.values().zip(answers).collect();
+    let setup = Setup::load(path, &installation)?;
+    let data = DataDirectory::open(&setup.server.data, &setup.server.cache)?;
+    let socket = data.socket_path();
+    let (in_use, states) = tokio::join!(InUse::ask(&socket), State::of_all(&setup, &data));
+    let in_use = in_use.as_ref();
     if options.json {
-        let hosts: Vec<Value> = answers
-            .iter()
-            .map(|(host, answer)| object(host, answer, &config))
-            .collect();
+        let hosts: Vec<Value> = states.iter().map(|state| object(state, &setup, in_use)).collect();
         print::line(&serde_json::to_string_pretty(&hosts)?);
-    } else if answers.is_empty() {
+    } else if states.is_empty() {
         print::note("There is no host. To add one: berth hosts add NAME DESTINATION");
     } else {
-        let rows: Vec<Vec<String>> = answers
-            .iter()
-            .map(|(host, answer)| row(host, answer, &config))
-            .collect();
-        print::table(&["host", "state", "destination", "backends"], &rows);
-        answers.iter().for_each(|(host, answer)| note(host, answer));
+        let columns = [
+            "host",
+            "state",
+            "round trip",
+            "sessions",
+            "programs",
+            "agents",
+            "backends",
+            "destination",
+        ];
+        let rows: Vec<Vec<String>> = states.iter().map(|state| row(state, &setup, in_use)).collect();
+        print::table(&columns, &rows);
+        states.iter().for_each(note);
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn row(host: &Host, answer: &HostKey, config: &Config) -> Vec<String> {
-    let backends: Vec<&str> = on(host, config).collect();
+fn row(state: &State<'_>, setup: &Setup, in_use: Option<&InUse>) -> Vec<String> {
+    let host = &state.host.written;
+    let survey = state.survey.as_ref();
+    let known = |shown: Option<String>| {
+        shown
+            .filter(|shown| !shown.is_empty())
+            .unwrap_or_else(|| UNKNOWN.into())
+    };
     vec![
         host.name.clone(),
-        answer::state(answer).to_owned(),
+        state.word.to_owned(),
+        known(survey.map(|survey| milliseconds(survey.round_trip))),
+        known(in_use.map(|in_use| format!("{} of {}", in_use.on(&host.name), host.sessions))),
+        known(survey.map(|survey| versions(&survey.programs))),
+        known(survey.map(|survey| versions(&survey.agents))),
+        known(Some(on(state, setup).join(", "))),
         host.machine(),
-        backends.join(", "),
     ]
 }
 
 /// What is wrong with a host, and what to do.
-fn note(host: &Host, answer: &HostKey) {
-    if let (what, Some(fix)) = answer::words(host, answer) {
-        print::note(&print::safe(&format!("{}: {what}; {fix}", host.name)));
+fn note(state: &State<'_>) {
+    for line in state.lines() {
+        print::note(&print::safe(&format!("{}: {line}", state.host.written.name)));
     }
 }
 
-fn object(host: &Host, answer: &HostKey, config: &Config) -> Value {
-    let (what, fix) = answer::words(host, answer);
+fn object(state: &State<'_>, setup: &Setup, in_use: Option<&InUse>) -> Value {
+    let host = &state.host.written;
+    let survey = state.survey.as_ref();
+    let known = |versions: &[Version]| -> Vec<Value> {
+        let object = |found: &Version| json!({"name": found.name, "version": found.version});
+        versions.iter().map(object).collect()
+    };
     json!({
         "host": host.name,
         "destination": host.destination,
         "port": host.port,
-        "backends": on(host, config).collect::<Vec<_>>(),
-        "state": answer::state(answer),
-        "what": what,
-        "fix": fix,
+        "backends": on(state, setup),
+        "state": state.word,
+        "what": state.what,
+        "fix": state.fix,
+        "round_trip_ms": survey.map(|survey| survey.round_trip.as_micros() as f64 / 1000.0),
+        "sessions": in_use.map(|in_use| json!({"in_use": in_use.on(&host.name), "most": host.sessions})),
+        "programs": survey.map(|survey| known(&survey.programs)),
+        "agents": survey.map(|survey| known(&survey.agents)),
+        "faults": survey.map(|survey| &survey.faults),
+        "warnings": survey.map(|survey| &survey.warnings),
     })
 }
 
-/// The names of the backends on `host`.
-fn on<'a>(host: &'a Host, config: &'a Config) -> impl Iterator<Item = &'a str> {
-    let is_there = |backend: &&BackendTable| backend.host.as_ref() == Some(&host.name);
-    config
-        .backends
-        .values()
-        .filter(is_there)
-        .map(|backend| backend.name.as_str())
+/// The names of the backends on a host.
+fn on<'a>(state: &State<'a>, setup: &'a Setup) -> Vec<&'a str> {
+    let backends = setup.on(&state.host.written.name);
+    backends.map(|backend| backend.written.name.as_str()).collect()
 }

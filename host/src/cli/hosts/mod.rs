@@ -1,8 +1,9 @@
 //! `berth hosts`: the other machines on which backends may be.
 
 mod add;
-pub(super) mod answer;
+mod answer;
 mod list;
+pub(super) mod state;
 mod trust;
 
 use std::io::{IsTerminal as _, stdin, stdout};
@@ -24,7 +25,7 @@ pub(crate) struct Options {
 
 #[derive(clap::Subcommand)]
 enum Command {
-    /// List the hosts
+    /// List the hosts: how it is with each, and what is there
     List(list::List),
     /// Add a host and a backend on it to your configuration; on a terminal, outside of sessions
     Add(add::Add),

@@ -10,6 +10,7 @@ async fn while_its_host_is_away_a_job_is_unreachable_and_goes_on() {
         .submit("echo one; until [ -e ~/go ]; do sleep 0.1; done; echo two")
         .await;
     scene.until_printed(&id, "one\n").await;
+    scene.until_begun(&id).await;
     local.set_down(true);
     let job = scene.until(&id, |job| job.phase == Phase::Unreachable).await;
     assert_eq!(job.reason.as_deref(), Some("the host mac is asleep; wake it"));
@@ -62,6 +63,7 @@ async fn input_whose_answer_is_lost_is_added_once() {
     let berth = scene.berth();
     let id = scene.jobs.submit(interactive("echo up; cat", b"")).await.unwrap();
     scene.until_printed(&id, "up\n").await;
+    scene.until_begun(&id).await;
     // Nobody else asks meanwhile.
     berth.end().await;
     scene.again();
@@ -130,8 +132,9 @@ async fn all_of_a_host_that_ends_is_told_as_interrupted() {
 async fn a_host_that_has_nothing_of_this_installation_is_not_taken_for_the_former_one() {
     let (mut scene, local) = Scene::local();
     let _berth = scene.berth();
-    let id = scene.submit("echo x; sleep 1").await;
+    let id = scene.submit("echo x; until [ -e ~/go ]; do sleep 0.1; done").await;
     scene.until_printed(&id, "x\n").await;
+    scene.until_begun(&id).await;
     let state = local.home().join(".local");
     fs::rename(&state, local.home().join("away")).unwrap();
     let job = scene.until(&id, |job| job.phase == Phase::Unreachable).await;
@@ -139,10 +142,12 @@ async fn a_host_that_has_nothing_of_this_installation_is_not_taken_for_the_forme
     let why = scene.jobs.read(&id, Channel::Output, 0, 9).await.unwrap_err();
     assert!(matches!(why, Error::Away { .. }), "{why}");
     fs::rename(local.home().join("away"), &state).unwrap();
-    assert!(scene.ended(&id).await.phase.is_end());
+    fs::write(local.home().join("go"), "").unwrap();
+    assert_eq!(scene.ended(&id).await.phase, Phase::Exited);
     // Nobody has to wait for that.
     let id = scene.submit("echo x; sleep 60").await;
     scene.until_printed(&id, "x\n").await;
+    scene.until_begun(&id).await;
     fs::rename(&state, local.home().join("away")).unwrap();
     scene.until(&id, |job| job.phase == Phase::Unreachable).await;
     scene.jobs.cancel(&id).await.unwrap();

@@ -50,27 +50,25 @@ async fn a_job_never_runs_twice_whenever_berth_is_killed_and_answers_are_cut() {
             tokio::time::sleep(Duration::from_millis(below(120))).await;
             if round % 2 == 0 {
                 let more = more.to_string();
-                let written = scene
-                    .jobs
-                    .write(&id, more.clone().into_bytes(), Some(input.len() as u64))
-                    .await;
-                match written {
-                    Ok(_) => input.push_str(&more),
-                    // Whether it was added is not known, so it is asked for.
-                    Err(Error::Away { .. }) => {
-                        scene.until(&id, |job| job.phase != Phase::Unreachable).await;
-                        match scene
-                            .jobs
-                            .write(&id, more.clone().into_bytes(), Some(input.len() as u64))
-                            .await
-                        {
-                            Ok(_) | Err(Error::Index(JobError::Offset { .. })) => input.push_str(&more),
-                            Err(Error::Away { .. }) => {}
-                            other => panic!("{other:?}"),
+                let mut is_known = false;
+                let mut tries = 0;
+                while !is_known {
+                    let written = scene
+                        .jobs
+                        .write(&id, more.clone().into_bytes(), Some(input.len() as u64));
+                    is_known = match written.await {
+                        Ok(_) => true,
+                        // The first time it was added, and nobody could tell.
+                        Err(Error::Index(JobError::Offset { found, .. })) if tries > 0 => {
+                            assert_eq!(found, (input.len() + more.len()) as u64);
+                            true
                         }
-                    }
-                    other => panic!("{other:?}"),
+                        Err(Error::Away { .. }) => false,
+                        other => panic!("{other:?}"),
+                    };
+                    tries += 1;
                 }
+                input.push_str(&more);
             }
             berth.kill().await;
         }

@@ -60,7 +60,7 @@ struct Shell {
 }
 
 impl Prepare for Shell {
-    fn prepare<'a>(&'a self, command: String, entry: Option<&'a Path>) -> BoxFuture<'a, Result<Prepared, String>> {
+    fn prepare<'a>(&'a self, command: String, entry: Option<&'a Path>) -> BoxFuture<'a, Result<Prepared, Unprepared>> {
         assert_eq!(entry, None, "nothing there reaches this server");
         async move {
             Ok(Prepared {
@@ -124,6 +124,25 @@ impl Scene {
                 return job;
             }
             assert!(Instant::now() < latest, "it stays so: {job:?}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Until the index knows that a supervisor has the job.
+    async fn until_begun(&self, id: &str) {
+        let latest = Instant::now() + LATEST;
+        loop {
+            let asked = id.to_owned();
+            if self
+                .jobs
+                .index(move |index| index.command(&asked))
+                .await
+                .unwrap()
+                .is_none()
+            {
+                return;
+            }
+            assert!(Instant::now() < latest, "it does not begin");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }

@@ -132,33 +132,6 @@ async fn a_program_that_cannot_start_says_why() {
 }
 
 #[tokio::test]
-async fn many_that_run_are_adopted_by_one_request() {
-    let (mut scene, local) = Scene::local();
-    let berth = scene.berth();
-    let mut ids = Vec::new();
-    for _ in 0..12 {
-        ids.push(scene.submit("echo x; sleep 60").await);
-    }
-    for id in &ids {
-        scene.until_printed(id, "x\n").await;
-    }
-    berth.kill().await;
-    local.allow(1);
-    let mut berth = scene.berth();
-    let mut adopted = 0;
-    while adopted < ids.len() {
-        adopted += usize::from(berth.told.recv().await.unwrap().kind == "job");
-    }
-    local.allow(usize::MAX);
-    for id in &ids {
-        scene.jobs.cancel(id).await.unwrap();
-    }
-    for id in &ids {
-        assert_eq!(scene.ended(id).await.phase, Phase::Cancelled);
-    }
-}
-
-#[tokio::test]
 async fn what_has_ended_is_removed_there_and_nothing_of_others() {
     let (mut scene, local) = Scene::local();
     let (mut other, _) = (Scene::new(local.clone(), local.home()), ());

@@ -11,7 +11,6 @@ use std::time::Instant;
 use async_trait::async_trait;
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt as _;
-use tokio::sync::Semaphore;
 
 use crate::machine::sh::{Channel, Unopened, Way};
 
@@ -20,8 +19,6 @@ pub(super) struct Local {
     home: TempDir,
     is_down: AtomicBool,
     opened: AtomicUsize,
-    /// How many more are opened; others wait.
-    allowed: Semaphore,
     /// How much comes back of the next sessions, until that end: the last one first.
     cuts: Mutex<Vec<u64>>,
 }
@@ -36,7 +33,6 @@ impl Local {
             home: tempfile::tempdir().unwrap(),
             is_down: AtomicBool::new(false),
             opened: AtomicUsize::new(0),
-            allowed: Semaphore::new(Semaphore::MAX_PERMITS),
             cuts: Mutex::default(),
         }
     }
@@ -54,12 +50,6 @@ impl Local {
         self.opened.load(Ordering::Relaxed)
     }
 
-    /// Only so many more are opened, until this is said again; others wait.
-    pub(super) fn allow(&self, count: usize) {
-        self.allowed.forget_permits(Semaphore::MAX_PERMITS);
-        self.allowed.add_permits(count.min(Semaphore::MAX_PERMITS));
-    }
-
     /// Of the next session so many bytes come back.
     pub(super) fn cut(&self, after: u64) {
         self.cuts.lock().unwrap().push(after);
@@ -69,7 +59,6 @@ impl Local {
 #[async_trait]
 impl Way for Local {
     async fn open(&self, deadline: Instant) -> Result<Channel, Unopened> {
-        self.allowed.acquire().await.unwrap().forget();
         self.open_to_kill(deadline).await
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::ended::Ended;
 use super::input::Appended;
 use super::left::{end_marked, end_what_is_left};
+use super::outcome::{Lengths, Removed, Trouble};
 use super::output::{Channel, Chunk};
 use super::place::{Job, Stage};
 use super::there::{Reach, There};
@@ -18,30 +19,6 @@ pub enum Folder {
     Here(PathBuf),
     /// On a host.
     There(There),
-}
-
-/// Why something was not done.
-#[derive(Debug, thiserror::Error)]
-pub enum Trouble {
-    /// The directory of the job cannot be used.
-    #[error(transparent)]
-    Directory(#[from] io::Error),
-    /// The host cannot be asked, or its answer was lost: how the job stands is not known.
-    #[error("{0}")]
-    Away(Arc<str>),
-}
-
-/// What a job has of input and output. It may be damaged, and then counts as little as there is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Lengths {
-    /// Bytes of its input, where they are known.
-    pub input: Option<u64>,
-    /// Bytes that it printed.
-    pub output: u64,
-    /// The same of standard error.
-    pub errors: u64,
-    /// Bytes that its directory takes.
-    pub kept: u64,
 }
 
 impl Folder {
@@ -203,17 +180,6 @@ impl Folder {
             Self::There(there) => there.remove(&ids).await,
         }
     }
-}
-
-/// What became of a directory that was to be removed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Removed {
-    /// Nothing is there any more.
-    Gone(String),
-    /// Something of it stays, and why. Its job does not run.
-    Stays(String, String),
-    /// Nothing was removed: its job runs.
-    Runs(String),
 }
 
 impl std::fmt::Display for Folder {

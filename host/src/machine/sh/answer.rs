@@ -163,9 +163,10 @@ impl Answer {
         self.heard.iter().all(Heard::is_complete)
     }
 
-    /// Whether the command that runs has printed more than is kept of it.
+    /// Whether the command that runs has printed more than is kept of it, and can be ended for that: its errors may be heard
+    /// before its shell has said which process it is.
     pub(super) fn overran(&self) -> bool {
-        self.current().is_some_and(|at| self.heard[at].overrun)
+        self.shell.is_some() && self.current().is_some_and(|at| self.heard[at].overrun)
     }
 
     /// When the command that runs must have ended, if one does.
@@ -271,7 +272,7 @@ impl Heard {
         }
         let status = self.ended.filter(|_| !self.overrun || self.errors_ended);
         let signal = |status: i32| {
-            let numbers = SIGNALLED.map(|base| status - base);
+            let numbers = SIGNALLED.map(|base| status.saturating_sub(base));
             numbers.into_iter().find(|number| (1..=SIGNALS).contains(number))
         };
         let signal = status.map_or(Some(SIGKILL), signal);
@@ -293,5 +294,31 @@ impl Shell {
             pid,
             known_by: words.collect::<Vec<_>>().join(" "),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn errors_beyond_the_cap_end_nothing_before_the_shell_is_known() {
+        let unit = Unit {
+            script: String::new(),
+            stdin: Vec::new(),
+            deadline: Duration::from_secs(9),
+            output: 2,
+            lingers: false,
+        };
+        let mut answer = Answer::to(&[unit], "nonce");
+        answer
+            .buffers()
+            .1
+            .extend_from_slice(b"nonce hello\nnonce begin 0\nmuch too much\n");
+        assert!(answer.took(Stream::Errors).is_ok() && !answer.overran());
+        answer.buffers().0.extend_from_slice(b"nonce hello 4711 4711 99\n");
+        assert!(answer.took(Stream::Output).is_ok() && answer.overran());
     }
 }

@@ -12,7 +12,7 @@ use super::request::{ENTRIES, Prelude, READ, Unit, WITHIN};
 use super::session::Work;
 use super::within::{Within, whole};
 use crate::machine::child::{Ended, Output};
-use crate::machine::files::{Entry, Kind, keep_newest};
+use crate::machine::entry::{Entry, Kind, keep_newest};
 
 /// Bytes of a list that are read, enough for some 200,000 entries with usual names.
 const LISTED: u64 = 16 << 20;
@@ -93,6 +93,19 @@ pub(crate) async fn read(way: &Arc<dyn Way>, until: Instant, slices: &[Slice]) -
         whole_output(outputs.next().unwrap_or(Err(Fault::Lost)), slice.max.into())
     });
     read.collect()
+}
+
+/// Whether a program may be told of the place `at`, which may still be missing: no link leads out of the granted directory.
+pub(crate) async fn hold(way: &Arc<dyn Way>, until: Instant, at: &Within) -> Result<(), Fault> {
+    at.check()?;
+    let work = Work {
+        way: way.clone(),
+        prelude: Prelude::of(&[&WITHIN]),
+        units: vec![listing(format!("berth_hold {}\n", at.words()), until)],
+        until,
+    };
+    let held = work.perform().await.pop().unwrap_or(Err(Fault::Lost));
+    whole_output(held, LISTED).map(drop)
 }
 
 impl Slice {

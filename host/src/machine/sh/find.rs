@@ -13,6 +13,8 @@ use super::session::Work;
 use super::within::whole;
 use crate::machine::child::{Ended, Output};
 
+/// Bytes of a path.
+const LONGEST: usize = 4096;
 /// Bytes of the answer.
 const TOLD: u64 = 4 << 20;
 
@@ -24,6 +26,8 @@ pub(crate) struct Found {
     /// Its clock, since 1970.
     pub(crate) clock: Duration,
     pub(crate) home: String,
+    /// Where the user's programs keep what lasts: folders of berth are below it.
+    pub(crate) state: String,
     /// The path on which its programs are looked for.
     pub(crate) path: String,
     /// In the order in which they were asked for.
@@ -101,15 +105,22 @@ pub(crate) async fn find(
     read(&mut words, programs.len(), directories.len()).ok_or(Fault::Lost)
 }
 
+/// A path, if it can be one that a person is shown and a file is made at.
+pub(super) fn told(path: String) -> Option<String> {
+    let is_plain = path.starts_with('/') && path.len() <= LONGEST && !path.contains(char::is_control);
+    is_plain.then_some(path)
+}
+
 fn read(words: &mut impl Iterator<Item = String>, programs: usize, directories: usize) -> Option<Found> {
     let (system, clock) = (words.next()?, words.next()?);
-    let (home, path) = (words.next()?, words.next()?);
+    let (home, path) = (told(words.next()?)?, words.next()?);
+    let state = told(words.next()?)?;
     let mut pair = || Some((words.next()?, words.next()?));
     let mut program = || {
         let (how, path) = pair()?;
         Some(match how.as_str() {
-            "here" => Program::Here(path),
-            "elsewhere" => Program::Elsewhere(path),
+            "here" => Program::Here(told(path)?),
+            "elsewhere" => Program::Elsewhere(told(path)?),
             "nowhere" => Program::Nowhere,
             _ => return None,
         })
@@ -118,7 +129,7 @@ fn read(words: &mut impl Iterator<Item = String>, programs: usize, directories: 
     let mut directory = || {
         let (how, path) = pair()?;
         Some(match how.as_str() {
-            "there" => Place::There(path),
+            "there" => Place::There(told(path)?),
             "missing" => Place::Missing,
             "not-directory" => Place::Occupied,
             "unreadable" => Place::Unreadable,
@@ -130,6 +141,7 @@ fn read(words: &mut impl Iterator<Item = String>, programs: usize, directories: 
         system,
         clock: Duration::from_secs(clock.parse().ok()?),
         home,
+        state,
         path,
         programs,
         directories,

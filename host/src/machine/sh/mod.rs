@@ -23,7 +23,7 @@ mod within;
 pub(crate) use self::ask::ask;
 pub(crate) use self::channel::{Channel, Unopened, Way};
 pub(crate) use self::fault::{Fault, Refusal};
-pub(crate) use self::files::{Slice, entries, read};
+pub(crate) use self::files::{Slice, entries, hold, read};
 pub(crate) use self::find::{Found, Place, Program, find};
 pub(crate) use self::own::own;
 pub(crate) use self::run::{Around, Run, run};

@@ -47,8 +47,5 @@ pub(crate) async fn own(
             Ended::TimedOut(after) => return Err(Fault::TimedOut(after)),
         }
     }
-    match told.starts_with('/') {
-        true => Ok(told),
-        false => Err(Fault::Lost),
-    }
+    super::find::told(told).ok_or(Fault::Lost)
 }

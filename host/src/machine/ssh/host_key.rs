@@ -6,7 +6,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::said::offending;
+use super::said::{offending, own};
 use crate::machine::child::{Ended, Start, run};
 
 /// The name of who asks, instead of a backend.
@@ -137,19 +137,27 @@ fn judged(line: Option<String>, ended: &Ended, known_hosts: &Path) -> HostKey {
         return HostKey::New(line);
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    if said.contains("IDENTIFICATION HAS CHANGED") {
+    let all = || said.lines().map(str::trim).filter(|line| !line.is_empty());
+    let said: Vec<&str> = own(all()).collect();
+    if said.iter().any(|line| line.contains("IDENTIFICATION HAS CHANGED")) {
         let known = [known_hosts.to_owned()];
-        return HostKey::Changed(said.lines().find_map(|line| offending(line.trim_end(), &known)));
+        return HostKey::Changed(said.iter().find_map(|line| offending(line, &known)));
     }
-    let mut lines = said.lines().map(str::trim).filter(|line| !line.is_empty());
-    let first = lines.next().unwrap_or("nothing");
+    let first = all().next().unwrap_or("nothing");
     // No way to log in was tried, so this is how a host ends that was trusted. If one that is jumped over says it, more
     // follows.
-    let refused = output.status == Some(255) && lines.next_back().unwrap_or(first).contains("Permission denied");
+    let refused =
+        output.status == Some(255) && said.last().is_some_and(|line| is_refusal(line)) && said.len() == all().count();
     match refused || output.status == Some(0) {
         true => HostKey::Trusted,
         false => HostKey::None(first.to_owned()),
     }
+}
+
+/// Whether ssh says in this line that no way to log in is left: `USER@HOST: Permission denied (WAYS).`
+fn is_refusal(line: &str) -> bool {
+    let parts = line.split_once(": Permission denied (");
+    parts.is_some_and(|(who, ways)| who.contains('@') && !who.contains(char::is_whitespace) && ways.ends_with(")."))
 }
 
 fn utf8(path: &Path) -> io::Result<&str> {
@@ -219,6 +227,14 @@ mod tests {
             HostKey::None("ssh: connect to host mac port 22: Connection refused".into())
         );
         assert_eq!(judged(None, &ended(255, "")), HostKey::None("nothing".into()));
+        for liar in [
+            format!("Received disconnect from 127.0.0.1 port 22:2: \n{denied}"),
+            format!("Received disconnect from 127.0.0.1 port 22:2: x\r\n{changed}"),
+            format!("{denied}Disconnected from 127.0.0.1 port 22\r\n"),
+            "Bad remote protocol version identification: 'me@mac: Permission denied (publickey).'".to_owned(),
+        ] {
+            assert!(matches!(judged(None, &ended(255, &liar)), HostKey::None(_)), "{liar}");
+        }
         let jump = "me@jump: Permission denied (publickey).\r\nkex_exchange_identification: Connection closed by remote host\n";
         let none = HostKey::None("me@jump: Permission denied (publickey).".into());
         assert_eq!(judged(None, &ended(255, jump)), none, "that is not the host");

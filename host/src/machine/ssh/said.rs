@@ -39,11 +39,8 @@ const KNOWN: [(&str, Told); 24] = [
 
 /// What is wrong, by the lines that ssh said before it ended. `known` are the files of trusted keys that it reads.
 pub(super) fn what(lines: &[String], known: &[PathBuf]) -> What {
-    let lines: Vec<&str> = lines
-        .iter()
-        .map(|line| line.trim())
-        .filter(|line| !line.is_empty())
-        .collect();
+    let all = || lines.iter().map(|line| line.trim()).filter(|line| !line.is_empty());
+    let lines: Vec<&str> = own(all()).collect();
     let with = |words: &str| lines.iter().find(|line| line.contains(words));
     let noted = |mark: &str| lines.iter().find_map(|line| line.strip_prefix(mark));
     if with("IDENTIFICATION HAS CHANGED").is_some() {
@@ -66,8 +63,22 @@ pub(super) fn what(lines: &[String], known: &[PathBuf]) -> What {
             why.unwrap_or_else(|| told(Said::new(line)))
         }
         Some((line, told)) => told(Said::new(line)),
-        None => What::Other(Said::new(lines.first().unwrap_or(&"nothing"))),
+        None => What::Other(Said::new(all().next().unwrap_or("nothing"))),
     }
+}
+
+/// How lines begin in which ssh passes on what the other side said before its key was looked at, and of which that side made
+/// further lines.
+const PASSED_ON: [&str; 4] = [
+    "Received disconnect from ",
+    "Disconnected from ",
+    "Bad remote protocol version",
+    "Protocol major versions differ",
+];
+
+/// Those lines that are certainly words of ssh, or of ours beside it.
+pub(super) fn own<'a>(lines: impl Iterator<Item = &'a str>) -> impl Iterator<Item = &'a str> {
+    lines.take_while(|line| !PASSED_ON.iter().any(|begin| line.starts_with(begin)))
 }
 
 /// The system's own files of trusted keys.
@@ -113,6 +124,13 @@ mod tests {
                     kex_exchange_identification: Connection closed by remote host\r\n\
                     Connection closed by UNKNOWN port 65535\r\n";
         assert_eq!(read(jump), What::Login(said("me@jump: Permission denied (publickey).")));
+        for begin in PASSED_ON {
+            let liar = format!(
+                "{begin}x: y\r\n{}",
+                changed.replace("FILE", "/home/me/.ssh/known_hosts")
+            );
+            assert_eq!(read(&liar), What::Other(said(&format!("{begin}x: y"))), "{begin}");
+        }
         let slow = "Connection timed out during banner exchange\r\n";
         assert_eq!(read(slow), What::Unreachable(said(slow)));
         assert_eq!(read(""), What::Other(said("nothing")));

@@ -16,6 +16,7 @@ StrictHostKeyChecking yes
 UpdateHostKeys no
 VerifyHostKeyDNS no
 ForwardAgent no
+GSSAPIDelegateCredentials no
 ForwardX11 no
 ClearAllForwardings yes
 PermitLocalCommand no

@@ -7,8 +7,11 @@ use super::ways::{OpenSsh, Ways};
 use crate::peer::MARK;
 
 /// What holds whatever the operator's own configuration says. They sit at the terminal, so ssh may ask them.
-const FIXED: [&str; 10] = [
+const FIXED: [&str; 13] = [
     "StrictHostKeyChecking=yes",
+    "UpdateHostKeys=no",
+    "VerifyHostKeyDNS=no",
+    "GSSAPIDelegateCredentials=no",
     "ForwardAgent=no",
     "ForwardX11=no",
     "ClearAllForwardings=yes",

@@ -141,6 +141,36 @@ pub enum What {
 }
 
 impl Trouble {
+    /// The same for clients and plugins, who learn no more of a host than its label and how it is with it.
+    pub fn for_clients(&self) -> String {
+        format!(
+            "the host {} cannot be used now: {}; `berth hosts`, on berth's own machine, says why and what to do{}",
+            self.host,
+            self.state(),
+            Again(self.again)
+        )
+    }
+
+    /// It in a word or two, for a list.
+    pub fn state(&self) -> &'static str {
+        match &self.what {
+            What::NoSsh(_) => "no ssh",
+            What::Here(_) | What::Configuration(_) => "not tried",
+            What::Destination(..) | What::Name(_) => "name not found",
+            What::Unreachable(_) | What::Refused(_) | What::Silent | What::Lost | What::Other(_) | What::Closed => {
+                "unreachable"
+            }
+            What::KeyUnknown(_) => "key unknown",
+            What::KeyChanged { .. } => "key changed",
+            What::Key(_) => "key not accepted",
+            What::Identity { .. } | What::KeyOpen(_) | What::Login(_) => "key refused",
+            What::PassphraseWanted(_) => "passphrase wanted",
+            What::PassphraseWrong(_) => "passphrase wrong",
+            What::Question(_) => "asks a person",
+            What::Busy(_) | What::Full => "busy",
+        }
+    }
+
     /// What to do about it. No text of others is in it.
     pub fn fix(&self) -> String {
         let host = &self.host;

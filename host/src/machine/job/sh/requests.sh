@@ -396,9 +396,9 @@ read_output() {
 }
 
 # settle ID: if its supervisor is gone, what is left of it is ended, and then it is interrupted. Of one that nobody can look
-# at any more, what bears its mark is ended.
+# at any more, what bears its mark is ended; where there is nothing of any job, that may come back.
 settle() {
-    if is_id "$1" && { ! is_job "$1" || [ ! -e "$1/claim" ]; } && [ ! -e "$1/exit" ]; then
+    if [ "$found" = yes ] && is_id "$1" && { ! is_job "$1" || [ ! -e "$1/claim" ]; } && [ ! -e "$1/exit" ]; then
         if ! end_marked "BERTH_SUPERVISOR=$1" || ! end_marked "BERTH_JOB=$1"; then
             answer "$1" error 'something of it does not end'
             return

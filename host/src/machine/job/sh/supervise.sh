@@ -33,7 +33,10 @@ supervise() {
     find_splitter || refuse 'this host has neither setsid nor perl nor python3, so nothing can run there on its own'
     claim
     on_disk "$job/claim" "$job" "${job%/*}"
+    # Whoever asked may be gone by now, and the job is begun all the same.
+    trap '' PIPE
     echo claimed
+    trap - PIPE
     exec </dev/null >/dev/null 2>&1
     at=$(now)
     run "$@"

@@ -13,12 +13,13 @@ use std::time::{Duration, Instant};
 pub use self::watch::Reach;
 use super::begin::Begun;
 use super::ended::Ended;
-use super::folder::{Lengths, Removed, Trouble};
 use super::input::Appended;
+use super::outcome::{Lengths, Removed, Trouble};
 use super::output::{Channel, Chunk};
 use super::place::Stage;
 use super::sh::{self, Answer, Item, Request, Status, Unfit, Within};
 use super::spec::Spec;
+use crate::machine::for_clients;
 use crate::machine::sh::{Fault, Way, ask};
 
 /// What starts a supervisor there.
@@ -358,11 +359,11 @@ impl There {
                 },
                 Err(Fault::Lost | Fault::Silent { .. }) if !is_repeated => None,
                 // These name it themselves.
-                Err(fault @ Fault::Unopened(_)) => Some(fault.to_string()),
+                Err(fault @ Fault::Unopened(_)) => Some(for_clients(&fault)),
                 Err(fault @ (Fault::TimedOut(_) | Fault::Silent { .. } | Fault::TooMuch(_))) => {
                     Some(self.unknown(&fault))
                 }
-                Err(fault) => Some(format!("the host {}: {fault}", self.0.label)),
+                Err(fault) => Some(for_clients(&fault)),
             };
             match why {
                 None => is_repeated = true,

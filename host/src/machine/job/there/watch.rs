@@ -9,7 +9,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
 
 use super::There;
-use crate::machine::job::folder::Trouble;
+use crate::machine::job::outcome::Trouble;
 use crate::machine::job::place::Stage;
 use crate::machine::job::sh::{Answer, Item, Request, Standing, Status};
 

@@ -16,8 +16,9 @@ unset berth_at berth_is berth_line berth_lingers berth_name berth_path berth_pro
 berth_home=${HOME-}
 
 # In these shells printf is another program, and everyone would see what it prints among its arguments.
-case ${KSH_VERSION-} in
-'@(#)'*)
+case $(command -v printf) in
+printf) ;;
+*)
     echo "the /bin/sh of this host has no printf of its own, so it cannot be used: give it dash, bash or busybox"
     kill -KILL 0
     ;;

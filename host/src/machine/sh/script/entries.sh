@@ -22,6 +22,10 @@ berth_having() {
     for berth_name in * .[!.]* ..?*; do
         [ -d "./$berth_name" ] || continue
         for berth_line in "$@"; do
+            # What lies outside is not told, also not whether it is there.
+            case $berth_line in
+            */*) (cd -P "./$berth_name/${berth_line%/*}" && berth_here && berth_inside "$berth_path" "$berth_at") || continue ;;
+            esac
             if [ -e "./$berth_name/$berth_line" ] || [ -h "./$berth_name/$berth_line" ]; then
                 [ ! -h "./$berth_name" ] || (cd -P "./$berth_name" && berth_inside "$berth_path" "$PWD") || break
                 printf './%s/' "$berth_name"

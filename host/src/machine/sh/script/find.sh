@@ -4,12 +4,16 @@ berth_tell() {
     printf '%s\000' "$1"
 }
 
-# The system, the clock, the home directory and the path.
+# The system, the clock, the home directory, the path, and where programs keep what lasts.
 berth_tell_host() {
     berth_tell "$(uname -s)"
     berth_tell "$(date +%s)"
     berth_tell "$berth_home"
     berth_tell "$PATH"
+    case ${XDG_STATE_HOME-} in
+    /*) berth_tell "$XDG_STATE_HOME" ;;
+    *) berth_tell "$berth_home/.local/state" ;;
+    esac
 }
 
 # Where the program $1 is: `here` on the path or at its own place, `elsewhere` at another one, or `nowhere`.

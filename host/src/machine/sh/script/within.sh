@@ -39,7 +39,7 @@ berth_why() {
     fi
     [ "$PWD" = "$1" ] || berth_refuse root-elsewhere
     berth_path=$2
-    until cd -P "$berth_path"; do
+    until cd -P "${berth_path:-/}"; do
         berth_line=$berth_path
         berth_path=${berth_path%/*}
         [ -e "$berth_line" ] || continue
@@ -57,7 +57,7 @@ berth_why() {
 # Checks the directory $2, which may still be missing: then the nearest one above it counts.
 berth_hold() {
     berth_path=$2 berth_missing=
-    until cd -P "$berth_path"; do
+    until cd -P "${berth_path:-/}"; do
         if [ -e "$berth_path" ] || [ "$berth_path" = "$1" ]; then
             berth_why "$1" "$2"
         fi

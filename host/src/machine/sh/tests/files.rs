@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 
 use super::*;
-use crate::machine::files::{Entry, Kind};
+use crate::machine::entry::{Entry, Kind};
 
 const MOST: usize = 10_000;
 
