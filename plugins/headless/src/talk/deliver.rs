@@ -41,6 +41,11 @@ fn hand(setup: &Setup, id: &str, message: &Message) -> Result<()> {
         return process::start(setup, id);
     }
     may_act(&talk)?;
+    if message.text.trim().is_empty() && message.attachments.is_empty() {
+        return Err(Error::Invalid(
+            "the message is empty: say what the agent is to do".to_owned(),
+        ));
+    }
     give::takes(&talk.process.live, message)?;
     let bytes: usize = message.attachments.iter().map(|one| one.bytes.len()).sum();
     if message.text.len() + bytes > MOST {

@@ -705,6 +705,18 @@ fn a_message_that_waits_is_taken_back_and_one_that_is_begun_is_not() {
 }
 
 #[test]
+fn an_empty_message_is_refused_and_nothing_is_given() {
+    let (host, job) = started();
+    let before = given(&host, &job).len();
+    for (number, text) in [(7, ""), (8, " \n\t")] {
+        let refused = send(&host, number, text).unwrap_err();
+        assert!(matches!(refused, Error::Invalid(_)), "{refused}");
+    }
+    assert_eq!(given(&host, &job).len(), before);
+    assert_eq!(session().queue.len(), 0);
+}
+
+#[test]
 fn a_message_that_waits_for_the_next_process_is_taken_back() {
     let host = quick();
     begin(1, Some("hello"));
