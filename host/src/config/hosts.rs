@@ -14,7 +14,9 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Characters of a destination. No name of a user and a host is longer.
 const DESTINATION: usize = 320;
 /// What a shell would read as more than a name. ssh hands the parts of a destination to commands of its own configuration.
-const SHELL: &[char] = &['\'', '"', '`', '$', ';', '&', '<', '>', '|', '(', ')', '{', '}', '\\'];
+const SHELL: &[char] = &[
+    '\'', '"', '`', '$', ';', '&', '<', '>', '|', '(', ')', '{', '}', '\\', '*', '?', '!', '#',
+];
 
 /// The table as it is written.
 #[derive(Debug, Deserialize)]

@@ -104,6 +104,10 @@ fn a_destination_is_one_word_that_is_not_an_option() {
         ("mac;touch", "a shell"),
         ("`touch`", "a shell"),
         ("me'@mac", "a shell"),
+        ("mac*", "a shell"),
+        ("m?c", "a shell"),
+        ("me!@mac", "a shell"),
+        ("mac#1", "a shell"),
     ] {
         assert!(destination_fault(wrong).unwrap().contains(fault), "{wrong:?}");
     }
