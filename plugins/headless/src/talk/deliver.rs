@@ -20,6 +20,12 @@ const MOST: usize = 3 << 20;
 
 /// Gives a message to the agent of a conversation, in a new process if it has none.
 pub(crate) fn send(setup: &Setup, id: &str, message: &Message) -> Result<Delivery> {
+    // Before anything is looked at, which notes what it finds: nothing has been done then.
+    if message.text.trim().is_empty() && message.attachments.is_empty() {
+        return Err(Error::Invalid(
+            "the message is empty: say what the agent is to do".to_owned(),
+        ));
+    }
     if Talk::find(id)?.is_none() {
         adopt(id)?;
     }
