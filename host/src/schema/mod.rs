@@ -3,6 +3,7 @@
 
 mod cost;
 
+use jsonschema::error::ValidationErrorKind;
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::{Map, Number, Value};
 
@@ -83,8 +84,18 @@ impl Schema {
         } else {
             format!("at {at}: ")
         };
-        Some(told(&format!("{at}{}", error.masked())))
+        let fault = match error.kind() {
+            ValidationErrorKind::Enum { options } => one_of(options),
+            _ => error.masked().to_string(),
+        };
+        Some(told(&format!("{at}{fault}")))
     }
+}
+
+/// All that is allowed, since a caller can only choose from what is named.
+fn one_of(options: &Value) -> String {
+    let options = options.as_array().into_iter().flatten().map(Value::to_string);
+    format!("value is not one of {}", options.collect::<Vec<_>>().join(", "))
 }
 
 impl WordsSchema {
@@ -175,6 +186,15 @@ mod tests {
             let fault = schema.fault(&value).unwrap();
             assert!(fault.contains(told) && !fault.contains("SECRET"), "{value}: {fault}");
         }
+    }
+
+    #[test]
+    fn every_value_that_could_be_chosen_is_named() {
+        let states = ["queued", "running", "done", "failed", "cancelled", "interrupted"];
+        let schema = read(json!({"properties": {"state": {"enum": states}}})).unwrap();
+        let fault = schema.fault(&json!({"state": "SECRET"})).unwrap();
+        assert!(states.iter().all(|state| fault.contains(state)), "{fault}");
+        assert!(!fault.contains("SECRET"), "{fault}");
     }
 
     #[test]
