@@ -28,8 +28,10 @@ FROZEN := $(patsubst wit/released/%/backend.wit,%,$(wildcard wit/released/*/back
 LANGUAGES := $(foreach name,$(FROZEN),target/frozen/$(name)/python.wasm target/frozen/$(name)/javascript.wasm)
 
 # The tests of what backends do, wherever they are; and those among them that are about this machine.
-ON_HOST := sessions:: replies:: transcripts:: changes:: kept:: terminal:: headless:: builds:: conversations:: talks::
-HERE := an_agent_neither_answers_nor_sends_to whose_output_cannot_be_read start_takes_the_directory
+ON_HOST := sessions:: delivery:: approval:: replies:: transcripts:: changes:: kept:: terminal:: headless:: builds:: conversations:: \
+	talks:: tasks::
+HERE := an_agent_neither_answers_nor_sends_to whose_output_cannot_be_read start_takes_the_directory \
+	what_runs_in_a_session_is_never_the_person
 
 .PHONY: run build test check unit whole hosts languages conformance test-claude test-acp test-machine clients freeze bench setup doc
 
@@ -59,8 +61,8 @@ whole: languages hosts
 	RUST_TEST_THREADS=$$(( $$(getconf _NPROCESSORS_ONLN) * 2 )) $(CARGO) test --locked --package berth --test it
 
 # What backends do on a host is what they do here: the tests of that run once more, with their backends on this machine by a
-# real SSH server. Those that are left out are about this machine: its directories, and the entry for this server, which an
-# agent on a host does not get.
+# real SSH server. Those that are left out are about this machine: its directories, what runs in its sessions, and the entry
+# for this server, which an agent on a host does not get.
 hosts: setup
 	BERTH_TEST_HOST=1 RUST_TEST_THREADS=$$(( $$(getconf _NPROCESSORS_ONLN) * 2 )) \
 		$(CARGO) test --locked --package berth --test it -- $(ON_HOST) $(HERE:%=--skip %)

@@ -1,5 +1,6 @@
 //! The one process that owns the data directory: how it is found or become, what it runs, and how it ends.
 
+mod adopt;
 mod calls;
 mod deed;
 mod hand_over;
@@ -186,7 +187,6 @@ impl Owner {
         assemble::bring_up(starter, &desk.present(), &tasks);
         let (sending, sent) = (desk.clone(), recorder.clone());
         tasks.spawn(async move { sending.send_what_waits(&sent, &access).await });
-        let hand = Hand::new(data.clone(), jobs.clone(), recorder.clone());
         let reloads = Reloads::new(
             setup,
             desk.clone(),
@@ -194,6 +194,13 @@ impl Owner {
             recorder.clone(),
             admission.clone(),
             tasks.clone(),
+        );
+        let hand = Hand::new(
+            data.clone(),
+            jobs.clone(),
+            recorder.clone(),
+            links.clone(),
+            reloads.clone(),
         );
         let ending = shutdown.clone();
         Ok(Self {

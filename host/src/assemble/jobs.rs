@@ -1,12 +1,15 @@
 //! The jobs of a backend, on the terms of its table.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
 
-use super::Granted;
+use super::hosts::Host;
 use super::programs::SearchPath;
+use super::{Granted, Links};
 use crate::capability::jobs::Keeper;
 use crate::jobs::{AllJobs, Terms};
-use crate::machine::job::{Folder, Scope, There};
+use crate::machine::job::{Folder, On, Scope, There};
 use crate::store::DataDirectory;
 use crate::store::jobs::Room;
 
@@ -44,6 +47,24 @@ pub(super) fn keeper(
         None => Folder::Here(data.jobs_path(name)?),
     });
     Ok(Keeper::new(jobs, terms, scope()))
+}
+
+/// The jobs of this installation on `host`, for who begins none there.
+///
+/// # Errors
+/// A [`Trouble`](crate::machine::Trouble) if it cannot be reached, or what else is in the way.
+pub async fn jobs_on(host: &Host, links: &Links, data: &DataDirectory) -> anyhow::Result<There> {
+    let link = links.to(host)?;
+    link.round_trip(Instant::now() + host.written.connect_timeout).await?;
+    let data = data.clone();
+    Ok(There::new(On {
+        label: host.written.name.clone(),
+        way: Arc::new(link),
+        installation: tokio::task::spawn_blocking(move || data.installation()).await??,
+        home: String::new(),
+        keep: Vec::new(),
+        paths: Vec::new(),
+    }))
 }
 
 /// Whether `backend` may run jobs.

@@ -16,6 +16,8 @@ use crate::store::DataDirectory;
 
 /// Bytes of the path of a folder for sockets.
 const FOLDER: usize = 69;
+/// Characters after a dot that tell it from one that another user has made.
+const RANDOM: usize = 8;
 
 /// The connections to hosts. They last as long as this.
 pub struct Links {
@@ -91,29 +93,31 @@ impl Links {
     /// A folder for sockets, whose path has to be short.
     fn folder(&self) -> io::Result<PathBuf> {
         let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(|runtime| Path::new(&runtime).join("berth"));
-        let user = rustix::process::geteuid().as_raw();
-        let places = [
-            Some(self.data.path().join("ssh")),
-            runtime,
-            Some(std::env::temp_dir().join(format!("berth-{user}"))),
-        ];
-        let mut places = places.into_iter().flatten();
-        let short = places.find(|path| path.as_os_str().len() <= FOLDER);
-        let folder = short.ok_or_else(|| io::Error::other("TMPDIR is too long: set it to a shorter path"))?;
-        match own(&folder) {
-            // Another user may have taken that name.
-            Err(_) if folder.starts_with(std::env::temp_dir()) => {
-                let random = crate::store::random_token().map_err(io::Error::other)?;
-                let folder = folder.with_extension(&random[..8.min(random.len())]);
-                own(&folder).map(|()| folder)
-            }
-            owned => owned.map(|()| folder),
-        }
+        let own = [Some(self.data.path().join("ssh")), runtime];
+        folder_in(own.into_iter().flatten(), &std::env::temp_dir())
     }
 }
 
+/// The first of `own` that is short enough, or one in `shared`, where others make files as well.
+fn folder_in(mut own: impl Iterator<Item = PathBuf>, shared: &Path) -> io::Result<PathBuf> {
+    let is_short = |path: &Path, most: usize| path.as_os_str().len() <= most;
+    if let Some(folder) = own.find(|path| is_short(path, FOLDER)) {
+        return make_own(&folder).map(|()| folder);
+    }
+    let user = rustix::process::geteuid().as_raw();
+    let folder = Some(shared.join(format!("berth-{user}"))).filter(|path| is_short(path, FOLDER - 1 - RANDOM));
+    let folder = folder.ok_or_else(|| io::Error::other("TMPDIR is too long: set it to a shorter path"))?;
+    if make_own(&folder).is_ok() {
+        return Ok(folder);
+    }
+    // Another user may have taken that name.
+    let random = crate::store::random_token().map_err(io::Error::other)?;
+    let folder = folder.with_extension(&random[..RANDOM.min(random.len())]);
+    make_own(&folder).map(|()| folder)
+}
+
 /// Makes `folder`, or finds it to be this user's alone.
-fn own(folder: &Path) -> io::Result<()> {
+fn make_own(folder: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(folder) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
             return Err(io::Error::new(error.kind(), format!("{}: {error}", folder.display())));
@@ -143,5 +147,71 @@ fn ways(host: &Host) -> Ways {
         keepalive: written.keepalive,
         sessions: written.sessions,
         passphrase: host.passphrase().map(str::to_owned),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+
+    /// What somebody else put at the place of the folder, who must not get the sockets.
+    type Taken = fn(&Path);
+
+    fn is_own(folder: &Path) -> bool {
+        let found = fs::symlink_metadata(folder).unwrap();
+        found.is_dir() && found.mode() & 0o777 == 0o700 && found.uid() == rustix::process::geteuid().as_raw()
+    }
+
+    #[test]
+    fn a_folder_for_sockets_that_another_user_has_taken_is_not_used() {
+        let open: Taken = |path| {
+            fs::create_dir(path).unwrap();
+            fs::set_permissions(path, Permissions::from_mode(0o777)).unwrap();
+        };
+        let file: Taken = |path| fs::write(path, "").unwrap();
+        let link: Taken = |path| {
+            let to = path.with_file_name("theirs");
+            DirBuilder::new().mode(0o700).create(&to).unwrap();
+            symlink(to, path).unwrap();
+        };
+        let dangling: Taken = |path| symlink("nowhere", path).unwrap();
+        let long = Path::new("/").join("x".repeat(FOLDER));
+        for taken in [open, file, link, dangling] {
+            let shared = tempfile::tempdir().unwrap();
+            let user = rustix::process::geteuid().as_raw();
+            let usual = shared.path().join(format!("berth-{user}"));
+            taken(&usual);
+            let folder = folder_in([long.clone()].into_iter(), shared.path()).unwrap();
+            let again = folder_in([long.clone()].into_iter(), shared.path()).unwrap();
+            let name = folder.file_name().unwrap().to_str().unwrap();
+            assert!(name.starts_with(&format!("berth-{user}.")) && name.len() > 12, "{name}");
+            assert!(folder != usual && again != folder && is_own(&folder) && is_own(&again));
+            assert!(!shared.path().join("nowhere").exists());
+            let theirs = fs::read_dir(shared.path().join("theirs"));
+            assert_eq!(theirs.into_iter().flatten().count(), 0);
+        }
+    }
+
+    #[test]
+    fn the_usual_folder_for_sockets_is_used_again_and_one_of_our_own_comes_first() {
+        let shared = tempfile::tempdir().unwrap();
+        let own = shared.path().join("data");
+        assert_eq!(folder_in([own.clone()].into_iter(), shared.path()).unwrap(), own);
+        assert!(is_own(&own));
+        let usual = folder_in(std::iter::empty(), shared.path()).unwrap();
+        assert_eq!(folder_in(std::iter::empty(), shared.path()).unwrap(), usual);
+        assert!(is_own(&usual));
+        // What is this user's own and open to others is theirs to correct.
+        fs::set_permissions(&own, Permissions::from_mode(0o755)).unwrap();
+        let refused = folder_in([own].into_iter(), shared.path()).unwrap_err();
+        assert!(
+            refused.to_string().contains("does not belong to you alone"),
+            "{refused}"
+        );
     }
 }

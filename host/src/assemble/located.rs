@@ -91,7 +91,7 @@ impl Located {
         let until = Instant::now() + host.written.connect_timeout + ASKING;
         let asked = Asked::of(setup, backend);
         let found = sh::find(&way, &around, until, &asked.programs, &asked.directories).await;
-        let found = found.map_err(|fault| told(&fault))?;
+        let found = found.map_err(|fault| told(&host.written.name, &fault))?;
         if let Some(off) = clock(&found) {
             let name = &host.written.name;
             tracing::warn!(
@@ -105,7 +105,9 @@ impl Located {
             programs: asked.programs,
         };
         let (directories, files) = (site.directories()?, site.folders());
-        site.check_places(&directories, &files)?;
+        if let Some(fault) = site.place_faults().next() {
+            bail!("{fault}");
+        }
         let installed = setup.agents_of(backend).filter(|(_, agent)| {
             let needs = agent.requires.as_ref().map(|program| &program.written);
             needs.is_none_or(|program| matches!(site.program(program), Some(Program::Here(_))))
@@ -116,7 +118,8 @@ impl Located {
         versions(&way, &around, until, &grants, &host.written.name).await?;
         let data = data.clone();
         let installation = tokio::task::spawn_blocking(move || data.installation()).await??;
-        let own = own_folder(&way, until, backend, &installation).await?;
+        let own = own_folder(&way, until, backend, &installation).await;
+        let own = own.map_err(|fault| told(&host.written.name, &fault))?;
         if let Some(own) = &own {
             grants.values_mut().try_for_each(|grant| site.fill(grant, own))?;
         }
@@ -171,12 +174,15 @@ fn variables(around: &Around) -> Vec<(OsString, OsString)> {
     variables.map(|(name, value)| (name.into(), value.into())).collect()
 }
 
-/// A fault as clients may read it; the log has all of it.
-fn told(fault: &Fault) -> anyhow::Error {
-    if let Fault::Unopened(why) = fault {
-        tracing::info!("{why}");
+/// A fault of `host` as clients may read it; the log has all of it.
+fn told(host: &str, fault: &Fault) -> anyhow::Error {
+    match fault {
+        Fault::Unopened(why) => {
+            tracing::info!("{why}");
+            anyhow!("{}", machine::for_clients(fault))
+        }
+        fault => anyhow!("the host {host}: {fault}"),
     }
-    anyhow!("{}", machine::for_clients(fault))
 }
 
 /// How far the clock there is off, if that is much.
@@ -267,28 +273,30 @@ impl Site<'_> {
         })
     }
 
-    /// As on this machine, no directory or folder holds what is berth's own, or everything, or belongs to the system.
-    fn check_places(&self, directories: &[PathBuf], files: &[Folder]) -> anyhow::Result<()> {
-        let own = Path::new(&self.found.state).join("berth");
-        for path in directories.iter().chain(files.iter().map(|folder| &folder.under)) {
+    /// What is wrong with the places that are granted there: as on this machine, none holds what is berth's own, or
+    /// everything, or belongs to the system.
+    pub(super) fn place_faults(&self) -> impl Iterator<Item = String> {
+        let folders = self.folders().into_iter().map(|folder| folder.under);
+        let places = self.each_directory().flatten().chain(folders);
+        places.filter_map(|path| {
+            let own = Path::new(&self.found.own);
             let fault = match () {
                 () if path.parent().is_none() => "is the root directory, which holds everything",
                 () if ["/proc", "/sys", "/dev"].iter().any(|system| path.starts_with(system)) => {
                     "is where the system shows itself as files"
                 }
-                () if own.starts_with(path) || path.starts_with(&own) => {
+                () if own.starts_with(&path) || path.starts_with(own) => {
                     "holds the folder of berth's own, or lies in it"
                 }
-                () => continue,
+                () => return None,
             };
-            bail!(
+            Some(format!(
                 "{:?}, granted in [backends.{}], {fault} on the host {}: name a directory of your projects there",
                 text::short_line(&path.to_string_lossy(), SAID),
                 self.backend.written.name,
                 self.host
-            );
-        }
-        Ok(())
+            ))
+        })
     }
 
     /// The folders of which files are read, without links where they are there.
@@ -411,7 +419,7 @@ async fn own_folder(
     until: Instant,
     backend: &Granted,
     installation: &str,
-) -> anyhow::Result<Option<String>> {
+) -> Result<Option<String>, Fault> {
     let grants = || backend.programs.values();
     if grants().all(|grant| grant.conf.is_none() && grant.socket.is_none()) {
         return Ok(None);
@@ -419,7 +427,7 @@ async fn own_folder(
     let files = grants().filter_map(|grant| Some((conf_name(grant), grant.conf.as_deref()?)));
     let files: Vec<_> = files.collect();
     let own = sh::own(way, until, installation, &files).await;
-    own.map(Some).map_err(|fault| told(&fault))
+    own.map(Some)
 }
 
 /// Whether each program is as new as it has to be, by what it shows of itself.
@@ -454,7 +462,7 @@ async fn versions(
     let told = sh::run(way, around, until, runs).await;
     for ((grant, least, _), told) in asked.iter().zip(told) {
         let program = &grant.program;
-        let said = match told.map_err(|fault| self::told(&fault))? {
+        let said = match told.map_err(|fault| self::told(host, &fault))? {
             Ended::Finished(output) => String::from_utf8_lossy(&output.stdout).into_owned(),
             Ended::TimedOut(after) => {
                 bail!("`{program}` on the host {host} did not tell its version within {after:.0?}")
@@ -477,4 +485,46 @@ pub(super) fn version_fault(program: &str, least: &str, said: &str, host: &str) 
             text::short_line(said, SAID)
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_what_a_host_tells_only_a_usual_folder_becomes_advice() {
+        let told = |path: &str| elsewhere("agent", "mac", path, "/home/me");
+        for (path, folder) in [
+            ("/home/me/.local/bin/agent", "~/.local/bin"),
+            ("/opt/homebrew/bin/agent", "/opt/homebrew/bin"),
+            (
+                "/home/me/.nvm/versions/node/v22.1.0/bin/agent",
+                "~/.nvm/versions/node/v22.1.0/bin",
+            ),
+        ] {
+            let told = told(path);
+            assert!(
+                told.ends_with(&format!("write path = [\"{folder}\"] into [hosts.mac]")),
+                "{told}"
+            );
+        }
+        for path in [
+            "/tmp/agent",
+            "/home/you/.local/bin/agent",
+            "/home/me/.local/bin/../../evil/agent",
+            "/home/me/.nvm/versions/node/$(touch x)/bin/agent",
+            "/home/me/.nvm/versions/node/v1\"] x = [\"/bin/agent",
+            "/home/me/.nvm/versions/node/a/b/bin/agent",
+            "/x\u{202e}\u{200b}/agent",
+        ] {
+            let told = told(path);
+            let (advice, said) = told.split_once("; the host says ").unwrap_or_else(|| panic!("{told}"));
+            assert!(
+                advice.ends_with("write its folder as path = [...] into [hosts.mac]"),
+                "{told}"
+            );
+            assert!(said.starts_with('"') && said.ends_with('"'), "{told}");
+            assert!(!told.contains(['\u{202e}', '\u{200b}']), "{told}");
+        }
+    }
 }

@@ -33,6 +33,7 @@ pub use data_files::{follow_former_sockets, left_apart, socket, take_over_state,
 pub use env_file::EnvFile;
 pub use granted::Granted;
 pub use hosts::Host;
+pub use jobs::jobs_on;
 pub use links::Links;
 pub use programs::SearchPath;
 pub use setup::Setup;

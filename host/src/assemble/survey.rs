@@ -125,6 +125,7 @@ impl Survey {
         let mut questions = Vec::new();
         let directories = site.each_directory().filter_map(Result::err);
         self.faults.extend(directories.map(|fault| fault.to_string()));
+        self.faults.extend(site.place_faults());
         for (name, grant) in &site.backend.programs {
             match site.found_program(name, grant) {
                 Ok(path) => questions.extend(Question::of_program(grant, &path.to_string_lossy())),

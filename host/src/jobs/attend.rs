@@ -1,5 +1,6 @@
 //! What goes on with a backend's jobs while it is served: adoption of those that run, and the start of those that wait.
 
+use std::collections::HashSet;
 use std::future::pending;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -48,6 +49,24 @@ impl Attending {
     }
 }
 
+/// The jobs that are followed, each by one task.
+#[derive(Default)]
+struct Running {
+    ids: HashSet<String>,
+    tasks: JoinSet<String>,
+}
+
+impl Running {
+    /// Returns when one of them has ended.
+    async fn ended(&mut self) {
+        match self.tasks.join_next().await {
+            None => pending().await,
+            Some(Ok(id)) => drop(self.ids.remove(&id)),
+            Some(Err(_)) => {}
+        }
+    }
+}
+
 impl Jobs {
     /// Adopts what runs, and starts what waits in its turn, until `over`. Then nothing new is started, and what runs goes on
     /// by itself. What happens is told to `told`. Only one of these may be at work for the jobs of a backend.
@@ -72,15 +91,12 @@ impl Jobs {
     }
 
     async fn attend_with(&self, with: &Arc<Attending>, terms: Terms) {
-        let mut running = JoinSet::new();
+        let mut running = Running::default();
         let mut reach = self.folder().reach();
         if let Folder::Here(folder) = self.folder() {
             self.report_unknown(folder).await;
         }
-        while let Err(error) = self.adopt(with, &mut running).await {
-            self.warn(&error);
-            tokio::time::sleep(AGAIN).await;
-        }
+        self.adopt_all(with, &mut running).await;
         let mut prune_at = Instant::now();
         loop {
             let again = match self.start_waiting(with, terms, &mut running).await {
@@ -92,7 +108,8 @@ impl Jobs {
             };
             tokio::select! {
                 () = self.0.due.notified() => {}
-                Some(_) = running.join_next() => {}
+                () = self.0.taken.notified() => self.adopt_all(with, &mut running).await,
+                () = running.ended() => {}
                 () = turned(&mut reach) => {}
                 () = sleep_until(again.unwrap_or(prune_at)), if again.is_some() => {}
                 () = sleep_until(prune_at) => {
@@ -105,7 +122,15 @@ impl Jobs {
         }
     }
 
-    async fn adopt(&self, with: &Arc<Attending>, running: &mut JoinSet<()>) -> Result<(), Error> {
+    async fn adopt_all(&self, with: &Arc<Attending>, running: &mut Running) {
+        while let Err(error) = self.adopt(with, running).await {
+            self.warn(&error);
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    /// Follows what runs and is not followed.
+    async fn adopt(&self, with: &Arc<Attending>, running: &mut Running) -> Result<(), Error> {
         let folder = self.folder();
         let running_here = self.index(|index| index.running()).await?.into_iter();
         // What runs elsewhere goes on by itself, and is followed when its backend is there again.
@@ -115,7 +140,7 @@ impl Jobs {
         Ok(())
     }
 
-    async fn start_waiting(&self, with: &Arc<Attending>, terms: Terms, running: &mut JoinSet<()>) -> Result<(), Error> {
+    async fn start_waiting(&self, with: &Arc<Attending>, terms: Terms, running: &mut Running) -> Result<(), Error> {
         // On a host that cannot be asked nothing can start, and what waits can still be cancelled.
         while self.folder().away().is_none()
             && let Some(id) = self.take_next(terms.room).await?
@@ -126,9 +151,14 @@ impl Jobs {
         Ok(())
     }
 
-    fn spawn(&self, record: JobRecord, is_new: bool, with: &Arc<Attending>, running: &mut JoinSet<()>) {
-        let (jobs, with) = (self.clone(), with.clone());
-        running.spawn(async move { jobs.run(record, is_new, &with).await });
+    fn spawn(&self, record: JobRecord, is_new: bool, with: &Arc<Attending>, running: &mut Running) {
+        let (jobs, with, id) = (self.clone(), with.clone(), record.id.clone());
+        if running.ids.insert(id.clone()) {
+            running.tasks.spawn(async move {
+                jobs.run(record, is_new, &with).await;
+                id
+            });
+        }
     }
 
     /// Whatever the index does not know was put there by others. It is never run.

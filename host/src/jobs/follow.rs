@@ -89,9 +89,10 @@ impl Jobs {
 
     /// Ends a job that somebody took the directory of.
     pub(super) async fn give_up(&self, id: &str) -> Result<(), Error> {
-        self.folder().end_marked(id).await.map_err(of_job(id))?;
+        let ended = self.folder().end_marked(id).await.map_err(of_job(id))?;
         let why = "its directory is gone, or not as it was left: nobody knows how it ended";
-        self.finish(id, Ended::without_status(How::Interrupted, why)).await
+        let unknown = || Ended::without_status(How::Interrupted, why);
+        self.finish(id, ended.unwrap_or_else(unknown)).await
     }
 
     /// Returns when there is no supervisor any more, or no directory that anybody could follow it by.
@@ -180,7 +181,7 @@ async fn blocking<T: Send + 'static>(
     worked.unwrap_or_else(|fault| Err(io::Error::other(fault)))
 }
 
-fn phase(how: How) -> Phase {
+pub(super) fn phase(how: How) -> Phase {
     match how {
         How::Exited => Phase::Exited,
         How::Failed => Phase::Failed,

@@ -9,6 +9,7 @@ mod follow;
 mod lineage;
 mod prune;
 mod start;
+mod take_over;
 #[cfg(all(test, target_os = "linux"))]
 mod tests;
 
@@ -24,6 +25,7 @@ use tokio::sync::{Mutex, Notify};
 pub use self::attend::Happened;
 pub use self::entry::Reach;
 pub use self::start::{Directory, Prepare, Prepared, Unprepared};
+pub use self::take_over::{Foreign, Took};
 use crate::machine::job::{self, Appended, Channel, Chunk, Folder, Trouble};
 use crate::store::jobs::{Filter, JobError, JobRecord, NewJob, Outcome, Phase, Room, Submitted};
 use crate::store::{self, DataDirectory, JobIndex};
@@ -58,6 +60,9 @@ pub enum Error {
         /// Why not.
         why: Arc<str>,
     },
+    /// A host cannot be asked.
+    #[error(transparent)]
+    Host(#[from] Trouble),
     /// The job has ended.
     #[error("job {0} has ended")]
     Ended(String),
@@ -168,6 +173,8 @@ struct Shared {
     turn: Mutex<()>,
     /// Something may be started.
     due: Notify,
+    /// Something runs that was not followed.
+    taken: Notify,
 }
 
 impl Jobs {
@@ -201,6 +208,7 @@ impl Jobs {
             reach,
             turn: Mutex::default(),
             due: Notify::new(),
+            taken: Notify::new(),
         })))
     }
 

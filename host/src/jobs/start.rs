@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 
 use super::{Error, Jobs, entry, of_job};
 use crate::machine::job::sh::Within;
-use crate::machine::job::{self, Begun, Folder, Input, Job, Scope, Spec, Starting, There, Trouble};
+use crate::machine::job::{self, About, Begun, Folder, Input, Job, Scope, Spec, Starting, There, Trouble};
 use crate::peer;
 use crate::store::jobs::{JobRecord, Phase, Room};
 
@@ -222,10 +222,20 @@ impl Jobs {
         } else {
             input.len()
         };
+        let about = About {
+            backend: self.0.backend.clone(),
+            key: record.key.clone(),
+            queue: record.queue.clone(),
+            note: record.note.clone(),
+            interactive: record.interactive,
+            watch: record.watch,
+            queued_at: record.queued_at,
+        };
         let start = Starting {
             input: &input[..length],
             whole: !record.interactive,
             spec: &spec,
+            about: &about,
             directory,
             values,
         };
@@ -235,6 +245,7 @@ impl Jobs {
             Err(Trouble::Directory(cause)) if cause.kind() == io::ErrorKind::InvalidInput => {
                 self.fail(id, &format!("it cannot be sent to its host: {cause}")).await
             }
+            Err(Trouble::Directory(cause)) if job::will_pass(&cause) => Err(Error::Start { id: id.clone(), cause }),
             Err(trouble) => Err(of_job(id)(trouble)),
         }
     }

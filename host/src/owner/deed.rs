@@ -18,6 +18,13 @@ pub enum Deed {
         /// That time.
         before: u64,
     },
+    /// To take over the jobs of another installation on a host.
+    Adopt {
+        /// The host, by its name in `[hosts]`.
+        host: String,
+        /// The installation.
+        installation: String,
+    },
 }
 
 #[derive(Serialize, Deserialize)]

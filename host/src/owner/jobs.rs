@@ -1,26 +1,29 @@
 //! What a person does with jobs at a terminal is done by the owner, and in its place where there is none.
 
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
 use super::Claim;
+use super::adopt::adopt;
 use super::deed::Deed;
-use super::reload::Told;
+use super::reload::{Reloads, Told};
 use super::request::Request;
-use crate::assemble::Setup;
+use crate::assemble::{Links, Setup};
 use crate::jobs::{AllJobs, Jobs};
 use crate::peer::Peer;
 use crate::store::audit::{Entry, Event, Outcome};
 use crate::store::jobs::Phase;
 use crate::store::{DataDirectory, Recorder};
 
-/// How long the owner may take: removing many jobs takes a while.
+/// How long the owner may take: removing many jobs takes a while, and taking over many on a slow host longer.
 const ANSWERS_WITHIN: Duration = Duration::from_mins(5);
+const ADOPTS_WITHIN: Duration = Duration::from_mins(30);
 /// Who may not.
-const IN_SESSION: &str = "this runs in a session or a job that berth started, and what is in one never cancels or removes \
-                          jobs here, whatever it may control; run it in a terminal of your own";
+const IN_SESSION: &str = "this runs in a session or a job that berth started, and what is in one never cancels, removes \
+                          or takes over jobs here, whatever it may control; run it in a terminal of your own";
 
 /// Does it, by the owner of the data directory if there is one. Answers what came of it.
 ///
@@ -31,7 +34,11 @@ pub async fn order(setup: &Setup, deed: Deed) -> anyhow::Result<Told> {
         bail!(IN_SESSION);
     }
     let socket = DataDirectory::open(&setup.server.data, &setup.server.cache)?.socket_path();
-    let Ok(asked) = Request::Jobs(deed.clone()).ask(&socket, ANSWERS_WITHIN).await else {
+    let within = match &deed {
+        Deed::Adopt { .. } => ADOPTS_WITHIN,
+        _ => ANSWERS_WITHIN,
+    };
+    let Ok(asked) = Request::Jobs(deed.clone()).ask(&socket, within).await else {
         return here(setup, &deed).await;
     };
     let answer = asked.context("the berth that runs does not answer; its log may say why")?;
@@ -43,7 +50,8 @@ pub async fn order(setup: &Setup, deed: Deed) -> anyhow::Result<Told> {
 async fn here(setup: &Setup, deed: &Deed) -> anyhow::Result<Told> {
     let Claim { data, lock, mut audit } = Claim::take(setup, "jobs")?;
     audit.try_writing()?;
-    let told = carry_out(&data, &AllJobs::unattended(data.clone()), deed).await;
+    let (all, links) = (AllJobs::unattended(data.clone()), Links::new(&data));
+    let told = carry_out(&data, &all, &links, ready(setup.clone()), deed).await;
     audit.append(&[entry(deed, &told)])?;
     drop(lock);
     Ok(told)
@@ -55,11 +63,25 @@ pub(super) struct Hand {
     data: DataDirectory,
     jobs: Arc<AllJobs>,
     recorder: Recorder,
+    links: Arc<Links>,
+    reloads: Arc<Reloads>,
 }
 
 impl Hand {
-    pub(super) fn new(data: DataDirectory, jobs: Arc<AllJobs>, recorder: Recorder) -> Self {
-        Self { data, jobs, recorder }
+    pub(super) fn new(
+        data: DataDirectory,
+        jobs: Arc<AllJobs>,
+        recorder: Recorder,
+        links: Arc<Links>,
+        reloads: Arc<Reloads>,
+    ) -> Self {
+        Self {
+            data,
+            jobs,
+            recorder,
+            links,
+            reloads,
+        }
     }
 
     /// Does it for the process at the other end of the socket.
@@ -70,7 +92,7 @@ impl Hand {
         if let Err(why) = self.recorder.ready().await {
             return refused(&why.to_string());
         }
-        let told = carry_out(&self.data, &self.jobs, deed).await;
+        let told = carry_out(&self.data, &self.jobs, &self.links, self.reloads.setup(), deed).await;
         // What is done stays done; the recorder's log says why it could not be recorded.
         let _ = self.recorder.record(entry(deed, &told)).await;
         told
@@ -84,10 +106,17 @@ fn refused(why: &str) -> Told {
     }
 }
 
-async fn carry_out(data: &DataDirectory, all: &AllJobs, deed: &Deed) -> Told {
+async fn carry_out(
+    data: &DataDirectory,
+    all: &AllJobs,
+    links: &Links,
+    setup: impl Future<Output = Setup>,
+    deed: &Deed,
+) -> Told {
     let done = match deed {
         Deed::Cancel { backend, id } => cancel(data, all, backend, id).await.map(|line| vec![line]),
         Deed::Prune { before } => prune(data, all, *before).await,
+        Deed::Adopt { host, installation } => adopt(&setup.await, links, data, all, host, installation).await,
     };
     match done {
         Ok(lines) => Told { done: true, lines },
@@ -139,6 +168,7 @@ fn entry(deed: &Deed, told: &Told) -> Entry {
     let (event, backend) = match deed {
         Deed::Cancel { backend, .. } => (Event::JobCancelled, backend.clone()),
         Deed::Prune { .. } => (Event::JobsPruned, String::new()),
+        Deed::Adopt { .. } => (Event::JobsAdopted, String::new()),
     };
     Entry {
         backend,

@@ -124,6 +124,11 @@ impl Reloads {
         })
     }
 
+    /// What counts now. This waits for a reload.
+    pub(super) async fn setup(&self) -> Setup {
+        self.last.lock().await.setup.clone()
+    }
+
     /// Reads the configuration again from where it was read, and replaces the present generation. Answers what changed, in
     /// lines. Calls under way finish as they were begun. It takes about a minute at the longest.
     ///

@@ -5,6 +5,7 @@
 
 mod access;
 mod admission;
+mod adopted;
 mod approval;
 mod asked;
 mod attacks;

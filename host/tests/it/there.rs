@@ -2,14 +2,15 @@
 //! tests, with `BERTH_TEST_HOST=1`; here is what can be different.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
-use std::time::{Duration, Instant};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use toml::Table;
 
 use crate::berth::{Berth, Place};
 use crate::demo::{Demo, Tmux, until};
+use crate::sshd::Sshd;
 use crate::terminal::Person;
 
 /// Adds the backend `here`, which is `local` but on this machine.
@@ -125,6 +126,115 @@ async fn what_is_missing_on_a_host_is_told_with_its_fix_and_nothing_begins_there
     }
 }
 
+/// All that a client is told of a backend on a host that cannot be used.
+async fn told_of(demo: &Demo, id: &str) -> Vec<String> {
+    let mut told = Vec::new();
+    for (tool, arguments) in [
+        ("list_sessions", json!({})),
+        ("list_projects", json!({})),
+        ("get_session_status", json!({"session_id": id})),
+        ("get_logs", json!({"session_id": id})),
+        ("send_message", json!({"session_id": id, "message": "hello"})),
+        ("create_session", json!({"project": "app"})),
+        ("terminate_session", json!({"session_id": id})),
+    ] {
+        let called = demo.call(tool, arguments).await;
+        told.push(format!("{tool}: {} {}", called.text, called.structured));
+    }
+    told
+}
+
+#[tokio::test]
+async fn clients_learn_of_a_host_only_its_label_and_its_state() {
+    type Break = fn(&mut Sshd);
+    let breaks: [(&str, Break); 4] = [
+        ("unreachable", Sshd::stop),
+        ("key changed", Sshd::change_key),
+        ("key unknown", |sshd| fs::write(sshd.path("known_hosts"), "").unwrap()),
+        ("key refused", |sshd| fs::remove_file(sshd.path("user_key")).unwrap()),
+    ];
+    let mut demo = Demo::there(|_, _| {}).await;
+    let id = demo.create("app").await;
+    let sshd = demo.host.as_ref().unwrap();
+    let secrets = [
+        sshd.destination(),
+        "127.0.0.1".into(),
+        sshd.port().to_string(),
+        sshd.path("").display().to_string(),
+        "known_hosts".into(),
+        "user_key".into(),
+        "ssh says".into(),
+        "publickey".into(),
+    ];
+    for (state, breaks) in breaks {
+        let sshd = demo.host.as_mut().unwrap();
+        breaks(sshd);
+        // A backend that was up, and one that does not come up.
+        for is_new in [false, true] {
+            if is_new {
+                demo.berth.terminate().await;
+                demo.berth = Berth::serve(&demo.place).await;
+            } else {
+                demo.host.as_mut().unwrap().stop();
+                if state != "unreachable" {
+                    demo.host.as_mut().unwrap().restart();
+                }
+            }
+            let known = format!("the host there cannot be used now: {state}; `berth hosts`");
+            let told = until(state, async || {
+                let told = told_of(&demo, &id).await;
+                told.iter().all(|told| told.contains(&known)).then_some(told)
+            })
+            .await;
+            for (told, secret) in told
+                .iter()
+                .flat_map(|told| secrets.iter().map(move |secret| (told, secret)))
+            {
+                assert!(!told.contains(secret), "{state}: {secret}: {told}");
+            }
+        }
+        let ran = demo.place.run(&["hosts"]).await;
+        assert!(ran.stdout.contains(&secrets[0]), "its operator is told: {}", ran.stdout);
+    }
+}
+
+#[tokio::test]
+async fn neither_berths_own_folder_on_a_host_nor_everything_there_can_be_granted() {
+    for (written, why) in [
+        ("/", "is the root directory"),
+        ("~/to-root", "is the root directory"),
+        ("/proc/self", "where the system shows itself"),
+        ("/sys", "where the system shows itself"),
+        ("~", "berth's own"),
+        ("~/.local/state", "berth's own"),
+        ("~/.local/state/berth", "berth's own"),
+        ("~/.local/state/berth/x", "berth's own"),
+        ("~/to-state", "berth's own"),
+        ("~/moved", "berth's own"),
+    ] {
+        let demo = Demo::there_down(|config, place| {
+            let home = place.path("home");
+            fs::create_dir_all(home.join("moved/berth/x")).unwrap();
+            fs::create_dir_all(home.join(".local")).unwrap();
+            // What berth keeps there is behind a link.
+            symlink("../moved", home.join(".local/state")).unwrap();
+            symlink("/", home.join("to-root")).unwrap();
+            symlink(".local/state", home.join("to-state")).unwrap();
+            config["backends"]["local"]["directories"] = vec![written].into();
+        })
+        .await;
+        let told = down(&demo).await;
+        assert!(
+            told.contains(why) && told.contains("on the host there: name a directory of your projects there"),
+            "{written}: {told}"
+        );
+        let ran = demo.place.run(&["hosts", "--json"]).await;
+        assert!(ran.stdout.contains(why), "{written}: {}", ran.stdout);
+        let own = fs::read_dir(demo.place.path("home/moved/berth")).unwrap();
+        assert_eq!(own.count(), 1, "{written}: nothing was made there");
+    }
+}
+
 #[tokio::test]
 async fn a_host_whose_key_is_unknown_is_down_until_a_person_trusts_it() {
     let mut demo = Demo::there(|_, _| {}).await;
@@ -213,30 +323,104 @@ async fn a_server_whose_socket_is_gone_there_is_named_and_no_second_one_is_start
     assert_eq!(listed(&demo).await, (vec![id], "[]".to_owned()));
 }
 
-#[tokio::test]
-async fn all_sessions_are_listed_in_two_round_trips_at_the_most() {
-    let demo = Demo::there(|config, place| {
-        let script = "#!/bin/sh\necho $PPID >> \"${0%/bin/*}/shells\"\nexec tmux \"$@\"\n";
-        place.write("bin/counted-tmux", script, 0o755);
-        config["backends"]["local"]["programs"]["tmux"]["path"] = "counted-tmux".into();
+/// Starts as many sessions as a hundred, as berth starts them, and waits until all are idle.
+async fn a_hundred(demo: &Demo) {
+    demo.create("app").await;
+    let agent = env!("CARGO_BIN_EXE_berth");
+    let directory = demo.place.name("projects/app");
+    for number in 1..100 {
+        let name = format!("app-{number}");
+        let start = ["new-session", "-d", "-s", &name, "-n", "demo", "-x", "120", "-y", "40"];
+        let runs = ["-c", &directory, "--", "env", agent, "demo-agent"];
+        demo.tmux.order(&[&start[..], &runs].concat());
+    }
+    until("all are idle", async || {
+        let seen = demo
+            .call("list_sessions", json!({"limit": 100}))
+            .await
+            .done()
+            .structured;
+        let sessions = seen["sessions"].as_array().unwrap();
+        let idle = sessions.iter().filter(|session| session["state"] == "idle").count();
+        (idle == 100).then_some(())
     })
     .await;
-    for project in ["a", "b", "c", "d", "e", "f"] {
-        demo.create(project).await;
-    }
-    // Whatever goes on between calls comes to rest.
+}
+
+/// Waits for a list of a hundred that took so many round trips to the host: whatever goes on between calls comes to rest.
+async fn are_listed_in(demo: &Demo, most: usize) -> Vec<Value> {
+    let host = demo.host.as_ref().unwrap();
     let quiet = Instant::now() + Duration::from_secs(30);
     loop {
-        demo.place.write("shells", "", 0o600);
-        assert_eq!(listed(&demo).await.0.len(), 6);
-        let shells = demo.place.read("shells");
-        let mut shells: Vec<&str> = shells.lines().collect();
-        shells.dedup();
-        if shells.len() <= 2 {
-            break;
+        let before = host.sessions();
+        let seen = demo
+            .call("list_sessions", json!({"limit": 100}))
+            .await
+            .done()
+            .structured;
+        let round_trips = host.sessions() - before;
+        let sessions = seen["sessions"].as_array().unwrap();
+        assert_eq!(sessions.len(), 100);
+        if round_trips <= most {
+            return sessions.clone();
         }
-        assert!(Instant::now() < quiet, "{} round trips", shells.len());
+        assert!(Instant::now() < quiet, "{round_trips} round trips");
     }
+}
+
+#[tokio::test]
+async fn a_hundred_sessions_are_listed_in_three_round_trips_at_the_most() {
+    let demo = Demo::there(|_, _| {}).await;
+    a_hundred(&demo).await;
+    // Their panes, their screens, and the branches of their projects.
+    are_listed_in(&demo, 3).await;
+}
+
+#[tokio::test]
+async fn a_hundred_sessions_whose_agents_keep_conversations_are_listed_in_seven_round_trips_at_the_most() {
+    let demo = Demo::there(|config, place| {
+        let keeps = json!({"conversations": {"processes": "sessions", "kept": "projects"}});
+        let demo = config["agents"]["demo"].as_table_mut().unwrap();
+        demo.insert("signs".into(), toml::Value::try_from(keeps).unwrap());
+        let files = json!([
+            {"under": place.name("agent/sessions"), "names": "*.json"},
+            {"under": place.name("agent/projects"), "names": "*.jsonl"},
+        ]);
+        let local = config["backends"]["local"].as_table_mut().unwrap();
+        local.insert("files".into(), toml::Value::try_from(files).unwrap());
+    })
+    .await;
+    a_hundred(&demo).await;
+    let directory = demo.place.name("projects/app");
+    let plain = |letter: char| if letter.is_ascii_alphanumeric() { letter } else { '-' };
+    let folder: String = directory.chars().map(plain).collect();
+    fs::create_dir_all(demo.place.path("agent/sessions")).unwrap();
+    fs::create_dir_all(demo.place.path(&format!("agent/projects/{folder}"))).unwrap();
+    let began = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64;
+    for (number, pid) in demo
+        .tmux
+        .order(&["list-panes", "-a", "-F", "#{pane_pid}"])
+        .lines()
+        .enumerate()
+    {
+        let conversation = format!("0f4a6072-d5df-4154-95a0-{number:012}");
+        let pid: u32 = pid.parse().unwrap();
+        let record = json!({"pid": pid, "sessionId": conversation, "cwd": directory, "startedAt": began});
+        let said = json!({"type": "user", "timestamp": "2026-01-01T08:00:00.000Z", "message": {"content": "count"}});
+        let kept = format!("agent/projects/{folder}/{conversation}.jsonl");
+        demo.place
+            .write(&format!("agent/sessions/{pid}.json"), record.to_string(), 0o600);
+        demo.place.write(&kept, said.to_string() + "\n", 0o600);
+    }
+    // Beside those, their processes, the records of these, the folder of the conversations, and the ends of the newest.
+    let sessions = are_listed_in(&demo, 7).await;
+    let known = sessions
+        .iter()
+        .filter(|session| session["facts"]["conversation"].is_string())
+        .count();
+    assert_eq!(known, 100);
+    let told = sessions.iter().filter(|session| session["task"] == "count").count();
+    assert_eq!(told, 50, "one read takes the ends of so many");
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod attended;
 #[path = "../it/berth.rs"]
 mod berth;
 mod full;
+mod full_there;
 mod groups;
 mod mounted;
 #[allow(dead_code, reason = "the harness uses some of it")]

@@ -4,8 +4,11 @@
     clippy::unwrap_used,
     clippy::disallowed_methods,
     dead_code,
+    unused_imports,
     reason = "each test binary that includes this uses some of it, and starts its own sshd"
 )]
+
+mod relay;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,6 +20,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
+
+pub(crate) use self::relay::Relay;
 
 /// How long anything here may take.
 const LATEST: Duration = Duration::from_secs(60);
@@ -92,6 +97,12 @@ impl Sshd {
     /// This user there.
     pub(crate) fn destination(&self) -> String {
         format!("{}@127.0.0.1", user())
+    }
+
+    /// How many sessions there were on it since it was started.
+    pub(crate) fn sessions(&self) -> usize {
+        let log = fs::read_to_string(self.path("log")).unwrap();
+        log.lines().filter(|line| line.contains("Starting session:")).count()
     }
 
     /// The line of a file of trusted keys for it.
@@ -176,6 +187,7 @@ impl Sshd {
         let mut config = format!(
             "ListenAddress 127.0.0.1\nPort {}\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\nUsePAM no\nStrictModes no\n\
              PasswordAuthentication no\nKbdInteractiveAuthentication no\nMaxStartups 100\nUseDNS no\nPrintMotd no\n\
+             LogLevel VERBOSE\n\
              SetEnv HOME={} LANG=C.UTF-8\n{}\n",
             self.port,
             path("host_key"),

@@ -18,6 +18,8 @@ const KEY: &str = "conversations";
 const MOST: usize = 500;
 /// Bytes of a process's record.
 const RECORD: u32 = 16 << 10;
+/// Records that are read at once, on a host in one round trip: one read takes no more.
+const RECORDS: usize = 200;
 
 /// A conversation, and the file that it is kept in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,12 +44,13 @@ pub(crate) fn of(setup: &Setup, all: &[&Found<'_>]) -> Vec<Option<Talk>> {
     let mut is_new = false;
     // Without that it is not known of any.
     let processes = panes::processes().unwrap_or_default();
+    let records = records(setup, all, &processes);
     let mut talks = Vec::with_capacity(all.len());
-    for found in all {
+    for (found, records) in all.iter().zip(&records) {
         let talk = kept(found).and_then(|kept| match found.pane.end {
             None => {
                 let pid = *processes.get(&found.pane.id)?;
-                living(setup, kept, found, pid, &mut folders)
+                living(kept, found, pid, records, &mut folders)
             }
             Some(_) => ended(&known, found, &mut folders),
         });
@@ -68,18 +71,49 @@ fn kept<'a>(found: &Found<'a>) -> Option<&'a Conversations> {
     found.agent?.agent.conversations()
 }
 
-/// The conversation of a session whose agent lives.
-fn living(setup: &Setup, kept: &Conversations, found: &Found<'_>, pid: u32, folders: &mut Folders) -> Option<Talk> {
+/// What there is of each session's process, with the folder of its agent's in which it was: all is read together.
+fn records<'a>(
+    setup: &'a Setup,
+    all: &[&Found<'a>],
+    processes: &BTreeMap<String, u32>,
+) -> Vec<Vec<(&'a str, Vec<u8>)>> {
+    let mut asked = Vec::new();
+    for (index, found) in all.iter().enumerate().filter(|(_, found)| found.pane.end.is_none()) {
+        let Some((kept, pid)) = kept(found).zip(processes.get(&found.pane.id)) else {
+            continue;
+        };
+        let homes = setup.folders.iter().filter_map(|folder| kept.home(folder));
+        asked.extend(homes.map(|home| (index, home, kept.record(home, *pid))));
+    }
+    let mut records = vec![Vec::new(); all.len()];
+    for some in asked.chunks(RECORDS) {
+        let slices = some.iter().map(|(_, _, path)| Slice {
+            path: path.clone(),
+            start: 0,
+            max: RECORD,
+        });
+        for ((index, home, _), record) in some.iter().zip(files::read_all(slices)) {
+            records[*index].extend(record.ok().map(|record| (*home, record)));
+        }
+    }
+    records
+}
+
+/// The conversation of a session whose agent lives, by one of `records`.
+fn living(
+    kept: &Conversations,
+    found: &Found<'_>,
+    pid: u32,
+    records: &[(&str, Vec<u8>)],
+    folders: &mut Folders,
+) -> Option<Talk> {
     let process = Process {
         pid,
         since: found.pane.created * 1000,
         directory: &found.pane.directory,
     };
-    let mut homes = setup.folders.iter().filter_map(|folder| kept.home(folder));
-    let (home, conversation) = homes.find_map(|home| {
-        let record = files::read(kept.record(home, pid), RECORD).ok()?;
-        Some((home, Conversation::of(&record, &process)?))
-    })?;
+    let mut records = records.iter();
+    let (home, conversation) = records.find_map(|(home, record)| Some((home, Conversation::of(record, &process)?)))?;
     let places: Vec<_> = kept.places(home, &conversation).collect();
     let there = places.iter().find_map(|(folder, name)| {
         let size = folders.size(folder, name)?;

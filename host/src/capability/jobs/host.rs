@@ -5,15 +5,14 @@ use crate::capability::{Access, Call};
 use crate::contract::jobs::{Channel, Chunk, Filter, Host, Job, Phase, Spec};
 use crate::contract::types::Error;
 use crate::jobs::{self, Jobs};
-use crate::machine::job;
+use crate::machine::job::{self, About};
 use crate::store::jobs::{self as index, JobError, JobRecord, NewJob};
 
-/// Bytes of keys and queues.
-const NAME: usize = 256;
+/// Bytes of keys and queues, and of a note.
+const NAME: usize = About::NAME;
+const NOTE: usize = About::NOTE;
 /// Bytes of a label.
 const LABEL: usize = 128;
-/// Bytes of a note.
-const NOTE: usize = 64 << 10;
 /// Bytes of the beginning of a job's input.
 const STDIN: usize = 1 << 20;
 /// Bytes that are read or written at a time.
@@ -233,10 +232,12 @@ pub(super) fn error(why: jobs::Error) -> Error {
     let words = why.to_string();
     match why {
         jobs::Error::Index(JobError::Unknown(_)) => Error::NotFound(words),
-        jobs::Error::Index(JobError::OtherContent { .. } | JobError::Offset { .. }) => Error::Conflict(words),
+        jobs::Error::Index(
+            JobError::OtherContent { .. } | JobError::Offset { .. } | JobError::Elsewhere(_) | JobError::Queue { .. },
+        ) => Error::Conflict(words),
         jobs::Error::Index(JobError::Whole) | jobs::Error::Ended(_) => Error::Refused(words),
         jobs::Error::Index(JobError::Full(_)) => Error::Limited((words, None)),
-        jobs::Error::Away { .. } => Error::Unavailable(words),
+        jobs::Error::Away { .. } | jobs::Error::Host(_) => Error::Unavailable(words),
         jobs::Error::Index(JobError::Broken(_)) | jobs::Error::Directory { .. } | jobs::Error::Start { .. } => {
             Error::Failed(words)
         }

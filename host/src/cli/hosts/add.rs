@@ -33,7 +33,7 @@ pub(super) async fn run(
     path: Option<&Path>,
     installation: Installation<'_>,
 ) -> anyhow::Result<ExitCode> {
-    super::ensure_person("berth hosts add")?;
+    super::ensure_person("berth hosts add", super::WHERE)?;
     let texts = Texts::find(path, installation)?;
     let new = wanted(options, &texts.config()?)?;
     let text = new.added_to(texts.yours());

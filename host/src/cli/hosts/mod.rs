@@ -1,6 +1,7 @@
 //! `berth hosts`: the other machines on which backends may be.
 
 mod add;
+mod adopt;
 mod answer;
 mod list;
 pub(super) mod state;
@@ -13,6 +14,8 @@ use std::process::ExitCode;
 use anyhow::ensure;
 use berth::config::Installation;
 use berth::peer::Peer;
+
+use super::print;
 
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -31,6 +34,8 @@ enum Command {
     Add(add::Add),
     /// Show the key of a host, and trust it if you say so; on a terminal, outside of sessions
     Trust(trust::Trust),
+    /// Take over the jobs that another installation has on a host; on a terminal, outside of sessions
+    Adopt(adopt::Adopt),
 }
 
 /// `path` is the file that `--config` names.
@@ -44,19 +49,37 @@ pub(crate) async fn run(
         Some(Command::List(options)) => list::run(options, path, installation).await,
         Some(Command::Add(options)) => add::run(options, path, installation).await,
         Some(Command::Trust(options)) => trust::run(options, path, installation).await,
+        Some(Command::Adopt(options)) => adopt::run(options, path, installation).await,
     }
 }
 
-/// Makes sure that a person decides: to which machines berth goes, a session never does, whatever it may control.
-fn ensure_person(what: &str) -> anyhow::Result<()> {
+/// What only a person decides.
+const WHERE: &str = "to which machines berth goes";
+const WHOSE: &str = "whose jobs berth takes over";
+
+/// Makes sure that a person decides `what` by this `command`: a session never does, whatever it may control.
+fn ensure_person(command: &str, what: &str) -> anyhow::Result<()> {
     ensure!(
         Peer::of_this_process() == Peer::Operator,
-        "this runs in a session or a job that berth started, and what is in one never decides to which machines berth \
-         goes, whatever it may control; run it in a terminal of your own"
+        "this runs in a session or a job that berth started, and what is in one never decides {what}, whatever it may \
+         control; run it in a terminal of your own"
     );
     ensure!(
         stdin().is_terminal() && stdout().is_terminal(),
-        "a person decides to which machines berth goes: run {what} on a terminal"
+        "a person decides {what}: run {command} on a terminal"
     );
     Ok(())
+}
+
+/// That there is no host of this name, and which there are.
+fn no_host<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> String {
+    let known: Vec<&str> = known.map(String::as_str).collect();
+    match known.as_slice() {
+        [] => "there is no host; add one with: berth hosts add NAME DESTINATION".to_owned(),
+        known => format!(
+            "there is no host `{}` (there are: {})",
+            print::safe(name),
+            known.join(", ")
+        ),
+    }
 }

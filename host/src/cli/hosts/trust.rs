@@ -10,7 +10,7 @@ use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use berth::assemble::Texts;
-use berth::config::{Config, Host, Installation};
+use berth::config::{Host, Installation};
 use berth::machine::HostKey;
 use berth::principal::Principal;
 use berth::store::audit::{Entry, Event};
@@ -30,10 +30,12 @@ pub(super) async fn run(
     path: Option<&Path>,
     installation: Installation<'_>,
 ) -> anyhow::Result<ExitCode> {
-    super::ensure_person("berth hosts trust")?;
+    super::ensure_person("berth hosts trust", super::WHERE)?;
     let texts = Texts::find(path, installation)?;
     let config = texts.config()?;
-    let (host, data) = (named(&config, &options.name)?, texts.data()?);
+    let host = config.hosts.get(&options.name);
+    let host = host.with_context(|| super::no_host(&options.name, config.hosts.keys()))?;
+    let data = texts.data()?;
     let home = &texts.around().home;
     let line = match answer::ask(host, home, &data).await? {
         HostKey::New(line) => line,
@@ -70,18 +72,6 @@ pub(super) async fn run(
         print::safe(&known_hosts.display().to_string())
     ));
     Ok(ExitCode::SUCCESS)
-}
-
-fn named<'a>(config: &'a Config, name: &str) -> anyhow::Result<&'a Host> {
-    let known: Vec<&str> = config.hosts.keys().map(String::as_str).collect();
-    config.hosts.get(name).with_context(|| match known.as_slice() {
-        [] => "there is no host; add one with: berth hosts add NAME DESTINATION".to_owned(),
-        known => format!(
-            "there is no host `{}` (there are: {})",
-            print::safe(name),
-            known.join(", ")
-        ),
-    })
 }
 
 /// What a person compares.

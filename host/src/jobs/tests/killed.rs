@@ -1,5 +1,7 @@
 //! A berth that is killed while jobs run, and links that are cut, at any moment.
 
+use std::collections::HashSet;
+
 use super::*;
 
 /// What differs from one run of these tests to the next only in time is not chance.
@@ -31,6 +33,35 @@ async fn a_job_that_runs_while_berth_is_killed_is_adopted_and_ends_once() {
     assert_eq!((job.phase, job.status, job.input), (Phase::Exited, Some(0), 13));
     assert_eq!(scene.printed(&id).await, "before after end\n");
     assert_eq!(fs::read_to_string(local.home().join("count")).unwrap(), "x\n");
+}
+
+#[tokio::test]
+async fn thirty_jobs_that_run_are_adopted_in_a_few_round_trips() {
+    let (mut scene, local) = Scene::local();
+    let berth = scene.berth();
+    let mut ids = Vec::new();
+    for _ in 0..30 {
+        ids.push(scene.submit("until [ -e ~/go ]; do sleep 1; done; echo end").await);
+    }
+    for id in &ids {
+        scene.until_begun(id).await;
+    }
+    berth.kill().await;
+    let before = local.opened();
+    let mut berth = scene.berth();
+    let mut waiting: HashSet<&str> = ids.iter().map(String::as_str).collect();
+    while !waiting.is_empty() {
+        let told = tokio::time::timeout(LATEST, berth.told.recv()).await;
+        waiting.remove(&*told.expect("all are adopted").expect("it attends").id);
+    }
+    // Each question is about all of them, and a few are asked while they are taken in.
+    let round_trips = local.opened() - before;
+    assert!(round_trips < 10, "{round_trips} round trips");
+    fs::write(local.home().join("go"), "").unwrap();
+    for id in &ids {
+        assert_eq!(scene.ended(id).await.phase, Phase::Exited);
+        assert_eq!(scene.printed(id).await, "end\n");
+    }
 }
 
 #[tokio::test]

@@ -5,7 +5,9 @@
 mod faults;
 mod killed;
 mod runs;
+mod shells;
 mod ssh;
+mod taken;
 mod way;
 
 use std::fs;
@@ -33,8 +35,8 @@ const LATEST: Duration = Duration::from_secs(60);
 const TERMS: Terms = Terms {
     depth: 1,
     room: Room {
-        runs: 20,
-        interactive: 20,
+        runs: 40,
+        interactive: 40,
     },
     keep: Duration::from_hours(24),
     size: 1 << 30,
@@ -212,11 +214,14 @@ fn open(place: &TempDir, way: &Arc<dyn Way>, label: &str) -> Jobs {
 }
 
 fn attend(jobs: &Jobs, deadline: Duration) -> Berth {
+    attend_with(jobs, Arc::new(Shell { deadline }))
+}
+
+fn attend_with(jobs: &Jobs, prepare: Arc<dyn Prepare>) -> Berth {
     let (tell, told) = mpsc::unbounded_channel();
     let (jobs, over) = (jobs.clone(), CancellationToken::new());
     let ending = over.clone();
-    let shell = Arc::new(Shell { deadline });
-    let task = tokio::spawn(async move { jobs.attend(shell, None, TERMS, tell, &ending).await });
+    let task = tokio::spawn(async move { jobs.attend(prepare, None, TERMS, tell, &ending).await });
     Berth { over, task, told }
 }
 

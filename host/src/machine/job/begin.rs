@@ -56,7 +56,8 @@ pub fn will_pass(error: &io::Error) -> bool {
         Errno::MFILE,
         Errno::NFILE,
     ];
-    error.kind() == ErrorKind::Interrupted || Errno::from_io_error(error).is_some_and(|errno| FULL.contains(&errno))
+    matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::StorageFull)
+        || Errno::from_io_error(error).is_some_and(|errno| FULL.contains(&errno))
 }
 
 /// The start of a supervisor.

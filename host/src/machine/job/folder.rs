@@ -148,14 +148,14 @@ impl Folder {
         }
     }
 
-    /// Ends what bears the mark of a job whose directory cannot be used.
+    /// Ends what bears the mark of a job whose directory cannot be used. Answers how it ended, if that is known after all.
     ///
     /// # Errors
     /// It cannot be asked, or something of it does not end.
-    pub async fn end_marked(&self, id: &str) -> Result<(), Trouble> {
+    pub async fn end_marked(&self, id: &str) -> Result<Option<Ended>, Trouble> {
         let asked = id.to_owned();
         match self {
-            Self::Here(_) => Ok(blocking(move || end_marked(&asked)).await?),
+            Self::Here(_) => Ok(blocking(move || end_marked(&asked)).await.map(|()| None)?),
             Self::There(there) => there.end_marked(id).await,
         }
     }

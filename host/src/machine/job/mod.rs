@@ -22,6 +22,7 @@
 //! standard input. `claim` and `exit` are on the disk before anybody is told of them, and so is all input that was added to
 //! `in`. Before the claim nothing in the directory need be: what was submitted stands in the index until then.
 
+mod about;
 mod begin;
 mod ended;
 mod folder;
@@ -39,6 +40,7 @@ mod supervise;
 mod there;
 mod until;
 
+pub use self::about::About;
 pub use self::begin::{Begun, NAME, Scope, Start, this_binary, will_pass};
 pub use self::ended::{Ended, How};
 pub use self::folder::Folder;
@@ -53,4 +55,4 @@ pub use self::spec::Spec;
 pub use self::supervise::supervise;
 #[cfg_attr(not(test), allow(unused_imports, reason = "it comes before those that use it"))]
 pub(crate) use self::there::On;
-pub use self::there::{Input, Reach, Starting, There};
+pub use self::there::{Found, Input, Reach, Starting, There};

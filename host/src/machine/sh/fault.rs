@@ -28,6 +28,9 @@ pub(crate) enum Fault {
     /// What it said instead, as it came.
     #[error("the shell there did not answer")]
     Silent { said: String },
+    /// What it tells cannot be so: it is not our script that answers, or its paths are none.
+    #[error("the host answers something else than was asked")]
+    Strange,
     #[error("the connection or the shell there ended while it ran, so how it went is not known")]
     Lost,
 }

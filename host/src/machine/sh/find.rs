@@ -14,7 +14,7 @@ use super::within::whole;
 use crate::machine::child::{Ended, Output};
 
 /// Bytes of a path.
-const LONGEST: usize = 4096;
+pub(super) const LONGEST: usize = 4096;
 /// Bytes of the answer.
 const TOLD: u64 = 4 << 20;
 
@@ -26,8 +26,8 @@ pub(crate) struct Found {
     /// Its clock, since 1970.
     pub(crate) clock: Duration,
     pub(crate) home: String,
-    /// Where the user's programs keep what lasts: folders of berth are below it.
-    pub(crate) state: String,
+    /// Where berth keeps what is its own, without links as far as it is there.
+    pub(crate) own: String,
     /// The path on which its programs are looked for.
     pub(crate) path: String,
     /// In the order in which they were asked for.
@@ -102,7 +102,7 @@ pub(crate) async fn find(
     };
     let told = String::from_utf8_lossy(&told);
     let mut words = told.split('\0').map(str::to_owned);
-    read(&mut words, programs.len(), directories.len()).ok_or(Fault::Lost)
+    read(&mut words, programs.len(), directories.len()).ok_or(Fault::Strange)
 }
 
 /// A path, if it can be one that a person is shown and a file is made at.
@@ -114,7 +114,7 @@ pub(super) fn told(path: String) -> Option<String> {
 fn read(words: &mut impl Iterator<Item = String>, programs: usize, directories: usize) -> Option<Found> {
     let (system, clock) = (words.next()?, words.next()?);
     let (home, path) = (told(words.next()?)?, words.next()?);
-    let state = told(words.next()?)?;
+    let own = told(words.next()?)?;
     let mut pair = || Some((words.next()?, words.next()?));
     let mut program = || {
         let (how, path) = pair()?;
@@ -141,9 +141,51 @@ fn read(words: &mut impl Iterator<Item = String>, programs: usize, directories: 
         system,
         clock: Duration::from_secs(clock.parse().ok()?),
         home,
-        state,
+        own,
         path,
         programs,
         directories,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(program: &str, path: &str, directory: &str, place: &str) -> Option<Found> {
+        let words = [
+            "Linux",
+            "1",
+            "/home/me",
+            "/bin",
+            "/home/me/own",
+            program,
+            path,
+            directory,
+            place,
+        ];
+        read(&mut words.map(str::to_owned).into_iter(), 1, 1)
+    }
+
+    #[test]
+    fn an_answer_with_a_path_that_cannot_be_one_is_none() {
+        let long = "/x".repeat(LONGEST);
+        assert!(told("here", "/bin/x", "there", "/p").is_some());
+        for unfit in [
+            "",
+            "x",
+            "~/x",
+            "/a\nrun: rm",
+            "/a\u{1b}[2J",
+            "/a\u{7f}",
+            "/a\u{9b}2J",
+            &*long,
+        ] {
+            for program in ["here", "elsewhere"] {
+                assert_eq!(told(program, unfit, "there", "/p"), None, "{unfit:?}");
+            }
+            assert_eq!(told("here", "/bin/x", "there", unfit), None, "{unfit:?}");
+        }
+        assert_eq!(told("run", "/bin/x", "there", "/p"), None);
+    }
 }

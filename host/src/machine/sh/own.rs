@@ -5,14 +5,12 @@ use std::time::Instant;
 
 use super::channel::Way;
 use super::fault::Fault;
+use super::find::{LONGEST, told};
 use super::quote::word;
 use super::request::{OWN, Prelude, Unit};
 use super::session::Work;
 use super::within::whole;
 use crate::machine::child::{Ended, Output};
-
-/// Bytes of a path.
-const PATH: u64 = 4096;
 
 /// Makes the folder of `installation` with the folders `conf` and `sockets` in it, writes `files` (name and text) to
 /// `conf`, all in one round trip, and answers its path. Nobody but this user reaches it.
@@ -26,7 +24,7 @@ pub(crate) async fn own(
         script: format!("berth_own {}\n{script}", word(installation)),
         stdin: stdin.into(),
         deadline: until.saturating_duration_since(Instant::now()),
-        output: PATH,
+        output: LONGEST as u64 + 1,
         lingers: false,
     };
     let mut units = vec![unit("berth_tell_own\n".into(), "")];
@@ -40,12 +38,12 @@ pub(crate) async fn own(
         units,
         until,
     };
-    let mut told = String::new();
+    let mut path = String::new();
     for ended in work.perform().await {
         match ended? {
-            Ended::Finished(Output { stdout, .. }) => told.push_str(&String::from_utf8_lossy(&stdout)),
+            Ended::Finished(Output { stdout, .. }) => path.push_str(&String::from_utf8_lossy(&stdout)),
             Ended::TimedOut(after) => return Err(Fault::TimedOut(after)),
         }
     }
-    super::find::told(told).ok_or(Fault::Lost)
+    told(path).ok_or(Fault::Strange)
 }

@@ -66,6 +66,8 @@ impl Work {
             return all(Fault::Random);
         };
         let opened = tokio::select! {
+            // A way that answers when its time is over says why there is no session.
+            biased;
             opened = self.way.open(self.until) => opened,
             () = sleep_until(self.until.into()) => return all(Fault::Late),
             () = gone.cancelled() => return Vec::new(),

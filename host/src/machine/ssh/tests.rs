@@ -5,8 +5,8 @@
 mod calls;
 mod connecting;
 mod faults;
+mod forged;
 mod pauses;
-mod relay;
 mod values;
 mod waiting;
 
@@ -22,12 +22,11 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
-use self::relay::Relay;
 use super::askpass::{PASSPHRASE, TOLD, WANTED};
 use super::pause::Pauses;
 use super::*;
 use crate::machine::sh::{Channel, Way as _};
-use crate::machine::sshd::{self, Sshd};
+use crate::machine::sshd::{self, Relay, Sshd};
 
 /// How long what must come may take.
 const LATEST: Duration = Duration::from_secs(60);

@@ -231,3 +231,65 @@ impl fmt::Display for Said {
         write!(formatter, "ssh says \"{}\"", self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What stands in the words for the operator and in none for clients.
+    const SECRET: &str = "me@mac.local";
+
+    #[test]
+    fn clients_and_plugins_are_told_the_label_and_the_state_alone() {
+        let said = || Said::new(SECRET);
+        let all = [
+            What::NoSsh(SECRET.into()),
+            What::Here(SECRET.into()),
+            What::Destination(SECRET.into(), "is empty"),
+            What::Identity {
+                path: SECRET.into(),
+                cause: SECRET.into(),
+            },
+            What::Configuration(said()),
+            What::Unreachable(said()),
+            What::Refused(said()),
+            What::Name(said()),
+            What::KeyUnknown(said()),
+            What::KeyChanged {
+                trusted: Some((7, SECRET.into())),
+            },
+            What::Key(said()),
+            What::KeyOpen(said()),
+            What::Login(said()),
+            What::PassphraseWanted(said()),
+            What::PassphraseWrong(said()),
+            What::Question(said()),
+            What::Other(said()),
+            What::Busy(8),
+            What::Full,
+            What::Silent,
+            What::Lost,
+            What::Closed,
+        ];
+        for what in all {
+            let trouble = Trouble {
+                host: "mac".into(),
+                what,
+                again: Some(Duration::from_secs(3)),
+            };
+            let state = trouble.state();
+            assert_eq!(
+                trouble.for_clients(),
+                format!(
+                    "the host mac cannot be used now: {state}; `berth hosts`, on berth's own machine, says why and what to \
+                     do (it is tried again after 3 s)"
+                )
+            );
+            let has_more = !matches!(
+                trouble.what,
+                What::Busy(_) | What::Full | What::Silent | What::Lost | What::Closed
+            );
+            assert_eq!(trouble.to_string().contains(SECRET), has_more, "{trouble}");
+        }
+    }
+}

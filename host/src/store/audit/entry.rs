@@ -122,6 +122,8 @@ pub enum Event {
     JobCancelled,
     /// A person removed old jobs at the terminal.
     JobsPruned,
+    /// A person took over jobs of another installation at the terminal.
+    JobsAdopted,
 }
 
 impl Event {
@@ -152,6 +154,7 @@ impl Event {
             Self::Reloaded => "reloaded",
             Self::JobCancelled => "job-cancelled",
             Self::JobsPruned => "jobs-pruned",
+            Self::JobsAdopted => "jobs-adopted",
         }
     }
 

@@ -7,6 +7,7 @@
 mod lineage;
 mod listing;
 mod record;
+mod taken;
 #[cfg(test)]
 mod tests;
 mod waiting;
@@ -47,6 +48,17 @@ pub enum JobError {
     /// Its input has ended.
     #[error("its input has ended")]
     Whole,
+    /// A job of this id is known as one that is elsewhere.
+    #[error("a job {0:?} is known here, and is on another machine")]
+    Elsewhere(String),
+    /// Another job of its queue runs.
+    #[error("another job of its queue {queue:?} runs: {id}; when that has ended, do this again")]
+    Queue {
+        /// The queue.
+        queue: String,
+        /// That job.
+        id: String,
+    },
     /// There is no room for more.
     #[error("{0}")]
     Full(&'static str),

@@ -500,3 +500,99 @@ fn nothing_of_a_job_that_was_forgotten_is_left_in_a_file() {
     index.scrub().unwrap();
     assert_eq!(found(), [""; 0]);
 }
+
+/// A job of another installation, as its host tells of it.
+fn foreign(id: &str, queue: &str, phase: Phase) -> JobRecord {
+    JobRecord {
+        id: id.to_owned(),
+        key: format!("key of {id}"),
+        queue: queue.to_owned(),
+        note: "note".into(),
+        label: String::new(),
+        interactive: false,
+        watch: true,
+        phase,
+        reason: None,
+        status: phase.is_end().then_some(3),
+        signal: None,
+        input: 1,
+        output: 2,
+        errors: 3,
+        queued_at: 5,
+        started_at: Some(4),
+        finished_at: phase.is_end().then_some(3),
+        kept: 6,
+        host: "mac".into(),
+    }
+}
+
+#[test]
+fn a_job_of_another_installation_is_taken_in_as_it_is() {
+    let (_place, index) = index();
+    for phase in [Phase::Running, Phase::Exited] {
+        let job = foreign(phase.name(), "q", phase);
+        index.ensure_place(&job).unwrap();
+        assert!(index.take_over(&job).unwrap());
+        // A clock that was set back does not put its end before its beginning.
+        let times = JobRecord {
+            started_at: Some(5),
+            finished_at: phase.is_end().then_some(5),
+            ..job
+        };
+        assert_eq!(index.get(phase.name()).unwrap(), times);
+        assert_eq!(index.command(phase.name()).unwrap(), None, "it is not started");
+    }
+    assert_eq!(next(&index), None);
+    let origin = index.origin("running").unwrap();
+    assert_eq!((origin.depth, origin.ancestors.len()), (1, 0), "nobody here started it");
+}
+
+#[test]
+fn a_job_of_another_installation_has_no_place_beside_what_is_known_here() {
+    let (_place, index) = index();
+    submit(&index, &job("a", "q")).unwrap();
+    index.set_running("a", "mac", 2).unwrap();
+    let refused = |job: &JobRecord| {
+        let why = index.ensure_place(job).unwrap_err().to_string();
+        assert_eq!(index.take_over(job).unwrap_err().to_string(), why);
+        why
+    };
+    let running = foreign("b", "q", Phase::Running);
+    assert!(
+        refused(&running).contains("another job of its queue"),
+        "{}",
+        refused(&running)
+    );
+    index.ensure_place(&foreign("b", "q", Phase::Exited)).unwrap();
+    let same_key = JobRecord {
+        key: "key of a".into(),
+        ..foreign("b", "p", Phase::Exited)
+    };
+    assert!(refused(&same_key).contains("job a was submitted with this key"));
+    let elsewhere = JobRecord {
+        host: "box".into(),
+        ..foreign("a", "q", Phase::Running)
+    };
+    assert!(refused(&elsewhere).contains("is on another machine"));
+    assert!(matches!(index.get("b"), Err(JobError::Unknown(_))));
+
+    // Its own job, which went to another installation and came back.
+    assert!(
+        !index.take_over(&foreign("a", "q", Phase::Running)).unwrap(),
+        "it has not ended here"
+    );
+    index.set_ended("a", &ended(Phase::Cancelled, 5)).unwrap();
+    index.set_label("a", "cancelled").unwrap();
+    assert!(index.take_over(&foreign("a", "q", Phase::Running)).unwrap());
+    let back = index.get("a").unwrap();
+    assert_eq!((back.phase, &*back.label, back.finished_at), (Phase::Running, "", None));
+
+    // What was submitted is not known, so its key stands for nothing else.
+    index.take_over(&foreign("c", "r", Phase::Exited)).unwrap();
+    let again = NewJob {
+        id: "d".into(),
+        key: "key of c".into(),
+        ..job("c", "r")
+    };
+    assert!(matches!(submit(&index, &again), Err(JobError::OtherContent { id }) if id == "c"));
+}

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use super::super::about::About;
 use super::super::ended::Ended;
 use super::super::input::Appended;
 use super::super::lines::Lines;
@@ -10,6 +11,8 @@ use super::super::place::Stage;
 
 /// Characters of what the other side says.
 const WORDS: usize = 300;
+/// Installations of a list.
+const INSTALLATIONS: usize = 1_000;
 /// Jobs of a list.
 const JOBS: usize = 200_000;
 
@@ -47,6 +50,8 @@ pub enum Answer {
     Claimed,
     /// None took it, and none will. Why, in words of the other side.
     Refused(String),
+    /// None took it because the disk is full. Why, in words of the other side.
+    Full(String),
     /// What became of bytes for its input.
     Appended(Appended),
     /// Its input has ended after so many bytes.
@@ -59,6 +64,12 @@ pub enum Answer {
     Output(Chunk, u64),
     /// The jobs that are there.
     Jobs(Vec<String>),
+    /// The installations that have jobs there.
+    Installations(Vec<Installation>),
+    /// What an installation has left with a job for another one; none where that cannot be read.
+    About(Option<About>),
+    /// Another installation has it now.
+    Taken,
     /// It is gone.
     Removed,
     /// It is not removed: it has not ended.
@@ -67,11 +78,24 @@ pub enum Answer {
     Failed(String),
 }
 
+/// An installation with jobs on a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Installation {
+    /// What it is called there.
+    pub id: String,
+    /// How many of its jobs were begun.
+    pub jobs: u64,
+    /// How many of these have not ended.
+    pub open: u64,
+}
+
 /// How a job on a host stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
     /// How far it is; none: there is no such job.
     pub stage: Option<Stage>,
+    /// Another installation has taken it over: its end is told as that, and what it printed is not here any more.
+    pub is_taken: bool,
     /// Whether the host has anything of this installation. Where it has not, it may be another host.
     pub is_place: bool,
     /// Whether its supervisor lives. One that has a job without an end and does not live was killed: settle the job.
@@ -136,6 +160,8 @@ fn answer(kind: &str, body: &[u8]) -> Result<Answer, Fault> {
         "answer" => short(body),
         "status" => status(body).map(Answer::Status),
         "read" => read(body),
+        "installations" => Ok(Answer::Installations(installations(body))),
+        "about" => Ok(Answer::About(about(body))),
         "list" => Ok(Answer::Jobs(
             String::from_utf8_lossy(body)
                 .lines()
@@ -157,6 +183,7 @@ fn short(body: &[u8]) -> Result<Answer, Fault> {
         "wanted" => Answer::Wanted,
         "claimed" => Answer::Claimed,
         "refused" => Answer::Refused(words(rest.as_bytes())),
+        "full" => Answer::Full(words(rest.as_bytes())),
         "now" => Answer::Appended(Appended::Now(count()?)),
         "conflict" => Answer::Appended(Appended::Conflict(count()?)),
         "ended" => Answer::Appended(Appended::Ended),
@@ -164,6 +191,7 @@ fn short(body: &[u8]) -> Result<Answer, Fault> {
         "closed" => Answer::Closed(count()?),
         "cancelled" => Answer::Cancelled,
         "removed" => Answer::Removed,
+        "taken" => Answer::Taken,
         "running" => Answer::Running,
         "error" => Answer::Failed(words(rest.as_bytes())),
         _ => return Err(strange(body)),
@@ -196,6 +224,7 @@ fn status(body: &[u8]) -> Result<Status, Fault> {
             _ => Standing::Over,
         },
         stage: ended.map(Stage::Ended).or(stage),
+        is_taken: values("by").next().is_some(),
         is_place: values("place").next() != Some("no"),
         started: Lines::parse(file("pid")).ok().and_then(|lines| lines.number("at")),
         output: kept(values("out")),
@@ -208,6 +237,33 @@ fn status(body: &[u8]) -> Result<Status, Fault> {
             .and_then(number)
             .unwrap_or_default(),
     })
+}
+
+/// Lines of a name and two numbers. What is not named as an installation is none.
+fn installations(body: &[u8]) -> Vec<Installation> {
+    let text = String::from_utf8_lossy(body);
+    let lines = text.lines().filter_map(|line| {
+        let mut words = line.split(' ');
+        let (id, jobs, open) = (words.next()?, number(words.next()?)?, number(words.next()?)?);
+        let id = is_installation(id).then(|| id.to_owned())?;
+        Some(Installation { id, jobs, open })
+    });
+    lines.take(INSTALLATIONS).collect()
+}
+
+/// Whether a word is what an installation is called.
+pub fn is_installation(word: &str) -> bool {
+    word.len() == 16 && word.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+fn about(body: &[u8]) -> Option<About> {
+    let text = std::str::from_utf8(body).ok()?;
+    let lines: String = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("about "))
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    About::parse(lines.into_bytes()).ok()
 }
 
 /// Lines of where a segment begins and how long it is.

@@ -33,6 +33,16 @@ now() { echo "$(date +%s)000"; }
 # Waits until the disk has these. An older `sync` takes no names and waits for all.
 on_disk() { sync "$@" 2>/dev/null || sync; }
 
+# is_full DIRECTORY BYTES: there is no room for a file of so many bytes, by the words of the system.
+is_full() {
+    wrote=$(dd if=/dev/zero of="$1/.room.$$" bs=4096 count=$(($2 / 4096 + 16)) 2>&1)
+    rm -f "$1/.room.$$"
+    case $wrote in
+    *'No space left'* | *'uota exceeded'*) return 0 ;;
+    esac
+    return 1
+}
+
 # sized FILE: sets `size` of a regular file, which is not a link.
 sized() {
     set -f

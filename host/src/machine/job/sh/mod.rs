@@ -15,6 +15,11 @@
 //! | `pid` | has besides `helper`, a process that lasts as long as the supervisor's group; its group is led by a process of ours |
 //! | `bell`, `feed` | a line in one of these FIFOs lets the supervisor look at `cancel`, or the feeder at `in.N` |
 //!
+//! | `about` | what it is, for another installation that takes it over; it stands beside `spec` |
+//!
+//! `../taken/ID` says that another installation has taken the job over. It is written before the directory goes, and the
+//! directory goes in one step, so of each job one installation has the directory, and every other one sees that it has not.
+//!
 //! There are no `in`, `until` and `news`. `spec`, `out.N`, `err.N`, `exit`, `cancel` and `sent` are the same.
 //!
 //! A shell cannot do all that the supervisor here does:
@@ -34,5 +39,5 @@ mod request;
 #[cfg(test)]
 mod tests;
 
-pub use self::answer::{Answer, Fault, Item, Kept, Standing, Status};
+pub use self::answer::{Answer, Fault, Installation, Item, Kept, Standing, Status, is_installation};
 pub use self::request::{Begin, Request, Unfit, Within};

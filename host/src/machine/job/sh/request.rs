@@ -3,6 +3,7 @@
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
+use super::super::about::About;
 use super::super::output::Channel;
 use super::super::spec::Spec;
 use super::answer::{Fault, Item, items};
@@ -82,6 +83,8 @@ pub struct Within {
 pub struct Begin<'a> {
     /// What it runs.
     pub spec: &'a Spec,
+    /// What it is, for another installation that takes it over.
+    pub about: &'a About,
     /// The beginning of its standard input.
     pub input: &'a [u8],
     /// Nothing is added to that.
@@ -151,11 +154,15 @@ impl Request {
         let (keep, paths) = (patterns(begin.keep)?, directories(begin.paths)?);
         plain("the directory", spec.directory.as_deref().unwrap_or_default())?;
 
+        // No shell takes this character, and no job is refused for it.
+        let about = begin.about.text().replace('\0', "\u{fffd}");
+
         let script = supervisor();
         let whole = if begin.whole { "whole" } else { "open" };
         self.call("make_place", &[]);
         self.draft(begin.input);
-        self.call("make", &[id, &spec.text(), &begin.input.len().to_string(), whole]);
+        let bytes = begin.input.len().to_string();
+        self.call("make", &[id, &spec.text(), &about, &bytes, whole]);
         let (digest, checksum) = (digest(&script), checksum(script.as_bytes()));
         self.call("start", &[id, &digest, &checksum, root, below, &keep, &paths, &values]);
         Ok(())
@@ -240,6 +247,37 @@ impl Request {
     /// If it cannot be sent.
     pub fn remove(&mut self, id: &str) -> Result<(), Unfit> {
         self.about("remove", id)
+    }
+
+    /// Asks which installations have jobs there.
+    pub fn installations(&mut self) {
+        self.call("installations", &[]);
+    }
+
+    /// Asks what an installation has left with a job for another one.
+    ///
+    /// # Errors
+    /// If it cannot be sent.
+    pub fn describe(&mut self, id: &str) -> Result<(), Unfit> {
+        self.about("describe", id)
+    }
+
+    /// Gives a job to another installation. One that this has is left as it is.
+    ///
+    /// # Errors
+    /// If it cannot be sent.
+    pub fn take(&mut self, id: &str, installation: &str) -> Result<(), Unfit> {
+        self.call("take", &[name(id)?, name(installation)?]);
+        Ok(())
+    }
+
+    /// Asks which jobs another installation has taken.
+    ///
+    /// # Errors
+    /// If it cannot be sent.
+    pub fn taken_by(&mut self, installation: &str) -> Result<(), Unfit> {
+        self.call("taken_by", &[name(installation)?]);
+        Ok(())
     }
 
     /// The script: standard input for the shell. It may hold secrets.

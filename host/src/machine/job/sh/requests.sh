@@ -103,38 +103,57 @@ install() {
 
 # --- a job's start
 
-# make ID SPEC BYTES WHOLE: its directory, with the draft as its first input. One that is there is filled again until a
-# supervisor takes it; what is there already stays, so that two who start it at once do not disturb each other.
+# make ID SPEC ABOUT BYTES WHOLE: its directory, with the draft as its first input. One that is there is filled again until a
+# supervisor takes it; what is there already stays, so that two who start it at once do not disturb each other. Where the
+# disk is full, it can be made later.
 make() {
     made=no why=
     is_id "$1" || { why='it has no name of a job' && return; }
     if [ -e "$1/claim" ]; then
         made=claimed
-    elif ! mkdir "$1" 2>/dev/null && ! is_job "$1"; then
-        why="its directory cannot be made in $PWD: is the disk full?"
+    elif ! new_directory "$1" && ! is_job "$1"; then
+        made=unkept why="its directory cannot be made in $PWD"
+        ! was_taken "$1" || made=no why='another installation has taken it over'
     elif ! belongs_to_this_user_alone "$1"; then
         why='its directory does not belong to this user alone'
-    elif ! draft_has "$3"; then
-        why='its input cannot be kept: is the disk full?'
+    elif ! draft_has "$4"; then
+        made=unkept why="its input cannot be kept in $PWD"
     elif fill "$@"; then
         made=yes
     else
-        why='its files cannot be made: is the disk full?'
+        made=unkept why="its files cannot be made in $PWD"
     fi
     drop_draft
+    [ "$made" = unkept ] || return 0
+    if is_full . "$4"; then
+        made=full why="$why: the disk is full"
+    else
+        made=no why="$why: may this user write there?"
+    fi
+}
+
+# new_directory ID: of a job that was never there. Whoever moved it away has said so before.
+new_directory() {
+    mkdir "$1" 2>/dev/null || return 1
+    was_taken "$1" || return 0
+    rmdir "$1"
+    return 1
 }
 
 fill() {
     printf %s "$2" >"$draft.spec" && mv "$draft.spec" "$1/spec" || return 1
-    # Room for the end, so that it can be told when the disk is full.
-    dd if=/dev/zero of="$draft.end" bs=4096 count=4 2>/dev/null || return 1
+    printf %s "$3" >"$draft.about" && mv "$draft.about" "$1/about" || return 1
+    # Room for the end, so that it can be told when the disk is full. What it has more until then is for the files of its
+    # start.
+    dd if=/dev/zero of="$draft.end" bs=4096 count=32 2>/dev/null || return 1
+    dd if=/dev/null of="$draft.end" bs=4096 seek=4 count=0 2>/dev/null || return 1
     ln "$draft.end" "$1/exit.draft" 2>/dev/null || [ -e "$1/exit.draft" ] || [ -e "$1/claim" ] || return 1
-    if [ "$3" -gt 0 ]; then
+    if [ "$4" -gt 0 ]; then
         ln "$draft" "$1/in.0" 2>/dev/null || [ -e "$1/in.0" ] || return 1
     fi
-    if [ "$4" = whole ]; then
+    if [ "$5" = whole ]; then
         : >"$draft.none" || return 1
-        ln "$draft.none" "$1/in.$3" 2>/dev/null || [ -e "$1/in.$3" ] || return 1
+        ln "$draft.none" "$1/in.$4" 2>/dev/null || [ -e "$1/in.$4" ] || return 1
     fi
     on_disk "$1" .
 }
@@ -144,6 +163,7 @@ fill() {
 start() {
     case $made in
     claimed) answer "$1" claimed && return ;;
+    full) answer "$1" full "$(plain_line "$why")" && return ;;
     no) answer "$1" refused "$(plain_line "$why")" && return ;;
     esac
     script=$place/supervisors/$2.sh
@@ -159,6 +179,7 @@ start() {
     said=$(begin "$@" 2>&1)
     case $said in
     claimed*) answer "$1" claimed ;;
+    'full '*) answer "$1" full "$(plain_line "${said#full }")" ;;
     *)
         said=${said#refused }
         if [ -e "$1/claim" ]; then
@@ -301,6 +322,8 @@ cancel() {
         on_disk "$1"
         ring "$1" bell
         answer "$1" cancelled
+    elif was_taken "$1"; then
+        answer "$1" error 'another installation has taken it over'
     else
         answer "$1" error 'there is no such job, or its directory cannot be written'
     fi
@@ -308,7 +331,7 @@ cancel() {
 
 # forestall ID: the same for one that may still come.
 forestall() {
-    is_id "$1" && { mkdir "$1" 2>/dev/null || is_job "$1"; }
+    is_id "$1" && new_directory "$1"
     cancel "$1"
 }
 
@@ -320,14 +343,21 @@ is_of_this_start() {
 
 supervisor_lives() { had_processes "$1" && is_of_this_start && lives "$had_pid" "$had_start"; }
 
-# status ID: its small files as they are, and how long the long ones are.
+# status ID: its small files as they are, and how long the long ones are. Of one that another installation has taken over,
+# what was left here.
 status() {
     item status "$1"
-    if ! is_job "$1"; then
+    if is_job "$1"; then
+        stand "$1"
+    elif was_taken "$1"; then
+        cat "../taken/$1"
+    else
         echo "stage none
 place $found"
-        return
     fi
+}
+
+stand() {
     stage=unclaimed
     [ ! -e "$1/claim" ] || stage=claimed
     echo "stage $stage"
@@ -336,9 +366,15 @@ place $found"
         ! supervisor_lives "$1" || standing=lives
         echo "supervisor $standing"
     fi
+    id=$1
+    lengths "$id" "$id/exit" "$id/pid" "$id/sent"
+}
+
+# lengths ID FILE...: of its input and of what it printed; and these small files as they are.
+lengths() {
     input_end "$1" && echo "in $bytes $closed"
     id=$1
-    set -- "$id/exit" "$id/pid" "$id/sent"
+    shift
     for file in "$id"/out.* "$id"/err.*; do
         name=${file##*/}
         is_number "${name#???.}" && set -- "$@" "$file"
@@ -398,13 +434,13 @@ read_output() {
 # settle ID: if its supervisor is gone, what is left of it is ended, and then it is interrupted. Of one that nobody can look
 # at any more, what bears its mark is ended; where there is nothing of any job, that may come back.
 settle() {
-    if [ "$found" = yes ] && is_id "$1" && { ! is_job "$1" || [ ! -e "$1/claim" ]; } && [ ! -e "$1/exit" ]; then
+    if [ "$found" = yes ] && is_id "$1" && { ! is_job "$1" || [ ! -e "$1/claim" ]; } && [ ! -e "$1/exit" ] && is_ours "$1"; then
         if ! end_marked "BERTH_SUPERVISOR=$1" || ! end_marked "BERTH_JOB=$1"; then
             answer "$1" error 'something of it does not end'
             return
         fi
     fi
-    if is_job "$1" && [ -e "$1/claim" ] && [ ! -e "$1/exit" ] && ! supervisor_lives "$1"; then
+    if is_job "$1" && [ -e "$1/claim" ] && [ ! -e "$1/exit" ] && ! supervisor_lives "$1" && is_ours "$1"; then
         reason='the system was started again while it ran'
         if ! had_processes "$1" || is_of_this_start; then
             reason='its supervisor was killed, and what was left of it was ended'
@@ -449,6 +485,7 @@ remove() {
     if ! is_id "$1"; then
         answer "$1" error 'it has no name of a job'
     elif [ "$found" = no ] || { [ ! -e "$1" ] && [ ! -L "$1" ]; }; then
+        [ "$found" = no ] || rm -f "../taken/$1"
         answer "$1" removed
     elif ! is_job "$1"; then
         answer "$1" error 'something else is in its place'
@@ -464,4 +501,105 @@ remove() {
             answer "$1" error "something in $PWD/$1 cannot be removed"
         fi
     fi
+}
+
+# --- jobs of another installation
+
+# was_taken ID: another installation has taken this job over. What it says of that is there before the job goes, so whoever
+# finds that a job is gone finds this.
+was_taken() { [ "$found" = yes ] && is_id "$1" && sized "../taken/$1" && [ "$size" -le 65536 ]; }
+
+# is_ours ID: what was just seen of the directory of this job was not that it is moved away.
+is_ours() { is_job "$1" || ! was_taken "$1"; }
+
+# installations: those that have jobs, each with how many, and how many of these have not ended.
+installations() {
+    item installations -
+    for folder in "$state"/berth/*; do
+        name=${folder##*/}
+        is_id "$name" && belongs_to_this_user_alone "$folder/jobs" || continue
+        all=0 open=0
+        for directory in "$folder"/jobs/*; do
+            [ -e "$directory/claim" ] && [ ! -L "$directory" ] || continue
+            all=$((all + 1))
+            [ -e "$directory/exit" ] || open=$((open + 1))
+        done
+        [ "$all" -eq 0 ] || echo "$name $all $open"
+    done
+}
+
+# describe ID: what its installation has left with it for another one.
+describe() {
+    item about "$1"
+    if is_job "$1" && sized "$1/about" && [ "$size" -le 262144 ]; then show "$1/about" about; fi
+}
+
+# taken_by INSTALLATION: the jobs that this one has taken from here, and has.
+taken_by() {
+    item list -
+    [ "$found" = yes ] || return 0
+    for file in ../taken/*; do
+        name=${file##*/}
+        was_taken "$name" && grep -qxF "by $1" "$file" && has "$1" "$name" && printf '%s\n' "$name"
+    done
+    return 0
+}
+
+# has INSTALLATION ID
+has() { [ -d "$state/berth/$1/jobs/$2" ] && [ ! -L "$state/berth/$1/jobs/$2" ]; }
+
+# take ID INSTALLATION: the job goes to this installation, in one step. Before that it is said here that it does. Doing it
+# again is the same.
+take() {
+    theirs=$state/berth/$2/jobs
+    mkdir -p "$theirs" "$state/berth/$2/supervisors" && belongs_to_this_user_alone "$theirs" ||
+        fatal "$theirs cannot be made, or does not belong to this user alone: is the disk full?"
+    if ! is_job "$1" && was_taken "$1" && has "$2" "$1"; then
+        answer "$1" taken
+    elif ! is_job "$1" || [ ! -e "$1/claim" ]; then
+        answer "$1" error 'it is not there any more, or was never begun'
+    elif [ ! -e "$1/about" ]; then
+        answer "$1" error 'an older berth began it, whose supervisors cannot be moved'
+    elif ! can_move "$1"; then
+        answer "$1" error 'it is just being begun: try again'
+    elif [ -e "$theirs/$1" ] || [ -L "$theirs/$1" ]; then
+        answer "$1" error 'something is in its place'
+    elif ! { : >"$theirs/.draft.$nonce" && ln "$theirs/.draft.$nonce" ".draft.$nonce"; } 2>/dev/null; then
+        answer "$1" error "$theirs is on another disk, or cannot be written"
+    elif say_taken "$1" "$2" && mv "$1" "$theirs/$1" 2>/dev/null && has "$2" "$1"; then
+        on_disk . "$theirs"
+        # It may come back from where it went before.
+        rm -f "$theirs/../taken/$1"
+        answer "$1" taken
+    elif ! is_job "$1" && has "$2" "$1"; then
+        answer "$1" taken
+    else
+        answer "$1" error "it cannot be moved to $theirs: is the disk full?"
+    fi
+    rm -f "$theirs/.draft.$nonce" ".draft.$nonce"
+}
+
+# can_move ID: it has ended, or its supervisor is in its directory, or there is none.
+can_move() {
+    for second in 1 2 3 4 5; do
+        [ ! -e "$1/exit" ] && supervisor_lives "$1" || return 0
+        for file in "$1"/err.[0-9]*; do
+            [ ! -e "$file" ] || return 0
+        done
+        sleep 1
+    done
+    return 1
+}
+
+# say_taken ID INSTALLATION: to be told as the end of the job, with what it printed up to now.
+say_taken() {
+    mkdir -p ../taken && belongs_to_this_user_alone ../taken || return 1
+    {
+        echo "stage claimed
+by $2
+exit format 1
+exit how cancelled
+exit reason the installation $2 has taken it over, and knows how it goes on
+exit finished $(now)" && lengths "$1"
+    } >"../taken/.draft.$nonce" && mv "../taken/.draft.$nonce" "../taken/$1" && on_disk "../taken/$1" ../taken .
 }

@@ -8,6 +8,9 @@
 #                +-- who waits for an event, and those that make one after some time
 #
 # Descriptor 9 is the bell: a line in it is an event. 8 is where the one that was waited for lies. 6 wakes the feeder.
+#
+# Once the program's output is kept, all that has to do with the directory of the job is in it, and names nothing by a path
+# that leads there. So the directory can be moved from then on.
 
 script=$0
 
@@ -45,7 +48,11 @@ supervise() {
 # Whoever makes the file first has the job, and it says from the first moment who that is.
 claim() {
     draft=$job/claim.$$
-    write_this >"$draft" && on_disk "$draft" || refuse "it cannot write $draft: is the disk full?"
+    if ! { write_this >"$draft" && on_disk "$draft"; }; then
+        rm -f "$draft"
+        ! is_full "$job" 0 || wait_for_room "it cannot be written in $job: the disk is full"
+        refuse "it cannot write $draft: may this user write there?"
+    fi
     ln "$draft" "$job/claim" 2>/dev/null
     claimed=$?
     rm -f "$draft"
@@ -57,6 +64,12 @@ claim() {
 
 refuse() {
     printf 'refused %s\n' "$1"
+    exit 1
+}
+
+# It is not taken now, and can be later.
+wait_for_room() {
+    printf 'full %s\n' "$1"
     exit 1
 }
 
@@ -141,6 +154,12 @@ prepare() {
         kill -s KILL "$leader"
         return 1
     fi
+    reason="it was not started: $job cannot be entered"
+    if ! cd "$job"; then
+        kill -s KILL "$leader"
+        return 1
+    fi
+    job=.
     keep out &
     keep err &
     after $(((deadline + 999) / 1000)) deadline &
@@ -284,6 +303,7 @@ finish() {
 
 # Sends the program its input: `in.N` is what comes from its byte N on, and one of no bytes is the end.
 feed() {
+    cd "$job" && job=. || return
     exec 7>"$job/in.pipe"
     sent=0
     while :; do

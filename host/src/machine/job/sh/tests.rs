@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::disallowed_methods, reason = "a test's own shells and processes")]
 
+mod taken;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
@@ -14,6 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::super::about::About;
 use super::super::ended::{Ended, How};
 use super::super::input::Appended;
 use super::super::output::Channel;
@@ -244,9 +247,21 @@ fn spec(argv: &[&str]) -> Spec {
     }
 }
 
+/// What is left with each.
+static ABOUT: About = About {
+    backend: String::new(),
+    key: String::new(),
+    queue: String::new(),
+    note: String::new(),
+    interactive: false,
+    watch: false,
+    queued_at: 0,
+};
+
 fn begin(spec: &Spec) -> Begin<'_> {
     Begin {
         spec,
+        about: &ABOUT,
         input: b"",
         whole: true,
         directory: None,

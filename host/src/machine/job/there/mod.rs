@@ -3,6 +3,7 @@
 //! Nothing is lost with an answer: whatever is asked can be asked again. A job that a supervisor has never starts again,
 //! input is only added where it is expected, and the rest is the same when it is done twice.
 
+mod others;
 mod watch;
 
 use std::fmt;
@@ -10,7 +11,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub use self::others::Found;
 pub use self::watch::Reach;
+use super::about::About;
 use super::begin::Begun;
 use super::ended::Ended;
 use super::input::Appended;
@@ -67,6 +70,8 @@ pub(crate) struct On {
 pub struct Starting<'a> {
     /// What it runs.
     pub spec: &'a Spec,
+    /// What it is, for another installation that takes it over.
+    pub about: &'a About,
     /// The beginning of its input.
     pub input: &'a [u8],
     /// Nothing is added to that, nor ever was.
@@ -111,10 +116,12 @@ impl There {
     /// Makes a job and starts its supervisor, if none has it: then that is answered, with the input that it has.
     ///
     /// # Errors
-    /// The host cannot be asked, or cannot do it now. Whether a supervisor has the job is not known.
+    /// The host cannot be asked, or cannot do it now. Whether a supervisor has the job is not known, except where the disk
+    /// there is full: then none has it.
     pub async fn begin(&self, start: &Starting<'_>) -> Result<(Begun, Input), Trouble> {
         let begin = sh::Begin {
             spec: start.spec,
+            about: start.about,
             input: start.input,
             whole: start.whole,
             directory: start.directory,
@@ -150,6 +157,10 @@ impl There {
             Some(Answer::Refused(why)) => {
                 let why = format!("the host {} says: \"{why}\"", self.0.label);
                 Ok((Begun::Refused(why), Input::default()))
+            }
+            Some(Answer::Full(why)) => {
+                let why = format!("the host {} says: \"{why}\"", self.0.label);
+                Err(io::Error::new(io::ErrorKind::StorageFull, why).into())
             }
             other => Err(self.not(other.as_ref())),
         }
@@ -221,7 +232,14 @@ impl There {
         };
         let items = self.call(most, both).await?;
         // Nothing is not what a job printed that is not there.
-        self.status_of(items.get(1))?;
+        let status = self.status_of(items.get(1))?;
+        if let (true, Some(Stage::Ended(ended))) = (status.is_taken, status.stage) {
+            let why = format!(
+                "what it printed is not here any more: {}",
+                ended.reason.unwrap_or_default()
+            );
+            return Err(io::Error::other(why).into());
+        }
         match items.into_iter().next().map(|item| item.answer) {
             Some(Answer::Output(chunk, _)) => Ok(chunk),
             other => Err(self.not(other.as_ref())),
@@ -245,26 +263,28 @@ impl There {
     }
 
     pub(super) async fn settle(&self, id: &str) -> Result<Option<Ended>, Trouble> {
-        let ended = |status: &Status| match &status.stage {
-            Some(Stage::Ended(ended)) => Some(ended.clone()),
-            _ => None,
-        };
         if let Some(ended) = self.0.known.last(id).and_then(|status| ended(&status)) {
-            return Ok(Some(ended));
+            return Ok(Some(self.named(ended)));
         }
         let items = self.call(0, |request| request.settle(id)).await?;
         let status = self.status_of(items.first())?;
         match status.stage {
             Some(Stage::Unclaimed) => Err(io::Error::new(io::ErrorKind::InvalidData, "nobody has claimed it").into()),
-            _ => Ok(ended(&status)),
+            _ => Ok(ended(&status).map(|ended| self.named(ended))),
         }
     }
 
-    /// Ends what bears the mark of a job that nobody can look at there.
-    pub(super) async fn end_marked(&self, id: &str) -> Result<(), Trouble> {
+    /// How a job ended, with the host in the words about that.
+    fn named(&self, ended: Ended) -> Ended {
+        let reason = ended.reason.map(|why| format!("on the host {}: {why}", self.0.label));
+        Ended { reason, ..ended }
+    }
+
+    /// Ends what bears the mark of a job that nobody can look at there. Answers how it ended, if somebody can after all.
+    pub(super) async fn end_marked(&self, id: &str) -> Result<Option<Ended>, Trouble> {
         let items = self.call(0, |request| request.settle(id)).await?;
         match items.into_iter().next().map(|item| item.answer) {
-            Some(Answer::Status(_)) => Ok(()),
+            Some(Answer::Status(status)) => Ok(ended(&status).map(|ended| self.named(ended))),
             other => Err(self.not(other.as_ref())),
         }
     }
@@ -358,12 +378,12 @@ impl There {
                     Err(fault) => Some(self.unknown(&fault)),
                 },
                 Err(Fault::Lost | Fault::Silent { .. }) if !is_repeated => None,
-                // These name it themselves.
+                // It names the host itself.
                 Err(fault @ Fault::Unopened(_)) => Some(for_clients(&fault)),
                 Err(fault @ (Fault::TimedOut(_) | Fault::Silent { .. } | Fault::TooMuch(_))) => {
                     Some(self.unknown(&fault))
                 }
-                Err(fault) => Some(for_clients(&fault)),
+                Err(fault) => Some(format!("the host {}: {fault}", self.0.label)),
             };
             match why {
                 None => is_repeated = true,
@@ -427,7 +447,10 @@ impl Lengths {
             input: Some(status.input),
             output: status.output.end,
             errors: status.errors.end,
-            kept: status.input + kept(status.output) + kept(status.errors),
+            kept: match status.is_taken {
+                true => 0,
+                false => status.input + kept(status.output) + kept(status.errors),
+            },
         }
     }
 }
@@ -456,6 +479,13 @@ impl fmt::Display for There {
             formatter,
             "~/.local/state/berth/{installation}/jobs on the host {label}"
         )
+    }
+}
+
+fn ended(status: &Status) -> Option<Ended> {
+    match &status.stage {
+        Some(Stage::Ended(ended)) => Some(ended.clone()),
+        _ => None,
     }
 }
 

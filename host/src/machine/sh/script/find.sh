@@ -4,16 +4,27 @@ berth_tell() {
     printf '%s\000' "$1"
 }
 
-# The system, the clock, the home directory, the path, and where programs keep what lasts.
+# The system, the clock, the home directory, the path, and where berth keeps what is its own.
 berth_tell_host() {
     berth_tell "$(uname -s)"
     berth_tell "$(date +%s)"
     berth_tell "$berth_home"
     berth_tell "$PATH"
     case ${XDG_STATE_HOME-} in
-    /*) berth_tell "$XDG_STATE_HOME" ;;
-    *) berth_tell "$berth_home/.local/state" ;;
+    /*) (berth_tell_without_links "$XDG_STATE_HOME/berth") ;;
+    *) (berth_tell_without_links "$berth_home/.local/state/berth") ;;
     esac
+}
+
+# The path $1 without links, as far as it is there.
+berth_tell_without_links() {
+    berth_path=$1 berth_rest=
+    until cd -P "${berth_path:-/}"; do
+        berth_rest=/${berth_path##*/}$berth_rest
+        berth_path=${berth_path%/*}
+    done
+    berth_here
+    berth_tell "${berth_at%/}$berth_rest"
 }
 
 # Where the program $1 is: `here` on the path or at its own place, `elsewhere` at another one, or `nowhere`.

@@ -134,6 +134,12 @@ async fn having_keeps_directories_that_hold_such_a_name() {
     symlink("/nowhere", root.join("*/mark it")).unwrap();
     symlink("a", root.join("link")).unwrap();
     symlink("../out", root.join("away")).unwrap();
+    // Links in a directory of it lead out, to what is there and to what is not.
+    std::fs::create_dir_all(root.join("deep/in")).unwrap();
+    for (link, to) in [("out", "../../out"), ("top", "/"), ("none", "../../none")] {
+        symlink(to, root.join("deep").join(link)).unwrap();
+    }
+    std::fs::write(root.join("deep/in/file"), "").unwrap();
     for shell in SHELLS {
         let (_, way) = Local::to(shell).way();
         let all = [".git", "-mark", "mark it"];
@@ -141,8 +147,23 @@ async fn having_keeps_directories_that_hold_such_a_name() {
         assert_eq!(names(&found), ["*", ".hidden", "a", "b\n", "link"], "{shell:?}");
         let found = listed(&way, within(&root, ""), &["mark it"]).await.unwrap();
         assert_eq!(names(&found), ["*"]);
-        for outside in [&["../out"][..], &["../../root"]] {
-            assert_eq!(names(&listed(&way, within(&root, ""), outside).await.unwrap()), [""; 0]);
+        let found = listed(&way, within(&root, ""), &["in/file"]).await.unwrap();
+        assert_eq!(names(&found), ["deep"]);
+        for outside in [
+            "../out",
+            "../../root",
+            "../../out/.git",
+            "in/../../../out/.git",
+            "out/.git",
+            "out/",
+            "out/.",
+            "out/..",
+            "top/etc",
+            "top/etc/passwd",
+            "none/.git",
+        ] {
+            let found = listed(&way, within(&root, ""), &[outside]).await.unwrap();
+            assert_eq!(names(&found), [""; 0], "{shell:?} {outside}");
         }
     }
 }

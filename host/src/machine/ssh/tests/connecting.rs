@@ -226,6 +226,44 @@ async fn a_host_behind_another_one_is_reached_by_the_operators_own_configuration
 }
 
 #[tokio::test]
+async fn nothing_is_forwarded_or_run_whatever_the_operators_configuration_says() {
+    let (here, sshd) = (Here::new(), Sshd::start());
+    let taken = || std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let listeners = [taken(), taken(), taken(), taken()];
+    let [server, remote, local, dynamic] = listeners.each_ref().map(|one| one.local_addr().unwrap().port());
+    // The first one stands for berth's own listener.
+    let [_server, rest @ ..] = listeners;
+    drop(rest);
+    let agent = here.path("agent");
+    let mut keeper = Command::new("ssh-agent")
+        .arg("-D")
+        .arg("-a")
+        .arg(&agent)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    until("there is an agent", || agent.exists()).await;
+    let ran = here.path("ran");
+    let config = format!(
+        "Host *\nForwardAgent {}\nForwardX11 yes\nForwardX11Trusted yes\nRemoteForward {remote} 127.0.0.1:{server}\n\
+         LocalForward {local} 127.0.0.1:{server}\nDynamicForward {dynamic}\nPermitLocalCommand yes\n\
+         LocalCommand touch {}\n",
+        agent.display(),
+        ran.display()
+    );
+    fs::write(here.path("config"), config).unwrap();
+    let link = here.link(&ways(&sshd));
+    let told = said(&link, "echo \"agent:$SSH_AUTH_SOCK display:$DISPLAY\"").await;
+    keeper.kill().unwrap();
+    keeper.wait().unwrap();
+    assert_eq!(told, "agent: display:\n");
+    for port in [remote, local, dynamic] {
+        std::net::TcpListener::bind(("127.0.0.1", port)).expect("nobody else has taken it");
+    }
+    assert!(!ran.exists());
+}
+
+#[tokio::test]
 async fn an_operators_ssh_that_goes_to_the_background_does_not_leave_berth() {
     let (here, sshd) = (Here::new(), Sshd::start());
     let background = "ForkAfterAuthentication yes\nControlPersist 1h\nSessionType none\nStdinNull yes\n";

@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-pub(super) struct Relay {
+pub(crate) struct Relay {
     port: u16,
     passes: watch::Sender<bool>,
     taken: Arc<AtomicUsize>,
@@ -16,7 +16,7 @@ pub(super) struct Relay {
 
 impl Relay {
     /// A relay to this port of this machine.
-    pub(super) async fn to(port: u16) -> Self {
+    pub(crate) async fn to(port: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let relay = Self {
             port: listener.local_addr().unwrap().port(),
@@ -35,27 +35,27 @@ impl Relay {
         relay
     }
 
-    pub(super) fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
     /// How many connections came.
-    pub(super) fn taken(&self) -> usize {
+    pub(crate) fn taken(&self) -> usize {
         self.taken.load(Ordering::Relaxed)
     }
 
     /// How many bytes came from the host, whether or not they passed.
-    pub(super) fn came(&self) -> usize {
+    pub(crate) fn came(&self) -> usize {
         self.came.load(Ordering::Relaxed)
     }
 
     /// No byte passes from now on.
-    pub(super) fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.passes.send_replace(false);
     }
 
     /// All bytes pass again, also those that came meanwhile.
-    pub(super) fn pass(&self) {
+    pub(crate) fn pass(&self) {
         self.passes.send_replace(true);
     }
 }
