@@ -24,7 +24,7 @@ use tokio_util::task::TaskTracker;
 pub use self::calls::Calls;
 pub use self::deed::Deed;
 use self::hand_over::Asked;
-pub use self::hosts::InUse;
+pub use self::hosts::{InUse, try_hosts};
 use self::jobs::Hand;
 pub use self::jobs::order;
 pub use self::open::{Opened, Pages, open};

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio_util::task::TaskTracker;
 
+use super::away::Away;
 use super::start::{Starter, raise};
 use crate::desk::Generation;
 use crate::watch::Watched;
@@ -34,7 +35,7 @@ pub fn bring_up(starter: Starter, generation: &Arc<Generation>, tasks: &TaskTrac
 
 /// Tries to start the backend called `name` until it is up. None: its generation has ended.
 async fn until_up(starter: &Starter, generation: &Weak<Generation>, name: &str) -> Option<Arc<Watched>> {
-    let mut pause = FIRST_PAUSE;
+    let (mut pause, mut tried) = (FIRST_PAUSE, starter.hosts_tried());
     loop {
         let started = starter.start(name).await;
         {
@@ -48,15 +49,17 @@ async fn until_up(starter: &Starter, generation: &Weak<Generation>, name: &str) 
                     return Some(watched);
                 }
                 Err(error) => {
-                    let news = generation.lower(name, &format!("{error:#}"));
+                    let news = generation.lower(name, &format!("{error:#}"), error.is::<Away>());
                     if let Some(why) = news.filter(|_| generation.span().has_begun()) {
                         tracing::warn!("backend `{name}` is down, and is tried again: {why}");
                     }
                 }
             }
         }
-        tokio::time::sleep(pause).await;
-        pause = longer(pause);
+        pause = tokio::select! {
+            () = tokio::time::sleep(pause) => longer(pause),
+            Ok(()) = tried.changed() => FIRST_PAUSE,
+        };
     }
 }
 

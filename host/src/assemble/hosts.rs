@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::env_file::EnvFile;
-use crate::config::{self, At, ConfigError};
+use crate::config::{self, At, Config, ConfigError};
 
 /// The variable of an `env_file` that is not for programs: it opens the key of this user.
 const PASSPHRASE: &str = "SSH_KEY_PASSPHRASE";
@@ -24,12 +24,27 @@ impl Host {
         at: &At,
     ) -> Result<BTreeMap<String, Self>, ConfigError> {
         let find = |(name, written): (String, config::Host)| {
-            let at = at.key(&name).key("env_file");
-            let env_file = written.env_file.as_ref().map(|path| EnvFile::find(path, &at));
-            let env_file = env_file.transpose()?;
-            Ok((name, Self { written, env_file }))
+            let found = Self::one(written, &at.key(&name))?;
+            Ok((name, found))
         };
         written.into_iter().map(find).collect()
+    }
+
+    /// Finds what the table of one host of `config` names.
+    ///
+    /// # Errors
+    /// Its `env_file` cannot be used.
+    pub fn of(config: &Config, written: &config::Host) -> Result<Self, ConfigError> {
+        Self::one(written.clone(), &config.top.key("hosts").key(&written.name))
+    }
+
+    fn one(written: config::Host, at: &At) -> Result<Self, ConfigError> {
+        let env_file = written.env_file.as_ref();
+        let env_file = env_file.map(|path| EnvFile::find(path, &at.key("env_file")));
+        Ok(Self {
+            env_file: env_file.transpose()?,
+            written,
+        })
     }
 
     /// What opens the key of this user, a secret that only ssh gets.

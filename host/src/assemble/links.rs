@@ -1,13 +1,16 @@
 //! The connections to hosts, each made once and used by every backend that is there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use anyhow::Context as _;
+use futures::future::join_all;
+use tokio::sync::watch;
 
 use super::hosts::Host;
 use super::programs::SearchPath;
@@ -22,7 +25,9 @@ const RANDOM: usize = 8;
 /// The connections to hosts. They last as long as this.
 pub struct Links {
     data: DataDirectory,
-    made: Mutex<BTreeMap<String, (Ways, Link)>>,
+    made: Mutex<Vec<(Ways, Link)>>,
+    /// Told when hosts that could not be reached were tried again.
+    tried: watch::Sender<()>,
 }
 
 impl Links {
@@ -31,6 +36,7 @@ impl Links {
         Self {
             data: data.clone(),
             made: Mutex::default(),
+            tried: watch::Sender::new(()),
         }
     }
 
@@ -40,20 +46,57 @@ impl Links {
     /// This machine has not what it takes, with the fix.
     pub fn to(&self, host: &Host) -> anyhow::Result<Link> {
         let ways = ways(host);
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, link)) = made.get(&ways.host).filter(|(known, _)| *known == ways) {
+        let mut made = self.made();
+        if let Some((_, link)) = made.iter().find(|(known, _)| *known == ways) {
             return Ok(link.clone());
         }
         let link = Link::new(&self.openssh(&ways.host)?, &ways)?;
-        made.insert(ways.host.clone(), (ways, link.clone()));
+        made.push((ways, link.clone()));
         Ok(link)
     }
 
-    /// How many sessions are in use on each connection, by the name of its host.
+    /// Leaves hosts that are not among `hosts`, or are reached in another way now. A connection ends with the last who uses it.
+    pub fn keep(&self, hosts: &BTreeMap<String, Host>) {
+        let is_kept = |known: &Ways| hosts.get(&known.host).is_some_and(|host| ways(host) == *known);
+        self.made().retain(|(known, _)| is_kept(known));
+    }
+
+    /// Tries at once those hosts again that could not be reached, whatever time they would be left alone, and waits until
+    /// it is known how that went.
+    pub async fn try_again(&self) {
+        let failed: Vec<_> = self
+            .made()
+            .iter()
+            .filter(|(_, link)| link.has_failed())
+            .cloned()
+            .collect();
+        let tried = failed
+            .into_iter()
+            .map(|(ways, link)| async move { link.connect(Instant::now() + ways.connect_timeout).await });
+        // Who uses one next is told why it failed.
+        join_all(tried).await;
+        self.tried.send_replace(());
+    }
+
+    /// The hosts that could not be reached when they were tried last.
+    pub fn failed(&self) -> BTreeSet<String> {
+        let made = self.made();
+        let failed = made.iter().filter(|(_, link)| link.has_failed());
+        failed.map(|(ways, _)| ways.host.clone()).collect()
+    }
+
+    /// Changes when hosts were tried again because somebody has reason to believe that they can be reached.
+    pub(super) fn tried(&self) -> watch::Receiver<()> {
+        self.tried.subscribe()
+    }
+
+    /// How many sessions are in use on each connection that there is, by the name of its host.
     pub fn sessions_in_use(&self) -> BTreeMap<String, usize> {
-        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        let in_use = |(host, (_, link)): (&String, &(Ways, Link))| (host.clone(), link.sessions_in_use());
-        made.iter().map(in_use).collect()
+        let made = self.made();
+        let connected = made.iter().filter(|(_, link)| link.is_connected());
+        connected
+            .map(|(ways, link)| (ways.host.clone(), link.sessions_in_use()))
+            .collect()
     }
 
     /// What the operator's own terminal runs to show `words` on `host`: a program, and its arguments.
@@ -72,6 +115,10 @@ impl Links {
             words,
             backend,
         )?)
+    }
+
+    fn made(&self) -> MutexGuard<'_, Vec<(Ways, Link)>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn openssh(&self, host: &str) -> anyhow::Result<OpenSsh> {
@@ -132,6 +179,13 @@ fn make_own(folder: &Path) -> io::Result<()> {
             "{} does not belong to you alone: move it away",
             folder.display()
         ))),
+    }
+}
+
+impl Host {
+    /// Whether it is reached in the same way as `other`.
+    pub fn is_reached_as(&self, other: &Self) -> bool {
+        ways(self) == ways(other)
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{anyhow, bail};
 
+use super::away::Away;
 use super::data_files::{conf_name, fill, socket, with_places};
 use super::hosts::Host;
 use super::{Granted, Setup};
@@ -16,13 +17,15 @@ use crate::capability::process::Socket;
 use crate::capability::process::grant::{CONF_MARKER, Grant, SOCKET_MARKER};
 use crate::machine::job::{On, There};
 use crate::machine::sh::{self, Around, Fault, Found, Place, Program, Run, Way};
-use crate::machine::{self, Ended, Link, Machine};
+use crate::machine::{self, Ended, Link, Machine, Output};
 use crate::shell;
 use crate::store::DataDirectory;
 use crate::text;
 
 /// The longest path of a socket that every system takes, in bytes.
 const SOCKET: usize = 103;
+/// Characters of the name of an installation.
+const INSTALLATION: usize = 16;
 /// How long what is asked there may take beside the connection.
 const ASKING: Duration = Duration::from_secs(20);
 /// How far its clock may be off before that is said.
@@ -108,6 +111,9 @@ impl Located {
         if let Some(fault) = site.place_faults().next() {
             bail!("{fault}");
         }
+        if let Some(fault) = site.socket_fault() {
+            bail!("{fault}");
+        }
         let installed = setup.agents_of(backend).filter(|(_, agent)| {
             let needs = agent.requires.as_ref().map(|program| &program.written);
             needs.is_none_or(|program| matches!(site.program(program), Some(Program::Here(_))))
@@ -176,12 +182,10 @@ fn variables(around: &Around) -> Vec<(OsString, OsString)> {
 
 /// A fault of `host` as clients may read it; the log has all of it.
 fn told(host: &str, fault: &Fault) -> anyhow::Error {
-    match fault {
-        Fault::Unopened(why) => {
-            tracing::info!("{why}");
-            anyhow!("{}", machine::for_clients(fault))
-        }
-        fault => anyhow!("the host {host}: {fault}"),
+    match Away::of_fault(fault) {
+        Some(away) => away.into(),
+        None if matches!(fault, Fault::Unopened(_)) => anyhow!("{}", machine::for_clients(fault)),
+        None => anyhow!("the host {host}: {fault}"),
     }
 }
 
@@ -257,8 +261,8 @@ impl Site<'_> {
             match place {
                 Place::There(path) => Ok(PathBuf::from(path)),
                 Place::Missing => Err(anyhow!(
-                    "{shown}, of `directories` in [backends.{name}], does not exist on the host {host}: make it there with \
-                     `mkdir -p {}`",
+                    "{shown}, of `directories` of backend {name}, does not exist on the host {host}: make it there with \
+                     `mkdir -p {}`, or name others as directories = [...] in [backends.{name}]",
                     in_home(written)
                 )),
                 Place::Occupied => Err(anyhow!(
@@ -299,6 +303,20 @@ impl Site<'_> {
         })
     }
 
+    /// What is wrong with the place of its sockets, whose paths the host tells and nobody else may read.
+    pub(super) fn socket_fault(&self) -> Option<String> {
+        let own = format!("{}/{}", self.found.own, "0".repeat(INSTALLATION));
+        let with_socket = self.backend.programs.values().filter(|grant| grant.socket.is_some());
+        let longest = with_socket.map(|grant| socket_path(&own, grant).len()).max()?;
+        (longest > SOCKET).then(|| {
+            format!(
+                "the path of a socket in the folder of berth's own on the host {} would have {longest} bytes, and may have \
+                 {SOCKET}: set XDG_STATE_HOME there to a shorter directory",
+                self.host
+            )
+        })
+    }
+
     /// The folders of which files are read, without links where they are there.
     fn folders(&self) -> Vec<Folder> {
         let places = self.found.directories.iter().skip(self.backend.directories.len());
@@ -336,13 +354,6 @@ impl Site<'_> {
     fn fill(&self, grant: &mut Grant, own: &str) -> anyhow::Result<()> {
         let conf = format!("{own}/conf/{}", conf_name(grant));
         let socket = socket_path(own, grant);
-        if grant.socket.is_some() && socket.len() > SOCKET {
-            bail!(
-                "the path of the socket {socket} on the host {} is longer than {SOCKET} bytes: set XDG_STATE_HOME there to a \
-                 shorter directory",
-                self.host
-            );
-        }
         fill(&mut grant.fixed, CONF_MARKER, Path::new(&conf))?;
         fill(&mut grant.fixed, SOCKET_MARKER, Path::new(&socket))
     }
@@ -361,7 +372,7 @@ impl Site<'_> {
             }
             _ => bail!(
                 "`{written}` is not on the PATH of the host {host}, nor where programs usually are: install it there, or \
-                 write where it is as `path` in {table}"
+                 write the folder where it is as path = [...] into [hosts.{host}]"
             ),
         }
     }
@@ -393,7 +404,7 @@ fn usual(path: &str, home: &str) -> Option<String> {
         .and_then(|rest| rest.strip_suffix("/bin"));
     let is_version = |version: &str| {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-+".contains(&byte);
-        version.len() <= 32 && version.bytes().all(plain)
+        version.len() <= 32 && version.bytes().all(plain) && version.bytes().any(|byte| byte.is_ascii_digit())
     };
     let is_usual = [".local/bin", "bin", ".npm-global/bin"].contains(&below) || version.is_some_and(is_version);
     is_usual.then(|| format!("~/{below}"))
@@ -462,21 +473,30 @@ async fn versions(
     let told = sh::run(way, around, until, runs).await;
     for ((grant, least, _), told) in asked.iter().zip(told) {
         let program = &grant.program;
-        let said = match told.map_err(|fault| self::told(host, &fault))? {
-            Ended::Finished(output) => String::from_utf8_lossy(&output.stdout).into_owned(),
+        let output = match told.map_err(|fault| self::told(host, &fault))? {
+            Ended::Finished(output) => output,
             Ended::TimedOut(after) => {
                 bail!("`{program}` on the host {host} did not tell its version within {after:.0?}")
             }
         };
-        if let Some(fault) = version_fault(program, least, &said, host) {
+        if let Some(fault) = version_fault(program, least, &output, host) {
             return Err(fault);
         }
     }
     Ok(())
 }
 
-/// What is wrong where a program that must be of the version `least` says something older of itself.
-pub(super) fn version_fault(program: &str, least: &str, said: &str, host: &str) -> Option<anyhow::Error> {
+/// What is wrong where a program that must be of the version `least` fails, or says something older of itself.
+pub(super) fn version_fault(program: &str, least: &str, output: &Output, host: &str) -> Option<anyhow::Error> {
+    if output.status != Some(0) {
+        let said = [&output.stderr, &output.stdout].map(|said| String::from_utf8_lossy(said));
+        let said = said.iter().map(|said| said.trim()).find(|said| !said.is_empty());
+        return Some(anyhow!(
+            "`{program}` fails on the host {host} where it is asked for its version, and says {:?}: run it there to see why",
+            text::short_line(said.unwrap_or("nothing"), SAID)
+        ));
+    }
+    let said = &*String::from_utf8_lossy(&output.stdout);
     let is_old = text::version(said).is_some_and(|found| Some(found) < text::version(least));
     is_old.then(|| {
         anyhow!(
@@ -515,6 +535,7 @@ mod tests {
             "/home/me/.nvm/versions/node/$(touch x)/bin/agent",
             "/home/me/.nvm/versions/node/v1\"] x = [\"/bin/agent",
             "/home/me/.nvm/versions/node/a/b/bin/agent",
+            "/home/me/.nvm/versions/node/../bin/agent",
             "/x\u{202e}\u{200b}/agent",
         ] {
             let told = told(path);

@@ -1,7 +1,8 @@
-//! From a configuration to a running whole: finds on this machine what it names, then starts its backends and merges
+//! From a configuration to a running whole: finds what it names, here and on hosts, then starts its backends and merges
 //! them.
 
 mod asked;
+mod away;
 mod bring_up;
 mod config_file;
 mod data_files;

@@ -43,7 +43,7 @@ pub(super) fn check(
             .enumerate()
             .map(|(index, folder)| (files.item(index), &folder.under));
         for (at, directory) in directories.chain(files) {
-            if let Some((what, path)) = own.iter().find(|(_, path)| path.starts_with(directory)) {
+            if let Some(OwnPlace { what, path, .. }) = own.iter().find(|own| own.path.starts_with(directory)) {
                 return Err(at.error(format!(
                     "{} is too wide a grant, since it holds berth's {what}, {}: grant a directory beside it, or move that",
                     directory.display(),
@@ -69,7 +69,12 @@ pub(super) fn own(
     hosts: &BTreeMap<String, Host>,
     backends: &BTreeMap<String, Granted>,
 ) -> Vec<OwnPlace> {
-    let mut own = vec![("data", real(&server.data)), ("cache", real(&server.cache))];
+    let place = |what, path| OwnPlace {
+        what,
+        path,
+        may_be_missing: false,
+    };
+    let mut own = vec![place("data", real(&server.data)), place("cache", real(&server.cache))];
     if let Some(file) = file {
         own.extend(link_and_target("configuration", file));
     }
@@ -99,7 +104,12 @@ fn files_of_host(host: &Host) -> Vec<OwnPlace> {
     let named = files
         .into_iter()
         .filter_map(|(what, path)| Some((what, path.as_ref()?)));
-    named.flat_map(|(what, path)| link_and_target(what, path)).collect()
+    let mut files: Vec<_> = named.flat_map(|(what, path)| link_and_target(what, path)).collect();
+    for file in &mut files {
+        // A key may be on what is not plugged in, and who trusts a host makes the file for that.
+        file.may_be_missing = file.what != "env_file";
+    }
+    files
 }
 
 /// Whoever can write a link, or what it leads to, decides what is read.
@@ -108,5 +118,9 @@ fn link_and_target(what: &'static str, path: &Path) -> [OwnPlace; 2] {
         (Some(parent), Some(name)) => real(parent).join(name),
         _ => path.to_owned(),
     };
-    [(what, beside), (what, real(path))]
+    [beside, real(path)].map(|path| OwnPlace {
+        what,
+        path,
+        may_be_missing: false,
+    })
 }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow};
 use futures::future::join_all;
 use serde_json::json;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::away::Away;
 use super::located::Located;
 use super::{Granted, Links, Setup, jobs};
 use crate::capability::process::Programs;
@@ -58,6 +59,11 @@ impl Starter {
     /// The names of all backends.
     pub(super) fn names(&self) -> Vec<String> {
         self.setup.backends.keys().cloned().collect()
+    }
+
+    /// Changes when hosts are tried again that could not be reached.
+    pub(super) fn hosts_tried(&self) -> watch::Receiver<()> {
+        self.lasting.links.tried()
     }
 
     pub(super) fn setup(&self) -> &Setup {
@@ -118,7 +124,7 @@ fn for_clients(error: anyhow::Error) -> anyhow::Error {
     match error.downcast_ref::<Trouble>() {
         Some(trouble) => {
             tracing::info!("{trouble}");
-            anyhow!("{}", trouble.for_clients())
+            Away::of(trouble).into()
         }
         None => error,
     }

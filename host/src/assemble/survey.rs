@@ -1,5 +1,7 @@
 //! What a host has for the backends on it, found as they find it when they start.
 
+use std::collections::BTreeSet;
+use std::iter;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,7 +12,7 @@ use super::located::{Asked, Site, clock, elsewhere, version_fault};
 use super::{Granted, Links, Setup};
 use crate::capability::process::grant::{CONF_MARKER, Grant, SOCKET_MARKER};
 use crate::config::Agent;
-use crate::machine::sh::{self, Around, Fault, Found, Program, Run, Way};
+use crate::machine::sh::{self, Around, Fault, Found, Place, Program, Run, Way};
 use crate::machine::{Ended, Output, Trouble};
 use crate::text;
 
@@ -72,7 +74,7 @@ pub async fn survey(setup: &Setup, host: &Host, links: &Links) -> anyhow::Result
     let found = sh::find(&way, &around, until, &all.programs, &all.directories).await;
     let found = found.map_err(|fault| in_the_way(&fault, name))?;
     survey.warnings.extend(clock_warning(&found, name));
-    let mut questions = vec![Question::room(&found.home)];
+    let mut questions = vec![Question::room(&found)];
     for site in sites(name, &backends, &asked, &all, &found) {
         questions.extend(survey.take_site(setup, &site));
     }
@@ -126,6 +128,7 @@ impl Survey {
         let directories = site.each_directory().filter_map(Result::err);
         self.faults.extend(directories.map(|fault| fault.to_string()));
         self.faults.extend(site.place_faults());
+        self.faults.extend(site.socket_fault());
         for (name, grant) in &site.backend.programs {
             match site.found_program(name, grant) {
                 Ok(path) => questions.extend(Question::of_program(grant, &path.to_string_lossy())),
@@ -142,7 +145,8 @@ impl Survey {
                     Some(question) => questions.push(question),
                     None => self.agents.push(Version::unknown(name)),
                 },
-                Some((program, Some(Program::Elsewhere(path)))) => {
+                // What is named by its path is there or not.
+                Some((program, Some(Program::Elsewhere(path)))) if !program.contains('/') => {
                     self.warnings
                         .push(elsewhere(program, site.host, path, &site.found.home));
                 }
@@ -180,11 +184,14 @@ impl Survey {
             version: version(&said),
         };
         match &question.of {
-            Of::Room => self.faults.extend(room_fault(&said, host)),
-            Of::Program { least } => {
-                let least = least.as_ref();
-                let fault = least.and_then(|least| version_fault(&question.name, least, &said, host));
+            Of::Room { of } => self.faults.extend(room_faults(&said, of, host)),
+            Of::Program { least: Some(least) } => {
+                let fault = version_fault(&question.name, least, &output, host);
                 self.faults.extend(fault.map(|fault| fault.to_string()));
+                self.programs.push(told);
+            }
+            Of::Program { least: None } => {
+                self.warnings.extend(question.failure(&output, host));
                 self.programs.push(told);
             }
             Of::Agent => {
@@ -227,8 +234,10 @@ struct Question {
 
 /// What is asked for.
 enum Of {
-    /// The room on the disk.
-    Room,
+    /// The room on the disks with these, in words.
+    Room {
+        of: Vec<String>,
+    },
     /// The version, and what it has to be at least.
     Program {
         least: Option<String>,
@@ -237,12 +246,20 @@ enum Of {
 }
 
 impl Question {
-    fn room(home: &str) -> Self {
+    fn room(found: &Found) -> Self {
+        let granted = found.directories.iter().filter_map(|place| match place {
+            Place::There(path) => Some(path),
+            _ => None,
+        });
+        let granted: BTreeSet<&String> = granted.collect();
+        let shown = granted.iter().map(|path| format!("{:?}", text::short_line(path, SAID)));
+        let of = iter::once("the home directory".to_owned()).chain(shown).collect();
+        let options = ["-Pk", "--", &found.home].map(str::to_owned);
         Self {
             name: "df".to_owned(),
             program: "df".to_owned(),
-            args: vec!["-Pk".to_owned(), home.to_owned()],
-            of: Of::Room,
+            args: options.into_iter().chain(granted.into_iter().cloned()).collect(),
+            of: Of::Room { of },
         }
     }
 
@@ -298,7 +315,7 @@ impl Question {
     /// What is wrong where nothing can be asked. How much room there is then stays unknown.
     fn unanswered(&self, fault: &Fault, host: &str) -> Option<String> {
         match self.of {
-            Of::Room => None,
+            Of::Room { .. } => None,
             Of::Program { .. } | Of::Agent => Some(format!(
                 "`{}` on the host {host} did not tell its version ({fault}): run it there to see why",
                 self.shown()
@@ -331,15 +348,24 @@ fn version(said: &str) -> Option<String> {
     })
 }
 
-/// What is wrong if the table of `df -Pk` shows that nothing more can be written.
-fn room_fault(said: &str, host: &str) -> Option<String> {
-    let words: Vec<&str> = said.lines().nth(1)?.split_whitespace().collect();
-    // The name of a file system may hold blanks.
-    let share = words.iter().position(|word| word.ends_with('%') && word.len() > 1)?;
-    let free: u64 = words.get(share.checked_sub(1)?)?.parse().ok()?;
-    (free < ROOM).then(|| {
-        format!("the disk with the home directory on the host {host} is full ({free} KiB are free): make room there")
-    })
+/// What is wrong if the table of `df -Pk` shows that nothing more can be written. It has a line for each that is named in `of`.
+fn room_faults(said: &str, of: &[String], host: &str) -> Vec<String> {
+    let lines: Vec<&str> = said.lines().skip(1).collect();
+    // Otherwise nobody knows which line is of which.
+    let of = if lines.len() == of.len() {
+        of
+    } else {
+        &of[..of.len().min(1)]
+    };
+    let fault = |(line, of): (&&str, &String)| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        // The name of a file system may hold blanks.
+        let share = words.iter().position(|word| word.ends_with('%') && word.len() > 1)?;
+        let free: u64 = words.get(share.checked_sub(1)?)?.parse().ok()?;
+        let is_full = free < ROOM;
+        is_full.then(|| format!("the disk with {of} on the host {host} is full ({free} KiB are free): make room there"))
+    };
+    lines.iter().zip(of).filter_map(fault).collect()
 }
 
 fn clock_warning(found: &Found, host: &str) -> Option<String> {
@@ -388,13 +414,20 @@ mod tests {
     #[test]
     fn a_disk_is_full_where_the_table_says_so_and_only_there() {
         let table = |line: &str| format!("Filesystem 1024-blocks Used Available Capacity Mounted on\n{line}\n");
-        let full = room_fault(
-            &table("/dev/disk 1 one 488245288 488245200 88 100% /home/50% off"),
-            "mac",
-        );
-        assert!(full.is_some_and(|full| full.contains("88 KiB") && full.contains("make room")));
-        for other in ["/dev/sda1 100000 60 90000 1% /", "tmpfs - - - - /", "", "100%", "% 1"] {
-            assert_eq!(room_fault(&table(other), "mac"), None, "{other}");
+        let faults = |said: &str| room_faults(said, &["the home directory".to_owned(), "\"/data\"".to_owned()], "mac");
+        let full = "/dev/disk 1 one 488245288 488245200 88 100% /home/50% off";
+        let room = "/dev/sda1 100000 60 90000 1% /";
+        for said in [table(full), table(&format!("{full}\n{room}"))] {
+            let faults = faults(&said);
+            assert!(
+                matches!(&*faults, [fault] if fault.contains("home") && fault.contains("88 KiB") && fault.contains("make room")),
+                "{faults:?}"
+            );
+        }
+        let second = faults(&table(&format!("{room}\n{full}")));
+        assert!(matches!(&*second, [fault] if fault.contains("/data")), "{second:?}");
+        for other in [room, "tmpfs - - - - /", "", "100%", "% 1"] {
+            assert_eq!(faults(&table(other)), Vec::<String>::new(), "{other}");
         }
     }
 }

@@ -18,8 +18,8 @@ const VARIABLE: &str = "BERTH_LOG";
 
 /// What a server logs if it is not set.
 const USUAL: &str = "berth=info,warn";
-/// What any other command logs then: its own output says the rest.
-const QUIET: &str = "warn";
+/// What any other command logs then: its own output says the rest, also what is wrong with a host.
+const QUIET: &str = "warn,berth::machine::ssh=off";
 
 /// Bytes of lines that wait to be written. Lines beyond that are lost, and their number is logged.
 const WAITING: usize = 1 << 20;
@@ -230,6 +230,7 @@ mod tests {
             "berth=info,warn",
             "berth::http=trace,rmcp=off",
             USUAL,
+            QUIET,
         ] {
             filter(written).unwrap();
         }

@@ -10,6 +10,9 @@ use super::surroundings::Surroundings;
 use super::{Agent, ConfigError, Headless, Question, Sought, Trust, values};
 use crate::capability::process::grant::{AgentCommand, BadAgent, ENTRY_MARKER, Words};
 
+/// The word of a command that stands for this binary.
+const BERTH_MARKER: &str = "@berth";
+
 /// The table as it is written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -64,6 +67,11 @@ impl Section {
         folder: &Path,
     ) -> Result<Agent, ConfigError> {
         values::name(at, name)?;
+        // On another machine this program may not be there, and then an agent that it is, is not.
+        let mut all = self.command.iter().chain(self.headless.iter().flatten());
+        let berth = around.installation.berth.to_str();
+        let berth = berth.filter(|_| all.any(|word| word == BERTH_MARKER));
+        let requires = self.requires.or_else(|| berth.map(str::to_owned));
         let command = with_berth(&at.key("command"), self.command, around)?;
         let words = words(&at.key("words"), &self.words)?;
         if let Some(index) = command.iter().position(|word| word.contains(ENTRY_MARKER)) {
@@ -91,7 +99,7 @@ impl Section {
         Ok(Agent {
             doctor: doctor.collect::<Result<_, _>>()?,
             command,
-            requires: self.requires.map(|program| Sought::new(program, around, folder)),
+            requires: requires.map(|program| Sought::new(program, around, folder)),
             words: self.words,
             options: self.options,
             headless,
@@ -174,8 +182,10 @@ pub(super) fn words(at: &At, written: &BTreeMap<String, String>) -> Result<Words
 fn with_berth(at: &At, command: Vec<String>, around: &Surroundings<'_>) -> Result<Vec<String>, ConfigError> {
     let berth = around.installation.berth.to_str();
     let replaced = |word: String| match (word.as_str(), berth) {
-        ("@berth", Some(berth)) => Ok(berth.to_owned()),
-        ("@berth", None) => Err(at.error("the path of this binary is not UTF-8: move it, or write a path for @berth")),
+        (BERTH_MARKER, Some(berth)) => Ok(berth.to_owned()),
+        (BERTH_MARKER, None) => {
+            Err(at.error("the path of this binary is not UTF-8: move it, or write a path for @berth"))
+        }
         _ => Ok(word),
     };
     command.into_iter().map(replaced).collect()

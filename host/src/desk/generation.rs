@@ -74,9 +74,10 @@ impl Generation {
         Ok(())
     }
 
-    /// The backend called `name` could not start, and why. Answers that in one line, where it is news.
-    pub fn lower(&self, name: &str, why: &str) -> Option<Arc<str>> {
-        self.members.lower(name, why, now())
+    /// The backend called `name` could not start, why, and whether only since its host is away. Answers why in one line,
+    /// where it is news.
+    pub fn lower(&self, name: &str, why: &str, is_away: bool) -> Option<Arc<str>> {
+        self.members.lower(name, why, is_away, now())
     }
 
     /// What calls mean now. It is replaced when a backend comes up.

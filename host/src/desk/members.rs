@@ -65,8 +65,8 @@ impl Members {
     }
 
     /// The backend called `name` could not start at the time `now`. Answers why in one line, where that is news.
-    pub(crate) fn lower(&self, name: &str, why: &str, now: Timestamp) -> Option<Arc<str>> {
-        self.0.get(name)?.lower(why, now)
+    pub(crate) fn lower(&self, name: &str, why: &str, is_away: bool, now: Timestamp) -> Option<Arc<str>> {
+        self.0.get(name)?.lower(why, is_away, now)
     }
 
     /// Those that `caller` may know of, who sees `view`.

@@ -27,6 +27,8 @@ pub enum Condition {
     Down {
         /// Why, in one line.
         why: Arc<str>,
+        /// Whether it is only since its host cannot be reached.
+        is_away: bool,
         /// Since when.
         since: Timestamp,
     },
@@ -80,14 +82,15 @@ impl Seat {
     }
 
     /// The backend could not start at the time `now`. Answers why in one line, where that is news.
-    pub(super) fn lower(&self, why: &str, now: Timestamp) -> Option<Arc<str>> {
+    pub(super) fn lower(&self, why: &str, is_away: bool, now: Timestamp) -> Option<Arc<str>> {
         let why: Arc<str> = short_line(why, WHY).into();
         let (is_news, since) = match self.condition() {
-            Condition::Down { why: before, since } => (before != why, since),
+            Condition::Down { why: before, since, .. } => (before != why, since),
             _ => (true, now),
         };
         let down = Condition::Down {
             why: why.clone(),
+            is_away,
             since,
         };
         self.condition.send_replace(down);
@@ -112,7 +115,7 @@ impl Seat {
                 "backend `{}` is still coming up; ask again in a moment",
                 self.name
             ))),
-            Condition::Down { why, since } => Err(ToolError::new(format!(
+            Condition::Down { why, since, .. } => Err(ToolError::new(format!(
                 "backend `{}` is down since {}, and is tried again: {why}",
                 self.name,
                 time(since)
@@ -135,13 +138,13 @@ mod tests {
         let seat = Seat::new("slow".into());
         assert!(seat.is_coming_up() && !seat.is_up());
         assert_eq!(
-            seat.lower("it is not a component", 1).as_deref(),
+            seat.lower("it is not a component", false, 1).as_deref(),
             Some("it is not a component")
         );
-        assert_eq!(seat.lower("it is not a component", 2), None);
-        assert!(seat.lower("its digest is another", 3).is_some());
+        assert_eq!(seat.lower("it is not a component", false, 2), None);
+        assert!(seat.lower("its digest is another", false, 3).is_some());
         assert!(!seat.is_coming_up());
-        let Condition::Down { why, since } = seat.condition() else {
+        let Condition::Down { why, since, .. } = seat.condition() else {
             panic!("it is not down")
         };
         assert_eq!((&*why, since), ("its digest is another", 1));
@@ -151,7 +154,7 @@ mod tests {
     fn why_a_backend_is_down_is_one_bounded_line() {
         let seat = Seat::new("slow".into());
         let why = format!("why\nwell/forged-1 — idle{}", "x".repeat(1_000));
-        let why = seat.lower(&why, 1).unwrap();
+        let why = seat.lower(&why, false, 1).unwrap();
         assert!(!why.contains('\n') && why.chars().count() <= WHY, "{why}");
     }
 }

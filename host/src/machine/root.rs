@@ -16,8 +16,16 @@ use super::system::{self, Identity, RUNNING, SYSTEM};
 /// The most bytes of a path that the system opens.
 const LONGEST: usize = 4096;
 
-/// A place of berth's own that no granted directory may hold: a word for it, and its path without links.
-pub type OwnPlace = (&'static str, PathBuf);
+/// A place of berth's own that no granted directory may hold.
+#[derive(Debug, Clone)]
+pub struct OwnPlace {
+    /// A word for it.
+    pub what: &'static str,
+    /// Its path without links.
+    pub path: PathBuf,
+    /// Whether it is only a file that is read each time at its path, and need not be there.
+    pub may_be_missing: bool,
+}
 
 /// A granted directory by its path and as it was opened.
 #[derive(Debug)]
@@ -244,15 +252,22 @@ impl Opened {
                 "is, or was reached by, a mount of the root directory, which holds everything: unmount that".into(),
             ));
         }
-        for (what, path) in self.own.iter() {
-            let found = || Ok([mounts.find(path)?, mounts.find(&canonical(path)?)?]);
+        for own in self.own.iter() {
+            let (what, path, above) = (own.what, &own.path, own.above_missing());
+            let found = || match above {
+                Some(above) => Ok(vec![mounts.find(above)?]),
+                None => Ok(vec![mounts.find(path)?, mounts.find(&canonical(path)?)?]),
+            };
             let own = found().map_err(|error: io::Error| {
                 system::own(format!(
                     "cannot be told from berth's {what}, {path:?}, since that cannot be found ({error}): put that back, \
                      or restart berth"
                 ))
             })?;
-            if own.iter().any(|own| place.holds(own) || own.holds(place)) {
+            if own
+                .iter()
+                .any(|own| place.holds(own) || above.is_none() && own.holds(place))
+            {
                 return Err(system::own(format!(
                     "is, or was reached by, what holds berth's {what}, {path:?}, or lies in it: unmount that, or move it away"
                 )));
@@ -262,7 +277,15 @@ impl Opened {
     }
 }
 
-/// `path` without links, as far as it exists: a key or a file of trusted keys may come later.
+impl OwnPlace {
+    /// What of its path is there, if it is missing and may be: it would lie in that.
+    fn above_missing(&self) -> Option<&Path> {
+        let above = self.path.ancestors().find(|path| path.symlink_metadata().is_ok())?;
+        (self.may_be_missing && above != self.path).then_some(above)
+    }
+}
+
+/// `path` without links, as far as it exists: where a link leads may come later.
 fn canonical(path: &Path) -> io::Result<PathBuf> {
     match (path.canonicalize(), path.parent(), path.file_name()) {
         (Err(error), Some(parent), Some(name)) if error.kind() == io::ErrorKind::NotFound => {
@@ -311,14 +334,22 @@ mod tests {
         root: Root,
     }
 
+    /// A place of berth's own; a key need not be there.
+    fn own(what: &'static str, path: &Path) -> Arc<[OwnPlace]> {
+        Arc::from([OwnPlace {
+            what,
+            path: path.to_owned(),
+            may_be_missing: what != "data",
+        }])
+    }
+
     impl Scene {
         fn new() -> Self {
             let folder = TempDir::new().unwrap();
             let at = folder.path().canonicalize().unwrap();
             fs::create_dir_all(at.join("own/data")).unwrap();
             fs::create_dir_all(at.join("granted/old")).unwrap();
-            let own = Arc::from([("data", at.join("own/data"))]);
-            let root = Root::open(&at.join("granted"), own).unwrap();
+            let root = Root::open(&at.join("granted"), own("data", &at.join("own/data"))).unwrap();
             Self { folder, root }
         }
 
@@ -398,5 +429,18 @@ mod tests {
         // If the data cannot be found, nobody can tell that it lies elsewhere.
         fs::remove_file(scene.path("own")).unwrap();
         assert!(scene.refusal().contains("cannot be found"));
+    }
+    #[test]
+    fn a_key_that_is_not_there_is_in_the_way_only_of_a_directory_that_would_hold_it() {
+        let scene = Scene::new();
+        let opened = |key: &str| Root::open(&scene.path("granted"), own("identity_file", &scene.path(key)));
+        for key in ["no-key", "no/such/key", "own/data/key"] {
+            assert!(opened(key).is_ok(), "{key}");
+        }
+        fs::write(scene.path("granted/key"), "").unwrap();
+        for key in ["granted/key", "granted/no-key", "granted/no/such/key"] {
+            let why = opened(key).expect_err(key).to_string();
+            assert!(why.contains("holds berth's identity_file"), "{why}");
+        }
     }
 }

@@ -9,11 +9,12 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use super::request::Request;
 use crate::admission::Admission;
-use crate::assemble::{self, Lasting, Setup, Starter};
+use crate::assemble::{self, Host, Lasting, Setup, Starter};
 use crate::desk::{Condition, Desk, Generation, Member};
 use crate::store::Recorder;
 use crate::store::audit::{Entry, Event, Outcome};
@@ -134,10 +135,11 @@ impl Reloads {
     ///
     /// # Errors
     /// Everything stays as it was, and each line says what is wrong: the configuration, or a backend that was up and would
-    /// not be up any more.
+    /// not be up any more, other than for a host that is away.
     pub async fn reload(&self, by: By) -> Result<Vec<String>, Vec<String>> {
         let mut last = self.last.lock().await;
         let reloaded = self.replace(&mut last, by).await;
+        self.lasting.links.keep(&last.setup.hosts);
         match &reloaded {
             Ok(lines) => lines.iter().for_each(|line| tracing::info!("reload: {line}")),
             Err(lines) => lines
@@ -182,9 +184,16 @@ impl Reloads {
                 })
             }
         };
+        // What kept a host away may be what was changed, such as a key that is trusted now.
+        let _ = timeout(NEW, self.lasting.links.try_again()).await;
+        let away = self.lasting.links.failed();
         let aside = self.bring_up(&last.setup, &pinned).await;
         let aside = aside.map_err(|why| vec![format!("{why:#}")])?;
-        let faults = self.settle(&present, &aside, &unpinned).await;
+        let faults = self
+            .settle(&present, &aside, &unpinned, |name| {
+                stays_away(name, &last.setup, &next, &away)
+            })
+            .await;
         if !faults.is_empty() {
             return Err(faults);
         }
@@ -211,8 +220,14 @@ impl Reloads {
     }
 
     /// Waits for the backends of `aside`. Answers what is wrong with those that are up in `present`; of those called
-    /// `unpinned`, only the bytes that run are taken.
-    async fn settle(&self, present: &Generation, aside: &Generation, unpinned: &BTreeSet<String>) -> Vec<String> {
+    /// `unpinned`, only the bytes that run are taken. Nothing is wrong with one that `stays_away` with its host.
+    async fn settle(
+        &self,
+        present: &Generation,
+        aside: &Generation,
+        unpinned: &BTreeSet<String>,
+        stays_away: impl Fn(&str) -> bool,
+    ) -> Vec<String> {
         let known = plugins(present);
         aside.settled(NEW).await;
         aside.settled_of(known.keys(), KNOWN).await;
@@ -220,6 +235,7 @@ impl Reloads {
             let why = match condition {
                 _ if !known.contains_key(name) => return None,
                 Condition::Up(_) => return None,
+                Condition::ComingUp | Condition::Down { is_away: true, .. } if stays_away(name) => return None,
                 Condition::ComingUp => format!("it did not come up within {} s", KNOWN.as_secs()),
                 Condition::Down { why, .. } => why.to_string(),
             };
@@ -248,6 +264,20 @@ impl By {
 async fn again(setup: &Setup) -> anyhow::Result<Setup> {
     let setup = setup.clone();
     Ok(tokio::task::spawn_blocking(move || setup.again()).await??)
+}
+
+/// Whether the backend called `name` is of no more use in the configuration `before` than in `next` while its host cannot be
+/// reached: it is on the same one, which is reached in the same way, or is among those that are `away` anyway.
+fn stays_away(name: &str, before: &Setup, next: &Setup, away: &BTreeSet<String>) -> bool {
+    let (Some(former), Some(host)) = (host_of(before, name), host_of(next, name)) else {
+        return false;
+    };
+    let is_same = former.written.name == host.written.name;
+    is_same && (former.is_reached_as(host) || away.contains(&host.written.name))
+}
+
+fn host_of<'a>(setup: &'a Setup, backend: &str) -> Option<&'a Host> {
+    setup.hosts.get(setup.backends.get(backend)?.written.host.as_ref()?)
 }
 
 /// The plugins of the backends that are up, by the names of these.

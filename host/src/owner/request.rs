@@ -24,6 +24,8 @@ pub(super) enum Request {
     Open,
     /// How many sessions are in use on each host.
     Hosts,
+    /// To try hosts again that could not be reached.
+    TryHosts,
     /// To do something with jobs.
     Jobs(Deed),
     /// To take what follows, which is MCP, for what a person has typed. Nothing is answered to this.
@@ -31,7 +33,14 @@ pub(super) enum Request {
 }
 
 impl Request {
-    const ALL: [Self; 5] = [Self::Reload, Self::HandOver, Self::Open, Self::Hosts, Self::Person];
+    const ALL: [Self; 6] = [
+        Self::Reload,
+        Self::HandOver,
+        Self::Open,
+        Self::Hosts,
+        Self::TryHosts,
+        Self::Person,
+    ];
 
     /// The request that a first line is; nothing if it is one of MCP.
     pub(super) fn of(line: &[u8]) -> Option<Self> {
@@ -61,6 +70,7 @@ impl Request {
             Self::HandOver => r#"{"berth":"hand_over"}"#.into(),
             Self::Open => r#"{"berth":"open"}"#.into(),
             Self::Hosts => r#"{"berth":"hosts"}"#.into(),
+            Self::TryHosts => r#"{"berth":"try_hosts"}"#.into(),
             Self::Jobs(deed) => deed.line().into(),
             Self::Person => r#"{"berth":"person"}"#.into(),
         }
@@ -110,6 +120,7 @@ mod tests {
         assert_eq!(Request::of(b" {\"berth\":\"hand_over\"}\n"), Some(Request::HandOver));
         assert_eq!(Request::of(b"{\"berth\":\"open\"}\n"), Some(Request::Open));
         assert_eq!(Request::of(b"{\"berth\":\"hosts\"}\n"), Some(Request::Hosts));
+        assert_eq!(Request::of(b"{\"berth\":\"try_hosts\"}\n"), Some(Request::TryHosts));
         assert_eq!(Request::of(b"{\"berth\":\"person\"}\n"), Some(Request::Person));
         let deed = Deed::Prune { before: 5 };
         assert_eq!(Request::of(deed.line().as_bytes()), Some(Request::Jobs(deed)));

@@ -149,6 +149,7 @@ impl Reception {
                     // What is in a session is never the owner, whatever it may control.
                     Some(Request::Open) => return self.open(stream, &peer.limit(Principal::local(), false)).await,
                     Some(Request::Hosts) => return self.hosts(stream).await,
+                    Some(Request::TryHosts) => return self.try_hosts(stream, &principal).await,
                     Some(Request::Jobs(deed)) => return self.jobs(stream, peer, deed).await,
                     Some(Request::Person) | None => {}
                 }
@@ -209,6 +210,14 @@ impl Reception {
         if let Err(error) = request::answer(&mut stream, &in_use).await {
             tracing::debug!("who asked for the sessions in use on hosts has gone: {error}");
         }
+    }
+
+    /// Tries hosts again that could not be reached, for `principal`, and tells how many sessions are in use then.
+    async fn try_hosts(&self, stream: UnixStream, principal: &Principal) {
+        if principal.may(Scope::Control) {
+            self.links.try_again().await;
+        }
+        self.hosts(stream).await;
     }
 
     /// Does something with jobs for a person, and says what came of it.

@@ -7,7 +7,7 @@ use berth::config::SHIPPED;
 use berth::peer::MARK;
 use serde_json::{Value, json};
 
-use crate::berth::Place;
+use crate::berth::{Berth, Place};
 use crate::layers::{OWN, Terminal, accepted, home, write_own};
 
 /// A program in place of ssh, which shows the key in `~/shown` if there is one, and then says what is in `~/said`.
@@ -174,6 +174,22 @@ async fn doctor_names_a_host_whose_key_is_missing_and_one_on_which_no_backend_is
             "{findings:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_key_of_a_host_that_is_not_there_keeps_no_backend_of_this_machine_down() {
+    let place = Place::new(
+        "[backends.mine]\nplugin = \"./misbehaving.wasm\"\ndirectories = [\"projects\"]\n\
+         [hosts.mac]\ndestination = \"mac\"\nidentity_file = \"no-key\"\nknown_hosts = \"no/such/file\"\n",
+    );
+    let berth = Berth::serve(&place).await;
+    place.write("projects/here", "", 0o600);
+    let listed = berth.call("list_files", json!({"path": place.name("projects")})).await;
+    let listed = listed.done();
+    assert!(
+        format!("{}{}", listed.text, listed.structured).contains("here"),
+        "{listed:?}"
+    );
 }
 
 const KEY: &str = "mac ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDpFZlYcWv4cgtzF5nNm9Eo3yXnpF6KjWAwl0SBQ7sWm\n";

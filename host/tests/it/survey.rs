@@ -9,6 +9,7 @@ use toml::Table;
 
 use crate::berth::{Berth, Place};
 use crate::demo::{Tmux, config, until};
+use crate::layers::Terminal;
 use crate::on_host::on_host;
 use crate::sshd::Sshd;
 
@@ -75,8 +76,12 @@ impl Site {
             "{}",
             ran.stdout
         );
-        let note = ran.stderr.lines().find(|line| line.starts_with("there: "));
-        assert!(note.is_some_and(|note| note.contains(fix)), "{}", ran.stderr);
+        let notes: Vec<&str> = ran.stderr.lines().collect();
+        assert!(
+            notes.len() == 1 && notes[0].starts_with("there: ") && notes[0].contains(fix),
+            "{}",
+            ran.stderr
+        );
     }
 
     /// That it answers, and what is wrong there.
@@ -146,7 +151,7 @@ async fn a_host_that_answers_is_listed_with_what_is_there() {
 
 #[tokio::test]
 async fn the_sessions_in_use_are_those_of_the_berth_that_runs() {
-    let site = Site::with(|config, place| {
+    let mut site = Site::with(|config, place| {
         let script = "#!/bin/sh\n[ \"$1\" = -V ] || [ ! -e \"${0%/bin/*}/slow\" ] || sleep 600\nexec tmux \"$@\"\n";
         place.write("bin/slow-tmux", script, 0o755);
         config["backends"]["local"]["programs"]["tmux"]["path"] = "slow-tmux".into();
@@ -167,6 +172,55 @@ async fn the_sessions_in_use_are_those_of_the_berth_that_runs() {
         called = async { loop { berth.call("list_sessions", json!({})).await; } } => called,
     }
     fs::remove_file(site.place.path("slow")).unwrap();
+    // Who only waits for a connection has no session.
+    site.sshd.stop();
+    until("there is no connection", async || {
+        let there = site.listed().await;
+        (there["state"] == "unreachable" && there["sessions"] == Value::Null).then_some(())
+    })
+    .await;
+}
+
+/// A site with a berth, which does not know the key of its host.
+async fn with_unknown_key() -> (Site, Berth) {
+    let site = Site::new();
+    fs::write(site.sshd.path("known_hosts"), "").unwrap();
+    let berth = Berth::serve(&site.place).await;
+    let told = berth.call("list_projects", json!({"backend": "local"})).await;
+    let told = format!("{}{}", told.text, told.structured);
+    assert!(told.contains("key unknown"), "{told}");
+    (site, berth)
+}
+
+#[tokio::test]
+async fn a_key_that_is_trusted_counts_with_the_next_reload() {
+    let (site, berth) = with_unknown_key().await;
+    fs::write(site.sshd.path("known_hosts"), site.sshd.known()).unwrap();
+    let reloaded = site.place.run(&["reload"]).await;
+    assert!(
+        reloaded.success && !reloaded.stdout.contains("is down"),
+        "{}",
+        reloaded.stdout
+    );
+    let _tmux = Tmux::there(&site.place);
+    let told = berth.call("list_projects", json!({"backend": "local"})).await.done();
+    assert_eq!(told.structured["errors"], json!([]), "{}", told.text);
+}
+
+#[tokio::test]
+async fn a_key_that_a_person_trusts_counts_for_the_berth_that_runs() {
+    let (site, berth) = with_unknown_key().await;
+    let path = site.place.name("config.toml");
+    let terminal = Terminal::berth(&site.place, "one", &["hosts", "trust", "there", "--config", &path]);
+    terminal.shows("[y/N]").await;
+    terminal.types(&["y", "Enter"]);
+    terminal.shows("ended 0").await;
+    until("it is up", async || {
+        let told = berth.call("list_projects", json!({"backend": "local"})).await;
+        (told.structured["errors"] == json!([])).then_some(())
+    })
+    .await;
+    let _tmux = Tmux::there(&site.place);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::process::Command;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
@@ -22,6 +23,13 @@ fn with_one_here(config: &mut Table, place: &Place) {
         .as_table_mut()
         .unwrap()
         .insert("here".into(), here.into());
+}
+
+/// The configuration, without what the place adds.
+fn written(demo: &Demo) -> Table {
+    let mut config: Table = demo.place.read("config.toml").parse().unwrap();
+    config.remove("server");
+    config
 }
 
 /// Why the backend on the host is not up, as a list of projects tells it.
@@ -82,6 +90,44 @@ async fn a_host_that_is_gone_is_a_line_of_errors_and_what_runs_there_is_found_ag
         ["say still there"],
         "nothing was typed meanwhile"
     );
+}
+
+#[tokio::test]
+async fn a_reload_counts_while_a_host_is_away_and_what_is_there_is_found_again_when_it_is_back() {
+    let mut demo = Demo::there(with_one_here).await;
+    let id = demo.create("app").await;
+    demo.host.as_mut().unwrap().stop();
+    let mut config = written(&demo);
+    config["backends"].as_table_mut().unwrap().remove("here");
+    demo.place.configure(&config.to_string(), "");
+    let ran = demo.place.run(&["reload"]).await;
+    assert!(ran.success, "{}", ran.stderr);
+    assert!(ran.stdout.contains("backend `here`: removed"), "{}", ran.stdout);
+    let told = ran.stdout.lines().find(|line| line.contains("backend `local`"));
+    let told = told.unwrap_or_default();
+    assert!(
+        told.contains("it is down, and is tried again: the host there cannot be used now"),
+        "{}",
+        ran.stdout
+    );
+    // A backend that is down is tried again in its own time.
+    assert!(!told.contains("tried again after"), "{told}");
+    let gone = demo.call("list_sessions", json!({"backend": "here"})).await.error();
+    assert!(gone.contains("there is no backend `here`"), "{gone}");
+    demo.host.as_mut().unwrap().restart();
+    until("it is up again", async || {
+        (listed(&demo).await.0 == [id.as_str()]).then_some(())
+    })
+    .await;
+    // That it is not reached any more by what was changed is refused.
+    config["hosts"]["there"]["identity_file"] = "/no/such/key".into();
+    demo.place.configure(&config.to_string(), "");
+    let complaint = demo.place.complaint(&["reload"]).await;
+    assert!(
+        complaint.contains("backend `local` is up and would be down: the host there"),
+        "{complaint}"
+    );
+    assert_eq!(listed(&demo).await.0, [id]);
 }
 
 #[tokio::test]
@@ -253,6 +299,67 @@ async fn a_host_whose_key_is_unknown_is_down_until_a_person_trusts_it() {
         !told.contains("known_hosts") && !told.contains("127.0.0.1") && !told.contains(&port),
         "{told}"
     );
+    // Its operator finds all of it in the log, once.
+    let why = "the host there shows another key than the one that is trusted";
+    for _ in 0..3 {
+        demo.send(&id, "hello").await.error();
+    }
+    let log = demo.place.read("log");
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains(why)).collect();
+    assert!(lines.len() == 1 && lines[0].contains(", line 1 of "), "{log}");
+    let host = demo.host.as_ref().unwrap();
+    fs::write(host.path("known_hosts"), host.known()).unwrap();
+    until("it is found again", async || {
+        (listed(&demo).await.0 == [id.as_str()]).then_some(())
+    })
+    .await;
+    assert_eq!(
+        demo.place
+            .read("log")
+            .matches("the host there is reached again")
+            .count(),
+        1
+    );
+}
+
+#[tokio::test]
+async fn who_sees_a_host_answer_again_finds_its_sessions_at_once() {
+    let mut demo = Demo::there(|_, _| {}).await;
+    let id = demo.create("app").await;
+    demo.host.as_mut().unwrap().stop();
+    // A while later it is left alone for a while.
+    until("it is left alone", async || {
+        listed(&demo).await.1.contains("tried again after 4 s").then_some(())
+    })
+    .await;
+    demo.host.as_mut().unwrap().restart();
+    let ran = demo.place.run(&["hosts"]).await;
+    assert!(ran.stdout.contains("answers"), "{}{}", ran.stdout, ran.stderr);
+    assert_eq!(listed(&demo).await, (vec![id], "[]".to_owned()));
+}
+
+/// Whether an ssh of berth's is logged in on the host.
+fn is_logged_in(demo: &Demo) -> bool {
+    let port = demo.host.as_ref().unwrap().port();
+    let listed = Command::new("ps").args(["-A", "-o", "args="]).output().unwrap();
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    let is_master = |line: &str| line.contains(" -M ") && line.contains(&format!(" -p {port} "));
+    listed.lines().any(is_master)
+}
+
+#[tokio::test]
+async fn a_host_that_is_removed_is_left() {
+    let demo = Demo::there(with_one_here).await;
+    demo.create("app").await;
+    assert!(is_logged_in(&demo));
+    let mut config = written(&demo);
+    config.remove("hosts");
+    config["backends"].as_table_mut().unwrap().remove("local");
+    config.insert("default_backend".into(), "here".into());
+    demo.place.configure(&config.to_string(), "");
+    let ran = demo.place.run(&["reload"]).await;
+    assert!(ran.success, "{}", ran.stderr);
+    until("it is left", async || (!is_logged_in(&demo)).then_some(())).await;
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use berth::assemble::Texts;
+use berth::assemble::{self, Texts};
 use berth::config::{Config, Installation, NewHost, destination_fault, is_name};
 use berth::principal::Principal;
 use berth::store::audit::{Entry, Event};
@@ -47,7 +47,7 @@ pub(super) async fn run(
         print::safe(&place.display().to_string())
     ));
     print::line(&new.tables());
-    let answer = answer::ask(host, &texts.around().home, &data).await?;
+    let answer = answer::ask(&assemble::Host::of(&config, host)?, &texts.around().home, &data).await?;
     let (what, fix) = answer::words(host, &answer);
     print::line(&format!("Tried {}: {what}.", host.machine()));
     if !print::agrees("Add this?")? {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use berth::assemble::SearchPath;
+use berth::assemble::{self, SearchPath};
 use berth::config::Host;
 use berth::machine::{HostKey, KeyQuestion};
 use berth::shell;
@@ -17,10 +17,13 @@ const SAID: usize = 200;
 ///
 /// # Errors
 /// If it cannot be asked, which says nothing of the host.
-pub(super) async fn ask(host: &Host, home: &Path, data: &DataDirectory) -> anyhow::Result<HostKey> {
+pub(super) async fn ask(found: &assemble::Host, home: &Path, data: &DataDirectory) -> anyhow::Result<HostKey> {
     let ssh = SearchPath::of_process().first("ssh");
+    let host = &found.written;
     let question = KeyQuestion {
         ssh: &ssh.context("there is no program `ssh` on PATH: install OpenSSH")?,
+        berth: &std::env::current_exe().context("the path of this program cannot be found")?,
+        passphrase: found.passphrase(),
         destination: &host.destination,
         port: host.port,
         known_hosts: &known_hosts(host, home),

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use berth::assemble::{Setup, Version};
-use berth::config::Installation;
-use berth::owner::InUse;
+use berth::config::{self, Installation};
+use berth::owner::{InUse, try_hosts};
 use berth::store::DataDirectory;
 use serde_json::{Value, json};
 
@@ -30,7 +30,11 @@ pub(super) async fn run(
     let setup = Setup::load(path, &installation)?;
     let data = DataDirectory::open(&setup.server.data, &setup.server.cache)?;
     let socket = data.socket_path();
-    let (in_use, states) = tokio::join!(InUse::ask(&socket), State::of_all(&setup, &data));
+    let states = State::of_all(&setup, &data).await;
+    if states.iter().any(|state| state.survey.is_some()) {
+        try_hosts(&socket).await;
+    }
+    let in_use = InUse::ask(&socket).await;
     let in_use = in_use.as_ref();
     if options.json {
         let hosts: Vec<Value> = states.iter().map(|state| object(state, &setup, in_use)).collect();
@@ -67,7 +71,7 @@ fn row(state: &State<'_>, setup: &Setup, in_use: Option<&InUse>) -> Vec<String> 
         host.name.clone(),
         state.word.to_owned(),
         known(survey.map(|survey| milliseconds(survey.round_trip))),
-        known(in_use.map(|in_use| format!("{} of {}", in_use.on(&host.name), host.sessions))),
+        known(sessions(host, in_use).map(|in_use| format!("{in_use} of {}", host.sessions))),
         known(survey.map(|survey| versions(&survey.programs))),
         known(survey.map(|survey| versions(&survey.agents))),
         known(Some(on(state, setup).join(", "))),
@@ -98,12 +102,17 @@ fn object(state: &State<'_>, setup: &Setup, in_use: Option<&InUse>) -> Value {
         "what": state.what,
         "fix": state.fix,
         "round_trip_ms": survey.map(|survey| survey.round_trip.as_micros() as f64 / 1000.0),
-        "sessions": in_use.map(|in_use| json!({"in_use": in_use.on(&host.name), "most": host.sessions})),
+        "sessions": sessions(host, in_use).map(|in_use| json!({"in_use": in_use, "most": host.sessions})),
         "programs": survey.map(|survey| known(&survey.programs)),
         "agents": survey.map(|survey| known(&survey.agents)),
         "faults": survey.map(|survey| &survey.faults),
         "warnings": survey.map(|survey| &survey.warnings),
     })
+}
+
+/// How many sessions are in use on a host.
+fn sessions(host: &config::Host, in_use: Option<&InUse>) -> Option<usize> {
+    in_use.and_then(|in_use| in_use.on(&host.name))
 }
 
 /// The names of the backends on a host.

@@ -9,9 +9,10 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
-use berth::assemble::Texts;
+use berth::assemble::{self, Texts};
 use berth::config::{Host, Installation};
 use berth::machine::HostKey;
+use berth::owner::try_hosts;
 use berth::principal::Principal;
 use berth::store::audit::{Entry, Event};
 use sha2::{Digest as _, Sha256};
@@ -37,7 +38,7 @@ pub(super) async fn run(
     let host = host.with_context(|| super::no_host(&options.name, config.hosts.keys()))?;
     let data = texts.data()?;
     let home = &texts.around().home;
-    let line = match answer::ask(host, home, &data).await? {
+    let line = match answer::ask(&assemble::Host::of(&config, host)?, home, &data).await? {
         HostKey::New(line) => line,
         HostKey::Trusted => {
             print::line(&format!(
@@ -71,6 +72,7 @@ pub(super) async fn run(
         "Trusted: the key is in {} now.",
         print::safe(&known_hosts.display().to_string())
     ));
+    try_hosts(&data.socket_path()).await;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -140,6 +140,8 @@ fn listing(script: String, until: Instant) -> Unit {
 pub(super) fn whole_output(outcome: Result<Ended, Fault>, most: u64) -> Result<Vec<u8>, Fault> {
     match outcome? {
         Ended::Finished(Output { truncated: true, .. }) => Err(Fault::TooMuch(most)),
+        // A program that is missing or was killed has not looked at everything.
+        Ended::Finished(output) if output.status.is_none_or(|status| status >= 126) => Err(Fault::Lost),
         Ended::Finished(output) => Ok(output.stdout),
         Ended::TimedOut(after) => Err(Fault::TimedOut(after)),
     }
@@ -178,7 +180,9 @@ fn described(facts: &[u8], name: &[u8]) -> Option<Option<Entry>> {
     let mode = u32::from_str_radix(facts.next()?, 16).ok()?;
     let size = facts.next()?.parse().ok()?;
     let modified = milliseconds(facts.next()?)?;
-    Some(std::str::from_utf8(name).ok().map(|name| Entry {
+    // No directory has other names, whatever a host says.
+    let is_name = |name: &&str| !matches!(*name, "" | "." | "..") && !name.contains(['/', '\0']);
+    Some(std::str::from_utf8(name).ok().filter(is_name).map(|name| Entry {
         name: name.to_owned(),
         kind: match mode & 0o170_000 {
             0o040_000 => Kind::Directory,

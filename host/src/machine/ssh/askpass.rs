@@ -9,6 +9,15 @@ pub const PASSPHRASE: &str = "BERTH_ASKPASS";
 /// How ssh says what kind of question it is.
 pub const KIND: &str = "SSH_ASKPASS_PROMPT";
 
+/// What the environment of ssh holds so that it asks `berth`, also where there is a terminal.
+pub(super) fn environment<'a>(berth: &'a str, passphrase: &'a str) -> [(&'static str, &'a str); 3] {
+    [
+        ("SSH_ASKPASS", berth),
+        ("SSH_ASKPASS_REQUIRE", "force"),
+        (PASSPHRASE, passphrase),
+    ]
+}
+
 /// How every question for a passphrase begins. What a server asks begins with the names of the user and the host.
 const QUESTION: &str = "Enter passphrase for key ";
 

@@ -84,6 +84,26 @@ impl Connection {
         found.unwrap_or(Err(What::Silent.into()))
     }
 
+    /// Whether it could not be made, and has not been made since.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failure().is_some()
+    }
+
+    /// Whether there is a master, as far as that is known without asking it.
+    pub(super) fn has_master(&self) -> bool {
+        self.current().as_ref().is_some_and(|master| master.is_kept())
+    }
+
+    /// Gives up `master`, whose host does not answer, and begins another one aside: nobody waits for that one as long again.
+    pub(super) fn replace(self: &Arc<Self>, master: &Arc<Master>) {
+        let is_former = |current: &mut Arc<Master>| Arc::ptr_eq(current, master);
+        if self.current().take_if(is_former).is_some() {
+            self.fail(What::Silent);
+            let this = Arc::clone(self);
+            tokio::spawn(async move { this.made(Instant::now()).await });
+        }
+    }
+
     /// Ends the connection for good.
     pub(super) async fn close(&self) {
         self.closed.cancel();
@@ -117,15 +137,23 @@ impl Connection {
             Ok(master) => {
                 let master = Arc::new(master);
                 *self.current() = Some(Arc::clone(&master));
-                *self.failure() = None;
+                if self.failure().take().is_some() {
+                    tracing::info!("the host {} is reached again", self.ways.host);
+                }
                 Ok(master)
             }
-            Err(what) => {
-                let (mut failure, now) = (self.failure(), Instant::now());
-                let failed = Failure::after(failure.as_ref(), self.pauses, now, what);
-                Err(failure.insert(failed).told(now))
-            }
+            Err(what) => Err(self.fail(what)),
         }
+    }
+
+    /// Keeps why it failed just now. The log has that when it begins and when it is something else, not each time.
+    fn fail(&self, what: What) -> Failed {
+        let (mut failure, now) = (self.failure(), Instant::now());
+        if failure.as_ref().is_none_or(|former| !former.is_like(&what)) {
+            tracing::warn!("{}", Failed::from(what.clone()).of(&self.ways.host));
+        }
+        let failed = Failure::after(failure.as_ref(), self.pauses, now, what);
+        failure.insert(failed).told(now)
     }
 
     async fn started(&self, starts: &mut u64) -> Result<Master, What> {

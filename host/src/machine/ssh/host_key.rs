@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::said::{offending, own};
+use super::{askpass, ssh_config};
 use crate::machine::child::{Ended, Start, run};
 
 /// The name of who asks, instead of a backend.
@@ -36,11 +37,14 @@ const FIXED: [&str; 16] = [
     "BatchMode=yes",
 ];
 
-/// How a host is asked.
-#[derive(Debug)]
+/// How a host is asked. It has no `Debug`, since that would show a secret.
 pub struct KeyQuestion<'a> {
     /// The program ssh.
     pub ssh: &'a Path,
+    /// This program, which ssh asks for a passphrase.
+    pub berth: &'a Path,
+    /// Of the key to log in with, which may be the way past a host that is jumped over.
+    pub passphrase: Option<&'a str>,
     /// Where it goes. It is not an option.
     pub destination: &'a str,
     /// The port there, if it is not the one that ssh finds.
@@ -83,12 +87,14 @@ impl KeyQuestion<'_> {
         args.extend(port.iter().flat_map(|port| ["-p", port]));
         args.extend(["--", self.destination, "true"]);
         let environment: Vec<_> = std::env::vars_os().collect();
+        let asks = askpass::environment(utf8(self.berth)?, self.passphrase.unwrap_or_default());
+        let asks = asks.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let ended = run(Start {
             backend: ASKS,
             program: self.ssh,
             args,
             environment: &environment,
-            added: &[],
+            added: &asks,
             directory: None,
             stdin: Vec::new(),
             deadline: Instant::now() + self.within * LONGER,
@@ -103,12 +109,14 @@ impl KeyQuestion<'_> {
         Ok(judged(line, &ended, self.known_hosts))
     }
 
-    /// What ssh reads, here and where it jumps over a host: nothing is asked, and otherwise the operator's own configuration
-    /// counts.
+    /// What ssh reads, here and where it jumps over a host: as for every connection nothing is asked but the passphrase of a
+    /// key, and one file has the keys that are trusted. Otherwise the operator's own configuration counts.
     fn config(&self) -> io::Result<String> {
         let home = utf8(self.home)?;
         Ok(format!(
-            "BatchMode yes\nStrictHostKeyChecking yes\nInclude \"{home}/.ssh/config\"\nInclude /etc/ssh/ssh_config\n"
+            "{}StrictHostKeyChecking yes\nUserKnownHostsFile \"{home}/.ssh/known_hosts\"\n\
+             Include \"{home}/.ssh/config\"\nInclude /etc/ssh/ssh_config\n",
+            ssh_config::ASKS
         ))
     }
 
@@ -137,7 +145,8 @@ fn judged(line: Option<String>, ended: &Ended, known_hosts: &Path) -> HostKey {
         return HostKey::New(line);
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    let all = || said.lines().map(str::trim).filter(|line| !line.is_empty());
+    let is_said = |line: &&str| !line.is_empty() && !line.starts_with(askpass::TOLD);
+    let all = || said.lines().map(str::trim).filter(is_said);
     let said: Vec<&str> = own(all()).collect();
     if said.iter().any(|line| line.contains("IDENTIFICATION HAS CHANGED")) {
         let known = [known_hosts.to_owned()];

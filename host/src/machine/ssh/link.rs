@@ -100,7 +100,17 @@ impl Link {
         Ok((ssh.program.clone(), arguments))
     }
 
-    /// How many sessions are open or being opened.
+    /// Whether the host could not be reached when it was tried last.
+    pub fn has_failed(&self) -> bool {
+        self.0.connection.has_failed()
+    }
+
+    /// Whether there is a connection on which sessions can be.
+    pub fn is_connected(&self) -> bool {
+        self.0.connection.has_master() || self.0.spare.has_master()
+    }
+
+    /// How many sessions are open or being opened, or waited for.
     pub fn sessions_in_use(&self) -> usize {
         let free = self.0.places.available_permits() + self.0.place_to_kill.available_permits();
         self.0.sessions.max(2).saturating_sub(free)
@@ -194,6 +204,7 @@ impl Link {
             place = opened.place;
             match opened.shell {
                 Ok(shell) => return channel(shell, place).ok_or(What::Lost.into()),
+                Err(Unopened::Silent) => return Err(What::Silent.into()),
                 Err(Unopened::Lost) if lost == LOST => return Err(What::Lost.into()),
                 Err(Unopened::Lost) => lost += 1,
                 Err(Unopened::Refused) if Instant::now() + AGAIN >= deadline => return Err(What::Full.into()),
@@ -258,8 +269,12 @@ impl Opened {
     /// none, shows whether the connection is of use.
     async fn on(connection: &Arc<Connection>, place: OwnedSemaphorePermit, deadline: Instant) -> Result<Self, Failed> {
         let master = connection.master(deadline).await?;
+        let asked = Arc::clone(connection);
         let opened = tokio::spawn(async move {
             let shell = master.shell().await;
+            if matches!(shell, Err(Unopened::Silent)) {
+                asked.replace(&master);
+            }
             Self { shell, place }
         });
         let opened = timeout_at(deadline.into(), opened).await;

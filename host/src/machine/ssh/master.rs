@@ -1,6 +1,5 @@
 //! One master: an ssh that holds a connection, and opens sessions on it for whoever comes to its socket.
 
-use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,9 +8,8 @@ use openssh::{Child, Session, Stdio};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::askpass::PASSPHRASE;
-use super::said;
 use super::trouble::What;
+use super::{askpass, said};
 use crate::machine::companion::Companion;
 
 /// What runs in every session. The shell of the login reads this and nothing else, so it may be any shell.
@@ -22,7 +20,7 @@ const CHECK: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(5);
 /// How many times longer than a connection a start may take: hosts that are jumped over take their time too.
 const LONGER: u32 = 3;
-/// Lines that are kept of what it says.
+/// Lines that are kept of what it says: the first, since the other side may make any number that come later.
 const LINES: usize = 40;
 
 /// How a master is started.
@@ -54,7 +52,9 @@ pub(super) type Shell = Child<Arc<Session>>;
 pub(super) enum Unopened {
     /// The host has no room.
     Refused,
-    /// The host did not answer, or the connection is lost: this master is of no more use.
+    /// The host did not answer: this master is of no more use, and another one may wait as long for nothing.
+    Silent,
+    /// The connection is lost: this master is of no more use.
     Lost,
 }
 
@@ -63,11 +63,7 @@ impl Master {
     pub(super) async fn start(start: Start) -> Result<Self, What> {
         let mut args = vec!["beside", path(&start.ssh)?];
         args.extend(start.args.iter().map(String::as_str));
-        let environment = [
-            ("SSH_ASKPASS", path(&start.berth)?),
-            ("SSH_ASKPASS_REQUIRE", "force"),
-            (PASSPHRASE, start.passphrase.as_str()),
-        ];
+        let environment = askpass::environment(path(&start.berth)?, &start.passphrase);
         let companion = Companion::start_with(&start.berth, &args, &environment)
             .map_err(|cause| What::Here(format!("{} cannot be started: {cause}", start.berth.display())))?;
         let (end, ended) = (CancellationToken::new(), CancellationToken::new());
@@ -87,10 +83,14 @@ impl Master {
         }
     }
 
-    /// Whether it is there and answers at its socket, and has not been found to be of no use.
+    /// Whether it has not ended, and has not been found to be of no use.
+    pub(super) fn is_kept(&self) -> bool {
+        !self.end.is_cancelled() && !self.ended.is_cancelled()
+    }
+
+    /// The same, and whether it answers at its socket.
     pub(super) async fn is_alive(&self) -> bool {
-        let is_kept = !self.end.is_cancelled() && !self.ended.is_cancelled();
-        is_kept && matches!(timeout(CHECK, self.session.check()).await, Ok(Ok(())))
+        self.is_kept() && matches!(timeout(CHECK, self.session.check()).await, Ok(Ok(())))
     }
 
     /// Opens a session. A host that does not answer in the time that a connection may take is taken for lost, and so is
@@ -104,9 +104,9 @@ impl Master {
         match timeout(self.connect_timeout, command.spawn()).await {
             Ok(Ok(shell)) => Ok(shell),
             Ok(Err(_)) if self.is_alive().await => Err(Unopened::Refused),
-            Ok(Err(_)) | Err(_) => {
+            failed => {
                 self.end.cancel();
-                Err(Unopened::Lost)
+                Err(failed.map_or(Unopened::Silent, |_| Unopened::Lost))
             }
         }
     }
@@ -125,22 +125,20 @@ impl Master {
     }
 }
 
-/// What a master said last.
+/// What a master said first.
 #[derive(Clone, Default)]
-struct Says(Arc<Mutex<VecDeque<String>>>);
+struct Says(Arc<Mutex<Vec<String>>>);
 
 impl Says {
     fn add(&self, line: String) {
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if lines.len() == LINES {
-            lines.pop_front();
+        if lines.len() < LINES {
+            lines.push(line);
         }
-        lines.push_back(line);
     }
 
     fn lines(&self) -> Vec<String> {
-        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.iter().cloned().collect()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

@@ -1,5 +1,6 @@
 //! The pause after a connection could not be made. Until it is over nobody waits for the host.
 
+use std::mem::discriminant;
 use std::time::{Duration, Instant};
 
 use super::trouble::{Failed, What};
@@ -36,6 +37,11 @@ impl Failure {
         Self { at: now, pause, what }
     }
 
+    /// Whether that is the same thing, in whatever words.
+    pub(super) fn is_like(&self, what: &What) -> bool {
+        discriminant(&self.what) == discriminant(what)
+    }
+
     pub(super) fn is_since(&self, asked: Instant) -> bool {
         self.at >= asked
     }
@@ -46,10 +52,9 @@ impl Failure {
 
     /// What is told of it.
     pub(super) fn told(&self, now: Instant) -> Failed {
-        let left = (self.at + self.pause).saturating_duration_since(now);
         Failed {
             what: self.what.clone(),
-            again: Some(left).filter(|left| !left.is_zero()),
+            again: Some(self.at + self.pause).filter(|again| *again > now),
         }
     }
 }
@@ -64,10 +69,11 @@ mod tests {
         let mut former: Option<Failure> = None;
         for pause in [2, 4, 8, 16, 32, 60, 60] {
             let failure = Failure::after(former.as_ref(), Pauses::USUAL, now, What::Silent);
-            assert_eq!(failure.told(now).again, Some(pause * second));
-            let last = now + pause * second - second;
-            assert_eq!((failure.is_over(last), failure.told(last).again), (false, Some(second)));
-            now += pause * second;
+            let end = now + pause * second;
+            assert_eq!(failure.told(now).again, Some(end));
+            let last = end - second;
+            assert_eq!((failure.is_over(last), failure.told(last).again), (false, Some(end)));
+            now = end;
             assert_eq!((failure.is_over(now), failure.told(now).again), (true, None));
             former = Some(failure);
         }

@@ -4,14 +4,18 @@ use std::path::Path;
 
 use super::ways::{OpenSsh, Ways};
 
-/// What must hold on the whole way, also where it jumps over another host: nothing is asked, trusted, forwarded or run
-/// beside what berth asks for, and no other connection is shared. Passwords are never asked for; for the passphrase of a key
-/// ssh must be able to ask, so this is not `BatchMode`.
-const FIXED: &str = "\
+/// What ssh asks for, also where it jumps over another host. Passwords are never asked for; for the passphrase of a key ssh
+/// must be able to ask, so this is not `BatchMode`.
+pub(super) const ASKS: &str = "\
 BatchMode no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 NumberOfPasswordPrompts 1
+";
+
+/// What else must hold on the whole way: nothing is trusted, forwarded or run beside what berth asks for, and no other
+/// connection is shared.
+const FIXED: &str = "\
 StrictHostKeyChecking yes
 UpdateHostKeys no
 VerifyHostKeyDNS no
@@ -50,7 +54,7 @@ pub(super) struct Unwritable(pub(super) String);
 
 /// The text of the file. `newer` is that with [`NEWER`], and need not exist.
 pub(super) fn file(ssh: &OpenSsh, ways: &Ways, newer: &Path) -> Result<String, Unwritable> {
-    let mut text = format!("{FIXED}Include {}\n", pattern(newer)?);
+    let mut text = format!("{ASKS}{FIXED}Include {}\n", pattern(newer)?);
     text += &format!("UserKnownHostsFile {}\n", word(&ssh.known_hosts)?);
     text += &format!("ConnectTimeout {}\n", ways.connect_timeout.as_secs().max(1));
     if let Some(keepalive) = ways.keepalive {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::Instant;
 
 use crate::text::{escaped, one_line};
 
@@ -17,15 +17,15 @@ pub struct Trouble {
     pub host: String,
     /// What is wrong.
     pub what: What,
-    /// How long the host is not tried again, if it could not be reached.
-    pub again: Option<Duration>,
+    /// Until when the host is not tried again, if it could not be reached.
+    pub again: Option<Instant>,
 }
 
-/// What is wrong, and how long it is not tried again.
+/// What is wrong, and until when it is not tried again.
 #[derive(Debug)]
 pub(super) struct Failed {
     pub(super) what: What,
-    pub(super) again: Option<Duration>,
+    pub(super) again: Option<Instant>,
 }
 
 impl From<What> for Failed {
@@ -45,12 +45,13 @@ impl Failed {
     }
 }
 
-/// When it is tried again, as words after the fix.
-struct Again(Option<Duration>);
+/// When it is tried again, as words after the fix: as it is when they are read.
+struct Again(Option<Instant>);
 
 impl fmt::Display for Again {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
+        let pause = self.0.map(|again| again.saturating_duration_since(Instant::now()));
+        match pause.filter(|pause| !pause.is_zero()) {
             Some(pause) => write!(
                 formatter,
                 " (it is tried again after {:.0} s)",

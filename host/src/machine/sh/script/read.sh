@@ -30,6 +30,7 @@ berth_read() {
         berth_refuse missing
     fi
     [ -r "$berth_name" ] || berth_refuse unreadable
+    command -v tail >/dev/null && command -v head >/dev/null || exit 127
     case $4:$3 in
     0:*) ;;
     *:1) head -c "$4" <"$berth_name" || berth_refuse unreadable ;;

@@ -264,6 +264,47 @@ async fn nothing_is_forwarded_or_run_whatever_the_operators_configuration_says()
 }
 
 #[tokio::test]
+async fn a_host_is_asked_for_its_key_also_past_one_that_wants_a_passphrase() {
+    let (here, jump, inner) = (Here::new(), Sshd::start(), Sshd::start());
+    let key = jump.key_with("open sesame");
+    let user = inner.destination();
+    let user = user.split('@').next().unwrap();
+    let config = format!(
+        "Host inner\nHostName 127.0.0.1\nPort {}\nUser {user}\nProxyJump jump\n\
+         Host jump\nHostName 127.0.0.1\nPort {}\nUser {user}\nIdentityFile \"{}\"\nIdentitiesOnly yes\n",
+        inner.port(),
+        jump.port(),
+        key.display()
+    );
+    fs::create_dir(here.path(".ssh")).unwrap();
+    fs::write(here.path(".ssh/config"), config).unwrap();
+    fs::write(here.path(".ssh/known_hosts"), jump.known()).unwrap();
+    let asked = async |passphrase| {
+        let question = KeyQuestion {
+            ssh: &sshd::on_path("ssh"),
+            berth: &here.path("berth"),
+            passphrase,
+            destination: "inner",
+            port: None,
+            known_hosts: &here.path("known"),
+            within: Duration::from_secs(20),
+            home: here.folder.path(),
+            folder: here.path("key"),
+        };
+        question.ask().await.unwrap()
+    };
+    let HostKey::New(line) = asked(Some("open sesame")).await else {
+        panic!("it shows no key")
+    };
+    assert!(inner.known().contains(line.rsplit(' ').next().unwrap()), "{line}");
+    fs::write(here.path("known"), line).unwrap();
+    assert_eq!(asked(Some("open sesame")).await, HostKey::Trusted);
+    for wrong in [None, Some("another")] {
+        assert!(matches!(asked(wrong).await, HostKey::None(_)), "{wrong:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_operators_ssh_that_goes_to_the_background_does_not_leave_berth() {
     let (here, sshd) = (Here::new(), Sshd::start());
     let background = "ForkAfterAuthentication yes\nControlPersist 1h\nSessionType none\nStdinNull yes\n";

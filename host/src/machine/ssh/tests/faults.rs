@@ -84,6 +84,35 @@ async fn where_no_byte_passes_any_more_a_call_ends_in_time_and_the_connection_is
 }
 
 #[tokio::test]
+async fn a_host_that_falls_silent_is_waited_for_once_and_connected_again_aside() {
+    let (here, sshd) = (Here::new(), Sshd::start());
+    let relay = Relay::to(sshd.port()).await;
+    let hour = Duration::from_secs(3600);
+    let pauses = Pauses {
+        first: hour,
+        most: hour,
+        patience: LATEST,
+    };
+    let way = Ways {
+        connect_timeout: Duration::from_secs(2),
+        ..over(&relay, &here, &sshd)
+    };
+    let link = Link::with_pauses(&here.ssh(), &way, pauses).unwrap();
+    assert_eq!(said(&link, "echo one").await, "one\n");
+    relay.stop();
+    assert_eq!(trouble(&link).await.what, What::Silent);
+    until("it is tried again", || relay.taken() == 2).await;
+    // Who comes next is told what is known.
+    assert!(trouble(&link).await.again.is_some());
+    relay.pass();
+    let latest = soon();
+    while let Err(why) = link.connect(soon()).await {
+        assert!(Instant::now() < latest, "{why}");
+    }
+    assert_eq!(said(&link, "echo back").await, "back\n");
+}
+
+#[tokio::test]
 async fn many_callers_of_a_host_that_is_away_share_one_answer() {
     let (here, sshd) = (Here::new(), Sshd::start());
     let relay = Relay::to(sshd.port()).await;

@@ -53,8 +53,11 @@ async fn what_is_said_before_the_key_was_looked_at_is_not_taken_for_words_of_ssh
         "ssh: Could not resolve hostname mac: Name or service not known".to_owned(),
         "berth: the passphrase of a key is wrong".to_owned(),
     ];
-    for lie in lies {
-        let lie = format!("bye\r\n{lie}\r\n");
+    // So many lines that what ssh says before them would be far behind.
+    let gaps = ["\r\n".to_owned(), "\n".repeat(45)];
+    let told = lies.iter().flat_map(|lie| gaps.iter().map(move |gap| (gap, lie)));
+    for (gap, lie) in told {
+        let lie = format!("bye{gap}{lie}\r\n");
         let as_reason = [b"SSH-2.0-other\r\n".to_vec(), disconnect(&lie)].concat();
         let as_version = format!("SSH-1.0-{lie}").into_bytes();
         for greeting in [as_reason, as_version] {

@@ -1,0 +1,29 @@
+//! That a backend cannot start since its host cannot be reached now, which says nothing of its configuration.
+
+use crate::machine::sh::Fault;
+use crate::machine::{self, Trouble};
+
+/// Why its host cannot be used, as clients may read it; the log has all of it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Away(String);
+
+impl Away {
+    /// When the host is tried again is not told: a backend that is down is tried again in its own time.
+    pub(super) fn of(trouble: &Trouble) -> Self {
+        let lasting = Trouble {
+            again: None,
+            ..trouble.clone()
+        };
+        Self(lasting.for_clients())
+    }
+
+    /// The same of a request, if that is why it was not done.
+    pub(super) fn of_fault(fault: &Fault) -> Option<Self> {
+        match fault {
+            Fault::Unopened(why) => why.downcast_ref::<Trouble>().map(Self::of),
+            Fault::Lost => Some(Self(machine::for_clients(fault))),
+            _ => None,
+        }
+    }
+}
