@@ -11,7 +11,11 @@ use sha2::{Digest as _, Sha256};
 const TARGET: &str = "wasm32-wasip2";
 const LOCK: &str = "Cargo.lock";
 /// Package of each bundled plugin, and the name that config gives it.
-const BUNDLED: &[(&str, &str)] = &[("berth-headless", "headless"), ("berth-tmux", "tmux")];
+const BUNDLED: &[(&str, &str)] = &[
+    ("berth-headless", "headless"),
+    ("berth-ssh", "ssh"),
+    ("berth-tmux", "tmux"),
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("..");

@@ -56,7 +56,7 @@ if [ -n "$twice" ]; then
 fi
 
 # What a person reads is plain English; CONTRIBUTING.md has the page on style.
-prose="host/src plugins/agents/src plugins/sdk/src plugins/headless/src plugins/tmux/src demo-agent/src docs README.md ARCHITECTURE.md config.toml"
+prose="host/src plugins/agents/src plugins/sdk/src plugins/headless/src plugins/panes/src plugins/ssh/src plugins/tmux/src demo-agent/src docs README.md ARCHITECTURE.md config.toml"
 
 # plain WORDS EXCEPTION INSTEAD: no line of what a person reads has WORDS, unless it matches EXCEPTION as well.
 plain() {

@@ -109,6 +109,12 @@ impl Conversation {
         }
     }
 
+    /// Takes a message that was given at the start.
+    pub(crate) fn begin_with(&mut self, message: String) {
+        self.composer.paste(message);
+        self.submit(Duration::ZERO);
+    }
+
     pub(crate) fn press(&mut self, key: Key, now: Duration) {
         if key == Key::Enter && now < ENTER_DEAF {
             return;

@@ -10,6 +10,8 @@
 //!              └─→ block ─→ screen ─→ terminal
 //! ```
 //!
+//! `remote-control` shows what Claude Code's remote control shows (`remote`).
+//!
 //! With `--stream-json` or `--acp` it needs no terminal (`headless`). There, two words make it act: `write` writes a file below its
 //! directory, and `commit` runs git there, so that a build has something to show.
 
@@ -21,10 +23,11 @@ mod dialog;
 mod headless;
 mod keys;
 mod record;
+mod remote;
 mod screen;
 mod terminal;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -69,8 +72,32 @@ pub struct Options {
     #[arg(long, requires = "acp")]
     forgetful: bool,
 
+    /// Show an address at which a person goes on, as `claude --remote-control NAME` does
+    #[arg(long, value_name = "NAME", alias = "rc", conflicts_with_all = ["stream_json", "acp"])]
+    remote_control: Option<String>,
+
+    /// The worktree in which it works, which it only shows
+    #[arg(long, value_name = "NAME", requires = "remote_control")]
+    worktree: Option<String>,
+
+    /// Go on with a conversation, which it only shows
+    #[arg(long = "continue", requires = "remote_control")]
+    goes_on: bool,
+
+    /// The first message
+    #[arg(last = true, requires = "remote_control")]
+    message: Option<String>,
+
     #[command(flatten)]
     headless: headless::Told,
+
+    #[command(subcommand)]
+    remote: Option<Remote>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Remote {
+    RemoteControl(remote::Options),
 }
 
 /// Runs until `/exit`, `/crash` or Ctrl-C twice, and answers with the exit status that goes with it. With `--stream-json`
@@ -79,6 +106,9 @@ pub struct Options {
 /// # Errors
 /// When there is no terminal and one is needed, or the record cannot be written.
 pub fn run(options: Options) -> anyhow::Result<ExitCode> {
+    if let Some(Remote::RemoteControl(options)) = &options.remote {
+        return remote::run(options).map(ExitCode::from);
+    }
     if options.stream_json {
         let record = Record::open(options.record.as_deref())?;
         return headless::run(&options.headless, record).map(ExitCode::from);
@@ -95,7 +125,7 @@ pub fn run(options: Options) -> anyhow::Result<ExitCode> {
     let terminal = Terminal::open()?;
     record.write(Kind::Start, &directory)?;
     let trust = options.ask_trust.then_some(directory.as_str());
-    let agent = Agent {
+    let mut agent = Agent {
         began: Instant::now(),
         conversation: Conversation::new(Duration::from_millis(options.busy), trust),
         keys: Keys::default(),
@@ -103,6 +133,20 @@ pub fn run(options: Options) -> anyhow::Result<ExitCode> {
         record,
         terminal,
     };
+    if let Some(name) = &options.remote_control {
+        let address = remote::address(name, Path::new(&directory));
+        let goes_on = if options.goes_on { " · continued" } else { "" };
+        let worktree = options
+            .worktree
+            .map(|name| format!(" · worktree {name}"))
+            .unwrap_or_default();
+        agent
+            .screen
+            .print(&format!("/remote-control is active · {address}{worktree}{goes_on}"));
+    }
+    if let Some(message) = options.message {
+        agent.conversation.begin_with(message);
+    }
     agent.run().map(ExitCode::from)
 }
 

@@ -254,6 +254,9 @@ pub struct BackendTable {
     pub plugin: PluginSource,
     /// The machine on which its programs, directories and files are: one of `Config::hosts`; without it, this one.
     pub host: Option<String>,
+    /// The machines on each of which they are instead, and nothing on this one: of `Config::hosts`, at most 16. Never with
+    /// `host`.
+    pub hosts: Vec<String>,
     /// The agents that it may start, the preferred one first; each is in `Config::agents`.
     pub agents: Vec<String>,
     /// The only directories in which its programs start and its files lie. Absolute; on a host as they are written, which

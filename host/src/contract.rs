@@ -26,4 +26,4 @@ pub(crate) const TEXT: &str = include_str!("../../plugins/sdk/wit/backend.wit");
 /// The world of it that has what every plugin exports.
 pub(crate) const WORLD: &str = "reader";
 
-pub(crate) use bindings::berth::backend::{context, files, jobs, log, process, settings, store, types};
+pub(crate) use bindings::berth::backend::{context, files, jobs, log, process, settings, ssh, store, types};

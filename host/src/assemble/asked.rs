@@ -37,6 +37,7 @@ impl Granted {
                 "remote_trust" => missing.one(key, value, !self.written.remote_trust && *value != Value::Bool(false)),
                 "nested" => missing.one(key, value, !self.written.nested && *value != Value::Bool(false)),
                 "programs" => self.programs_missing(value, &mut missing),
+                "hosts" => missing.one(key, value, self.written.hosts.is_empty()),
                 // The operator chooses bounds and files.
                 "limits" | "env_file" => {}
                 _ => missing.one(key, value, true),

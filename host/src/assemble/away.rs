@@ -3,10 +3,14 @@
 use crate::machine::sh::Fault;
 use crate::machine::{self, Trouble};
 
-/// Why its host cannot be used, as clients may read it; the log has all of it.
+/// Why its host cannot be used, as clients may read it.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct Away(String);
+#[error("{words}")]
+pub(super) struct Away {
+    words: String,
+    /// All of it, for the log.
+    pub(super) whole: String,
+}
 
 impl Away {
     /// When the host is tried again is not told: a backend that is down is tried again in its own time.
@@ -15,14 +19,20 @@ impl Away {
             again: None,
             ..trouble.clone()
         };
-        Self(lasting.for_clients())
+        Self {
+            words: lasting.for_clients(),
+            whole: lasting.to_string(),
+        }
     }
 
     /// The same of a request, if that is why it was not done.
     pub(super) fn of_fault(fault: &Fault) -> Option<Self> {
         match fault {
             Fault::Unopened(why) => why.downcast_ref::<Trouble>().map(Self::of),
-            Fault::Lost => Some(Self(machine::for_clients(fault))),
+            Fault::Lost => Some(Self {
+                words: machine::for_clients(fault),
+                whole: fault.to_string(),
+            }),
             _ => None,
         }
     }

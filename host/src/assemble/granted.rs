@@ -34,11 +34,11 @@ pub struct Granted {
 }
 
 impl Granted {
-    /// Finds what the table at `at` names: all of it for a backend on this machine. `host` is the machine that it names, if it
-    /// does; what it names there is looked for when it starts.
+    /// Finds what the table at `at` names: all of it for a backend on this machine. `hosts` are the machines that it names, if
+    /// it does; what it names there is looked for when it starts, or there is first asked for.
     pub(super) fn find(
         written: BackendTable,
-        host: Option<&Host>,
+        hosts: &[&Host],
         agents: &BTreeMap<String, Agent>,
         at: &At,
         search: &SearchPath,
@@ -46,9 +46,9 @@ impl Granted {
         plugin_file::check(&written.plugin, at)?;
         let env_file = written.env_file.as_ref();
         let env_file = env_file.map(|path| EnvFile::find(path, &at.key("env_file")));
-        let meaning = meaning(&written.plugin, host);
+        let meaning = meaning(&written.plugin, hosts);
         let env_file = env_file.transpose()?;
-        if host.is_some() {
+        if !hosts.is_empty() {
             return Ok(Self {
                 meaning,
                 directories: written.directories.clone(),
@@ -76,7 +76,25 @@ impl Granted {
 
     /// Whether it is on this machine.
     pub fn is_here(&self) -> bool {
-        self.written.host.is_none()
+        self.written.host.is_none() && self.written.hosts.is_empty()
+    }
+
+    /// Whether it is on the host called `host`.
+    pub fn is_on(&self, host: &str) -> bool {
+        self.written
+            .host
+            .iter()
+            .chain(&self.written.hosts)
+            .any(|name| name == host)
+    }
+
+    /// Where it is, as words of a sentence.
+    pub fn machines(&self) -> String {
+        match (&self.written.host, &*self.written.hosts) {
+            (Some(host), _) => format!("the host {host}"),
+            (None, []) => "this machine".to_owned(),
+            (None, hosts) => format!("the hosts {}", hosts.join(", ")),
+        }
     }
 
     /// What its name means, by what the operator wrote.
@@ -101,7 +119,7 @@ impl Granted {
 
 /// What a name means that stands for this plugin. A file of which the operator wrote the digest is known by that, whatever
 /// it is called.
-fn meaning(plugin: &PluginSource, host: Option<&Host>) -> Meaning {
+fn meaning(plugin: &PluginSource, hosts: &[&Host]) -> Meaning {
     let plugin = match plugin {
         PluginSource::Bundled(name) => format!("bundled plugin {name}"),
         PluginSource::File {
@@ -109,8 +127,13 @@ fn meaning(plugin: &PluginSource, host: Option<&Host>) -> Meaning {
         } => format!("plugin with the SHA-256 {}", hex::encode(digest)),
         PluginSource::File { path, sha256: None } => format!("plugin {}", path.display()),
     };
-    match host {
-        None => format!("{plugin}, on this machine"),
-        Some(host) => format!("{plugin}, on the host {} ({})", host.name, host.machine()),
+    let named: Vec<_> = hosts
+        .iter()
+        .map(|host| format!("{} ({})", host.name, host.machine()))
+        .collect();
+    match named.as_slice() {
+        [] => format!("{plugin}, on this machine"),
+        [host] => format!("{plugin}, on the host {host}"),
+        hosts => format!("{plugin}, on the hosts {}", hosts.join(" and ")),
     }
 }

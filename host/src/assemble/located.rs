@@ -7,17 +7,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{anyhow, bail};
+use tokio::sync::Semaphore;
 
 use super::away::Away;
 use super::data_files::{conf_name, fill, socket, with_places};
 use super::hosts::Host;
 use super::{Granted, Setup};
+use crate::capability::Site;
 use crate::capability::files::{Directories, Folder};
-use crate::capability::process::Socket;
 use crate::capability::process::grant::{CONF_MARKER, Grant, SOCKET_MARKER};
+use crate::capability::process::{Programs, Socket};
 use crate::machine::job::{On, There};
 use crate::machine::sh::{self, Around, Fault, Found, Place, Program, Run, Way};
 use crate::machine::{self, Ended, Link, Machine, Output};
+use crate::plugin::OWN_CALLS;
 use crate::shell;
 use crate::store::DataDirectory;
 use crate::text;
@@ -39,6 +42,8 @@ pub(super) struct Located {
     /// The home directory on its machine.
     pub(super) home: Option<String>,
     pub(super) directories: Directories,
+    /// On a host, the directories and folders as they are written, each with its path there.
+    written: Vec<(PathBuf, PathBuf)>,
     /// The folders of which its plugin may read files.
     pub(super) files: Vec<Folder>,
     /// Its programs, with the places of berth's own filled in.
@@ -52,6 +57,22 @@ pub(super) struct Located {
     pub(super) jobs: Option<There>,
     /// Those of its agents whose program is there.
     pub(super) installed: BTreeSet<String>,
+}
+
+/// How many programs of a backend may run at once on one machine: in calls of its callers, and in those of the host itself.
+#[derive(Clone)]
+pub(super) struct Turns {
+    children: Arc<Semaphore>,
+    own_children: Arc<Semaphore>,
+}
+
+impl Turns {
+    pub(super) fn of(backend: &Granted) -> Self {
+        Self {
+            children: Arc::new(Semaphore::new(backend.written.limits.processes)),
+            own_children: Arc::new(Semaphore::new(OWN_CALLS)),
+        }
+    }
 }
 
 impl Located {
@@ -68,6 +89,7 @@ impl Located {
             machine: Machine::This,
             home: home.and_then(|home| Some(home.to_str()?.to_owned())),
             directories: Directories::open(&backend.written.name, directories, &backend.files, own)?,
+            written: Vec::new(),
             files: backend.files.clone(),
             grants,
             sockets,
@@ -95,39 +117,34 @@ impl Located {
         let asked = Asked::of(setup, backend);
         let found = sh::find(&way, &around, until, &asked.programs, &asked.directories).await;
         let found = found.map_err(|fault| told(&host.written.name, &fault))?;
-        if let Some(off) = clock(&found) {
-            let name = &host.written.name;
-            tracing::warn!(
-                "the clock of the host {name} is off by {off:.0?}: set one of the two, as times of sessions differ"
-            );
-        }
-        let mut site = Site {
+        let off = clock(&found);
+        let mut seen = Seen {
             backend,
             host: &host.written.name,
             found,
             programs: asked.programs,
         };
-        let (directories, files) = (site.directories()?, site.folders());
-        if let Some(fault) = site.place_faults().next() {
+        let (directories, files) = (seen.directories()?, seen.folders());
+        if let Some(fault) = seen.place_faults().next() {
             bail!("{fault}");
         }
-        if let Some(fault) = site.socket_fault() {
+        if let Some(fault) = seen.socket_fault() {
             bail!("{fault}");
         }
         let installed = setup.agents_of(backend).filter(|(_, agent)| {
             let needs = agent.requires.as_ref().map(|program| &program.written);
-            needs.is_none_or(|program| matches!(site.program(program), Some(Program::Here(_))))
+            needs.is_none_or(|program| matches!(seen.program(program), Some(Program::Here(_))))
         });
         let installed = installed.map(|(name, _)| name.clone()).collect();
         // Nothing is made there before everything is found to be as it must be.
-        let mut grants = site.grants()?;
+        let mut grants = seen.grants()?;
         versions(&way, &around, until, &grants, &host.written.name).await?;
         let data = data.clone();
         let installation = tokio::task::spawn_blocking(move || data.installation()).await??;
         let own = own_folder(&way, until, backend, &installation).await;
         let own = own.map_err(|fault| told(&host.written.name, &fault))?;
         if let Some(own) = &own {
-            grants.values_mut().try_for_each(|grant| site.fill(grant, own))?;
+            grants.values_mut().try_for_each(|grant| seen.fill(grant, own))?;
         }
         let with_socket = grants.iter().filter(|(_, grant)| grant.socket.is_some());
         let sockets_there = own.iter().flat_map(|own| {
@@ -135,18 +152,26 @@ impl Located {
             with_socket.clone().map(path)
         });
         let sockets_there = sockets_there.collect();
+        // What is still to be made right there is told first, each time that it is looked for.
+        if let Some(off) = off {
+            let name = &host.written.name;
+            tracing::warn!(
+                "the clock of the host {name} is off by {off:.0?}: set one of the two, as times of sessions differ"
+            );
+        }
         let jobs = There::new(On {
             label: host.written.name.clone(),
             way: way.clone(),
             installation,
-            home: site.found.home.clone(),
+            home: seen.found.home.clone(),
             keep: around.environment.clone(),
             paths: around.path.clone(),
         });
         Ok(Self {
             environment: variables(&around),
             machine: Machine::Host(machine::Host::new(&host.written.name, way, around)),
-            home: Some(std::mem::take(&mut site.found.home)),
+            home: Some(std::mem::take(&mut seen.found.home)),
+            written: as_written(backend, &directories, &files),
             directories: Directories::there(&backend.written.name, &directories, &files),
             files,
             grants,
@@ -156,6 +181,35 @@ impl Located {
             installed,
         })
     }
+
+    /// What its plugin is granted there.
+    pub(super) fn site(self, setup: &Setup, backend: &Granted, turns: &Turns) -> Site {
+        Site {
+            backend: backend.written.name.clone(),
+            programs: Programs {
+                agents: setup.agent_commands(backend, &self.installed),
+                headless: setup.headless_commands(backend, &self.installed),
+                grants: self.grants,
+                sockets: self.sockets,
+                sockets_there: self.sockets_there,
+                environment: self.environment,
+                guest_env: backend.written.guest_env.clone(),
+                children: turns.children.clone(),
+                own_children: turns.own_children.clone(),
+            },
+            machine: self.machine,
+            home: self.home,
+            directories: self.directories,
+            written: self.written,
+        }
+    }
+}
+
+/// The directories and folders of `backend` as they are written, each with its path there.
+fn as_written(backend: &Granted, directories: &[PathBuf], files: &[Folder]) -> Vec<(PathBuf, PathBuf)> {
+    let under = |files: &[Folder]| files.iter().map(|folder| folder.under.clone()).collect::<Vec<_>>();
+    let written = backend.directories.iter().cloned().chain(under(&backend.files));
+    written.zip(directories.iter().cloned().chain(under(files))).collect()
 }
 
 /// What the programs of `backend` have around them on `host`.
@@ -232,8 +286,8 @@ impl Asked {
     }
 }
 
-/// What was found on a host for one backend.
-pub(super) struct Site<'a> {
+/// What was seen on a host for one backend.
+pub(super) struct Seen<'a> {
     pub(super) backend: &'a Granted,
     pub(super) host: &'a str,
     pub(super) found: Found,
@@ -241,7 +295,7 @@ pub(super) struct Site<'a> {
     pub(super) programs: Vec<String>,
 }
 
-impl Site<'_> {
+impl Seen<'_> {
     pub(super) fn program(&self, written: &str) -> Option<&Program> {
         let at = self.programs.iter().position(|program| program == written)?;
         self.found.programs.get(at)

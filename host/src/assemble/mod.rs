@@ -13,6 +13,7 @@ mod hosts;
 mod jobs;
 mod links;
 mod located;
+mod looks;
 mod own_places;
 mod plugin_file;
 mod programs;

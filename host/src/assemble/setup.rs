@@ -190,9 +190,10 @@ impl Setup {
         let top = config.top;
         let mut backends = BTreeMap::new();
         for (name, written) in config.backends {
-            let host = written.host.as_ref().and_then(|host| config.hosts.get(host));
+            let named = written.host.iter().chain(&written.hosts);
+            let hosts: Vec<_> = named.filter_map(|host| config.hosts.get(host)).collect();
             let at = top.key("backends").key(&name);
-            let found = Granted::find(written, host, &config.agents, &at, search)?;
+            let found = Granted::find(written, &hosts, &config.agents, &at, search)?;
             backends.insert(name, found);
         }
         let setup = Self {
@@ -231,7 +232,7 @@ impl Setup {
     /// The backends on the host called `host`.
     pub fn on<'a>(&'a self, host: &'a str) -> impl Iterator<Item = &'a Granted> {
         let backends = self.backends.values();
-        backends.filter(move |backend| backend.written.host.as_deref() == Some(host))
+        backends.filter(move |backend| backend.is_on(host))
     }
 
     /// The agents that `backend` may start, the preferred one first, whether they are installed or not.

@@ -6,20 +6,21 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow};
 use futures::future::join_all;
 use serde_json::json;
-use tokio::sync::{Mutex, Semaphore, watch};
+use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::away::Away;
-use super::located::Located;
+use super::located::{Located, Turns};
+use super::looks::{link, looks};
 use super::{Granted, Links, Setup, jobs};
-use crate::capability::process::Programs;
+use crate::capability::files::Folder;
+use crate::capability::ssh::Hosts;
 use crate::capability::store::Keeper;
-use crate::capability::{self, Powers};
+use crate::capability::{Powers, Sites};
 use crate::catalog::{Backends, Catalog, Offer};
 use crate::config::{self, Agent, PluginSource};
 use crate::desk::{Addresses, Confirm, Desk, Generation, Member, Rules, Stores};
 use crate::jobs::AllJobs;
-use crate::machine::Trouble;
+use crate::machine::job::There;
 use crate::plugin::{self, Backend, Engine, Limits, OWN_CALLS, Plugin};
 use crate::store::DataDirectory;
 use crate::watch::Watched;
@@ -82,14 +83,39 @@ impl Starter {
         };
         let (opened, name) = (self.lasting.data.clone(), name.to_owned());
         let kept = tokio::task::spawn_blocking(move || opened.kept(&name)).await??;
-        let located = self.located(backend).await?;
+        let (sites, settings, there) = self.sites(backend).await?;
         let (data, all, granted) = (self.lasting.data.clone(), self.lasting.jobs.clone(), backend.clone());
-        let there = located.jobs.clone();
         let jobs = tokio::task::spawn_blocking(move || jobs::keeper(&granted, there, &data, all.as_deref())).await??;
-        let powers = powers(&self.setup, backend, located, Keeper::new(kept), jobs);
+        let powers = Powers {
+            backend: backend.written.name.clone(),
+            sites,
+            settings,
+            keeper: Keeper::new(kept),
+            jobs,
+            lines: Default::default(),
+        };
         Backend::start(&self.engine, plugin, powers, limits)
             .await
             .map_err(|error| anyhow!("{origin} refuses its configuration: {}", plugin::in_words(error)))
+    }
+
+    /// What it is granted, what its plugin is told of that, and on a host where its jobs are.
+    async fn sites(&self, backend: &Granted) -> anyhow::Result<(Sites, String, Option<There>)> {
+        if !backend.written.hosts.is_empty() {
+            let hosts = Hosts::new(
+                &backend.written.name,
+                self.setup.agents_of(backend).map(|(name, _)| name.clone()).collect(),
+                looks(&self.setup, backend, &self.lasting.links, &self.lasting.data),
+            );
+            let settings = settings(&self.setup, backend, &backend.files, |_| true);
+            return Ok((Sites::Hosts(hosts), settings, None));
+        }
+        let located = self.located(backend).await?;
+        let is_installed = |agent: &String| located.installed.contains(agent);
+        let settings = settings(&self.setup, backend, &located.files, is_installed);
+        let there = located.jobs.clone();
+        let site = located.site(&self.setup, backend, &Turns::of(backend));
+        Ok((Sites::One(Box::new(site)), settings, there))
     }
 
     /// What it names, on its machine.
@@ -97,7 +123,7 @@ impl Starter {
         let named = backend.written.host.as_ref();
         match named.and_then(|host| self.setup.hosts.get(host)) {
             Some(host) => {
-                let link = self.lasting.links.to(host).map_err(for_clients)?;
+                let link = link(&self.lasting.links, host)?;
                 Located::there(&self.setup, backend, host, link, &self.lasting.data).await
             }
             None => Located::here(&self.setup, backend, &self.lasting.data),
@@ -116,17 +142,6 @@ impl Starter {
             PluginSource::File { path, sha256 } => Plugin::file(&engine, &path, sha256),
         };
         Ok(tokio::task::spawn_blocking(load).await??)
-    }
-}
-
-/// Why there is no connection, as clients may read it; the log has all of it.
-fn for_clients(error: anyhow::Error) -> anyhow::Error {
-    match error.downcast_ref::<Trouble>() {
-        Some(trouble) => {
-            tracing::info!("{trouble}");
-            Away::of(trouble).into()
-        }
-        None => error,
     }
 }
 
@@ -262,37 +277,8 @@ fn engine(setup: &Setup) -> anyhow::Result<Engine> {
     Engine::new(u32::try_from(calls)?, memory, Some(&setup.server.cache))
 }
 
-fn powers(
-    setup: &Setup,
-    backend: &Granted,
-    located: Located,
-    keeper: Keeper,
-    jobs: capability::jobs::Keeper,
-) -> Powers {
-    Powers {
-        backend: backend.written.name.clone(),
-        settings: settings(setup, backend, &located),
-        programs: Programs {
-            agents: setup.agent_commands(backend, &located.installed),
-            headless: setup.headless_commands(backend, &located.installed),
-            grants: located.grants,
-            sockets: located.sockets,
-            sockets_there: located.sockets_there,
-            environment: located.environment,
-            guest_env: backend.written.guest_env.clone(),
-            children: Arc::new(Semaphore::new(backend.written.limits.processes)),
-            own_children: Arc::new(Semaphore::new(OWN_CALLS)),
-        },
-        machine: located.machine,
-        home: located.home,
-        directories: located.directories,
-        keeper,
-        jobs,
-        lines: Default::default(),
-    }
-}
-
-fn settings(setup: &Setup, backend: &Granted, located: &Located) -> String {
+/// What a plugin is told: the settings of its table, and what `files` and agents there are.
+fn settings(setup: &Setup, backend: &Granted, files: &[Folder], is_installed: impl Fn(&String) -> bool) -> String {
     let agents: Vec<_> = setup
         .agents_of(backend)
         .map(|(name, agent)| {
@@ -303,14 +289,13 @@ fn settings(setup: &Setup, backend: &Granted, located: &Located) -> String {
                 "headless": agent.headless.as_ref().map(|headless| &headless.command),
                 "protocol": agent.headless.as_ref().map(|headless| headless.protocol),
                 "headless_options": agent.headless.as_ref().map(|headless| &headless.options),
-                "installed": located.installed.contains(name),
+                "installed": is_installed(name),
                 "profile": agent.profile,
                 "signs": agent.signs,
             })
         })
         .collect();
-    let files: Vec<_> = located
-        .files
+    let files: Vec<_> = files
         .iter()
         .map(|folder| json!({"under": folder.under.to_string_lossy(), "names": folder.names.to_string()}))
         .collect();

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::anyhow;
 
 use super::hosts::Host;
-use super::located::{Asked, Site, clock, elsewhere, version_fault};
+use super::located::{Asked, Seen, clock, elsewhere, version_fault};
 use super::{Granted, Links, Setup};
 use crate::capability::process::grant::{CONF_MARKER, Grant, SOCKET_MARKER};
 use crate::config::Agent;
@@ -75,8 +75,8 @@ pub async fn survey(setup: &Setup, host: &Host, links: &Links) -> anyhow::Result
     let found = found.map_err(|fault| in_the_way(&fault, name))?;
     survey.warnings.extend(clock_warning(&found, name));
     let mut questions = vec![Question::room(&found)];
-    for site in sites(name, &backends, &asked, &all, &found) {
-        questions.extend(survey.take_site(setup, &site));
+    for seen in seen(name, &backends, &asked, &all, &found) {
+        questions.extend(survey.take_seen(setup, &seen));
     }
     let runs = questions.iter().map(Question::run).collect();
     for (question, told) in questions.iter().zip(sh::run(&way, &around, until, runs).await) {
@@ -107,9 +107,9 @@ fn around(host: &Host, backends: &[&Granted]) -> Around {
 }
 
 /// What was found for each of `backends`, which `asked` for it; `all` was looked for together.
-fn sites<'a>(host: &'a str, backends: &[&'a Granted], asked: &[Asked], all: &Asked, found: &Found) -> Vec<Site<'a>> {
+fn seen<'a>(host: &'a str, backends: &[&'a Granted], asked: &[Asked], all: &Asked, found: &Found) -> Vec<Seen<'a>> {
     let mut places = found.directories.iter();
-    let site = |(backend, asked): (&&'a Granted, &Asked)| Site {
+    let seen = |(backend, asked): (&&'a Granted, &Asked)| Seen {
         backend,
         host,
         found: Found {
@@ -118,28 +118,28 @@ fn sites<'a>(host: &'a str, backends: &[&'a Granted], asked: &[Asked], all: &Ask
         },
         programs: all.programs.clone(),
     };
-    backends.iter().zip(asked).map(site).collect()
+    backends.iter().zip(asked).map(seen).collect()
 }
 
 impl Survey {
     /// Takes in what is known of one backend, and answers what is still to be asked for it.
-    fn take_site(&mut self, setup: &Setup, site: &Site<'_>) -> Vec<Question> {
+    fn take_seen(&mut self, setup: &Setup, seen: &Seen<'_>) -> Vec<Question> {
         let mut questions = Vec::new();
-        let directories = site.each_directory().filter_map(Result::err);
+        let directories = seen.each_directory().filter_map(Result::err);
         self.faults.extend(directories.map(|fault| fault.to_string()));
-        self.faults.extend(site.place_faults());
-        self.faults.extend(site.socket_fault());
-        for (name, grant) in &site.backend.programs {
-            match site.found_program(name, grant) {
+        self.faults.extend(seen.place_faults());
+        self.faults.extend(seen.socket_fault());
+        for (name, grant) in &seen.backend.programs {
+            match seen.found_program(name, grant) {
                 Ok(path) => questions.extend(Question::of_program(grant, &path.to_string_lossy())),
                 Err(fault) => self.faults.push(fault.to_string()),
             }
         }
         let (mut names, mut are_somewhere) = (Vec::new(), false);
-        for (name, agent) in setup.agents_of(site.backend) {
+        for (name, agent) in setup.agents_of(seen.backend) {
             names.push(name.as_str());
             let needed = agent.requires.as_ref().map(|program| program.written.as_str());
-            match needed.map(|program| (program, site.program(program))) {
+            match needed.map(|program| (program, seen.program(program))) {
                 None => self.agents.push(Version::unknown(name)),
                 Some((_, Some(Program::Here(path)))) => match Question::of_agent(name, agent, path) {
                     Some(question) => questions.push(question),
@@ -148,7 +148,7 @@ impl Survey {
                 // What is named by its path is there or not.
                 Some((program, Some(Program::Elsewhere(path)))) if !program.contains('/') => {
                     self.warnings
-                        .push(elsewhere(program, site.host, path, &site.found.home));
+                        .push(elsewhere(program, seen.host, path, &seen.found.home));
                 }
                 Some(_) => continue,
             }
@@ -158,9 +158,9 @@ impl Survey {
             self.warnings.push(format!(
                 "no agent of [backends.{}] ({}) is on the PATH of the host {}, nor where programs usually are: install one \
                  there, or write its folder as path = [...] into [hosts.{2}]",
-                site.backend.written.name,
+                seen.backend.written.name,
                 names.join(", "),
-                site.host
+                seen.host
             ));
         }
         questions

@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use anyhow::bail;
+
 use super::located::Located;
 use super::{Granted, Links, Setup, with_places};
 use crate::capability::process::grant::Grant;
@@ -35,6 +37,13 @@ pub async fn terminal(
         return Ok(None);
     };
     let joined = joined?;
+    if !backend.written.hosts.is_empty() {
+        bail!(
+            "backend `{0}` is on several hosts, and on which of them the session is only its plugin knows: run \
+             `ssh DESTINATION` for that one, and open it there",
+            backend.written.name
+        );
+    }
     let host = backend.written.host.as_ref().and_then(|host| setup.hosts.get(host));
     let Some(host) = host else {
         let grant = with_places(&backend.programs[&program], data)?;

@@ -463,4 +463,9 @@ fn what_a_backend_means_depends_on_its_machine() {
         meaning(&there),
         "bundled plugin tmux, on the host mac (me@box, port 2222)"
     );
+    let there = format!("{there}[hosts.linux]\ndestination = \"linux\"\n");
+    assert_eq!(
+        meaning(&there.replace("host = \"mac\"", "hosts = [\"mac\", \"linux\"]")),
+        "bundled plugin tmux, on the hosts mac (me@box, port 2222) and linux (linux)"
+    );
 }

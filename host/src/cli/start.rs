@@ -48,12 +48,8 @@ pub(crate) async fn run(setup: &Setup, options: Options, shutdown: CancellationT
         attach::ensure_terminal()?;
     }
     let backend = options.backend.as_ref().unwrap_or(&setup.default_backend);
-    let (key, directory) = match setup
-        .backends
-        .get(backend)
-        .and_then(|backend| backend.written.host.as_ref())
-    {
-        Some(host) => there(&options.directory, host)?,
+    let (key, directory) = match setup.backends.get(backend).filter(|backend| !backend.is_here()) {
+        Some(backend) => there(&options.directory, &backend.machines())?,
         None => ("working_dir", here(&options.directory)?),
     };
     let arguments = json!({
@@ -87,7 +83,7 @@ fn here(directory: &Path) -> anyhow::Result<String> {
 
 /// Where to start on a host, by the key of its argument. The shell here has put this home directory in the place of `~`,
 /// and that of the host is meant.
-fn there(directory: &Path, host: &str) -> anyhow::Result<(&'static str, String)> {
+fn there(directory: &Path, machines: &str) -> anyhow::Result<(&'static str, String)> {
     let home = etcetera::home_dir().ok();
     let below = home.and_then(|home| Some(directory.strip_prefix(home).ok()?.to_owned()));
     if let Some(below) = below {
@@ -97,7 +93,7 @@ fn there(directory: &Path, host: &str) -> anyhow::Result<(&'static str, String)>
     match written.starts_with(['/', '~']) {
         true => Ok(("working_dir", written)),
         false if written.starts_with('.') => bail!(
-            "{written} would be a directory of this machine, and the backend is on the host {host}: name one there, as \
+            "{written} would be a directory of this machine, and the backend is on {machines}: name one there, as \
              ~/projects/app, or a project that `list_projects` shows"
         ),
         false => Ok(("project", written)),
@@ -127,12 +123,12 @@ mod tests {
             ("app", "project", "app"),
         ] {
             assert_eq!(
-                there(Path::new(written), "mac").unwrap(),
+                there(Path::new(written), "the host mac").unwrap(),
                 (key, named.to_owned()),
                 "{written}"
             );
         }
-        let told = there(Path::new("."), "mac").unwrap_err().to_string();
+        let told = there(Path::new("."), "the host mac").unwrap_err().to_string();
         assert!(
             told.contains("the host mac") && told.contains("~/projects/app"),
             "{told}"

@@ -93,7 +93,7 @@ fn tables<'a>(path: &[&str], shipped: DeTable<'a>, mut accepted: DeTable<'a>) ->
 
 /// What says on which machine a backend is. Without it the backend would be on this one, which nobody accepted.
 fn is_machine(path: &[&str]) -> bool {
-    matches!(path, ["backends", _, "host"] | ["hosts", ..])
+    matches!(path, ["backends", _, "host" | "hosts"] | ["hosts", ..])
 }
 
 fn bounds(path: &[&str]) -> bool {

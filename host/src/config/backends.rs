@@ -48,6 +48,7 @@ pub(super) struct Section {
     plugin: Option<String>,
     sha256: Option<String>,
     host: Option<String>,
+    hosts: Option<Vec<String>>,
     #[serde(default)]
     agents: Vec<String>,
     #[serde(default)]
@@ -112,10 +113,17 @@ impl Section {
         let Some(written_plugin) = self.plugin else {
             return Err(at.error("missing field `plugin`: add it, or `like` with the name of another backend"));
         };
+        if self.host.is_some() && self.hosts.is_some() {
+            return Err(at
+                .key("hosts")
+                .error("a backend is on one machine, or on each of several: remove `host`, or `hosts`"));
+        }
+        let several = self.hosts.map(|labels| hosts::several(&at.key("hosts"), labels, hosts));
+        let several = several.transpose()?.unwrap_or_default();
         let host = hosts::named(&at.key("host"), self.host, hosts)?;
-        let machine = match host {
-            None => Machine::This(around, folder),
-            Some(_) => Machine::Host,
+        let machine = match host.is_none() && several.is_empty() {
+            true => Machine::This(around, folder),
+            false => Machine::Host,
         };
         known_agents(&at.key("agents"), &self.agents, agents)?;
         inherited(&at.key("env"), &self.env)?;
@@ -139,6 +147,7 @@ impl Section {
             settings: self.settings.into(),
             limits: self.limits.check(&at.key("limits"))?,
             host,
+            hosts: several,
         })
     }
 }

@@ -11,6 +11,8 @@ use super::surroundings::Surroundings;
 use super::{ConfigError, Host, Sought, values};
 
 const SECOND: Duration = Duration::from_secs(1);
+/// The most hosts of one backend.
+const SEVERAL: usize = 16;
 /// Characters of a destination. No name of a user and a host is longer.
 const DESTINATION: usize = 320;
 /// What a shell would read as more than a name. ssh hands the parts of a destination to commands of its own configuration.
@@ -155,6 +157,29 @@ pub(super) fn named(
     Err(at.error(format!(
         "there is no host {name:?} ({known}): add a table [hosts.NAME], or correct it"
     )))
+}
+
+/// The hosts of a backend that is on each of several.
+pub(super) fn several(
+    at: &At,
+    labels: Vec<String>,
+    hosts: &BTreeMap<String, Host>,
+) -> Result<Vec<String>, ConfigError> {
+    if !(1..=SEVERAL).contains(&labels.len()) {
+        return Err(at.error(format!(
+            "a backend has 1 to {SEVERAL} hosts, not {}: name them, or remove `hosts`, and the backend is on this machine",
+            labels.len()
+        )));
+    }
+    for (index, label) in labels.iter().enumerate() {
+        named(&at.item(index), Some(label.clone()), hosts)?;
+        if labels[..index].contains(label) {
+            return Err(at
+                .item(index)
+                .error(format!("the host {label:?} is there twice: remove one of the two")));
+        }
+    }
+    Ok(labels)
 }
 
 /// The machine on which a backend's directories, files and programs are.

@@ -4,7 +4,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// What a backend does not take from the one that it is like: secrets go nowhere without being named there.
-const OWN: [&str; 3] = ["enabled", "env_file", "host"];
+const OWN: [&str; 4] = ["enabled", "env_file", "host", "hosts"];
 
 /// `above` over `below`. A program's table is a grant by itself: it replaces the one below with every key.
 pub(super) fn merge<'a>(below: DeTable<'a>, above: DeTable<'a>) -> DeTable<'a> {

@@ -189,11 +189,13 @@ impl Reloads {
         let away = self.lasting.links.failed();
         let aside = self.bring_up(&last.setup, &pinned).await;
         let aside = aside.map_err(|why| vec![format!("{why:#}")])?;
-        let faults = self
-            .settle(&present, &aside, &unpinned, |name| {
-                stays_away(name, &last.setup, &next, &away)
-            })
-            .await;
+        let stay_away: BTreeSet<String> = next
+            .backends
+            .keys()
+            .filter(|name| stays_away(name, &last.setup, &next, &away))
+            .cloned()
+            .collect();
+        let faults = self.settle(&present, &aside, &unpinned, &stay_away).await;
         if !faults.is_empty() {
             return Err(faults);
         }
@@ -220,13 +222,13 @@ impl Reloads {
     }
 
     /// Waits for the backends of `aside`. Answers what is wrong with those that are up in `present`; of those called
-    /// `unpinned`, only the bytes that run are taken. Nothing is wrong with one that `stays_away` with its host.
+    /// `unpinned`, only the bytes that run are taken. Nothing is wrong with those that `stay_away` with their host.
     async fn settle(
         &self,
         present: &Generation,
         aside: &Generation,
         unpinned: &BTreeSet<String>,
-        stays_away: impl Fn(&str) -> bool,
+        stay_away: &BTreeSet<String>,
     ) -> Vec<String> {
         let known = plugins(present);
         aside.settled(NEW).await;
@@ -235,7 +237,7 @@ impl Reloads {
             let why = match condition {
                 _ if !known.contains_key(name) => return None,
                 Condition::Up(_) => return None,
-                Condition::ComingUp | Condition::Down { is_away: true, .. } if stays_away(name) => return None,
+                Condition::ComingUp | Condition::Down { is_away: true, .. } if stay_away.contains(name) => return None,
                 Condition::ComingUp => format!("it did not come up within {} s", KNOWN.as_secs()),
                 Condition::Down { why, .. } => why.to_string(),
             };

@@ -117,13 +117,13 @@ impl Backend {
 
     /// The home directory on its machine, if that is known.
     pub fn home_directory(&self) -> Option<String> {
-        self.home.powers.home.clone()
+        self.home.powers.home().map(str::to_owned)
     }
 
-    /// The agents that it may start and that are installed on its machine, the preferred one first.
+    /// The agents that it may start, the preferred one first: on one machine those that are installed there, on several all of
+    /// them.
     pub fn agents(&self) -> Vec<String> {
-        let agents = self.home.powers.programs.agents.iter();
-        agents.map(|agent| agent.name.clone()).collect()
+        self.home.powers.agents()
     }
 
     /// Attends to its jobs until `over`, and tells what happens with them.

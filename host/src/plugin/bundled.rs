@@ -22,7 +22,7 @@ macro_rules! bundled {
 }
 
 /// All of them.
-pub const ALL: &[Bundled] = &[bundled!("headless"), bundled!("tmux")];
+pub const ALL: &[Bundled] = &[bundled!("headless"), bundled!("ssh"), bundled!("tmux")];
 
 /// The bundled plugin of this name.
 pub fn find(name: &str) -> Option<&'static Bundled> {

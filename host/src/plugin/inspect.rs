@@ -13,7 +13,7 @@ use crate::capability::files::Directories;
 use crate::capability::jobs;
 use crate::capability::process::Programs;
 use crate::capability::store::Keeper;
-use crate::capability::{Machine, Powers};
+use crate::capability::{Machine, Powers, Site, Sites};
 use crate::session::{Description, Error, Manifest};
 
 /// The name of a component that is called without powers.
@@ -88,9 +88,20 @@ impl Backend {
 fn powerless() -> Result<Powers, Error> {
     Ok(Powers {
         backend: NAME.into(),
+        sites: Sites::One(Box::new(nowhere()?)),
+        settings: r#"{"settings":{},"agents":[],"host":null}"#.into(),
+        keeper: Keeper::none(),
+        jobs: jobs::Keeper::none(),
+        lines: Default::default(),
+    })
+}
+
+/// A machine of which nothing is granted.
+fn nowhere() -> Result<Site, Error> {
+    Ok(Site {
+        backend: NAME.into(),
         machine: Machine::This,
         home: None,
-        settings: r#"{"settings":{},"agents":[],"host":null}"#.into(),
         programs: Programs {
             grants: Default::default(),
             sockets: Default::default(),
@@ -103,8 +114,6 @@ fn powerless() -> Result<Powers, Error> {
             own_children: Arc::new(Semaphore::new(0)),
         },
         directories: Directories::open(NAME, &[], &[], [].into()).map_err(|error| Error::Failed(error.to_string()))?,
-        keeper: Keeper::none(),
-        jobs: jobs::Keeper::none(),
-        lines: Default::default(),
+        written: Vec::new(),
     })
 }

@@ -509,7 +509,7 @@ async fn the_table_of_a_bundled_plugin_holds_but_for_what_this_machine_lacks() {
 
     let complaint = place.complaint(&["plugin", "inspect", "screen"]).await;
     assert!(
-        complaint.contains("screen is neither a file nor a bundled plugin (there are: headless, tmux)"),
+        complaint.contains("screen is neither a file nor a bundled plugin (there are: headless, ssh, tmux)"),
         "{complaint}"
     );
 }

@@ -648,7 +648,8 @@ async fn every_misdeed_is_tried() {
         include_str!("job_calls.rs"),
         include_str!("jobs_cli.rs"),
         include_str!("nesting.rs"),
-        include_str!("own_tools.rs")
+        include_str!("own_tools.rs"),
+        include_str!("several.rs")
     );
     for misdeed in found["tools"].as_array().unwrap() {
         assert!(

@@ -60,6 +60,7 @@ mod reload;
 mod replies;
 mod scopes;
 mod sessions;
+mod several;
 mod shipped_grant;
 mod sockets;
 #[path = "../sshd/mod.rs"]

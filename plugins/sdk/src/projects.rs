@@ -2,32 +2,88 @@
 
 use std::collections::BTreeSet;
 
-use crate::files::{self, Kind, Slice};
+use crate::files::{self, Entry, Kind, Slice};
+use crate::ssh::{self, Listing, Part};
 use crate::{Error, Project, ProjectPage, Result};
 
 /// What makes a directory a project.
 const SIGNS: [&str; 2] = [".git", ".claude"];
 /// How much of `.git/HEAD` is read, in bytes.
 const HEAD_MAX: u32 = 1024;
+/// What is not known where the granted directories are not.
+const UNKNOWN: &str = "the projects are not known";
+
+/// The most listings that are asked for at once.
+const LISTINGS: usize = 64;
 
 /// Lists the directories directly below the granted ones, those with a sign of a project first. A granted directory that
 /// cannot be read does not hide the others.
 #[must_use]
 pub fn list() -> ProjectPage {
     let mut all = Found::default();
-    for root in files::roots() {
-        match below(&root) {
-            Ok(found) => all.extend(found),
-            Err(error) => all.problems.push((unknown(&root), error)),
-        }
+    let roots = files::roots().unwrap_or_else(|error| {
+        all.problems.push((UNKNOWN.to_owned(), error));
+        Vec::new()
+    });
+    for root in roots {
+        let signed = files::entries_having(&root, SIGNS);
+        let entries = signed.and_then(|signed| Ok((signed, files::entries(&root)?)));
+        all.extend(Found::at(&root, entries));
     }
     add_branches(&mut all.signed);
-    for projects in [&mut all.signed, &mut all.others] {
-        projects.sort_by(|a, b| (&a.name, &a.directory).cmp(&(&b.name, &b.directory)));
+    all.page()
+}
+
+/// The same of each of these hosts, in their order: all of them are asked at the same time.
+#[must_use]
+pub fn list_on(hosts: &[String]) -> Vec<ProjectPage> {
+    let roots = ssh::roots(hosts.iter().cloned());
+    let mut listings = Vec::new();
+    for (host, root) in hosts
+        .iter()
+        .zip(&roots)
+        .flat_map(|(host, roots)| roots.iter().flatten().map(move |root| (host, root)))
+    {
+        listings.extend([SIGNS.map(str::to_owned).to_vec(), Vec::new()].map(|having| Listing {
+            host: host.clone(),
+            directory: root.clone(),
+            having,
+        }));
     }
-    let mut page = ProjectPage::of(all.signed.into_iter().chain(all.others).collect::<Vec<_>>());
-    page.problems = all.problems;
-    page
+    let mut entries = listings.chunks(LISTINGS).flat_map(|some| ssh::entries(some.to_vec()));
+    let mut next = || {
+        entries
+            .next()
+            .unwrap_or_else(|| Err(Error::Failed("the host gave no answer".to_owned())))
+    };
+    let mut found: Vec<Found> = Vec::new();
+    for roots in roots {
+        let mut all = Found::default();
+        match roots {
+            Ok(roots) => {
+                for root in roots {
+                    let (signed, listed) = (next(), next());
+                    all.extend(Found::at(&root, signed.and_then(|signed| Ok((signed, listed?)))));
+                }
+            }
+            Err(error) => all.problems.push((UNKNOWN.to_owned(), error)),
+        }
+        found.push(all);
+    }
+    let parts = hosts.iter().zip(&found).flat_map(|(host, found)| {
+        found.signed.iter().map(|project| Part {
+            host: host.clone(),
+            slice: head(&project.directory),
+        })
+    });
+    let mut heads = ssh::read_all(parts).into_iter();
+    let pages = found.into_iter().map(|mut found| {
+        for (project, head) in found.signed.iter_mut().zip(&mut heads) {
+            project.branch = head.ok().and_then(|head| branch(&head));
+        }
+        found.page()
+    });
+    pages.collect()
 }
 
 /// What is in granted directories.
@@ -39,44 +95,60 @@ struct Found {
     problems: Vec<(String, Error)>,
 }
 
+/// Entries with a sign of a project, and all of them.
+type Entries = (Vec<Entry>, Vec<Entry>);
+
 impl Found {
+    /// What is in `root`, except hidden directories that are not projects.
+    fn at(root: &str, entries: Result<Entries>) -> Self {
+        let mut found = Self::default();
+        let (signed, entries) = match entries {
+            Ok(entries) => entries,
+            Err(error) => {
+                found.problems.push((unknown(root), error));
+                return found;
+            }
+        };
+        let signed: BTreeSet<String> = signed.into_iter().map(|entry| entry.name).collect();
+        for entry in entries {
+            let is_signed = signed.contains(&entry.name);
+            if entry.kind != Kind::Directory || (entry.name.starts_with('.') && !is_signed) {
+                continue;
+            }
+            if !is_plain(&entry.name) {
+                found.problems.push(left_out(root, &entry.name));
+                continue;
+            }
+            let directory = join(root, &entry.name);
+            let among = if is_signed {
+                &mut found.signed
+            } else {
+                &mut found.others
+            };
+            among.push(Project::new(entry.name, directory));
+        }
+        found
+    }
+
     fn extend(&mut self, other: Self) {
         self.signed.extend(other.signed);
         self.others.extend(other.others);
         self.problems.extend(other.problems);
+    }
+
+    fn page(mut self) -> ProjectPage {
+        for projects in [&mut self.signed, &mut self.others] {
+            projects.sort_by(|a, b| (&a.name, &a.directory).cmp(&(&b.name, &b.directory)));
+        }
+        let mut page = ProjectPage::of(self.signed.into_iter().chain(self.others).collect::<Vec<_>>());
+        page.problems = self.problems;
+        page
     }
 }
 
 /// The words before the reason why a granted directory could not be looked at.
 fn unknown(root: &str) -> String {
     format!("the projects in {root} are not known")
-}
-
-/// The directories in `root`, except hidden ones that are not projects.
-fn below(root: &str) -> Result<Found> {
-    let signed: BTreeSet<String> = files::entries_having(root, SIGNS)?
-        .into_iter()
-        .map(|entry| entry.name)
-        .collect();
-    let mut found = Found::default();
-    for entry in files::entries(root)? {
-        let is_signed = signed.contains(&entry.name);
-        if entry.kind != Kind::Directory || (entry.name.starts_with('.') && !is_signed) {
-            continue;
-        }
-        if !is_plain(&entry.name) {
-            found.problems.push(left_out(root, &entry.name));
-            continue;
-        }
-        let directory = join(root, &entry.name);
-        let among = if is_signed {
-            &mut found.signed
-        } else {
-            &mut found.others
-        };
-        among.push(Project::new(entry.name, directory));
-    }
-    Ok(found)
 }
 
 /// What is told of a project whose name could be taken for something else.
@@ -108,13 +180,16 @@ fn add_branches(projects: &mut [Project]) {
 /// configures.
 #[must_use]
 pub fn branches<'a>(directories: impl Iterator<Item = &'a str>) -> Vec<Option<String>> {
-    let head = |directory: &str| Slice {
+    let heads = files::read_all(directories.map(head));
+    heads.into_iter().map(|head| branch(&head.ok()?)).collect()
+}
+
+fn head(directory: &str) -> Slice {
+    Slice {
         path: format!("{directory}/.git/HEAD"),
         start: 0,
         max: HEAD_MAX,
-    };
-    let heads = files::read_all(directories.map(head));
-    heads.into_iter().map(|head| branch(&head.ok()?)).collect()
+    }
 }
 
 fn branch(head: &[u8]) -> Option<String> {
@@ -151,6 +226,33 @@ mod tests {
             host.directory().join("app").display().to_string()
         );
         assert_eq!(page.problems, []);
+    }
+
+    #[test]
+    fn the_projects_of_several_hosts_are_listed_and_one_that_is_away_hides_no_other() {
+        let host = Host::new();
+        host.hosts(["mac", "box", "linux"]);
+        host.file_on("mac", "web/.git/HEAD", "ref: refs/heads/main\n");
+        host.file_on("mac", "notes/x", "");
+        host.file_on("linux", "app/.git/HEAD", "ref: refs/heads/dev\n");
+        host.is_away("box", "it does not answer");
+        let pages = list_on(&ssh::hosts());
+        let told: Vec<Vec<_>> = pages
+            .iter()
+            .map(|page| {
+                page.projects
+                    .iter()
+                    .map(|project| (project.name.as_str(), project.branch.as_deref()))
+                    .collect()
+            })
+            .collect();
+        let expected = [
+            vec![("web", Some("main")), ("notes", None)],
+            vec![],
+            vec![("app", Some("dev"))],
+        ];
+        assert_eq!(told, expected);
+        assert!(matches!(pages[1].problems.as_slice(), [(_, Error::Unavailable(_))]));
     }
 
     #[test]

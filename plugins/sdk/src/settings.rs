@@ -62,7 +62,7 @@ pub fn files() -> Result<Vec<Folder>> {
     Ok(whole()?.files)
 }
 
-/// The machine on which this backend lives; `None` is the host's own.
+/// The machine on which this backend lives as a whole; `None` is the host's own, or there is none, as with `hosts`.
 ///
 /// # Errors
 ///
@@ -92,7 +92,7 @@ pub struct Agent {
     /// The options that only that command takes.
     #[serde(default)]
     pub headless_options: Option<BTreeMap<String, Vec<String>>>,
-    /// Whether the host found its program.
+    /// Whether the host found its program. Of a backend with `hosts` nobody has looked yet, and this is true.
     #[serde(default)]
     pub installed: bool,
     /// Another agent whose screens it has.
@@ -107,7 +107,7 @@ pub struct Agent {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct Folder {
-    /// Its absolute path.
+    /// Its absolute path; of a backend with `hosts` as it is written, which may begin with `~`.
     pub under: String,
     /// The form of the files' names, such as `*.json`.
     pub names: String,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::done::Note;
 use crate::setup::{Entry, Setup};
 use crate::tmux::{self, Reply, words};
-use crate::{digest, names, projects, sessions};
+use crate::{arguments, digest, names, projects, sessions};
 
 /// The options of an agent that have places of their own in a request.
 pub(crate) const RESUME: &str = "resume";
@@ -152,49 +152,10 @@ fn options(entry: &Entry, request: &NewSession) -> Result<Vec<String>> {
         }
         asked.push((name, value));
     }
-    let arguments = asked.into_iter().map(|(name, value)| option(entry, name, value));
+    let arguments = asked
+        .into_iter()
+        .map(|(name, value)| arguments::option(&entry.name, &entry.options, name, value));
     Ok(arguments.collect::<Result<Vec<_>>>()?.concat())
-}
-
-fn option(entry: &Entry, name: &str, value: &str) -> Result<Vec<String>> {
-    let Some(group) = entry.options.get(name) else {
-        let names: Vec<_> = entry.options.keys().map(String::as_str).collect();
-        let known = if names.is_empty() {
-            "it has none".to_owned()
-        } else {
-            format!("it has {}", names.join(", "))
-        };
-        return Err(Error::Invalid(format!(
-            "agent {} has no option `{name}`: {known}",
-            entry.name
-        )));
-    };
-    if value.is_empty() || value.starts_with('-') || value.chars().any(char::is_control) {
-        return Err(Error::Invalid(format!(
-            "option `{name}`: a value must not be empty or begin with `-`"
-        )));
-    }
-    let takes_value = group.iter().any(|arg| word(arg).is_some());
-    if !takes_value && value != "true" {
-        return Err(Error::Invalid(format!(
-            "option `{name}` takes no value: give it as \"true\" or leave it out"
-        )));
-    }
-    Ok(group.iter().map(|arg| fill(arg, value)).collect())
-}
-
-fn fill(arg: &str, value: &str) -> String {
-    word(arg).map_or_else(
-        || arg.to_owned(),
-        |(from, to)| format!("{}{value}{}", &arg[..from], &arg[to..]),
-    )
-}
-
-/// The place where a declared argument has its `<word>`.
-fn word(arg: &str) -> Option<(usize, usize)> {
-    let from = arg.find('<')?;
-    let to = from + arg[from..].find('>')? + 1;
-    Some((from, to))
 }
 
 /// A name as a session's id begins with it: `[A-Za-z0-9][A-Za-z0-9_-]*`.

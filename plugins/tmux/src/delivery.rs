@@ -476,7 +476,7 @@ mod tests {
     use super::*;
     use crate::Plugin;
     use crate::fake::{Fake, MENU, two_agents};
-    use crate::panes::tests::pane;
+    use berth_panes::testing::pane;
 
     fn judged(lines: &str) -> Result<()> {
         let setup = two_agents();

@@ -10,13 +10,13 @@ use std::io::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use berth_plugin::testing::{Host, RawOutput};
-use berth_plugin::{Command, Error, NewSession, Result, SessionQuery, context, time};
+use berth_plugin::{Command, Error, NewSession, Result, SessionQuery, time};
 use serde_json::{Value, json};
 
-use crate::look::CLOSE;
-use crate::manifest;
-use crate::panes::PROCESSES;
 use crate::setup::Setup;
+use berth_panes::look::CLOSE;
+use berth_panes::panes::PROCESSES;
+use berth_panes::testing::is_granted;
 
 /// What a permission prompt of the demo agent shows below its rule.
 pub(crate) const MENU: &str = " Run command\n\n   touch x\n\n Do you want to proceed?\n > 1. Yes\n   \
@@ -681,30 +681,4 @@ impl Pane {
         }
         self.pressed.push(key.to_owned());
     }
-}
-
-/// Whether the manifest asks for this argument list. A word matches one argument, and the agent's command matches the
-/// rest.
-fn is_granted(args: &[String]) -> bool {
-    let tmux = &manifest::needs().grants.unwrap()["programs"]["tmux"];
-    let lists = |name: &str| tmux[name].as_array().unwrap().clone();
-    let mut granted = lists("read");
-    if context::may_act() {
-        granted.extend(lists("control"));
-    }
-    let fits = |list: &Value| {
-        let list: Vec<_> = list
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|arg| arg.as_str().unwrap())
-            .collect();
-        let (list, args) = match list.split_last() {
-            Some((&"@agent", list)) => (list, &args[..list.len().min(args.len())]),
-            _ => (list.as_slice(), args),
-        };
-        let same = |(wanted, arg): (&&str, &String)| wanted.starts_with(['<', '@']) || wanted == arg;
-        list.len() == args.len() && list.iter().zip(args).all(same)
-    };
-    granted.iter().any(fits)
 }

@@ -190,7 +190,7 @@ pub(crate) mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
     use crate::fake::two_agents;
-    use crate::panes::tests::pane;
+    use berth_panes::testing::pane;
 
     /// The session of this pane.
     pub(crate) fn found<'a>(setup: &'a Setup, pane: Pane) -> Found<'a> {

@@ -11,16 +11,12 @@ mod conversations;
 mod create;
 mod delivery;
 mod describe;
-mod digest;
-mod done;
 mod drafts;
 mod found;
 mod interrupt;
 mod log;
-mod look;
 mod manifest;
 mod names;
-mod panes;
 mod paste;
 mod projects;
 mod prompts;
@@ -28,7 +24,6 @@ mod respond;
 mod sessions;
 mod setup;
 mod terminate;
-mod tmux;
 mod told;
 mod transcript;
 mod upkeep;
@@ -36,6 +31,7 @@ mod upkeep;
 #[cfg(test)]
 mod fake;
 
+use berth_panes::{arguments, digest, done, look, panes, tmux};
 use berth_plugin::{
     Answered, Backend, ChangePage, Changes, Control, Delivery, Description, Event, LogPage, LogQuery, Manifest,
     Message, Needs, NewSession, ProjectPage, Projects, Receipt, Result, Session, SessionPage, SessionQuery,

@@ -63,8 +63,8 @@ pub(crate) fn out_of_reach(prompt: Prompt, damage: &Damage) -> Prompt {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
-    use crate::panes::tests::pane;
     use berth_agents::Screen;
+    use berth_panes::testing::pane;
 
     fn seen(screen: &str) -> Seen {
         let agent = berth_agents::Agent::load("demo", None).unwrap();

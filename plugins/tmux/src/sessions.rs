@@ -192,7 +192,7 @@ mod tests {
     use crate::Plugin;
     use crate::fake::{Fake, MENU, everything, two_agents};
     use crate::found::tests::found;
-    use crate::panes::tests::pane;
+    use berth_panes::testing::pane;
 
     #[test]
     fn an_agent_that_left_its_shell_behind_is_not_there() {
@@ -269,7 +269,11 @@ mod tests {
             ),
             ("❯ hello\n", State::Failed),
         ] {
-            assert_eq!(dead.session(Some(&look::tests::of(screen))).0.state, state, "{screen}");
+            assert_eq!(
+                dead.session(Some(&berth_panes::testing::look(screen))).0.state,
+                state,
+                "{screen}"
+            );
         }
     }
 

@@ -40,7 +40,7 @@ pub(crate) const WRONG: &[(&str, &str, &str)] = &[(
 
 /// Circles between the files of one folder, as the check tells them, with what takes them away.
 pub(crate) const CIRCLES: &[(&str, &str)] = &[(
-    ": context, files, host, jobs, log, process, store, testing",
+    ": context, files, host, jobs, log, process, ssh, store, testing",
     "stays: in native tests the SDK's way to its host leads to the scripted one, which speaks its records",
 )];
 

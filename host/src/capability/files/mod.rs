@@ -4,7 +4,8 @@
 //! It also opens the directories that programs start in, so that the path is looked at once and entered by descriptor.
 
 pub mod grant;
-mod host;
+pub(in crate::capability) mod host;
+pub(in crate::capability) mod look;
 mod power;
 
 pub use self::power::{Directories, Folder};

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::power::Granted;
 use crate::capability::process::grant::{ENTRY_MARKER, Grant, Lists};
-use crate::capability::{Machine, Powers};
+use crate::capability::{Machine, Site};
 use crate::contract::process::Command;
 use crate::contract::types::Error;
 use crate::jobs::{Directory, Prepare, Prepared, Unprepared};
@@ -42,7 +42,7 @@ impl Submitted {
     }
 }
 
-impl Powers {
+impl Site {
     /// The grant that allows this as a job, or why there is none.
     pub(super) async fn allowing(&self, submitted: &Submitted) -> Result<&Grant, Error> {
         let grant = self.granting(submitted)?;
@@ -154,9 +154,10 @@ impl Powers {
 
 impl Prepare for Granted {
     fn prepare<'a>(&'a self, command: String, entry: Option<&'a Path>) -> BoxFuture<'a, Result<Prepared, Unprepared>> {
-        let is_there = matches!(self.0.machine, Machine::Host(_));
         let prepared = async move {
-            let prepared = self.0.prepared(&command, entry).await;
+            let site = self.0.site().map_err(|error| Unprepared::Refused(words(&error)))?;
+            let is_there = matches!(site.machine, Machine::Host(_));
+            let prepared = site.prepared(&command, entry).await;
             prepared.map_err(|error| match error {
                 Error::Unavailable(why) | Error::TimedOut(why) if is_there => Unprepared::Away(why),
                 error => Unprepared::Refused(words(&error)),

@@ -141,7 +141,7 @@ impl Call {
         }
         let (origin, is_step) = self.origin()?;
         let (submitted, input) = Submitted::new(spec.command, spec.timeout_ms);
-        self.powers.allowing(&submitted).await?;
+        self.powers.site()?.allowing(&submitted).await?;
         Ok(NewJob {
             id: uuid::Uuid::new_v4().to_string(),
             key: spec.key,

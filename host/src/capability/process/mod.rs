@@ -5,6 +5,7 @@
 pub mod grant;
 mod host;
 mod power;
+pub(in crate::capability) mod run;
 mod socket;
 
 pub use self::power::Programs;

@@ -46,6 +46,9 @@ pub(super) struct BackendFindings<'a> {
     /// The machine on which its programs and directories are; left out where that is this one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) host: Option<String>,
+    /// The machines on each of which they are instead.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) hosts: Vec<String>,
     /// How deep its runs go that start others; left out where they start none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) nested: Option<u32>,
@@ -79,7 +82,8 @@ pub(super) struct LimitFindings {
 #[derive(Serialize)]
 pub(super) struct AgentFindings<'a> {
     pub(super) name: &'a str,
-    pub(super) installed: bool,
+    /// Not known of a backend with several hosts.
+    pub(super) installed: Option<bool>,
     pub(super) requires: Option<&'a str>,
     pub(super) command: &'a [String],
     /// The arguments that may follow the command.
@@ -156,6 +160,7 @@ impl<'a> BackendFindings<'a> {
         let settings = &granted.written;
         let secrets = granted.env_file.iter().flat_map(|file| &file.variables);
         let (agents, installed) = (setup.agents_of(granted), backend.agents());
+        let is_installed = |name| settings.hosts.is_empty().then(|| installed.contains(name));
         Self {
             name: &backend.name,
             plugin: &backend.plugin.origin,
@@ -176,6 +181,12 @@ impl<'a> BackendFindings<'a> {
                 .as_ref()
                 .and_then(|host| setup.hosts.get(host))
                 .map(machine),
+            hosts: settings
+                .hosts
+                .iter()
+                .filter_map(|host| setup.hosts.get(host))
+                .map(machine)
+                .collect(),
             nested: settings.nested.then(|| granted.depth()),
             directories: granted.directories.iter().map(|directory| shown(directory)).collect(),
             files: granted.files.iter().map(files).collect(),
@@ -184,7 +195,7 @@ impl<'a> BackendFindings<'a> {
             guest_env: &settings.guest_env,
             limits: LimitFindings::of(&settings.limits),
             agents: agents
-                .map(|(name, agent)| AgentFindings::of(name, agent, installed.contains(name)))
+                .map(|(name, agent)| AgentFindings::of(name, agent, is_installed(name)))
                 .collect(),
             programs: granted.programs.values().map(ProgramFindings::of).collect(),
         }
@@ -212,7 +223,7 @@ impl LimitFindings {
 }
 
 impl<'a> AgentFindings<'a> {
-    fn of(name: &'a str, agent: &'a Agent, installed: bool) -> Self {
+    fn of(name: &'a str, agent: &'a Agent, installed: Option<bool>) -> Self {
         Self {
             name,
             installed,

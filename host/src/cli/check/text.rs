@@ -13,11 +13,9 @@ pub(super) fn brief(findings: &Findings<'_>) {
     let file = findings.file.as_deref().unwrap_or("the shipped configuration");
     print::line(&format!("{file} is valid."));
     for backend in &findings.backends {
-        let installed = backend.agents.iter().filter(|agent| agent.installed);
-        let installed: Vec<&str> = installed.map(|agent| agent.name).collect();
         print::line(&format!("Backend {}: {}", backend.name, print::safe(backend.about)));
         host(backend);
-        print::line(&format!("  installed agents: {}", list(&installed)));
+        agents(backend);
         print::line(&format!("  directories: {}", list(&backend.directories)));
         if !backend.pinned {
             print::line(&format!(
@@ -31,6 +29,25 @@ pub(super) fn brief(findings: &Findings<'_>) {
     }
     print::line(&prompts(findings.prompts));
     print::line("All that is granted: berth check --grants");
+}
+
+/// Its agents that are installed, or on several hosts all of them.
+fn agents(backend: &BackendFindings<'_>) {
+    let names = |agents: &mut dyn Iterator<Item = &AgentFindings<'_>>| {
+        let names: Vec<&str> = agents.map(|agent| agent.name).collect();
+        list(&names)
+    };
+    let agents = || backend.agents.iter();
+    print::line(&match backend.hosts.is_empty() {
+        true => format!(
+            "  installed agents: {}",
+            names(&mut agents().filter(|agent| agent.installed == Some(true)))
+        ),
+        false => format!(
+            "  agents: {}; which of them each host has: berth hosts",
+            names(&mut agents())
+        ),
+    });
 }
 
 /// Prints all of `findings` except what concerns a start.
@@ -97,6 +114,9 @@ fn host(backend: &BackendFindings<'_>) {
     if let Some(host) = &backend.host {
         print::line(&format!("  on the host {}", print::safe(host)));
     }
+    if !backend.hosts.is_empty() {
+        print::line(&format!("  on the hosts {}", print::safe(&backend.hosts.join(", "))));
+    }
 }
 
 fn limits(limits: &LimitFindings) {
@@ -121,8 +141,8 @@ fn jobs(limits: &LimitFindings) {
 
 fn agent(agent: &AgentFindings<'_>) {
     let installed = match (agent.installed, agent.requires) {
-        (true, _) => String::new(),
-        (false, requires) => format!(" (not installed: {} is not found)", requires.unwrap_or(agent.name)),
+        (Some(true) | None, _) => String::new(),
+        (Some(false), requires) => format!(" (not installed: {} is not found)", requires.unwrap_or(agent.name)),
     };
     print::line(&format!(
         "  agent {}{installed}: {}",

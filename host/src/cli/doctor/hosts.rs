@@ -44,7 +44,7 @@ fn examine_one(setup: &Setup, state: &State<'_>) -> Vec<Finding> {
         findings.push(Finding::warn(
             &about,
             "no backend is on it",
-            format!("write host = \"{name}\" into the table of one, or remove [hosts.{name}]"),
+            format!("write host = \"{name}\" into the table of one, or \"{name}\" into its `hosts`, or remove [hosts.{name}]"),
         ));
     }
     findings

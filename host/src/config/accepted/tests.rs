@@ -480,6 +480,14 @@ fn on_which_machine_a_backend_is_changes_only_when_that_is_accepted() {
                 "+ hosts.box.destination: \"me@box\"",
             ],
         ),
+        (
+            old.replace("host = \"mac\"", "hosts = [\"mac\", \"box\"]") + other,
+            vec![
+                "- backends.local.host: \"mac\"",
+                "+ backends.local.hosts: [\"mac\", \"box\"]",
+                "+ hosts.box.destination: \"me@box\"",
+            ],
+        ),
         // Without a host the backend would be on this machine.
         (
             OLD.to_owned(),
@@ -500,5 +508,29 @@ fn on_which_machine_a_backend_is_changes_only_when_that_is_accepted() {
         assert_eq!(layers.table().unwrap(), old.parse().unwrap(), "{shipped}");
         assert_eq!(waiting(&layers), told, "{shipped}");
         assert!(summary(&layers.waiting().unwrap()).contains("hosts."), "{shipped}");
+    }
+}
+
+#[test]
+fn a_further_host_of_a_backend_waits_and_one_that_is_gone_stays() {
+    let hosts = "[hosts.mac]\ndestination = \"me@mac\"\n[hosts.box]\ndestination = \"me@box\"\n";
+    let with = |labels: &str| {
+        let backend = changed("plugin = \"tmux\"", &format!("plugin = \"tmux\"\nhosts = {labels}"));
+        format!("{backend}{hosts}")
+    };
+    for (old, shipped) in [
+        (with("[\"mac\"]"), with("[\"mac\", \"box\"]")),
+        (with("[\"mac\", \"box\"]"), with("[\"mac\"]")),
+        (with("[\"mac\", \"box\"]"), format!("{OLD}{hosts}")),
+    ] {
+        let layers = Layers {
+            accepted: Accepted::As(Written {
+                path: Path::new("/data/accepted.toml"),
+                text: &old,
+            }),
+            ..layers(&shipped, None)
+        };
+        assert_eq!(layers.table().unwrap(), old.parse().unwrap(), "{shipped}");
+        assert!(!waiting(&layers).is_empty(), "{shipped}");
     }
 }

@@ -224,6 +224,52 @@ fn a_backend_names_a_host_that_is_there() {
 }
 
 #[test]
+fn a_backend_is_on_each_of_several_hosts_that_are_there() {
+    let hosts = |written: &str| {
+        let text = on_host("host = \"mac\"", &format!("hosts = {written}"));
+        format!("{text}[hosts.linux]\ndestination = \"box\"\n")
+    };
+    let backend = parse(&hosts("[\"mac\", \"linux\"]")).unwrap().backends["local"].clone();
+    assert_eq!(
+        (backend.host, &*backend.hosts),
+        (None, &["mac".to_owned(), "linux".into()][..])
+    );
+    // As with one host, what it names is there.
+    assert_eq!(backend.directories, [Path::new("~/projects")]);
+    let many: Vec<String> = (0..17).map(|number| format!("\"h{number}\"")).collect();
+    for (written, key, message) in [
+        ("[]", "backends.local.hosts", "1 to 16 hosts, not 0"),
+        (
+            &*format!("[{}]", many.join(", ")),
+            "backends.local.hosts",
+            "1 to 16 hosts, not 17",
+        ),
+        (
+            "[\"mac\", \"mc\"]",
+            "backends.local.hosts[1]",
+            "there is no host \"mc\" (there are: linux, mac): add a table [hosts.NAME]",
+        ),
+        (
+            "[\"linux\", \"mac\", \"linux\"]",
+            "backends.local.hosts[2]",
+            "the host \"linux\" is there twice: remove one of the two",
+        ),
+        (
+            "[\"mac\"]\nhost = \"mac\"",
+            "backends.local.hosts",
+            "remove `host`, or `hosts`",
+        ),
+    ] {
+        let text = hosts(written);
+        let error = parse(&text).expect_err(written);
+        assert_eq!(error.key.as_deref(), Some(key), "{error}");
+        assert!(error.message.contains(message), "{error}");
+    }
+    let error = parse(&hosts("[\"mac\"]").replace("~/projects", "projects")).unwrap_err();
+    assert!(error.message.contains("write ~/... or an absolute path"), "{error}");
+}
+
+#[test]
 fn what_is_on_a_host_stays_as_it_is_written() {
     let text = on_host(
         "env = [\"HOME\"]",

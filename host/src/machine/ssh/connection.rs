@@ -1,6 +1,7 @@
 //! A connection that is kept: its master is checked before it is used, and made again when it is dead.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -20,6 +21,8 @@ pub(super) struct Connection {
     files: Files,
     pauses: Pauses,
     current: Mutex<Option<Arc<Master>>>,
+    /// How many came up.
+    made: AtomicU64,
     /// Why the last start failed, if it did.
     failure: Mutex<Option<Failure>>,
     /// How many were started. Only one is at a time.
@@ -44,6 +47,7 @@ impl Connection {
             files,
             pauses,
             current: Mutex::default(),
+            made: AtomicU64::new(0),
             failure: Mutex::default(),
             starts: tokio::sync::Mutex::default(),
             closed: CancellationToken::new(),
@@ -104,6 +108,13 @@ impl Connection {
         }
     }
 
+    /// The number of the present master, if it is alive.
+    pub(super) async fn number(&self) -> Option<u64> {
+        let made = || self.made.load(Ordering::Acquire);
+        let before = made();
+        self.alive().await.map(|_| before).filter(|before| *before == made())
+    }
+
     /// Ends the connection for good.
     pub(super) async fn close(&self) {
         self.closed.cancel();
@@ -137,6 +148,7 @@ impl Connection {
             Ok(master) => {
                 let master = Arc::new(master);
                 *self.current() = Some(Arc::clone(&master));
+                self.made.fetch_add(1, Ordering::AcqRel);
                 if self.failure().take().is_some() {
                     tracing::info!("the host {} is reached again", self.ways.host);
                 }

@@ -125,6 +125,11 @@ impl Link {
         connected.map(drop).map_err(|failed| self.trouble(failed))
     }
 
+    /// The number of the connection that is there now, which no other one of this way has. It connects nowhere.
+    pub async fn connection(&self) -> Option<u64> {
+        self.0.connection.number().await
+    }
+
     /// Opens a session, and says how long a line takes there and back.
     ///
     /// # Errors

@@ -235,6 +235,8 @@ impl fmt::Display for Said {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     /// What stands in the words for the operator and in none for clients.
@@ -276,7 +278,7 @@ mod tests {
             let trouble = Trouble {
                 host: "mac".into(),
                 what,
-                again: Some(Duration::from_secs(3)),
+                again: Some(Instant::now() + Duration::from_secs(3)),
             };
             let state = trouble.state();
             assert_eq!(

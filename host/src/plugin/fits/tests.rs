@@ -239,6 +239,11 @@ fn what_the_plugin_asks_for_must_be_there_as_it_is() {
         "roots: func();",
         "the answer of function `files.roots` is nothing, and in contract 0.1.0 a list",
     );
+    says(
+        "run: func(orders: list<order>)",
+        "run: func(orders: list<string>)",
+        "an entry of argument `orders` of function `ssh.run` is a string, and in contract 0.1.0 the record `ssh.order`",
+    );
     let later = changed(
         "world backend {",
         "interface http { get: func(url: string) -> string; }\nworld later { include backend; import http; }\nworld backend {",

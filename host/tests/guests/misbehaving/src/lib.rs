@@ -17,6 +17,7 @@
     reason = "a plugin for tests; a panic is one of its misdeeds"
 )]
 
+mod hosts;
 mod jobs;
 mod lists;
 mod misdeeds;

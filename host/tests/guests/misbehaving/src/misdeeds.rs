@@ -7,6 +7,7 @@ use berth_plugin::{Access, Content, Error, Result, ToolOutput, context, log, sto
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::hosts;
 use crate::jobs;
 use crate::lists::FORGED;
 use crate::raw;
@@ -59,6 +60,11 @@ pub(crate) const ALL: &[(&str, Misdeed)] = &[
     ("job_write", jobs::write),
     ("job_cancel", jobs::cancel),
     ("job_label", jobs::label),
+    ("hosts", hosts::labels),
+    ("host_run", hosts::run),
+    ("host_roots", hosts::roots),
+    ("host_entries", hosts::entries),
+    ("host_read", hosts::read),
 ];
 
 /// Works for ever.
@@ -369,7 +375,7 @@ struct Wanted {
     timeout_ms: Option<u32>,
 }
 
-fn command(arguments: &Value) -> Command {
+pub(crate) fn command(arguments: &Value) -> Command {
     let wanted = Wanted::deserialize(arguments).expect("a command");
     Command {
         program: wanted.program,
@@ -382,7 +388,7 @@ fn command(arguments: &Value) -> Command {
 }
 
 /// Each outcome as data: what a program printed, or the error's case and words.
-fn outcomes(results: Vec<std::result::Result<Output, raw::Error>>) -> Vec<Value> {
+pub(crate) fn outcomes(results: Vec<std::result::Result<Output, raw::Error>>) -> Vec<Value> {
     let outcome = |result| match result {
         Ok(Output {
             status,
@@ -397,13 +403,16 @@ fn outcomes(results: Vec<std::result::Result<Output, raw::Error>>) -> Vec<Value>
             "stderr": String::from_utf8_lossy(&stderr),
             "truncated": truncated,
         }),
-        Err(error) => {
-            let error = known(error);
-            let (case, why) = case(&error);
-            json!({case: why})
-        }
+        Err(error) => errored(error),
     };
     results.into_iter().map(outcome).collect()
+}
+
+/// An error's case and words.
+pub(crate) fn errored(error: raw::Error) -> Value {
+    let error = known(error);
+    let (case, why) = case(&error);
+    json!({case: why})
 }
 
 /// An outcome as data, under `done`, or the error's case and words.
@@ -458,11 +467,11 @@ pub(crate) fn said(text: impl Into<String>) -> Result<ToolOutput> {
     Ok(ToolOutput::text(text))
 }
 
-fn answered(data: Value) -> Result<ToolOutput> {
+pub(crate) fn answered(data: Value) -> Result<ToolOutput> {
     said_with("see the data", data.to_string())
 }
 
-fn said_with(text: impl Into<String>, data: impl Into<String>) -> Result<ToolOutput> {
+pub(crate) fn said_with(text: impl Into<String>, data: impl Into<String>) -> Result<ToolOutput> {
     Ok(ToolOutput {
         structured: Some(data.into()),
         ..ToolOutput::text(text)
@@ -477,6 +486,6 @@ fn number(arguments: &Value, name: &str) -> usize {
     usize::try_from(arguments[name].as_u64().expect("a number")).expect("a smaller one")
 }
 
-fn items<'a>(arguments: &'a Value, name: &str) -> &'a [Value] {
+pub(crate) fn items<'a>(arguments: &'a Value, name: &str) -> &'a [Value] {
     arguments[name].as_array().expect("a list")
 }

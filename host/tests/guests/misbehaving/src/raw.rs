@@ -14,10 +14,11 @@ wit_bindgen::generate!({
     inline: "package berth:misbehaving; world raw {
         import berth:backend/process@0.1.0;
         import berth:backend/files@0.1.0;
+        import berth:backend/ssh@0.1.0;
     }",
     world: "berth:misbehaving/raw",
     generate_all,
 });
 
 pub(crate) use berth::backend::types::Error;
-pub(crate) use berth::backend::{files, process};
+pub(crate) use berth::backend::{files, process, ssh};

@@ -8,39 +8,48 @@ use crate::tmux::{self, Trouble, words};
 
 /// What is asked of each pane. What others chose (names, a command, a path) comes last, after its length in bytes, so
 /// that a new line in a path cannot forge a row.
-pub(crate) const LIST: &str = "#{pane_id}:#{session_id}:#{session_created}:#{window_activity}:#{pane_dead}:#{pane_dead_status}:#{pane_dead_signal}:#{pane_in_mode}:#{session_attached}:#{pane_width}:#{pane_height}:#{?pane_start_command,1,0}:#{n:session_name}:#{n:window_name}:#{n:pane_current_command}:#{n:session_path}:#{session_name}#{window_name}#{pane_current_command}#{session_path}";
+pub const LIST: &str = "#{pane_id}:#{session_id}:#{session_created}:#{window_activity}:#{pane_dead}:#{pane_dead_status}:#{pane_dead_signal}:#{pane_in_mode}:#{session_attached}:#{pane_width}:#{pane_height}:#{?pane_start_command,1,0}:#{n:session_name}:#{n:window_name}:#{n:pane_current_command}:#{n:session_path}:#{session_name}#{window_name}#{pane_current_command}#{session_path}";
 
 /// What is asked beside that where it matters which process a pane runs.
-pub(crate) const PROCESSES: &str = "#{pane_id}:#{pane_pid}:";
+pub const PROCESSES: &str = "#{pane_id}:#{pane_pid}:";
 
 /// One pane.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Pane {
+pub struct Pane {
     /// tmux's own id, such as `%3`.
-    pub(crate) id: String,
+    pub id: String,
     /// tmux's own id of its session, such as `$3`.
-    pub(crate) session: String,
+    pub session: String,
     /// Seconds since the epoch.
-    pub(crate) created: u64,
-    pub(crate) active: u64,
-    pub(crate) end: Option<End>,
-    pub(crate) attached: bool,
-    pub(crate) columns: u32,
-    pub(crate) rows: u32,
+    pub created: u64,
+    /// When its window last showed something new, in seconds since the epoch.
+    pub active: u64,
+    /// How its program ended, if it has.
+    pub end: Option<End>,
+    /// A person looks at it.
+    pub attached: bool,
+    /// The size of its screen.
+    pub columns: u32,
+    /// The size of its screen.
+    pub rows: u32,
     /// It was started with a command, not as a bare shell.
-    pub(crate) has_command: bool,
-    pub(crate) session_name: String,
-    pub(crate) window_name: String,
+    pub has_command: bool,
+    /// The name of its session.
+    pub session_name: String,
+    /// The name of its window.
+    pub window_name: String,
     /// The name of the process in front.
-    pub(crate) process: String,
+    pub process: String,
     /// Where its session was started.
-    pub(crate) directory: String,
+    pub directory: String,
 }
 
 /// How the program of a pane ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum End {
+pub enum End {
+    /// With this exit status.
     Status(i32),
+    /// By this signal.
     Signal(String),
     /// tmux does not know: version 3.3 misses an end whose signal comes while its helper for utmp runs.
     Unknown,
@@ -48,12 +57,15 @@ pub(crate) enum End {
 
 /// How often to ask again for a list that cannot be read. tmux looks twice for what a pane runs, for the length of its
 /// name and for the name: in between it may have become another program.
-pub(crate) const LOOKS: usize = 4;
+pub const LOOKS: usize = 4;
 
 /// Lists every pane; none if no server runs.
-pub(crate) fn list() -> Result<Vec<Pane>> {
+///
+/// # Errors
+/// tmux fails, or its list cannot be read.
+pub fn list() -> Result<Vec<Pane>> {
     for _ in 0..LOOKS {
-        let reply = tmux::run(tmux::command(words(&["list-panes", "-a", "-F", LIST])))?;
+        let reply = tmux::run(tmux::command(listing()))?;
         if reply.error == Some(Trouble::NoServer) {
             return Ok(Vec::new());
         }
@@ -65,7 +77,10 @@ pub(crate) fn list() -> Result<Vec<Pane>> {
 }
 
 /// The number of the process that each pane was started with, by the pane's id.
-pub(crate) fn processes() -> Result<BTreeMap<String, u32>> {
+///
+/// # Errors
+/// tmux fails.
+pub fn processes() -> Result<BTreeMap<String, u32>> {
     let reply = tmux::run(tmux::command(words(&["list-panes", "-a", "-F", PROCESSES])))?;
     if reply.error == Some(Trouble::NoServer) {
         return Ok(BTreeMap::new());
@@ -79,13 +94,24 @@ pub(crate) fn processes() -> Result<BTreeMap<String, u32>> {
     Ok(rows.lines().filter_map(row).collect())
 }
 
-/// The panes; nothing if the list is inconsistent.
-fn parse(mut bytes: &[u8]) -> Option<Vec<Pane>> {
+/// What lists every pane.
+#[must_use]
+pub fn listing() -> Vec<String> {
+    words(&["list-panes", "-a", "-F", LIST])
+}
+
+/// Takes the list of panes off the beginning of what a chain of commands printed; nothing if it is inconsistent.
+pub fn take(bytes: &mut &[u8]) -> Option<Vec<Pane>> {
     let mut panes = Vec::new();
-    while !bytes.is_empty() {
-        panes.push(Pane::parse(&mut bytes)?);
+    while bytes.starts_with(b"%") {
+        panes.push(Pane::parse(bytes)?);
     }
     Some(panes)
+}
+
+/// The panes; nothing if the list is inconsistent.
+pub(crate) fn parse(mut bytes: &[u8]) -> Option<Vec<Pane>> {
+    take(&mut bytes).filter(|_| bytes.is_empty())
 }
 
 impl Pane {
@@ -124,7 +150,8 @@ impl Pane {
     }
 
     /// The number in its id, which grows with every pane.
-    pub(crate) fn number(&self) -> u64 {
+    #[must_use]
+    pub fn number(&self) -> u64 {
         self.id.trim_start_matches('%').parse().unwrap_or(u64::MAX)
     }
 }
@@ -140,7 +167,7 @@ impl End {
 }
 
 /// The next field of plain characters, up to its `:`.
-pub(crate) fn field<'a>(bytes: &mut &'a [u8]) -> Option<&'a str> {
+pub fn field<'a>(bytes: &mut &'a [u8]) -> Option<&'a str> {
     let end = bytes.iter().position(|byte| matches!(byte, b':' | b'\n'))?;
     let field = std::str::from_utf8(&bytes[..end]).ok()?;
     *bytes = bytes[end..].strip_prefix(b":")?;
@@ -148,32 +175,17 @@ pub(crate) fn field<'a>(bytes: &mut &'a [u8]) -> Option<&'a str> {
 }
 
 /// The next `length` bytes.
-pub(crate) fn text(bytes: &mut &[u8], length: usize) -> Option<String> {
+pub fn text(bytes: &mut &[u8], length: usize) -> Option<String> {
     let (text, rest) = bytes.split_at_checked(length)?;
     *bytes = rest;
     Some(String::from_utf8_lossy(text).into_owned())
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
-
-    pub(crate) fn row(id: &str, name: &str, window: &str, process: &str, directory: &str) -> String {
-        format!(
-            "{id}:$7:1700000000:1700000009:0:::0:0:120:60:1:{}:{}:{}:{}:{name}{window}{process}{directory}\n",
-            name.len(),
-            window.len(),
-            process.len(),
-            directory.len()
-        )
-    }
-
-    pub(crate) fn pane(id: &str, name: &str, window: &str, process: &str) -> Pane {
-        parse(row(id, name, window, process, "/p").as_bytes())
-            .unwrap()
-            .remove(0)
-    }
+    use crate::testing::row;
 
     #[test]
     fn a_new_line_in_a_path_forges_no_row() {

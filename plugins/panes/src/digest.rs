@@ -3,7 +3,8 @@
 use sha2::{Digest, Sha256};
 
 /// The first 64 bits of a SHA-256 over the parts, each with its length before it.
-pub(crate) fn of<'a>(parts: impl IntoIterator<Item = &'a str>) -> u64 {
+#[must_use]
+pub fn of<'a>(parts: impl IntoIterator<Item = &'a str>) -> u64 {
     let mut digest = Sha256::new();
     for part in parts {
         digest.update((part.len() as u64).to_le_bytes());
@@ -14,7 +15,8 @@ pub(crate) fn of<'a>(parts: impl IntoIterator<Item = &'a str>) -> u64 {
 }
 
 /// A word of at most 12 letters and digits that stands for a text, such as the id that the host made for a call.
-pub(crate) fn word(text: &str, length: usize) -> String {
+#[must_use]
+pub fn word(text: &str, length: usize) -> String {
     const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let digest = of([text]);
     let letters = (0..length).map(|place| ALPHABET[(digest >> (5 * place) & 31) as usize]);

@@ -1,21 +1,23 @@
 //! Running tmux: one command or a chain of them, and what its errors mean.
 
-use berth_plugin::{Command, Error, Result};
+use berth_plugin::{Command, Error, Output, Result};
 
 /// The name of the granted program.
 const PROGRAM: &str = "tmux";
 /// A longer command fails with "command too long"; tmux's own limit is 16 KiB.
-pub(crate) const LONGEST: usize = 15_000;
+pub const LONGEST: usize = 15_000;
 
 /// What a command printed, and the error that stopped it.
-pub(crate) struct Reply {
-    pub(crate) stdout: Vec<u8>,
-    pub(crate) error: Option<Trouble>,
+pub struct Reply {
+    /// What it printed before that.
+    pub stdout: Vec<u8>,
+    /// What stopped it.
+    pub error: Option<Trouble>,
 }
 
 /// Why tmux stopped.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Trouble {
+pub enum Trouble {
     /// No tmux server runs on this socket, so there are no sessions.
     NoServer,
     /// The target of a command does not exist, or no longer.
@@ -25,33 +27,48 @@ pub(crate) enum Trouble {
 }
 
 /// One command, or several that are joined by [`chain`].
-pub(crate) fn command(args: Vec<String>) -> Command {
+#[must_use]
+pub fn command(args: Vec<String>) -> Command {
     Command::new(PROGRAM, args)
 }
 
 /// Runs tmux.
-pub(crate) fn run(command: Command) -> Result<Reply> {
-    let output = command.run()?;
-    let error = match (output.succeeded(), output.truncated) {
-        (true, false) => None,
-        (true, true) => Some(Trouble::Other("its output was longer than the grant allows".into())),
-        (false, _) => Some(Trouble::read(&output.stderr)),
-    };
-    Ok(Reply {
-        stdout: output.stdout,
-        error,
-    })
+///
+/// # Errors
+/// It could not be run.
+pub fn run(command: Command) -> Result<Reply> {
+    command.run().map(Reply::of)
 }
 
 /// Runs commands that must succeed.
-pub(crate) fn order(commands: &[&[&str]]) -> Result<Vec<u8>> {
+///
+/// # Errors
+/// It could not be run, or one of them failed.
+pub fn order(commands: &[&[&str]]) -> Result<Vec<u8>> {
     let args = chain(commands.iter().map(|command| words(command)));
     run(command(args))?.whole()
 }
 
 impl Reply {
+    /// What this output of tmux says.
+    #[must_use]
+    pub fn of(output: Output) -> Self {
+        let error = match (output.succeeded(), output.truncated) {
+            (true, false) => None,
+            (true, true) => Some(Trouble::Other("its output was longer than the grant allows".into())),
+            (false, _) => Some(Trouble::read(&output.stderr)),
+        };
+        Self {
+            stdout: output.stdout,
+            error,
+        }
+    }
+
     /// The output of a command that must have succeeded.
-    pub(crate) fn whole(self) -> Result<Vec<u8>> {
+    ///
+    /// # Errors
+    /// What stopped it.
+    pub fn whole(self) -> Result<Vec<u8>> {
         self.error.map_or(Ok(self.stdout), |trouble| Err(trouble.into()))
     }
 }
@@ -84,7 +101,8 @@ impl From<Trouble> for Error {
 }
 
 /// An error before the first key.
-pub(crate) fn nothing_typed(error: Error) -> Error {
+#[must_use]
+pub fn nothing_typed(error: Error) -> Error {
     match error {
         Error::TimedOut(why) | Error::Failed(why) | Error::NotFound(why) => {
             Error::Refused(format!("{why}; nothing was typed"))
@@ -94,7 +112,8 @@ pub(crate) fn nothing_typed(error: Error) -> Error {
 }
 
 /// Joins commands into one argument list; they run until the first that fails.
-pub(crate) fn chain(commands: impl IntoIterator<Item = Vec<String>>) -> Vec<String> {
+#[must_use]
+pub fn chain(commands: impl IntoIterator<Item = Vec<String>>) -> Vec<String> {
     let mut args = Vec::new();
     for command in commands {
         if !args.is_empty() {
@@ -105,18 +124,22 @@ pub(crate) fn chain(commands: impl IntoIterator<Item = Vec<String>>) -> Vec<Stri
     args
 }
 
-pub(crate) fn words(command: &[&str]) -> Vec<String> {
+/// The arguments of a command.
+#[must_use]
+pub fn words(command: &[&str]) -> Vec<String> {
     command.iter().map(|word| (*word).to_owned()).collect()
 }
 
 /// How much of a command line arguments take, in bytes.
-pub(crate) fn length(args: &[String]) -> usize {
+#[must_use]
+pub fn length(args: &[String]) -> usize {
     args.iter().map(|arg| arg.len() + 1).sum()
 }
 
 /// Makes an argument mean itself: tmux treats a `;` at an argument's end as a separator, unless a `\` precedes it,
 /// which it then removes.
-pub(crate) fn literal(text: &str) -> String {
+#[must_use]
+pub fn literal(text: &str) -> String {
     match text.strip_suffix(';') {
         Some(rest) => format!("{rest}\\;"),
         None => text.to_owned(),

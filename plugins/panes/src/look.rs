@@ -10,29 +10,35 @@ use crate::panes::{LOOKS, Pane, field, text};
 use crate::tmux::{self, LONGEST, Trouble, chain, length, words};
 
 /// What precedes the lines of a pane that is looked at closely.
-pub(crate) const CLOSE: &str = "#{pane_dead}:#{pane_in_mode}:#{pane_height}:#{history_size}:#{cursor_y}:#{n:pane_current_command}:#{pane_current_command}";
+pub const CLOSE: &str = "#{pane_dead}:#{pane_in_mode}:#{pane_height}:#{history_size}:#{cursor_y}:#{n:pane_current_command}:#{pane_current_command}";
 /// What precedes the lines of each of many panes; short, because they must fit in one command.
-pub(crate) const MANY: &str = "#{pane_height}:#{history_size}:#{cursor_y}:";
+pub const MANY: &str = "#{pane_height}:#{history_size}:#{cursor_y}:";
 /// How many lines above the screen a close look reads too, to tell later where its first line was.
-pub(crate) const ABOVE: usize = 4;
+pub const ABOVE: usize = 4;
 /// How often a list is continued after a pane that vanished while it was listed.
 const ROUNDS: usize = 8;
 
 /// A pane at one moment.
-pub(crate) struct Look {
-    pub(crate) dead: bool,
-    pub(crate) in_mode: bool,
+pub struct Look {
+    /// Its program has ended.
+    pub dead: bool,
+    /// A person scrolls in it.
+    pub in_mode: bool,
     /// Lines that have scrolled off the screen.
-    pub(crate) history: usize,
+    pub history: usize,
     /// The process in front; empty in a look at many panes.
-    pub(crate) process: String,
+    pub process: String,
     /// Up to [`ABOVE`] lines just above the screen, in a close look.
-    pub(crate) above: Vec<String>,
-    pub(crate) screen: Screen,
+    pub above: Vec<String>,
+    /// What it shows.
+    pub screen: Screen,
 }
 
 /// Looks closely at one pane.
-pub(crate) fn close(pane: &str) -> Result<Look> {
+///
+/// # Errors
+/// tmux fails, or what it printed cannot be read.
+pub fn close(pane: &str) -> Result<Look> {
     let (mut look, above) = look(pane, ABOVE)?;
     look.above = above.into_iter().map(|line| line.text).collect();
     Ok(look)
@@ -40,7 +46,10 @@ pub(crate) fn close(pane: &str) -> Result<Look> {
 
 /// Looks closely at one pane and at up to `above` lines above its screen, as if the screen were so much higher: a
 /// composer may be.
-pub(crate) fn deep(pane: &str, above: usize) -> Result<Look> {
+///
+/// # Errors
+/// As those of [`close`].
+pub fn deep(pane: &str, above: usize) -> Result<Look> {
     let (mut look, above) = look(pane, above)?;
     look.history -= above.len();
     look.screen.cursor = look.screen.cursor.map(|row| row + above.len());
@@ -65,7 +74,10 @@ fn look(pane: &str, above: usize) -> Result<(Look, Vec<Line>)> {
 
 /// Looks at these panes, in as few commands as possible. A pane that vanishes in the meantime has no look, and costs
 /// one more command, but not the others' screens.
-pub(crate) fn many(panes: &[&Pane]) -> Result<Vec<Option<Look>>> {
+///
+/// # Errors
+/// As those of [`close`].
+pub fn many(panes: &[&Pane]) -> Result<Vec<Option<Look>>> {
     let mut looks: Vec<Option<Look>> = Vec::new();
     let mut vanished = 0;
     while looks.len() < panes.len() {
@@ -109,14 +121,17 @@ fn fitting(panes: &[&Pane]) -> Vec<Vec<String>> {
         .collect()
 }
 
-fn one_of_many(pane: &str) -> Vec<String> {
+/// The command that looks at one of many panes, by its id or an exact target.
+#[must_use]
+pub fn one_of_many(pane: &str) -> Vec<String> {
     chain([
         words(&["display-message", "-p", "-t", pane, MANY]),
         words(&["capture-pane", "-p", "-S", "0", "-t", pane]),
     ])
 }
 
-fn parse_one_of_many(output: &mut &[u8]) -> Option<Look> {
+/// Takes such a look off the beginning of what a chain of commands printed; nothing if it is not whole.
+pub fn parse_one_of_many(output: &mut &[u8]) -> Option<Look> {
     let height = field(output)?.parse().ok()?;
     let history = field(output)?.parse().ok()?;
     let cursor = field(output)?.parse().ok()?;
@@ -158,7 +173,7 @@ fn parse_close(output: &mut &[u8], above: usize) -> Option<(Look, Vec<Line>)> {
 }
 
 /// The next `count` lines; a pane's own text cannot hold a new line, so that counting them is safe.
-pub(crate) fn take_lines<'a>(output: &mut &'a [u8], count: usize) -> Option<Cow<'a, str>> {
+pub fn take_lines<'a>(output: &mut &'a [u8], count: usize) -> Option<Cow<'a, str>> {
     let mut rest = *output;
     for _ in 0..count {
         // A slice can always be read.
@@ -175,22 +190,10 @@ fn readable(bytes: &[u8]) -> Cow<'_, str> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
-    use crate::panes::tests::pane;
-
-    /// A look at a pane that shows this.
-    pub(crate) fn of(screen: &str) -> Look {
-        Look {
-            dead: false,
-            in_mode: false,
-            history: 0,
-            process: String::new(),
-            above: Vec::new(),
-            screen: Screen::parse(screen, None),
-        }
-    }
+    use crate::testing::pane;
 
     #[test]
     fn lines_are_counted_so_that_a_screen_cannot_forge_the_next() {

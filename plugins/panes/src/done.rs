@@ -13,12 +13,12 @@ const MESSAGE: &str = "message-";
 /// The key of a start's note; the request's id follows.
 const START: &str = "start-";
 /// What the keys of all these notes begin with.
-pub(crate) const PREFIXES: [&str; 2] = [MESSAGE, START];
+pub const PREFIXES: [&str; 2] = [MESSAGE, START];
 /// The host repeats a call within an hour.
 const KEPT: Duration = Duration::from_secs(2 * 3600);
 
 /// The note of one call.
-pub(crate) struct Note {
+pub struct Note {
     key: String,
 }
 
@@ -30,23 +30,33 @@ struct Kept<T> {
 }
 
 impl Note {
-    pub(crate) fn of_message(id: &str) -> Self {
+    /// That of the message with this id.
+    #[must_use]
+    pub fn of_message(id: &str) -> Self {
         let key = format!("{MESSAGE}{id}");
         Self { key }
     }
 
-    pub(crate) fn of_start(id: &str) -> Self {
+    /// That of the request for a new session with this id.
+    #[must_use]
+    pub fn of_start(id: &str) -> Self {
         let key = format!("{START}{id}");
         Self { key }
     }
 
     /// What an earlier call with this id has done.
-    pub(crate) fn earlier<T: DeserializeOwned>(&self) -> Result<Option<T>> {
+    ///
+    /// # Errors
+    /// It cannot be read, so it is not known.
+    pub fn earlier<T: DeserializeOwned>(&self) -> Result<Option<T>> {
         Ok(store::get(&self.key)?.map(|kept: Kept<T>| kept.what))
     }
 
     /// Notes what this call is about to do.
-    pub(crate) fn begin(&self, what: &impl Serialize) -> Result<()> {
+    ///
+    /// # Errors
+    /// Another call does it, or it could not be noted: then nothing may be done.
+    pub fn begin(&self, what: &impl Serialize) -> Result<()> {
         store::raw::put(&self.key, &kept(what)?, Some(0))
             .map(drop)
             .map_err(|error| match error {
@@ -61,13 +71,13 @@ impl Note {
     }
 
     /// Notes its outcome.
-    pub(crate) fn end(&self, what: &impl Serialize) {
+    pub fn end(&self, what: &impl Serialize) {
         // Without that, its outcome is not known.
         let _ = kept(what).and_then(|kept| store::raw::put(&self.key, &kept, None));
     }
 
     /// It was not done after all.
-    pub(crate) fn forget(&self) {
+    pub fn forget(&self) {
         // One that stays behind keeps a repeated call from being done, and is removed by a later upkeep.
         let _ = store::remove(&self.key);
     }
@@ -79,7 +89,8 @@ fn kept(what: &impl Serialize) -> Result<Vec<u8>> {
 }
 
 /// Whether no call may still need the note of this key.
-pub(crate) fn is_old(key: &str) -> bool {
+#[must_use]
+pub fn is_old(key: &str) -> bool {
     let kept = store::get::<Kept<serde_json::Value>>(key);
     let at = kept.ok().flatten().map(|kept| kept.at);
     let kept_for = u64::try_from(KEPT.as_millis()).unwrap_or(u64::MAX);

@@ -1,0 +1,533 @@
+//! A backend on several hosts, by the contract's `ssh`: each is this machine by a real sshd with a home of its own.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::berth::{Berth, Place};
+use crate::demo::until;
+use crate::sshd::Sshd;
+
+/// A backend on `one` and `two` that may run a shell there.
+const FAR: &str = r#"
+[backends.far]
+plugin = "./misbehaving.wasm"
+hosts = ["one", "two"]
+directories = ["~/projects"]
+files = [{ under = "~/.notes", names = "*.txt" }]
+env = ["HOME"]
+[backends.far.limits]
+deadline = "20s"
+[backends.far.programs.sh]
+path = "/bin/sh"
+read = [["-c", "true"]]
+control = [["-c", "@text"]]
+timeout = "10s"
+output = "1 KiB"
+"#;
+
+/// Both hosts, which have a project `app`, and where they are configured.
+struct Hosts {
+    place: Place,
+    one: Sshd,
+    two: Sshd,
+}
+
+impl Hosts {
+    fn new() -> Self {
+        Self::with("", "")
+    }
+
+    /// The same with further lines of the backend's table, and of the whole.
+    fn with(of_backend: &str, more: &str) -> Self {
+        let place = Place::new("");
+        let start = |name: &str| {
+            let home = place.path(name);
+            fs::create_dir_all(home.join("projects/app")).unwrap();
+            fs::create_dir_all(home.join(".notes")).unwrap();
+            Sshd::at_home(&home)
+        };
+        let (one, two) = (start("one"), start("two"));
+        let hosts = Self { one, two, place };
+        hosts.configure(of_backend, more);
+        hosts
+    }
+
+    fn configure(&self, of_backend: &str, more: &str) {
+        let backend = FAR.replacen("hosts =", &format!("{of_backend}\nhosts ="), 1);
+        let tables = [table("one", &self.one), table("two", &self.two)].concat();
+        self.place.configure(&format!("{backend}{tables}{more}"), "");
+    }
+}
+
+fn table(name: &str, sshd: &Sshd) -> String {
+    format!(
+        "[hosts.{name}]\ndestination = \"{}\"\nport = {}\nidentity_file = \"{}\"\nknown_hosts = \"{}\"\n",
+        sshd.destination(),
+        sshd.port(),
+        sshd.path("user_key").display(),
+        sshd.path("known_hosts").display()
+    )
+}
+
+/// What came of `orders`.
+async fn outcomes(berth: &Berth, orders: Value) -> Vec<Value> {
+    let answer = berth.call("host_run", json!({"orders": orders})).await.done();
+    answer.structured["outcomes"].as_array().unwrap().clone()
+}
+
+fn script(host: &str, script: &str) -> Value {
+    json!({"host": host, "program": "sh", "args": ["-c", script]})
+}
+
+/// What came of one script on one host.
+async fn outcome(berth: &Berth, host: &str, text: &str) -> Value {
+    outcomes(berth, json!([script(host, text)])).await.remove(0)
+}
+
+#[track_caller]
+fn words<'a>(outcome: &'a Value, case: &str) -> &'a str {
+    outcome[case]
+        .as_str()
+        .unwrap_or_else(|| panic!("not {case}: {outcome}"))
+}
+
+/// How often someone was let in.
+fn logins(sshd: &Sshd) -> usize {
+    let log = fs::read_to_string(sshd.path("log")).unwrap();
+    log.lines().filter(|line| line.contains("Accepted publickey")).count()
+}
+
+fn name(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[tokio::test]
+async fn orders_for_several_hosts_are_answered_in_their_order() {
+    let hosts = Hosts::new();
+    let berth = Berth::serve(&hosts.place).await;
+    let labels = berth.call("hosts", json!({})).await.done().structured;
+    assert_eq!(labels["hosts"], json!(["one", "two"]));
+    assert_eq!(
+        (logins(&hosts.one), logins(&hosts.two)),
+        (0, 0),
+        "no host is connected to before it is asked for something"
+    );
+    let within = json!({"host": "two", "program": "sh", "args": ["-c", "pwd; cat; exit 3"], "stdin": "in",
+        "directory": "~/projects/app"});
+    let orders = json!([
+        script("two", "echo $HOME"),
+        script("one", "echo $HOME"),
+        within,
+        script("one", "kill -9 $$")
+    ]);
+    let [two, one, inside, killed] = outcomes(&berth, orders).await.try_into().unwrap();
+    let home = |name: &str| format!("{}\n", hosts.place.name(name));
+    assert_eq!(
+        (words(&one, "stdout"), words(&two, "stdout")),
+        (&*home("one"), &*home("two"))
+    );
+    let printed = format!("{}\nin", hosts.place.name("two/projects/app"));
+    assert_eq!((words(&inside, "stdout"), &inside["status"]), (&*printed, &json!(3)));
+    assert_eq!((&killed["status"], &killed["signal"]), (&Value::Null, &json!(9)));
+    assert_eq!(
+        (logins(&hosts.one), logins(&hosts.two)),
+        (1, 1),
+        "each connection is kept"
+    );
+}
+
+#[tokio::test]
+async fn a_host_that_is_down_fails_no_other_and_is_found_again() {
+    let mut hosts = Hosts::new();
+    hosts.two.stop();
+    let berth = Berth::serve(&hosts.place).await;
+    let both = || outcomes(&berth, json!([script("two", "true"), script("one", "true")]));
+    let [two, one] = both().await.try_into().unwrap();
+    assert_eq!(one["status"], 0, "{one}");
+    let why = words(&two, "unavailable");
+    assert!(why.contains("the host two cannot be used now: unreachable"), "{why}");
+    let port = hosts.two.port().to_string();
+    assert!(!why.contains("127.0.0.1") && !why.contains(&port), "{why}");
+    let roots = berth.call("host_roots", json!({"hosts": ["two", "one"]})).await.done();
+    let roots = roots.structured["roots"].as_array().unwrap().clone();
+    assert!(words(&roots[0], "unavailable").contains("the host two"), "{roots:?}");
+    assert_eq!(roots[1], json!([hosts.place.name("one/projects")]));
+    hosts.two.restart();
+    until("both answer", async || {
+        let both = both().await;
+        both.iter().all(|outcome| outcome["status"] == 0).then_some(())
+    })
+    .await;
+    hosts.one.stop();
+    let [two, one] = both().await.try_into().unwrap();
+    assert_eq!(two["status"], 0, "{two}");
+    assert!(words(&one, "unavailable").contains("the host one"), "{one}");
+}
+
+#[tokio::test]
+async fn a_host_that_never_answers_leaves_time_to_tell_what_the_others_said() {
+    let silent = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let hosts = Hosts::with("", "");
+    let config = hosts.place.read("config.toml");
+    let config = config.replace(&format!("port = {}", hosts.two.port()), &format!("port = {port}"));
+    let config = config.replace("deadline = \"20s\"", "deadline = \"6s\"");
+    let config = config.replace("[hosts.two]\n", "[hosts.two]\nconnect_timeout = \"2m\"\n");
+    hosts.place.write("config.toml", config, 0o600);
+    let berth = Berth::serve(&hosts.place).await;
+    let [two, one] = outcomes(&berth, json!([script("two", "true"), script("one", "true")]))
+        .await
+        .try_into()
+        .unwrap();
+    assert_eq!(one["status"], 0, "{one}");
+    assert!(words(&two, "unavailable").contains("the host two"), "{two}");
+}
+
+#[tokio::test]
+async fn what_is_not_granted_is_denied_on_each_host_as_here() {
+    let hosts = Hosts::new();
+    let berth = Berth::serve(&hosts.place).await;
+    fs::create_dir(hosts.place.path("one/outside")).unwrap();
+    symlink("../outside", hosts.place.path("one/projects/link")).unwrap();
+    let at = |directory: &str| json!({"host": "one", "program": "sh", "args": ["-c", "true"], "directory": directory});
+    for (order, why) in [
+        (
+            json!({"host": "one", "program": "rm"}),
+            "[backends.far.programs.rm] would grant it",
+        ),
+        (
+            json!({"host": "one", "program": "sh", "args": ["-x"]}),
+            "[backends.far.programs.sh]",
+        ),
+        (
+            json!({"host": "one", "program": "sh", "args": ["-c", "true"], "env": [["A", "b"]]}),
+            "`guest_env` in [backends.far] would grant it",
+        ),
+        (at("/"), "outside the granted directories"),
+        (at("~"), "outside the granted directories"),
+        (at("~/outside"), "outside the granted directories"),
+        (at("~/projects/../outside"), "leads out of the granted directory"),
+        (at("~/projects/link"), "leads out of the granted directory"),
+        (at("~/.notes"), "outside the granted directories"),
+    ] {
+        let denied = outcomes(&berth, json!([order])).await.remove(0);
+        assert!(words(&denied, "denied").contains(why), "{order}: {denied}");
+    }
+}
+
+#[tokio::test]
+async fn a_label_that_is_not_granted_names_no_host_whatever_it_holds() {
+    let hosts = Hosts::with("", "[hosts.three]\ndestination = \"127.0.0.1\"\nport = 1\n");
+    let berth = Berth::serve(&hosts.place).await;
+    let long = "x".repeat(100_000);
+    let labels = [
+        "",
+        "One",
+        "one ",
+        " one",
+        "one\n",
+        "one\u{0}",
+        "three",
+        "127.0.0.1",
+        "../one",
+        "-oProxyCommand=x",
+        "one,two",
+        "ｏne",
+        "\u{1b}[2J",
+        &long,
+    ];
+    for label in labels {
+        let denied = outcome(&berth, label, "true").await;
+        let why = words(&denied, "denied");
+        assert!(
+            why.contains("`hosts` in [backends.far] would grant it") && why.len() < 1_000,
+            "{label:?}: {why}"
+        );
+        assert!(!why.contains(['\u{0}', '\u{1b}', '\n']), "{why:?}");
+    }
+    let listing = json!([{"host": "three", "directory": "/"}, {"host": "one", "directory": "~/projects"}]);
+    let told = berth.call("host_entries", json!({"listings": listing})).await.done();
+    let told = told.structured["entries"].clone();
+    assert!(words(&told[0], "denied").contains("`three`"), "{told}");
+    assert_eq!(told[1], json!(["app"]));
+}
+
+#[tokio::test]
+async fn a_call_that_only_reads_has_the_read_grants_alone_on_a_host_too() {
+    let hosts = Hosts::with("read_tools = [\"host_run\"]", "");
+    let berth = Berth::serve(&hosts.place).await;
+    assert_eq!(outcome(&berth, "one", "true").await["status"], 0);
+    let denied = outcome(&berth, "one", "echo x").await;
+    assert!(words(&denied, "denied").contains("may only read"), "{denied}");
+}
+
+#[tokio::test]
+async fn a_call_has_acted_if_one_of_its_hosts_may_have() {
+    let mut hosts = Hosts::new();
+    hosts.two.stop();
+    let berth = Berth::serve(&hosts.place).await;
+    let broken = |orders: Value| berth.call("host_run", json!({"orders": orders, "broken": true}));
+    for nothing in [
+        json!([script("two", "echo x"), script("two", "echo y")]),
+        json!([script("two", "echo x"), script("one", "true"), {"host": "one", "program": "rm"}]),
+    ] {
+        let told = broken(nothing).await;
+        let told = told.error();
+        assert!(
+            told.contains("answered with"),
+            "nothing was done, so it is an error: {told}"
+        );
+    }
+    // Which of the two is over first must not matter.
+    for some in [
+        json!([script("two", "echo x"), script("one", "echo x")]),
+        json!([script("two", "echo x"), script("one", "echo x; sleep 0.5")]),
+    ] {
+        let told = broken(some).await.done();
+        assert_eq!(told.structured["receipt"], "confirmed", "{}", told.text);
+    }
+    let told = outcomes(&berth, json!([script("two", "echo x"), script("one", "echo x")])).await;
+    assert!(told[0]["unavailable"].is_string(), "{told:?}");
+    assert_eq!(told[1]["stdout"], "x\n");
+}
+
+#[tokio::test]
+async fn limits_of_a_call_count_all_hosts_together() {
+    let hosts = Hosts::new();
+    let berth = Berth::serve(&hosts.place).await;
+    let orders = |count: usize| {
+        let order = |number: usize| script(["one", "two"][number % 2], "true");
+        Value::from((0..count).map(order).collect::<Vec<_>>())
+    };
+    let most = outcomes(&berth, orders(64)).await;
+    assert!(most.iter().all(|outcome| outcome["status"] == 0), "{most:?}");
+    let over = outcomes(&berth, orders(65)).await;
+    assert_eq!(over.len(), 65);
+    assert!(over.iter().all(|outcome| outcome["limited"].is_string()), "{over:?}");
+    let printed = outcome(&berth, "one", "yes").await;
+    assert_eq!(printed["truncated"], true, "{printed}");
+    assert!(words(&printed, "stdout").len() <= 1024);
+    let many = |what: Value| vec![what; 65];
+    for (tool, arguments, key) in [
+        ("host_roots", json!({"hosts": many(json!("one"))}), "roots"),
+        (
+            "host_entries",
+            json!({"listings": many(json!({"host": "one", "directory": "~/projects"}))}),
+            "entries",
+        ),
+    ] {
+        let told = berth.call(tool, arguments).await.done().structured;
+        let told = told[key].as_array().unwrap().clone();
+        assert!(
+            told.len() == 65 && told.iter().all(|one| one["invalid"].is_string()),
+            "{told:?}"
+        );
+    }
+    let files = vec![json!({"host": "two", "path": "~/projects/x"}); 1_025];
+    let told = berth.call("host_read", json!({"files": files})).await.done().structured;
+    let told = told["texts"].as_array().unwrap().clone();
+    assert!(told.iter().all(|one| one["invalid"].is_string()), "{told:?}");
+}
+
+#[tokio::test]
+async fn all_directories_of_one_answer_have_a_bound_together() {
+    let hosts = Hosts::new();
+    for number in 0..9_000 {
+        hosts.place.write(&format!("one/projects/app/f{number}"), "", 0o600);
+    }
+    let berth = Berth::serve(&hosts.place).await;
+    let told = async |count: usize| {
+        let listings = vec![json!({"host": "one", "directory": "~/projects/app"}); count];
+        let arguments = json!({"listings": listings, "count": true});
+        let told = berth.call("host_entries", arguments).await.done().structured;
+        told["entries"].as_array().unwrap().clone()
+    };
+    assert_eq!(told(4).await, [9_000, 9_000, 9_000, 9_000]);
+    let over = told(6).await;
+    let limited = over.iter().filter(|entries| entries["limited"].is_string()).count();
+    let whole = over.iter().filter(|entries| **entries == 9_000).count();
+    assert_eq!((whole, limited), (4, 2), "{over:?}");
+}
+
+#[tokio::test]
+async fn a_backend_with_hosts_has_nothing_on_this_machine() {
+    let hosts = Hosts::new();
+    let berth = Berth::serve(&hosts.place).await;
+    let command = json!({"program": "sh", "args": ["-c", "true"]});
+    let ran = berth
+        .call("run", json!({"commands": [command]}))
+        .await
+        .done()
+        .structured;
+    let why = words(&ran["outcomes"][0], "denied");
+    assert!(why.contains("`hosts` in [backends.far]"), "{why}");
+    let path = hosts.place.name("one/projects");
+    for (tool, arguments) in [
+        ("list_files", json!({"path": path})),
+        ("read_file", json!({"path": path})),
+        ("job_submit", json!({"key": "k", "queue": "q", "script": "true"})),
+    ] {
+        let told = berth.call(tool, arguments).await;
+        let told = told.error();
+        assert!(told.contains("far"), "{tool}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn a_backend_on_this_machine_has_no_hosts() {
+    let hosts = Hosts::new();
+    let config = hosts
+        .place
+        .read("config.toml")
+        .replace("hosts = [\"one\", \"two\"]\n", "");
+    let config = config.replace("~/", &format!("{}/", hosts.place.name("one")));
+    hosts.place.write("config.toml", config, 0o600);
+    let berth = Berth::serve(&hosts.place).await;
+    let labels = berth.call("hosts", json!({})).await.done().structured;
+    assert_eq!(labels["hosts"], json!([]));
+    let denied = outcome(&berth, "one", "true").await;
+    assert!(words(&denied, "denied").contains("no host is granted"), "{denied}");
+}
+
+#[tokio::test]
+async fn files_of_several_hosts_are_listed_and_read_by_the_paths_as_they_are_written() {
+    let hosts = Hosts::new();
+    let place = &hosts.place;
+    place.write("one/projects/app/a.rs", "in one", 0o600);
+    place.write("two/projects/app/b.rs", "in two", 0o600);
+    place.write("two/.notes/n.txt", "a note", 0o600);
+    place.write("two/.notes/key", "a secret", 0o600);
+    place.write("two/secret", "a secret", 0o600);
+    symlink("../../secret", place.path("two/projects/app/link")).unwrap();
+    let berth = Berth::serve(place).await;
+    let whole = place.name("two/projects/app");
+    let listings = json!([
+        {"host": "one", "directory": "~/projects/app"},
+        {"host": "two", "directory": whole},
+        {"host": "two", "directory": "~/.notes"},
+        {"host": "two", "directory": "~/projects/no"},
+        {"host": "one", "directory": "~/projects", "having": ["a.rs"]},
+        {"host": "two", "directory": "~/projects", "having": ["a.rs"]},
+    ]);
+    let told = berth.call("host_entries", json!({"listings": listings})).await.done();
+    let told = told.structured["entries"].clone();
+    assert_eq!(told[0], json!(["a.rs"]));
+    assert_eq!(told[1], json!(["b.rs", "link"]));
+    assert_eq!(told[2], json!(["n.txt"]));
+    assert!(told[3]["not_found"].is_string(), "{told}");
+    assert_eq!((&told[4], &told[5]), (&json!(["app"]), &json!([])));
+    let files = json!([
+        {"host": "two", "path": "~/.notes/n.txt"},
+        {"host": "two", "path": "~/.notes/key"},
+        {"host": "one", "path": "~/projects/app/a.rs"},
+        {"host": "two", "path": "~/projects/app/link"},
+        {"host": "two", "path": "~/secret"},
+        {"host": "one", "path": "~/projects/app/b.rs"},
+    ]);
+    let told = berth.call("host_read", json!({"files": files})).await.done();
+    let told = told.structured["texts"].clone();
+    assert_eq!((&told[0], &told[2]), (&json!("a note"), &json!("in one")));
+    for denied in [1, 3, 4] {
+        assert!(told[denied]["denied"].is_string(), "{denied}: {told}");
+    }
+    assert!(told[5]["not_found"].is_string(), "{told}");
+}
+
+#[tokio::test]
+async fn what_is_there_is_looked_for_again_once_the_connection_was_lost() {
+    let mut hosts = Hosts::new();
+    let projects = hosts.place.path("one/projects");
+    fs::rename(&projects, hosts.place.path("one/first")).unwrap();
+    symlink("first", &projects).unwrap();
+    let berth = Berth::serve(&hosts.place).await;
+    let roots = async || {
+        let told = berth.call("host_roots", json!({"hosts": ["one"]})).await.done();
+        told.structured["roots"][0].clone()
+    };
+    assert_eq!(roots().await, json!([hosts.place.name("one/first")]));
+    fs::create_dir(hosts.place.path("one/second")).unwrap();
+    fs::remove_file(&projects).unwrap();
+    hosts.one.stop();
+    assert!(roots().await["unavailable"].is_string());
+    hosts.one.restart();
+    let missing = until("what is missing is told", async || {
+        let told = roots().await["unavailable"].as_str().unwrap().to_owned();
+        told.contains("mkdir -p ~/projects").then_some(told)
+    })
+    .await;
+    assert!(missing.contains("does not exist on the host one"), "{missing}");
+    symlink("second", &projects).unwrap();
+    assert_eq!(roots().await, json!([hosts.place.name("one/second")]));
+}
+
+#[tokio::test]
+async fn a_connection_is_shared_with_a_backend_that_is_on_the_host_as_a_whole() {
+    let near = "default_backend = \"far\"\n[backends.near]\nplugin = \"./misbehaving.wasm\"\nhost = \"one\"\n\
+        directories = [\"~/projects\"]\nsettings.tools = []\n";
+    let hosts = Hosts::with("", "");
+    let config = hosts.place.read("config.toml");
+    hosts.place.write(
+        "config.toml",
+        config.replacen("[backends.far]", &format!("{near}[backends.far]"), 1),
+        0o600,
+    );
+    let berth = Berth::serve(&hosts.place).await;
+    until("the other one is up", async || {
+        let told = berth.call("list_sessions", json!({"backend": "near"})).await;
+        told.structured["errors"]
+            .as_array()
+            .is_some_and(Vec::is_empty)
+            .then_some(())
+    })
+    .await;
+    assert_eq!(outcome(&berth, "one", "true").await["status"], 0);
+    assert_eq!(logins(&hosts.one), 1);
+}
+
+#[tokio::test]
+async fn a_reload_takes_hosts_away_and_adds_them() {
+    let hosts = Hosts::new();
+    let berth = Berth::serve(&hosts.place).await;
+    assert_eq!(outcome(&berth, "one", "true").await["status"], 0);
+    let config = hosts.place.read("config.toml");
+    let fewer = config.replace("hosts = [\"one\", \"two\"]", "hosts = [\"two\"]");
+    hosts.place.write("config.toml", &fewer, 0o600);
+    let reloaded = hosts.place.run(&["reload"]).await;
+    assert!(reloaded.success, "{}{}", reloaded.stdout, reloaded.stderr);
+    let denied = outcome(&berth, "one", "true").await;
+    assert!(
+        words(&denied, "denied").contains("`hosts` in [backends.far]"),
+        "{denied}"
+    );
+    assert_eq!(outcome(&berth, "two", "true").await["status"], 0);
+    hosts.place.write("config.toml", &config, 0o600);
+    assert!(hosts.place.run(&["reload"]).await.success);
+    assert_eq!(outcome(&berth, "one", "true").await["status"], 0);
+    assert_eq!(logins(&hosts.one), 1, "the connection outlives a reload");
+}
+
+#[tokio::test]
+async fn check_and_hosts_say_on_which_hosts_a_backend_is() {
+    let hosts = Hosts::new();
+    let checked = hosts.place.run(&["check"]).await.stdout;
+    let destination = hosts.one.destination();
+    assert!(
+        checked.contains(&format!("on the hosts one ({destination}, port ")),
+        "{checked}"
+    );
+    let listed = hosts.place.run(&["hosts", "--json"]).await;
+    let listed: Vec<Value> = serde_json::from_str(&listed.stdout).unwrap();
+    let listed: Vec<_> = listed.iter().map(|host| (&host["host"], &host["backends"])).collect();
+    let far = json!(["far"]);
+    assert_eq!(listed, [(&json!("one"), &far), (&json!("two"), &far)]);
+    fs::remove_dir_all(name(&hosts.place.path("two/projects"))).unwrap();
+    let listed = hosts.place.run(&["hosts", "--json"]).await;
+    let listed: Vec<Value> = serde_json::from_str(&listed.stdout).unwrap();
+    let told = listed[1]["faults"].to_string();
+    assert!(told.contains("does not exist on the host two"), "{told}");
+    assert_eq!(listed[0]["faults"], json!([]));
+}

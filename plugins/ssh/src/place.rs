@@ -1,0 +1,203 @@
+//! Where a new session starts: on which host, and in which of its directories.
+
+use berth_plugin::ssh::{self, Listing};
+use berth_plugin::{Error, NewSession, Result};
+
+/// The option of a request that names the host.
+pub(crate) const HOST: &str = "host";
+/// The most listings that are asked for at once.
+const LISTINGS: usize = 64;
+
+/// A directory on a host.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) host: String,
+    pub(crate) directory: String,
+    /// Its path below a granted directory.
+    pub(crate) project: String,
+}
+
+/// The place that a request names. If it names no host, the only one that has the project counts.
+pub(crate) fn of(request: &NewSession) -> Result<Place> {
+    let project = match (&request.project, &request.directory) {
+        (Some(_), Some(_)) => Err(Error::Invalid("give `project` or `working_dir`, not both".to_owned())),
+        (Some(path), None) | (None, Some(path)) => plain(path),
+        (None, None) => Err(Error::Invalid(
+            "say in which project it starts: list_projects shows those of all hosts".to_owned(),
+        )),
+    }?;
+    let hosts = hosts(request)?;
+    let mut found = Vec::new();
+    let mut unknown = Vec::new();
+    for (host, directory) in hosts.iter().zip(on(&hosts, project)) {
+        match directory {
+            Ok(Some(directory)) => found.push((host, directory)),
+            Ok(None) => {}
+            Err(error) => unknown.push((host, error)),
+        }
+    }
+    match (found.as_slice(), unknown.as_slice()) {
+        ([(host, directory)], []) => Ok(Place {
+            host: (*host).clone(),
+            directory: directory.clone(),
+            project: project.to_owned(),
+        }),
+        ([], []) => Err(Error::Invalid(format!(
+            "no directory {project:?} is in the granted ones on {}: list_projects shows what there is",
+            hosts.join(", ")
+        ))),
+        ([], [(host, error)]) if hosts.len() == 1 => Err(on_host(host, error)),
+        (found, unknown) => Err(ambiguous(project, found, unknown)),
+    }
+}
+
+/// The hosts that may be meant.
+fn hosts(request: &NewSession) -> Result<Vec<String>> {
+    let hosts = ssh::hosts();
+    let wanted = request.options.iter().find(|(name, _)| name == HOST);
+    match wanted {
+        None => Ok(hosts),
+        Some((_, host)) if hosts.contains(host) => Ok(vec![host.clone()]),
+        Some((_, host)) => Err(Error::Invalid(format!(
+            "this backend has no host {host:?}: it has {}",
+            hosts.join(", ")
+        ))),
+    }
+}
+
+/// The directory of this project on each of these hosts: in the first granted directory that has it.
+fn on(hosts: &[String], project: &str) -> Vec<Result<Option<String>>> {
+    let roots = ssh::roots(hosts.iter().cloned());
+    let listings: Vec<Listing> = hosts
+        .iter()
+        .zip(&roots)
+        .flat_map(|(host, roots)| {
+            let roots = roots.iter().flatten();
+            roots.map(move |root| listing(host, root, project))
+        })
+        .collect();
+    let mut listed = listings.chunks(LISTINGS).flat_map(|some| ssh::entries(some.to_vec()));
+    let mut of_host = |host: &String, root: &String| match listed.next() {
+        Some(Ok(_)) => Ok(Some(listing(host, root, project).directory)),
+        None | Some(Err(Error::NotFound(_))) => Ok(None),
+        Some(Err(error)) => Err(error),
+    };
+    let found = hosts.iter().zip(roots).map(|(host, roots)| {
+        let each: Vec<_> = roots?.iter().map(|root| of_host(host, root)).collect();
+        each.into_iter()
+            .find(|found| !matches!(found, Ok(None)))
+            .unwrap_or(Ok(None))
+    });
+    found.collect()
+}
+
+fn listing(host: &str, root: &str, project: &str) -> Listing {
+    Listing {
+        host: host.to_owned(),
+        directory: format!("{}/{project}", root.trim_end_matches('/')),
+        having: Vec::new(),
+    }
+}
+
+fn ambiguous(project: &str, found: &[(&String, String)], unknown: &[(&String, Error)]) -> Error {
+    let names = |hosts: Vec<&str>| hosts.join(" and ");
+    let mut parts = Vec::new();
+    if !found.is_empty() {
+        let hosts = found.iter().map(|(host, _)| host.as_str()).collect();
+        parts.push(format!("{project:?} is on {}", names(hosts)));
+    }
+    for (host, error) in unknown {
+        parts.push(format!("whether {project:?} is on {host} is not known ({error})"));
+    }
+    Error::Refused(format!(
+        "{}: say which host is meant, in the option `{HOST}`",
+        parts.join("; ")
+    ))
+}
+
+fn on_host(host: &str, error: &Error) -> Error {
+    match error {
+        Error::Unavailable(why) => Error::Unavailable(format!("{host}: {why}")),
+        error => error.clone(),
+    }
+}
+
+/// A path below a granted directory.
+fn plain(path: &str) -> Result<&str> {
+    let path = path.trim_end_matches('/');
+    let steps_out = path.split('/').any(|part| matches!(part, ".." | "."));
+    let is_odd = path.trim().is_empty() || path.starts_with(['/', '~', '-']) || path.chars().any(char::is_control);
+    if steps_out || is_odd || path.contains("//") {
+        return Err(Error::Invalid(format!(
+            "{path:?} is not a project: write its path below the granted directory, without `..` and not beginning with \
+             `/`, `~` or `-`; list_projects shows what there is"
+        )));
+    }
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+    use crate::fake::{Fake, request};
+
+    fn place(project: &str, host: Option<&str>) -> Result<Place> {
+        of(&NewSession {
+            project: Some(project.to_owned()),
+            options: host
+                .map(|host| (HOST.to_owned(), host.to_owned()))
+                .into_iter()
+                .collect(),
+            ..request("1")
+        })
+    }
+
+    #[test]
+    fn the_only_host_that_has_the_project_counts() {
+        let fake = Fake::new();
+        fake.host.file_on("mac", "web/app/x", "");
+        fake.host.file_on("linux", "other/x", "");
+        let place = place("web/app", None).unwrap();
+        assert_eq!((place.host.as_str(), place.project.as_str()), ("mac", "web/app"));
+        assert!(place.directory.ends_with("/web/app"));
+    }
+
+    #[test]
+    fn of_several_hosts_one_must_be_named() {
+        let fake = Fake::new();
+        fake.host.file_on("mac", "app/x", "");
+        fake.host.file_on("linux", "app/x", "");
+        let Err(Error::Refused(why)) = place("app", None) else {
+            panic!("it is not refused")
+        };
+        assert!(why.contains("mac and linux") && why.contains("`host`"), "{why}");
+        assert_eq!(place("app", Some("linux")).unwrap().host, "linux");
+        assert!(matches!(place("app", Some("nas")), Err(Error::Invalid(why)) if why.contains("mac, linux, box")));
+        assert!(matches!(place("none", None), Err(Error::Invalid(why)) if why.contains("list_projects")));
+    }
+
+    #[test]
+    fn a_host_that_is_away_may_have_it_too_and_is_never_told_as_having_none() {
+        let fake = Fake::new();
+        fake.host.file_on("mac", "app/x", "");
+        fake.host.is_away("linux", "it does not answer");
+        let Err(Error::Refused(why)) = place("app", None) else {
+            panic!("it is not refused")
+        };
+        assert!(
+            why.contains("is on mac") && why.contains("on linux is not known"),
+            "{why}"
+        );
+        assert_eq!(place("app", Some("mac")).unwrap().host, "mac");
+        assert!(matches!(place("app", Some("linux")), Err(Error::Unavailable(why)) if why.contains("linux: ")));
+    }
+
+    #[test]
+    fn a_path_that_leads_out_or_looks_like_something_else_is_refused() {
+        let _fake = Fake::new();
+        for path in ["", " ", "/etc", "..", "a/../b", "~", "-x", "a\nb", "./a", "a//b"] {
+            assert!(matches!(place(path, None), Err(Error::Invalid(_))), "{path:?}");
+        }
+    }
+}
