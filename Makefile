@@ -64,7 +64,7 @@ whole: languages hosts
 # real SSH server. Those that are left out are about this machine: its directories, what runs in its sessions, and the entry
 # for this server, which an agent on a host does not get.
 hosts: setup
-	BERTH_TEST_HOST=1 RUST_TEST_THREADS=$$(( $$(getconf _NPROCESSORS_ONLN) * 2 )) \
+	BERTH_TEST_HOST=1 RUST_TEST_THREADS=$$(( $$(getconf _NPROCESSORS_ONLN) * 3 )) \
 		$(CARGO) test --locked --package berth --test it -- $(ON_HOST) $(HERE:%=--skip %)
 
 # This is the binary that the integration tests use.

@@ -45,7 +45,7 @@ pub(crate) struct Options {
     spawn: Option<String>,
 
     /// Go on with the session that it had
-    #[arg(long = "continue", short = 'c')]
+    #[arg(long = "continue")]
     goes_on: bool,
 
     /// The mode of its conversations, which it only shows

@@ -5,13 +5,13 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
 use super::*;
 use crate::config::tests::{SMALL, around, changed, says};
-use crate::config::{Config, ConfigError, Layers, Surroundings};
+use crate::config::{Config, ConfigError, Installation, Layers, Surroundings};
 
 /// A home of its own with `projects`, and a `PATH` on which only `tmux`, `claude`, `env` and `rm` are found.
 pub(super) struct Home(TempDir);
@@ -49,6 +49,11 @@ impl Home {
             config: self.path(".config"),
             data: self.path(".local/share"),
             cache: self.path(".cache"),
+            // The demo agent is this program, which is there.
+            installation: Installation {
+                berth: Path::new("/bin/sh"),
+                ..around().installation
+            },
             ..around()
         }
     }

@@ -84,7 +84,7 @@ enum Asked {
     #[command(flatten)]
     Command(Command),
     #[command(name = "demo-agent")]
-    DemoAgent(berth_demo_agent::Options),
+    DemoAgent(Box<berth_demo_agent::Options>),
 }
 
 #[derive(Subcommand)]
@@ -122,7 +122,7 @@ enum Command {
     /// Your configuration over the shipped one: init, show, diff, accept
     #[command(subcommand)]
     Config(config::Options),
-    /// The other machines on which backends may be: list, add, trust
+    /// The other machines on which backends may be: list, add, trust, adopt
     Hosts(hosts::Options),
     /// Find out what is wrong with this installation, and how to fix it
     Doctor(doctor::Options),
@@ -172,7 +172,7 @@ pub(crate) fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let ended = match arguments.asked {
         // It runs inside a session: it must start at once, and its files are its operator's.
-        Asked::DemoAgent(options) => berth_demo_agent::run(options),
+        Asked::DemoAgent(options) => berth_demo_agent::run(*options),
         Asked::Command(command) => {
             let is_server = matches!(command, Command::Serve(_) | Command::Stdio);
             log::start(is_server).and_then(|()| run(command, arguments.config))

@@ -67,6 +67,22 @@ impl Running {
     }
 }
 
+/// Somebody attends to these jobs for as long as this is there.
+struct Attended<'a>(&'a Jobs);
+
+impl<'a> Attended<'a> {
+    fn begin(jobs: &'a Jobs) -> Self {
+        jobs.set_attended(true);
+        Self(jobs)
+    }
+}
+
+impl Drop for Attended<'_> {
+    fn drop(&mut self) {
+        self.0.set_attended(false);
+    }
+}
+
 impl Jobs {
     /// Adopts what runs, and starts what waits in its turn, until `over`. Then nothing new is started, and what runs goes on
     /// by itself. What happens is told to `told`. Only one of these may be at work for the jobs of a backend.
@@ -79,6 +95,7 @@ impl Jobs {
         over: &CancellationToken,
     ) {
         let with = Arc::new(Attending { prepare, scope, told });
+        let _attended = Attended::begin(self);
         let folder = self.folder();
         let asked = async {
             match &folder {

@@ -14,6 +14,8 @@ const SOON: Duration = Duration::from_millis(5);
 const BETWEEN: Duration = Duration::from_millis(100);
 /// How often it is looked whether its directory is there.
 const LOOK: Duration = Duration::from_secs(5);
+/// Before somebody is asked again how a job ended who said that it had, and then that it has not.
+const UNSETTLED: Duration = Duration::from_secs(2);
 /// When something that went wrong is tried again.
 const AGAIN: Duration = Duration::from_secs(10);
 
@@ -84,6 +86,7 @@ impl Jobs {
                     }
                 }
             }
+            tokio::time::sleep(UNSETTLED).await;
         }
     }
 

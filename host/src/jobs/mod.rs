@@ -158,11 +158,20 @@ pub type Clock = fn() -> SystemTime;
 #[derive(Debug, Clone)]
 pub struct Jobs(Arc<Shared>);
 
+/// Where the jobs of a backend are.
+#[derive(Debug)]
+struct Places {
+    now: Folder,
+    /// For the next one who attends to them.
+    next: Option<Folder>,
+    are_attended: bool,
+}
+
 #[derive(Debug)]
 struct Shared {
     backend: String,
     index: JobIndex,
-    folder: RwLock<Folder>,
+    places: RwLock<Places>,
     /// This process has a way to no host.
     only_looks: AtomicBool,
     /// The binary of which supervisors are started.
@@ -201,7 +210,11 @@ impl Jobs {
         Ok(Self(Arc::new(Shared {
             backend: backend.to_owned(),
             index: data.job_index(backend)?,
-            folder: RwLock::new(Folder::Here(data.jobs_path(backend)?)),
+            places: RwLock::new(Places {
+                now: Folder::Here(data.jobs_path(backend)?),
+                next: None,
+                are_attended: false,
+            }),
             only_looks: AtomicBool::new(false),
             berth,
             clock,
@@ -212,13 +225,28 @@ impl Jobs {
         })))
     }
 
-    /// From now on they are in `folder`. The index stays on this machine.
+    /// From now on they are in `folder`; while somebody attends to them, for the next one who does: a generation that comes up
+    /// aside may never take over. The index stays on this machine.
     pub fn be_in(&self, folder: Folder) {
-        *self.0.folder.write().unwrap_or_else(PoisonError::into_inner) = folder;
+        let mut places = self.0.places.write().unwrap_or_else(PoisonError::into_inner);
+        match places.are_attended {
+            true => places.next = Some(folder),
+            false => (places.now, places.next) = (folder, None),
+        }
+    }
+
+    /// Notes whether somebody attends to them.
+    fn set_attended(&self, are_attended: bool) {
+        let mut places = self.0.places.write().unwrap_or_else(PoisonError::into_inner);
+        places.are_attended = are_attended;
+        if let Some(next) = places.next.take_if(|_| are_attended) {
+            places.now = next;
+        }
     }
 
     fn folder(&self) -> Folder {
-        self.0.folder.read().unwrap_or_else(PoisonError::into_inner).clone()
+        let places = self.0.places.read().unwrap_or_else(PoisonError::into_inner);
+        places.now.clone()
     }
 
     /// Takes a job, once for each key. Answers its id.
@@ -435,7 +463,7 @@ impl Jobs {
             // The berth that runs keeps the index as it is there.
             Some(_) if self.0.only_looks.load(Ordering::Relaxed) => None,
             Some(why) => Some(why),
-            None => folder.away(),
+            None => folder.away_of(&record.id),
         }
     }
 
@@ -449,7 +477,10 @@ impl Jobs {
         (record.started_at.is_some() && was != is).then(|| {
             let (was, is) = (machine(was), machine(is));
             match self.0.only_looks.load(Ordering::Relaxed) {
-                true => format!("it is on {was}, which only a berth that runs reaches: start one"),
+                true => format!(
+                    "it is on {was}, which only the berth that runs reaches: `berth logs SESSION` asks that what its session \
+                     printed"
+                ),
                 false => format!(
                     "it was started on {was}, and its backend is on {is} now: give that its former `host` to reach it"
                 ),

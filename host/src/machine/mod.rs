@@ -35,7 +35,7 @@ pub(crate) use self::place::{Failure, Place, Root};
 pub(crate) use self::programs::{Around, Run};
 pub(crate) use self::root::Root as Directory;
 pub(crate) use self::system::is_own;
-pub(crate) use self::unreached::for_clients;
+pub(crate) use self::unreached::{for_clients, is_busy};
 
 /// Where the programs, files and directories of a backend are.
 #[derive(Debug, Clone)]

@@ -206,7 +206,10 @@ async fn what_a_version_adds_waits_and_is_named() {
         "{granted}"
     );
     // A later version that takes something away needs nobody's word.
-    accepted(&place, &SHIPPED.replace("read = [\n", "read = [\n[\"kill-server\"],\n"));
+    accepted(
+        &place,
+        &SHIPPED.replace("\nread = [\n", "\nread = [\n[\"kill-server\"],\n"),
+    );
     assert_eq!(out(&place, &["config", "diff"]).await, "");
     assert!(!out(&place, &["check", "--json"]).await.contains("kill-server"));
 }

@@ -57,6 +57,7 @@ mod queues;
 mod record;
 mod released;
 mod reload;
+mod remote;
 mod replies;
 mod scopes;
 mod sessions;

@@ -452,7 +452,10 @@ async fn what_is_there_is_looked_for_again_once_the_connection_was_lost() {
     fs::create_dir(hosts.place.path("one/second")).unwrap();
     fs::remove_file(&projects).unwrap();
     hosts.one.stop();
-    assert!(roots().await["unavailable"].is_string());
+    until("it is known that the host is away", async || {
+        roots().await["unavailable"].is_string().then_some(())
+    })
+    .await;
     hosts.one.restart();
     let missing = until("what is missing is told", async || {
         let told = roots().await["unavailable"].as_str().unwrap().to_owned();

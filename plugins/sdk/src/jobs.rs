@@ -20,7 +20,7 @@ pub use crate::contract::jobs::{Channel, Chunk, Filter, Job, Phase, Spec};
 use crate::{Command, Result, host, ssh};
 
 /// Submits a job and returns its id. The same `spec` submitted again answers the same job. Without a `host` it is on that of
-/// [`ssh::on`](crate::ssh::on), if there is one.
+/// [`ssh::on`], if there is one.
 ///
 /// # Errors
 ///

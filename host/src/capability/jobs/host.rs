@@ -1,7 +1,7 @@
 //! The contract's side: what a guest may ask of its jobs.
 
 use super::command::Submitted;
-use crate::capability::{Access, Call};
+use crate::capability::{Access, Call, Sites};
 use crate::contract::jobs::{Channel, Chunk, Filter, Host, Job, Phase, Spec};
 use crate::contract::types::Error;
 use crate::jobs::{self, Jobs};
@@ -126,6 +126,12 @@ impl Host for Call {
 impl Call {
     /// What is submitted, if it is allowed.
     async fn new_job(&self, spec: Spec) -> Result<NewJob, Error> {
+        if matches!(self.powers.sites, Sites::Hosts(_)) {
+            return Err(Error::Denied(format!(
+                "backend `{0}` runs no jobs: it has `hosts`, and jobs are for backends on one machine",
+                self.powers.backend
+            )));
+        }
         if spec.host.is_some() {
             return Err(Error::Denied("no other host is granted: leave out `host`".into()));
         }

@@ -4,12 +4,14 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use berth::assemble::{self, Texts};
+use berth::assemble::{self, Setup, Texts};
 use berth::config::{Config, Installation, NewHost, destination_fault, is_name};
 use berth::principal::Principal;
+use berth::store::DataDirectory;
 use berth::store::audit::{Entry, Event};
 
 use super::answer;
+use super::state::State;
 use crate::cli::{access, print};
 
 #[derive(clap::Args)]
@@ -61,11 +63,30 @@ pub(super) async fn run(
     print::line(
         "Added. It counts from the next start of berth, or when the one that runs reloads it (`berth reload`).",
     );
-    print::line(&match fix {
-        Some(fix) => format!("Before that, {fix}."),
-        None => format!("`{}` must log in there without a question.", answer::by_hand(host)),
-    });
+    match fix {
+        Some(fix) => print::line(&format!("Before that, {fix}.")),
+        None => look(&new.name, path, installation, &data).await?,
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Logs in on the new host, and tells what its backend misses there.
+async fn look(
+    name: &str,
+    path: Option<&Path>,
+    installation: Installation<'_>,
+    data: &DataDirectory,
+) -> anyhow::Result<()> {
+    let setup = Setup::load(path, &installation)?;
+    let states = State::of_all(&setup, data).await;
+    let state = states.iter().find(|state| state.host.written.name == name);
+    let wrong = state.map(State::lines).unwrap_or_default();
+    match wrong.is_empty() {
+        true => print::line("It lets you in, and has what the backend needs there."),
+        false => print::line("Before it can be used, this has to be put right:"),
+    }
+    wrong.iter().for_each(|line| print::line(&print::safe(line)));
+    Ok(())
 }
 
 /// What `options` ask for, if `config` has room for it.

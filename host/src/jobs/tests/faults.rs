@@ -47,6 +47,39 @@ async fn while_its_host_is_away_a_job_is_unreachable_and_goes_on() {
 }
 
 #[tokio::test]
+async fn a_generation_that_never_takes_over_changes_nothing_for_what_runs() {
+    let (mut scene, local) = Scene::local();
+    let mut berth = scene.berth();
+    let id = scene
+        .submit("echo one; until [ -e ~/go ]; do sleep 0.1; done; echo two")
+        .await;
+    scene.until_printed(&id, "one\n").await;
+    // It comes up aside, with another way there, and is given up.
+    let aside = |label: &str| {
+        Folder::There(There::new(On {
+            label: label.into(),
+            way: scene.way.clone(),
+            installation: scene.installation(),
+            home: "/nowhere".into(),
+            keep: Vec::new(),
+            paths: Vec::new(),
+        }))
+    };
+    scene.jobs.be_in(aside("mac"));
+    scene.jobs.be_in(aside("box"));
+    fs::write(local.home().join("go"), "").unwrap();
+    assert_eq!(scene.ended(&id).await.phase, Phase::Exited);
+    berth.tells("job", &id).await;
+    assert_eq!(scene.printed(&id).await, "one\ntwo\n");
+    // The next one who attends is where it was told to be.
+    scene.jobs.be_in(aside("other"));
+    berth.end().await;
+    let _next = attend(&scene.jobs, Duration::from_secs(60));
+    let later = scene.submit("true").await;
+    assert_eq!(scene.ended(&later).await.host, "other");
+}
+
+#[tokio::test]
 async fn a_host_that_is_away_from_the_beginning_is_waited_for() {
     let (mut scene, local) = Scene::local();
     local.set_down(true);

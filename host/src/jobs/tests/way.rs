@@ -21,6 +21,10 @@ pub(super) struct Local {
     opened: AtomicUsize,
     /// How much comes back of the next sessions, until that end: the last one first.
     cuts: Mutex<Vec<u64>>,
+    /// What it does to each script before that runs, in words of `sed`.
+    lie: Mutex<String>,
+    /// All its sessions are in use.
+    is_full: AtomicBool,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +38,8 @@ impl Local {
             is_down: AtomicBool::new(false),
             opened: AtomicUsize::new(0),
             cuts: Mutex::default(),
+            lie: Mutex::default(),
+            is_full: AtomicBool::new(false),
         }
     }
 
@@ -50,6 +56,15 @@ impl Local {
         self.opened.load(Ordering::Relaxed)
     }
 
+    /// From now on it does something else than it is asked for.
+    pub(super) fn lie(&self, how: &str) {
+        how.clone_into(&mut self.lie.lock().unwrap());
+    }
+
+    pub(super) fn set_full(&self, is_full: bool) {
+        self.is_full.store(is_full, Ordering::Relaxed);
+    }
+
     /// Of the next session so many bytes come back.
     pub(super) fn cut(&self, after: u64) {
         self.cuts.lock().unwrap().push(after);
@@ -59,6 +74,9 @@ impl Local {
 #[async_trait]
 impl Way for Local {
     async fn open(&self, deadline: Instant) -> Result<Channel, Unopened> {
+        if self.is_full.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
         self.open_to_kill(deadline).await
     }
 
@@ -69,7 +87,13 @@ impl Way for Local {
         }
         self.opened.fetch_add(1, Ordering::Relaxed);
         let mut child = tokio::process::Command::new("setsid")
-            .args(["/bin/sh", "-s"])
+            .args([
+                "/bin/sh",
+                "-c",
+                "[ -z \"$1\" ] || { sed \"$1\" | /bin/sh -s; exit; }; exec /bin/sh -s",
+                "sh",
+            ])
+            .arg(&*self.lie.lock().unwrap())
             .env_clear()
             .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
             .env("HOME", self.home())

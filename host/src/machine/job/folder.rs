@@ -38,6 +38,14 @@ impl Folder {
         }
     }
 
+    /// Why nobody can tell how a job there stands that was begun, as far as that is known.
+    pub fn away_of(&self, id: &str) -> Option<Arc<str>> {
+        match self {
+            Self::There(there) => there.away_of(id),
+            Self::Here(_) => None,
+        }
+    }
+
     /// What changes whenever its host cannot be asked any more, or again; none on this machine.
     pub fn reach(&self) -> Option<Reach> {
         match self {

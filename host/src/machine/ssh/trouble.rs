@@ -152,6 +152,11 @@ impl Trouble {
         )
     }
 
+    /// Whether only our own sessions are in the way.
+    pub fn is_busy(&self) -> bool {
+        matches!(self.what, What::Busy(_) | What::Full)
+    }
+
     /// It in a word or two, for a list.
     pub fn state(&self) -> &'static str {
         match &self.what {

@@ -1,9 +1,10 @@
 //! Who else works in a directory: two agents in one directory can get into each other's way, so both are told.
 
 use berth_agents::live::Activity;
-use berth_plugin::jobs::{self, Filter, Phase};
+use berth_plugin::jobs::{self, Filter};
 
 use crate::kept::note::{Kind, Note};
+use crate::kept::state::WORKING;
 use crate::kept::talk::Talk;
 
 /// Jobs that run among which others are looked for.
@@ -12,7 +13,7 @@ const RUNNING: u32 = 100;
 /// What a person should know of others that work in this directory beside this conversation.
 pub(crate) fn words(directory: &str, conversation: &str) -> Option<String> {
     let running = jobs::recent(&Filter {
-        phases: vec![Phase::Running],
+        phases: WORKING.to_vec(),
         ..Filter::newest(RUNNING)
     });
     let others: Vec<String> = running

@@ -85,6 +85,12 @@ pub(crate) fn unread(setup: &Setup, id: &str, talk: &Talk, error: &Error) -> Ses
     if talk.process.ending == Some(Ending::Person) {
         return session;
     }
+    if let Error::Unavailable(why) = error {
+        let words = format!("it goes on where it is, and is followed again from there: {why}");
+        return session
+            .state(State::Unreachable, Evidence::Runner)
+            .summary(cut(&words, WORDS - 1));
+    }
     let unread = talk.process.unread.as_ref();
     let again = match unread.map(Unread::next) {
         Some(Some(next)) => format!("That is tried again at {}, and with each message", time::iso(next)),

@@ -11,7 +11,7 @@ use berth_plugin::{Error, Event, Result, Upkept, context, log, store};
 use crate::build;
 use crate::kept::conversation::{self, Conversation};
 use crate::kept::note::{Kind, Note};
-use crate::kept::state::{ENDS, RunState, STAGE, has_ended};
+use crate::kept::state::{ENDS, OPEN, RunState, STAGE, has_ended};
 use crate::kept::verdict::Verdict;
 use crate::read::judge::judge;
 use crate::run::asking;
@@ -26,7 +26,7 @@ const AGAIN: Duration = Duration::from_secs(10);
 /// Jobs that one call judges, and conversations that it looks at.
 const JUDGED: u32 = 64;
 /// Jobs that are looked through when berth begins.
-const OPEN: u32 = 1_000;
+const LOOKED_AT: u32 = 1_000;
 const TIDIED: u32 = 200;
 /// What of a call's time is left when no further job is begun with.
 const SPARE: Duration = Duration::from_secs(8);
@@ -53,8 +53,8 @@ pub(crate) fn run(setup: &Setup, events: &[Event]) -> Result<Upkept> {
     }
     if is_start {
         for job in jobs::recent(&Filter {
-            phases: vec![Phase::Queued, Phase::Running],
-            ..Filter::newest(OPEN)
+            phases: OPEN.to_vec(),
+            ..Filter::newest(LOOKED_AT)
         })? {
             if let Ok(note) = Note::of(&job) {
                 let done = jobs::get(&job.id).and_then(|job| asking::ensure(&job, &note));
@@ -93,9 +93,14 @@ pub(crate) fn run(setup: &Setup, events: &[Event]) -> Result<Upkept> {
     Ok(upkept(changed, talks::soonest(&kept, rest)))
 }
 
-/// One job that cannot be looked after keeps nobody from the others: it is looked at again.
+/// One job that cannot be looked after keeps nobody from the others: it is looked at again. A host that is away is told of
+/// elsewhere.
 fn is_left(job: &Job, error: &Error) {
-    log::warn(format_args!("job {} could not be looked after: {error}", job.id));
+    let words = format!("job {} could not be looked after: {error}", job.id);
+    match error {
+        Error::Unavailable(_) => log::debug(words),
+        _ => log::warn(words),
+    }
 }
 
 fn upkept(changed: BTreeSet<String>, next: u64) -> Upkept {

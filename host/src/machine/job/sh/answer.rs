@@ -8,6 +8,7 @@ use super::super::input::Appended;
 use super::super::lines::Lines;
 use super::super::output::Chunk;
 use super::super::place::Stage;
+use crate::text;
 
 /// Characters of what the other side says.
 const WORDS: usize = 300;
@@ -25,6 +26,9 @@ pub enum Fault {
     /// The other side does not do what the script says.
     #[error("the host answers something else: \"{0}\"")]
     Strange(String),
+    /// It answers something else than was asked, or about another job.
+    #[error("the host answers something that was not asked for")]
+    Unasked,
     /// The other side cannot do any of it, in its words.
     #[error("the host says: \"{0}\"")]
     Refused(String),
@@ -100,6 +104,8 @@ pub struct Status {
     pub is_place: bool,
     /// Whether its supervisor lives. One that has a job without an end and does not live was killed: settle the job.
     pub standing: Standing,
+    /// The other machine, by its own name, where the supervisor is elsewhere.
+    pub node: Option<String>,
     /// When its program was started, in milliseconds since 1970 by the clock there.
     pub started: Option<u64>,
     /// What is kept of its standard output.
@@ -121,6 +127,8 @@ pub enum Standing {
     Lives,
     /// There is none.
     Gone,
+    /// It is on another machine that has the same files, so nobody can tell here.
+    Elsewhere,
     /// The job has ended, or does not exist, so nobody looked.
     Over,
 }
@@ -214,12 +222,18 @@ fn status(body: &[u8]) -> Result<Status, Fault> {
         Some("claimed") => Some(Stage::Claimed),
         _ => return Err(strange(body)),
     };
-    // As here, an `exit` that nobody can read counts as none.
-    let ended = stage.as_ref().and_then(|_| Ended::parse(file("exit")).ok());
+    let supervisor = values("supervisor").next();
+    // As here, an `exit` that nobody can read counts as none. While the supervisor lives, it has not said it.
+    let ended = stage
+        .as_ref()
+        .filter(|_| supervisor != Some("lives"))
+        .and_then(|_| Ended::parse(file("exit")).ok());
     let (input, closed) = values("in").next().and_then(|line| line.split_once(' ')).unzip();
     Ok(Status {
-        standing: match (&stage, &ended, values("supervisor").next()) {
+        node: values("node").next().map(|name| words(name.as_bytes())),
+        standing: match (&stage, &ended, supervisor) {
             (Some(_), None, Some("lives")) => Standing::Lives,
+            (Some(_), None, Some("elsewhere")) => Standing::Elsewhere,
             (Some(_), None, _) => Standing::Gone,
             _ => Standing::Over,
         },
@@ -309,12 +323,9 @@ fn strange(bytes: &[u8]) -> Fault {
     Fault::Strange(words(bytes))
 }
 
-/// Words of the other side: one line, short, without what a terminal would obey.
+/// Words of the other side, to stand between quotes: short, and what is not seen as it is, is escaped.
 fn words(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    let line = text.trim_end().chars().take(WORDS);
-    line.map(|character| if character.is_control() { ' ' } else { character })
-        .collect()
+    text::escaped(String::from_utf8_lossy(bytes).trim_end(), WORDS)
 }
 
 fn cut<'b>(bytes: &'b [u8], at: &[u8]) -> Option<(&'b [u8], &'b [u8])> {

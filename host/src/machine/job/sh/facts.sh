@@ -1,9 +1,10 @@
 # What the supervisor of a job on a host and the requests about that job have in common. It stands before both.
 # Plain POSIX. What is in a file or in a value is data: nothing of it is ever run.
 
-umask 077
 unset CDPATH
-# Lengths count bytes. The program gets what the login had.
+# The files of a job are for this user alone, and lengths count bytes. The program gets what the login had.
+login_umask=$(umask)
+umask 077
 had_locale=${LC_ALL+yes} locale=${LC_ALL-}
 LC_ALL=C
 export LC_ALL
@@ -53,6 +54,13 @@ sized() {
     -*) size=$5 && is_number "$size" ;;
     *) return 1 ;;
     esac
+}
+
+# make_regular FILE: what is called so and is not a regular file goes, so that a file of ours can be made. Other programs may
+# have put a FIFO there, on which everyone waits, or a link that leads elsewhere.
+make_regular() {
+    { [ -e "$1" ] || [ -L "$1" ]; } && ! sized "$1" || return 0
+    rm -f -- "$1" 2>/dev/null || mv -f -- "$1" "$1.other.$$" 2>/dev/null
 }
 
 # look_at PID: sets `started` and `group` of a process that lives.
@@ -181,9 +189,32 @@ login_locale() {
 # plain_line TEXT: at most 300 printable characters, for a value in a line.
 plain_line() { printf '%.300s' "$1" | tr -d '\\' | tr -c '[:print:]' ' '; }
 
-# say_end JOB HOW REASON STATUS SIGNAL STARTED: on the disk when it returns. A job's first end stays.
+# has_end JOB: its `exit` can be read, and is as `say_end` writes it.
+has_end() {
+    [ -e "$1/exit" ] && sized "$1/exit" && [ "$size" -le 16384 ] || return 1
+    end_format='' end_how='' end_finished=''
+    {
+        while IFS= read -r line; do
+            case $line in
+            *\\*) return 1 ;;
+            'format 1') end_format=yes ;;
+            'how exited' | 'how failed' | 'how cancelled' | 'how timed-out' | 'how interrupted') end_how=yes ;;
+            'finished '*) is_number "${line#* }" && end_finished=yes || return 1 ;;
+            'reason '* | 'status '* | 'signal '* | 'started '*) ;;
+            *) return 1 ;;
+            esac
+        done
+    } 2>/dev/null <"$1/exit"
+    [ "$end_format$end_how$end_finished" = yesyesyes ]
+}
+
+# say_end JOB HOW REASON STATUS SIGNAL STARTED: on the disk when it returns. A job's first end stays. What is called `exit` and
+# is not an end is put aside: otherwise the job would never have one.
 say_end() {
-    [ ! -e "$1/exit" ] || return 0
+    ! has_end "$1" || return 0
+    if [ -e "$1/exit" ] || [ -L "$1/exit" ]; then
+        mv -f -- "$1/exit" "$1/exit.other.$$" 2>/dev/null || return 1
+    fi
     text="format 1${newline}how $2$newline"
     [ -z "$3" ] || text="${text}reason $(plain_line "$3")$newline"
     [ -z "$4" ] || text="${text}status $4$newline"
@@ -193,6 +224,7 @@ say_end() {
     draft=$1/exit.$$
     # What was kept free is written over, so that this is told when the disk is full.
     mv "$1/exit.draft" "$draft" 2>/dev/null
+    make_regular "$draft"
     printf %s "$text" 1<>"$draft" || return 1
     dd if=/dev/null of="$draft" bs=1 seek=${#text} count=0 2>/dev/null || return 1
     on_disk "$draft"
@@ -207,12 +239,13 @@ say_end() {
 write_this() {
     this_start
     look_at $$ || return 1
-    printf 'format 1\npid %s\nstart %s\nboot %s\nnamespace %s\n' $$ "$started" "$boot" "$namespace"
+    printf 'format 1\npid %s\nstart %s\nboot %s\nnamespace %s\nnode %s\n' \
+        $$ "$started" "$boot" "$namespace" "$(plain_line "$(uname -n)")"
 }
 
 # had_processes JOB: sets `had_*` from its files `claim` and `pid`, as far as they are numbers of a process.
 had_processes() {
-    had_pid='' had_start='' had_boot='' had_namespace='' had_at='' had_group='' had_group_start='' had_helper='' had_helper_start=''
+    had_pid='' had_start='' had_boot='' had_node='' had_namespace='' had_at='' had_group='' had_group_start='' had_helper='' had_helper_start=''
     read_processes "$1/claim" || return 1
     read_processes "$1/pid"
     # 0 and 1 would mean this group, and every process.
@@ -224,7 +257,10 @@ had_processes() {
 read_processes() {
     sized "$1" && [ "$size" -le 4096 ] || return 1
     while IFS=' ' read -r key value; do
-        if [ "$key" = boot ]; then had_boot=$value; fi
+        case $key in
+        boot) had_boot=$value ;;
+        node) had_node=$value ;;
+        esac
         is_number "$value" || continue
         case $key in
         pid) had_pid=$value ;;

@@ -11,7 +11,8 @@
 //! | file | how it differs |
 //! |---|---|
 //! | `in.N` | input from its byte N on; whoever makes the file of a name first has added. One of no bytes is the end |
-//! | `claim` | made as a link, and names the supervisor from the first moment |
+//! | `claim` | made as a link, and names the supervisor and the machine (`node`) from the first moment |
+//! | `exit` | counts when the supervisor is gone; what is not an end is put aside as `exit.other.PID` |
 //! | `pid` | has besides `helper`, a process that lasts as long as the supervisor's group; its group is led by a process of ours |
 //! | `bell`, `feed` | a line in one of these FIFOs lets the supervisor look at `cancel`, or the feeder at `in.N` |
 //!

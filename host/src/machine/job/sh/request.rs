@@ -104,6 +104,8 @@ pub struct Begin<'a> {
 pub struct Request {
     nonce: String,
     text: String,
+    /// What each answer is about: a job, or none.
+    asked: Vec<Option<String>>,
 }
 
 impl Request {
@@ -119,6 +121,7 @@ impl Request {
         let mut request = Self {
             text: [FACTS, REQUESTS].concat(),
             nonce: nonce.clone(),
+            asked: Vec::new(),
         };
         request.call("at", &[&nonce, plain("the shell", shell)?, name(installation)?]);
         Ok(request)
@@ -130,6 +133,7 @@ impl Request {
         self.call("make_place", &[]);
         self.draft(script.as_bytes());
         self.call("install", &[&digest(&script), &checksum(script.as_bytes())]);
+        self.asked.push(None);
     }
 
     /// Makes a job and starts its supervisor. A job that a supervisor has is left as it is.
@@ -165,6 +169,7 @@ impl Request {
         self.call("make", &[id, &spec.text(), &about, &bytes, whole]);
         let (digest, checksum) = (digest(&script), checksum(script.as_bytes()));
         self.call("start", &[id, &digest, &checksum, root, below, &keep, &paths, &values]);
+        self.asked.push(Some(id.to_owned()));
         Ok(())
     }
 
@@ -177,6 +182,7 @@ impl Request {
         let id = name(id)?;
         self.draft(bytes);
         self.call("append", &[id, &expect, &bytes.len().to_string()]);
+        self.asked.push(Some(id.to_owned()));
         Ok(())
     }
 
@@ -233,12 +239,14 @@ impl Request {
         // More is neither printed nor counted by a shell.
         let number = |number: u64| number.min(999_999_999_999_999).to_string();
         self.call("read_output", &[name(id)?, channel, &number(start), &number(most)]);
+        self.asked.push(Some(id.to_owned()));
         Ok(())
     }
 
     /// Asks which jobs there are.
     pub fn list(&mut self) {
         self.call("list", &[]);
+        self.asked.push(None);
     }
 
     /// Removes a job that does not run.
@@ -252,6 +260,7 @@ impl Request {
     /// Asks which installations have jobs there.
     pub fn installations(&mut self) {
         self.call("installations", &[]);
+        self.asked.push(None);
     }
 
     /// Asks what an installation has left with a job for another one.
@@ -268,6 +277,7 @@ impl Request {
     /// If it cannot be sent.
     pub fn take(&mut self, id: &str, installation: &str) -> Result<(), Unfit> {
         self.call("take", &[name(id)?, name(installation)?]);
+        self.asked.push(Some(id.to_owned()));
         Ok(())
     }
 
@@ -277,6 +287,7 @@ impl Request {
     /// If it cannot be sent.
     pub fn taken_by(&mut self, installation: &str) -> Result<(), Unfit> {
         self.call("taken_by", &[name(installation)?]);
+        self.asked.push(None);
         Ok(())
     }
 
@@ -285,16 +296,21 @@ impl Request {
         format!("{}over\n", self.text)
     }
 
-    /// What came back on the shell's standard output, whatever stood before it.
+    /// What came back on the shell's standard output, whatever stood before it: an item for each call, about what that asked for.
     ///
     /// # Errors
-    /// If it was cut off, is not an answer, or says that nothing was done.
+    /// If it was cut off, is not an answer to this, or says that nothing was done.
     pub fn answers(&self, output: &[u8]) -> Result<Vec<Item>, Fault> {
-        items(&self.nonce, output)
+        let items = items(&self.nonce, output)?;
+        match items.iter().map(|item| &item.id).eq(&self.asked) {
+            true => Ok(items),
+            false => Err(Fault::Unasked),
+        }
     }
 
     fn about(&mut self, call: &str, id: &str) -> Result<(), Unfit> {
         self.call(call, &[name(id)?]);
+        self.asked.push(Some(id.to_owned()));
         Ok(())
     }
 

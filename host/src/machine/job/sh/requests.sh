@@ -26,12 +26,18 @@ at() {
     belongs_to_this_user_alone . || fatal "$place/jobs does not belong to this user alone: chmod 700 it, or remove it"
 }
 
-# make_place: what `at` names, for the first job.
+# make_place: what `at` names, for the first job. Whoever is killed leaves a draft, and that goes later.
 make_place() {
     mkdir -p "$place/jobs" "$place/supervisors" && cd "$place/jobs" ||
         fatal "$place cannot be made: is the disk full, or does it belong to another user?"
     found=yes
     belongs_to_this_user_alone . || fatal "$place/jobs does not belong to this user alone: chmod 700 it, or remove it"
+    remove_old . '.draft.*'
+}
+
+# remove_old DIRECTORY PATTERN: the files in it, not below it, with such a name and older than a day.
+remove_old() {
+    find "$1/." ! -name . -prune -type f -name "$2" -mtime +0 -exec rm -f {} + 2>/dev/null
 }
 
 belongs_to_this_user_alone() {
@@ -90,10 +96,12 @@ draft_has() { sized "$draft" && [ "$size" -eq "$1" ] && on_disk "$draft"; }
 
 # --- the supervisor's script
 
-# install DIGEST CHECKSUM: what is in the draft. It comes in one step, so that no shell reads a part of it.
+# install DIGEST CHECKSUM: what is in the draft. It comes in one step, so that no shell reads a part of it. Who still begins
+# jobs by another one asks for that again.
 install() {
     script=$place/supervisors/$1.sh
     if [ "$(cksum <"$draft")" = "$2" ] && on_disk "$draft" && mv "$draft" "$script"; then
+        find "$place/supervisors/." ! -name . -prune -type f -name '*.sh' ! -name "$1.sh" -mtime +0 -exec rm -f {} + 2>/dev/null
         answer - installed
     else
         answer - error 'the script of supervisors cannot be kept: is the disk full?'
@@ -197,6 +205,7 @@ begin() {
     export BERTH_SUPERVISOR="$1"
     { [ -z "$8" ] || printf '%s\n' "$8" && echo end; } | {
         login_locale
+        umask "$login_umask"
         apart "$shell" "$script" supervise "$shell" "$job"
     } &
 }
@@ -343,6 +352,11 @@ is_of_this_start() {
 
 supervisor_lives() { had_processes "$1" && is_of_this_start && lives "$had_pid" "$had_start"; }
 
+# program_lives ID: what leads the group of its program does.
+program_lives() {
+    had_processes "$1" && [ -n "$had_group" ] && is_of_this_start && lives "$had_group" "$had_group_start"
+}
+
 # status ID: its small files as they are, and how long the long ones are. Of one that another installation has taken over,
 # what was left here.
 status() {
@@ -357,59 +371,69 @@ place $found"
     fi
 }
 
+# Other programs of this user can write an `exit`: it counts when no supervisor lives any more that would say another.
 stand() {
     stage=unclaimed
     [ ! -e "$1/claim" ] || stage=claimed
     echo "stage $stage"
-    if [ ! -e "$1/exit" ]; then
-        standing=gone
-        ! supervisor_lives "$1" || standing=lives
-        echo "supervisor $standing"
+    if supervisor_lives "$1"; then
+        echo 'supervisor lives'
+    elif has_end "$1" && ! program_lives "$1"; then
+        show "$1/exit" exit
+    elif is_elsewhere "$1"; then
+        echo "supervisor elsewhere
+node $(plain_line "$had_node")"
+    else
+        echo 'supervisor gone'
     fi
-    id=$1
-    lengths "$id" "$id/exit" "$id/pid" "$id/sent"
+    for name in pid sent; do
+        if [ -e "$1/$name" ] && sized "$1/$name" && [ "$size" -le 16384 ]; then show "$1/$name" "$name"; fi
+    done
+    lengths "$1"
 }
 
-# lengths ID FILE...: of its input and of what it printed; and these small files as they are.
+# lengths ID: of its input and of what it printed. By names alone, of which there may be any number.
 lengths() {
     input_end "$1" && echo "in $bytes $closed"
-    id=$1
-    shift
-    for file in "$id"/out.* "$id"/err.*; do
-        name=${file##*/}
-        is_number "${name#???.}" && set -- "$@" "$file"
-    done
-    ls -lnd -- "$@" 2>/dev/null | while read -r mode links user others size rest; do
-        name=${rest##*/}
-        case $mode:$name in
-        -*:exit | -*:pid | -*:sent) if [ "$size" -le 16384 ]; then show "$id/$name" "$name"; fi ;;
-        -*:out.*) echo "out ${name#out.} $size" ;;
-        -*:err.*) echo "err ${name#err.} $size" ;;
-        esac
+    for name in out err; do
+        segments "$1" "$name" 0
+        [ -n "$last" ] || continue
+        if [ "$first" != "$last" ]; then echo "$name $first 0"; fi
+        if sized "$1/$name.$last"; then echo "$name $last $size"; fi
     done
 }
 
 # show FILE KEY: each of its lines, after the key.
 show() {
-    while IFS= read -r line; do printf '%s %s\n' "$2" "$line"; done <"$1"
+    { while IFS= read -r line; do printf '%s %s\n' "$2" "$line"; done; } 2>/dev/null <"$1"
+}
+
+# segments ID NAME PLACE: sets where the `first` and the `last` segment of an output begin, the one that can hold this
+# place, `from`, and the one after it, `later`. Nothing where there is none.
+segments() {
+    first='' last='' from='' later=''
+    for piece in "$1/$2".*; do
+        piece=${piece##*/"$2".}
+        is_number "$piece" || continue
+        [ "$piece" -ge "${first:-$piece}" ] || first=$piece
+        first=${first:-$piece}
+        [ "$piece" -lt "${last:-0}" ] || last=$piece
+        if [ "$piece" -gt "$3" ]; then
+            [ "$piece" -gt "${later:-$piece}" ] || later=$piece
+        else
+            [ "$piece" -lt "${from:-0}" ] || from=$piece
+        fi
+    done
 }
 
 # read_output ID NAME START MOST: what was printed, from there or from the first byte that is still kept.
 read_output() {
     item read "$1"
-    from='' later='' end=0
-    if is_job "$1"; then
-        for file in "$1/$2".*; do
-            first=${file##*/"$2".}
-            is_number "$first" && sized "$file" || continue
-            [ $((first + size)) -le "$end" ] || end=$((first + size))
-            [ "$size" -gt 0 ] && [ $((first + size)) -gt "$3" ] || continue
-            if [ "$first" -le "$3" ]; then
-                from=$first
-            elif [ -z "$later" ] || [ "$first" -lt "$later" ]; then
-                later=$first
-            fi
-        done
+    from='' later='' last='' end=0
+    ! is_job "$1" || segments "$1" "$2" "$3"
+    if [ -n "$last" ] && sized "$1/$2.$last"; then end=$((last + size)); fi
+    if [ -n "$from" ]; then
+        sized "$1/$2.$from" && [ $((from + size)) -gt "$3" ] || from=
     fi
     if [ -n "$from" ]; then
         at=$3
@@ -431,16 +455,25 @@ read_output() {
     done
 }
 
+# is_elsewhere ID: it was begun on another machine that has the same files here, and nobody here can tell whether it runs.
+# One that was asked to end some time ago and has not said its end has nobody who would.
+is_elsewhere() {
+    had_processes "$1" && [ -n "$had_node" ] || return 1
+    this_start
+    [ "$had_node" != "$(plain_line "$(uname -n)")" ] && [ "$had_boot" != "$boot" ] &&
+        [ -z "$(find "$1/cancel" -mmin +2 2>/dev/null)" ]
+}
+
 # settle ID: if its supervisor is gone, what is left of it is ended, and then it is interrupted. Of one that nobody can look
 # at any more, what bears its mark is ended; where there is nothing of any job, that may come back.
 settle() {
-    if [ "$found" = yes ] && is_id "$1" && { ! is_job "$1" || [ ! -e "$1/claim" ]; } && [ ! -e "$1/exit" ] && is_ours "$1"; then
+    if [ "$found" = yes ] && is_id "$1" && { ! is_job "$1" || [ ! -e "$1/claim" ]; } && ! has_end "$1" && is_ours "$1"; then
         if ! end_marked "BERTH_SUPERVISOR=$1" || ! end_marked "BERTH_JOB=$1"; then
             answer "$1" error 'something of it does not end'
             return
         fi
     fi
-    if is_job "$1" && [ -e "$1/claim" ] && [ ! -e "$1/exit" ] && ! supervisor_lives "$1" && is_ours "$1"; then
+    if is_job "$1" && [ -e "$1/claim" ] && { ! has_end "$1" || program_lives "$1"; } && ! supervisor_lives "$1" && ! is_elsewhere "$1" && is_ours "$1"; then
         reason='the system was started again while it ran'
         if ! had_processes "$1" || is_of_this_start; then
             reason='its supervisor was killed, and what was left of it was ended'
@@ -489,12 +522,10 @@ remove() {
         answer "$1" removed
     elif ! is_job "$1"; then
         answer "$1" error 'something else is in its place'
-    elif [ -e "$1/claim" ] && [ ! -e "$1/exit" ]; then
+    elif [ -e "$1/claim" ] && { [ ! -e "$1/exit" ] || supervisor_lives "$1"; }; then
         answer "$1" running
     else
-        for file in "$1"/* "$1"/.[!.]* "$1"/..?*; do
-            [ -d "$file" ] && [ ! -L "$file" ] || rm -f -- "$file"
-        done
+        find "$1/." ! -name . -prune ! -type d -exec rm -f {} + 2>/dev/null
         if rmdir "$1" 2>/dev/null; then
             answer "$1" removed
         else
@@ -582,7 +613,7 @@ take() {
 # can_move ID: it has ended, or its supervisor is in its directory, or there is none.
 can_move() {
     for second in 1 2 3 4 5; do
-        [ ! -e "$1/exit" ] && supervisor_lives "$1" || return 0
+        supervisor_lives "$1" || return 0
         for file in "$1"/err.[0-9]*; do
             [ ! -e "$file" ] || return 0
         done

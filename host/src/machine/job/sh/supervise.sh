@@ -133,6 +133,8 @@ prepare() {
         mkfifo "$job/$pipe" 2>/dev/null || return 1
     done
     exec 9<>"$job/bell" 8<>"$job/event" 6<>"$job/feed"
+    # Where somebody removes the directory just now these are files of another kind, which never wait.
+    [ -p "$job/bell" ] && [ -p "$job/event" ] && [ -p "$job/feed" ] || return 1
     rm -f "$job/event"
     reason="it was not started: $1: there is no such program, or it cannot be run"
     [ -f "$1" ] && [ -x "$1" ] || return 1
@@ -144,6 +146,7 @@ prepare() {
     helper=$!
     printf %s "$values" | {
         login_locale
+        umask "$login_umask"
         exec 6<&- 8<&-
         apart "$shell" "$script" lead "$job" "$id" "$@"
     } &
@@ -295,7 +298,11 @@ finish() {
     # Those that kept and fed, so that nothing is written after the end.
     trap '' TERM
     kill -s TERM 0
+    # Others may have put more there than it keeps, and nobody waits for that.
+    count=0
     for file in "$job"/out.* "$job"/err.*; do
+        count=$((count + 1))
+        [ "$count" -le 64 ] || break
         [ ! -f "$file" ] || on_disk "$file"
     done
     say_end "$job" "${how:-exited}" "$reason" "$status" "$signal" "$at"
@@ -310,6 +317,7 @@ feed() {
         if sized "$job/in.$sent"; then
             [ "$size" -gt 0 ] && cat "$job/in.$sent" >&7 2>/dev/null || break
             sent=$((sent + size))
+            make_regular "$job/sent"
             printf '%020d\n' "$sent" >"$job/sent"
         else
             IFS= read -r line <&6
@@ -333,6 +341,7 @@ keep() {
             start=$((start + length)) length=0
             set -- "$@" "$start"
         fi
+        make_regular "$job/$name.$start"
         # It takes no more from the pipe than it keeps.
         if ! why=$(dd bs="$block" count=$(((full - length + block - 1) / block)) 2>&1 >>"$job/$name.$start"); then
             broken "$(printf '%s\n' "$why" | grep -v -e ' records ' -e warning | head -n 1)"
@@ -377,6 +386,7 @@ lead() {
 become() {
     exec 5<&0 <"$job/in.pipe" >"$job/out.pipe" 2>"$job/err.pipe"
     login_locale
+    umask "$login_umask"
     while IFS= read -r berth__line <&5; do
         berth__line=$(LC_ALL=C && printf '%b.' "$berth__line")
         # shellcheck disable=SC2163 # the value holds the name

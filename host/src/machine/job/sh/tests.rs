@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::disallowed_methods, reason = "a test's own shells and processes")]
 
+mod forged;
 mod taken;
 
 use std::collections::BTreeSet;
@@ -1004,12 +1005,13 @@ fn what_cannot_be_sent_is_refused_before_anything_is() {
 
 #[test]
 fn an_answer_that_is_cut_off_or_foreign_is_none() {
-    let request = Request::new("/bin/sh", "this-one").unwrap();
+    let mut request = Request::new("/bin/sh", "this-one").unwrap();
+    request.status("a").unwrap();
     let script = request.script();
     let nonce = script
         .lines()
         .rev()
-        .nth(1)
+        .nth(2)
         .unwrap()
         .split('\'')
         .nth(1)
@@ -1030,8 +1032,25 @@ fn an_answer_that_is_cut_off_or_foreign_is_none() {
     ] {
         assert!(matches!(read(strange), Err(Fault::Strange(_))), "{strange}");
     }
-    let items = read("Welcome!\n0123 over -\n\nNONCE answer a\nerror no \u{1b}[2Jroom\n\nNONCE over -\n").unwrap();
-    let answer = Answer::Failed("no  [2Jroom".to_owned());
+    let removed = "\nNONCE answer a\nremoved\n";
+    for other in [
+        "",
+        "\nNONCE answer -\nremoved\n",
+        "\nNONCE answer b\nremoved\n",
+        &removed.repeat(2),
+    ] {
+        assert_eq!(
+            read(&format!("{other}\nNONCE over -\n")),
+            Err(Fault::Unasked),
+            "{other}"
+        );
+    }
+    let said = "error no \u{1b}[2J\"room\"\u{202e}\u{200b}";
+    let items = read(&format!(
+        "Welcome!\n0123 over -\n\nNONCE answer a\n{said}\n\nNONCE over -\n"
+    ))
+    .unwrap();
+    let answer = Answer::Failed("no \\u{1b}[2J\\\"room\\\"\\u{202e}\\u{200b}".to_owned());
     assert_eq!(
         items,
         [Item {

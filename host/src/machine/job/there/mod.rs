@@ -20,10 +20,11 @@ use super::input::Appended;
 use super::outcome::{Lengths, Removed, Trouble};
 use super::output::{Channel, Chunk};
 use super::place::Stage;
-use super::sh::{self, Answer, Item, Request, Status, Unfit, Within};
+use super::sh::{self, Answer, Item, Request, Standing, Status, Unfit, Within};
 use super::spec::Spec;
-use crate::machine::for_clients;
 use crate::machine::sh::{Fault, Way, ask};
+use crate::machine::{for_clients, is_busy};
+use crate::text;
 
 /// What starts a supervisor there.
 const SHELL: &str = "/bin/sh";
@@ -35,6 +36,20 @@ const SLOWEST: u64 = 32 << 10;
 const ANSWER: u64 = 16 << 20;
 /// How often input is added again whose place was taken by other input.
 const TRIES: usize = 5;
+/// Characters of why a job ended.
+const REASON: usize = 500;
+
+/// Why a request has no answer.
+enum Unanswered {
+    /// What it asks for is not done.
+    Refused(Trouble),
+    /// The host cannot be asked.
+    Away(Arc<str>),
+    /// This one took too long. Another one need not.
+    Slow(Arc<str>),
+    /// All sessions were in use.
+    Busy(Arc<str>),
+}
 
 /// The jobs of one installation on one host. Clones are the same.
 #[derive(Clone)]
@@ -179,19 +194,18 @@ impl There {
             true => request.forestall(id),
             false => request.cancel(id),
         };
-        self.reachable()?;
-        let both = |request: &mut Request| {
-            cancel(request)?;
-            request.status(id)
-        };
-        let (items, _) = self.ask(0, both).await?;
+        // It is tried whatever is known, and alone, so that nothing that a job has holds it up.
+        let (items, _) = self.ask(0, cancel).await?;
         self.0.known.stir();
-        match items.iter().map(|item| &item.answer).collect::<Vec<_>>()[..] {
-            [Answer::Cancelled, ..] => Ok(()),
+        let answer = items.into_iter().next().map(|item| item.answer);
+        if let Some(Answer::Cancelled) = answer {
+            return Ok(());
+        }
+        let (items, _) = self.ask(0, |request| request.status(id)).await?;
+        match items.first().map(|item| &item.answer) {
             // Also where nothing is of any job: whoever cancels it does not wait for that to come back.
-            [_, Answer::Status(Status { stage: None, .. })] => Err(self.no_job()),
-            [other, ..] => Err(self.not(Some(other))),
-            [] => Err(self.not(None)),
+            Some(Answer::Status(Status { stage: None, .. })) => Err(self.no_job()),
+            _ => Err(self.not(answer.as_ref())),
         }
     }
 
@@ -241,6 +255,9 @@ impl There {
             return Err(io::Error::other(why).into());
         }
         match items.into_iter().next().map(|item| item.answer) {
+            // Otherwise who reads on would read without an end.
+            Some(Answer::Output(chunk, _)) if chunk.bytes.len() as u64 > most => Err(self.not(None)),
+            Some(Answer::Output(chunk, _)) if chunk.start < start && !chunk.bytes.is_empty() => Err(self.not(None)),
             Some(Answer::Output(chunk, _)) => Ok(chunk),
             other => Err(self.not(other.as_ref())),
         }
@@ -276,7 +293,8 @@ impl There {
 
     /// How a job ended, with the host in the words about that.
     fn named(&self, ended: Ended) -> Ended {
-        let reason = ended.reason.map(|why| format!("on the host {}: {why}", self.0.label));
+        let said = |why: String| format!("on the host {}: {}", self.0.label, text::short_line(&why, REASON));
+        let reason = ended.reason.map(said);
         Ended { reason, ..ended }
     }
 
@@ -356,12 +374,40 @@ impl There {
         bytes: u64,
         write: impl Fn(&mut Request) -> Result<(), Unfit>,
     ) -> Result<(Vec<Item>, bool), Trouble> {
+        let asked = Instant::now();
+        let answered = self.try_ask(bytes, write).await;
+        answered.map_err(|why| self.trouble(asked, why))
+    }
+
+    /// What becomes of a request that has no answer.
+    fn trouble(&self, asked: Instant, why: Unanswered) -> Trouble {
+        match why {
+            Unanswered::Refused(trouble) => trouble,
+            Unanswered::Away(why) => {
+                self.0.known.set_away(asked, why.clone());
+                Trouble::Away(why)
+            }
+            // Whoever attends finds out whether the host answers at all.
+            Unanswered::Slow(why) | Unanswered::Busy(why) => {
+                self.0.known.stir();
+                Trouble::Away(why)
+            }
+        }
+    }
+
+    /// The same, and nothing becomes of it where there is no answer.
+    async fn try_ask(
+        &self,
+        bytes: u64,
+        write: impl Fn(&mut Request) -> Result<(), Unfit>,
+    ) -> Result<(Vec<Item>, bool), Unanswered> {
+        let refused = |why| Unanswered::Refused(unfit(why));
         let mut is_repeated = false;
         loop {
             let asked = Instant::now();
             // Another one each time: the first may still be at work there, and its draft is its own.
-            let mut request = Request::new(SHELL, &self.0.installation).map_err(unfit)?;
-            write(&mut request).map_err(unfit)?;
+            let mut request = Request::new(SHELL, &self.0.installation).map_err(refused)?;
+            write(&mut request).map_err(refused)?;
             let until = asked + PATIENCE + Duration::from_secs(bytes / SLOWEST);
             let output = ask(&self.0.way, until, &request.script(), ANSWER + bytes).await;
             let why = match output {
@@ -372,26 +418,28 @@ impl There {
                     }
                     Err(sh::Fault::Refused(words)) => {
                         let why = format!("the host {} says: \"{words}\"", self.0.label);
-                        return Err(io::Error::other(why).into());
+                        return Err(Unanswered::Refused(io::Error::other(why).into()));
                     }
                     Err(sh::Fault::CutOff) if !is_repeated => None,
                     Err(fault) => Some(self.unknown(&fault)),
                 },
                 Err(Fault::Lost | Fault::Silent { .. }) if !is_repeated => None,
+                Err(fault @ Fault::TimedOut(_)) => return Err(Unanswered::Slow(self.unknown(&fault).into())),
+                Err(fault) if is_busy(&fault) => {
+                    let why = match fault {
+                        Fault::Unopened(_) => for_clients(&fault),
+                        fault => format!("the host {}: {fault}", self.0.label),
+                    };
+                    return Err(Unanswered::Busy(why.into()));
+                }
                 // It names the host itself.
                 Err(fault @ Fault::Unopened(_)) => Some(for_clients(&fault)),
-                Err(fault @ (Fault::TimedOut(_) | Fault::Silent { .. } | Fault::TooMuch(_))) => {
-                    Some(self.unknown(&fault))
-                }
+                Err(fault @ (Fault::Silent { .. } | Fault::TooMuch(_))) => Some(self.unknown(&fault)),
                 Err(fault) => Some(format!("the host {}: {fault}", self.0.label)),
             };
             match why {
                 None => is_repeated = true,
-                Some(why) => {
-                    let why: Arc<str> = why.into();
-                    self.0.known.set_away(asked, why.clone());
-                    return Err(Trouble::Away(why));
-                }
+                Some(why) => return Err(Unanswered::Away(why.into())),
             }
         }
     }
@@ -414,8 +462,25 @@ impl There {
         match status.borrow().stage {
             None if !status.borrow().is_place => Err(self.no_place()),
             None => Err(self.no_job()),
-            Some(_) => Ok(status),
+            Some(_) => match self.elsewhere(status.borrow()) {
+                Some(why) => Err(Trouble::Away(why)),
+                None => Ok(status),
+            },
         }
+    }
+
+    /// Why nobody can tell how a job stands that is there.
+    fn elsewhere(&self, status: &Status) -> Option<Arc<str>> {
+        let node = status
+            .node
+            .as_ref()
+            .filter(|_| status.standing == Standing::Elsewhere)?;
+        let why = format!(
+            "the host {} is another machine now than \"{node}\", on which the job runs, and both have the same files: \
+             give the host the name of that machine, or cancel the job",
+            self.0.label
+        );
+        Some(why.into())
     }
 
     /// It was installed again, or its home directory is not mounted yet.

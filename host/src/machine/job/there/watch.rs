@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
 
-use super::There;
+use super::{There, Unanswered};
 use crate::machine::job::outcome::Trouble;
 use crate::machine::job::place::Stage;
 use crate::machine::job::sh::{Answer, Item, Request, Standing, Status};
@@ -21,6 +21,8 @@ const GATHER: Duration = Duration::from_millis(30);
 /// Between two attempts to reach the host: after the first, and at most.
 const AGAIN: Duration = Duration::from_secs(1);
 const AT_LEAST: Duration = Duration::from_secs(15);
+/// When a job is asked for again that was too slow to ask for.
+const LATER: Duration = Duration::from_secs(60);
 
 /// Why a host cannot be asked, if it cannot.
 pub type Reach = watch::Receiver<Option<Arc<str>>>;
@@ -65,6 +67,7 @@ impl There {
         known.attended.store(true, Ordering::Relaxed);
         let _attended = Attended(self.clone());
         let mut pause = SOON;
+        let mut slow = HashMap::new();
         loop {
             let ids = known.followed();
             if ids.is_empty() && self.away().is_none() {
@@ -73,11 +76,10 @@ impl There {
                 pause = SOON;
                 continue;
             }
-            let statuses = |request: &mut Request| ids.iter().try_for_each(|id| request.status(id));
             let (changes, begun) = (known.changes(), Instant::now());
-            match self.ask(0, statuses).await {
-                Ok(_) if known.changes() != changes => pause = SOON,
-                Ok(_) => pause = (pause * 2).clamp(SOON, SELDOM),
+            match self.look(ids, &mut slow).await {
+                Ok(()) if known.changes() != changes => pause = SOON,
+                Ok(()) => pause = (pause * 2).clamp(SOON, SELDOM),
                 Err(trouble) => {
                     if let Trouble::Directory(cause) = trouble {
                         known.set_away(Instant::now(), cause.to_string().into());
@@ -96,9 +98,51 @@ impl There {
         }
     }
 
+    /// Asks how these jobs stand, all at once. Where that takes too long and the host answers at all, each is asked for alone: what
+    /// one of them has there must not hide the others. One that is too slow alone is left until the time in `slow`.
+    async fn look(&self, mut ids: Vec<String>, slow: &mut HashMap<String, Instant>) -> Result<(), Trouble> {
+        slow.retain(|_, later| *later > Instant::now());
+        ids.retain(|id| !slow.contains_key(id));
+        let all = |request: &mut Request| ids.iter().try_for_each(|id| request.status(id));
+        let asked = Instant::now();
+        if !self.is_slow(asked, self.try_ask(0, all).await)? {
+            return Ok(());
+        }
+        let asked = Instant::now();
+        match self.try_ask(0, |_| Ok(())).await {
+            Ok(_) => {}
+            Err(Unanswered::Slow(why)) => return Err(self.trouble(asked, Unanswered::Away(why))),
+            Err(why) => return Err(self.trouble(asked, why)),
+        }
+        for id in ids {
+            let asked = Instant::now();
+            if self.is_slow(asked, self.try_ask(0, |request| request.status(&id)).await)? {
+                tracing::warn!(
+                    "the host {}: job {id} takes too long to ask for, and is left for a minute",
+                    self.label()
+                );
+                slow.insert(id, asked + LATER);
+            }
+        }
+        Ok(())
+    }
+
+    fn is_slow<T>(&self, asked: Instant, answered: Result<T, Unanswered>) -> Result<bool, Trouble> {
+        match answered {
+            Ok(_) => Ok(false),
+            Err(Unanswered::Slow(_)) => Ok(true),
+            Err(why) => Err(self.trouble(asked, why)),
+        }
+    }
+
     /// Why the host cannot be asked, if it could not when it was asked last.
     pub fn away(&self) -> Option<Arc<str>> {
         self.0.known.away.borrow().clone()
+    }
+
+    /// Why nobody can tell how a job that was begun stands.
+    pub fn away_of(&self, id: &str) -> Option<Arc<str>> {
+        self.away().or_else(|| self.elsewhere(&*self.0.known.last(id)?))
     }
 
     /// What changes whenever the host is away, or can be asked again.
@@ -148,7 +192,7 @@ impl There {
                     printed();
                 }
                 before = now;
-                if status.standing != Standing::Lives {
+                if matches!(status.standing, Standing::Gone | Standing::Over) {
                     return;
                 }
             }

@@ -2,6 +2,8 @@
 berth_kill() {
     berth_known "$1"
     if ! kill -0 "$1"; then
+        # What it started may have outlived it, and keeps the number of the group from all others.
+        kill -KILL "-$1"
         echo gone
     elif [ -z "$berth_is" ] || [ -z "$2" ]; then
         echo unknown

@@ -278,3 +278,19 @@ fn is_seen(secret: &str) -> bool {
         line.windows(secret.len()).any(|part| part == secret.as_bytes())
     })
 }
+
+#[tokio::test]
+async fn what_outlives_the_shell_of_its_session_is_ended() {
+    for shell in SHELLS {
+        let (local, way) = Local::to(shell).way();
+        let runs = vec![script(
+            "sleep 1000 >/dev/null 2>&1 & kill -9 $PPID; exec sleep 1000 >/dev/null 2>&1",
+        )];
+        let outcome = all(&way, &around(), runs).await.remove(0);
+        assert!(
+            outcome.is_err() || matches!(outcome, Ok(Ended::TimedOut(_))),
+            "{shell:?}"
+        );
+        until("its group is gone", || local.left().is_empty()).await;
+    }
+}
