@@ -9,7 +9,7 @@ use super::{AllJobs, Error, Jobs};
 use crate::machine::job::{Ended, Found, There};
 use crate::store::jobs::{JobError, JobRecord, Phase};
 
-/// What becomes of jobs that are not taken over.
+/// Why one is not taken over of which nothing is told.
 const UNTOLD: &str = "nothing there says what it is: an older berth began it";
 
 /// The jobs of another installation on a host, by their backends.

@@ -170,12 +170,17 @@ fn entry(deed: &Deed, told: &Told) -> Entry {
         Deed::Prune { .. } => (Event::JobsPruned, String::new()),
         Deed::Adopt { .. } => (Event::JobsAdopted, String::new()),
     };
+    let what = told.lines.join("; ");
+    let what = match deed {
+        Deed::Adopt { host, installation } => format!("{installation} on {host}: {what}"),
+        _ => what,
+    };
     Entry {
         backend,
         outcome: match told.done {
             true => Outcome::Done,
             false => Outcome::Failed,
         },
-        ..Entry::at_door(event, by, told.lines.join("; "))
+        ..Entry::at_door(event, by, what)
     }
 }
