@@ -19,6 +19,8 @@ const DISMISS: &str = "(dismiss)";
 /// What a form shows of a prompt, before it is sealed for anyone.
 pub(super) struct Shown {
     body: String,
+    /// Until when it can be answered.
+    until: Option<String>,
     choices: Vec<(String, String)>,
     several: Option<Vec<String>>,
     text: Option<&'static str>,
@@ -52,6 +54,7 @@ impl Shown {
         let ticked = offered.iter().filter(|choice| choice.ticked);
         Some(Self {
             body: body(prompt, &offered, elsewhere),
+            until: prompt.expires_at.map(time),
             several: prompt
                 .multiple
                 .then(|| ticked.map(|choice| choice.key.clone()).collect()),
@@ -63,7 +66,8 @@ impl Shown {
         })
     }
 
-    /// The digest of all of it: a form that shows anything else has another one.
+    /// The digest of what is asked and can be chosen: a form that shows anything else has another one. Until when that can
+    /// be answered does not count: who looks first at a question that was just asked may take it for a moment younger.
     pub(super) fn digest(&self) -> String {
         let mut digest = Sha256::new();
         let mut part = |text: &str| {
@@ -105,8 +109,11 @@ impl Shown {
         }
         let _ = write!(
             message,
-            "\n{}\nTo decline or close this form answers nothing: the question stays open.{after}",
-            self.body
+            "\n{}{}\nTo decline or close this form answers nothing: the question stays open.{after}",
+            self.body,
+            self.until
+                .map(|until| format!("\nUnanswered it is declined at {until}."))
+                .unwrap_or_default(),
         );
         Form {
             message,
@@ -146,9 +153,6 @@ fn body(prompt: &Prompt, offered: &[&Choice], elsewhere: &str) -> String {
             body.push_str("\n    It cannot be chosen here.");
         }
     }
-    if let Some(until) = prompt.expires_at {
-        let _ = write!(body, "\nUnanswered it is declined at {}.", time(until));
-    }
     if offered.len() < prompt.choices.len() {
         let _ = write!(body, "\nFor the rest, {elsewhere}.");
     }
@@ -164,4 +168,37 @@ fn line(choice: &Choice) -> String {
         Effect::Neutral => "",
     };
     format!("{}{does}", one_line(&choice.label))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_form_is_the_same_one_whenever_what_it_asks_can_be_answered_and_another_where_it_asks_anything_else() {
+        let prompt = |detail: &str, expires_at| Prompt {
+            id: "p1".into(),
+            kind: PromptKind::Permission,
+            question: "May it run this command?".into(),
+            choices: Vec::new(),
+            detail: Some(detail.into()),
+            multiple: false,
+            accepts_text: false,
+            text_schema: None,
+            dismissible: true,
+            cut: false,
+            on_terminal_only: false,
+            group: None,
+            required: true,
+            asked_at: None,
+            expires_at,
+            facts: Vec::new(),
+        };
+        let digest = |prompt: &Prompt| Shown::of(prompt, |_| true, "").unwrap().digest();
+        let asked = digest(&prompt("touch x", Some(1_800_000_000_000)));
+        assert_eq!(digest(&prompt("touch x", Some(1_800_000_002_000))), asked);
+        assert_ne!(digest(&prompt("touch y", Some(1_800_000_000_000))), asked);
+    }
 }
