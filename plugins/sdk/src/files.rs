@@ -1,9 +1,12 @@
 //! Granted directories of the machine on which the backend lives, or of the host of [`ssh::on`]. Paths are absolute;
 //! neither `..` nor a link leads out.
 
-pub use crate::contract::files::{Entry, Kind, Slice};
-use crate::ssh::{self, Listing, Part};
+pub use crate::contract::files::{Entry, Kind, Listing, Slice};
+use crate::ssh::{self, Look, Part};
 use crate::{Error, Result, host};
+
+/// Directories that the host lists in one call.
+pub(crate) const AT_ONCE: usize = 64;
 
 /// The granted directories.
 ///
@@ -23,7 +26,7 @@ pub fn roots() -> Result<Vec<String>> {
 ///
 /// `Denied` outside of the granted directories, `NotFound` if it does not exist.
 pub fn entries(directory: &str) -> Result<Vec<Entry>> {
-    listed(directory, &[])
+    listed(Listing::new(directory))
 }
 
 /// The directories in a directory that hold an entry of one of these names, such as `.git`.
@@ -36,7 +39,26 @@ pub fn entries_having<T: Into<String>>(directory: &str, having: impl IntoIterato
     if having.is_empty() {
         return Ok(Vec::new());
     }
-    listed(directory, &having)
+    listed(Listing {
+        having,
+        ..Listing::new(directory)
+    })
+}
+
+/// Entries of directories, in the same order, each with an outcome of its own.
+#[must_use]
+pub fn entries_all(listings: impl IntoIterator<Item = Listing>) -> Vec<Result<Vec<Entry>>> {
+    let listings: Vec<_> = listings.into_iter().collect();
+    match ssh::current() {
+        None => {
+            let parts = listings.chunks(AT_ONCE);
+            parts.flat_map(host::files::entries).collect()
+        }
+        Some(host) => ssh::entries(listings.into_iter().map(|listing| Look {
+            host: host.clone(),
+            listing,
+        })),
+    }
 }
 
 /// The first bytes of a regular file, at most `max`.
@@ -67,18 +89,19 @@ pub fn read_all(slices: impl IntoIterator<Item = Slice>) -> Vec<Result<Vec<u8>>>
     }
 }
 
-fn listed(directory: &str, having: &[String]) -> Result<Vec<Entry>> {
-    match ssh::current() {
-        None => host::files::entries(directory, having),
-        Some(host) => {
-            let listing = Listing {
-                host,
-                directory: directory.to_owned(),
-                having: having.to_vec(),
-            };
-            ssh::entries([listing]).pop().unwrap_or_else(unanswered)
+impl Listing {
+    /// All that is in this directory.
+    #[must_use]
+    pub fn new(directory: impl Into<String>) -> Self {
+        Self {
+            directory: directory.into(),
+            having: Vec::new(),
         }
     }
+}
+
+fn listed(listing: Listing) -> Result<Vec<Entry>> {
+    entries_all([listing]).pop().unwrap_or_else(unanswered)
 }
 
 fn unanswered<T>() -> Result<T> {

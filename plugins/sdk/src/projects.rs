@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::files::{self, Entry, Kind, Slice};
-use crate::ssh::{self, Listing, Part};
+use crate::files::{self, Entry, Kind, Listing, Slice};
+use crate::ssh::{self, Look, Part};
 use crate::{Error, Project, ProjectPage, Result};
 
 /// What makes a directory a project.
@@ -12,9 +12,6 @@ const SIGNS: [&str; 2] = [".git", ".claude"];
 const HEAD_MAX: u32 = 1024;
 /// What is not known where the granted directories are not.
 const UNKNOWN: &str = "the projects are not known";
-
-/// The most listings that are asked for at once.
-const LISTINGS: usize = 64;
 
 /// Lists the directories directly below the granted ones, those with a sign of a project first. A granted directory that
 /// cannot be read does not hide the others.
@@ -25,10 +22,9 @@ pub fn list() -> ProjectPage {
         all.problems.push((UNKNOWN.to_owned(), error));
         Vec::new()
     });
-    for root in roots {
-        let signed = files::entries_having(&root, SIGNS);
-        let entries = signed.and_then(|signed| Ok((signed, files::entries(&root)?)));
-        all.extend(Found::at(&root, entries));
+    let mut entries = files::entries_all(roots.iter().flat_map(|root| listings(root))).into_iter();
+    for root in &roots {
+        all.extend(Found::at(root, next(&mut entries)));
     }
     add_branches(&mut all.signed);
     all.page()
@@ -38,32 +34,21 @@ pub fn list() -> ProjectPage {
 #[must_use]
 pub fn list_on(hosts: &[String]) -> Vec<ProjectPage> {
     let roots = ssh::roots(hosts.iter().cloned());
-    let mut listings = Vec::new();
-    for (host, root) in hosts
-        .iter()
-        .zip(&roots)
-        .flat_map(|(host, roots)| roots.iter().flatten().map(move |root| (host, root)))
-    {
-        listings.extend([SIGNS.map(str::to_owned).to_vec(), Vec::new()].map(|having| Listing {
+    let looks = hosts.iter().zip(&roots).flat_map(|(host, roots)| {
+        let listings = roots.iter().flatten().flat_map(|root| listings(root));
+        listings.map(|listing| Look {
             host: host.clone(),
-            directory: root.clone(),
-            having,
-        }));
-    }
-    let mut entries = listings.chunks(LISTINGS).flat_map(|some| ssh::entries(some.to_vec()));
-    let mut next = || {
-        entries
-            .next()
-            .unwrap_or_else(|| Err(Error::Failed("the host gave no answer".to_owned())))
-    };
+            listing,
+        })
+    });
+    let mut entries = ssh::entries(looks).into_iter();
     let mut found: Vec<Found> = Vec::new();
     for roots in roots {
         let mut all = Found::default();
         match roots {
             Ok(roots) => {
                 for root in roots {
-                    let (signed, listed) = (next(), next());
-                    all.extend(Found::at(&root, signed.and_then(|signed| Ok((signed, listed?)))));
+                    all.extend(Found::at(&root, next(&mut entries)));
                 }
             }
             Err(error) => all.problems.push((UNKNOWN.to_owned(), error)),
@@ -84,6 +69,27 @@ pub fn list_on(hosts: &[String]) -> Vec<ProjectPage> {
         found.page()
     });
     pages.collect()
+}
+
+/// What is asked of a granted directory: what has a sign of a project, and all of it.
+fn listings(root: &str) -> [Listing; 2] {
+    let all = Listing::new(root);
+    let signed = Listing {
+        having: SIGNS.map(str::to_owned).to_vec(),
+        ..all.clone()
+    };
+    [signed, all]
+}
+
+/// The answer to the next two [`listings`].
+fn next(entries: &mut impl Iterator<Item = Result<Vec<Entry>>>) -> Result<Entries> {
+    let mut next = || {
+        entries
+            .next()
+            .unwrap_or_else(|| Err(Error::Failed("the host gave no answer".to_owned())))
+    };
+    let (signed, all) = (next(), next());
+    Ok((signed?, all?))
 }
 
 /// What is in granted directories.

@@ -17,8 +17,8 @@
 
 use std::cell::RefCell;
 
-pub use crate::contract::ssh::{Listing, Order, Part};
-use crate::files::Entry;
+pub use crate::contract::ssh::{Look, Order, Part};
+use crate::files::{self, Entry};
 use crate::process::{Output, in_parts};
 use crate::{Command, Result, host};
 
@@ -66,11 +66,12 @@ pub fn roots<T: Into<String>>(hosts: impl IntoIterator<Item = T>) -> Vec<Result<
     host::ssh::roots(&hosts)
 }
 
-/// Entries of directories, as those of [`files::entries`](crate::files::entries), in the same order.
+/// Entries of directories, as those of [`files::entries_all`], in the same order.
 #[must_use]
-pub fn entries(listings: impl IntoIterator<Item = Listing>) -> Vec<Result<Vec<Entry>>> {
-    let listings: Vec<_> = listings.into_iter().collect();
-    host::ssh::entries(&listings)
+pub fn entries(looks: impl IntoIterator<Item = Look>) -> Vec<Result<Vec<Entry>>> {
+    let looks: Vec<_> = looks.into_iter().collect();
+    let parts = looks.chunks(files::AT_ONCE);
+    parts.flat_map(host::ssh::entries).collect()
 }
 
 /// Parts of regular files, in the same order.
@@ -96,7 +97,7 @@ mod tests {
     use super::*;
     use crate::jobs::{self, Spec};
     use crate::testing::Host;
-    use crate::{Error, files, run};
+    use crate::{Error, run};
 
     #[test]
     fn what_is_done_within_is_on_that_host_and_not_what_comes_after() {

@@ -1,12 +1,11 @@
 //! Where a new session starts: on which host, and in which of its directories.
 
-use berth_plugin::ssh::{self, Listing};
+use berth_plugin::files::Listing;
+use berth_plugin::ssh::{self, Look};
 use berth_plugin::{Error, NewSession, Result};
 
 /// The option of a request that names the host.
 pub(crate) const HOST: &str = "host";
-/// The most listings that are asked for at once.
-const LISTINGS: usize = 64;
 
 /// A directory on a host.
 #[derive(Debug, PartialEq, Eq)]
@@ -68,22 +67,21 @@ fn hosts(request: &NewSession) -> Result<Vec<String>> {
 /// The directory of this project on each of these hosts: in the first granted directory that has it.
 fn on(hosts: &[String], project: &str) -> Vec<Result<Option<String>>> {
     let roots = ssh::roots(hosts.iter().cloned());
-    let listings: Vec<Listing> = hosts
-        .iter()
-        .zip(&roots)
-        .flat_map(|(host, roots)| {
-            let roots = roots.iter().flatten();
-            roots.map(move |root| listing(host, root, project))
+    let looks = hosts.iter().zip(&roots).flat_map(|(host, roots)| {
+        let roots = roots.iter().flatten();
+        roots.map(move |root| Look {
+            host: host.clone(),
+            listing: Listing::new(below(root, project)),
         })
-        .collect();
-    let mut listed = listings.chunks(LISTINGS).flat_map(|some| ssh::entries(some.to_vec()));
-    let mut of_host = |host: &String, root: &String| match listed.next() {
-        Some(Ok(_)) => Ok(Some(listing(host, root, project).directory)),
+    });
+    let mut listed = ssh::entries(looks).into_iter();
+    let mut in_root = |root: &String| match listed.next() {
+        Some(Ok(_)) => Ok(Some(below(root, project))),
         None | Some(Err(Error::NotFound(_))) => Ok(None),
         Some(Err(error)) => Err(error),
     };
-    let found = hosts.iter().zip(roots).map(|(host, roots)| {
-        let each: Vec<_> = roots?.iter().map(|root| of_host(host, root)).collect();
+    let found = roots.into_iter().map(|roots| {
+        let each: Vec<_> = roots?.iter().map(&mut in_root).collect();
         each.into_iter()
             .find(|found| !matches!(found, Ok(None)))
             .unwrap_or(Ok(None))
@@ -91,12 +89,8 @@ fn on(hosts: &[String], project: &str) -> Vec<Result<Option<String>>> {
     found.collect()
 }
 
-fn listing(host: &str, root: &str, project: &str) -> Listing {
-    Listing {
-        host: host.to_owned(),
-        directory: format!("{}/{project}", root.trim_end_matches('/')),
-        having: Vec::new(),
-    }
+fn below(root: &str, project: &str) -> String {
+    format!("{}/{project}", root.trim_end_matches('/'))
 }
 
 fn ambiguous(project: &str, found: &[(&String, String)], unknown: &[(&String, Error)]) -> Error {

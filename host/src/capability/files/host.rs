@@ -1,9 +1,13 @@
 //! The contract's side: what a guest may ask of files, and how much of it.
 
+use std::sync::atomic::AtomicUsize;
+
 use crate::capability::Call;
-use crate::contract::files::{Entry, Host, Slice};
+use crate::contract::files::{Entry, Host, Listing, Slice};
 use crate::contract::types::Error;
 
+/// Directories of one `entries`.
+const LISTINGS: usize = 64;
 /// Names that `having` may hold.
 const HAVING: usize = 16;
 /// Slices of one `read`.
@@ -17,13 +21,15 @@ impl Host for Call {
         Ok(site.map(|site| site.directories.paths()).unwrap_or_default())
     }
 
-    async fn entries(&mut self, directory: String, having: Vec<String>) -> wasmtime::Result<Result<Vec<Entry>, Error>> {
-        Ok(async {
-            bounded_names(&having)?;
-            let site = self.powers.site()?;
-            site.listed(&directory, having, self.allowance.deadline).await
+    async fn entries(&mut self, listings: Vec<Listing>) -> wasmtime::Result<Vec<Result<Vec<Entry>, Error>>> {
+        let site = bounded_listings(&listings).and_then(|()| self.powers.site());
+        match site {
+            Ok(site) => {
+                let listed = AtomicUsize::new(0);
+                Ok(site.listed(listings, &listed, self.allowance.deadline).await)
+            }
+            Err(refusal) => Ok(listings.iter().map(|_| Err(refusal.clone())).collect()),
         }
-        .await)
     }
 
     async fn read(&mut self, slices: Vec<Slice>) -> wasmtime::Result<Vec<Result<Vec<u8>, Error>>> {
@@ -35,12 +41,23 @@ impl Host for Call {
     }
 }
 
-/// Whether so many names may be asked for in `having`.
-pub(in crate::capability) fn bounded_names(having: &[String]) -> Result<(), Error> {
-    match having.len() > HAVING {
+/// Whether so many directories may be listed at once, and so many names be asked for in each.
+pub(in crate::capability) fn bounded_listings<'l>(
+    listings: impl IntoIterator<Item = &'l Listing>,
+) -> Result<(), Error> {
+    let mut count = 0;
+    for listing in listings {
+        count += 1;
+        if listing.having.len() > HAVING {
+            return Err(Error::Invalid(format!(
+                "`having` takes {HAVING} names, not {}",
+                listing.having.len()
+            )));
+        }
+    }
+    match count > LISTINGS {
         true => Err(Error::Invalid(format!(
-            "`having` takes {HAVING} names, not {}",
-            having.len()
+            "at most {LISTINGS} directories are listed at once, not {count}"
         ))),
         false => Ok(()),
     }

@@ -2,25 +2,55 @@
 
 use std::io::{self, ErrorKind};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
+
+use futures::stream::{self, StreamExt as _};
 
 use super::power::Shown;
 use crate::capability::Site;
-use crate::contract::files::{Entry, Kind, Slice};
+use crate::contract::files::{Entry, Kind, Listing, Slice};
 use crate::contract::types::Error;
 use crate::machine::{self, Failure, Place};
 
 /// Entries of one directory in an answer.
-pub(in crate::capability) const ENTRIES: usize = 10_000;
+const ENTRIES: usize = 10_000;
+/// Entries in one answer, in all directories together.
+const ALL_ENTRIES: usize = 40_000;
+/// Directories that are listed at the same time.
+const AT_ONCE: usize = 4;
 
 impl Site {
-    /// What is in a directory and granted, by name; if there are too many, those that were changed last.
+    /// What is in these directories and granted, each by name; if there are too many in one, those that were changed last.
+    /// `listed` counts what is in all directories of one answer.
     pub(in crate::capability) async fn listed(
         &self,
-        directory: &str,
-        having: Vec<String>,
+        listings: Vec<Listing>,
+        listed: &AtomicUsize,
         until: Instant,
-    ) -> Result<Vec<Entry>, Error> {
+    ) -> Vec<Result<Vec<Entry>, Error>> {
+        let each = listings.into_iter().map(|listing| self.entries(listing, listed, until));
+        stream::iter(each).buffered(AT_ONCE).collect().await
+    }
+
+    async fn entries(&self, listing: Listing, listed: &AtomicUsize, until: Instant) -> Result<Vec<Entry>, Error> {
+        let full = || {
+            Error::Limited((
+                format!("one answer has {ALL_ENTRIES} entries of directories: list fewer directories at once"),
+                None,
+            ))
+        };
+        if listed.load(Ordering::Relaxed) >= ALL_ENTRIES {
+            return Err(full());
+        }
+        let entries = self.entries_of(&listing.directory, listing.having, until).await?;
+        match listed.fetch_add(entries.len(), Ordering::Relaxed) + entries.len() > ALL_ENTRIES {
+            true => Err(full()),
+            false => Ok(entries),
+        }
+    }
+
+    async fn entries_of(&self, directory: &str, having: Vec<String>, until: Instant) -> Result<Vec<Entry>, Error> {
         let (place, shown) = self.directories.place(directory)?;
         let granted = shown.clone();
         let counts = move |name: &str, kind| match &granted {

@@ -2,26 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
 
 use futures::future::join_all;
-use futures::stream::{self, StreamExt as _};
 
 use super::power::{Found, Hosts};
-use crate::capability::files::host::{bounded_names, bounded_slices};
+use crate::capability::files::host::{bounded_listings, bounded_slices};
 use crate::capability::{Call, Powers, Sites};
-use crate::contract::files::{Entry, Slice};
+use crate::contract::files::{Entry, Listing, Slice};
 use crate::contract::process::{Command, Output};
-use crate::contract::ssh::{Host, Listing, Order, Part};
+use crate::contract::ssh::{Host, Look, Order, Part};
 use crate::contract::types::Error;
 
-/// Hosts that one `roots` may name, and directories that one `entries` may.
+/// Hosts that one `roots` may name.
 const ASKED: usize = 64;
-/// Entries in one answer, in all directories together.
-const ENTRIES: usize = 40_000;
-/// Directories of one host that are listed at the same time.
-const AT_ONCE: usize = 4;
 
 impl Host for Call {
     async fn hosts(&mut self) -> wasmtime::Result<Vec<String>> {
@@ -72,22 +67,20 @@ impl Host for Call {
         Ok(self.on_each(asked, self.until(), roots).await)
     }
 
-    async fn entries(&mut self, listings: Vec<Listing>) -> wasmtime::Result<Vec<Result<Vec<Entry>, Error>>> {
-        if listings.len() > ASKED {
-            return Ok(too_many(listings.len()));
+    async fn entries(&mut self, looks: Vec<Look>) -> wasmtime::Result<Vec<Result<Vec<Entry>, Error>>> {
+        if let Err(refusal) = bounded_listings(looks.iter().map(|look| &look.listing)) {
+            return Ok(looks.iter().map(|_| Err(refusal.clone())).collect());
         }
         let (until, listed) = (self.until(), AtomicUsize::new(0));
-        let listings = listings.into_iter().map(|listing| (listing.host.clone(), listing));
-        let list = |found: Arc<Found>, listings: Vec<Listing>| {
-            let listed = &listed;
-            async move {
-                let each = listings
-                    .into_iter()
-                    .map(|listing| entries(&found, listing, until, listed));
-                stream::iter(each).buffered(AT_ONCE).collect().await
-            }
+        let looks = looks.into_iter().map(|look| (look.host, look.listing));
+        let list = async |found: Arc<Found>, listings: Vec<Listing>| {
+            let meant = listings.into_iter().map(|listing| Listing {
+                directory: found.site.meant(listing.directory),
+                ..listing
+            });
+            found.site.listed(meant.collect(), &listed, until).await
         };
-        let told = self.on_each(listings, until, list).await;
+        let told = self.on_each(looks, until, list).await;
         Ok(told.into_iter().map(Result::flatten).collect())
     }
 
@@ -156,26 +149,6 @@ impl Powers {
                 self.backend
             ))),
         }
-    }
-}
-
-/// What is in the directory of `listing`; `listed` counts what is in all.
-async fn entries(found: &Found, listing: Listing, until: Instant, listed: &AtomicUsize) -> Result<Vec<Entry>, Error> {
-    let full = || {
-        Error::Limited((
-            format!("one answer has {ENTRIES} entries of directories: list fewer directories at once"),
-            None,
-        ))
-    };
-    bounded_names(&listing.having)?;
-    if listed.load(Ordering::Relaxed) >= ENTRIES {
-        return Err(full());
-    }
-    let directory = found.site.meant(listing.directory);
-    let entries = found.site.listed(&directory, listing.having, until).await?;
-    match listed.fetch_add(entries.len(), Ordering::Relaxed) + entries.len() > ENTRIES {
-        true => Err(full()),
-        false => Ok(entries),
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 
 use tempfile::TempDir;
 
-use crate::files::{Entry, Kind, Slice};
+use crate::files::{Entry, Kind, Listing, Slice};
 use crate::{Error, Result, time};
 
 /// The most entries that are listed.
@@ -31,8 +31,8 @@ impl Directory {
         &self.path
     }
 
-    pub(super) fn entries(&self, directory: &str, having: &[String]) -> Result<Vec<Entry>> {
-        let directory = self.within(directory)?;
+    pub(super) fn entries(&self, asked: &Listing) -> Result<Vec<Entry>> {
+        let (directory, having) = (self.within(&asked.directory)?, &asked.having);
         let mut entries = Vec::new();
         for entry in fs::read_dir(&directory).map_err(|error| told(&directory, &error))? {
             let listed = entry.and_then(|entry| Ok((entry.path(), entry.file_name(), entry.metadata()?)));
@@ -129,6 +129,10 @@ mod tests {
         assert_eq!(names(files::entries(&root)), ["a", "b", "c"]);
         assert_eq!(names(files::entries_having(&root, [".git"])), ["b"]);
         assert_eq!(names(files::entries_having(&root, [""; 0])), [""; 0]);
+        let both = ["a", "none", "b"].map(|name| Listing::new(format!("{root}/{name}")));
+        let [a, none, b] = files::entries_all(both).try_into().unwrap();
+        assert_eq!((names(a), names(b)), (vec!["x".to_owned()], vec![".git".to_owned()]));
+        assert!(matches!(none, Err(Error::NotFound(_))));
         assert!(matches!(
             files::entries(&format!("{root}/none")),
             Err(Error::NotFound(_))

@@ -77,7 +77,7 @@ pub(crate) mod ssh {
     use crate::Result;
     use crate::contract::process::Output;
     use crate::files::Entry;
-    use crate::ssh::{Listing, Order, Part};
+    use crate::ssh::{Look, Order, Part};
 
     pub(crate) fn hosts() -> Vec<String> {
         lock(&current().hosts).labels()
@@ -102,11 +102,11 @@ pub(crate) mod ssh {
         hosts.iter().map(root).collect()
     }
 
-    pub(crate) fn entries(listings: &[Listing]) -> Vec<Result<Vec<Entry>>> {
+    pub(crate) fn entries(looks: &[Look]) -> Vec<Result<Vec<Entry>>> {
         let host = current();
         let hosts = lock(&host.hosts);
-        let entries = |asked: &Listing| hosts.directory(&asked.host)?.entries(&asked.directory, &asked.having);
-        listings.iter().map(entries).collect()
+        let entries = |look: &Look| hosts.directory(&look.host)?.entries(&look.listing);
+        looks.iter().map(entries).collect()
     }
 
     pub(crate) fn read(parts: &[Part]) -> Vec<Result<Vec<u8>>> {
@@ -120,14 +120,15 @@ pub(crate) mod ssh {
 pub(crate) mod files {
     use super::super::current;
     use crate::Result;
-    use crate::files::{Entry, Slice};
+    use crate::files::{Entry, Listing, Slice};
 
     pub(crate) fn roots() -> Vec<String> {
         vec![current().directory.path().display().to_string()]
     }
 
-    pub(crate) fn entries(directory: &str, having: &[String]) -> Result<Vec<Entry>> {
-        current().directory.entries(directory, having)
+    pub(crate) fn entries(listings: &[Listing]) -> Vec<Result<Vec<Entry>>> {
+        let host = current();
+        listings.iter().map(|listing| host.directory.entries(listing)).collect()
     }
 
     pub(crate) fn read(slices: &[Slice]) -> Vec<Result<Vec<u8>>> {

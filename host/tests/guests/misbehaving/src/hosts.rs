@@ -4,8 +4,8 @@ use berth_plugin::{Result, ToolOutput};
 use serde_json::{Value, json};
 
 use crate::misdeeds::{answered, command, errored, items, outcomes, said_with, string};
-use crate::raw::files::Slice;
-use crate::raw::ssh::{self, Listing, Order, Part};
+use crate::raw::files::{Listing, Slice};
+use crate::raw::ssh::{self, Look, Order, Part};
 
 /// The labels.
 pub(crate) fn labels(_: &Value) -> Result<ToolOutput> {
@@ -36,13 +36,15 @@ pub(crate) fn roots(arguments: &Value) -> Result<ToolOutput> {
 /// The names in the directories of `listings`, each with its `host`; with `count` only how many.
 pub(crate) fn entries(arguments: &Value) -> Result<ToolOutput> {
     let having = |listing: &Value| listing["having"].as_array().into_iter().flatten().map(text).collect();
-    let listing = |listing: &Value| Listing {
-        host: string(listing, "host"),
-        directory: string(listing, "directory"),
-        having: having(listing),
+    let look = |look: &Value| Look {
+        host: string(look, "host"),
+        listing: Listing {
+            directory: string(look, "directory"),
+            having: having(look),
+        },
     };
-    let listings: Vec<_> = items(arguments, "listings").iter().map(listing).collect();
-    let entries = ssh::entries(&listings).into_iter().map(|entries| match entries {
+    let looks: Vec<_> = items(arguments, "listings").iter().map(look).collect();
+    let entries = ssh::entries(&looks).into_iter().map(|entries| match entries {
         Ok(entries) if arguments["count"] == true => json!(entries.len()),
         Ok(entries) => entries.into_iter().map(|entry| entry.name).collect(),
         Err(why) => errored(why),

@@ -11,7 +11,7 @@ use crate::hosts;
 use crate::jobs;
 use crate::lists::FORGED;
 use crate::raw;
-use crate::raw::files::{self, Slice};
+use crate::raw::files::{self, Listing, Slice};
 use crate::raw::process::{self, Command, Output};
 use crate::sessions::{self, TYPED};
 
@@ -296,7 +296,9 @@ fn read_file(arguments: &Value) -> Result<ToolOutput> {
 fn list_files(arguments: &Value) -> Result<ToolOutput> {
     let having = arguments["having"].as_array().into_iter().flatten();
     let having: Vec<String> = having.map(|name| name.as_str().expect("a text").to_owned()).collect();
-    let entries = files::entries(&string(arguments, "path"), &having).map_err(known)?;
+    let directory = string(arguments, "path");
+    let listing = Listing { directory, having };
+    let entries = files::entries(&[listing]).remove(0).map_err(known)?;
     let names: Vec<_> = entries.iter().map(|entry| &entry.name).collect();
     answered(json!({"names": names, "roots": files::roots()}))
 }
@@ -347,7 +349,11 @@ fn flood(arguments: &Value) -> Result<ToolOutput> {
             ..command(&json!({"program": ""}))
         }]))})),
         "path" => {
-            files::entries(&sessions::flood(), &[]).map_err(known)?;
+            let listing = Listing {
+                directory: sessions::flood(),
+                having: Vec::new(),
+            };
+            files::entries(&[listing]).remove(0).map_err(known)?;
             said("listed")
         }
         "print" => {
