@@ -52,9 +52,10 @@ check:
 	sh tests/rules.sh
 	$(CARGO) test --locked --package berth-arrows --quiet
 
+# Much of what these tests take is waiting as well.
 unit:
 	$(CARGO) test --locked --workspace --exclude berth
-	$(CARGO) test --locked --package berth --lib --bins
+	RUST_TEST_THREADS=$$(( $$(getconf _NPROCESSORS_ONLN) * 2 )) $(CARGO) test --locked --package berth --lib --bins
 
 # Most of what these tests take is waiting, for screens and deadlines: twice as many run at once as there are cores.
 whole: languages hosts

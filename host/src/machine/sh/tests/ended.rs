@@ -234,7 +234,8 @@ async fn what_runs_ends_where_nobody_hears_it_any_more() {
             .unwrap();
         runtime.spawn(async move { all(&way, &around, units).await });
         until("it began", || begun.exists()).await;
-        runtime.shutdown_background();
+        let gone = tokio::task::spawn_blocking(move || runtime.shutdown_timeout(LONG));
+        gone.await.unwrap();
         std::fs::write(go, "").unwrap();
         until("its group is gone", || local.left().is_empty()).await;
     }

@@ -44,7 +44,7 @@ async fn a_session_that_the_host_refuses_waits_and_one_to_kill_takes_another_way
         let link = link.clone();
         async move { said(&link, "echo third").await }
     });
-    let late = link.open(Instant::now() + Duration::from_millis(500)).await;
+    let late = link.open(Instant::now() + Duration::from_secs(3)).await;
     let why = late.map(drop).expect_err("the host has no room");
     let why = why.downcast_ref::<Trouble>().unwrap();
     assert_eq!(why.what, What::Full);
