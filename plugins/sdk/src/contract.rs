@@ -32,6 +32,7 @@ mod imported {
             import berth:backend/context@0.1.0;
             import berth:backend/process@0.1.0;
             import berth:backend/files@0.1.0;
+            import berth:backend/ssh@0.1.0;
             import berth:backend/jobs@0.1.0;
         }",
         world: "berth:sdk/imports",
@@ -44,7 +45,7 @@ mod imported {
 
 #[cfg(target_arch = "wasm32")]
 pub use imported::berth::backend::settings;
-pub use imported::berth::backend::{context, files, jobs, log, process, store};
+pub use imported::berth::backend::{context, files, jobs, log, process, ssh, store};
 
 /// The records of the contract.
 pub mod types {

@@ -2,6 +2,6 @@
 //! if a plugin is built natively, because the imports abort there.
 
 #[cfg(target_arch = "wasm32")]
-pub(crate) use crate::contract::{context, files, jobs, log, process, settings, store};
+pub(crate) use crate::contract::{context, files, jobs, log, process, settings, ssh, store};
 #[cfg(not(target_arch = "wasm32"))]
-pub(crate) use crate::testing::imports::{context, files, jobs, log, process, settings, store};
+pub(crate) use crate::testing::imports::{context, files, jobs, log, process, settings, ssh, store};

@@ -17,15 +17,17 @@
 use std::time::Duration;
 
 pub use crate::contract::jobs::{Channel, Chunk, Filter, Job, Phase, Spec};
-use crate::{Command, Result, host};
+use crate::{Command, Result, host, ssh};
 
-/// Submits a job and returns its id. The same `spec` submitted again answers the same job.
+/// Submits a job and returns its id. The same `spec` submitted again answers the same job. Without a `host` it is on that of
+/// [`ssh::on`](crate::ssh::on), if there is one.
 ///
 /// # Errors
 ///
 /// `Denied` if the program has no such `job` list, or this call may only read; `Conflict` if the key belongs to another
 /// `spec`; `Limited` if too many wait.
-pub fn submit(spec: Spec) -> Result<String> {
+pub fn submit(mut spec: Spec) -> Result<String> {
+    spec.host = spec.host.or_else(ssh::current);
     host::jobs::submit(&spec)
 }
 

@@ -18,6 +18,7 @@ pub mod log;
 mod process;
 pub mod projects;
 pub mod settings;
+pub mod ssh;
 pub mod store;
 pub mod time;
 

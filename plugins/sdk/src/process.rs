@@ -1,9 +1,10 @@
-//! Running granted programs.
+//! Running granted programs, on the machine on which the backend lives or on the host of [`ssh::on`].
 
 use std::time::Duration;
 
 pub use crate::contract::process::Command;
 use crate::contract::process::Output as Raw;
+use crate::ssh::{self, Order};
 use crate::{Error, Result, host};
 
 /// The most commands that one run takes.
@@ -35,18 +36,32 @@ pub fn run<T: Into<String>>(program: impl Into<String>, args: impl IntoIterator<
 #[must_use]
 pub fn run_all(commands: impl IntoIterator<Item = Command>) -> Vec<Result<Output>> {
     let commands: Vec<_> = commands.into_iter().collect();
+    match ssh::current() {
+        None => in_parts(&commands, |command| &command.program, host::process::run),
+        Some(host) => {
+            let orders = commands.into_iter().map(|command| Order {
+                host: host.clone(),
+                command,
+            });
+            ssh::run_all(orders)
+        }
+    }
+}
+
+/// Lets `run` run as many at a time as the host takes.
+pub(crate) fn in_parts<C>(
+    commands: &[C],
+    program: impl Fn(&C) -> &str,
+    run: impl Fn(&[C]) -> Vec<Result<Raw>>,
+) -> Vec<Result<Output>> {
     let mut outputs = Vec::with_capacity(commands.len());
     for commands in commands.chunks(RUN) {
-        let mut answers = host::process::run(commands).into_iter();
+        let mut answers = run(commands).into_iter();
         for command in commands {
-            let missing = || {
-                Err(Error::Failed(format!(
-                    "the host gave no answer for {}",
-                    command.program
-                )))
-            };
+            let program = program(command);
+            let missing = || Err(Error::Failed(format!("the host gave no answer for {program}")));
             let answer = answers.next().unwrap_or_else(missing);
-            outputs.push(answer.map(|raw| Output::new(&command.program, raw)));
+            outputs.push(answer.map(|raw| Output::new(program, raw)));
         }
     }
     outputs

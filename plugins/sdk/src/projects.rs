@@ -15,7 +15,11 @@ const HEAD_MAX: u32 = 1024;
 #[must_use]
 pub fn list() -> ProjectPage {
     let mut all = Found::default();
-    for root in files::roots() {
+    let roots = files::roots().unwrap_or_else(|error| {
+        all.problems.push(("the projects are not known".to_owned(), error));
+        Vec::new()
+    });
+    for root in roots {
         match below(&root) {
             Ok(found) => all.extend(found),
             Err(error) => all.problems.push((unknown(&root), error)),

@@ -9,7 +9,7 @@ pub(crate) fn start_directory(request: &NewSession) -> Result<String> {
         (Some(_), Some(_)) => Err(Error::Invalid("give `project` or `working_dir`, not both".to_owned())),
         (Some(path), None) | (None, Some(path)) if path.starts_with('/') => plain_path(path).map(str::to_owned),
         (Some(path), None) | (None, Some(path)) => below_a_root(path),
-        (None, None) => files::roots().into_iter().next().ok_or_else(no_roots),
+        (None, None) => files::roots()?.into_iter().next().ok_or_else(no_roots),
     }
 }
 
@@ -20,7 +20,7 @@ fn no_roots() -> Error {
 /// A project's name, or a path below one of the granted directories: the first that has it.
 fn below_a_root(path: &str) -> Result<String> {
     let path = plain_path(path)?.trim_end_matches('/');
-    let roots = files::roots();
+    let roots = files::roots()?;
     if roots.is_empty() {
         return Err(no_roots());
     }

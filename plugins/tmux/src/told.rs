@@ -20,7 +20,7 @@ pub(crate) fn add(setup: &Setup, all: &mut [(&Found<'_>, Session)]) {
     let founds: Vec<&Found<'_>> = all.iter().map(|(found, _)| *found).collect();
     let talks = conversations::of(setup, &founds);
     let tails = tails(&talks);
-    let roots = files::roots();
+    let roots = files::roots().unwrap_or_default();
     let directories = founds.iter().map(|found| found.pane.directory.as_str());
     let branches = projects::branches(directories.filter(|directory| project(&roots, directory).is_some()));
     let mut branches = branches.into_iter();

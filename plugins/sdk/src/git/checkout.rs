@@ -64,7 +64,7 @@ impl Checkout {
 
     /// The same for a clone of ours.
     pub(super) fn ours(directory: &str, until: Instant) -> Result<Self> {
-        let top = top_of(directory).ok_or_else(|| {
+        let top = top_of(directory)?.ok_or_else(|| {
             Error::Refused(format!(
                 "{directory} is not in a git checkout below a granted directory, so what changed there is not known"
             ))
@@ -197,8 +197,8 @@ impl Checkout {
 }
 
 /// The nearest directory, from `directory` up, that is the top of a checkout and granted.
-fn top_of(directory: &str) -> Option<String> {
-    let roots = files::roots();
+fn top_of(directory: &str) -> Result<Option<String>> {
+    let roots = files::roots()?;
     let mut at = directory.trim_end_matches('/');
     while roots.iter().any(|root| below(at, root).is_some()) {
         let slice = |name: &str| Slice {
@@ -211,11 +211,12 @@ fn top_of(directory: &str) -> Option<String> {
             .iter()
             .any(Result::is_ok)
         {
-            return Some(at.to_owned());
+            return Ok(Some(at.to_owned()));
         }
-        at = at.rsplit_once('/')?.0;
+        let Some((above, _)) = at.rsplit_once('/') else { break };
+        at = above;
     }
-    None
+    Ok(None)
 }
 
 /// What is at a path of the checkout.

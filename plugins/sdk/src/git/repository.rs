@@ -91,7 +91,7 @@ impl Repository {
             )));
         }
         let printed = output.text()?;
-        let roots = files::roots();
+        let roots = files::roots()?;
         let is_within = |path: &str| roots.iter().any(|root| below(path, root).is_some());
         if let Some(path) = printed.lines().find(|path| !is_within(path)) {
             return Err(Error::Refused(format!(

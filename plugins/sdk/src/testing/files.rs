@@ -125,7 +125,7 @@ mod tests {
         for file in ["b/.git/HEAD", "a/x", "c"] {
             host.file(file, "x");
         }
-        let root = files::roots().remove(0);
+        let root = files::roots().unwrap().remove(0);
         assert_eq!(names(files::entries(&root)), ["a", "b", "c"]);
         assert_eq!(names(files::entries_having(&root, [".git"])), ["b"]);
         assert_eq!(names(files::entries_having(&root, [""; 0])), [""; 0]);

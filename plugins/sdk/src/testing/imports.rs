@@ -67,7 +67,53 @@ pub(crate) mod process {
         let host = current();
         let access = lock(&host.call).access;
         let mut programs = lock(&host.programs);
-        commands.iter().map(|command| programs.run(command, access)).collect()
+        let run = |command| programs.run(None, command, access);
+        commands.iter().map(run).collect()
+    }
+}
+
+pub(crate) mod ssh {
+    use super::super::{current, lock};
+    use crate::Result;
+    use crate::contract::process::Output;
+    use crate::files::Entry;
+    use crate::ssh::{Listing, Order, Part};
+
+    pub(crate) fn hosts() -> Vec<String> {
+        lock(&current().hosts).labels()
+    }
+
+    pub(crate) fn run(orders: &[Order]) -> Vec<Result<Output>> {
+        let host = current();
+        let access = lock(&host.call).access;
+        let hosts = lock(&host.hosts);
+        let mut programs = lock(&host.programs);
+        let run = |order: &Order| {
+            hosts.directory(&order.host)?;
+            programs.run(Some(&order.host), &order.command, access)
+        };
+        orders.iter().map(run).collect()
+    }
+
+    pub(crate) fn roots(hosts: &[String]) -> Vec<Result<Vec<String>>> {
+        let host = current();
+        let granted = lock(&host.hosts);
+        let root = |host: &String| Ok(vec![granted.directory(host)?.path().display().to_string()]);
+        hosts.iter().map(root).collect()
+    }
+
+    pub(crate) fn entries(listings: &[Listing]) -> Vec<Result<Vec<Entry>>> {
+        let host = current();
+        let hosts = lock(&host.hosts);
+        let entries = |asked: &Listing| hosts.directory(&asked.host)?.entries(&asked.directory, &asked.having);
+        listings.iter().map(entries).collect()
+    }
+
+    pub(crate) fn read(parts: &[Part]) -> Vec<Result<Vec<u8>>> {
+        let host = current();
+        let hosts = lock(&host.hosts);
+        let read = |part: &Part| hosts.directory(&part.host)?.read(&part.slice);
+        parts.iter().map(read).collect()
     }
 }
 
@@ -100,7 +146,11 @@ pub(crate) mod jobs {
     }
 
     pub(crate) fn submit(spec: &Spec) -> Result<String> {
-        lock(&current().jobs).submit(spec.clone(), access())
+        let host = current();
+        if let Some(label) = &spec.host {
+            lock(&host.hosts).granted(label)?;
+        }
+        lock(&host.jobs).submit(spec.clone(), access())
     }
 
     pub(crate) fn get(id: &str) -> Result<Job> {

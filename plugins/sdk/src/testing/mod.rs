@@ -15,6 +15,7 @@
 //! those of lists and texts.
 
 mod files;
+mod hosts;
 pub(crate) mod imports;
 mod jobs;
 mod programs;
@@ -30,6 +31,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use self::files::Directory;
+use self::hosts::Hosts;
 use self::jobs::Jobs;
 use self::programs::Programs;
 pub use self::programs::Scripted;
@@ -53,6 +55,7 @@ struct Inside {
     settings: Mutex<Value>,
     call: Mutex<Call>,
     programs: Mutex<Programs>,
+    hosts: Mutex<Hosts>,
     store: Mutex<Store>,
     jobs: Mutex<Jobs>,
     before_put: Mutex<Vec<BeforePut>>,
@@ -82,6 +85,7 @@ impl Host {
                 access: Access::Control,
             }),
             programs: Mutex::default(),
+            hosts: Mutex::default(),
             store: Mutex::default(),
             jobs: Mutex::default(),
             before_put: Mutex::default(),
@@ -135,12 +139,58 @@ impl Host {
     /// and the last one again from then on.
     pub fn on<T: Into<String>>(&self, program: &str, args: impl IntoIterator<Item = T>) -> Scripted<'_> {
         let args = args.into_iter().map(Into::into).collect();
-        Scripted::new(&self.inside.programs, program, args)
+        Scripted::new(&self.inside.programs, None, program, args)
+    }
+
+    /// Grants these hosts, in this order. Each has a directory of its own.
+    pub fn hosts<T: Into<String>>(&self, labels: impl IntoIterator<Item = T>) -> &Self {
+        let mut hosts = lock(&self.inside.hosts);
+        labels.into_iter().for_each(|label| hosts.grant(label.into()));
+        drop(hosts);
+        self
+    }
+
+    /// As [`on`](Self::on), on a host.
+    pub fn on_host<T: Into<String>>(
+        &self,
+        host: &str,
+        program: &str,
+        args: impl IntoIterator<Item = T>,
+    ) -> Scripted<'_> {
+        let args = args.into_iter().map(Into::into).collect();
+        Scripted::new(&self.inside.programs, Some(host), program, args)
+    }
+
+    /// Lets a host not be reached, for this reason.
+    ///
+    /// # Panics
+    ///
+    /// If it is not granted, as all of these.
+    pub fn is_away(&self, host: &str, why: &str) -> &Self {
+        lock(&self.inside.hosts).set_away(host, Some(why.to_owned()));
+        self
+    }
+
+    /// Lets a host be reached again.
+    pub fn is_back(&self, host: &str) -> &Self {
+        lock(&self.inside.hosts).set_away(host, None);
+        self
     }
 
     /// Lets a function answer for this program, if [`on`](Self::on) says nothing about its arguments.
     pub fn program(&self, name: &str, answer: impl FnMut(&Command) -> Result<RawOutput> + Send + 'static) -> &Self {
-        lock(&self.inside.programs).set(name, Box::new(answer));
+        lock(&self.inside.programs).set(None, name, Box::new(answer));
+        self
+    }
+
+    /// The same on a host.
+    pub fn program_on(
+        &self,
+        host: &str,
+        name: &str,
+        answer: impl FnMut(&Command) -> Result<RawOutput> + Send + 'static,
+    ) -> &Self {
+        lock(&self.inside.programs).set(Some(host), name, Box::new(answer));
         self
     }
 
@@ -171,7 +221,13 @@ impl Host {
     /// All commands that were run so far, also those that were denied.
     #[must_use]
     pub fn commands(&self) -> Vec<Command> {
-        lock(&self.inside.programs).ran()
+        lock(&self.inside.programs).ran(None)
+    }
+
+    /// The same of a host.
+    #[must_use]
+    pub fn commands_on(&self, host: &str) -> Vec<Command> {
+        lock(&self.inside.programs).ran(Some(host))
     }
 
     /// Runs a function that many times at once, each with its number, as the host runs calls of one backend.
@@ -229,15 +285,19 @@ impl Host {
     ///
     /// If it cannot be written.
     pub fn file(&self, path: &str, contents: impl AsRef<[u8]>) -> String {
-        let whole = self.directory().join(path);
-        let written = whole
-            .parent()
-            .map_or(Ok(()), fs::create_dir_all)
-            .and_then(|()| fs::write(&whole, contents));
-        if let Err(error) = written {
-            panic!("{} cannot be written: {error}", whole.display());
+        write(&self.directory().join(path), contents.as_ref())
+    }
+
+    /// The same below the granted directory of a host, which can be reached.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be written.
+    pub fn file_on(&self, host: &str, path: &str, contents: impl AsRef<[u8]>) -> String {
+        match lock(&self.inside.hosts).directory(host) {
+            Ok(directory) => write(&directory.path().join(path), contents.as_ref()),
+            Err(why) => panic!("{why}"),
         }
-        whole.display().to_string()
     }
 }
 
@@ -246,13 +306,23 @@ impl Default for Host {
         Self::new()
     }
 }
-
 impl Drop for Host {
     fn drop(&mut self) {
         CURRENT.with_borrow_mut(|current| {
             current.take_if(|current| Arc::ptr_eq(current, &self.inside));
         });
     }
+}
+
+fn write(whole: &Path, contents: &[u8]) -> String {
+    let written = whole
+        .parent()
+        .map_or(Ok(()), fs::create_dir_all)
+        .and_then(|()| fs::write(whole, contents));
+    if let Err(error) = written {
+        panic!("{} cannot be written: {error}", whole.display());
+    }
+    whole.display().to_string()
 }
 
 /// The host of this thread.

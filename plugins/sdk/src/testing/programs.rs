@@ -14,12 +14,14 @@ type Program = Box<dyn FnMut(&Command) -> Result<RawOutput> + Send>;
 #[derive(Default)]
 pub(super) struct Programs {
     lines: Vec<Line>,
-    functions: BTreeMap<String, Program>,
-    ran: Vec<Command>,
+    functions: BTreeMap<(Option<String>, String), Program>,
+    ran: Vec<(Option<String>, Command)>,
 }
 
 /// One argument list of a program, and its answers.
 struct Line {
+    /// The host on which it runs; none: where the backend lives.
+    host: Option<String>,
     program: String,
     args: Vec<String>,
     acts: bool,
@@ -28,13 +30,11 @@ struct Line {
 
 impl Programs {
     /// The index of this line, which is added if it is missing.
-    fn line(&mut self, program: &str, args: Vec<String>) -> usize {
-        let known = self
-            .lines
-            .iter()
-            .position(|line| line.program == program && line.args == args);
+    fn line(&mut self, host: Option<&str>, program: &str, args: Vec<String>) -> usize {
+        let known = self.lines.iter().position(|line| line.is(host, program, &args));
         known.unwrap_or_else(|| {
             self.lines.push(Line {
+                host: host.map(str::to_owned),
                 program: program.to_owned(),
                 args,
                 acts: false,
@@ -44,24 +44,31 @@ impl Programs {
         })
     }
 
-    pub(super) fn set(&mut self, name: &str, program: Program) {
-        self.functions.insert(name.to_owned(), program);
+    pub(super) fn set(&mut self, host: Option<&str>, name: &str, program: Program) {
+        self.functions
+            .insert((host.map(str::to_owned), name.to_owned()), program);
     }
 
-    pub(super) fn ran(&self) -> Vec<Command> {
-        self.ran.clone()
+    /// Those that were run on this host.
+    pub(super) fn ran(&self, host: Option<&str>) -> Vec<Command> {
+        let on_it = self.ran.iter().filter(|(on, _)| on.as_deref() == host);
+        on_it.map(|(_, command)| command.clone()).collect()
     }
 
-    pub(super) fn run(&mut self, command: &Command, access: Access) -> Result<RawOutput> {
-        self.ran.push(command.clone());
-        let is_this = |line: &&mut Line| line.program == command.program && line.args == command.args;
+    pub(super) fn run(&mut self, host: Option<&str>, command: &Command, access: Access) -> Result<RawOutput> {
+        self.ran.push((host.map(str::to_owned), command.clone()));
+        let is_this = |line: &&mut Line| line.is(host, &command.program, &command.args);
         if let Some(line) = self.lines.iter_mut().find(is_this) {
             return line.run(access);
         }
-        match self.functions.get_mut(&command.program) {
+        match self
+            .functions
+            .get_mut(&(host.map(str::to_owned), command.program.clone()))
+        {
             Some(program) => program(command),
             None => panic!(
-                "the test does not say what this answers: host.on({:?}, {:?}).prints(…); it knows {}",
+                "the test does not say what this answers: {}({:?}, {:?}).prints(…); it knows {}",
+                host.map_or("host.on".to_owned(), |host| format!("host.on_host({host:?}, …)")),
                 command.program,
                 command.args,
                 self.known()
@@ -84,6 +91,10 @@ impl Programs {
 }
 
 impl Line {
+    fn is(&self, host: Option<&str>, program: &str, args: &[String]) -> bool {
+        self.host.as_deref() == host && self.program == program && self.args == args
+    }
+
     fn run(&mut self, access: Access) -> Result<RawOutput> {
         let Self { program, args, .. } = self;
         if self.acts && access == Access::Read {
@@ -107,8 +118,8 @@ pub struct Scripted<'a> {
 }
 
 impl<'a> Scripted<'a> {
-    pub(super) fn new(programs: &'a Mutex<Programs>, program: &str, args: Vec<String>) -> Self {
-        let index = lock(programs).line(program, args);
+    pub(super) fn new(programs: &'a Mutex<Programs>, host: Option<&str>, program: &str, args: Vec<String>) -> Self {
+        let index = lock(programs).line(host, program, args);
         Self { programs, index }
     }
 
