@@ -66,6 +66,10 @@ impl RunState {
     }
 }
 
+/// The phases of a job that has not ended, and of one that works, as far as anyone knows.
+pub(crate) const OPEN: [Phase; 3] = [Phase::Queued, Phase::Running, Phase::Unreachable];
+pub(crate) const WORKING: [Phase; 2] = [Phase::Running, Phase::Unreachable];
+
 /// The phases of a job that has ended.
 pub(crate) const ENDS: [Phase; 5] = [
     Phase::Exited,

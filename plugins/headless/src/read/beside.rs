@@ -1,25 +1,26 @@
 //! Who else works in a directory: two agents in one directory can get into each other's way, so both are told.
 
 use berth_agents::live::Activity;
-use berth_plugin::jobs::{self, Filter, Phase};
+use berth_plugin::jobs::{self, Filter};
 
 use crate::kept::note::{Kind, Note};
+use crate::kept::state::WORKING;
 use crate::kept::talk::Talk;
 
 /// Jobs that run among which others are looked for.
 const RUNNING: u32 = 100;
 
-/// What a person should know of others that work in this directory beside this conversation.
-pub(crate) fn words(directory: &str, conversation: &str) -> Option<String> {
+/// What a person should know of others that work in this directory of this host beside this conversation.
+pub(crate) fn words(host: Option<&str>, directory: &str, conversation: &str) -> Option<String> {
     let running = jobs::recent(&Filter {
-        phases: vec![Phase::Running],
+        phases: WORKING.to_vec(),
         ..Filter::newest(RUNNING)
     });
     let others: Vec<String> = running
         .unwrap_or_default()
         .iter()
         .filter_map(|job| Note::of(job).ok())
-        .filter(|note| note.directory == directory && note.conversation != conversation)
+        .filter(|note| note.host.as_deref() == host && note.directory == directory && note.conversation != conversation)
         .filter(|note| note.kind != Kind::Conversation || is_at_work(&note.conversation))
         .map(|note| note.conversation)
         .collect();

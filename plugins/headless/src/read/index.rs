@@ -5,13 +5,13 @@ use berth_plugin::{Error, Result};
 
 use crate::kept::conversation::Conversation;
 use crate::kept::note::{Kind, Note};
-use crate::kept::state::{AT_REST, ENDED, ENDS, RunState};
+use crate::kept::state::{AT_REST, ENDED, ENDS, OPEN, RunState, WORKING};
 use crate::kept::talk::Talk;
 
 /// Jobs that have ended and were not judged yet, of which a list shows the outcome nevertheless.
 const UNJUDGED: u32 = 16;
 /// Jobs that run or wait, among which those of a conversation are looked for.
-const OPEN: u32 = 1_000;
+const LOOKED_AT: u32 = 1_000;
 /// Runs that have ended, among which one that is not kept yet is looked for.
 const UNKEPT: u32 = 200;
 
@@ -28,9 +28,13 @@ pub(crate) struct Part {
 /// The newest runs in one of `states` (none: in any), those of one project if one is named.
 pub(crate) fn recent(project: Option<&str>, states: &[RunState], limit: u32) -> Result<Part> {
     let mut found = Vec::new();
-    let phases = [(RunState::Queued, Phase::Queued), (RunState::Running, Phase::Running)];
-    let phases = phases.into_iter().filter(|(state, _)| is_asked(states, *state));
-    let phases: Vec<Phase> = phases.map(|(_, phase)| phase).collect();
+    let mut phases = Vec::new();
+    if is_asked(states, RunState::Queued) {
+        phases.push(Phase::Queued);
+    }
+    if is_asked(states, RunState::Running) {
+        phases.extend(WORKING);
+    }
     if !phases.is_empty() {
         found.extend(jobs::recent(&filter(project, &phases, &[""], limit))?);
     }
@@ -171,8 +175,8 @@ pub(crate) fn known(id: &str) -> Result<(Job, Conversation)> {
 /// The jobs of a conversation that run or wait, the newest first.
 pub(crate) fn open(conversation: &str) -> Result<Vec<String>> {
     let open = jobs::recent(&Filter {
-        phases: vec![Phase::Queued, Phase::Running],
-        ..Filter::newest(OPEN)
+        phases: OPEN.to_vec(),
+        ..Filter::newest(LOOKED_AT)
     })?;
     let is_its = |job: &Job| Note::of(job).is_ok_and(|note| note.conversation == conversation);
     Ok(open.into_iter().filter(is_its).map(|job| job.id).collect())

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use berth_plugin::jobs::Job;
+use berth_plugin::jobs::{Job, Phase};
 use berth_plugin::{Attention, Error, Evidence, Result, Session, SessionPage, SessionQuery, State, Verbs, jobs, time};
 
 use crate::cut::cut;
@@ -32,9 +32,9 @@ const WORDS: usize = 500;
 /// A page of the conversations that the query asks for: first all that work and those that worked last, then the older ones.
 pub(crate) fn list(setup: &Setup, query: &SessionQuery) -> Result<SessionPage> {
     let is_asked = |state: &RunState| {
-        // One that runs may ask something, or only begin.
+        // One that runs may ask something, only begin, or be where nobody can look.
         let more = match state {
-            RunState::Running => [State::Waiting, State::Starting].as_slice(),
+            RunState::Running => [State::Waiting, State::Starting, State::Unreachable].as_slice(),
             _ => &[],
         };
         let asked = &query.states;
@@ -176,6 +176,9 @@ fn bare(job: &Job, note: &Note, state: RunState) -> Session {
         .active_at(since)
         .fact("conversation", &note.conversation)
         .fact("job", &job.id);
+    if let Some(host) = &note.host {
+        session = session.fact("host", host);
+    }
     if let Some(plan) = &note.build {
         session = session.fact("branch", plan.branch.name());
     }
@@ -184,6 +187,9 @@ fn bare(job: &Job, note: &Note, state: RunState) -> Session {
         true => Verbs::SEND,
         false => Verbs::TERMINATE,
     });
+    if job.phase == Phase::Unreachable {
+        session = session.state(State::Unreachable, Evidence::Runner);
+    }
     match (state, &job.reason) {
         (RunState::Queued, _) => session.summary(format!("waits for its turn in project {}", note.project)),
         (_, Some(reason)) => session.summary(cut(reason, WORDS - 1)),

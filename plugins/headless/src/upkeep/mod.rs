@@ -10,8 +10,9 @@ use berth_plugin::{Error, Event, Result, Upkept, context, log, store};
 
 use crate::build;
 use crate::kept::conversation::{self, Conversation};
+use crate::kept::host;
 use crate::kept::note::{Kind, Note};
-use crate::kept::state::{ENDS, RunState, STAGE, has_ended};
+use crate::kept::state::{ENDS, OPEN, RunState, STAGE, has_ended};
 use crate::kept::verdict::Verdict;
 use crate::read::judge::judge;
 use crate::run::asking;
@@ -26,7 +27,7 @@ const AGAIN: Duration = Duration::from_secs(10);
 /// Jobs that one call judges, and conversations that it looks at.
 const JUDGED: u32 = 64;
 /// Jobs that are looked through when berth begins.
-const OPEN: u32 = 1_000;
+const LOOKED_AT: u32 = 1_000;
 const TIDIED: u32 = 200;
 /// What of a call's time is left when no further job is begun with.
 const SPARE: Duration = Duration::from_secs(8);
@@ -53,8 +54,8 @@ pub(crate) fn run(setup: &Setup, events: &[Event]) -> Result<Upkept> {
     }
     if is_start {
         for job in jobs::recent(&Filter {
-            phases: vec![Phase::Queued, Phase::Running],
-            ..Filter::newest(OPEN)
+            phases: OPEN.to_vec(),
+            ..Filter::newest(LOOKED_AT)
         })? {
             if let Ok(note) = Note::of(&job) {
                 let done = jobs::get(&job.id).and_then(|job| asking::ensure(&job, &note));
@@ -110,7 +111,7 @@ fn begun(setup: &Setup, job: &Job, note: &Note) -> Result<()> {
         return Ok(());
     }
     if let Some(plan) = note.build.as_ref().filter(|plan| plan.run.is_none()) {
-        return build::begun(job, note, plan);
+        return host::on(note.host.as_deref(), || build::begun(job, note, plan));
     }
     let kept = Conversation::find(&note.conversation)?.unwrap_or_default();
     let Err(Error::Limited((why, _))) = limits::left(&setup.settings, &note.conversation, &kept) else {
@@ -136,7 +137,7 @@ fn ended(setup: &Setup, job: &Job) -> Result<Option<String>> {
         return Ok(Some(note.conversation));
     }
     if let Some(plan) = &note.build {
-        build::ended(setup, job, &note, plan)?;
+        host::on(note.host.as_deref(), || build::ended(setup, job, &note, plan))?;
         return Ok(Some(note.conversation));
     }
     let (verdict, _) = judge(job, &note)?;
