@@ -2,7 +2,7 @@
 //! reaches into that is done there.
 
 use berth_plugin::{
-    Answered, ChangePage, Delivery, Event, LogPage, LogQuery, Message, OptionState, Receipt, Result, Session,
+    Answered, ChangePage, Delivery, Error, Event, LogPage, LogQuery, Message, OptionState, Receipt, Result, Session,
     SessionPage, SessionQuery, TurnPage, TurnQuery, Upkept,
 };
 
@@ -22,7 +22,20 @@ pub fn is_id(id: &str) -> bool {
 /// # Errors
 /// Jobs or store cannot be read.
 pub fn list(setup: &Setup, query: &SessionQuery) -> Result<SessionPage> {
-    shown::sessions::list(setup, query)
+    list_beside(setup, query, || Ok(Default::default()))
+}
+
+/// The same with all sessions of another kind among them, and what of those could not be looked at. They are asked for only
+/// where the page may have some of them.
+///
+/// # Errors
+/// As [`list`], and what `others` answers.
+pub fn list_beside(
+    setup: &Setup,
+    query: &SessionQuery,
+    others: impl FnOnce() -> Result<(Vec<Session>, Vec<(String, Error)>)>,
+) -> Result<SessionPage> {
+    shown::sessions::list(setup, query, others)
 }
 
 /// One session.

@@ -104,8 +104,8 @@ pub fn call(setup: &Setup, call: &ToolCall) -> Result<ToolOutput> {
             "It was waited for {MOST} seconds at most, not {wanted}; get_session_status with wait_seconds waits longer."
         )
     });
-    wait::wait(&work, Duration::from_secs(wanted.min(MOST)));
-    answer::told(&wait::look(&work), capped)
+    let seen = wait::wait(&work, Duration::from_secs(wanted.min(MOST)));
+    answer::told(&seen, capped)
 }
 
 /// What an earlier call with this id has begun.
@@ -117,33 +117,18 @@ fn known(call: &str, session: Option<&str>) -> Result<Option<Work>> {
     Ok(seen.map(|seen| Work::Run(seen.note.run(&seen.job).to_owned(), seen.note)))
 }
 
+/// Begins what is asked for: a run, or a message where a person leads the conversation.
 fn begin(setup: &Setup, call: &str, asked: &Asked, session: Option<&str>) -> Result<Work> {
     if !context::may_act() {
         return Err(Error::NotFound(
             "it is not known any more what became of this task".to_owned(),
         ));
     }
-    request::check("task", &asked.task)?;
-    let prompt = match given(&asked.context) {
-        Some(context) => format!("{context}\n\n{}", asked.task),
-        None => asked.task.clone(),
-    };
-    request::check("context", &prompt)?;
+    let prompt = asked.prompt()?;
     if let Some(id) = session
         && let Some(led) = Talk::find(id)?
     {
-        let kept = Conversation {
-            host: led.host,
-            project: led.project,
-            directory: led.directory,
-            ..Conversation::default()
-        };
-        goes_on(setup, asked, id, &kept)?;
-        talk::asked::send(setup, call, id, &kept.project, &prompt)?;
-        return match asked::find(call)? {
-            Some(sent) => Ok(Work::Message(call.to_owned(), sent)),
-            None => Err(Error::Failed("the task is not kept any more".to_owned())),
-        };
+        return message(setup, call, asked, id, led, &prompt);
     }
     let (host, place) = match session.map(Conversation::find).transpose()?.flatten() {
         Some(kept) if kept.host.is_some() => goes_on(setup, asked, session.unwrap_or_default(), &kept)?,
@@ -164,10 +149,24 @@ fn begin(setup: &Setup, call: &str, asked: &Asked, session: Option<&str>) -> Res
     Ok(Work::Run(run.id, run.note))
 }
 
+fn message(setup: &Setup, call: &str, asked: &Asked, id: &str, led: Talk, prompt: &str) -> Result<Work> {
+    let kept = Conversation {
+        host: led.host,
+        project: led.project,
+        directory: led.directory,
+        ..Conversation::default()
+    };
+    goes_on(setup, asked, id, &kept)?;
+    talk::asked::send(setup, call, id, &kept.project, prompt)?;
+    let sent = asked::find(call)?.ok_or_else(|| Error::Failed("the task is not kept any more".to_owned()))?;
+    Ok(Work::Message(call.to_owned(), sent))
+}
+
 /// The hosts that may be meant.
 fn hosts(asked: &Asked) -> Result<Vec<String>> {
     let hosts = ssh::hosts();
     match given(&asked.host) {
+        _ if hosts.is_empty() => Ok(hosts),
         Some(host) if hosts.iter().any(|known| known == host) => Ok(vec![host.to_owned()]),
         Some(host) => Err(Error::Invalid(format!(
             "there is no host {host:?} here: there are {}",
@@ -203,6 +202,17 @@ fn goes_on(setup: &Setup, asked: &Asked, id: &str, kept: &Conversation) -> Resul
 }
 
 impl Asked {
+    /// What the agent reads.
+    fn prompt(&self) -> Result<String> {
+        request::check("task", &self.task)?;
+        let prompt = match given(&self.context) {
+            Some(context) => format!("{context}\n\n{}", self.task),
+            None => self.task.clone(),
+        };
+        request::check("context", &prompt)?;
+        Ok(prompt)
+    }
+
     /// The id of the conversation with which it goes on, with its backend before it or without.
     fn session(&self) -> Result<Option<String>> {
         let Some(written) = given(&self.resume_session_id) else {

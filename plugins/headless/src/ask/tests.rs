@@ -93,7 +93,7 @@ fn a_task_is_a_job_on_its_host_with_the_context_before_it_and_neither_in_an_argu
         (session.state, session.task.as_deref()),
         (State::Queued, Some("fix it"))
     );
-    assert!(session.facts.contains(&("host".into(), "mac".into())));
+    assert!(session.facts.contains(&("machine".into(), "mac".into())));
 }
 
 #[test]
@@ -308,14 +308,13 @@ fn a_question_ends_the_wait_and_a_person_answers_it() {
     fake::agents_on(&host, true);
     ask(1, json!({"project": "app"})).unwrap();
     let run = job(&host, 0);
+    let work = known(&uuid(1), None).unwrap().unwrap();
+    assert!(!wait::is_settled(&work).unwrap());
     let asking = init(FIRST) + &receipt(FIRST, FIRST, "started") + &asks(FIRST, "r1", "rm x");
     host.start_job(&run).print_job(&run, Channel::Output, asking);
-    let began = Instant::now();
-    let work = known(&uuid(1), None).unwrap().unwrap();
-    wait::wait(&work, Duration::from_secs(20));
     assert!(
-        began.elapsed() < Duration::from_secs(15),
-        "it was not waited for what only a person can do"
+        wait::is_settled(&work).unwrap(),
+        "it is not waited for what only a person can do"
     );
     let told = ask(1, json!({"project": "app"})).unwrap();
     assert_eq!(
@@ -380,6 +379,8 @@ fn a_message_of_a_person_goes_on_with_it_there_and_further_tasks_are_messages_th
     ask(1, json!({"project": "app"})).unwrap();
     end(&host, &job(&host, 0), &result(FIRST, json!({})), 0);
     upkeep();
+    // No sign is waited for of what the agent does with a message.
+    host.ends_in(Duration::from_secs(2));
     let message = berth_plugin::Message {
         id: uuid(50),
         text: "and now".into(),
@@ -407,7 +408,7 @@ fn a_message_of_a_person_goes_on_with_it_there_and_further_tasks_are_messages_th
         told.data
     );
     let session = sessions::get(&setup(), FIRST).unwrap();
-    assert!(session.facts.contains(&("host".into(), "mac".into())));
+    assert!(session.facts.contains(&("machine".into(), "mac".into())));
     sessions::terminate(FIRST).unwrap();
     // Its next process is on the same host.
     sessions::send(
@@ -428,6 +429,48 @@ fn who_wants_to_wait_longer_than_may_be_is_told() {
     host.ends_in(Duration::from_secs(3));
     let told = ask(1, json!({"project": "app", "wait_seconds": 600})).unwrap();
     assert!(told.text.contains("50 seconds at most, not 600"), "{}", told.text);
+}
+
+#[test]
+fn what_a_task_changed_is_asked_of_its_host() {
+    let host = hosts();
+    ask(1, json!({"project": "app"})).unwrap();
+    host.is_away("mac", "the host mac is asleep");
+    let asked = sessions::changes(FIRST, None, 10);
+    assert_eq!(asked, Err(Error::Unavailable("the host mac is asleep".into())));
+}
+
+#[test]
+fn sessions_of_another_kind_stand_among_these_in_every_page() {
+    let host = hosts();
+    for number in 1..=3 {
+        ask(number, json!({"project": "app"})).unwrap();
+    }
+    let mut query = SessionQuery {
+        states: Vec::new(),
+        limit: 2,
+        after: None,
+    };
+    let mut ids = Vec::new();
+    loop {
+        let others = || {
+            let other = berth_plugin::Session::new("mac:rc").state(State::Idle, berth_plugin::Evidence::Screen);
+            Ok((
+                vec![other],
+                vec![("linux".to_owned(), Error::Unavailable("asleep".into()))],
+            ))
+        };
+        let page = sessions::list_beside(&setup(), &query, others).unwrap();
+        assert_eq!(page.problems.len(), 1);
+        ids.extend(page.sessions.into_iter().map(|session| session.id));
+        match page.next {
+            Some(next) => query.after = Some(next),
+            None => break,
+        }
+    }
+    ids.sort();
+    assert_eq!(ids, [uuid(1), uuid(2), uuid(3), "mac:rc".to_owned()]);
+    assert_eq!(host.submitted().len(), 3);
 }
 
 #[test]

@@ -50,24 +50,28 @@ pub(super) struct Seen {
     pub(super) notes: Vec<String>,
 }
 
-/// Waits until it is over or asks a person, at most for this time.
-pub(super) fn wait(work: &Work, time: Duration) {
+/// Waits until it is over or asks a person, at most for this time. Answers how it is then.
+pub(super) fn wait(work: &Work, time: Duration) -> Seen {
     let end = Instant::now() + time.min(context::remaining().saturating_sub(SPARE));
-    // What cannot be looked at now, such as on a host that does not answer, may be so soon.
-    while !is_settled(work).unwrap_or(false) && Instant::now() < end {
+    loop {
+        let is_late = Instant::now() >= end;
+        // What cannot be looked at now, such as on a host that does not answer, may be so soon.
+        if is_late || is_settled(work).unwrap_or(false) {
+            let seen = look(work);
+            if is_late || seen.state.is_some() {
+                return seen;
+            }
+        }
         thread::sleep(PAUSE.min(end.saturating_duration_since(Instant::now())));
     }
 }
 
-fn is_settled(work: &Work) -> Result<bool> {
+/// Whether it is over, or asks a person.
+pub(super) fn is_settled(work: &Work) -> Result<bool> {
     match work {
         Work::Run(id, _) => {
-            let job = jobs::get(id)?;
-            if has_ended(job.phase) {
-                // What it printed can be read too.
-                return run::look(job).map(|_| true);
-            }
-            Ok(talk::asking(id)?.is_some_and(|process| !process.live.prompts().is_empty()))
+            let is_over = has_ended(jobs::get(id)?.phase);
+            Ok(is_over || talk::asking(id)?.is_some_and(|process| !process.live.prompts().is_empty()))
         }
         Work::Message(id, sent) => Ok(talk::look(&sent.conversation)?
             .is_none_or(|(talk, _)| outcome(&talk, id).0.is_end() || !talk.process.live.prompts().is_empty())),

@@ -94,9 +94,14 @@ pub(crate) fn run(setup: &Setup, events: &[Event]) -> Result<Upkept> {
     Ok(upkept(changed, talks::soonest(&kept, rest)))
 }
 
-/// One job that cannot be looked after keeps nobody from the others: it is looked at again.
+/// One job that cannot be looked after keeps nobody from the others: it is looked at again. A host that is away is told of
+/// elsewhere.
 fn is_left(job: &Job, error: &Error) {
-    log::warn(format_args!("job {} could not be looked after: {error}", job.id));
+    let words = format!("job {} could not be looked after: {error}", job.id);
+    match error {
+        Error::Unavailable(_) => log::debug(words),
+        _ => log::warn(words),
+    }
 }
 
 fn upkept(changed: BTreeSet<String>, next: u64) -> Upkept {
