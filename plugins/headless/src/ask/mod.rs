@@ -114,7 +114,7 @@ fn known(call: &str, session: Option<&str>) -> Result<Option<Work>> {
         return Ok(Some(Work::Message(call.to_owned(), sent)));
     }
     let seen = repeated::find(call, session)?;
-    Ok(seen.map(|seen| Work::Run(seen.note.run(&seen.job).to_owned(), seen.note)))
+    Ok(seen.map(|seen| Work::Run(seen.note.run(&seen.job).to_owned(), Box::new(seen.note))))
 }
 
 /// Begins what is asked for: a run, or a message where a person leads the conversation.
@@ -146,7 +146,7 @@ fn begin(setup: &Setup, call: &str, asked: &Asked, session: Option<&str>) -> Res
         timeout: setup.settings.run_timeout,
     };
     let run = ssh::on(&host, || submit::begin(setup, call, request))?;
-    Ok(Work::Run(run.id, run.note))
+    Ok(Work::Run(run.id, Box::new(run.note)))
 }
 
 fn message(setup: &Setup, call: &str, asked: &Asked, id: &str, led: Talk, prompt: &str) -> Result<Work> {

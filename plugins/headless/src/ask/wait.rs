@@ -20,7 +20,7 @@ const PAUSE: Duration = Duration::from_millis(300);
 /// What was begun.
 pub(super) enum Work {
     /// The run with this id.
-    Run(String, Note),
+    Run(String, Box<Note>),
     /// A message with this id to a conversation that a person leads.
     Message(String, Asked),
 }
