@@ -10,9 +10,10 @@ use berth_plugin::settings::Agent;
 use berth_plugin::{Error, Result, settings};
 use serde::de::IntoDeserializer as _;
 use serde::{Deserialize, Deserializer, de};
+use serde_json::{Map, Value};
 
 /// What the operator set, checked.
-pub(crate) struct Setup {
+pub struct Setup {
     pub(crate) settings: Settings,
     pub(crate) agents: Vec<Agent>,
 }
@@ -43,6 +44,9 @@ pub(crate) struct Settings {
     pub(crate) turns: u64,
     /// What one conversation may cost, all runs together; 0: whatever it costs.
     pub(crate) budget_usd: f64,
+    /// The model and the permission mode of runs and builds; none: the agent's own.
+    pub(crate) model: Option<String>,
+    pub(crate) permission_mode: Option<String>,
     /// What a run may use without being asked, beside what the agent's own settings allow.
     pub(crate) tools: Vec<String>,
     /// The same for a build, in its clone.
@@ -84,6 +88,8 @@ impl Default for Settings {
             idle_timeout: Duration::from_secs(30 * 60),
             turns: 300,
             budget_usd: 20.0,
+            model: None,
+            permission_mode: None,
             tools: Vec::new(),
             build_tools: BUILD_TOOLS.map(str::to_owned).to_vec(),
             builds: None,
@@ -93,9 +99,40 @@ impl Default for Settings {
     }
 }
 
+/// Settings that only the backend `jobs` has.
+const OF_JOBS: [&str; 5] = [
+    "build_timeout",
+    "most_timeout",
+    "build_tools",
+    "builds",
+    "projects_file",
+];
+
 impl Setup {
     pub(crate) fn of_host() -> Result<Self> {
-        let settings: Settings = settings()?;
+        Self::of(settings()?)
+    }
+
+    /// That of a backend with settings of its own: `own` are the names of those, and the others are the ones of runs.
+    ///
+    /// # Errors
+    /// `Invalid` if they make no sense; the error names the one that does not.
+    pub fn beside(own: &[&str]) -> Result<Self> {
+        let given: Map<String, Value> = settings()?;
+        if let Some(key) = OF_JOBS.iter().find(|key| given.contains_key(**key)) {
+            return Err(Error::Invalid(format!(
+                "`{key}` is a setting of the plugin `headless` alone: take it out of [backends.NAME.settings]"
+            )));
+        }
+        let settings: Settings = settings::without(own)?;
+        let most_timeout = settings.most_timeout.max(settings.run_timeout);
+        Self::of(Settings {
+            most_timeout,
+            ..settings
+        })
+    }
+
+    fn of(settings: Settings) -> Result<Self> {
         settings.check()?;
         Ok(Self {
             settings,
@@ -142,6 +179,15 @@ impl Setup {
 }
 
 impl Settings {
+    /// The options with which a run begins.
+    pub(crate) fn options(&self) -> BTreeMap<String, String> {
+        let options = [("model", &self.model), ("mode", &self.permission_mode)];
+        let set = options
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)));
+        set.collect()
+    }
+
     /// When a prompt is declined that nobody answered.
     pub(crate) fn declined_at(&self, asked_at: u64) -> u64 {
         asked_at.saturating_add(millis(self.prompt_deadline))
@@ -209,7 +255,7 @@ fn span<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Durat
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use berth_plugin::testing::Host;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
