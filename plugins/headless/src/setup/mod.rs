@@ -12,6 +12,8 @@ use serde::de::IntoDeserializer as _;
 use serde::{Deserialize, Deserializer, de};
 use serde_json::{Map, Value};
 
+use crate::manifest::settings_of_runs;
+
 /// What the operator set, checked.
 pub struct Setup {
     pub(crate) settings: Settings,
@@ -99,15 +101,6 @@ impl Default for Settings {
     }
 }
 
-/// Settings that only the backend `jobs` has.
-const OF_JOBS: [&str; 5] = [
-    "build_timeout",
-    "most_timeout",
-    "build_tools",
-    "builds",
-    "projects_file",
-];
-
 impl Setup {
     pub(crate) fn of_host() -> Result<Self> {
         Self::of(settings()?)
@@ -119,9 +112,13 @@ impl Setup {
     /// `Invalid` if they make no sense; the error names the one that does not.
     pub fn beside(own: &[&str]) -> Result<Self> {
         let given: Map<String, Value> = settings()?;
-        if let Some(key) = OF_JOBS.iter().find(|key| given.contains_key(**key)) {
+        let runs = settings_of_runs();
+        let is_known = |key: &String| own.contains(&key.as_str()) || runs.contains_key(key);
+        if let Some(key) = given.keys().find(|key| !is_known(key)) {
+            let all: Vec<_> = own.iter().copied().chain(runs.keys().map(String::as_str)).collect();
             return Err(Error::Invalid(format!(
-                "`{key}` is a setting of the plugin `headless` alone: take it out of [backends.NAME.settings]"
+                "`{key}` is not a setting of this backend: there are {}; fix it in [backends.NAME.settings]",
+                all.join(", ")
             )));
         }
         let settings: Settings = settings::without(own)?;
@@ -138,6 +135,12 @@ impl Setup {
             settings,
             agents: settings::agents()?,
         })
+    }
+
+    /// Whether an agent runs without a terminal, installed or not.
+    #[must_use]
+    pub fn has_agent(&self) -> bool {
+        self.agents.iter().any(|agent| agent.headless.is_some())
     }
 
     /// The agent of this name, or the first one, of those that are installed and run without a terminal.
