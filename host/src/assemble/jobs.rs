@@ -5,7 +5,7 @@ use std::path::Path;
 use super::Granted;
 use super::programs::SearchPath;
 use crate::capability::jobs::Keeper;
-use crate::jobs::{AllJobs, Terms};
+use crate::jobs::{AllJobs, Folders, Terms};
 use crate::machine::job::{Folder, Scope, There};
 use crate::store::DataDirectory;
 use crate::store::jobs::Room;
@@ -39,10 +39,10 @@ pub(super) fn keeper(
         size: limits.jobs_size,
     };
     let jobs = all.of(name)?;
-    jobs.be_in(match there {
+    jobs.be_in(Folders::One(match there {
         Some(there) => Folder::There(there),
         None => Folder::Here(data.jobs_path(name)?),
-    });
+    }));
     Ok(Keeper::new(jobs, terms, scope()))
 }
 

@@ -130,7 +130,6 @@ impl Located {
             label: host.written.name.clone(),
             way: way.clone(),
             installation,
-            home: site.found.home.clone(),
             keep: around.environment.clone(),
             paths: around.path.clone(),
         });

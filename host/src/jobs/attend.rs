@@ -5,14 +5,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::StreamExt as _;
+use futures::future::join_all;
+use futures::stream::FuturesUnordered;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::start::Prepare;
 use super::{Error, Jobs, Terms};
-use crate::machine::job::{Folder, Reach, Scope};
+use crate::machine::job::{Reach, Scope, There};
 use crate::store::jobs::{JobError, JobRecord};
 
 /// Between two rounds of pruning.
@@ -48,6 +51,22 @@ impl Attending {
     }
 }
 
+/// They are attended to as long as this is there.
+struct Attended<'a>(&'a Jobs);
+
+impl<'a> Attended<'a> {
+    fn begin(jobs: &'a Jobs) -> Self {
+        jobs.places().begin();
+        Self(jobs)
+    }
+}
+
+impl Drop for Attended<'_> {
+    fn drop(&mut self) {
+        self.0.places().end();
+    }
+}
+
 impl Jobs {
     /// Adopts what runs, and starts what waits in its turn, until `over`. Then nothing new is started, and what runs goes on
     /// by itself. What happens is told to `told`. Only one of these may be at work for the jobs of a backend.
@@ -60,56 +79,55 @@ impl Jobs {
         over: &CancellationToken,
     ) {
         let with = Arc::new(Attending { prepare, scope, told });
-        let folder = self.folder();
-        let asked = async {
-            match &folder {
-                Folder::There(there) => there.attend().await,
-                _ => pending().await,
-            }
-        };
-        let attended = async { tokio::join!(self.attend_with(&with, terms), asked) };
+        let _attended = Attended::begin(self);
+        let hosts = self.folders().hosts();
+        let asked = join_all(hosts.iter().map(There::attend));
+        // A host that takes long to answer delays nothing of others.
+        let attended = async { tokio::join!(self.attend_with(&with, terms), self.prune_at_times(terms), asked) };
         over.run_until_cancelled(attended).await;
     }
 
     async fn attend_with(&self, with: &Arc<Attending>, terms: Terms) {
         let mut running = JoinSet::new();
-        let mut reach = self.folder().reach();
-        if let Folder::Here(folder) = self.folder() {
+        let mut reach: Vec<_> = self.folders().hosts().iter().map(|there| Some(there.reach())).collect();
+        if let Some(folder) = self.folders().here() {
             self.report_unknown(folder).await;
         }
         while let Err(error) = self.adopt(with, &mut running).await {
             self.warn(&error);
-            tokio::time::sleep(AGAIN).await;
+            sleep(AGAIN).await;
         }
-        let mut prune_at = Instant::now();
         loop {
             let again = match self.start_waiting(with, terms, &mut running).await {
                 Ok(()) => None,
                 Err(error) => {
                     self.warn(&error);
-                    Some(Instant::now() + AGAIN)
+                    Some(AGAIN)
                 }
             };
             tokio::select! {
                 () = self.0.due.notified() => {}
                 Some(_) = running.join_next() => {}
-                () = turned(&mut reach) => {}
-                () = sleep_until(again.unwrap_or(prune_at)), if again.is_some() => {}
-                () = sleep_until(prune_at) => {
-                    if let Err(error) = self.prune(terms).await {
-                        self.warn(&error);
-                    }
-                    prune_at = Instant::now() + PRUNE;
-                }
+                () = one_turned(&mut reach) => {}
+                () = sleep(again.unwrap_or_default()), if again.is_some() => {}
             }
         }
     }
 
+    async fn prune_at_times(&self, terms: Terms) {
+        loop {
+            if let Err(error) = self.prune(terms).await {
+                self.warn(&error);
+            }
+            sleep(PRUNE).await;
+        }
+    }
+
     async fn adopt(&self, with: &Arc<Attending>, running: &mut JoinSet<()>) -> Result<(), Error> {
-        let folder = self.folder();
-        let running_here = self.index(|index| index.running()).await?.into_iter();
+        let folders = self.folders();
+        let all = self.index(|index| index.running()).await?.into_iter();
         // What runs elsewhere goes on by itself, and is followed when its backend is there again.
-        for record in running_here.filter(|record| record.host == folder.host()) {
+        for record in all.filter(|record| folders.of(&record.host).is_some()) {
             self.spawn(record, false, with, running);
         }
         Ok(())
@@ -117,11 +135,11 @@ impl Jobs {
 
     async fn start_waiting(&self, with: &Arc<Attending>, terms: Terms, running: &mut JoinSet<()>) -> Result<(), Error> {
         // On a host that cannot be asked nothing can start, and what waits can still be cancelled.
-        while self.folder().away().is_none()
-            && let Some(id) = self.take_next(terms.room).await?
-        {
-            let record = self.index(move |index| index.get(&id)).await?;
-            self.spawn(record, true, with, running);
+        while let Some(record) = self.take_next(terms.room).await? {
+            match record.phase.is_end() {
+                true => with.tell("job", &record.id),
+                false => self.spawn(record, true, with, running),
+            }
         }
         Ok(())
     }
@@ -156,6 +174,14 @@ impl Jobs {
 
     pub(super) fn warn(&self, error: &Error) {
         tracing::warn!(backend = self.0.backend, "jobs: {error}");
+    }
+}
+
+/// Waits until one of these hosts cannot be asked any more, or again.
+async fn one_turned(reach: &mut [Option<Reach>]) {
+    let mut turning: FuturesUnordered<_> = reach.iter_mut().map(turned).collect();
+    if turning.next().await.is_none() {
+        pending().await
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod attend;
 mod entry;
+mod folders;
 mod follow;
 mod lineage;
 mod prune;
@@ -16,13 +17,15 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{Mutex, Notify};
 
 pub use self::attend::Happened;
 pub use self::entry::Reach;
+pub use self::folders::Folders;
+use self::folders::{Places, machine};
 pub use self::start::{Directory, Prepare, Prepared, Unprepared};
 use crate::machine::job::{self, Appended, Channel, Chunk, Folder, Trouble};
 use crate::store::jobs::{Filter, JobError, JobRecord, NewJob, Outcome, Phase, Room, Submitted};
@@ -157,7 +160,7 @@ pub struct Jobs(Arc<Shared>);
 struct Shared {
     backend: String,
     index: JobIndex,
-    folder: RwLock<Folder>,
+    places: RwLock<Places>,
     /// This process has a way to no host.
     only_looks: AtomicBool,
     /// The binary of which supervisors are started.
@@ -194,7 +197,7 @@ impl Jobs {
         Ok(Self(Arc::new(Shared {
             backend: backend.to_owned(),
             index: data.job_index(backend)?,
-            folder: RwLock::new(Folder::Here(data.jobs_path(backend)?)),
+            places: RwLock::new(Places::new(Folders::One(Folder::Here(data.jobs_path(backend)?)))),
             only_looks: AtomicBool::new(false),
             berth,
             clock,
@@ -204,13 +207,24 @@ impl Jobs {
         })))
     }
 
-    /// From now on they are in `folder`. The index stays on this machine.
-    pub fn be_in(&self, folder: Folder) {
-        *self.0.folder.write().unwrap_or_else(PoisonError::into_inner) = folder;
+    /// They are in `folders`: from now on or, if somebody attends to them now, for the next one who does. The index stays on
+    /// this machine.
+    pub fn be_in(&self, folders: Folders) {
+        self.places().be_in(folders);
     }
 
-    fn folder(&self) -> Folder {
-        self.0.folder.read().unwrap_or_else(PoisonError::into_inner).clone()
+    fn folders(&self) -> Folders {
+        let places = self.0.places.read().unwrap_or_else(PoisonError::into_inner);
+        places.now.clone()
+    }
+
+    fn places(&self) -> RwLockWriteGuard<'_, Places> {
+        self.0.places.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The hosts for which jobs can be submitted, each for one of them; none: they name no host.
+    pub fn hosts(&self) -> Vec<String> {
+        self.folders().names()
     }
 
     /// Takes a job, once for each key. Answers its id.
@@ -245,22 +259,29 @@ impl Jobs {
     /// # Errors
     /// As [`JobIndex::recent`].
     pub async fn recent(&self, filter: Filter) -> Result<Vec<JobRecord>, Error> {
-        let folder = self.folder();
-        let (is_asked, limit) = (filter.phases.clone(), filter.limit);
-        let mut phases = filter.phases;
-        for phase in phases.iter_mut().filter(|phase| **phase == Phase::Unreachable) {
+        let folders = self.folders();
+        let (is_asked, limit) = (filter.phases.clone(), filter.limit as usize);
+        let mut filter = filter;
+        for phase in filter.phases.iter_mut().filter(|phase| **phase == Phase::Unreachable) {
             *phase = Phase::Running;
         }
-        let filter = Filter { phases, ..filter };
-        let records = self.index(move |index| index.recent(&filter)).await?.into_iter();
-        let told = records.map(|record| match self.away(&folder, &record) {
-            Some(why) if record.phase == Phase::Running => unreachable(record, &why),
-            _ => record,
-        });
-        Ok(told
-            .filter(|record| is_asked.is_empty() || is_asked.contains(&record.phase))
-            .take(limit as usize)
-            .collect())
+        let mut found = Vec::new();
+        loop {
+            let asked = filter.clone();
+            let part = self.index(move |index| index.recent(&asked)).await?;
+            let is_last = part.len() < limit;
+            filter.after = part.last().map(|record| record.id.clone()).or(filter.after);
+            let told = part.into_iter().map(|record| match self.away(&folders, &record) {
+                Some(why) if record.phase == Phase::Running => unreachable(record, &why),
+                _ => record,
+            });
+            found.extend(told.filter(|record| is_asked.is_empty() || is_asked.contains(&record.phase)));
+            // Some of a part may be told in another phase than was asked for.
+            if is_last || found.len() >= limit {
+                found.truncate(limit);
+                return Ok(found);
+            }
+        }
     }
 
     /// The ids that begin with `beginning`, at most two of them: enough to tell whether it names one job.
@@ -307,7 +328,7 @@ impl Jobs {
                     // Nobody reads there any more that it is to end.
                     Err(Error::Directory { cause, .. }) if follow::is_gone(&cause) => {
                         drop(turn);
-                        self.give_up(id).await
+                        self.give_up(&folder, id).await
                     }
                     cancelled => cancelled,
                 }
@@ -383,7 +404,7 @@ impl Jobs {
             Channel::Output => record.output,
             Channel::Errors => record.errors,
         };
-        if record.phase == Phase::Queued || (!record.host.is_empty() && record.phase.is_end() && printed == 0) {
+        if record.started_at.is_none() || (!record.host.is_empty() && record.phase.is_end() && printed == 0) {
             return Ok(nothing());
         }
         let folder = self.folder_of(&record)?;
@@ -414,51 +435,43 @@ impl Jobs {
 
     /// Where a job that was started is.
     fn folder_of(&self, record: &JobRecord) -> Result<Folder, Error> {
-        let folder = self.folder();
-        match self.elsewhere(&folder, record) {
-            Some(why) => Err(of_job(&record.id)(Trouble::Away(why))),
-            None => Ok(folder),
-        }
+        let folders = self.folders();
+        let elsewhere = || of_job(&record.id)(Trouble::Away(self.elsewhere(&folders, record)));
+        folders.of(&record.host).ok_or_else(elsewhere)
     }
 
     /// Why nobody can say how a job that was started stands, as far as that is known without asking.
-    fn away(&self, folder: &Folder, record: &JobRecord) -> Option<Arc<str>> {
-        match self.elsewhere(folder, record) {
+    fn away(&self, folders: &Folders, record: &JobRecord) -> Option<Arc<str>> {
+        match folders.of(&record.host) {
+            Some(folder) => folder.away(),
             // The berth that runs keeps the index as it is there.
-            Some(_) if self.0.only_looks.load(Ordering::Relaxed) => None,
-            Some(why) => Some(why),
-            None => folder.away(),
+            None if self.0.only_looks.load(Ordering::Relaxed) => None,
+            None => Some(self.elsewhere(folders, record)),
         }
     }
 
-    /// Why a job that was started is not where this process looks.
-    fn elsewhere(&self, folder: &Folder, record: &JobRecord) -> Option<Arc<str>> {
-        let machine = |host: &str| match host {
-            "" => "this machine".to_owned(),
-            host => format!("the host {host}"),
+    /// That a job that was started is not where this process looks.
+    fn elsewhere(&self, folders: &Folders, record: &JobRecord) -> Arc<str> {
+        let was = &record.host;
+        let why = match self.0.only_looks.load(Ordering::Relaxed) {
+            true => format!(
+                "it is on {}, which only a berth that runs reaches: start one",
+                machine(was)
+            ),
+            false => folders.elsewhere(was),
         };
-        let (was, is) = (&record.host, folder.host());
-        (record.started_at.is_some() && was != is).then(|| {
-            let (was, is) = (machine(was), machine(is));
-            match self.0.only_looks.load(Ordering::Relaxed) {
-                true => format!("it is on {was}, which only a berth that runs reaches: start one"),
-                false => format!(
-                    "it was started on {was}, and its backend is on {is} now: give that its former `host` to reach it"
-                ),
-            }
-            .into()
-        })
+        why.into()
     }
 
     /// The record with what its directory knows better. One that has ended meanwhile, or not begun, has none.
     async fn with_lengths(&self, record: JobRecord) -> JobRecord {
-        let folder = self.folder();
-        if self.elsewhere(&folder, &record).is_some() {
-            return match self.away(&folder, &record) {
+        let folders = self.folders();
+        let Some(folder) = folders.of(&record.host) else {
+            return match self.away(&folders, &record) {
                 Some(why) => unreachable(record, &why),
                 None => record,
             };
-        }
+        };
         match folder.lengths(&record.id).await {
             Ok(lengths) => JobRecord {
                 // Some of it may not be there yet.

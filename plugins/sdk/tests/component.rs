@@ -87,6 +87,8 @@ fn every_interface_of_the_contract_can_be_exported_and_imported() {
     assert_eq!(exports, all);
     assert_eq!(
         imports,
-        ["context", "files", "log", "process", "settings", "ssh", "store", "types"]
+        [
+            "context", "files", "log", "process", "settings", "ssh", "store", "types"
+        ]
     );
 }

@@ -9,8 +9,8 @@ use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use super::power::Granted;
+use crate::capability::Powers;
 use crate::capability::process::grant::{ENTRY_MARKER, Grant, Lists};
-use crate::capability::{Machine, Powers};
 use crate::contract::process::Command;
 use crate::contract::types::Error;
 use crate::jobs::{Directory, Prepare, Prepared, Unprepared};
@@ -153,8 +153,13 @@ impl Powers {
 }
 
 impl Prepare for Granted {
-    fn prepare<'a>(&'a self, command: String, entry: Option<&'a Path>) -> BoxFuture<'a, Result<Prepared, Unprepared>> {
-        let is_there = matches!(self.0.machine, Machine::Host(_));
+    fn prepare<'a>(
+        &'a self,
+        command: String,
+        host: &'a str,
+        entry: Option<&'a Path>,
+    ) -> BoxFuture<'a, Result<Prepared, Unprepared>> {
+        let is_there = !host.is_empty();
         let prepared = async move {
             let prepared = self.0.prepared(&command, entry).await;
             prepared.map_err(|error| match error {
