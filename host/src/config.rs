@@ -148,13 +148,15 @@ pub struct Tools {
     pub alias: BTreeMap<String, Alias>,
 }
 
-/// A further name for a tool, with some of its arguments set.
+/// A further name for a tool, with some of its arguments set or renamed.
 #[derive(Debug, Clone)]
 pub struct Alias {
     /// The tool that it calls.
     pub tool: String,
     /// Arguments that are set, and so dropped from the alias's schema.
     pub arguments: serde_json::Map<String, serde_json::Value>,
+    /// Further names of arguments, with the names that its tool has for them.
+    pub names: BTreeMap<String, String>,
 }
 
 /// `[agents.NAME]`: a coding agent that a backend may start.

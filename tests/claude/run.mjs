@@ -5,6 +5,7 @@
 import { attachments } from './attachments.mjs';
 import { startBerth } from './berth.mjs';
 import { tryConversations } from './conversations.mjs';
+import { tryDelegation } from './delegation.mjs';
 import { tryFirst } from './first.mjs';
 import { folderOfClaude, makeHome } from './home.mjs';
 import { tryJobs } from './jobs.mjs';
@@ -37,13 +38,16 @@ console.log(`| runs and builds without a terminal | ${jobs.count} | as they must
 const tasks = await tryTasks(program);
 tasks.misses.forEach((miss) => console.log(`MISS  ${miss}`));
 console.log(`| runs that Claude Code starts as a client | ${tasks.count} | answered and told as they must be ${tasks.count - tasks.misses.length} |`);
+const delegation = await tryDelegation(program);
+delegation.misses.forEach((miss) => console.log(`MISS  ${miss}`));
+console.log(`| tasks on a host | ${delegation.count} | as they must end ${delegation.count - delegation.misses.length} |`);
 const talks = await tryConversations(program, FULL ? { messages: 100, prompts: 50, kills: 10 } : { messages: 12, prompts: 8, kills: 1 });
 talks.misses.forEach((miss) => console.log(`MISS  ${miss}`));
 console.log(talks.rows);
 const scenes = await tryScenes(program);
 scenes.misses.forEach((miss) => console.log(`MISS  ${miss}`));
 console.log(scenes.rows);
-const misses = [...tallies, first, jobs, tasks, talks, scenes].flatMap((tally) => tally.misses);
+const misses = [...tallies, first, jobs, tasks, delegation, talks, scenes].flatMap((tally) => tally.misses);
 if (FULL || NEWEST) await tryNewest();
 console.log(misses.length ? `claude: ${misses.length} misses` : 'claude: everything was as it must be');
 process.exitCode = misses.length ? 1 : 0;

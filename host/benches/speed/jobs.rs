@@ -394,7 +394,12 @@ struct Attended {
 struct Shell;
 
 impl Prepare for Shell {
-    fn prepare<'a>(&'a self, command: String, _entry: Option<&'a Path>) -> BoxFuture<'a, Result<Prepared, Unprepared>> {
+    fn prepare<'a>(
+        &'a self,
+        command: String,
+        _host: &'a str,
+        _entry: Option<&'a Path>,
+    ) -> BoxFuture<'a, Result<Prepared, Unprepared>> {
         async move {
             Ok(Prepared {
                 takes_entry: false,
@@ -427,6 +432,7 @@ impl Queue {
             id: id.to_owned(),
             key: id.to_owned(),
             queue: id.to_owned(),
+            host: String::new(),
             note: String::new(),
             interactive: false,
             watch: false,

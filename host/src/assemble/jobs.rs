@@ -4,11 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use anyhow::Context as _;
+
 use super::hosts::Host;
+use super::looks::link;
 use super::programs::SearchPath;
-use super::{Granted, Links};
+use super::start::Lasting;
+use super::{Granted, Links, Setup};
 use crate::capability::jobs::Keeper;
-use crate::jobs::{AllJobs, Terms};
+use crate::jobs::{Folders, Terms};
 use crate::machine::job::{Folder, On, Scope, There};
 use crate::store::DataDirectory;
 use crate::store::jobs::Room;
@@ -20,15 +24,10 @@ const NESTED: u32 = 2;
 
 /// What `backend` has of jobs: none if it may run none and has none from before, or if this process does not own the data
 /// directory.
-/// `there` is where they are if the backend is on a host.
-pub(super) fn keeper(
-    backend: &Granted,
-    there: Option<There>,
-    data: &DataDirectory,
-    all: Option<&AllJobs>,
-) -> anyhow::Result<Keeper> {
+pub(super) fn keeper(setup: &Setup, backend: &Granted, lasting: &Lasting) -> anyhow::Result<Keeper> {
     let name = &backend.written.name;
-    let Some(all) = all.filter(|_| may_run(backend) || data.path().join("jobs").join(name).exists()) else {
+    let has_some = || lasting.data.path().join("jobs").join(name).exists();
+    let Some(all) = lasting.jobs.as_ref().filter(|_| may_run(backend) || has_some()) else {
         return Ok(Keeper::none());
     };
     let limits = &backend.written.limits;
@@ -42,11 +41,29 @@ pub(super) fn keeper(
         size: limits.jobs_size,
     };
     let jobs = all.of(name)?;
-    jobs.be_in(match there {
-        Some(there) => Folder::There(there),
-        None => Folder::Here(data.jobs_path(name)?),
-    });
+    jobs.be_in(folders(setup, backend, lasting)?);
     Ok(Keeper::new(jobs, terms, scope()))
+}
+
+/// Where they are. No host is reached for that.
+fn folders(setup: &Setup, backend: &Granted, lasting: &Lasting) -> anyhow::Result<Folders> {
+    let there = |label: &String| {
+        let host = setup.hosts.get(label);
+        let host = host.with_context(|| format!("the host {label} is not configured"))?;
+        anyhow::Ok(There::new(On {
+            label: label.clone(),
+            way: Arc::new(link(&lasting.links, host)?),
+            installation: lasting.data.installation()?,
+            keep: backend.written.env.clone(),
+            paths: host.written.path.clone(),
+        }))
+    };
+    let written = &backend.written;
+    Ok(match &written.host {
+        Some(host) => Folders::One(Folder::There(there(host)?)),
+        None if written.hosts.is_empty() => Folders::One(Folder::Here(lasting.data.jobs_path(&written.name)?)),
+        None => Folders::on(written.hosts.iter().map(there).collect::<Result<Vec<_>, _>>()?),
+    })
 }
 
 /// The jobs of this installation on `host`, for who begins none there.
@@ -61,7 +78,6 @@ pub async fn jobs_on(host: &Host, links: &Links, data: &DataDirectory) -> anyhow
         label: host.written.name.clone(),
         way: Arc::new(link),
         installation: tokio::task::spawn_blocking(move || data.installation()).await??,
-        home: String::new(),
         keep: Vec::new(),
         paths: Vec::new(),
     }))

@@ -17,7 +17,6 @@ use crate::capability::Site;
 use crate::capability::files::{Directories, Folder};
 use crate::capability::process::grant::{CONF_MARKER, Grant, SOCKET_MARKER};
 use crate::capability::process::{Programs, Socket};
-use crate::machine::job::{On, There};
 use crate::machine::sh::{self, Around, Fault, Found, Place, Program, Run, Way};
 use crate::machine::{self, Ended, Link, Machine, Output};
 use crate::plugin::OWN_CALLS;
@@ -53,8 +52,6 @@ pub(super) struct Located {
     pub(super) sockets_there: BTreeMap<String, String>,
     /// What its programs get; on a host beside what a login gives there.
     pub(super) environment: Vec<(OsString, OsString)>,
-    /// On a host, where its jobs are.
-    pub(super) jobs: Option<There>,
     /// Those of its agents whose program is there.
     pub(super) installed: BTreeSet<String>,
 }
@@ -95,7 +92,6 @@ impl Located {
             sockets,
             sockets_there: BTreeMap::new(),
             environment: backend.environment(),
-            jobs: None,
             installed: backend.installed.clone(),
         })
     }
@@ -159,14 +155,6 @@ impl Located {
                 "the clock of the host {name} is off by {off:.0?}: set one of the two, as times of sessions differ"
             );
         }
-        let jobs = There::new(On {
-            label: host.written.name.clone(),
-            way: way.clone(),
-            installation,
-            home: seen.found.home.clone(),
-            keep: around.environment.clone(),
-            paths: around.path.clone(),
-        });
         Ok(Self {
             environment: variables(&around),
             machine: Machine::Host(machine::Host::new(&host.written.name, way, around)),
@@ -177,7 +165,6 @@ impl Located {
             grants,
             sockets: BTreeMap::new(),
             sockets_there,
-            jobs: Some(jobs),
             installed,
         })
     }

@@ -20,7 +20,6 @@ use crate::catalog::{Backends, Catalog, Offer};
 use crate::config::{self, Agent, PluginSource};
 use crate::desk::{Addresses, Confirm, Desk, Generation, Member, Rules, Stores};
 use crate::jobs::AllJobs;
-use crate::machine::job::There;
 use crate::plugin::{self, Backend, Engine, Limits, OWN_CALLS, Plugin};
 use crate::store::DataDirectory;
 use crate::watch::Watched;
@@ -83,9 +82,9 @@ impl Starter {
         };
         let (opened, name) = (self.lasting.data.clone(), name.to_owned());
         let kept = tokio::task::spawn_blocking(move || opened.kept(&name)).await??;
-        let (sites, settings, there) = self.sites(backend).await?;
-        let (data, all, granted) = (self.lasting.data.clone(), self.lasting.jobs.clone(), backend.clone());
-        let jobs = tokio::task::spawn_blocking(move || jobs::keeper(&granted, there, &data, all.as_deref())).await??;
+        let (sites, settings) = self.sites(backend).await?;
+        let (setup, lasting, granted) = (self.setup.clone(), self.lasting.clone(), backend.clone());
+        let jobs = tokio::task::spawn_blocking(move || jobs::keeper(&setup, &granted, &lasting)).await??;
         let powers = Powers {
             backend: backend.written.name.clone(),
             sites,
@@ -99,8 +98,8 @@ impl Starter {
             .map_err(|error| anyhow!("{origin} refuses its configuration: {}", plugin::in_words(error)))
     }
 
-    /// What it is granted, what its plugin is told of that, and on a host where its jobs are.
-    async fn sites(&self, backend: &Granted) -> anyhow::Result<(Sites, String, Option<There>)> {
+    /// What it is granted, and what its plugin is told of that.
+    async fn sites(&self, backend: &Granted) -> anyhow::Result<(Sites, String)> {
         if !backend.written.hosts.is_empty() {
             let hosts = Hosts::new(
                 &backend.written.name,
@@ -108,14 +107,13 @@ impl Starter {
                 looks(&self.setup, backend, &self.lasting.links, &self.lasting.data),
             );
             let settings = settings(&self.setup, backend, &backend.files, |_| true);
-            return Ok((Sites::Hosts(hosts), settings, None));
+            return Ok((Sites::Hosts(hosts), settings));
         }
         let located = self.located(backend).await?;
         let is_installed = |agent: &String| located.installed.contains(agent);
         let settings = settings(&self.setup, backend, &located.files, is_installed);
-        let there = located.jobs.clone();
         let site = located.site(&self.setup, backend, &Turns::of(backend));
-        Ok((Sites::One(Box::new(site)), settings, there))
+        Ok((Sites::One(Arc::new(site)), settings))
     }
 
     /// What it names, on its machine.

@@ -45,7 +45,7 @@ pub struct Powers {
 #[derive(Debug)]
 pub enum Sites {
     /// On one machine as a whole: this one, or a host.
-    One(Box<Site>),
+    One(Arc<Site>),
     /// On each of its hosts, and nothing on this machine.
     Hosts(ssh::Hosts),
 }
@@ -87,6 +87,27 @@ impl Site {
         match nearest {
             Some((_, place)) => place.to_string_lossy().into_owned(),
             None => path,
+        }
+    }
+}
+
+impl Sites {
+    /// The labels of its hosts, in the order of its operator. None: it is on one machine as a whole.
+    pub(crate) fn hosts(&self) -> Vec<String> {
+        match self {
+            Self::One(_) => Vec::new(),
+            Self::Hosts(hosts) => hosts.labels(),
+        }
+    }
+
+    /// The one machine that there is, or the one of its hosts that is called `host`.
+    ///
+    /// # Errors
+    /// The host is not granted, or cannot be used now, or that is not known by `until`.
+    pub(crate) async fn on(&self, host: &str, until: Instant) -> Result<Arc<Site>, Error> {
+        match self {
+            Self::One(site) => Ok(site.clone()),
+            Self::Hosts(hosts) => Ok(hosts.on(host, until).await?.site.clone()),
         }
     }
 }

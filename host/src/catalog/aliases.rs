@@ -1,4 +1,4 @@
-//! Tools under another name, with some arguments set beforehand: what config adds to the others.
+//! Tools under another name, with some arguments set beforehand or renamed: what config adds to the others.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +12,8 @@ use crate::config::Alias;
 pub(crate) struct Aliases(BTreeMap<String, Alias>);
 
 impl Aliases {
-    /// Adds the tools of `aliases` to `tools`, of which these are all where `is_whole`; their schemas lack what is preset.
-    /// An alias of a tool that may still come is left out.
+    /// Adds the tools of `aliases` to `tools`, of which these are all where `is_whole`; their schemas lack what is preset, and
+    /// have what is renamed by its new name. An alias of a tool that may still come is left out.
     pub(crate) fn new(
         aliases: &BTreeMap<String, Alias>,
         tools: &mut Vec<Tool>,
@@ -38,6 +38,7 @@ impl Aliases {
                 }
             };
             let input = without(&tool.input, &alias.arguments).map_err(fault)?;
+            let input = renamed(input, &alias.names).map_err(fault)?;
             let tool = Tool {
                 name: name.clone(),
                 input,
@@ -75,6 +76,14 @@ impl Aliases {
         let Some(alias) = self.0.get(name) else {
             return Ok((name, given));
         };
+        for (written, argument) in &alias.names {
+            if given.contains_key(argument) {
+                return Err(Mistake::new(format!("{name}: `{argument}` is called `{written}` here")));
+            }
+            if let Some(value) = given.remove(written) {
+                given.insert(argument.clone(), value);
+            }
+        }
         for (argument, value) in &alias.arguments {
             if given.insert(argument.clone(), value.clone()).is_some() {
                 return Err(Mistake::new(format!(
@@ -83,6 +92,14 @@ impl Aliases {
             }
         }
         Ok((&alias.tool, given))
+    }
+}
+
+impl Alias {
+    /// How it calls this argument of its tool, if not by the tool's own name.
+    pub(super) fn name_of(&self, argument: &str) -> Option<&str> {
+        let name = self.names.iter().find(|(_, of_tool)| *of_tool == argument);
+        name.map(|(written, _)| written.as_str())
     }
 }
 
@@ -107,6 +124,37 @@ fn without(schema: &Map<String, Value>, preset: &Map<String, Value>) -> Result<M
         }
     }
     Ok(rest)
+}
+
+/// The schema with these names for arguments instead of its own.
+fn renamed(mut schema: Map<String, Value>, names: &BTreeMap<String, String>) -> Result<Map<String, Value>, String> {
+    let takes = arguments(&schema);
+    for (written, argument) in names {
+        if argument == "backend" {
+            return Err("renames `backend`, which has this name everywhere; set it in `arguments`".into());
+        }
+        let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) else {
+            return Err(format!(
+                "renames `{argument}`, which its tool does not take; it takes: {takes}"
+            ));
+        };
+        if properties.contains_key(written) {
+            return Err(format!(
+                "renames `{argument}` to `{written}`, which is another argument; choose another name"
+            ));
+        }
+        let Some(property) = properties.remove(argument) else {
+            return Err(format!(
+                "renames `{argument}`, which its tool does not take; it takes: {takes}"
+            ));
+        };
+        properties.insert(written.clone(), property);
+        if let Some(Value::Array(required)) = schema.get_mut("required") {
+            let of_it = required.iter_mut().filter(|name| *name == argument);
+            of_it.for_each(|name| *name = written.clone().into());
+        }
+    }
+    Ok(schema)
 }
 
 fn arguments(schema: &Map<String, Value>) -> String {

@@ -291,7 +291,17 @@ impl Catalog {
         let view = self.view(principal);
         let alias = self.aliases.get(name);
         let tool = alias.map_or(name, |alias| &alias.tool);
-        let argument = |key: &str| given.get(key).or_else(|| alias?.arguments.get(key));
+        let named = |key: &str| {
+            alias
+                .and_then(|alias| alias.name_of(key))
+                .and_then(|name| given.get(name))
+        };
+        let argument = |key: &str| {
+            given
+                .get(key)
+                .or_else(|| named(key))
+                .or_else(|| alias?.arguments.get(key))
+        };
         let text = |key: &str| argument(key).and_then(Value::as_str);
         let session = text(if tool == "fetch" { "id" } else { "session_id" }).unwrap_or_default();
         let backend = match (text("backend"), session.split_once('/')) {

@@ -215,6 +215,7 @@ fn a_name_of_a_tool_that_may_still_come_is_no_fault_until_all_backends_are_up() 
     let alias = crate::config::Alias {
         tool: "test".into(),
         arguments: Map::new(),
+        names: BTreeMap::new(),
     };
     let settings = ToolSettings {
         alias: [("check".to_owned(), alias)].into(),

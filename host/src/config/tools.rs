@@ -23,6 +23,8 @@ struct AliasSection {
     tool: String,
     #[serde(default)]
     arguments: serde_json::Map<String, serde_json::Value>,
+    #[serde(default)]
+    names: BTreeMap<String, String>,
 }
 
 impl Section {
@@ -44,6 +46,7 @@ impl Section {
                 Alias {
                     tool: alias.tool,
                     arguments: alias.arguments,
+                    names: alias.names,
                 },
             )
         };

@@ -6,14 +6,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::StreamExt as _;
+use futures::future::join_all;
+use futures::stream::FuturesUnordered;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::start::Prepare;
 use super::{Error, Jobs, Terms};
-use crate::machine::job::{Folder, Reach, Scope};
+use crate::machine::job::{Reach, Scope, There};
 use crate::store::jobs::{JobError, JobRecord};
 
 /// Between two rounds of pruning.
@@ -72,14 +75,14 @@ struct Attended<'a>(&'a Jobs);
 
 impl<'a> Attended<'a> {
     fn begin(jobs: &'a Jobs) -> Self {
-        jobs.set_attended(true);
+        jobs.places().set_attended(true);
         Self(jobs)
     }
 }
 
 impl Drop for Attended<'_> {
     fn drop(&mut self) {
-        self.0.set_attended(false);
+        self.0.places().set_attended(false);
     }
 }
 
@@ -96,62 +99,60 @@ impl Jobs {
     ) {
         let with = Arc::new(Attending { prepare, scope, told });
         let _attended = Attended::begin(self);
-        let folder = self.folder();
-        let asked = async {
-            match &folder {
-                Folder::There(there) => there.attend().await,
-                _ => pending().await,
-            }
-        };
-        let attended = async { tokio::join!(self.attend_with(&with, terms), asked) };
+        let hosts = self.folders().hosts();
+        let asked = join_all(hosts.iter().map(There::attend));
+        // A host that takes long to answer delays nothing of others.
+        let attended = async { tokio::join!(self.attend_with(&with, terms), self.prune_at_times(terms), asked) };
         over.run_until_cancelled(attended).await;
     }
 
     async fn attend_with(&self, with: &Arc<Attending>, terms: Terms) {
         let mut running = Running::default();
-        let mut reach = self.folder().reach();
-        if let Folder::Here(folder) = self.folder() {
+        let mut reach: Vec<_> = self.folders().hosts().iter().map(|there| Some(there.reach())).collect();
+        if let Some(folder) = self.folders().here() {
             self.report_unknown(folder).await;
         }
         self.adopt_all(with, &mut running).await;
-        let mut prune_at = Instant::now();
         loop {
             let again = match self.start_waiting(with, terms, &mut running).await {
                 Ok(()) => None,
                 Err(error) => {
                     self.warn(&error);
-                    Some(Instant::now() + AGAIN)
+                    Some(AGAIN)
                 }
             };
             tokio::select! {
                 () = self.0.due.notified() => {}
                 () = self.0.taken.notified() => self.adopt_all(with, &mut running).await,
                 () = running.ended() => {}
-                () = turned(&mut reach) => {}
-                () = sleep_until(again.unwrap_or(prune_at)), if again.is_some() => {}
-                () = sleep_until(prune_at) => {
-                    if let Err(error) = self.prune(terms).await {
-                        self.warn(&error);
-                    }
-                    prune_at = Instant::now() + PRUNE;
-                }
+                () = one_turned(&mut reach) => {}
+                () = sleep(again.unwrap_or_default()), if again.is_some() => {}
             }
+        }
+    }
+
+    async fn prune_at_times(&self, terms: Terms) {
+        loop {
+            if let Err(error) = self.prune(terms).await {
+                self.warn(&error);
+            }
+            sleep(PRUNE).await;
         }
     }
 
     async fn adopt_all(&self, with: &Arc<Attending>, running: &mut Running) {
         while let Err(error) = self.adopt(with, running).await {
             self.warn(&error);
-            tokio::time::sleep(AGAIN).await;
+            sleep(AGAIN).await;
         }
     }
 
     /// Follows what runs and is not followed.
     async fn adopt(&self, with: &Arc<Attending>, running: &mut Running) -> Result<(), Error> {
-        let folder = self.folder();
-        let running_here = self.index(|index| index.running()).await?.into_iter();
+        let folders = self.folders();
+        let all = self.index(|index| index.running()).await?.into_iter();
         // What runs elsewhere goes on by itself, and is followed when its backend is there again.
-        for record in running_here.filter(|record| record.host == folder.host()) {
+        for record in all.filter(|record| folders.of(&record.host).is_some()) {
             self.spawn(record, false, with, running);
         }
         Ok(())
@@ -159,11 +160,11 @@ impl Jobs {
 
     async fn start_waiting(&self, with: &Arc<Attending>, terms: Terms, running: &mut Running) -> Result<(), Error> {
         // On a host that cannot be asked nothing can start, and what waits can still be cancelled.
-        while self.folder().away().is_none()
-            && let Some(id) = self.take_next(terms.room).await?
-        {
-            let record = self.index(move |index| index.get(&id)).await?;
-            self.spawn(record, true, with, running);
+        while let Some(record) = self.take_next(terms.room).await? {
+            match record.phase.is_end() {
+                true => with.tell("job", &record.id),
+                false => self.spawn(record, true, with, running),
+            }
         }
         Ok(())
     }
@@ -203,6 +204,14 @@ impl Jobs {
 
     pub(super) fn warn(&self, error: &Error) {
         tracing::warn!(backend = self.0.backend, "jobs: {error}");
+    }
+}
+
+/// Waits until one of these hosts cannot be asked any more, or again.
+async fn one_turned(reach: &mut [Option<Reach>]) {
+    let mut turning: FuturesUnordered<_> = reach.iter_mut().map(turned).collect();
+    if turning.next().await.is_none() {
+        pending().await
     }
 }
 

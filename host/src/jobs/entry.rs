@@ -49,8 +49,8 @@ impl Reach {
 
 impl Jobs {
     /// Removes the entry of the job `id`, if it has one and a directory.
-    pub(super) async fn remove_entry(&self, id: &str) {
-        if let Folder::Here(path) = self.folder() {
+    pub(super) async fn remove_entry(&self, folder: &Folder, id: &str) {
+        if let Folder::Here(path) = folder {
             let path = path.join(id);
             let remove = move || Job::open(&path).and_then(|job| job.remove_file(FILE));
             // Without its directory there is none.

@@ -23,8 +23,8 @@ impl Jobs {
     /// Starts the job if no supervisor has it, and follows it to its end. One that `is_new` was never tried.
     pub(super) async fn run(&self, record: JobRecord, mut is_new: bool, with: &Attending) {
         let id = &record.id;
-        let _followed = match self.folder() {
-            Folder::There(there) => Some(there.follow(id)),
+        let _followed = match self.folder_of(&record) {
+            Ok(Folder::There(there)) => Some(there.follow(id)),
             _ => None,
         };
         while let Err(error) = self.run_once(&record, is_new, with).await {
@@ -32,7 +32,7 @@ impl Jobs {
             match error {
                 // What asks the host says so once for all.
                 Error::Away { .. } => {
-                    let mut reach = self.folder().reach();
+                    let mut reach = self.folder_of(&record).ok().and_then(|folder| folder.reach());
                     let _ = tokio::time::timeout(AGAIN, turned(&mut reach)).await;
                 }
                 error => {
@@ -45,7 +45,7 @@ impl Jobs {
     }
 
     async fn run_once(&self, record: &JobRecord, is_new: bool, with: &Attending) -> Result<(), Error> {
-        let (id, folder) = (&record.id, self.folder());
+        let (id, folder) = (&record.id, self.folder_of(record)?);
         let stage = match &folder {
             // It cannot be there yet.
             Folder::There(_) if is_new => Stage::Unclaimed,
@@ -62,7 +62,7 @@ impl Jobs {
                 if let Folder::There(there) = folder {
                     there.ensure_place(id).map_err(of_job(id))?;
                 }
-                return self.give_up(id).await;
+                return self.give_up(folder, id).await;
             }
             (Stage::Claimed, Some(_), Folder::There(there)) => {
                 let input = there.input(id).await.map_err(of_job(id))?;
@@ -76,13 +76,13 @@ impl Jobs {
         }
         with.tell("job", id);
         loop {
-            self.listen(record, with).await?;
+            self.listen(&folder, record, with).await?;
             // The supervisor is gone: it has said how the job ended, or was killed.
             match folder.settle(id).await.map_err(of_job(id)) {
-                Err(Error::Directory { cause, .. }) if is_gone(&cause) => return self.give_up(id).await,
+                Err(Error::Directory { cause, .. }) if is_gone(&cause) => return self.give_up(&folder, id).await,
                 ended => {
                     if let Some(ended) = ended? {
-                        return self.finish(id, ended).await;
+                        return self.finish(&folder, id, ended).await;
                     }
                 }
             }
@@ -91,22 +91,22 @@ impl Jobs {
     }
 
     /// Ends a job that somebody took the directory of.
-    pub(super) async fn give_up(&self, id: &str) -> Result<(), Error> {
-        let ended = self.folder().end_marked(id).await.map_err(of_job(id))?;
+    pub(super) async fn give_up(&self, folder: &Folder, id: &str) -> Result<(), Error> {
+        let ended = folder.end_marked(id).await.map_err(of_job(id))?;
         let why = "its directory is gone, or not as it was left: nobody knows how it ended";
         let unknown = || Ended::without_status(How::Interrupted, why);
-        self.finish(id, ended.unwrap_or_else(unknown)).await
+        self.finish(folder, id, ended.unwrap_or_else(unknown)).await
     }
 
     /// Returns when there is no supervisor any more, or no directory that anybody could follow it by.
-    async fn listen(&self, record: &JobRecord, with: &Attending) -> Result<(), Error> {
+    async fn listen(&self, folder: &Folder, record: &JobRecord, with: &Attending) -> Result<(), Error> {
         let printed = || {
             if record.watch {
                 with.tell("output", &record.id);
             }
         };
-        match self.folder() {
-            Folder::Here(path) => self.listen_here(&path, record, printed).await,
+        match folder {
+            Folder::Here(path) => self.listen_here(path, record, printed).await,
             Folder::There(there) => {
                 there.listen(&record.id, printed).await;
                 Ok(())
@@ -149,9 +149,9 @@ impl Jobs {
         }
     }
 
-    async fn finish(&self, id: &str, how: Ended) -> Result<(), Error> {
-        self.remove_entry(id).await;
-        let lengths = self.folder().last_lengths(id).await;
+    async fn finish(&self, folder: &Folder, id: &str, how: Ended) -> Result<(), Error> {
+        self.remove_entry(folder, id).await;
+        let lengths = folder.last_lengths(id).await;
         let outcome = Outcome {
             status: how.status,
             signal: how.signal,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{AllJobs, Error, Jobs};
-use crate::machine::job::{Folder, Job};
+use crate::machine::job::Job;
 use crate::peer::{Peer, Seen};
 use crate::principal::{Lineage, Principal};
 use crate::store::jobs::{JobError, Kin};
@@ -83,8 +83,7 @@ impl Jobs {
     /// The place among `processes` of the first one that the job `id` has.
     fn distance(&self, id: &str, processes: &[(i32, u64)]) -> Option<usize> {
         // What runs on a host is seen by nobody here.
-        let Folder::Here(path) = self.folder() else { return None };
-        let job = Job::open(&path.join(id)).ok()?;
+        let job = Job::open(&self.folders().here()?.join(id)).ok()?;
         processes
             .iter()
             .position(|(pid, started)| job.has_process(*pid, *started))

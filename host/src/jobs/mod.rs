@@ -5,6 +5,7 @@
 
 mod attend;
 mod entry;
+mod folders;
 mod follow;
 mod lineage;
 mod prune;
@@ -17,13 +18,15 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{Mutex, Notify};
 
 pub use self::attend::Happened;
 pub use self::entry::Reach;
+pub use self::folders::Folders;
+use self::folders::{Places, machine};
 pub use self::start::{Directory, Prepare, Prepared, Unprepared};
 pub use self::take_over::{Foreign, Took};
 use crate::machine::job::{self, Appended, Channel, Chunk, Folder, Trouble};
@@ -158,15 +161,6 @@ pub type Clock = fn() -> SystemTime;
 #[derive(Debug, Clone)]
 pub struct Jobs(Arc<Shared>);
 
-/// Where the jobs of a backend are.
-#[derive(Debug)]
-struct Places {
-    now: Folder,
-    /// For the next one who attends to them.
-    next: Option<Folder>,
-    are_attended: bool,
-}
-
 #[derive(Debug)]
 struct Shared {
     backend: String,
@@ -210,11 +204,7 @@ impl Jobs {
         Ok(Self(Arc::new(Shared {
             backend: backend.to_owned(),
             index: data.job_index(backend)?,
-            places: RwLock::new(Places {
-                now: Folder::Here(data.jobs_path(backend)?),
-                next: None,
-                are_attended: false,
-            }),
+            places: RwLock::new(Places::new(Folders::One(Folder::Here(data.jobs_path(backend)?)))),
             only_looks: AtomicBool::new(false),
             berth,
             clock,
@@ -225,28 +215,19 @@ impl Jobs {
         })))
     }
 
-    /// From now on they are in `folder`; while somebody attends to them, for the next one who does: a generation that comes up
+    /// From now on they are in `folders`; while somebody attends to them, for the next one who does: a generation that comes up
     /// aside may never take over. The index stays on this machine.
-    pub fn be_in(&self, folder: Folder) {
-        let mut places = self.0.places.write().unwrap_or_else(PoisonError::into_inner);
-        match places.are_attended {
-            true => places.next = Some(folder),
-            false => (places.now, places.next) = (folder, None),
-        }
+    pub fn be_in(&self, folders: Folders) {
+        self.places().be_in(folders);
     }
 
-    /// Notes whether somebody attends to them.
-    fn set_attended(&self, are_attended: bool) {
-        let mut places = self.0.places.write().unwrap_or_else(PoisonError::into_inner);
-        places.are_attended = are_attended;
-        if let Some(next) = places.next.take_if(|_| are_attended) {
-            places.now = next;
-        }
-    }
-
-    fn folder(&self) -> Folder {
+    fn folders(&self) -> Folders {
         let places = self.0.places.read().unwrap_or_else(PoisonError::into_inner);
         places.now.clone()
+    }
+
+    fn places(&self) -> RwLockWriteGuard<'_, Places> {
+        self.0.places.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes a job, once for each key. Answers its id.
@@ -281,22 +262,29 @@ impl Jobs {
     /// # Errors
     /// As [`JobIndex::recent`].
     pub async fn recent(&self, filter: Filter) -> Result<Vec<JobRecord>, Error> {
-        let folder = self.folder();
-        let (is_asked, limit) = (filter.phases.clone(), filter.limit);
-        let mut phases = filter.phases;
-        for phase in phases.iter_mut().filter(|phase| **phase == Phase::Unreachable) {
+        let folders = self.folders();
+        let (is_asked, limit) = (filter.phases.clone(), filter.limit as usize);
+        let mut filter = filter;
+        for phase in filter.phases.iter_mut().filter(|phase| **phase == Phase::Unreachable) {
             *phase = Phase::Running;
         }
-        let filter = Filter { phases, ..filter };
-        let records = self.index(move |index| index.recent(&filter)).await?.into_iter();
-        let told = records.map(|record| match self.away(&folder, &record) {
-            Some(why) if record.phase == Phase::Running => unreachable(record, &why),
-            _ => record,
-        });
-        Ok(told
-            .filter(|record| is_asked.is_empty() || is_asked.contains(&record.phase))
-            .take(limit as usize)
-            .collect())
+        let mut found = Vec::new();
+        loop {
+            let asked = filter.clone();
+            let part = self.index(move |index| index.recent(&asked)).await?;
+            let is_last = part.len() < limit;
+            filter.after = part.last().map(|record| record.id.clone()).or(filter.after);
+            let told = part.into_iter().map(|record| match self.away(&folders, &record) {
+                Some(why) if record.phase == Phase::Running => unreachable(record, &why),
+                _ => record,
+            });
+            found.extend(told.filter(|record| is_asked.is_empty() || is_asked.contains(&record.phase)));
+            // Some of a part may be told in another phase than was asked for.
+            if is_last || found.len() >= limit {
+                found.truncate(limit);
+                return Ok(found);
+            }
+        }
     }
 
     /// The ids that begin with `beginning`, at most two of them: enough to tell whether it names one job.
@@ -343,7 +331,7 @@ impl Jobs {
                     // Nobody reads there any more that it is to end.
                     Err(Error::Directory { cause, .. }) if follow::is_gone(&cause) => {
                         drop(turn);
-                        self.give_up(id).await
+                        self.give_up(&folder, id).await
                     }
                     cancelled => cancelled,
                 }
@@ -419,7 +407,7 @@ impl Jobs {
             Channel::Output => record.output,
             Channel::Errors => record.errors,
         };
-        if record.phase == Phase::Queued || (!record.host.is_empty() && record.phase.is_end() && printed == 0) {
+        if record.started_at.is_none() || (!record.host.is_empty() && record.phase.is_end() && printed == 0) {
             return Ok(nothing());
         }
         let folder = self.folder_of(&record)?;
@@ -450,54 +438,42 @@ impl Jobs {
 
     /// Where a job that was started is.
     fn folder_of(&self, record: &JobRecord) -> Result<Folder, Error> {
-        let folder = self.folder();
-        match self.elsewhere(&folder, record) {
-            Some(why) => Err(of_job(&record.id)(Trouble::Away(why))),
-            None => Ok(folder),
-        }
+        let folders = self.folders();
+        let elsewhere = || of_job(&record.id)(Trouble::Away(self.elsewhere(&folders, record)));
+        folders.of(&record.host).ok_or_else(elsewhere)
     }
 
     /// Why nobody can say how a job that was started stands, as far as that is known without asking.
-    fn away(&self, folder: &Folder, record: &JobRecord) -> Option<Arc<str>> {
-        match self.elsewhere(folder, record) {
+    fn away(&self, folders: &Folders, record: &JobRecord) -> Option<Arc<str>> {
+        match folders.of(&record.host) {
+            Some(folder) => folder.away_of(&record.id),
             // The berth that runs keeps the index as it is there.
-            Some(_) if self.0.only_looks.load(Ordering::Relaxed) => None,
-            Some(why) => Some(why),
-            None => folder.away_of(&record.id),
+            None if self.0.only_looks.load(Ordering::Relaxed) => None,
+            None => Some(self.elsewhere(folders, record)),
         }
     }
 
-    /// Why a job that was started is not where this process looks.
-    fn elsewhere(&self, folder: &Folder, record: &JobRecord) -> Option<Arc<str>> {
-        let machine = |host: &str| match host {
-            "" => "this machine".to_owned(),
-            host => format!("the host {host}"),
+    /// That a job that was started is not where this process looks.
+    fn elsewhere(&self, folders: &Folders, record: &JobRecord) -> Arc<str> {
+        let why = match self.0.only_looks.load(Ordering::Relaxed) {
+            true => format!(
+                "it is on {}, which only the berth that runs reaches: `berth logs SESSION` asks that what its session printed",
+                machine(&record.host)
+            ),
+            false => folders.elsewhere(&record.host),
         };
-        let (was, is) = (&record.host, folder.host());
-        (record.started_at.is_some() && was != is).then(|| {
-            let (was, is) = (machine(was), machine(is));
-            match self.0.only_looks.load(Ordering::Relaxed) {
-                true => format!(
-                    "it is on {was}, which only the berth that runs reaches: `berth logs SESSION` asks that what its session \
-                     printed"
-                ),
-                false => format!(
-                    "it was started on {was}, and its backend is on {is} now: give that its former `host` to reach it"
-                ),
-            }
-            .into()
-        })
+        why.into()
     }
 
     /// The record with what its directory knows better. One that has ended meanwhile, or not begun, has none.
     async fn with_lengths(&self, record: JobRecord) -> JobRecord {
-        let folder = self.folder();
-        if self.elsewhere(&folder, &record).is_some() {
-            return match self.away(&folder, &record) {
+        let folders = self.folders();
+        let Some(folder) = folders.of(&record.host) else {
+            return match self.away(&folders, &record) {
                 Some(why) => unreachable(record, &why),
                 None => record,
             };
-        }
+        };
         match folder.lengths(&record.id).await {
             Ok(lengths) => JobRecord {
                 // Some of it may not be there yet.

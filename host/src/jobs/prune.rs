@@ -3,28 +3,35 @@
 use std::sync::Arc;
 
 use super::{Error, Jobs, Terms};
-use crate::machine::job::{Removed, Trouble};
+use crate::machine::job::{Folder, Removed, Trouble};
 use crate::store::jobs::JobRecord;
 
 /// Jobs that are removed at a time.
 const PART: u32 = 100;
 
 impl Jobs {
-    /// Removes jobs that have ended and are older than is kept. While the rest takes too much room, those go that take more
-    /// than half of it, so that one cannot push out all others, and then the oldest. Answers how many. What lies in a
-    /// directory and is not a job's own stays, with its directory.
+    /// Removes jobs that have ended and are older than is kept. While the rest takes too much room on one machine, those go
+    /// that take more than half of it, so that one cannot push out all others, and then the oldest. Answers how many. What
+    /// lies in a directory and is not a job's own stays, with its directory.
     ///
     /// # Errors
     /// The index cannot be used.
     pub async fn prune(&self, terms: Terms) -> Result<usize, Error> {
-        let folder = self.folder();
+        let mut removed = 0;
+        for folder in self.folders().all() {
+            removed += self.prune_in(&folder, terms).await?;
+        }
+        Ok(removed)
+    }
+
+    async fn prune_in(&self, folder: &Folder, terms: Terms) -> Result<usize, Error> {
         let host = Arc::<str>::from(folder.host());
         let kept = || {
             let host = host.clone();
             self.index(move |index| index.kept(&host))
         };
         let keep = u64::try_from(terms.keep.as_millis()).unwrap_or(u64::MAX);
-        let mut removed = self.prune_before(self.now().saturating_sub(keep)).await?;
+        let mut removed = self.prune_before_in(folder, self.now().saturating_sub(keep)).await?;
         while kept().await? > terms.size {
             let half = terms.size / 2;
             let asked = host.clone();
@@ -48,7 +55,7 @@ impl Jobs {
             if too_much.is_empty() {
                 break;
             }
-            match self.remove(too_much).await? {
+            match self.remove(folder, too_much).await? {
                 // Those that stay would be found again at once.
                 0 => break,
                 some => removed += some,
@@ -63,12 +70,20 @@ impl Jobs {
     /// The index cannot be used.
     pub async fn prune_before(&self, old: u64) -> Result<usize, Error> {
         let mut removed = 0;
+        for folder in self.folders().all() {
+            removed += self.prune_before_in(&folder, old).await?;
+        }
+        Ok(removed)
+    }
+
+    async fn prune_before_in(&self, folder: &Folder, old: u64) -> Result<usize, Error> {
+        let mut removed = 0;
         loop {
-            let folder = self.folder();
-            let part = self.index(move |index| index.ended_before(old, folder.host(), PART));
+            let host = folder.host().to_owned();
+            let part = self.index(move |index| index.ended_before(old, &host, PART));
             let part = part.await?;
             let count = part.len();
-            let gone = self.remove(part).await?;
+            let gone = self.remove(folder, part).await?;
             removed += gone;
             if count < PART as usize || gone < count {
                 return Ok(removed);
@@ -77,8 +92,11 @@ impl Jobs {
     }
 
     /// Removes these, and answers how many are gone. What is on a host that cannot be reached is left for later.
-    async fn remove(&self, jobs: Vec<JobRecord>) -> Result<usize, Error> {
-        let (folder, backend) = (self.folder(), self.0.backend.clone());
+    async fn remove(&self, folder: &Folder, jobs: Vec<JobRecord>) -> Result<usize, Error> {
+        if jobs.is_empty() {
+            return self.index(|index| index.scrub()).await.map(|()| 0);
+        }
+        let (folder, backend) = (folder.clone(), self.0.backend.clone());
         let removed = match folder.remove(jobs.into_iter().map(|record| record.id).collect()).await {
             Err(Trouble::Away(why)) => {
                 tracing::debug!(backend, "what jobs have left there is removed later: {why}");

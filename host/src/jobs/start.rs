@@ -13,16 +13,22 @@ use super::{Error, Jobs, entry, of_job};
 use crate::machine::job::sh::Within;
 use crate::machine::job::{self, About, Begun, Folder, Input, Job, Scope, Spec, Starting, There, Trouble};
 use crate::peer;
-use crate::store::jobs::{JobRecord, Phase, Room};
+use crate::store::jobs::{JobRecord, Outcome, Phase, Room};
 
 /// Bytes of input that a host is sent at a time.
 const PART: usize = 4 << 20;
 
 /// Makes what was submitted into what can be started, by what is granted now.
 pub trait Prepare: Send + Sync {
-    /// What `command`, as it was submitted, is to run; or why it may not. If it takes an entry for this server, that will
-    /// be the file `entry`. Where there is none, because nothing there reaches this server, it takes none.
-    fn prepare<'a>(&'a self, command: String, entry: Option<&'a Path>) -> BoxFuture<'a, Result<Prepared, Unprepared>>;
+    /// What `command`, as it was submitted, is to run on `host`, or on this machine if that is empty; or why it may not. If it
+    /// takes an entry for this server, that will be the file `entry`. Where there is none, because nothing there reaches this
+    /// server, it takes none.
+    fn prepare<'a>(
+        &'a self,
+        command: String,
+        host: &'a str,
+        entry: Option<&'a Path>,
+    ) -> BoxFuture<'a, Result<Prepared, Unprepared>>;
 }
 
 /// Why something cannot be started.
@@ -61,14 +67,33 @@ pub enum Directory {
 }
 
 impl Jobs {
-    /// Takes the job that is next, if there is room for one: from now on it counts as one that runs.
-    pub(super) async fn take_next(&self, room: Room) -> Result<Option<String>, Error> {
+    /// Takes the job that is next, if there is room for one: from now on it counts as one that runs. If its backend is not
+    /// any more where it is to run, it has failed.
+    pub(super) async fn take_next(&self, room: Room) -> Result<Option<JobRecord>, Error> {
         let _turn = self.0.turn.lock().await;
-        let (at, folder) = (self.now(), self.folder());
+        let (folders, failed) = (self.folders(), self.ended(Phase::Failed, None));
+        let mut reached = folders.reached();
+        if reached.open.is_empty() {
+            return Ok(None);
+        }
         self.index(move |index| {
-            let Some(next) = index.next(room)? else { return Ok(None) };
-            index.set_running(&next, folder.host(), at)?;
-            Ok(Some(next))
+            while let Some((next, host)) = index.next(room, &reached)? {
+                match folders.for_waiting(&host) {
+                    // It may be away by now.
+                    Some(folder) if !folder.is_ready() => {
+                        folder.stir();
+                        reached.away.push(host);
+                        continue;
+                    }
+                    Some(folder) => index.set_running(&next, folder.host(), failed.finished_at)?,
+                    None => {
+                        let reason = Some(folders.no_place(&host));
+                        index.set_ended(&next, &Outcome { reason, ..failed })?
+                    }
+                };
+                return index.get(&next).map(Some);
+            }
+            Ok(None)
         })
         .await
     }
@@ -81,7 +106,7 @@ impl Jobs {
         scope: Option<&Scope>,
         record: &JobRecord,
     ) -> Result<(), Error> {
-        let (id, folder) = (&*record.id, self.folder());
+        let (id, folder) = (&*record.id, self.folder_of(record)?);
         let asked = id.to_owned();
         let Some(command) = self.index(move |index| index.command(&asked)).await? else {
             return self.fail(id, "nobody knows any more what it is to run").await;
@@ -90,7 +115,7 @@ impl Jobs {
             Folder::Here(path) => Some(path.join(id).join(entry::FILE)),
             _ => None,
         };
-        let prepared = match prepare.prepare(command, entry.as_deref()).await {
+        let prepared = match prepare.prepare(command, &record.host, entry.as_deref()).await {
             Ok(prepared) => prepared,
             Err(Unprepared::Refused(why)) => return self.fail(id, &why).await,
             Err(Unprepared::Away(why)) => {

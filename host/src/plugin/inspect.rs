@@ -88,7 +88,7 @@ impl Backend {
 fn powerless() -> Result<Powers, Error> {
     Ok(Powers {
         backend: NAME.into(),
-        sites: Sites::One(Box::new(nowhere()?)),
+        sites: Sites::One(Arc::new(nowhere()?)),
         settings: r#"{"settings":{},"agents":[],"host":null}"#.into(),
         keeper: Keeper::none(),
         jobs: jobs::Keeper::none(),

@@ -52,7 +52,12 @@ pub(crate) struct Shell {
 }
 
 impl Prepare for Shell {
-    fn prepare<'a>(&'a self, command: String, _entry: Option<&'a Path>) -> BoxFuture<'a, Result<Prepared, Unprepared>> {
+    fn prepare<'a>(
+        &'a self,
+        command: String,
+        _host: &'a str,
+        _entry: Option<&'a Path>,
+    ) -> BoxFuture<'a, Result<Prepared, Unprepared>> {
         async move {
             if command == "denied" {
                 return Err(Unprepared::Refused("it is not granted any more".into()));
@@ -197,6 +202,7 @@ pub(crate) fn new(id: &str, queue: &str, script: &str) -> NewJob {
         id: id.to_owned(),
         key: id.to_owned(),
         queue: queue.to_owned(),
+        host: String::new(),
         note: String::new(),
         interactive: false,
         watch: false,

@@ -40,7 +40,8 @@ impl Drop for Place {
     fn drop(&mut self) {
         let entries = |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten();
         let backends = entries(self.path("data/jobs"));
-        let there = entries(self.path("home/.local/state/berth")).map(|own| own.path().join("jobs"));
+        let homes = entries(self.path("")).map(|home| home.path().join(".local/state/berth"));
+        let there = homes.flat_map(entries).map(|own| own.path().join("jobs"));
         let folders = backends.map(|backend| backend.path()).chain(there);
         for job in folders.flat_map(entries) {
             if let Some(id) = job.file_name().to_str().filter(|_| job.path().is_dir()) {

@@ -393,6 +393,25 @@ async fn an_alias_presets_arguments_and_drops_them_from_the_schema() {
 }
 
 #[tokio::test]
+async fn an_alias_has_other_names_for_arguments() {
+    let place = Place::new(&format!(
+        "{TWINS}\n[tools.alias.note]\ntool = \"remember\"\nnames = {{ words = \"text\" }}\n\
+         [tools.alias.look]\ntool = \"get_session_status\"\nnames = {{ id = \"session_id\" }}\n"
+    ));
+    let berth = Berth::serve(&place).await;
+    let note = tool(&berth, "note").await;
+    let names: Vec<_> = note["inputSchema"]["properties"].as_object().unwrap().keys().collect();
+    assert_eq!(names, ["backend", "words"]);
+    assert_eq!(tool(&berth, "look").await["inputSchema"]["required"], json!(["id"]));
+    let two = berth.call("note", json!({"words": "a", "backend": "two"})).await.done();
+    assert_eq!(two.text, "a\n");
+    let error = berth.call("note", json!({"text": "c"})).await.error();
+    assert_eq!(error, "note: `text` is called `words` here");
+    let error = berth.call("look", json!({"id": "two/none"})).await.error();
+    assert!(error.contains("two/none"), "{error}");
+}
+
+#[tokio::test]
 async fn an_alias_that_cannot_be_stops_the_start() {
     for (alias, fault) in [
         ("[tools.alias.noop]\ntool = \"remember\"", "has the name of a tool"),
@@ -408,6 +427,18 @@ async fn an_alias_that_cannot_be_stops_the_start() {
         (
             "[tools.alias.x]\ntool = \"noop\"\narguments = { nothing = 1 }",
             "sets `nothing`, which its tool does not take; it takes: backend, text",
+        ),
+        (
+            "[tools.alias.x]\ntool = \"noop\"\nnames = { words = \"nothing\" }",
+            "renames `nothing`, which its tool does not take; it takes: backend, text",
+        ),
+        (
+            "[tools.alias.x]\ntool = \"noop\"\nnames = { where = \"backend\" }",
+            "renames `backend`, which has this name everywhere",
+        ),
+        (
+            "[tools.alias.x]\ntool = \"noop\"\nnames = { backend = \"text\" }",
+            "renames `text` to `backend`, which is another argument",
         ),
     ] {
         let place = Place::new(&format!("{TWINS}\n{alias}\n"));

@@ -1,7 +1,9 @@
 //! Claude Code's remote control on several hosts, with a stand-in for Claude Code: the example of the shipped configuration as
-//! it is written there.
+//! it is written there, with the demo agent.
 
 use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
 
 use berth::config::SHIPPED;
 use serde_json::{Value, json};
@@ -12,13 +14,41 @@ use crate::demo::until;
 use crate::sshd::Sshd;
 
 /// The hosts, each with a project `app` and one of its own, and the place of their berth.
-struct Hosts {
+pub(crate) struct Hosts {
     sshds: Vec<(&'static str, Sshd)>,
-    place: Place,
+    pub(crate) place: Place,
+}
+
+impl Drop for Hosts {
+    /// What was started there outlives every connection, so what a test leaves of it is ended here.
+    fn drop(&mut self) {
+        let entries = |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten();
+        let homes = self.sshds.iter().map(|(name, _)| self.place.path(name));
+        for own in homes.flat_map(|home| entries(home.join(".local/state/berth"))) {
+            for job in entries(own.path().join("jobs")) {
+                if let Some(id) = job.file_name().to_str().filter(|_| job.path().is_dir()) {
+                    let _ = berth::machine::job::end_marked(id);
+                }
+            }
+            tmux(&own.path(), &["kill-server"]);
+        }
+    }
+}
+
+/// Runs tmux on a host, in berth's own folder there.
+fn tmux(own: &Path, args: &[&str]) -> Output {
+    let mut command = Command::new("tmux");
+    command.arg("-S").arg(own.join("sockets/remote-tmux")).args(args);
+    command.env_remove("TMUX").stdin(Stdio::null()).output().unwrap()
 }
 
 impl Hosts {
-    fn new(names: &[&'static str]) -> Self {
+    pub(crate) fn new(names: &[&'static str]) -> Self {
+        Self::with(names, |_, _| {})
+    }
+
+    /// The same with a change of the configuration.
+    pub(crate) fn with(names: &[&'static str], change: impl FnOnce(&mut Table, &Place)) -> Self {
         let place = Place::new("");
         let start = |name: &&'static str| {
             let home = place.path(name);
@@ -29,8 +59,21 @@ impl Hosts {
         };
         let sshds = names.iter().map(start).collect();
         let hosts = Self { sshds, place };
-        hosts.place.configure(&hosts.config().to_string(), "");
+        let mut config = hosts.config();
+        change(&mut config, &hosts.place);
+        hosts.place.configure(&config.to_string(), "");
         hosts
+    }
+
+    pub(crate) fn sshd(&mut self, name: &str) -> &mut Sshd {
+        let host = self.sshds.iter_mut().find(|(known, _)| *known == name);
+        &mut host.unwrap().1
+    }
+
+    /// What tmux on this host says.
+    fn tmux(&self, name: &str, args: &[&str]) -> Output {
+        let own = self.place.path(name).join(".local/state/berth");
+        tmux(&own.join(self.place.read("data/installation").trim()), args)
     }
 
     fn config(&self) -> Table {
@@ -41,20 +84,23 @@ impl Hosts {
         });
         let mut example: Table = example.collect::<Vec<_>>().join("\n").parse().unwrap();
         let names: Vec<_> = self.sshds.iter().map(|(name, _)| toml::Value::from(*name)).collect();
-        example["backends"]["remote"]["hosts"] = names.into();
+        let remote = example["backends"]["remote"].as_table_mut().unwrap();
+        remote.insert("hosts".into(), names.into());
+        let agents = remote["agents"].as_array_mut().unwrap();
+        let claude = agents.iter_mut().find(|agent| agent.as_str() == Some("claude"));
+        *claude.unwrap() = "demo".into();
         let mut config: Table = SHIPPED.parse().unwrap();
         config.remove("server");
         config.insert("default_backend".into(), "remote".into());
         config.insert("backends".into(), example.remove("backends").unwrap());
+        let aliases = example["tools"]["alias"].clone();
+        config["tools"].as_table_mut().unwrap().insert("alias".into(), aliases);
         for (name, last) in [("remote-control", Some("remote-control")), ("remote-talk", None)] {
             let agent = config["agents"][name].as_table_mut().unwrap();
             agent.remove("requires");
             agent.remove("doctor");
             let command = ["env", "@berth", "demo-agent"].into_iter().chain(last);
-            agent.insert(
-                "command".into(),
-                command.map(toml::Value::from).collect::<Vec<_>>().into(),
-            );
+            agent.insert("command".into(), words(command));
         }
         config["agents"]["remote-talk"]["profile"] = "demo".into();
         let host = |(name, sshd): &(&'static str, Sshd)| {
@@ -74,6 +120,10 @@ impl Hosts {
         config.insert("hosts".into(), hosts.into());
         config
     }
+}
+
+fn words<'a>(words: impl IntoIterator<Item = &'a str>) -> toml::Value {
+    words.into_iter().map(toml::Value::from).collect::<Vec<_>>().into()
 }
 
 async fn sessions(berth: &Berth) -> (Vec<Value>, Vec<String>) {
@@ -149,12 +199,12 @@ async fn twelve_sessions_over_three_hosts_are_listed_also_while_one_of_these_is_
     let mut hosts = Hosts::new(&["one", "two", "three"]);
     let berth = Berth::serve(&hosts.place).await;
     for number in 0..12 {
-        let (host, _) = hosts.sshds[number % 3];
+        let host = ["one", "two", "three"][number % 3];
         start(&berth, &format!("s{number}"), "app", host).await;
     }
     let (listed, errors) = sessions(&berth).await;
     assert_eq!((listed.len(), errors), (12, Vec::new()));
-    hosts.sshds[1].1.stop();
+    hosts.sshd("two").stop();
     let (listed, errors) = sessions(&berth).await;
     let on = |host: &str| {
         let begin = format!("remote/{host}:");
@@ -166,10 +216,107 @@ async fn twelve_sessions_over_three_hosts_are_listed_also_while_one_of_these_is_
     assert_eq!((on("one").len(), on("three").len()), (4, 4), "{listed:?}");
     assert!(on("two").iter().all(|state| *state == "unreachable"), "{listed:?}");
     assert!(errors.iter().any(|error| error.contains("two")), "{errors:?}");
-    hosts.sshds[1].1.restart();
+    hosts.sshd("two").restart();
     until("all are there again", async || {
         let (listed, errors) = sessions(&berth).await;
         (listed.len() == 12 && errors.is_empty()).then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn by_the_names_of_the_earlier_tool_a_session_is_started_and_stopped_and_nothing_is_left_on_its_host() {
+    let hosts = Hosts::new(&["one", "two"]);
+    let berth = Berth::serve(&hosts.place).await;
+    let wanted = json!({"name": "fix-login", "path": "only-two", "worktree": true});
+    let session = berth.call("start_session", wanted).await.done().structured["session"].clone();
+    let id = text(&session, "session_id");
+    assert!(
+        text(&session, "url").starts_with("https://claude.ai/code/session_"),
+        "{session}"
+    );
+    let logs = berth.call("get_logs", json!({"session_id": id})).await.done();
+    assert!(
+        logs.text.contains("· worktree ·"),
+        "each conversation has one: {}",
+        logs.text
+    );
+    berth.call("stop_session", json!({"id": id})).await.done();
+    until("it is gone", async || sessions(&berth).await.0.is_empty().then_some(())).await;
+    let left = hosts.tmux("two", &["list-sessions"]);
+    assert!(left.stdout.is_empty(), "{left:?}");
+    let wrong = berth
+        .call("stop_session", json!({"id": "remote/two:none"}))
+        .await
+        .error();
+    assert!(wrong.contains("no such session"), "{wrong}");
+}
+
+#[tokio::test]
+async fn a_first_message_reaches_the_conversation_as_it_was_written_and_is_never_an_option() {
+    let hosts = Hosts::new(&["one"]);
+    let berth = Berth::serve(&hosts.place).await;
+    for (name, message, told) in [
+        (
+            "plain",
+            "say it's \"so\" $HOME `id` #{pid}",
+            "it's \"so\" $HOME `id` #{pid}",
+        ),
+        ("lines", "say first\nsecond;", "second;"),
+        ("option", "--remote-control=other", "--remote-control=other"),
+    ] {
+        let wanted = json!({"name": name, "project": "app", "message": message});
+        let session = berth.call("create_session", wanted).await.done().structured["session"].clone();
+        assert!(
+            text(&session, "url").starts_with("https://claude.ai/code/"),
+            "{session}"
+        );
+        let id = text(&session, "session_id");
+        until("the message on its screen", async || {
+            let logs = berth.call("get_logs", json!({"session_id": id})).await.done();
+            logs.text.contains(told).then_some(())
+        })
+        .await;
+    }
+    assert_eq!(sessions(&berth).await.0.len(), 3);
+}
+
+#[tokio::test]
+async fn a_session_that_expired_says_so_and_is_brought_back_with_its_conversation() {
+    let hosts = Hosts::with(&["one"], |config, place| {
+        let command = ["env", "@berth", "demo-agent", "remote-control", "--ends=expired"];
+        let when = format!("--when={}", place.name("expired"));
+        let command = command.into_iter().chain([when.as_str()]);
+        config["agents"]["remote-control"]["command"] = words(command);
+        config["backends"]["remote"]["settings"]["restart"] = true.into();
+    });
+    let expired = hosts.place.path("expired");
+    let berth = Berth::serve(&hosts.place).await;
+    let session = start(&berth, "long", "app", "one").await;
+    let (id, url) = (text(&session, "session_id"), text(&session, "url"));
+    fs::write(&expired, "").unwrap();
+    let ended = until("it has expired", async || {
+        let shown = berth.call("get_session_status", json!({"session_id": id})).await.done();
+        let session = shown.structured["session"].clone();
+        (session["state"] == "failed").then_some(session)
+    })
+    .await;
+    assert!(text(&ended, "summary").contains("expired"), "{ended}");
+    assert_eq!(ended["attention"]["kind"], "expires", "{ended}");
+    fs::remove_file(&expired).unwrap();
+    // What is due is looked at once a minute, and when berth begins or reads its configuration again.
+    assert!(hosts.place.run(&["reload"]).await.success);
+    let back = until("it is back", async || {
+        let shown = berth.call("get_session_status", json!({"session_id": id})).await.done();
+        let session = shown.structured["session"].clone();
+        (session["state"] != "failed" && session["url"].is_string()).then_some(session)
+    })
+    .await;
+    assert_eq!(text(&back, "url"), url);
+    let commands = hosts.tmux("one", &["list-panes", "-a", "-F", "#{pane_start_command}"]);
+    let commands = String::from_utf8(commands.stdout).unwrap();
+    assert!(
+        commands.contains("--continue") && !commands.contains("--spawn"),
+        "{commands}"
+    );
 }

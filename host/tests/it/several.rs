@@ -7,8 +7,10 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::berth::{Berth, Place};
+use crate::asked;
+use crate::berth::{Berth, Called, Place};
 use crate::demo::until;
+use crate::layers::Terminal;
 use crate::sshd::Sshd;
 
 /// A backend on `one` and `two` that may run a shell there.
@@ -25,6 +27,7 @@ deadline = "20s"
 path = "/bin/sh"
 read = [["-c", "true"]]
 control = [["-c", "@text"]]
+job = [["-c", "@text"]]
 timeout = "10s"
 output = "1 KiB"
 "#;
@@ -57,9 +60,28 @@ impl Hosts {
     }
 
     fn configure(&self, of_backend: &str, more: &str) {
+        self.place.configure(&self.written(of_backend, more), "");
+    }
+
+    fn written(&self, of_backend: &str, more: &str) -> String {
         let backend = FAR.replacen("hosts =", &format!("{of_backend}\nhosts ="), 1);
         let tables = [table("one", &self.one), table("two", &self.two)].concat();
-        self.place.configure(&format!("{backend}{tables}{more}"), "");
+        format!("{backend}{tables}{more}")
+    }
+
+    /// Lets the jobs on `host` end that wait for it.
+    fn go(&self, host: &str) {
+        self.place.write(&format!("{host}/gate"), "", 0o600);
+    }
+
+    /// The directories of jobs on `host`.
+    fn jobs(&self, host: &str) -> usize {
+        let own = fs::read_dir(self.place.path(&format!("{host}/.local/state/berth"))).into_iter();
+        let jobs = own
+            .flatten()
+            .flatten()
+            .flat_map(|own| fs::read_dir(own.path().join("jobs")));
+        jobs.flatten().count()
     }
 }
 
@@ -375,6 +397,14 @@ async fn a_backend_with_hosts_has_nothing_on_this_machine() {
         let told = told.error();
         assert!(told.contains("far"), "{tool}: {told}");
     }
+    for (host, why) in [
+        (None, "name one of its `hosts` as `host`: one, two"),
+        (Some("three"), "`three`"),
+    ] {
+        let job = json!({"key": "k", "queue": "q", "script": "true", "host": host});
+        let told = berth.call("job_submit", job).await.error();
+        assert!(told.contains(why) && told.contains("`hosts`"), "{told}");
+    }
 }
 
 #[tokio::test]
@@ -391,6 +421,9 @@ async fn a_backend_on_this_machine_has_no_hosts() {
     assert_eq!(labels["hosts"], json!([]));
     let denied = outcome(&berth, "one", "true").await;
     assert!(words(&denied, "denied").contains("no host is granted"), "{denied}");
+    let job = json!({"key": "k", "queue": "q", "script": "true", "host": "one"});
+    let told = berth.call("job_submit", job).await.error();
+    assert!(told.contains("leave out `host`"), "{told}");
 }
 
 #[tokio::test]
@@ -511,6 +544,209 @@ async fn a_reload_takes_hosts_away_and_adds_them() {
     assert!(hosts.place.run(&["reload"]).await.success);
     assert_eq!(outcome(&berth, "one", "true").await["status"], 0);
     assert_eq!(logins(&hosts.one), 1, "the connection outlives a reload");
+}
+
+/// It says that it is up, and ends with 3 once it may.
+const WAITS: &str = "echo x >> ~/count; echo up; until [ -e ~/gate ]; do sleep 0.1; done; pwd; exit 3";
+
+/// Submits a script for `host`, in the queue `queue`.
+async fn submitted(berth: &Berth, host: &str, queue: &str, script: &str) -> Called {
+    let key = format!("{host} {queue} {script}");
+    let job = json!({"key": key, "queue": queue, "script": script, "host": host, "directory": "~/projects/app"});
+    berth.call("job_submit", job).await
+}
+
+async fn submit(berth: &Berth, host: &str, queue: &str, script: &str) -> String {
+    let submitted = submitted(berth, host, queue, script).await.done();
+    submitted.text.trim().to_owned()
+}
+
+async fn until_up(berth: &Berth, id: &str) {
+    asked::until(berth, id, |job| job["printed"] == "up\n").await;
+}
+
+/// What `berth jobs` tells of a job.
+async fn shown(place: &Place, id: &str) -> Value {
+    let ran = place.run(&["jobs", "show", id, "--json"]).await;
+    assert!(ran.success, "{}", ran.stderr);
+    serde_json::from_str(&ran.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn a_job_is_on_the_host_for_which_it_was_submitted_and_those_of_a_host_that_is_down_touch_no_other() {
+    let mut hosts = Hosts::new();
+    let mut berth = Berth::serve(&hosts.place).await;
+    let (one, two) = (
+        submit(&berth, "one", "a", WAITS).await,
+        submit(&berth, "two", "b", WAITS).await,
+    );
+    let behind = submit(&berth, "two", "b", "echo behind").await;
+    for id in [&one, &two] {
+        until_up(&berth, id).await;
+    }
+    assert_eq!(submit(&berth, "two", "b", WAITS).await, two, "it is the same job");
+    assert_eq!((hosts.jobs("one"), hosts.jobs("two")), (1, 1));
+    for (id, host, state) in [
+        (&one, "one", "running"),
+        (&two, "two", "running"),
+        (&behind, "two", "queued"),
+    ] {
+        let job = shown(&hosts.place, id).await;
+        assert_eq!((&job["host"], &job["state"]), (&json!(host), &json!(state)), "{job}");
+    }
+
+    hosts.two.stop();
+    let lost = asked::until(&berth, &two, |job| job["phase"] == "Unreachable").await;
+    let why = words(&lost, "reason");
+    assert!(why.contains("the host two"), "{why}");
+    assert!(!why.contains(&hosts.two.port().to_string()), "{why}");
+    let other = submit(&berth, "one", "c", "echo beside").await;
+    let other = asked::until(&berth, &other, |job| job["phase"] == "Exited").await;
+    assert_eq!(other["printed"], "beside\n");
+    let refused = submitted(&berth, "two", "c", "echo never").await.error();
+    assert!(refused.contains("the host two cannot be used now"), "{refused}");
+    assert_eq!(asked::get(&berth, &behind).await["phase"], "Queued");
+
+    berth.kill().await;
+    hosts.go("one");
+    let berth = Berth::serve(&hosts.place).await;
+    let ended = asked::until(&berth, &one, |job| job["phase"] == "Exited").await;
+    let printed = format!("up\n{}\n", hosts.place.name("one/projects/app"));
+    assert_eq!((&ended["status"], words(&ended, "printed")), (&json!(3), &*printed));
+    asked::until(&berth, &two, |job| job["phase"] == "Unreachable").await;
+    let cancelled = hosts.place.run(&["jobs", "cancel", &behind]).await;
+    assert!(cancelled.success, "what waits needs no host: {}", cancelled.stderr);
+
+    hosts.two.restart();
+    until_up(&berth, &two).await;
+    let cancelled = hosts.place.run(&["jobs", "cancel", &two]).await;
+    assert!(cancelled.success, "{}", cancelled.stderr);
+    asked::until(&berth, &two, |job| job["phase"] == "Cancelled").await;
+    for host in ["one", "two"] {
+        assert_eq!(hosts.place.read(&format!("{host}/count")), "x\n", "each ran once");
+    }
+    let log = hosts.place.run(&["jobs", "show", &one, "--log"]).await;
+    assert!(
+        !log.success && log.stderr.contains("on the host one"),
+        "{}{}",
+        log.stdout,
+        log.stderr
+    );
+    let pruned = hosts.place.run(&["jobs", "prune", "--older-than", "0s", "--yes"]).await;
+    assert!(
+        pruned.stdout.contains("4 jobs are removed"),
+        "{}{}",
+        pruned.stdout,
+        pruned.stderr
+    );
+    assert_eq!((hosts.jobs("one"), hosts.jobs("two")), (0, 0));
+}
+
+#[tokio::test]
+async fn what_waits_for_a_host_begins_when_that_is_back() {
+    let mut hosts = Hosts::new();
+    let berth = Berth::serve(&hosts.place).await;
+    let first = submit(&berth, "two", "q", WAITS).await;
+    until_up(&berth, &first).await;
+    let second = submit(&berth, "two", "q", "echo second").await;
+    hosts.two.stop();
+    asked::until(&berth, &first, |job| job["phase"] == "Unreachable").await;
+    hosts.go("two");
+    hosts.two.restart();
+    for (id, status) in [(&first, 3), (&second, 0)] {
+        let ended = asked::until(&berth, id, |job| job["phase"] == "Exited").await;
+        assert_eq!(ended["status"], status);
+    }
+}
+
+#[tokio::test]
+async fn a_job_is_judged_by_the_grants_of_its_host() {
+    let hosts = Hosts::new();
+    let berth = Berth::serve(&hosts.place).await;
+    let denied = json!({"key": "k", "queue": "q", "host": "one", "args": ["-x"]});
+    let denied = berth.call("job_submit", denied).await.error();
+    assert!(denied.contains("[backends.far.programs]"), "{denied}");
+    for (key, directory) in [("a", "~"), ("b", "/"), ("c", "~/projects/../.notes")] {
+        let outside = json!({"key": key, "queue": "q", "script": "echo x", "host": "one", "directory": directory});
+        let id = berth.call("job_submit", outside).await.done().text;
+        let failed = asked::until(&berth, id.trim(), |job| job["phase"] == "Failed").await;
+        assert_eq!(failed["printed"], "", "{failed}");
+    }
+}
+
+#[tokio::test]
+async fn a_reload_that_fails_leaves_the_jobs_of_every_host_followed_and_one_that_counts_takes_hosts_away() {
+    let near = "[backends.near]\nplugin = \"./misbehaving.wasm\"\nsettings.tools = []\n";
+    let hosts = Hosts::with("", near);
+    let config = format!("default_backend = \"far\"\n{}", hosts.place.read("config.toml"));
+    hosts.place.write("config.toml", config, 0o600);
+    let berth = Berth::serve(&hosts.place).await;
+    let (one, two) = (
+        submit(&berth, "one", "a", WAITS).await,
+        submit(&berth, "two", "b", WAITS).await,
+    );
+    for id in [&one, &two] {
+        until_up(&berth, id).await;
+    }
+    let whole = hosts.place.read("config.toml");
+    let fewer = whole.replace("hosts = [\"one\", \"two\"]", "hosts = [\"one\"]");
+    let broken = fewer.replace("settings.tools = []", "settings = { tools = [], describe = \"fail\" }");
+    hosts.place.write("config.toml", broken, 0o600);
+    let refused = hosts.place.complaint(&["reload"]).await;
+    assert!(refused.contains("backend `near` is up and would be down"), "{refused}");
+    hosts.go("one");
+    asked::until(&berth, &one, |job| job["phase"] == "Exited").await;
+    assert_eq!(asked::get(&berth, &two).await["phase"], "Running");
+
+    hosts.place.write("config.toml", &fewer, 0o600);
+    assert!(hosts.place.run(&["reload"]).await.success);
+    let lost = asked::until(&berth, &two, |job| job["phase"] == "Unreachable").await;
+    assert!(
+        words(&lost, "reason").contains("give that its former `hosts`"),
+        "{lost}"
+    );
+    hosts.place.write("config.toml", &whole, 0o600);
+    assert!(hosts.place.run(&["reload"]).await.success);
+    until_up(&berth, &two).await;
+    hosts.go("two");
+    let ended = asked::until(&berth, &two, |job| job["phase"] == "Exited").await;
+    assert_eq!(ended["status"], 3);
+}
+
+#[tokio::test]
+async fn jobs_on_one_of_several_hosts_are_taken_over_and_those_on_another_stay() {
+    let hosts = Hosts::new();
+    let first = Berth::serve(&hosts.place).await;
+    let (one, two) = (
+        submit(&first, "one", "a", WAITS).await,
+        submit(&first, "two", "b", WAITS).await,
+    );
+    for id in [&one, &two] {
+        until_up(&first, id).await;
+    }
+    let place = Place::new("");
+    place.configure(&hosts.written("", ""), "");
+    let second = Berth::serve(&place).await;
+    let theirs = hosts.place.read("data/installation");
+    let config = place.name("config.toml");
+    let adopt = ["hosts", "adopt", "two", theirs.trim(), "--config", &config];
+    let terminal = Terminal::berth(&place, "adopt", &adopt);
+    terminal.shows("[y/N]").await;
+    terminal.types(&["y", "Enter"]);
+    let screen = terminal.shows("ended 0").await;
+    assert!(screen.contains("backend far: 1 job is taken over"), "{screen}");
+    until_up(&second, &two).await;
+    assert_eq!(shown(&place, &two).await["host"], "two");
+    asked::until(&first, &two, |job| job["phase"] == "Cancelled").await;
+    assert_eq!(asked::get(&first, &one).await["phase"], "Running");
+    for host in ["one", "two"] {
+        hosts.go(host);
+    }
+    for (berth, id) in [(&first, &one), (&second, &two)] {
+        let ended = asked::until(berth, id, |job| job["phase"] == "Exited").await;
+        assert_eq!(ended["status"], 3);
+    }
+    assert_eq!(hosts.place.read("two/count"), "x\n", "it ran once");
 }
 
 #[tokio::test]

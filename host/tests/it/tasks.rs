@@ -17,7 +17,7 @@ settings.tools = ["noop"]
 const TALK: &str = "one/talk-1";
 
 /// A client of 2026-07-28 with these capabilities.
-struct Client {
+pub(crate) struct Client {
     endpoint: String,
     token: String,
     able: Value,
@@ -25,7 +25,7 @@ struct Client {
 
 impl Client {
     /// One that takes tasks and shows forms.
-    fn of(berth: &Berth) -> Self {
+    pub(crate) fn of(berth: &Berth) -> Self {
         Self::able(
             berth,
             json!({"extensions": {"io.modelcontextprotocol/tasks": {}}, "elicitation": {"form": {}}}),
@@ -64,7 +64,7 @@ impl Client {
     }
 
     /// A call that is answered with a task: its id.
-    async fn begin(&self, tool: &str, arguments: Value) -> String {
+    pub(crate) async fn begin(&self, tool: &str, arguments: Value) -> String {
         let answer = self.call(tool, arguments).await;
         let task = &answer["result"];
         assert_eq!(task["resultType"], "task", "{answer}");
@@ -80,7 +80,7 @@ impl Client {
         answer["result"].clone()
     }
 
-    async fn becomes(&self, task: &str, status: &str) -> Value {
+    pub(crate) async fn becomes(&self, task: &str, status: &str) -> Value {
         until(status, async || {
             let now = self.get(task).await;
             (now["status"] == status).then_some(now)

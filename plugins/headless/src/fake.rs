@@ -15,8 +15,13 @@ pub(crate) fn host() -> Host {
     let host = Host::new();
     host.file("app/x", "");
     host.file("web/x", "");
-    host.agents(agents(false));
+    agents_on(&host, false);
     host
+}
+
+/// Gives a host an agent that takes every option of runs, and asks persons or not.
+pub(crate) fn agents_on(host: &Host, asks: bool) {
+    host.agents(agents(asks));
 }
 
 /// The same with an agent that asks persons.
@@ -41,6 +46,7 @@ fn agents(asks: bool) -> Value {
             "sources": ["--setting-sources=<sources>"],
             "fork": ["--fork-session"],
             "mode": ["--permission-mode=<mode>"],
+            "model": ["--model=<model>"],
         },
     });
     if asks {

@@ -1,7 +1,7 @@
 //! What this plugin asks its operator for, as the shipped configuration grants it.
 
 use berth_plugin::{Needs, git};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::setup::BUILD_TOOLS;
 
@@ -25,34 +25,56 @@ pub(crate) fn needs() -> Needs {
 }
 
 fn settings() -> Value {
-    let time = |initial: &str| json!({"type": "string", "pattern": "^[1-9][0-9]* ?[smhd]$", "default": initial});
-    json!({
+    let mut properties = settings_of_runs();
+    properties.extend([
+        ("build_timeout".to_owned(), time("4h")),
+        ("most_timeout".to_owned(), time("6h")),
+        (
+            "build_tools".to_owned(),
+            json!({"type": "array", "items": {"type": "string"}, "default": BUILD_TOOLS}),
+        ),
+        ("builds".to_owned(), json!({"type": "string"})),
+        ("projects_file".to_owned(), json!({"type": "string"})),
+    ]);
+    json!({"type": "object", "additionalProperties": false, "properties": properties})
+}
+
+/// The schemas of the settings of runs, by their names: those of [`Setup::beside`](crate::Setup::beside).
+#[must_use]
+pub fn settings_of_runs() -> Map<String, Value> {
+    let text = || json!({"type": "string"});
+    let project = json!({
         "type": "object",
         "additionalProperties": false,
-        "properties": {
-            "run_timeout": time("30m"),
-            "build_timeout": time("4h"),
-            "most_timeout": time("6h"),
-            "silence": time("10m"),
-            "prompt_deadline": {"type": "string", "pattern": "^(0s|[1-9][0-9]* ?[smhd])$", "default": "12h"},
-            "idle_timeout": time("30m"),
-            "turns": {"type": "integer", "minimum": 0, "default": 300},
-            "budget_usd": {"type": "number", "minimum": 0, "default": 20},
-            "tools": {"type": "array", "items": {"type": "string"}, "default": []},
-            "build_tools": {"type": "array", "items": {"type": "string"}, "default": BUILD_TOOLS},
-            "builds": {"type": "string"},
-            "projects_file": {"type": "string"},
-            "projects": {
-                "type": "object",
-                "additionalProperties": {
-                    "type": "object",
-                    "additionalProperties": false,
-                    "required": ["path"],
-                    "properties": {"path": {"type": "string"}, "trusted": {"type": "boolean", "default": false}},
-                },
-            },
-        },
-    })
+        "required": ["path"],
+        "properties": {"path": {"type": "string"}, "trusted": {"type": "boolean", "default": false}},
+    });
+    let properties = [
+        ("run_timeout", time("30m")),
+        ("silence", time("10m")),
+        (
+            "prompt_deadline",
+            json!({"type": "string", "pattern": "^(0s|[1-9][0-9]* ?[smhd])$", "default": "12h"}),
+        ),
+        ("idle_timeout", time("30m")),
+        ("turns", json!({"type": "integer", "minimum": 0, "default": 300})),
+        ("budget_usd", json!({"type": "number", "minimum": 0, "default": 20})),
+        ("model", text()),
+        ("permission_mode", text()),
+        (
+            "tools",
+            json!({"type": "array", "items": {"type": "string"}, "default": []}),
+        ),
+        ("projects", json!({"type": "object", "additionalProperties": project})),
+    ];
+    properties
+        .map(|(name, schema)| (name.to_owned(), schema))
+        .into_iter()
+        .collect()
+}
+
+fn time(initial: &str) -> Value {
+    json!({"type": "string", "pattern": "^[1-9][0-9]* ?[smhd]$", "default": initial})
 }
 
 #[cfg(test)]

@@ -21,6 +21,14 @@ struct Named {
     job_id: String,
 }
 
+/// What names the conversation with which a run goes on.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Continued {
+    #[serde(default)]
+    session_id: Option<String>,
+}
+
 /// Carries out a call.
 pub(crate) fn call(setup: &Setup, call: &ToolCall) -> Result<ToolOutput> {
     if let Some(sent) = asked::find(&call.id)? {
@@ -28,7 +36,7 @@ pub(crate) fn call(setup: &Setup, call: &ToolCall) -> Result<ToolOutput> {
         return told_of(&sent, &call.id, Vec::new());
     }
     let starts = matches!(call.name.as_str(), "claude_run" | "claude_build");
-    if let Some(seen) = if starts { repeated::find(call)? } else { None } {
+    if starts && let Some(seen) = repeated::find(&call.id, call.arguments::<Continued>()?.session_id.as_deref())? {
         let goes_on = (!seen.state.is_end()).then_some(seen.note.conversation.as_str());
         return answer(&Value::Object(status::status(&seen, setup)), goes_on);
     }
@@ -95,7 +103,11 @@ fn submitted(run: &Submitted) -> Result<ToolOutput> {
     told.insert("project".to_owned(), json!(run.note.project));
     told.insert("sessionId".to_owned(), json!(run.note.conversation));
     let mut notes = status::start_notes(&run.note);
-    notes.extend(beside::words(&run.note.directory, &run.note.conversation));
+    notes.extend(beside::words(
+        run.note.host.as_deref(),
+        &run.note.directory,
+        &run.note.conversation,
+    ));
     if !notes.is_empty() {
         told.insert("note".to_owned(), json!(notes.join(" ")));
     }

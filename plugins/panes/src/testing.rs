@@ -1,7 +1,7 @@
-//! Panes for native tests.
+//! Panes, and what is asked of those who show them, for native tests.
 
 use berth_agents::Screen;
-use berth_plugin::context;
+use berth_plugin::{NewSession, SessionQuery, context};
 use serde_json::Value;
 
 use crate::grant;
@@ -40,6 +40,33 @@ pub fn look(screen: &str) -> Look {
         process: String::new(),
         above: Vec::new(),
         screen: Screen::parse(screen, None),
+    }
+}
+
+/// A request for a session without any choices.
+#[must_use]
+pub fn request(id: &str) -> NewSession {
+    NewSession {
+        id: id.to_owned(),
+        name: None,
+        project: None,
+        directory: None,
+        agent: None,
+        message: None,
+        resume: None,
+        fork: false,
+        worktree: None,
+        options: Vec::new(),
+    }
+}
+
+/// A query for all sessions.
+#[must_use]
+pub fn everything() -> SessionQuery {
+    SessionQuery {
+        states: Vec::new(),
+        limit: 50,
+        after: None,
     }
 }
 

@@ -40,6 +40,21 @@ pub fn settings<T: DeserializeOwned>() -> Result<T> {
         Value::Null => Value::Object(serde_json::Map::new()),
         settings => settings,
     };
+    read(settings)
+}
+
+/// The same without these keys, which another part of the plugin reads.
+///
+/// # Errors
+///
+/// As [`settings`].
+pub fn without<T: DeserializeOwned>(keys: &[&str]) -> Result<T> {
+    let mut rest: serde_json::Map<String, Value> = settings()?;
+    rest.retain(|key, _| !keys.contains(&key.as_str()));
+    read(Value::Object(rest))
+}
+
+fn read<T: DeserializeOwned>(settings: Value) -> Result<T> {
     json::read(settings).map_err(|why| Error::Invalid(format!("{why}; fix it in [backends.NAME.settings]")))
 }
 
@@ -179,6 +194,19 @@ mod tests {
             };
             assert!(why.contains(named) && why.contains("[backends.NAME.settings]"), "{why}");
         }
+    }
+
+    #[test]
+    fn a_part_of_a_plugin_reads_its_settings_beside_those_of_another() {
+        let host = Host::new();
+        host.settings(json!({"size": {"rows": 3}, "labels": [], "other": {"a": 1}}));
+        let wanted: Wanted = without(&["other", "more"]).unwrap();
+        assert_eq!(wanted.size.rows, 3);
+        let error = without::<Wanted>(&[]).unwrap_err().to_string();
+        assert!(
+            error.contains("unknown field `other`") && error.contains("[backends.NAME.settings]"),
+            "{error}"
+        );
     }
 
     #[test]

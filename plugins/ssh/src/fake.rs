@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use berth_panes::look::CLOSE;
 use berth_panes::testing::is_granted;
+pub(crate) use berth_panes::testing::{everything, request};
 use berth_plugin::testing::{Host, RawOutput};
-use berth_plugin::{Command, Error, NewSession, Result, SessionQuery, time};
+use berth_plugin::{Command, Error, Result, time};
 use serde_json::json;
 
 use crate::surroundings::NAMES;
@@ -37,31 +38,6 @@ pub(crate) fn serving() -> String {
         "Remote Control v2.1.329\n\n·✔︎· Ready · app · main\n    Capacity: 0/32 · New sessions will be created in the current \
          directory\n\nContinue coding in the Claude mobile app or {URL}\nspace to show QR code · w to toggle spawn mode"
     )
-}
-
-/// A request for a session without any choices.
-pub(crate) fn request(id: &str) -> NewSession {
-    NewSession {
-        id: id.to_owned(),
-        name: None,
-        project: None,
-        directory: None,
-        agent: None,
-        message: None,
-        resume: None,
-        fork: false,
-        worktree: None,
-        options: Vec::new(),
-    }
-}
-
-/// A query for all sessions.
-pub(crate) fn everything() -> SessionQuery {
-    SessionQuery {
-        states: Vec::new(),
-        limit: 50,
-        after: None,
-    }
 }
 
 /// Three hosts.
@@ -116,6 +92,14 @@ impl Fake {
              "options": {
                 "name": ["--remote-control=<name>"], "worktree": ["--worktree=<name>"], "continue": ["--continue"],
                 "message": ["--", "<message>"], "permission_mode": ["--permission-mode=<mode>"],
+             }},
+            {"name": "claude", "command": ["env", "claude"], "headless": ["env", "claude", "-p"], "installed": true,
+             "options": {"resume": ["--resume", "<uuid>"]},
+             "headless_options": {
+                "session": ["--session-id", "<uuid>"], "turns": ["--max-turns=<int>"],
+                "budget": ["--max-budget-usd=<usd>"], "tools": ["--allowedTools=<tools>"],
+                "sources": ["--setting-sources=<sources>"], "fork": ["--fork-session"],
+                "ask": ["--permission-prompt-tool", "stdio", "--replay-user-messages"],
              }},
         ]));
         let mut servers = BTreeMap::new();

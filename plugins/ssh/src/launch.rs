@@ -24,7 +24,7 @@ pub(crate) enum Begins<'a> {
 /// # Errors
 /// The operator's agent lacks an option, or an option does not take its value.
 pub(crate) fn command(setup: &Setup, kept: &Kept, begins: &Begins<'_>) -> Result<Vec<String>> {
-    let agent = setup.agent(kept.is_talk());
+    let agent = setup.agent(kept.is_talk())?;
     let mut command = agent.command.clone();
     command.extend(option(agent, NAME, &kept.name)?);
     for (name, value) in &kept.options {
@@ -72,7 +72,7 @@ fn said(agent: &Agent, message: &str) -> Result<Vec<String>> {
 /// Starts it on its host. `instead`: in the place of the one that ended, whose last screen goes.
 pub(crate) fn start(setup: &Setup, kept: &Kept, command: Vec<String>, instead: bool) -> Result<()> {
     let (columns, rows) = (setup.settings.columns.to_string(), setup.settings.rows.to_string());
-    let agent = &setup.agent(kept.is_talk()).name;
+    let agent = &setup.agent(kept.is_talk())?.name;
     let mut args = words(&[
         "new-session",
         "-d",

@@ -1,9 +1,7 @@
 //! Sessions as callers are told them.
 
 use berth_agents::{Observation, State as Shown};
-use berth_plugin::{
-    Attention, Error, Evidence, Result, Session, SessionPage, SessionQuery, State, Timestamp, Verbs, ssh, time,
-};
+use berth_plugin::{Attention, Error, Evidence, Result, Session, State, Timestamp, Verbs, ssh, time};
 
 use crate::end::{self, Cause, Ended};
 use crate::hosts::{self, Asked, Seen};
@@ -23,10 +21,16 @@ const QUIET_MS: u64 = 10_000;
 const STARTING_MS: u64 = 60_000;
 const HOUR_MS: u64 = 3_600_000;
 
-/// All sessions on all hosts, in one round trip to each. A host that is away is a problem, and its sessions are
+/// What could not be looked at, and why.
+type Problems = Vec<(String, Error)>;
+
+/// All sessions of remote control on all hosts, in one round trip to each. A host that is away is a problem, and its sessions are
 /// unreachable.
-pub(crate) fn list(setup: &Setup, query: &SessionQuery) -> Result<SessionPage> {
+pub(crate) fn all(setup: &Setup) -> Result<(Vec<Session>, Problems)> {
     let (kept, damaged) = kept::all()?;
+    if setup.server.is_none() && kept.is_empty() {
+        return Ok((Vec::new(), damaged));
+    }
     let hosts = ssh::hosts();
     let asked = hosts.iter().map(|host| asked(host, &kept)).collect();
     let (mut sessions, mut problems) = (Vec::new(), damaged);
@@ -43,8 +47,7 @@ pub(crate) fn list(setup: &Setup, query: &SessionQuery) -> Result<SessionPage> {
     for kept in kept.iter().filter(|kept| !hosts.contains(&kept.host)) {
         sessions.push(unreachable(setup, kept, &no_host(&kept.host)));
     }
-    let page = SessionPage::of(sessions, query);
-    Ok(SessionPage { problems, ..page })
+    Ok((sessions, problems))
 }
 
 /// One session.
@@ -256,7 +259,7 @@ fn unreachable(setup: &Setup, kept: &Kept, error: &Error) -> Session {
 fn bare(setup: &Setup, kept: &Kept) -> Session {
     let session = Session::new(kept.id().to_string())
         .name(&kept.name)
-        .agent(&setup.agent(kept.is_talk()).name)
+        .agent(setup.agent(kept.is_talk()).map_or("claude", |agent| &agent.name))
         .directory(&kept.directory)
         .created_at(kept.made_at)
         .fact("machine", &kept.host);

@@ -18,16 +18,28 @@ const PROFILE: &str = "claude";
 
 /// What the operator set, checked.
 pub(crate) struct Setup {
-    /// The agent that serves conversations, which has the option `spawn`.
-    pub(crate) server: Agent,
+    /// The agent that serves conversations, which has the option `spawn`; none: there is no remote control.
+    pub(crate) server: Option<Agent>,
     /// The agent that begins one with a message, which has the option `message`.
     pub(crate) talk: Option<Agent>,
     pub(crate) settings: Settings,
+    /// The agents and settings of what `ask_claude` begins.
+    pub(crate) runs: berth_headless::Setup,
 }
 
-/// `[backends.NAME.settings]`.
+/// The settings that are not those of runs.
+const SETTINGS: [&str; 6] = [
+    "columns",
+    "rows",
+    "address_seconds",
+    "restart",
+    "restarts",
+    "keep_ended_hours",
+];
+
+/// Those of `[backends.NAME.settings]` that are about remote control.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 pub(crate) struct Settings {
     /// The size of a new session's terminal, in characters.
     pub(crate) columns: u16,
@@ -57,28 +69,40 @@ impl Default for Settings {
 
 impl Setup {
     pub(crate) fn of_host() -> Result<Self> {
+        let runs = berth_headless::Setup::beside(&SETTINGS)?;
         let settings: Settings = settings()?;
         settings.check()?;
         let agents = settings::agents()?;
         let having = |option: &str| agents.iter().find(|agent| agent.options.contains_key(option)).cloned();
-        let missing = || {
-            let why = "no agent of this backend has the option `spawn`, so none serves remote control: name \
-                       \"remote-control\" in `agents` of [backends.NAME]";
-            Error::Invalid(why.to_owned())
-        };
+        let server = having(SPAWN);
+        if server.is_none() && !runs.has_agent() {
+            return Err(Error::Invalid(
+                "no agent of this backend can do anything: name \"remote-control\" in `agents` of [backends.NAME] for remote \
+                 control, and one with a `headless` command, such as \"claude\", for ask_claude"
+                    .to_owned(),
+            ));
+        }
         Ok(Self {
-            server: having(SPAWN).ok_or_else(missing)?,
-            talk: having(MESSAGE),
+            talk: server.is_some().then(|| having(MESSAGE)).flatten(),
+            server,
             settings,
+            runs,
         })
     }
 
-    /// The agent of a session: of one that began with a message, or of one that serves.
-    pub(crate) fn agent(&self, is_talk: bool) -> &Agent {
-        match &self.talk {
-            Some(talk) if is_talk => talk,
-            _ => &self.server,
-        }
+    /// The agent of a session of remote control: of one that began with a message, or of one that serves.
+    ///
+    /// # Errors
+    /// `Invalid` if this backend has no remote control.
+    pub(crate) fn agent(&self, is_talk: bool) -> Result<&Agent> {
+        let talk = self.talk.as_ref().filter(|_| is_talk);
+        talk.or(self.server.as_ref()).ok_or_else(|| {
+            Error::Invalid(
+                "no agent of this backend has the option `spawn`, so none serves remote control: name \"remote-control\" in \
+                 `agents` of [backends.NAME]"
+                    .to_owned(),
+            )
+        })
     }
 
     /// How the screens of a conversation are read.
@@ -124,7 +148,12 @@ mod tests {
             (json!({"columns": 80}), "`columns = 80` must be from 120"),
             (json!({"address_seconds": 0}), "address_seconds"),
             (json!({"restart": 1}), "restart"),
-            (json!({"colums": 1}), "colums"),
+            (
+                json!({"colums": 1}),
+                "`colums` is not a setting of this backend: there are columns, ",
+            ),
+            (json!({"builds": "~/x"}), "builds"),
+            (json!({"run_timeout": "soon"}), "soon"),
         ] {
             fake.host.settings(settings);
             let Err(Error::Invalid(why)) = Setup::of_host() else {
@@ -135,12 +164,23 @@ mod tests {
     }
 
     #[test]
-    fn without_an_agent_that_serves_nothing_can_be_done_and_the_error_names_it() {
+    fn one_of_both_kinds_of_agents_is_enough_and_without_any_the_error_names_them() {
         let host = Host::new();
-        host.agents(json!([{"name": "claude", "command": ["env", "claude"]}]));
+        host.agents(json!([{"name": "sh", "command": ["env", "sh"]}]));
         let Err(Error::Invalid(why)) = Setup::of_host() else {
             panic!("it is not refused")
         };
+        assert!(
+            why.contains("\"remote-control\" in `agents`") && why.contains("`headless`"),
+            "{why}"
+        );
+        host.agents(json!([{"name": "claude", "command": ["env", "claude"], "headless": ["env", "claude", "-p"]}]));
+        let setup = Setup::of_host().unwrap();
+        let Err(Error::Invalid(why)) = setup.agent(false) else {
+            panic!("it serves nothing")
+        };
         assert!(why.contains("\"remote-control\" in `agents`"), "{why}");
+        host.agents(json!([{"name": "rc", "command": ["env", "claude"], "options": {"spawn": ["--spawn=<spawn>"]}}]));
+        assert_eq!(Setup::of_host().unwrap().agent(true).unwrap().name, "rc");
     }
 }

@@ -64,7 +64,7 @@ pub(crate) fn create(setup: &Setup, request: &NewSession) -> Result<Session> {
     let command = launch::command(setup, &kept, &Begins::New(message))?;
     let started = Started {
         id: id.to_string(),
-        perhaps: surroundings::check(&kept.host, setup.agent(kept.is_talk()))?,
+        perhaps: surroundings::check(&kept.host, setup.agent(kept.is_talk())?)?,
     };
     note.begin(&started)?;
     if let Err(error) = kept::add(&kept) {
@@ -174,12 +174,12 @@ fn options(setup: &Setup, request: &NewSession) -> Result<Vec<(String, String)>>
                 .to_owned(),
         ));
     }
-    let agent = setup.agent(request.message.is_some());
+    let (server, agent) = (setup.agent(false)?, setup.agent(request.message.is_some())?);
     let wanted = request.agent.as_ref();
-    if wanted.is_some_and(|name| *name != setup.server.name && *name != agent.name) {
+    if wanted.is_some_and(|name| *name != server.name && *name != agent.name) {
         return Err(Error::Invalid(format!(
-            "leave `agent` out: this backend starts {}",
-            setup.server.name
+            "leave `agent` out: create_session starts {}, and ask_claude gives others a task",
+            server.name
         )));
     }
     let chosen = request.options.iter().filter(|(name, _)| name != HOST);

@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn what_switches_it_off_is_named_before_anything_is_started() {
         let fake = Fake::new();
-        let agent = Setup::of_host().unwrap().server;
+        let agent = Setup::of_host().unwrap().server.unwrap();
         assert_eq!(check("mac", &agent), Ok(Vec::new()));
         fake.on("mac").sets(&["DISABLE_TELEMETRY"]);
         assert_eq!(check("mac", &agent), Ok(vec!["DISABLE_TELEMETRY".to_owned()]));

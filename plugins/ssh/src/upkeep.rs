@@ -2,23 +2,43 @@
 
 use std::time::Duration;
 
+use berth_headless::sessions as runs;
 use berth_panes::done;
-use berth_plugin::{Result, Upkept, ssh, store, time};
+use berth_plugin::{Event, Result, Timestamp, Upkept, ssh, store, time};
 
 use crate::hosts::{self, Seen};
 use crate::kept::{self, Kept};
 use crate::setup::Setup;
 use crate::{restart, sessions, terminate};
 
-/// How often it runs where sessions are brought back, and otherwise.
+/// How often remote control is looked at where sessions are brought back, and otherwise.
 const OFTEN: Duration = Duration::from_secs(60);
 const SELDOM: Duration = Duration::from_secs(1800);
 const HOUR_MS: u64 = 3_600_000;
 /// How long a start may take.
 const STARTING_MS: u64 = 120_000;
+/// When it is looked at again.
+const NEXT: &str = "next-look";
+
+/// Carries on with the runs, and looks at remote control when that is due: an event of a run is no reason for it.
+pub(crate) fn run(setup: &Setup, events: &[Event]) -> Result<Upkept> {
+    let runs = runs::upkeep(&setup.runs, events)?;
+    let next: Option<Timestamp> = store::get(NEXT)?;
+    let is_start = events.iter().any(|event| event.kind == "start");
+    let remote = match next {
+        Some(next) if !is_start && time::now() < next => Upkept::new().next(next),
+        _ => attend_all(setup)?,
+    };
+    Ok(Upkept {
+        next: [runs.next, remote.next].into_iter().flatten().min(),
+        changed: [runs.changed, remote.changed].concat(),
+    })
+}
 
 /// Looks at the hosts of all sessions that are kept. A host that is away is left for the next time.
-pub(crate) fn run(setup: &Setup) -> Result<Upkept> {
+fn attend_all(setup: &Setup) -> Result<Upkept> {
+    let next = time::after(if setup.settings.restart { OFTEN } else { SELDOM });
+    store::put(NEXT, &next)?;
     let notes = done::PREFIXES
         .iter()
         .map(|prefix| store::keys(prefix))
@@ -32,8 +52,7 @@ pub(crate) fn run(setup: &Setup) -> Result<Upkept> {
     let mut hosts = ssh::hosts();
     hosts.retain(|host| kept.iter().any(|kept| kept.host == *host));
     let looks = hosts::look(hosts.iter().map(|host| sessions::asked(host, &kept)).collect());
-    let every = if setup.settings.restart { OFTEN } else { SELDOM };
-    let mut upkept = Upkept::new().next(time::after(every));
+    let mut upkept = Upkept::new().next(next);
     for (host, seen) in hosts.iter().zip(looks) {
         let Ok(seen) = seen else { continue };
         for kept in kept.iter().filter(|kept| kept.host == *host) {
@@ -95,7 +114,9 @@ mod tests {
         fake
     }
 
+    /// An upkeep for which remote control is due.
     fn run() -> Upkept {
+        store::remove(NEXT).unwrap();
         Plugin::run(Vec::new()).unwrap()
     }
 
@@ -207,6 +228,25 @@ mod tests {
         );
         assert_eq!(run().changed, ["mac:a-1"]);
         assert!(Plugin::get_session("mac:a-1").is_err());
-        assert_eq!(store::keys("").unwrap(), [""; 0]);
+        assert_eq!(store::keys("").unwrap(), [NEXT]);
+    }
+
+    #[test]
+    fn an_event_of_a_run_asks_no_host_before_it_is_time() {
+        let fake = with_session(json!({"restart": true}));
+        fake.on("mac").reboots();
+        run();
+        let before = fake.runs("mac");
+        let event = Event {
+            id: "1".to_owned(),
+            kind: "output".to_owned(),
+            about: "job-1".to_owned(),
+            at: time::now(),
+            body: String::new(),
+            reply_by: None,
+        };
+        let upkept = Plugin::run(vec![event]).unwrap();
+        assert_eq!(fake.runs("mac"), before);
+        assert!(upkept.next.unwrap() <= time::after(OFTEN), "it is not forgotten either");
     }
 }

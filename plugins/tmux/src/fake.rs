@@ -10,13 +10,14 @@ use std::io::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use berth_plugin::testing::{Host, RawOutput};
-use berth_plugin::{Command, Error, NewSession, Result, SessionQuery, time};
+use berth_plugin::{Command, Error, Result, time};
 use serde_json::{Value, json};
 
 use crate::setup::Setup;
 use berth_panes::look::CLOSE;
 use berth_panes::panes::PROCESSES;
 use berth_panes::testing::is_granted;
+pub(crate) use berth_panes::testing::{everything, request};
 
 /// What a permission prompt of the demo agent shows below its rule.
 pub(crate) const MENU: &str = " Run command\n\n   touch x\n\n Do you want to proceed?\n > 1. Yes\n   \
@@ -49,31 +50,6 @@ fn host_with(signs: &Value) -> Host {
 pub(crate) fn two_agents() -> Setup {
     let _host = host();
     Setup::of_host().unwrap()
-}
-
-/// A request for a session without any choices.
-pub(crate) fn request(id: &str) -> NewSession {
-    NewSession {
-        id: id.to_owned(),
-        name: None,
-        project: None,
-        directory: None,
-        agent: None,
-        message: None,
-        resume: None,
-        fork: false,
-        worktree: None,
-        options: Vec::new(),
-    }
-}
-
-/// A query for all sessions.
-pub(crate) fn everything() -> SessionQuery {
-    SessionQuery {
-        states: Vec::new(),
-        limit: 50,
-        after: None,
-    }
 }
 
 /// A tmux with the session `app`, whose agent is at rest.

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use futures::{FutureExt as _, TryFutureExt as _};
 use serde::{Deserialize, Serialize};
 
 use super::power::Granted;
+use crate::capability::Site;
 use crate::capability::process::grant::{ENTRY_MARKER, Grant, Lists};
-use crate::capability::{Machine, Site};
 use crate::contract::process::Command;
 use crate::contract::types::Error;
 use crate::jobs::{Directory, Prepare, Prepared, Unprepared};
@@ -18,6 +18,8 @@ use crate::text;
 
 /// Characters of a name from a guest that an error shows.
 const NAMED: usize = 128;
+/// How long a job that has its turn waits for what its backend has on its host.
+const FOUND: Duration = Duration::from_mins(1);
 
 /// What a job is to run. Its input is kept apart.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -85,7 +87,7 @@ impl Site {
     }
 
     async fn begins_in(&self, path: &str) -> Result<Directory, Error> {
-        let place = self.directories.directory(path)?;
+        let place = self.directories.directory(&self.meant(path.to_owned()))?;
         if let Some(within) = place.of_job() {
             return Ok(Directory::Within(within));
         }
@@ -153,17 +155,21 @@ impl Site {
 }
 
 impl Prepare for Granted {
-    fn prepare<'a>(&'a self, command: String, entry: Option<&'a Path>) -> BoxFuture<'a, Result<Prepared, Unprepared>> {
+    fn prepare<'a>(
+        &'a self,
+        command: String,
+        host: &'a str,
+        entry: Option<&'a Path>,
+    ) -> BoxFuture<'a, Result<Prepared, Unprepared>> {
         let prepared = async move {
-            let site = self.0.site().map_err(|error| Unprepared::Refused(words(&error)))?;
-            let is_there = matches!(site.machine, Machine::Host(_));
-            let prepared = site.prepared(&command, entry).await;
-            prepared.map_err(|error| match error {
-                Error::Unavailable(why) | Error::TimedOut(why) if is_there => Unprepared::Away(why),
-                error => Unprepared::Refused(words(&error)),
-            })
+            let site = self.0.sites.on(host, Instant::now() + FOUND).await?;
+            site.prepared(&command, entry).await
         };
-        prepared.boxed()
+        let told = prepared.map_err(move |error| match error {
+            Error::Unavailable(why) | Error::TimedOut(why) if !host.is_empty() => Unprepared::Away(why),
+            error => Unprepared::Refused(words(&error)),
+        });
+        told.boxed()
     }
 }
 

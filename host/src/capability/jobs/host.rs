@@ -1,12 +1,13 @@
 //! The contract's side: what a guest may ask of its jobs.
 
 use super::command::Submitted;
-use crate::capability::{Access, Call, Sites};
+use crate::capability::{Access, Call};
 use crate::contract::jobs::{Channel, Chunk, Filter, Host, Job, Phase, Spec};
 use crate::contract::types::Error;
 use crate::jobs::{self, Jobs};
 use crate::machine::job::{self, About};
 use crate::store::jobs::{self as index, JobError, JobRecord, NewJob};
+use crate::text;
 
 /// Bytes of keys and queues, and of a note.
 const NAME: usize = About::NAME;
@@ -126,15 +127,7 @@ impl Host for Call {
 impl Call {
     /// What is submitted, if it is allowed.
     async fn new_job(&self, spec: Spec) -> Result<NewJob, Error> {
-        if matches!(self.powers.sites, Sites::Hosts(_)) {
-            return Err(Error::Denied(format!(
-                "backend `{0}` runs no jobs: it has `hosts`, and jobs are for backends on one machine",
-                self.powers.backend
-            )));
-        }
-        if spec.host.is_some() {
-            return Err(Error::Denied("no other host is granted: leave out `host`".into()));
-        }
+        let host = host_of(spec.host, &self.powers.sites.hosts(), &self.powers.backend)?;
         for (what, text) in [("a key", &spec.key), ("a queue", &spec.queue)] {
             if !(1..=NAME).contains(&text.len()) {
                 return Err(Error::Invalid(format!("{what} has 1 to {NAME} bytes")));
@@ -147,11 +140,13 @@ impl Call {
         }
         let (origin, is_step) = self.origin()?;
         let (submitted, input) = Submitted::new(spec.command, spec.timeout_ms);
-        self.powers.site()?.allowing(&submitted).await?;
+        let site = self.powers.sites.on(&host, self.until()).await?;
+        site.allowing(&submitted).await?;
         Ok(NewJob {
             id: uuid::Uuid::new_v4().to_string(),
             key: spec.key,
             queue: spec.queue,
+            host,
             note: spec.note,
             interactive: spec.interactive,
             watch: spec.watch,
@@ -188,6 +183,26 @@ impl Call {
         }
         done
     }
+}
+
+/// Where a job of `backend` is to run, which has these `hosts`; nothing: where that is.
+fn host_of(named: Option<String>, hosts: &[String], backend: &str) -> Result<String, Error> {
+    let denied = match named {
+        None if hosts.is_empty() => return Ok(String::new()),
+        Some(host) if hosts.contains(&host) => return Ok(host),
+        None => format!(
+            "backend `{backend}` has nothing on this machine: name one of its `hosts` as `host`: {}",
+            hosts.join(", ")
+        ),
+        Some(_) if hosts.is_empty() => {
+            format!("no other host is granted: leave out `host`; `hosts` in [backends.{backend}] would grant some")
+        }
+        Some(host) => format!(
+            "host `{}` is not granted; `hosts` in [backends.{backend}] would grant it",
+            text::escaped(&host, NAME)
+        ),
+    };
+    Err(Error::Denied(denied))
 }
 
 fn known(phase: Phase) -> index::Phase {
@@ -247,5 +262,29 @@ pub(super) fn error(why: jobs::Error) -> Error {
         jobs::Error::Index(JobError::Broken(_)) | jobs::Error::Directory { .. } | jobs::Error::Start { .. } => {
             Error::Failed(words)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_names_one_of_the_hosts_of_its_backend_and_none_where_there_are_none() {
+        let hosts = ["linux".to_owned(), "mac".to_owned()];
+        let of = |named: Option<&str>, hosts| match host_of(named.map(str::to_owned), hosts, "remote") {
+            Ok(host) => host,
+            Err(Error::Denied(why)) => {
+                assert!(why.contains("`hosts`"), "{why}");
+                "denied".to_owned()
+            }
+            Err(other) => panic!("{other:?}"),
+        };
+        assert_eq!(of(None, &[]), "");
+        assert_eq!(of(Some("mac"), &hosts), "mac");
+        assert_eq!(of(Some("mac"), &[]), "denied");
+        assert_eq!(of(Some("box"), &hosts), "denied");
+        assert_eq!(of(Some(""), &hosts), "denied");
+        assert_eq!(of(None, &hosts), "denied");
     }
 }

@@ -20,10 +20,7 @@ const ASKED: usize = 64;
 
 impl Host for Call {
     async fn hosts(&mut self) -> wasmtime::Result<Vec<String>> {
-        Ok(match &self.powers.sites {
-            Sites::Hosts(hosts) => hosts.labels(),
-            Sites::One(_) => Vec::new(),
-        })
+        Ok(self.powers.sites.hosts())
     }
 
     async fn run(&mut self, orders: Vec<Order>) -> wasmtime::Result<Vec<Result<Output, Error>>> {
@@ -134,7 +131,7 @@ impl Call {
     }
 
     /// When the hosts must have answered: a call that waited for a slow one to its end could not tell what the others said.
-    fn until(&self) -> Instant {
+    pub(in crate::capability) fn until(&self) -> Instant {
         let now = Instant::now();
         now + self.allowance.deadline.saturating_duration_since(now) * 3 / 4
     }

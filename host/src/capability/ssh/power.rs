@@ -51,7 +51,7 @@ impl Hosts {
         }
     }
 
-    pub(super) fn labels(&self) -> Vec<String> {
+    pub(crate) fn labels(&self) -> Vec<String> {
         self.hosts.iter().map(|host| host.label.clone()).collect()
     }
 
@@ -74,7 +74,7 @@ impl Hosts {
 /// What was found on a host.
 #[derive(Debug)]
 pub(crate) struct Found {
-    pub(crate) site: Site,
+    pub(crate) site: Arc<Site>,
     /// The connection over which it was found.
     connection: Option<u64>,
 }
@@ -144,7 +144,7 @@ impl Attempt {
             let located = locate.locate().await;
             let found = match located {
                 Ok(site) => Ok(Arc::new(Found {
-                    site,
+                    site: Arc::new(site),
                     connection: locate.connection().await,
                 })),
                 Err(why) => Err(why),

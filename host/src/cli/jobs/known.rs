@@ -224,7 +224,7 @@ impl Known {
         };
         json!({
             "id": self.id(), "job": record.id, "backend": self.backend, "state": self.state(), "phase": record.phase.name(),
-            "label": record.label, "queue": record.queue, "note": note, "session_id": self.session(),
+            "label": record.label, "queue": record.queue, "host": record.host, "note": note, "session_id": self.session(),
             "progress": progress, "reason": record.reason, "status": record.status, "signal": record.signal,
             "queued_at": shown(record.queued_at), "started_at": record.started_at.map(shown),
             "finished_at": record.finished_at.map(shown), "output_bytes": record.output,

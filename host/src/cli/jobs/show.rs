@@ -95,6 +95,7 @@ fn described(known: &Known, progress: Option<&str>) -> String {
     }
     lines.extend(known.session().map(|session| ("session", session)));
     lines.push(("queue", record.queue.clone()));
+    lines.extend((!record.host.is_empty()).then(|| ("host", record.host.clone())));
     lines.push(("queued", shown(record.queued_at)));
     lines.extend(record.started_at.map(|at| ("started", shown(at))));
     lines.extend(record.finished_at.map(|at| ("ended", shown(at))));

@@ -56,14 +56,13 @@ async fn a_generation_that_never_takes_over_changes_nothing_for_what_runs() {
     scene.until_printed(&id, "one\n").await;
     // It comes up aside, with another way there, and is given up.
     let aside = |label: &str| {
-        Folder::There(There::new(On {
+        Folders::One(Folder::There(There::new(On {
             label: label.into(),
             way: scene.way.clone(),
             installation: scene.installation(),
-            home: "/nowhere".into(),
             keep: Vec::new(),
             paths: Vec::new(),
-        }))
+        })))
     };
     scene.jobs.be_in(aside("mac"));
     scene.jobs.be_in(aside("box"));
@@ -84,8 +83,11 @@ async fn a_host_that_is_away_from_the_beginning_is_waited_for() {
     let (mut scene, local) = Scene::local();
     local.set_down(true);
     let _berth = scene.berth();
-    let id = scene.submit("echo x").await;
-    scene.until(&id, |job| job.phase == Phase::Unreachable).await;
+    let (id, other) = (scene.submit("echo x").await, scene.submit("echo y").await);
+    scene.until_away("mac").await;
+    assert_eq!(scene.jobs.get(&id).await.unwrap().phase, Phase::Queued);
+    scene.jobs.cancel(&other).await.unwrap();
+    assert_eq!(scene.jobs.get(&other).await.unwrap().phase, Phase::Cancelled);
     local.set_down(false);
     assert_eq!(scene.ended(&id).await.phase, Phase::Exited);
 }
@@ -136,7 +138,8 @@ async fn a_job_whose_start_was_lost_runs_once_and_one_that_is_cancelled_meanwhil
     }
     // Nobody knows here whether a start has come there.
     let id = scene.submit("echo x >>~/$BERTH_JOB").await;
-    assert_eq!(scene.jobs.take_next(TERMS.room).await.unwrap().as_ref(), Some(&id));
+    let taken = scene.jobs.take_next(TERMS.room).await.unwrap();
+    assert_eq!(taken.map(|job| job.id).as_ref(), Some(&id));
     scene.jobs.cancel(&id).await.unwrap();
     let _berth = scene.berth();
     assert_eq!(scene.ended(&id).await.phase, Phase::Cancelled);

@@ -27,8 +27,10 @@ async fn output_that_was_not_asked_for_is_refused() {
 async fn handing_over_input_ends_whatever_a_host_says_of_it() {
     let (mut scene, local) = Scene::local();
     let id = scene.jobs.submit(interactive("cat", b"input")).await.unwrap();
-    assert_eq!(scene.jobs.take_next(TERMS.room).await.unwrap().as_ref(), Some(&id));
-    let record = scene.jobs.get(&id).await.unwrap();
+    // A job has its turn once its host has answered.
+    let _ = scene.jobs.folders().all()[0].lengths(&id).await;
+    let record = scene.jobs.take_next(TERMS.room).await.unwrap().unwrap();
+    assert_eq!(record.id, id);
     // It has one byte and none in turns.
     local.lie("s,echo \"in $bytes $closed\",echo x >>~/asked; echo in $(( $(wc -l <~/asked) / 2 % 2 )) open,");
     let shell = Shell { deadline: LATEST };

@@ -4,6 +4,7 @@
 
 mod faults;
 mod hostile;
+mod hosts;
 mod killed;
 mod runs;
 mod shells;
@@ -63,7 +64,13 @@ struct Shell {
 }
 
 impl Prepare for Shell {
-    fn prepare<'a>(&'a self, command: String, entry: Option<&'a Path>) -> BoxFuture<'a, Result<Prepared, Unprepared>> {
+    fn prepare<'a>(
+        &'a self,
+        command: String,
+        host: &'a str,
+        entry: Option<&'a Path>,
+    ) -> BoxFuture<'a, Result<Prepared, Unprepared>> {
+        assert!(!host.is_empty(), "nothing is here");
         assert_eq!(entry, None, "nothing there reaches this server");
         async move {
             Ok(Prepared {
@@ -131,6 +138,15 @@ impl Scene {
         }
     }
 
+    /// Until it is known that the host cannot be asked.
+    async fn until_away(&self, host: &str) {
+        let latest = Instant::now() + LATEST;
+        while !self.jobs.folders().reached().away.iter().any(|away| away == host) {
+            assert!(Instant::now() < latest, "it is not known that it is away");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// Until the index knows that a supervisor has the job.
     async fn until_begun(&self, id: &str) {
         let latest = Instant::now() + LATEST;
@@ -182,16 +198,20 @@ impl Berth {
 
     /// Waits until it tells this.
     async fn tells(&mut self, kind: &str, id: &str) {
+        self.tells_each(kind, &[id]).await;
+    }
+
+    /// The same of each of them, in any order.
+    async fn tells_each(&mut self, kind: &str, ids: &[&str]) {
+        let mut left = ids.to_vec();
         let told = async {
-            loop {
+            while !left.is_empty() {
                 let told = self.told.recv().await.expect("it attends");
-                if (told.kind, &*told.id) == (kind, id) {
-                    return;
-                }
+                left.retain(|id| (told.kind, &*told.id) != (kind, *id));
             }
         };
         let told = tokio::time::timeout(LATEST, told).await;
-        told.unwrap_or_else(|_| panic!("nobody tells {kind} of {id}"));
+        told.unwrap_or_else(|_| panic!("nobody tells {kind} of some of {ids:?}"));
     }
 }
 
@@ -200,29 +220,35 @@ fn data(place: &TempDir) -> DataDirectory {
 }
 
 fn open(place: &TempDir, way: &Arc<dyn Way>, label: &str) -> Jobs {
-    let data = data(place);
-    let reach = Reach::Http("http://127.0.0.1:9".into());
-    let jobs = Jobs::open(&data, "there", PathBuf::new(), reach).unwrap();
-    jobs.be_in(Folder::There(There::new(On {
-        label: label.into(),
-        way: way.clone(),
-        installation: data.installation().unwrap(),
-        home: "/nowhere".into(),
-        keep: vec!["HOME".into(), "KEPT".into()],
-        paths: vec!["~/bin".into()],
-    })));
+    let jobs = opened(place);
+    jobs.be_in(Folders::One(Folder::There(there(place, way, label))));
     jobs
 }
 
-fn attend(jobs: &Jobs, deadline: Duration) -> Berth {
-    attend_with(jobs, Arc::new(Shell { deadline }))
+fn opened(place: &TempDir) -> Jobs {
+    let reach = Reach::Http("http://127.0.0.1:9".into());
+    Jobs::open(&data(place), "there", PathBuf::new(), reach).unwrap()
 }
 
-fn attend_with(jobs: &Jobs, prepare: Arc<dyn Prepare>) -> Berth {
+fn there(place: &TempDir, way: &Arc<dyn Way>, label: &str) -> There {
+    There::new(On {
+        label: label.into(),
+        way: way.clone(),
+        installation: data(place).installation().unwrap(),
+        keep: vec!["HOME".into(), "KEPT".into()],
+        paths: vec!["~/bin".into()],
+    })
+}
+
+fn attend(jobs: &Jobs, deadline: Duration) -> Berth {
+    attend_with(jobs, Arc::new(Shell { deadline }), TERMS)
+}
+
+fn attend_with(jobs: &Jobs, prepare: Arc<dyn Prepare>, terms: Terms) -> Berth {
     let (tell, told) = mpsc::unbounded_channel();
     let (jobs, over) = (jobs.clone(), CancellationToken::new());
     let ending = over.clone();
-    let task = tokio::spawn(async move { jobs.attend(prepare, None, TERMS, tell, &ending).await });
+    let task = tokio::spawn(async move { jobs.attend(prepare, None, terms, tell, &ending).await });
     Berth { over, task, told }
 }
 
@@ -232,6 +258,7 @@ fn new(script: &str) -> NewJob {
         key: id.clone(),
         queue: id.clone(),
         id,
+        host: String::new(),
         note: String::new(),
         interactive: false,
         watch: true,

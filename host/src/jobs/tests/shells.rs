@@ -52,7 +52,12 @@ impl Hostile {
 }
 
 impl Prepare for Hostile {
-    fn prepare<'a>(&'a self, command: String, _: Option<&'a Path>) -> BoxFuture<'a, Result<Prepared, Unprepared>> {
+    fn prepare<'a>(
+        &'a self,
+        command: String,
+        _: &'a str,
+        _: Option<&'a Path>,
+    ) -> BoxFuture<'a, Result<Prepared, Unprepared>> {
         let words = ["/bin/sh", "-c", &command, "sh"].into_iter().chain(HOSTILE);
         let values = Self::values().into_iter().enumerate();
         let prepared = Prepared {
@@ -101,7 +106,7 @@ async fn a_job_goes_through(shell: &str) {
     let below = HOSTILE.concat().replace('/', ":");
     let directory = home.join("work").join(&below);
     fs::create_dir(&directory).unwrap();
-    let berth = attend_with(&scene.jobs, Arc::new(Hostile { below }));
+    let berth = attend_with(&scene.jobs, Arc::new(Hostile { below }), TERMS);
 
     let id = scene.jobs.submit(interactive(TELLS, &input())).await.unwrap();
     let at = format!("{}\n.", directory.canonicalize().unwrap().display());

@@ -158,3 +158,41 @@ async fn a_job_is_followed_again_over_another_way_when_one_passes_no_bytes_any_m
     nothing_is_lost_over(&relay, ways, &sshd.path("home")).await;
     assert!(relay.taken() > 1, "the first one is dead");
 }
+
+#[tokio::test]
+async fn a_host_whose_link_is_cut_touches_no_job_of_another() {
+    let (place, mut sshd) = (tempfile::tempdir().unwrap(), Sshd::start());
+    let home = sshd.path("home");
+    let (mac, linux) = (Arc::new(link(&place, &sshd)), Arc::new(Local::new()));
+    fs::create_dir_all(linux.home().join("work/deep")).unwrap();
+    let scene = Scene::new(mac.clone(), &home);
+    let on = |label: &str, way: Arc<dyn Way>| there(&scene.place, &way, label);
+    scene
+        .jobs
+        .be_in(Folders::on([on("mac", mac.clone()), on("linux", linux.clone())]));
+    let mut berth = attend(&scene.jobs, LATEST);
+    let submit = async |host: &str, script: &str| {
+        let job = NewJob {
+            host: host.to_owned(),
+            ..new(script)
+        };
+        scene.jobs.submit(job).await.unwrap()
+    };
+    let cut = submit("mac", "echo one; until [ -e ~/go ]; do sleep 0.1; done; echo two").await;
+    scene.until_printed(&cut, "one\n").await;
+    sshd.stop();
+    scene.until(&cut, |job| job.phase == Phase::Unreachable).await;
+    let waits = submit("mac", "echo x").await;
+    let other = submit("linux", "echo x").await;
+    assert_eq!(scene.ended(&other).await.phase, Phase::Exited);
+    assert_eq!(scene.jobs.get(&waits).await.unwrap().phase, Phase::Queued);
+    fs::write(home.join("go"), "").unwrap();
+    sshd.restart();
+    for id in [&cut, &waits] {
+        assert_eq!(scene.ended(id).await.phase, Phase::Exited);
+    }
+    berth.tells_each("job", &[&cut, &waits, &other]).await;
+    assert_eq!(scene.printed(&cut).await, "one\ntwo\n");
+    berth.end().await;
+    mac.close().await;
+}

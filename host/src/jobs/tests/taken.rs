@@ -16,7 +16,6 @@ impl Scene {
             label: "mac".into(),
             way: self.way.clone(),
             installation: self.installation(),
-            home: String::new(),
             keep: Vec::new(),
             paths: Vec::new(),
         })

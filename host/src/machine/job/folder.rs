@@ -46,6 +46,21 @@ impl Folder {
         }
     }
 
+    /// Whether it can be reached: its host was asked not long ago, and answered.
+    pub fn is_ready(&self) -> bool {
+        match self {
+            Self::Here(_) => true,
+            Self::There(there) => there.is_known() && there.away().is_none(),
+        }
+    }
+
+    /// Lets its host be asked, if somebody [attends](There::attend), so that it is known whether it can be.
+    pub fn stir(&self) {
+        if let Self::There(there) = self {
+            there.stir();
+        }
+    }
+
     /// What changes whenever its host cannot be asked any more, or again; none on this machine.
     pub fn reach(&self) -> Option<Reach> {
         match self {

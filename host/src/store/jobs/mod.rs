@@ -20,7 +20,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehav
 pub use self::lineage::{Kin, Origin};
 pub use self::listing::Filter;
 pub use self::record::{JobRecord, Outcome, Phase};
-pub use self::waiting::{NewJob, Room, Submitted};
+pub use self::waiting::{NewJob, Reached, Room, Submitted};
 
 use super::database::{self, JOBS};
 use super::{Error, files};
@@ -121,8 +121,8 @@ impl JobIndex {
         })
     }
 
-    /// The job runs from now on, on `host` or, if that is empty, here. False if it does not wait any more. After a power cut it may wait again: then its directory
-    /// says whether a supervisor had it.
+    /// The job runs from now on, on `host` or, if that is empty, here. False if it does not wait any more. After a power cut
+    /// it may wait again: then its directory says whether a supervisor had it.
     ///
     /// # Errors
     /// The file cannot be written.

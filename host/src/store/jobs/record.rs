@@ -81,7 +81,8 @@ pub struct JobRecord {
     pub started_at: Option<u64>,
     pub finished_at: Option<u64>,
     pub kept: u64,
-    /// Where it runs or ran: a name of `[hosts]`, or nothing for this machine, or before it was started.
+    /// Where it runs or ran: a name of `[hosts]`, or nothing for this machine. Before it was started, where it is to run, if
+    /// it was submitted for a host.
     pub host: String,
 }
 

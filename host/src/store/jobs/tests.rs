@@ -13,6 +13,7 @@ fn job(id: &str, queue: &str) -> NewJob {
         id: id.to_owned(),
         key: format!("key of {id}"),
         queue: queue.to_owned(),
+        host: String::new(),
         note: String::new(),
         interactive: false,
         watch: false,
@@ -50,7 +51,16 @@ const ROOM: Room = Room {
 };
 
 fn next(index: &JobIndex) -> Option<String> {
-    index.next(ROOM).unwrap()
+    next_on(index, &[""], &[]).map(|(id, _)| id)
+}
+
+fn next_on(index: &JobIndex, open: &[&str], away: &[&str]) -> Option<(String, String)> {
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let reached = Reached {
+        open: names(open),
+        away: names(away),
+    };
+    index.next(ROOM, &reached).unwrap()
 }
 
 #[test]
@@ -201,6 +211,10 @@ fn one_key_is_one_job_and_other_content_is_a_conflict() {
             watch: true,
             ..again.clone()
         },
+        NewJob {
+            host: "mac".into(),
+            ..again.clone()
+        },
     ] {
         assert!(
             matches!(submit(&index, &other), Err(JobError::OtherContent { id }) if id == "a"),
@@ -262,6 +276,56 @@ fn one_of_a_queue_runs_at_a_time_in_the_order_submitted_within_the_room_of_its_k
     assert_eq!(next(&index).unwrap(), "c1");
     let running: Vec<String> = index.running().unwrap().into_iter().map(|job| job.id).collect();
     assert_eq!(running, ["b1", "d1"]);
+}
+
+#[test]
+fn what_waits_for_a_host_that_is_away_holds_up_its_own_queue_alone_and_takes_no_room() {
+    let (_place, index) = index();
+    let on = |id: &str, queue: &str, host: &str| {
+        let job = NewJob {
+            host: host.to_owned(),
+            ..job(id, queue)
+        };
+        submit(&index, &job).unwrap();
+    };
+    let started = |id: &str, host: &str| assert!(index.set_running(id, host, 2).unwrap());
+    for (id, queue, host) in [
+        ("m1", "a", "mac"),
+        ("m2", "b", "mac"),
+        ("l1", "a", "linux"),
+        ("l2", "c", "linux"),
+        ("l3", "d", "linux"),
+        ("l4", "e", "linux"),
+        ("l5", "f", "linux"),
+    ] {
+        on(id, queue, host);
+    }
+    let next = |open: &[&str], away: &[&str]| next_on(&index, open, away).map(|(id, host)| format!("{id} on {host}"));
+    assert_eq!(next(&["mac", "linux"], &[]).unwrap(), "m1 on mac");
+    started("m1", "mac");
+    assert_eq!(
+        next(&["linux"], &["mac"]).unwrap(),
+        "l2 on linux",
+        "l1 is behind m1, and m2 is away"
+    );
+    started("l2", "linux");
+    assert_eq!(next(&["mac", "linux"], &[]), None, "there is room for two");
+    assert_eq!(next(&["linux"], &["mac"]).unwrap(), "l3 on linux", "m1 takes none");
+    started("l3", "linux");
+    assert_eq!(next(&["linux"], &["mac"]), None);
+    index.set_ended("m1", &ended(Phase::Exited, 3)).unwrap();
+    index.set_ended("l2", &ended(Phase::Exited, 3)).unwrap();
+    assert_eq!(next(&["mac", "linux"], &[]).unwrap(), "m2 on mac");
+    assert_eq!(index.get("m2").unwrap().host, "mac", "also before it runs");
+}
+
+#[test]
+fn what_names_no_host_is_the_same_as_before_there_were_any() {
+    let (_place, index) = index();
+    submit(&index, &job("a", "q")).unwrap();
+    let content = "SELECT hex(content) FROM job";
+    let kept: String = index.connection().query_row(content, [], |row| row.get(0)).unwrap();
+    assert_eq!(kept, "D78AA189FCF03430768200EFD5E22A0F1B47A58CF1B5FB217B6308D8635AB89B");
 }
 
 #[test]

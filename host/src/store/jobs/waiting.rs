@@ -20,6 +20,8 @@ pub struct NewJob {
     pub key: String,
     /// One job of a queue runs at a time.
     pub queue: String,
+    /// The host on which it is to run, by its name in `[hosts]`; nothing: where its backend is.
+    pub host: String,
     /// The backend's own record of what it is.
     pub note: String,
     /// Whether input may be added.
@@ -55,6 +57,15 @@ pub struct Room {
     pub interactive: u32,
 }
 
+/// On which machines jobs can be started now, by the names of hosts; nothing is this machine, or where the backend is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reached {
+    /// Those whose jobs count where there is room for so many.
+    pub open: Vec<String>,
+    /// Those for which nothing can be started.
+    pub away: Vec<String>,
+}
+
 impl JobIndex {
     /// Takes a job at this time, in milliseconds since 1970; once for each key.
     ///
@@ -85,8 +96,8 @@ impl JobIndex {
                 .unwrap_or(&job.origin);
             transaction.execute(
                 "INSERT INTO job (id, key, content, queue, note, interactive, watch, input, queued_at,
-                     depth, ancestors, session)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                     depth, ancestors, session, host)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
                 params![
                     job.id,
                     job.key,
@@ -99,7 +110,8 @@ impl JobIndex {
                     at.cast_signed(),
                     origin.depth,
                     lineage::joined(&origin.ancestors),
-                    session
+                    session,
+                    job.host
                 ],
             )?;
             transaction.execute(
@@ -160,33 +172,42 @@ impl JobIndex {
         })
     }
 
-    /// The job that is to start next: the first one that waits, whose queue is free and for whose kind there is room.
+    /// The job that is to start next, and the host for which it was submitted: the first one that waits and is not for one
+    /// that is away, whose queue is free and for whose kind there is room.
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn next(&self, room: Room) -> Result<Option<String>, JobError> {
+    pub fn next(&self, room: Room, reached: &Reached) -> Result<Option<(String, String)>, JobError> {
+        let list = |names: &[String]| serde_json::json!(names).to_string();
         let read = || {
             let connection = self.connection();
-            let running = "SELECT count(*), coalesce(sum(interactive), 0) FROM job WHERE phase = 'running'";
+            let running = "SELECT count(*), coalesce(sum(interactive), 0) FROM job
+                           WHERE phase = 'running' AND host IN (SELECT value FROM json_each(?1))";
             let (running, interactive) = connection
                 .prepare_cached(running)?
-                .query_row([], |row| Ok((row.get::<_, u32>(0)?, row.get::<_, u32>(1)?)))?;
-            let is_room = (running - interactive < room.runs, interactive < room.interactive);
-            if is_room == (false, false) {
+                .query_row([list(&reached.open)], |row| {
+                    Ok((row.get::<_, u32>(0)?, row.get::<_, u32>(1)?))
+                })?;
+            let (runs, talks) = (running - interactive < room.runs, interactive < room.interactive);
+            if !runs && !talks {
                 return Ok(None);
             }
             // Many may wait in a queue that is taken, so that is seen first.
             let mut statement = connection.prepare_cached(
-                "SELECT id FROM job
+                "SELECT id, host FROM job
                  WHERE phase = 'queued'
                    AND queue NOT IN (SELECT queue FROM job WHERE phase = 'running')
                    AND iif(interactive, ?2, ?1)
+                   AND host NOT IN (SELECT value FROM json_each(?3))
                    AND NOT EXISTS (
                        SELECT 1 FROM job earlier
                        WHERE earlier.queue = job.queue AND earlier.phase = 'queued' AND earlier.number < job.number)
                  ORDER BY number LIMIT 1",
             )?;
-            statement.query_row(is_room, |row| row.get(0)).optional()
+            let next = statement.query_row(params![runs, talks, list(&reached.away)], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            });
+            next.optional()
         };
         read().map_err(self.broken())
     }
@@ -278,6 +299,8 @@ fn content(job: &NewJob) -> Vec<u8> {
         digest.update(part.len().to_le_bytes());
         digest.update(part);
     }
+    // What names no host is what it was before jobs could name one.
+    digest.update(job.host.as_bytes());
     digest.finalize().to_vec()
 }
 

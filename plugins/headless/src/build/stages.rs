@@ -82,6 +82,7 @@ fn start(setup: &Setup, job: &Job, note: &Note, plan: &Plan) -> Result<String> {
         left: limits::left(&setup.settings, &note.conversation, &Conversation::default())?,
         tools: &setup.settings.build_tools,
         trusted: note.trusted,
+        options: &setup.settings.options(),
     };
     let note = Note {
         build: Some(Plan {
@@ -94,7 +95,8 @@ fn start(setup: &Setup, job: &Job, note: &Note, plan: &Plan) -> Result<String> {
         }),
         ..note.clone()
     };
-    submit(start.spec(format!("run/{}/agent", plan.call), &note, &task.prompt)?)
+    let spec = start.spec(format!("run/{}/agent", plan.call), &note, &task.prompt)?;
+    submit(note.host.as_deref(), spec)
 }
 
 fn worked(job: &Job, note: &Note, plan: &Plan, run: &str) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use berth_plugin::git::{self, Branch, Commit};
 use berth_plugin::jobs::Spec;
-use berth_plugin::{Error, Result, log, store};
+use berth_plugin::{Error, Result, log, ssh, store};
 use serde::{Deserialize, Serialize};
 
 use super::clone;
@@ -56,7 +56,7 @@ pub(crate) fn submit(setup: &Setup, call: &str, asked: &Asked) -> Result<Submitt
     let base = base(&place, asked.base_branch.as_deref(), &branch)?;
     let prompt = words::request(&asked.spec, &branch, &base, asked.run_tests.unwrap_or(false));
     // As long as one of a run may be.
-    request::check(&prompt)?;
+    request::check("spec", &prompt)?;
     let plan = Plan {
         call: call.to_owned(),
         project: place.directory.clone(),
@@ -67,6 +67,7 @@ pub(crate) fn submit(setup: &Setup, call: &str, asked: &Asked) -> Result<Submitt
     };
     let note = Note {
         kind: Kind::Build,
+        host: ssh::current(),
         project: place.name.clone(),
         directory: plan.directory(),
         agent: agent.name.clone(),
@@ -81,11 +82,11 @@ pub(crate) fn submit(setup: &Setup, call: &str, asked: &Asked) -> Result<Submitt
     store::put(&key(call), &Task { prompt })?;
     let spec = Spec::new(
         repeated::key(call),
-        &place.name,
+        note.queue(),
         git::clone_job(&plan.project, &plan.directory()),
     )
     .note(note.text()?);
-    let id = job::submit(spec)?;
+    let id = job::submit(note.host.as_deref(), spec)?;
     if let Err(error) = Conversation::begin(&note, &id) {
         log::warn(format_args!(
             "build {id} is not kept with its conversation yet: {error}"

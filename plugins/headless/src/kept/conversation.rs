@@ -17,6 +17,9 @@ const RUNS: usize = 100;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Conversation {
+    /// The label of its host; none: where the backend lives.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) host: Option<String>,
     pub(crate) project: String,
     pub(crate) directory: String,
     pub(crate) agent: String,
@@ -153,6 +156,7 @@ impl Conversation {
     fn run(&mut self, note: &Note, id: &str) -> usize {
         (self.project, self.directory) = (note.project.clone(), note.directory.clone());
         self.agent.clone_from(&note.agent);
+        self.host.clone_from(&note.host);
         if let Some(place) = self.runs.iter().position(|run| run.id == id) {
             return place;
         }
@@ -178,18 +182,22 @@ fn key(id: &str) -> String {
 /// A conversation's id as the agent writes it.
 pub(crate) fn uuid(given: &str) -> Result<String> {
     let id = given.trim().to_ascii_lowercase();
-    let is_uuid = id.len() == 36
-        && id.char_indices().all(|(at, c)| match at {
-            8 | 13 | 18 | 23 => c == '-',
-            _ => c.is_ascii_hexdigit(),
-        });
-    match is_uuid {
+    match is_uuid(&id) {
         true => Ok(id),
         false => Err(Error::Invalid(format!(
             "`sessionId` {given:?} is not the id of a conversation: give the `sessionId` of an earlier answer, a UUID, or \
              leave it out to start afresh"
         ))),
     }
+}
+
+/// Whether it is a UUID in small letters.
+pub(crate) fn is_uuid(id: &str) -> bool {
+    id.len() == 36
+        && id.char_indices().all(|(at, c)| match at {
+            8 | 13 | 18 | 23 => c == '-',
+            _ => matches!(c, '0'..='9' | 'a'..='f'),
+        })
 }
 
 /// Forgets those of at most `most` conversations past `after` of whose runs no job is left. Answers the last one that was

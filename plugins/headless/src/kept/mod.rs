@@ -4,6 +4,7 @@ pub(crate) mod asked;
 pub(crate) mod bounds;
 pub(crate) mod built;
 pub(crate) mod conversation;
+pub(crate) mod host;
 pub(crate) mod input;
 pub(crate) mod message;
 pub(crate) mod note;

@@ -26,6 +26,9 @@ pub(crate) enum Kind {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Note {
     pub(crate) kind: Kind,
+    /// The label of the host on which it is; none: where the backend lives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) host: Option<String>,
     pub(crate) project: String,
     pub(crate) directory: String,
     pub(crate) agent: String,
@@ -68,6 +71,14 @@ impl Note {
     /// Whether its job is a step, after which the run goes on in another one.
     pub(crate) fn is_step(&self) -> bool {
         self.build.as_ref().is_some_and(|plan| plan.run.is_none())
+    }
+
+    /// The queue of its project: one run works there at a time. Projects of two hosts may have the same name.
+    pub(crate) fn queue(&self) -> String {
+        match &self.host {
+            Some(host) => format!("{host}/{}", self.project),
+            None => self.project.clone(),
+        }
     }
 
     pub(crate) fn text(&self) -> Result<String> {

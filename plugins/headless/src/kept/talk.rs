@@ -26,6 +26,9 @@ const EARLIER: usize = 200;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Talk {
     pub(crate) name: Option<String>,
+    /// The label of its host; none: where the backend lives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) host: Option<String>,
     pub(crate) project: String,
     pub(crate) directory: String,
     pub(crate) agent: String,
@@ -67,6 +70,7 @@ impl Talk {
     pub(crate) fn empty(process: Process) -> Self {
         Self {
             name: None,
+            host: None,
             project: String::new(),
             directory: String::new(),
             agent: String::new(),

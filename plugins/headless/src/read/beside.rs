@@ -10,8 +10,8 @@ use crate::kept::talk::Talk;
 /// Jobs that run among which others are looked for.
 const RUNNING: u32 = 100;
 
-/// What a person should know of others that work in this directory beside this conversation.
-pub(crate) fn words(directory: &str, conversation: &str) -> Option<String> {
+/// What a person should know of others that work in this directory of this host beside this conversation.
+pub(crate) fn words(host: Option<&str>, directory: &str, conversation: &str) -> Option<String> {
     let running = jobs::recent(&Filter {
         phases: WORKING.to_vec(),
         ..Filter::newest(RUNNING)
@@ -20,7 +20,7 @@ pub(crate) fn words(directory: &str, conversation: &str) -> Option<String> {
         .unwrap_or_default()
         .iter()
         .filter_map(|job| Note::of(job).ok())
-        .filter(|note| note.directory == directory && note.conversation != conversation)
+        .filter(|note| note.host.as_deref() == host && note.directory == directory && note.conversation != conversation)
         .filter(|note| note.kind != Kind::Conversation || is_at_work(&note.conversation))
         .map(|note| note.conversation)
         .collect();

@@ -1,7 +1,7 @@
 //! A run as it is now, by its job, what that printed, and what is kept.
 
 use berth_agents::headless::{self, Progress};
-use berth_plugin::jobs::{self, Channel, Job};
+use berth_plugin::jobs::{self, Channel, Job, Phase};
 use berth_plugin::{Error, Result, time};
 
 use crate::kept::built::Made;
@@ -61,14 +61,18 @@ pub(crate) fn look(job: Job) -> Result<Seen> {
         seen.verdict = kept.or_else(|| clone::ended(&seen.job));
         seen.state = seen.verdict.as_ref().map_or(seen.state, |verdict| verdict.state);
     } else if has_ended(seen.job.phase) {
-        let (verdict, said) = judge(&seen.job, &seen.note)?;
         // What was kept was read when all of it was there.
         let kept = Conversation::find(&seen.note.conversation)
             .ok()
             .flatten()
             .unwrap_or_default();
         let run = seen.note.run(&seen.job);
-        let verdict = kept.verdict(run).cloned().unwrap_or(verdict);
+        let (verdict, said) = match (judge(&seen.job, &seen.note), kept.verdict(run)) {
+            (Ok((_, said)), Some(known)) => (known.clone(), said),
+            // What it printed is on a host that does not answer.
+            (Err(Error::Unavailable(_)), Some(known)) => (known.clone(), String::new()),
+            (judged, _) => judged?,
+        };
         seen.made = kept.made(run).cloned();
         // A build has not ended before it is known what came of it.
         seen.state = match seen.note.build.is_some() && seen.made.is_none() {
@@ -77,7 +81,7 @@ pub(crate) fn look(job: Job) -> Result<Seen> {
         };
         seen.said = if said.is_empty() { verdict.said.clone() } else { said };
         seen.verdict = Some(verdict);
-    } else if seen.job.started_at.is_some() {
+    } else if seen.job.started_at.is_some() && seen.job.phase != Phase::Unreachable {
         let printed = output::end(&seen.job, Channel::Output, PROGRESS)?;
         let progress = headless::progress(&seen.note.conversation, printed.start, &printed.bytes);
         seen.said.clone_from(&progress.said);

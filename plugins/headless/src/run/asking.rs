@@ -29,6 +29,7 @@ pub(crate) fn ensure(job: &Job, note: &Note) -> Result<()> {
     process.job = Some(job.id.clone());
     process.input.is_at(job.input_bytes);
     let talk = Talk {
+        host: note.host.clone(),
         project: note.project.clone(),
         directory: note.directory.clone(),
         agent: note.agent.clone(),

@@ -1,28 +1,17 @@
 //! A call that is repeated with its id answers the run that it has started, as that is now. So the host asks again what came
 //! of a run, also where the call may only read.
 
-use berth_plugin::{Error, Result, ToolCall, jobs};
-use serde::Deserialize;
+use berth_plugin::{Error, Result, jobs};
 
 use crate::kept::conversation::Conversation;
 use crate::read::run::{self, Seen};
 
-/// What of the arguments says where the run is.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Asked {
-    #[serde(default)]
-    session_id: Option<String>,
-}
-
-/// The run that an earlier call with this id has started; none: there was no such call.
-pub(crate) fn find(call: &ToolCall) -> Result<Option<Seen>> {
-    let asked: Asked = call.arguments()?;
-    let conversation = asked
-        .session_id
-        .map_or_else(|| call.id.clone(), |id| id.trim().to_ascii_lowercase());
+/// The run that an earlier call with this id has started; none: there was no such call. `session` is the conversation with
+/// which it was to go on.
+pub(crate) fn find(call: &str, session: Option<&str>) -> Result<Option<Seen>> {
+    let conversation = session.map_or_else(|| call.to_owned(), |id| id.trim().to_ascii_lowercase());
     let kept = Conversation::find(&conversation)?.unwrap_or_default();
-    let key = key(&call.id);
+    let key = key(call);
     for run in kept.runs.iter().rev() {
         match jobs::get(&run.id) {
             Ok(job) if job.key == key => return run::look(job).map(Some),
@@ -41,10 +30,9 @@ pub(crate) fn key(call: &str) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
-    use berth_plugin::OwnTools as _;
+    use berth_plugin::{OwnTools as _, ToolCall};
     use serde_json::json;
 
-    use super::*;
     use crate::Plugin;
     use crate::fake::{FIRST, end, host, result, run, upkeep};
 

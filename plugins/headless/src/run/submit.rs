@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use berth_plugin::{Error, Result, jobs, log};
+use berth_plugin::{Error, Result, jobs, log, ssh};
 use serde::Deserialize;
 
 use crate::kept::conversation::{Conversation, uuid};
@@ -53,52 +53,82 @@ pub(crate) struct Submitted {
     pub(crate) note: Note,
 }
 
+/// A request, whoever makes it: where it is to be carried out, and in which bounds.
+pub(crate) struct Request<'a> {
+    pub(crate) place: Place,
+    pub(crate) prompt: &'a str,
+    /// What of that is shown as the task.
+    pub(crate) task: &'a str,
+    /// The conversation with which it goes on.
+    pub(crate) session: Option<&'a str>,
+    pub(crate) allowed: Allowed,
+    pub(crate) timeout: Duration,
+}
+
 /// Submits a run. `call` is the id of the call, a UUID: repeated, it answers the same run.
 pub(crate) fn run(setup: &Setup, call: &str, asked: &Asked) -> Result<Submitted> {
-    request::check(&asked.prompt)?;
+    request::check("prompt", &asked.prompt)?;
     let place = projects::find(setup, &asked.project)?;
-    let conversation = match &asked.session_id {
-        Some(id) => uuid(id)?,
-        None => call.to_owned(),
+    let session = asked.session_id.as_deref().map(uuid).transpose()?;
+    if let Some(session) = &session {
+        stays(session, &place)?;
+    }
+    let request = Request {
+        place,
+        prompt: &asked.prompt,
+        task: &asked.prompt,
+        session: session.as_deref(),
+        allowed: allowed(
+            asked.allowed_tools.as_deref().unwrap_or_default(),
+            &setup.settings.tools,
+        )?,
+        timeout: timeout(&setup.settings, setup.settings.run_timeout, asked.timeout_ms)?,
     };
-    let kept = match asked.session_id {
-        Some(_) => known(&conversation, &place)?,
+    begin(setup, call, request)
+}
+
+/// The same for any request, on the host of [`ssh::on`] if there is one.
+pub(crate) fn begin(setup: &Setup, call: &str, request: Request<'_>) -> Result<Submitted> {
+    let conversation = request.session.unwrap_or(call);
+    let kept = match request.session {
+        Some(session) => Conversation::find(session)?,
         None => None,
     };
     let agent = setup.agent(kept.as_ref().map(|kept| kept.agent.as_str()))?;
-    let left = limits::left(&setup.settings, &conversation, &kept.clone().unwrap_or_default())?;
-    let Allowed { tools, left_out } = allowed(
-        asked.allowed_tools.as_deref().unwrap_or_default(),
-        &setup.settings.tools,
-    )?;
-    let timeout = timeout(&setup.settings, setup.settings.run_timeout, asked.timeout_ms)?;
+    let Place {
+        name,
+        directory,
+        trusted,
+    } = request.place;
+    let Allowed { tools, left_out } = request.allowed;
     let start = Start {
         agent,
         // One that is not kept may be known to the agent from elsewhere.
-        way: match asked.session_id.is_some() && kept.as_ref().is_none_or(Conversation::has_begun) {
-            true => Way::Resumes(&conversation),
-            false => Way::New(&conversation),
+        way: match request.session.is_some() && kept.as_ref().is_none_or(Conversation::has_begun) {
+            true => Way::Resumes(conversation),
+            false => Way::New(conversation),
         },
-        left,
+        left: limits::left(&setup.settings, conversation, &kept.unwrap_or_default())?,
         tools: &tools,
-        trusted: place.trusted,
+        trusted,
+        options: &setup.settings.options(),
     };
-    let asks = request::asks(setup, agent);
     let note = Note {
-        asks: asks.then(|| call.to_owned()),
+        asks: request::asks(setup, agent).then(|| call.to_owned()),
         kind: Kind::Run,
-        project: place.name.clone(),
-        directory: place.directory.clone(),
+        host: ssh::current(),
+        project: name,
+        directory,
         agent: agent.name.clone(),
-        task: note::task(&asked.prompt),
-        trusted: place.trusted,
+        task: note::task(request.task),
+        trusted,
         left_out,
-        timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
+        timeout_ms: u64::try_from(request.timeout.as_millis()).unwrap_or(u64::MAX),
         build: None,
-        conversation: conversation.clone(),
+        conversation: conversation.to_owned(),
     };
-    let spec = start.spec(repeated::key(call), &note, &asked.prompt)?;
-    let id = submit(spec)?;
+    let spec = start.spec(repeated::key(call), &note, request.prompt)?;
+    let id = submit(note.host.as_deref(), spec)?;
     if let Err(error) = jobs::get(&id).and_then(|job| asking::ensure(&job, &note)) {
         log::warn(format_args!("nobody can be asked by run {id} yet: {error}"));
     }
@@ -109,22 +139,24 @@ pub(crate) fn run(setup: &Setup, call: &str, asked: &Asked) -> Result<Submitted>
     Ok(Submitted { id, note })
 }
 
-/// What is kept of a conversation that goes on; none: it is not one of ours.
-fn known(id: &str, place: &Place) -> Result<Option<Conversation>> {
-    let kept = Conversation::find(id)?;
-    if let Some(kept) = kept.as_ref().filter(|kept| kept.project != place.name) {
+/// Whether a conversation, if it is one of ours, can go on in this place.
+fn stays(id: &str, place: &Place) -> Result<()> {
+    let Some(kept) = Conversation::find(id)? else {
+        return Ok(());
+    };
+    if kept.project != place.name {
         return Err(Error::Invalid(format!(
             "conversation {id} belongs to project {:?}, not to {:?}: name that project, or start afresh without \
              `sessionId`",
             kept.project, place.name
         )));
     }
-    match kept {
-        Some(kept) if kept.directory != place.directory => Err(Error::Refused(format!(
+    match kept.directory == place.directory {
+        true => Ok(()),
+        false => Err(Error::Refused(format!(
             "conversation {id} began in {}, and project {:?} is in {} now: start afresh, without `sessionId`",
             kept.directory, place.name, place.directory
         ))),
-        kept => Ok(kept),
     }
 }
 

@@ -10,9 +10,12 @@ use berth_plugin::settings::Agent;
 use berth_plugin::{Error, Result, settings};
 use serde::de::IntoDeserializer as _;
 use serde::{Deserialize, Deserializer, de};
+use serde_json::{Map, Value};
+
+use crate::manifest::settings_of_runs;
 
 /// What the operator set, checked.
-pub(crate) struct Setup {
+pub struct Setup {
     pub(crate) settings: Settings,
     pub(crate) agents: Vec<Agent>,
 }
@@ -43,6 +46,9 @@ pub(crate) struct Settings {
     pub(crate) turns: u64,
     /// What one conversation may cost, all runs together; 0: whatever it costs.
     pub(crate) budget_usd: f64,
+    /// The model and the permission mode of runs and builds; none: the agent's own.
+    pub(crate) model: Option<String>,
+    pub(crate) permission_mode: Option<String>,
     /// What a run may use without being asked, beside what the agent's own settings allow.
     pub(crate) tools: Vec<String>,
     /// The same for a build, in its clone.
@@ -84,6 +90,8 @@ impl Default for Settings {
             idle_timeout: Duration::from_secs(30 * 60),
             turns: 300,
             budget_usd: 20.0,
+            model: None,
+            permission_mode: None,
             tools: Vec::new(),
             build_tools: BUILD_TOOLS.map(str::to_owned).to_vec(),
             builds: None,
@@ -95,12 +103,44 @@ impl Default for Settings {
 
 impl Setup {
     pub(crate) fn of_host() -> Result<Self> {
-        let settings: Settings = settings()?;
+        Self::of(settings()?)
+    }
+
+    /// That of a backend with settings of its own: `own` are the names of those, and the others are the ones of runs.
+    ///
+    /// # Errors
+    /// `Invalid` if they make no sense; the error names the one that does not.
+    pub fn beside(own: &[&str]) -> Result<Self> {
+        let given: Map<String, Value> = settings()?;
+        let runs = settings_of_runs();
+        let is_known = |key: &String| own.contains(&key.as_str()) || runs.contains_key(key);
+        if let Some(key) = given.keys().find(|key| !is_known(key)) {
+            let all: Vec<_> = own.iter().copied().chain(runs.keys().map(String::as_str)).collect();
+            return Err(Error::Invalid(format!(
+                "`{key}` is not a setting of this backend: there are {}; fix it in [backends.NAME.settings]",
+                all.join(", ")
+            )));
+        }
+        let settings: Settings = settings::without(own)?;
+        let most_timeout = settings.most_timeout.max(settings.run_timeout);
+        Self::of(Settings {
+            most_timeout,
+            ..settings
+        })
+    }
+
+    fn of(settings: Settings) -> Result<Self> {
         settings.check()?;
         Ok(Self {
             settings,
             agents: settings::agents()?,
         })
+    }
+
+    /// Whether an agent runs without a terminal, installed or not.
+    #[must_use]
+    pub fn has_agent(&self) -> bool {
+        self.agents.iter().any(|agent| agent.headless.is_some())
     }
 
     /// The agent of this name, or the first one, of those that are installed and run without a terminal.
@@ -142,6 +182,15 @@ impl Setup {
 }
 
 impl Settings {
+    /// The options with which a run begins.
+    pub(crate) fn options(&self) -> BTreeMap<String, String> {
+        let options = [("model", &self.model), ("mode", &self.permission_mode)];
+        let set = options
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)));
+        set.collect()
+    }
+
     /// When a prompt is declined that nobody answered.
     pub(crate) fn declined_at(&self, asked_at: u64) -> u64 {
         asked_at.saturating_add(millis(self.prompt_deadline))
@@ -209,7 +258,7 @@ fn span<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Durat
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use berth_plugin::testing::Host;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 

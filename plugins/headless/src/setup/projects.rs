@@ -224,7 +224,11 @@ fn usable(name: &str, path: &str) -> Result<String> {
 
 /// A path in a granted directory, made whole.
 pub(crate) fn granted(path: &str) -> Result<String> {
-    let roots = files::roots()?;
+    granted_in(&files::roots()?, path)
+}
+
+/// The same where the granted directories are these.
+pub(crate) fn granted_in(roots: &[String], path: &str) -> Result<String> {
     let path = at_home(path, roots.iter().cloned());
     let path = path.trim_end_matches('/');
     let leads_out = path.split('/').any(|part| part == ".." || part == ".") || path.chars().any(char::is_control);

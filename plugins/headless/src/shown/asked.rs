@@ -61,7 +61,7 @@ pub(crate) fn status(asked: &Asked, id: &str) -> Result<Map<String, Value>> {
             }
         }
     }
-    if let Some(words) = beside::words(&talk.directory, &asked.conversation) {
+    if let Some(words) = beside::words(talk.host.as_deref(), &talk.directory, &asked.conversation) {
         status.insert("note".to_owned(), json!(words));
     }
     Ok(status)

@@ -30,7 +30,12 @@ const NAME: usize = 60;
 const WORDS: usize = 500;
 
 /// A page of the conversations that the query asks for: first all that work and those that worked last, then the older ones.
-pub(crate) fn list(setup: &Setup, query: &SessionQuery) -> Result<SessionPage> {
+/// `others` are all sessions of another kind that stand among the first.
+pub(crate) fn list(
+    setup: &Setup,
+    query: &SessionQuery,
+    others: impl FnOnce() -> Result<(Vec<Session>, Problems)>,
+) -> Result<SessionPage> {
     let is_asked = |state: &RunState| {
         // One that runs may ask something, only begin, or be where nobody can look.
         let more = match state {
@@ -53,8 +58,10 @@ pub(crate) fn list(setup: &Setup, query: &SessionQuery) -> Result<SessionPage> {
                 .into_iter()
                 .filter(|session| !known.contains(&session.id)),
         );
+        let (others, more_problems) = others()?;
+        listed.extend(others);
         let mut page = SessionPage::of(listed, query);
-        page.problems.extend(problems);
+        page.problems.extend(problems.into_iter().chain(more_problems));
         return Ok(match page.next {
             Some(_) => page,
             None => past(page, part.last),
@@ -69,7 +76,7 @@ pub(crate) fn list(setup: &Setup, query: &SessionQuery) -> Result<SessionPage> {
 }
 
 /// What could not be looked at, and why.
-type Problems = Vec<(String, Error)>;
+pub(crate) type Problems = Vec<(String, Error)>;
 
 /// The conversations that persons lead, and which could not be looked at.
 fn led(setup: &Setup) -> Result<(Vec<Session>, Problems)> {
@@ -176,6 +183,9 @@ fn bare(job: &Job, note: &Note, state: RunState) -> Session {
         .active_at(since)
         .fact("conversation", &note.conversation)
         .fact("job", &job.id);
+    if let Some(host) = &note.host {
+        session = session.fact("machine", host);
+    }
     if let Some(plan) = &note.build {
         session = session.fact("branch", plan.branch.name());
     }

@@ -41,6 +41,9 @@ pub(crate) fn session(setup: &Setup, id: &str, talk: &Talk, job: Option<&Job>) -
     if let Some(job) = &process.job {
         session = session.fact("job", job);
     }
+    if let Some(host) = &talk.host {
+        session = session.fact("machine", host);
+    }
     let mut options = talk.options.clone();
     for option in process.live.options() {
         options.extend(option.value.map(|value| (option.name, value)));
@@ -69,7 +72,7 @@ pub(crate) fn session(setup: &Setup, id: &str, talk: &Talk, job: Option<&Job>) -
             session = session.prompt(shown(setup, process, prompt));
         }
     }
-    if let Some(words) = beside::words(&talk.directory, id).filter(|_| process.is_open()) {
+    if let Some(words) = beside::words(talk.host.as_deref(), &talk.directory, id).filter(|_| process.is_open()) {
         session = session.fact("note", words);
     }
     session = told(session, talk, job, facts.waits_for.as_deref().or(facts.tool.as_deref()));

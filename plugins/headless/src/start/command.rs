@@ -26,6 +26,8 @@ pub(crate) struct Start<'a> {
     pub(crate) tools: &'a [String],
     /// The project's own settings count.
     pub(crate) trusted: bool,
+    /// The model and the mode, where they are not the agent's own.
+    pub(crate) options: &'a BTreeMap<String, String>,
 }
 
 /// How its conversation begins. All ids are the agent's own.
@@ -46,29 +48,32 @@ impl Start<'_> {
     /// # Errors
     /// `Denied` if the agent lacks an option that is needed.
     pub(crate) fn spec(&self, key: String, note: &Note, prompt: &str) -> Result<Spec> {
-        let command = self.command()?.directory(&note.directory);
+        let mut command = self.command()?.directory(&note.directory);
+        for (name, value) in self.options {
+            command.args.extend(self.option(declared(self.agent, name), value)?);
+        }
         let spec = match &note.asks {
             Some(message) => {
                 let mut command = command.stdin(request::input(note, message, prompt));
                 command.args.extend(self.option("ask", "")?);
                 // How long it may take without the time in which it waits for a person is looked after by `upkeep`.
-                Spec::new(key, &note.project, command).interactive().watched()
+                Spec::new(key, note.queue(), command).interactive().watched()
             }
-            None => Spec::new(key, &note.project, command.stdin(headless::message(prompt)))
+            None => Spec::new(key, note.queue(), command.stdin(headless::message(prompt)))
                 .ends_in(Duration::from_millis(note.timeout_ms)),
         };
         Ok(spec.note(note.text()?))
     }
 
-    /// The command of a process with which one talks: it asks a person, and has those of these options that the agent
+    /// The command of a process with which one talks: it asks a person, and has those of its options that the agent
     /// declares.
     ///
     /// # Errors
     /// `Denied` if the agent lacks an option that is needed.
-    pub(crate) fn talking(&self, options: &BTreeMap<String, String>) -> Result<Command> {
+    pub(crate) fn talking(&self) -> Result<Command> {
         let mut command = self.command()?;
         command.args.extend(self.option("ask", "")?);
-        for (name, value) in options.iter().filter(|(name, _)| declares(self.agent, name)) {
+        for (name, value) in self.options.iter().filter(|(name, _)| declares(self.agent, name)) {
             command.args.extend(self.option(declared(self.agent, name), value)?);
         }
         Ok(command)

@@ -33,7 +33,7 @@ pub(crate) fn left(settings: &Settings, id: &str, conversation: &Conversation) -
     };
     Err(Error::Limited((
         format!(
-            "conversation {id} has used {used_up} that one conversation may take: start afresh, without `sessionId`, or \
+            "conversation {id} has used {used_up} that one conversation may take: start afresh, in a new conversation, or \
              raise `turns` or `budget_usd` in [backends.NAME.settings]"
         ),
         None,

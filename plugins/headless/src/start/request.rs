@@ -11,17 +11,17 @@ use crate::setup::Setup;
 /// Bytes of a request, as it is given to the agent; what else it reads at its beginning has place beside it.
 pub(crate) const REQUEST: usize = 1000 << 10;
 
-/// Whether a request can be given to an agent.
-pub(crate) fn check(prompt: &str) -> Result<()> {
+/// Whether a request can be given to an agent; `argument` is the name under which its caller gives it.
+pub(crate) fn check(argument: &str, prompt: &str) -> Result<()> {
     if prompt.trim().is_empty() {
-        return Err(Error::Invalid(
-            "`prompt` is empty: say what the agent is to do".to_owned(),
-        ));
+        return Err(Error::Invalid(format!(
+            "`{argument}` is empty: say what the agent is to do"
+        )));
     }
     match headless::message(prompt).len() {
         0..REQUEST => Ok(()),
         _ => Err(Error::Invalid(format!(
-            "`prompt` is longer than {REQUEST} bytes: put it into a file of the project, and name that"
+            "`{argument}` is longer than {REQUEST} bytes: put it into a file of the project, and name that"
         ))),
     }
 }

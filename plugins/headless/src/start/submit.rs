@@ -3,13 +3,15 @@
 use berth_plugin::jobs::{self, Filter, Spec};
 use berth_plugin::{Error, Result};
 
+use crate::kept::host;
+
 /// Jobs among which the one with a known key is looked for.
 const RECENT: u32 = 1_000;
 
-/// Submits it, or finds it where an earlier call did: what is left for the conversation may have changed since.
-pub(crate) fn submit(spec: Spec) -> Result<String> {
+/// Submits it on this host, or finds it where an earlier call did: what is left for the conversation may have changed since.
+pub(crate) fn submit(host: Option<&str>, spec: Spec) -> Result<String> {
     let (key, queue) = (spec.key.clone(), spec.queue.clone());
-    let conflict = match jobs::submit(spec) {
+    let conflict = match host::on(host, || jobs::submit(spec)) {
         Err(conflict @ Error::Conflict(_)) => conflict,
         submitted => return submitted,
     };

@@ -12,7 +12,7 @@ use crate::talk::{answer, deliver};
 
 /// Sends a request as a message. Repeated with the same id, it is the same one.
 pub(crate) fn send(setup: &Setup, id: &str, conversation: &str, project: &str, prompt: &str) -> Result<()> {
-    request::check(prompt)?;
+    request::check("prompt", prompt)?;
     let talk = Talk::find(conversation)?.ok_or_else(|| talk::unknown(conversation))?;
     if talk.project != project {
         return Err(Error::Invalid(format!(

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use berth_agents::live::{Begin, Live};
-use berth_plugin::{Error, NewSession, Result, store};
+use berth_plugin::{Error, NewSession, Result, ssh, store};
 
 use crate::cut::cut;
 use crate::kept::conversation::{Conversation, uuid};
@@ -70,6 +70,7 @@ fn begin(setup: &Setup, id: &str, request: &NewSession) -> Result<()> {
     }
     let mut talk = Talk {
         name: request.name.as_deref().map(|name| cut(name, NAME)),
+        host: ssh::current(),
         project: place.name,
         directory: place.directory,
         agent: agent.name.clone(),

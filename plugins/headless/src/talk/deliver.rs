@@ -3,11 +3,12 @@
 use berth_agents::live::MessageState;
 use berth_plugin::{Delivery, Error, Message, Receipt, Result, log};
 
+use crate::kept::built::Plan;
 use crate::kept::conversation::{Conversation, uuid};
-use crate::kept::message;
 use crate::kept::note::Note;
 use crate::kept::process::Process;
 use crate::kept::talk::{self, Talk};
+use crate::kept::{host, message};
 use crate::read;
 use crate::read::index;
 use crate::setup::Setup;
@@ -27,7 +28,7 @@ pub(crate) fn send(setup: &Setup, id: &str, message: &Message) -> Result<Deliver
         ));
     }
     if Talk::find(id)?.is_none() {
-        adopt(id)?;
+        adopt(setup, id)?;
     }
     let after = Talk::find(id)?.and_then(|talk| cursor(&talk.process));
     hand(setup, id, message)?;
@@ -92,20 +93,22 @@ fn left(setup: &Setup, id: &str, talk: &Talk) -> Result<()> {
 }
 
 /// Makes a conversation of runs one that a person leads, if none of them works.
-fn adopt(id: &str) -> Result<()> {
+fn adopt(setup: &Setup, id: &str) -> Result<()> {
     let (job, kept) = index::known(id)?;
     let seen = read::run::look(job)?;
     if !seen.state.is_end() {
         return Err(Error::Busy);
     }
     let note: &Note = &seen.note;
-    if note.build.as_ref().is_some_and(|plan| !plan.is_there()) {
+    let is_gone = |plan: &Plan| !host::on(note.host.as_deref(), || plan.is_there());
+    if note.build.as_ref().is_some_and(is_gone) {
         return Err(Error::Refused(
             "the clone of this build is gone, so nobody can go on in it: begin a new session in its project".to_owned(),
         ));
     }
     let own_id = kept.has_begun().then(|| id.to_owned());
     let talk = Talk {
+        host: note.host.clone(),
         project: note.project.clone(),
         directory: note.directory.clone(),
         agent: note.agent.clone(),
@@ -113,6 +116,7 @@ fn adopt(id: &str) -> Result<()> {
         created_at: seen.job.queued_at,
         own_id,
         task: note.task.clone(),
+        options: setup.settings.options(),
         ..Talk::empty(Process::none())
     };
     talk.begin(id).map(drop)

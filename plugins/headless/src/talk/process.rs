@@ -56,8 +56,9 @@ pub(crate) fn command(setup: &Setup, id: &str, talk: &Talk) -> Result<Command> {
                 left,
                 tools: &setup.settings.tools,
                 trusted: talk.trusted,
+                options: &talk.options,
             };
-            start.talking(&talk.options)?
+            start.talking()?
         }
     };
     Ok(command.directory(&talk.directory))
@@ -71,6 +72,7 @@ pub(crate) fn start(setup: &Setup, id: &str) -> Result<()> {
     }
     let note = Note {
         kind: Kind::Conversation,
+        host: talk.host.clone(),
         project: talk.project.clone(),
         directory: talk.directory.clone(),
         agent: talk.agent.clone(),
@@ -89,7 +91,7 @@ pub(crate) fn start(setup: &Setup, id: &str) -> Result<()> {
         .interactive()
         .watched()
         .note(note.text()?);
-    let job = submit(spec)?;
+    let job = submit(note.host.as_deref(), spec)?;
     change(id, |talk| {
         if talk.process.number == number {
             talk.process.job = Some(job.clone());

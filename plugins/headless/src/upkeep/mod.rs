@@ -10,6 +10,7 @@ use berth_plugin::{Error, Event, Result, Upkept, context, log, store};
 
 use crate::build;
 use crate::kept::conversation::{self, Conversation};
+use crate::kept::host;
 use crate::kept::note::{Kind, Note};
 use crate::kept::state::{ENDS, OPEN, RunState, STAGE, has_ended};
 use crate::kept::verdict::Verdict;
@@ -115,7 +116,7 @@ fn begun(setup: &Setup, job: &Job, note: &Note) -> Result<()> {
         return Ok(());
     }
     if let Some(plan) = note.build.as_ref().filter(|plan| plan.run.is_none()) {
-        return build::begun(job, note, plan);
+        return host::on(note.host.as_deref(), || build::begun(job, note, plan));
     }
     let kept = Conversation::find(&note.conversation)?.unwrap_or_default();
     let Err(Error::Limited((why, _))) = limits::left(&setup.settings, &note.conversation, &kept) else {
@@ -141,7 +142,7 @@ fn ended(setup: &Setup, job: &Job) -> Result<Option<String>> {
         return Ok(Some(note.conversation));
     }
     if let Some(plan) = &note.build {
-        build::ended(setup, job, &note, plan)?;
+        host::on(note.host.as_deref(), || build::ended(setup, job, &note, plan))?;
         return Ok(Some(note.conversation));
     }
     let (verdict, _) = judge(job, &note)?;

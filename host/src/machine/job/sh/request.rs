@@ -48,7 +48,7 @@ pub enum Unfit {
     #[error("`{0}` is not a pattern of variables: use letters, digits, `_`, `*` and `?`")]
     Pattern(String),
     /// It cannot stand in a list of paths.
-    #[error("`{0}` cannot be a path for programs: write an absolute one without `:`")]
+    #[error("`{0}` cannot be a path for programs: write an absolute one, or one that begins with `~/`, without `:`")]
     Path(String),
     /// It is not where a program can be.
     #[error("`{0}` is not a program by an absolute path, which a job on a host needs")]
@@ -93,7 +93,7 @@ pub struct Begin<'a> {
     pub directory: Option<&'a Within>,
     /// Which variables of the login it gets, by patterns like `LC_*`. It always gets `PATH`.
     pub keep: &'a [String],
-    /// Directories of programs, before those of the login.
+    /// Directories of programs, before those of the login: absolute, or beginning with `~/`.
     pub paths: &'a [String],
     /// The values of the variables that `spec` names, in its order. They are in no file and no list of arguments.
     pub values: &'a [String],
@@ -423,7 +423,8 @@ fn patterns(patterns: &[String]) -> Result<String, Unfit> {
 
 fn directories(paths: &[String]) -> Result<String, Unfit> {
     for path in paths {
-        if !path.starts_with('/') || path.contains([':', '\0', '\n']) {
+        let is_of_home = path == "~" || path.starts_with("~/");
+        if !(is_of_home || path.starts_with('/')) || path.contains([':', '\0', '\n']) {
             return Err(Unfit::Path(path.clone()));
         }
     }

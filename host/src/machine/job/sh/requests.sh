@@ -243,7 +243,16 @@ enter() {
 
 # environment KEEP PATHS: of what the login gave, only names that match stay, and the paths stand first.
 environment() {
-    PATH=${2:+$2:}$PATH
+    rest=${2:+$2:} first=
+    while [ -n "$rest" ]; do
+        folder=${rest%%:*}
+        rest=${rest#*:}
+        case $folder in
+        '~' | '~/'*) folder=${HOME%/}${folder#'~'} ;;
+        esac
+        first=$first$folder:
+    done
+    PATH=$first$PATH
     export PATH
     set -f
     for name in $(env | sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\)=.*/\1/p'); do

@@ -653,7 +653,7 @@ fn arguments_and_variables_arrive_whole_and_values_are_in_no_file() {
         };
         host.claimed(&Begin {
             keep: &["HOME".into(), "KE*".into()],
-            paths: &["/first/of all".into()],
+            paths: &["/first/of all".into(), "~/bin".into(), "~".into()],
             values: &values,
             ..begin(&job)
         });
@@ -661,11 +661,13 @@ fn arguments_and_variables_arrive_whole_and_values_are_in_no_file() {
         let printed = String::from_utf8(host.printed(&job.id)).unwrap();
         let parts: Vec<&str> = printed.split_terminator('\0').collect();
         assert_eq!(parts[..5], [odd, "", "-n", "$HOME", "*"], "{}", host.shell);
+        let at_home = host.home.path().display();
+        let paths = format!("PATH=/first/of all:{at_home}/bin:{at_home}:");
         let of_shells = ["PWD=", "OLDPWD=", "SHLVL=", "_="];
         let found: BTreeSet<String> = parts[5..]
             .iter()
             .filter(|variable| !of_shells.iter().any(|name| variable.starts_with(name)))
-            .filter(|variable| !variable.starts_with("PATH=/first/of all:"))
+            .filter(|variable| !variable.starts_with(&paths))
             .map(|&variable| variable.to_owned())
             .collect();
         let given = names.iter().zip(&values).map(|(name, value)| format!("{name}={value}"));

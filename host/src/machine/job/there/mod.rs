@@ -72,8 +72,6 @@ pub(crate) struct On {
     pub(crate) way: Arc<dyn Way>,
     /// Whose jobs: this installation, by the name that its data directory keeps.
     pub(crate) installation: String,
-    /// The home directory there.
-    pub(crate) home: String,
     /// What jobs get of the variables of a login, by patterns like `LC_*`.
     pub(crate) keep: Vec<String>,
     /// Directories of programs, before those of the login: absolute, or beginning with `~/`.
@@ -107,14 +105,10 @@ pub struct Input {
 }
 
 impl There {
+    /// They are asked for when something is done with them, and not before.
     pub(crate) fn new(on: On) -> Self {
-        let home = on.home.trim_end_matches('/');
-        let absolute = |path: String| match path.strip_prefix('~') {
-            Some(rest) if rest.is_empty() || rest.starts_with('/') => format!("{home}{rest}"),
-            _ => path,
-        };
         Self(Arc::new(Host {
-            paths: on.paths.into_iter().map(absolute).collect(),
+            paths: on.paths,
             label: on.label,
             way: on.way,
             installation: on.installation,

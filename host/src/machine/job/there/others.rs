@@ -34,7 +34,6 @@ impl There {
             label: self.0.label.clone(),
             way: self.0.way.clone(),
             installation: installation.to_owned(),
-            home: String::new(),
             keep: Vec::new(),
             paths: Vec::new(),
         })

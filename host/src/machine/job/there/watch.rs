@@ -18,6 +18,8 @@ const SOON: Duration = Duration::from_millis(200);
 const SELDOM: Duration = Duration::from_secs(2);
 /// What is asked for at about the same time is asked together.
 const GATHER: Duration = Duration::from_millis(30);
+/// How long it is taken for known that the host can be asked.
+const KNOWN: Duration = Duration::from_secs(10);
 /// Between two attempts to reach the host: after the first, and at most.
 const AGAIN: Duration = Duration::from_secs(1);
 const AT_LEAST: Duration = Duration::from_secs(15);
@@ -33,8 +35,8 @@ pub(super) struct Known {
     followed: Mutex<HashMap<String, watch::Sender<Option<Seen>>>>,
     /// Why the host cannot be asked, if it could not when it was asked last.
     away: watch::Sender<Option<Arc<str>>>,
-    /// When that was.
-    asked: Mutex<Option<Instant>>,
+    /// When that was, and when that was known.
+    asked: Mutex<Option<(Instant, Instant)>>,
     /// Something happens there about now.
     stirred: Notify,
     attended: AtomicBool,
@@ -69,13 +71,15 @@ impl There {
         let mut pause = SOON;
         let mut slow = HashMap::new();
         loop {
-            let ids = known.followed();
-            if ids.is_empty() && self.away().is_none() {
+            if known.followed().is_empty() && self.away().is_none() {
                 known.stirred.notified().await;
                 sleep(GATHER).await;
                 pause = SOON;
-                continue;
+                if known.followed().is_empty() && self.is_known() {
+                    continue;
+                }
             }
+            let ids = known.followed();
             let (changes, begun) = (known.changes(), Instant::now());
             match self.look(ids, &mut slow).await {
                 Ok(()) if known.changes() != changes => pause = SOON,
@@ -145,7 +149,18 @@ impl There {
         self.away().or_else(|| self.elsewhere(&*self.0.known.last(id)?))
     }
 
-    /// What changes whenever the host is away, or can be asked again.
+    /// Whether the host was asked not long ago, so that it is known whether it can be.
+    pub fn is_known(&self) -> bool {
+        let asked = self.0.known.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        is_known(*asked)
+    }
+
+    /// Lets the host be asked soon.
+    pub fn stir(&self) {
+        self.0.known.stir();
+    }
+
+    /// What changes whenever the host is away, or can be asked again, also after a long time in which nobody asked.
     pub fn reach(&self) -> Reach {
         self.0.known.away.subscribe()
     }
@@ -203,6 +218,10 @@ impl There {
     }
 }
 
+fn is_known(asked: Option<(Instant, Instant)>) -> bool {
+    asked.is_some_and(|(_, told)| told.elapsed() < KNOWN)
+}
+
 struct Attended(There);
 
 impl Drop for Attended {
@@ -245,15 +264,18 @@ impl Known {
 
     fn set_reach(&self, asked: Instant, away: Option<Arc<str>>) {
         let mut last = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.is_none_or(|last| last <= asked) {
-            *last = Some(asked);
+        if last.is_none_or(|(last, _)| last <= asked) {
+            let is_new = !is_known(*last);
+            *last = Some((asked, Instant::now()));
             self.away.send_if_modified(|before| {
                 let turned = before.is_some() != away.is_some();
                 if let (true, Some(why)) = (turned, &away) {
                     tracing::warn!("{why}; jobs there go on, and are followed again when it can be asked");
+                    // It is asked until it answers, also if nobody follows a job.
+                    self.stir();
                 }
                 *before = away;
-                turned
+                turned || is_new
             });
         }
     }

@@ -25,18 +25,18 @@ pub(crate) fn submit(arguments: &Value) -> Result<ToolOutput> {
     Ok(submitted)
 }
 
-/// A job, with what it printed.
+/// A job, with what it printed, if that can be read.
 pub(crate) fn get(arguments: &Value) -> Result<ToolOutput> {
     let id = string(arguments, "id");
     let job = jobs::get(&id)?;
-    let printed = jobs::read(&id, Channel::Output, 0, 1 << 16)?;
+    let printed = jobs::read(&id, Channel::Output, 0, 1 << 16).ok();
     said(
         json!({
             "phase": format!("{:?}", job.phase).trim_start_matches("Phase::"),
             "reason": job.reason,
             "status": job.status,
             "input": job.input_bytes,
-            "printed": String::from_utf8_lossy(&printed.bytes),
+            "printed": printed.as_ref().map(|printed| String::from_utf8_lossy(&printed.bytes)),
         })
         .to_string(),
     )
