@@ -9,7 +9,7 @@
 # make test-acp     drive real agents of the Agent Client Protocol through a berth, against stubs of their models
 # make test-machine  try what needs root: a full disk, mounts, another user's files, a service that is killed; names what it needs
 # make clients      try other makers' clients of MCP against the real binary: an inspector, two SDKs, FastMCP, Claude Code
-# make freeze NAME=rc-1  keep the contract, and components that were built for it, as they are now: wit/released/freeze.sh
+# make freeze NAME=0.1.1  keep the contract, and components that were built for it, as they are now: wit/released/freeze.sh
 # make bench        measure speed against plain tmux and a bare MCP server; prints the table of docs/performance.md
 
 CARGO ?= cargo

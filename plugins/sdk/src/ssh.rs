@@ -115,6 +115,8 @@ mod tests {
         let job = || jobs::submit(Spec::new("k", "q", Command::new("make", [""; 0]))).unwrap();
         on("linux", job);
         assert_eq!(host.submitted()[0].host.as_deref(), Some("linux"));
+        let listed = jobs::recent(&jobs::Filter::newest(1)).unwrap();
+        assert_eq!(listed[0].host.as_deref(), Some("linux"));
     }
 
     #[test]

@@ -36,7 +36,7 @@ impl Host for Call {
         Ok(async {
             let jobs = self.jobs()?;
             self.sees(jobs, &id).await?;
-            Ok(jobs.get(&id).await.map_err(error)?.into())
+            Ok(self.told(jobs.get(&id).await.map_err(error)?))
         }
         .await)
     }
@@ -53,7 +53,7 @@ impl Host for Call {
                 limit: filter.limit.min(LISTED),
             };
             let listed = self.jobs()?.recent(asked).await.map_err(error)?;
-            Ok(listed.into_iter().map(Job::from).collect())
+            Ok(listed.into_iter().map(|job| self.told(job)).collect())
         }
         .await)
     }
@@ -157,6 +157,37 @@ impl Call {
         })
     }
 
+    fn told(&self, job: JobRecord) -> Job {
+        let has_hosts = !self.powers.sites.hosts().is_empty();
+        Job {
+            id: job.id,
+            key: job.key,
+            host: has_hosts.then_some(job.host),
+            queue: job.queue,
+            note: job.note,
+            label: job.label,
+            phase: match job.phase {
+                index::Phase::Queued => Phase::Queued,
+                index::Phase::Running => Phase::Running,
+                index::Phase::Exited => Phase::Exited,
+                index::Phase::Failed => Phase::Failed,
+                index::Phase::Cancelled => Phase::Cancelled,
+                index::Phase::TimedOut => Phase::TimedOut,
+                index::Phase::Interrupted => Phase::Interrupted,
+                index::Phase::Unreachable => Phase::Unreachable,
+            },
+            reason: job.reason,
+            status: job.status,
+            signal: job.signal,
+            input_bytes: job.input,
+            output_bytes: job.output,
+            error_bytes: job.errors,
+            queued_at: job.queued_at,
+            started_at: job.started_at,
+            finished_at: job.finished_at,
+        }
+    }
+
     fn jobs(&self) -> Result<&Jobs, Error> {
         self.powers.jobs.jobs(&self.powers.backend)
     }
@@ -215,37 +246,6 @@ fn known(phase: Phase) -> index::Phase {
         Phase::TimedOut => index::Phase::TimedOut,
         Phase::Interrupted => index::Phase::Interrupted,
         Phase::Unreachable => index::Phase::Unreachable,
-    }
-}
-
-impl From<JobRecord> for Job {
-    fn from(job: JobRecord) -> Self {
-        Self {
-            id: job.id,
-            key: job.key,
-            queue: job.queue,
-            note: job.note,
-            label: job.label,
-            phase: match job.phase {
-                index::Phase::Queued => Phase::Queued,
-                index::Phase::Running => Phase::Running,
-                index::Phase::Exited => Phase::Exited,
-                index::Phase::Failed => Phase::Failed,
-                index::Phase::Cancelled => Phase::Cancelled,
-                index::Phase::TimedOut => Phase::TimedOut,
-                index::Phase::Interrupted => Phase::Interrupted,
-                index::Phase::Unreachable => Phase::Unreachable,
-            },
-            reason: job.reason,
-            status: job.status,
-            signal: job.signal,
-            input_bytes: job.input,
-            output_bytes: job.output,
-            error_bytes: job.errors,
-            queued_at: job.queued_at,
-            started_at: job.started_at,
-            finished_at: job.finished_at,
-        }
     }
 }
 

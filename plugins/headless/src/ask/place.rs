@@ -1,13 +1,11 @@
 //! Where a task is worked on: the directory that its caller means, and the host that has it.
 
-use berth_plugin::ssh::{self, Listing};
+use berth_plugin::files::Listing;
+use berth_plugin::ssh::{self, Look};
 use berth_plugin::{Error, Result};
 
 use crate::setup::Setup;
 use crate::setup::projects::{Place, granted_in};
-
-/// Directories that are looked at in one request.
-const LISTED: usize = 64;
 
 /// What one of the hosts has of it.
 enum There {
@@ -62,17 +60,14 @@ pub(super) fn find(setup: &Setup, hosts: &[String], project: Option<&str>) -> Re
 fn ask(setup: &Setup, hosts: &[String], project: Option<&str>) -> Vec<There> {
     let roots = ssh::roots(hosts.iter().cloned());
     let meant: Vec<Result<Vec<Place>>> = roots.into_iter().map(|roots| meant(setup, &roots?, project)).collect();
-    let listing = |(host, places): (&String, &Result<Vec<Place>>)| {
-        let places = places.as_deref().unwrap_or_default();
-        let of_one = |place: &Place| Listing {
+    let looks = hosts.iter().zip(&meant).flat_map(|(host, places)| {
+        let places = places.iter().flatten();
+        places.map(|place| Look {
             host: host.clone(),
-            directory: place.directory.clone(),
-            having: Vec::new(),
-        };
-        places.iter().map(of_one).collect::<Vec<_>>()
-    };
-    let listings: Vec<Listing> = hosts.iter().zip(&meant).flat_map(listing).collect();
-    let mut answers = listings.chunks(LISTED).flat_map(|part| ssh::entries(part.to_vec()));
+            listing: Listing::new(&place.directory),
+        })
+    });
+    let mut answers = ssh::entries(looks).into_iter();
     let there = |meant: Result<Vec<Place>>| match meant {
         Ok(places) => {
             let answered: Vec<_> = places.into_iter().zip(answers.by_ref()).collect();

@@ -113,6 +113,7 @@ impl Jobs {
             job: Job {
                 id: id.clone(),
                 key: spec.key.clone(),
+                host: spec.host.clone(),
                 queue: spec.queue.clone(),
                 note: spec.note.clone(),
                 label: String::new(),

@@ -33,6 +33,7 @@ pub(crate) fn get(arguments: &Value) -> Result<ToolOutput> {
     said(
         json!({
             "phase": format!("{:?}", job.phase).trim_start_matches("Phase::"),
+            "host": job.host,
             "reason": job.reason,
             "status": job.status,
             "input": job.input_bytes,
