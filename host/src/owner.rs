@@ -7,6 +7,7 @@ mod hand_over;
 mod hosts;
 mod jobs;
 mod open;
+mod printed;
 mod reload;
 mod request;
 mod socket;
@@ -28,6 +29,7 @@ pub use self::hosts::{InUse, try_hosts};
 use self::jobs::Hand;
 pub use self::jobs::order;
 pub use self::open::{Opened, Pages, open};
+pub use self::printed::Printed;
 pub use self::reload::{By, Reloads, Told, reload};
 pub use self::request::{is_request, say_person};
 

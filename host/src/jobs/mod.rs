@@ -478,8 +478,8 @@ impl Jobs {
             let (was, is) = (machine(was), machine(is));
             match self.0.only_looks.load(Ordering::Relaxed) {
                 true => format!(
-                    "it is on {was}, which only the berth that runs reaches: `berth logs SESSION` asks that what its session \
-                     printed"
+                    "it is on {was}, which only a berth that serves reaches, and none does: start one with `berth serve`, and \
+                     ask again"
                 ),
                 false => format!(
                     "it was started on {was}, and its backend is on {is} now: give that its former `host` to reach it"
