@@ -550,3 +550,29 @@ async fn a_session_on_a_host_is_opened_in_this_terminal_and_goes_on_when_it_is_l
     person.until("the host there").await;
     person.until("status 1").await;
 }
+
+#[tokio::test]
+async fn an_agent_on_a_host_is_trusted_with_a_project_there_in_this_terminal_by_its_name_and_from_home() {
+    let demo = Demo::there(|config, place| {
+        let command = config["agents"]["demo"]["command"].as_array_mut().unwrap();
+        command.push("--ask-trust".into());
+        // The home directory of the host.
+        fs::create_dir_all(place.path("home/projects/app")).unwrap();
+        config["backends"]["local"]["directories"] = vec![toml::Value::from("~/projects")].into();
+    })
+    .await;
+    let first = Person::run(&demo.place, &["trust", "app"]);
+    first.until("Do you trust").await;
+    let (ids, errors) = listed(&demo).await;
+    assert_eq!((ids.len(), errors.as_str()), (1, "[]"));
+    // The one that asks already is opened, in whichever way the directory is named.
+    let again = Person::run(&demo.place, &["trust", "~/projects/app"]);
+    again.until("Do you trust").await;
+    assert_eq!(listed(&demo).await.0, ids);
+    until("it is trusted", async || {
+        // An Enter soon after the start is lost, as in real agents.
+        again.press(&["Down", "Enter"]);
+        (demo.state(&ids[0]).await == "idle").then_some(())
+    })
+    .await;
+}
