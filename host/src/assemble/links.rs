@@ -131,8 +131,8 @@ impl Links {
                 again: None,
             })?,
             berth: std::env::current_exe().context("the path of this program cannot be found")?,
-            configs: vec![home.join(".ssh/config"), PathBuf::from("/etc/ssh/ssh_config")],
-            known_hosts: home.join(".ssh/known_hosts"),
+            configs: vec![ssh_config(&home), PathBuf::from("/etc/ssh/ssh_config")],
+            known_hosts: known_hosts(&home),
             folder: self.folder().context("no folder for the sockets of ssh can be made")?,
         })
     }
@@ -143,6 +143,16 @@ impl Links {
         let own = [Some(self.data.path().join("ssh")), runtime];
         folder_in(own.into_iter().flatten(), &std::env::temp_dir())
     }
+}
+
+/// The operator's own configuration of ssh, by their home directory. It need not exist.
+pub(super) fn ssh_config(home: &Path) -> PathBuf {
+    home.join(".ssh/config")
+}
+
+/// The same of the file of trusted keys that counts where none is named.
+pub(super) fn known_hosts(home: &Path) -> PathBuf {
+    home.join(".ssh/known_hosts")
 }
 
 /// The first of `own` that is short enough, or one in `shared`, where others make files as well.

@@ -18,6 +18,7 @@ mod ssh;
 #[path = "../../tests/sshd/mod.rs"]
 pub(crate) mod sshd;
 mod system;
+pub(crate) mod trusted_path;
 mod unreached;
 
 pub use self::child::{end_programs, replace_this_process};

@@ -15,9 +15,9 @@ use super::folder::Folder;
 use super::master::{Shell, Unopened};
 use super::pause::Pauses;
 use super::ssh_config::{self, NEWER};
-use super::terminal;
 use super::trouble::{Failed, Trouble, What};
 use super::ways::{OpenSsh, Ways};
+use super::{known_hosts, terminal};
 use crate::machine::child::Ended;
 use crate::machine::sh::{self, Around, Channel, Run, Way};
 
@@ -88,15 +88,18 @@ impl Link {
     /// The program and its arguments with which the operator's own terminal shows what `words` run on the host, for `backend`.
     ///
     /// # Errors
-    /// A path on this machine that ssh could not be told.
+    /// A path on this machine that ssh could not be told, or a file of trusted keys that others may write.
     pub fn terminal(
         ssh: &OpenSsh,
         ways: &Ways,
         words: &[String],
         backend: &str,
     ) -> Result<(PathBuf, Vec<String>), Trouble> {
-        let arguments = terminal::arguments(ssh, ways, words, backend)
-            .map_err(|path| Failed::from(What::from(path)).of(&ways.host))?;
+        let arguments = || {
+            known_hosts::check(&known_hosts::of(ssh, ways))?;
+            Ok(terminal::arguments(ssh, ways, words, backend)?)
+        };
+        let arguments = arguments().map_err(|what: What| Failed::from(what).of(&ways.host))?;
         Ok((ssh.program.clone(), arguments))
     }
 

@@ -5,6 +5,7 @@ pub mod askpass;
 mod connection;
 mod folder;
 mod host_key;
+mod known_hosts;
 mod link;
 mod master;
 mod pause;

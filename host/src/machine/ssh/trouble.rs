@@ -82,6 +82,9 @@ pub enum What {
         /// What the system says.
         cause: String,
     },
+    /// Others could say which keys are trusted, and ssh does not look: who and where, with the command that fixes it.
+    #[error("cannot be reached: others could say which hosts are trusted, since {0}")]
+    KnownHosts(String),
     /// ssh does not accept a configuration.
     #[error("cannot be reached: ssh does not accept its configuration: {0}")]
     Configuration(Said),
@@ -161,7 +164,7 @@ impl Trouble {
     pub fn state(&self) -> &'static str {
         match &self.what {
             What::NoSsh(_) => "no ssh",
-            What::Here(_) | What::Configuration(_) => "not tried",
+            What::Here(_) | What::Configuration(_) | What::KnownHosts(_) => "not tried",
             What::Destination(..) | What::Name(_) => "name not found",
             What::Unreachable(_) | What::Refused(_) | What::Silent | What::Lost | What::Other(_) | What::Closed => {
                 "unreachable"
@@ -185,6 +188,7 @@ impl Trouble {
             What::Here(_) => "see to that on this machine".into(),
             What::Destination(..) | What::Name(_) => format!("correct destination in [hosts.{host}]"),
             What::Identity { .. } => format!("correct identity_file in [hosts.{host}]"),
+            What::KnownHosts(_) => "see which lines of it you know".into(),
             What::Configuration(_) => "correct ~/.ssh/config or /etc/ssh/ssh_config".into(),
             What::Unreachable(_) | What::Silent | What::Lost => "see that it is on and connected".into(),
             What::Refused(_) => format!("start its SSH server, or correct port in [hosts.{host}]"),
@@ -258,6 +262,7 @@ mod tests {
                 path: SECRET.into(),
                 cause: SECRET.into(),
             },
+            What::KnownHosts(SECRET.into()),
             What::Configuration(said()),
             What::Unreachable(said()),
             What::Refused(said()),
