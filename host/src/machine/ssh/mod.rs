@@ -17,6 +17,7 @@ mod tests;
 mod trouble;
 mod ways;
 
+pub use self::folder::remove_unused;
 pub use self::host_key::{HostKey, KeyQuestion};
 pub use self::link::Link;
 pub use self::trouble::{Said, Trouble, What};
