@@ -116,7 +116,7 @@ impl KeyQuestion<'_> {
     fn config(&self) -> io::Result<String> {
         let home = utf8(self.home)?;
         Ok(format!(
-            "{}StrictHostKeyChecking yes\nUserKnownHostsFile \"{home}/.ssh/known_hosts\"\n\
+            "{}StrictHostKeyChecking yes\nLogLevel ERROR\nUserKnownHostsFile \"{home}/.ssh/known_hosts\"\n\
              Include \"{home}/.ssh/config\"\nInclude /etc/ssh/ssh_config\n",
             ssh_config::ASKS
         ))

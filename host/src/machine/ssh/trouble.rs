@@ -109,6 +109,9 @@ pub enum What {
     /// Its key is refused for another reason.
     #[error("shows a key that ssh does not accept: {0}")]
     Key(Said),
+    /// It and the ssh of this machine know no common way to talk.
+    #[error("cannot be reached: {0}")]
+    Method(Said),
     /// Other users may read the key to log in with.
     #[error("cannot be reached: ssh uses no key that others may read: {0}")]
     KeyOpen(Said),
@@ -172,6 +175,7 @@ impl Trouble {
             What::KeyUnknown(_) => "key unknown",
             What::KeyChanged { .. } => "key changed",
             What::Key(_) => "key not accepted",
+            What::Method(_) => "no common method",
             What::Identity { .. } | What::KeyOpen(_) | What::Login(_) => "key refused",
             What::PassphraseWanted(_) => "passphrase wanted",
             What::PassphraseWrong(_) => "passphrase wrong",
@@ -203,6 +207,9 @@ impl Trouble {
             }
             What::KeyOpen(_) => "run chmod 600 on the file of the key".into(),
             What::Key(_) => "ask who runs that machine".into(),
+            What::Method(_) => {
+                "update the older ssh of the two, or allow there or in ~/.ssh/config what it names".into()
+            }
             What::Login(_) => format!(
                 "add your public key to ~/.ssh/authorized_keys there, or correct the user or identity_file in [hosts.{host}]"
             ),
@@ -272,6 +279,7 @@ mod tests {
                 trusted: Some((7, SECRET.into())),
             },
             What::Key(said()),
+            What::Method(said()),
             What::KeyOpen(said()),
             What::Login(said()),
             What::PassphraseWanted(said()),

@@ -187,6 +187,22 @@ async fn a_passphrase_reaches_ssh_and_none_or_a_wrong_one_is_told() {
 }
 
 #[tokio::test]
+async fn why_there_is_no_common_way_to_talk_is_told_whatever_the_operators_configuration_hides() {
+    let here = Here::new();
+    let sshd = Sshd::with("KexAlgorithms diffie-hellman-group14-sha256");
+    let config = "Host *\nLogLevel QUIET\nLogVerbose none\nKexAlgorithms curve25519-sha256\n";
+    fs::write(here.path("config"), config).unwrap();
+    let why = trouble(&here.link(&ways(&sshd))).await;
+    assert!(matches!(why.what, What::Method(_)), "{why}");
+    let told = why.to_string();
+    assert!(
+        told.contains("no matching key exchange method found") && told.contains("diffie-hellman-group14-sha256"),
+        "{told}"
+    );
+    assert!(!told.contains("sshpkt_vfatal"), "{told}");
+}
+
+#[tokio::test]
 async fn keys_that_others_could_trust_in_our_place_are_not_trusted() {
     let (here, sshd) = (Here::new(), Sshd::start());
     let folder = here.path("trusted");
