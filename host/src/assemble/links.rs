@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use futures::future::join_all;
@@ -78,6 +78,18 @@ impl Links {
         // Who uses one next is told why it failed.
         join_all(tried).await;
         self.tried.send_replace(());
+    }
+
+    /// Leaves those hosts that do not answer within that time: nobody waits for them any more. What runs there does not notice.
+    pub async fn leave_silent(&self, within: Duration) {
+        let deadline = Instant::now() + within;
+        let links: Vec<Link> = self.made().iter().map(|(_, link)| link.clone()).collect();
+        let leave = |link: Link| async move {
+            if !link.answers(deadline).await {
+                link.close().await;
+            }
+        };
+        join_all(links.into_iter().map(leave)).await;
     }
 
     /// The hosts that could not be reached when they were tried last.

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use crate::berth::{Berth, PATIENCE, Place, Ran};
 use crate::on_host::on_host;
+use crate::sshd::Relay;
 
 /// A backend that may run scripts as jobs.
 const SCRIPTS: &str = "[backends.local]\nplugin = \"./misbehaving.wasm\"\nenv = [\"PATH\"]\n\
@@ -432,4 +433,52 @@ async fn what_a_job_on_a_host_printed_is_read_by_the_berth_that_serves_and_witho
             "{complaint}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_host_that_answers_nothing_more_keeps_no_berth_from_its_end_and_what_runs_there_goes_on() {
+    let place = Place::new("");
+    let mut config = SCRIPTS.parse().unwrap();
+    let sshd = on_host(&mut config, &place, &["local"]);
+    let relay = Relay::to(sshd.port()).await;
+    let host = config["hosts"]["there"].as_table_mut().unwrap();
+    host.insert("port".into(), i64::from(relay.port()).into());
+    let known = sshd
+        .known()
+        .replace(&sshd.port().to_string(), &relay.port().to_string());
+    place.write("known", known, 0o600);
+    host.insert("known_hosts".into(), place.name("known").into());
+    place.configure(&config.to_string(), "");
+    let mut berth = Berth::serve(&place).await;
+    let id = submit(&berth, "a", &waiting(&place), &Value::Null).await;
+    until(&place, &id, "running").await;
+    let deadline = Instant::now() + PATIENCE;
+    while place.run(&["jobs", "show", &id, "--log"]).await.stdout != "up\n" {
+        assert!(Instant::now() < deadline, "it prints nothing");
+    }
+    relay.stop();
+    // Somebody waits for the host when the end comes.
+    let asked = async {
+        let deadline = Instant::now() + PATIENCE;
+        while !place.run(&["audit", "--json"]).await.stdout.contains("under-way") {
+            assert!(Instant::now() < deadline, "nothing is asked");
+        }
+    };
+    tokio::select! {
+        answered = berth.call("job_get", json!({"id": id})) => panic!("{answered:?}"),
+        () = asked => {}
+    }
+    let (_, well) = berth.terminate().await;
+    assert!(well);
+    let log = place.read("log");
+    assert!(
+        !log.contains("were still under way when the time to finish them was over"),
+        "{log}"
+    );
+    relay.pass();
+    let berth = Berth::serve(&place).await;
+    until(&place, &id, "running").await;
+    place.write("gate", "", 0o600);
+    until(&place, &id, "exited").await;
+    drop(berth);
 }

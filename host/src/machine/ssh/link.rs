@@ -190,6 +190,16 @@ impl Link {
         }
     }
 
+    /// Whether the host answers on the connection that is there. Where there is none, it does not.
+    pub async fn answers(&self, deadline: Instant) -> bool {
+        let answered = async {
+            let mut channel = self.session(&self.0.place_to_kill, None, deadline).await.ok()?;
+            echo(&mut channel).await.ok()
+        };
+        let is_there = self.0.connection.has_master();
+        is_there && matches!(timeout_at(deadline.into(), answered).await, Ok(Some(())))
+    }
+
     /// Ends the connection for good, and every session on it. What runs on the host does not end.
     pub async fn close(&self) {
         tokio::join!(self.0.connection.close(), self.0.spare.close());
