@@ -320,6 +320,51 @@ async fn files_of_ssh_are_never_granted_wherever_links_lead() {
 }
 
 #[tokio::test]
+async fn a_key_is_added_with_its_host_if_ssh_would_use_it() {
+    let place = with_ssh();
+    accepted(&place, SHIPPED);
+    write_own(&place, MINE);
+    fs::create_dir(place.path("home/keys")).unwrap();
+    place.write("home/keys/id", "a key", 0o600);
+    place.write("home/keys/open", "a key", 0o640);
+    place.write("home/keys/id.pub", "ssh-ed25519 x", 0o600);
+    place.write("home/projects/id", "a key", 0o600);
+    for (file, words) in [
+        ("home/keys/open", "chmod 600"),
+        ("home/keys/id.pub", "public half"),
+        ("home/keys/none", "cannot be read"),
+        ("home/keys", "not a regular file"),
+        ("home/projects/id", "too wide a grant"),
+    ] {
+        let name = file.replace(['/', '.'], "-");
+        let terminal = Terminal::berth(
+            &place,
+            &name,
+            &["hosts", "add", "mac", "mac", "--identity-file", &place.name(file)],
+        );
+        let screen = terminal.shows("ended 1").await;
+        assert!(screen.contains(words), "{file}: {screen}");
+        assert_eq!(place.read(OWN), MINE);
+    }
+    let key = place.name("home/keys/id");
+    let terminal = Terminal::berth(
+        &place,
+        "added",
+        &["hosts", "add", "mac", "mac", "--identity-file", &key],
+    );
+    terminal.shows("[y/N]").await;
+    terminal.types(&["y", "Enter"]);
+    terminal.shows("ended 0").await;
+    assert!(
+        place
+            .read(OWN)
+            .contains(&format!("destination = \"mac\"\nidentity_file = \"{key}\"\n")),
+        "{}",
+        place.read(OWN)
+    );
+}
+
+#[tokio::test]
 async fn a_file_of_trusted_keys_that_others_may_write_is_not_added_to() {
     let place = with_mac();
     place.write("home/shown", KEY, 0o600);
