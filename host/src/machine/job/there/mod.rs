@@ -53,9 +53,9 @@ enum Unanswered {
 
 /// The jobs of one installation on one host. Clones are the same.
 #[derive(Clone)]
-pub struct There(Arc<Host>);
+pub struct There(Arc<Inner>);
 
-struct Host {
+struct Inner {
     label: String,
     way: Arc<dyn Way>,
     installation: String,
@@ -113,7 +113,7 @@ impl There {
             Some(rest) if rest.is_empty() || rest.starts_with('/') => format!("{home}{rest}"),
             _ => path,
         };
-        Self(Arc::new(Host {
+        Self(Arc::new(Inner {
             paths: on.paths.into_iter().map(absolute).collect(),
             label: on.label,
             way: on.way,
@@ -537,7 +537,7 @@ impl fmt::Debug for There {
 
 impl fmt::Display for There {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Host {
+        let Inner {
             label, installation, ..
         } = &*self.0;
         write!(
