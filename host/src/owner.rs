@@ -7,6 +7,7 @@ mod hand_over;
 mod hosts;
 mod jobs;
 mod open;
+mod printed;
 mod reload;
 mod request;
 mod socket;
@@ -28,6 +29,7 @@ pub use self::hosts::{InUse, try_hosts};
 use self::jobs::Hand;
 pub use self::jobs::order;
 pub use self::open::{Opened, Pages, open};
+pub use self::printed::Printed;
 pub use self::reload::{By, Reloads, Told, reload};
 pub use self::request::{is_request, say_person};
 
@@ -49,6 +51,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How long calls under way may take once the end has come. Typing a message takes a second or two; what takes longer is
 /// broken off, and the record shows it as cut off.
 const FINISH: Duration = Duration::from_millis(4500);
+/// How long a host may take to show at the end that it answers. Nothing that asks one which does not is waited for.
+const SILENT: Duration = Duration::from_secs(1);
 /// How long an owner may take that gives way: it finishes what is under way.
 const GIVES_WAY_WITHIN: Duration = Duration::from_secs(15);
 /// How long the one that it gives way to may take until it owns the data directory. Nobody else takes that meanwhile who
@@ -301,9 +305,14 @@ impl Owner {
             tracing::warn!("{calls} calls under way are finished first; a second signal ends them too");
             std::future::pending::<()>().await;
         };
+        let hosts = async {
+            self.links.leave_silent(SILENT).await;
+            std::future::pending::<()>().await;
+        };
         tokio::select! {
             _ = ended => {}
             () = patient => {}
+            () = hosts => {}
             _ = self.time_is_up => tracing::warn!(
                 "{} calls were still under way when the time to finish them was over; the record shows them as cut off",
                 self.under_way.len()

@@ -5,8 +5,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::trusted_path;
 use crate::config::ConfigError;
+use crate::machine::trusted_path;
 
 /// The largest configuration that is read, in bytes.
 const LARGEST: u64 = 1 << 20;

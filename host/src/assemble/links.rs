@@ -1,12 +1,12 @@
 //! The connections to hosts, each made once and used by every backend that is there.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, Metadata};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use futures::future::join_all;
@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use super::hosts::Host;
 use super::programs::SearchPath;
-use crate::machine::{Link, OpenSsh, Trouble, Ways, What};
+use crate::machine::{Link, OpenSsh, Trouble, Ways, What, remove_unused};
 use crate::store::DataDirectory;
 
 /// Bytes of the path of a folder for sockets.
@@ -31,8 +31,10 @@ pub struct Links {
 }
 
 impl Links {
-    /// None is made yet. `data` holds the sockets, or a folder of this user's alone with a shorter path.
+    /// None is made yet. `data` holds the sockets, or a folder of this user's alone with a shorter path. What a berth left there
+    /// that was killed is removed.
     pub fn new(data: &DataDirectory) -> Self {
+        remove_left(&std::env::temp_dir());
         Self {
             data: data.clone(),
             made: Mutex::default(),
@@ -76,6 +78,18 @@ impl Links {
         // Who uses one next is told why it failed.
         join_all(tried).await;
         self.tried.send_replace(());
+    }
+
+    /// Leaves those hosts that do not answer within that time: nobody waits for them any more. What runs there does not notice.
+    pub async fn leave_silent(&self, within: Duration) {
+        let deadline = Instant::now() + within;
+        let links: Vec<Link> = self.made().iter().map(|(_, link)| link.clone()).collect();
+        let leave = |link: Link| async move {
+            if !link.answers(deadline).await {
+                link.close().await;
+            }
+        };
+        join_all(links.into_iter().map(leave)).await;
     }
 
     /// The hosts that could not be reached when they were tried last.
@@ -131,36 +145,97 @@ impl Links {
                 again: None,
             })?,
             berth: std::env::current_exe().context("the path of this program cannot be found")?,
-            configs: vec![home.join(".ssh/config"), PathBuf::from("/etc/ssh/ssh_config")],
-            known_hosts: home.join(".ssh/known_hosts"),
+            configs: vec![ssh_config(&home), PathBuf::from("/etc/ssh/ssh_config")],
+            known_hosts: known_hosts(&home),
             folder: self.folder().context("no folder for the sockets of ssh can be made")?,
         })
     }
 
     /// A folder for sockets, whose path has to be short.
     fn folder(&self) -> io::Result<PathBuf> {
-        let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(|runtime| Path::new(&runtime).join("berth"));
-        let own = [Some(self.data.path().join("ssh")), runtime];
-        folder_in(own.into_iter().flatten(), &std::env::temp_dir())
+        let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+        folder_in(&self.data.path().join("ssh"), runtime.as_deref(), &std::env::temp_dir())
     }
 }
 
-/// The first of `own` that is short enough, or one in `shared`, where others make files as well.
-fn folder_in(mut own: impl Iterator<Item = PathBuf>, shared: &Path) -> io::Result<PathBuf> {
-    let is_short = |path: &Path, most: usize| path.as_os_str().len() <= most;
-    if let Some(folder) = own.find(|path| is_short(path, FOLDER)) {
-        return make_own(&folder).map(|()| folder);
+impl Drop for Links {
+    /// What was made where others make files as well is removed, unless another berth uses it.
+    fn drop(&mut self) {
+        self.made().clear();
+        remove_empty(&std::env::temp_dir());
     }
-    let user = rustix::process::geteuid().as_raw();
-    let folder = Some(shared.join(format!("berth-{user}"))).filter(|path| is_short(path, FOLDER - 1 - RANDOM));
+}
+
+/// The operator's own configuration of ssh, by their home directory. It need not exist.
+pub(super) fn ssh_config(home: &Path) -> PathBuf {
+    home.join(".ssh/config")
+}
+
+/// The same of the file of trusted keys that counts where none is named.
+pub(super) fn known_hosts(home: &Path) -> PathBuf {
+    home.join(".ssh/known_hosts")
+}
+
+/// `own` if it is short enough, otherwise one in `runtime`, if that is a folder of this user's, otherwise one in `shared`, where
+/// others make files as well.
+fn folder_in(own: &Path, runtime: Option<&Path>, shared: &Path) -> io::Result<PathBuf> {
+    let is_short = |path: &Path, most: usize| path.as_os_str().len() <= most;
+    if is_short(own, FOLDER) {
+        return make_own(own).map(|()| own.to_owned());
+    }
+    let runtime = runtime
+        .filter(|runtime| is_ours(runtime))
+        .map(|runtime| runtime.join("berth"));
+    if let Some(folder) = runtime.filter(|folder| is_short(folder, FOLDER) && make_own(folder).is_ok()) {
+        return Ok(folder);
+    }
+    let folder = Some(usual_in(shared)).filter(|path| is_short(path, FOLDER - 1 - RANDOM));
     let folder = folder.ok_or_else(|| io::Error::other("TMPDIR is too long: set it to a shorter path"))?;
     if make_own(&folder).is_ok() {
         return Ok(folder);
     }
     // Another user may have taken that name.
+    if let Some(folder) = others_in(shared).into_iter().next() {
+        return Ok(folder);
+    }
     let random = crate::store::random_token().map_err(io::Error::other)?;
     let folder = folder.with_extension(&random[..RANDOM.min(random.len())]);
     make_own(&folder).map(|()| folder)
+}
+
+fn usual_in(shared: &Path) -> PathBuf {
+    shared.join(format!("berth-{}", rustix::process::geteuid().as_raw()))
+}
+
+/// The folders of this user's in `shared` that have another name than the usual one.
+fn others_in(shared: &Path) -> Vec<PathBuf> {
+    let begin = format!("berth-{}.", rustix::process::geteuid().as_raw());
+    let is_one = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        name.is_some_and(|name| name.starts_with(&begin) && name.len() == begin.len() + RANDOM) && is_ours(path)
+    };
+    let entries = std::fs::read_dir(shared).into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_one).collect();
+    found.sort();
+    found
+}
+
+/// Removes what a berth left in `shared` that was killed, and folders of which none is used.
+fn remove_left(shared: &Path) {
+    for folder in others_in(shared)
+        .iter()
+        .chain(Some(&usual_in(shared)).filter(|usual| is_ours(usual)))
+    {
+        remove_unused(folder);
+    }
+    remove_empty(shared);
+}
+
+fn remove_empty(shared: &Path) {
+    for folder in others_in(shared) {
+        // One in which something is stays.
+        let _ = std::fs::remove_dir(folder);
+    }
 }
 
 /// Makes `folder`, or finds it to be this user's alone.
@@ -171,15 +246,19 @@ fn make_own(folder: &Path) -> io::Result<()> {
         }
         _ => {}
     }
-    let found = std::fs::symlink_metadata(folder)?;
-    let ours = found.uid() == rustix::process::geteuid().as_raw();
-    match found.is_dir() && ours && found.mode() & 0o077 == 0 {
+    match is_ours(folder) {
         true => Ok(()),
         false => Err(io::Error::other(format!(
             "{} does not belong to you alone: move it away",
             folder.display()
         ))),
     }
+}
+
+/// Whether it is a folder of this user's alone.
+fn is_ours(folder: &Path) -> bool {
+    let ours = |found: &Metadata| found.uid() == rustix::process::geteuid().as_raw();
+    std::fs::symlink_metadata(folder).is_ok_and(|found| found.is_dir() && ours(&found) && found.mode() & 0o077 == 0)
 }
 
 impl Host {
@@ -240,11 +319,15 @@ mod tests {
             let user = rustix::process::geteuid().as_raw();
             let usual = shared.path().join(format!("berth-{user}"));
             taken(&usual);
-            let folder = folder_in([long.clone()].into_iter(), shared.path()).unwrap();
-            let again = folder_in([long.clone()].into_iter(), shared.path()).unwrap();
+            let folder = folder_in(&long, None, shared.path()).unwrap();
             let name = folder.file_name().unwrap().to_str().unwrap();
             assert!(name.starts_with(&format!("berth-{user}.")) && name.len() > 12, "{name}");
-            assert!(folder != usual && again != folder && is_own(&folder) && is_own(&again));
+            assert!(folder != usual && is_own(&folder));
+            assert_eq!(
+                folder_in(&long, None, shared.path()).unwrap(),
+                folder,
+                "it is used again"
+            );
             assert!(!shared.path().join("nowhere").exists());
             let theirs = fs::read_dir(shared.path().join("theirs"));
             assert_eq!(theirs.into_iter().flatten().count(), 0);
@@ -255,17 +338,63 @@ mod tests {
     fn the_usual_folder_for_sockets_is_used_again_and_one_of_our_own_comes_first() {
         let shared = tempfile::tempdir().unwrap();
         let own = shared.path().join("data");
-        assert_eq!(folder_in([own.clone()].into_iter(), shared.path()).unwrap(), own);
+        assert_eq!(folder_in(&own, None, shared.path()).unwrap(), own);
         assert!(is_own(&own));
-        let usual = folder_in(std::iter::empty(), shared.path()).unwrap();
-        assert_eq!(folder_in(std::iter::empty(), shared.path()).unwrap(), usual);
+        let long = Path::new("/").join("x".repeat(FOLDER));
+        let usual = folder_in(&long, None, shared.path()).unwrap();
+        assert_eq!(folder_in(&long, None, shared.path()).unwrap(), usual);
         assert!(is_own(&usual));
         // What is this user's own and open to others is theirs to correct.
         fs::set_permissions(&own, Permissions::from_mode(0o755)).unwrap();
-        let refused = folder_in([own].into_iter(), shared.path()).unwrap_err();
+        let refused = folder_in(&own, None, shared.path()).unwrap_err();
         assert!(
             refused.to_string().contains("does not belong to you alone"),
             "{refused}"
         );
+    }
+
+    #[test]
+    fn a_runtime_folder_that_is_not_there_or_not_this_users_alone_is_passed_over() {
+        let shared = tempfile::tempdir().unwrap();
+        let long = Path::new("/").join("x".repeat(FOLDER));
+        let (missing, runtime) = (shared.path().join("missing"), shared.path().join("runtime"));
+        let usual = usual_in(shared.path());
+        assert_eq!(folder_in(&long, Some(&missing), shared.path()).unwrap(), usual);
+        assert!(!missing.exists());
+        fs::create_dir(&runtime).unwrap();
+        for (mode, folder) in [(0o777, usual.clone()), (0o755, usual), (0o700, runtime.join("berth"))] {
+            fs::set_permissions(&runtime, Permissions::from_mode(mode)).unwrap();
+            assert_eq!(
+                folder_in(&long, Some(&runtime), shared.path()).unwrap(),
+                folder,
+                "{mode:o}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_killed_berth_left_among_the_files_of_others_is_removed_and_what_is_used_stays() {
+        let shared = tempfile::tempdir().unwrap();
+        let usual = usual_in(shared.path());
+        let named = |end: &str| usual.with_extension(end);
+        for folder in [usual.clone(), named("left5678"), named("used5678"), named("short")] {
+            make_own(&folder).unwrap();
+        }
+        for left in [usual.join("01abcdef"), named("left5678").join("01abcdef")] {
+            fs::create_dir(&left).unwrap();
+            fs::write(left.join("config"), "x").unwrap();
+        }
+        let used = named("used5678").join("01abcdef");
+        fs::create_dir(&used).unwrap();
+        let held = fs::File::open(&used).unwrap();
+        held.try_lock().unwrap();
+        remove_left(shared.path());
+        let mut names: Vec<_> = fs::read_dir(shared.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        names.sort();
+        assert_eq!(names, [usual.clone(), named("short"), named("used5678")]);
+        assert!(used.exists() && fs::read_dir(usual).unwrap().next().is_none());
     }
 }

@@ -26,7 +26,6 @@ mod terminal;
 #[cfg(test)]
 mod tests;
 mod texts;
-mod trusted_path;
 mod users;
 mod writers;
 

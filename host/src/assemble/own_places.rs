@@ -7,9 +7,10 @@ use std::path::Path;
 use super::directories::real;
 use super::granted::Granted;
 use super::hosts::Host;
+use super::links;
 use super::system;
 use crate::config::{At, ConfigError, PluginSource, Server};
-use crate::machine::OwnPlace;
+use crate::machine::{OwnPlace, trusted_path};
 
 /// Refuses a granted directory or folder that holds the configuration, a plugin, an `env_file`, a file of a host's, data or
 /// cache, or lies in the latter two; and data and cache where the system's own files are.
@@ -73,10 +74,14 @@ pub(super) fn own(
         what,
         path,
         may_be_missing: false,
+        is_on_the_way: false,
     };
     let mut own = vec![place("data", real(&server.data)), place("cache", real(&server.cache))];
     if let Some(file) = file {
-        own.extend(link_and_target("configuration", file));
+        own.extend(links_and_target("configuration", file));
+    }
+    if !hosts.is_empty() {
+        own.extend(files_of_ssh());
     }
     own.extend(hosts.values().flat_map(files_of_host));
     own.extend(backends.values().flat_map(files_of));
@@ -86,10 +91,30 @@ pub(super) fn own(
 fn files_of(backend: &Granted) -> Vec<OwnPlace> {
     let mut files = Vec::new();
     if let PluginSource::File { path, .. } = &backend.written.plugin {
-        files.extend(link_and_target("plugin", path));
+        files.extend(links_and_target("plugin", path));
     }
     if let Some(file) = &backend.env_file {
-        files.extend(link_and_target("env_file", &file.path));
+        files.extend(links_and_target("env_file", &file.path));
+    }
+    files
+}
+
+/// The operator's own files of ssh, which count for every host: they say what ssh runs to reach one, and which it trusts.
+fn files_of_ssh() -> Vec<OwnPlace> {
+    let home = etcetera::home_dir().ok();
+    let files = home.map(|home| {
+        [
+            ("ssh configuration", links::ssh_config(&home)),
+            ("known_hosts", links::known_hosts(&home)),
+        ]
+    });
+    let mut files: Vec<_> = files
+        .into_iter()
+        .flatten()
+        .flat_map(|(what, path)| links_and_target(what, &path))
+        .collect();
+    for file in &mut files {
+        file.may_be_missing = true;
     }
     files
 }
@@ -104,7 +129,7 @@ fn files_of_host(host: &Host) -> Vec<OwnPlace> {
     let named = files
         .into_iter()
         .filter_map(|(what, path)| Some((what, path.as_ref()?)));
-    let mut files: Vec<_> = named.flat_map(|(what, path)| link_and_target(what, path)).collect();
+    let mut files: Vec<_> = named.flat_map(|(what, path)| links_and_target(what, path)).collect();
     for file in &mut files {
         // A key may be on what is not plugged in, and who trusts a host makes the file for that.
         file.may_be_missing = file.what != "env_file";
@@ -112,15 +137,16 @@ fn files_of_host(host: &Host) -> Vec<OwnPlace> {
     files
 }
 
-/// Whoever can write a link, or what it leads to, decides what is read.
-fn link_and_target(what: &'static str, path: &Path) -> [OwnPlace; 2] {
-    let beside = match (path.parent(), path.file_name()) {
-        (Some(parent), Some(name)) => real(parent).join(name),
-        _ => path.to_owned(),
-    };
-    [beside, real(path)].map(|path| OwnPlace {
+/// Whoever can write a link on the way, or what it leads to, decides what is read.
+fn links_and_target(what: &'static str, path: &Path) -> Vec<OwnPlace> {
+    let mut places = trusted_path::places(path);
+    let target = places.pop();
+    let place = |path, is_on_the_way| OwnPlace {
         what,
         path,
         may_be_missing: false,
-    })
+        is_on_the_way,
+    };
+    let links = places.into_iter().map(|path| place(path, true));
+    links.chain(target.map(|path| place(path, false))).collect()
 }

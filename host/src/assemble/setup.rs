@@ -181,7 +181,15 @@ impl Setup {
         })
     }
 
-    /// Finds what `config` names.
+    /// Finds what `config` names, which is not in force.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn of(config: Config) -> Result<Self, ConfigError> {
+        Self::find(config, &SearchPath::of_process())
+    }
+
+    /// The same, with programs looked for by `search`.
     pub(super) fn find(config: Config, search: &SearchPath) -> Result<Self, ConfigError> {
         Self::find_beside(None, config, search)
     }

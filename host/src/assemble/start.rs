@@ -262,6 +262,7 @@ fn member(setup: &Setup, backend: Backend) -> Member {
     Member {
         agents: backend.agents(),
         home: backend.home_directory(),
+        is_here: settings.is_some_and(Granted::is_here),
         remote_trust: settings.is_some_and(|settings| settings.written.remote_trust),
         watched: Watched::new(backend),
     }

@@ -1,7 +1,7 @@
 //! `berth jobs`: the programs that outlive berth, of all backends.
 //!
 //! What is shown is read from the index and the directories of jobs, so it shows as well where no berth runs. What changes
-//! something is done by the berth that runs.
+//! something is done by the berth that runs, and what a job on a host printed is read by it.
 
 mod follow;
 mod known;

@@ -47,11 +47,7 @@ pub(crate) async fn run(setup: &Setup, options: Options, shutdown: CancellationT
         peer::ensure_outside_sessions(setup.server.sessions_may_control)?;
         attach::ensure_terminal()?;
     }
-    let backend = options.backend.as_ref().unwrap_or(&setup.default_backend);
-    let (key, directory) = match setup.backends.get(backend).filter(|backend| !backend.is_here()) {
-        Some(backend) => there(&options.directory, &backend.machines())?,
-        None => ("working_dir", here(&options.directory)?),
-    };
+    let (key, directory) = directory(setup, options.backend.as_ref(), &options.directory)?;
     let arguments = json!({
         (key): directory,
         "agent": options.agent,
@@ -72,6 +68,19 @@ pub(crate) async fn run(setup: &Setup, options: Options, shutdown: CancellationT
             Ok(shown)
         }
         _ => Ok(shown),
+    }
+}
+
+/// What `directory` means to the backend, or to the default one: the key of its argument, and its value.
+pub(super) fn directory(
+    setup: &Setup,
+    backend: Option<&String>,
+    directory: &Path,
+) -> anyhow::Result<(&'static str, String)> {
+    let backend = backend.unwrap_or(&setup.default_backend);
+    match setup.backends.get(backend).filter(|backend| !backend.is_here()) {
+        Some(backend) => there(directory, &backend.machines()),
+        None => Ok(("working_dir", here(directory)?)),
     }
 }
 

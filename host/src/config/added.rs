@@ -11,6 +11,8 @@ pub struct NewHost {
     pub destination: String,
     /// The port there, if it is not the one that ssh finds.
     pub port: Option<u16>,
+    /// The file of the key to log in with, if it is not one that ssh finds: an absolute path.
+    pub identity_file: Option<String>,
     /// The backend whose keys count for the new one.
     pub like: String,
 }
@@ -20,8 +22,10 @@ impl NewHost {
     pub fn tables(&self) -> String {
         let text = |text: &str| Value::from(text).to_string();
         let port = self.port.map_or(String::new(), |port| format!("port = {port}\n"));
+        let key = self.identity_file.as_deref();
+        let key = key.map_or(String::new(), |key| format!("identity_file = {}\n", text(key)));
         format!(
-            "[hosts.{name}]\ndestination = {}\n{port}\n[backends.{name}]\nlike = {}\nhost = {}\n",
+            "[hosts.{name}]\ndestination = {}\n{port}{key}\n[backends.{name}]\nlike = {}\nhost = {}\n",
             text(&self.destination),
             text(&self.like),
             text(&self.name),
@@ -53,6 +57,7 @@ mod tests {
             name: "mac".into(),
             destination: "me@mac".into(),
             port: Some(2222),
+            identity_file: Some("/home/me/.ssh/a key".into()),
             like: "local".into(),
         }
     }
@@ -68,6 +73,8 @@ mod tests {
             let file = std::path::Path::new("/home/me/config.toml");
             let config = Config::parse(&Layers::yours(file, &after), &around()).unwrap();
             assert_eq!(config.hosts["mac"].machine(), "me@mac, port 2222");
+            let key = config.hosts["mac"].identity_file.as_deref();
+            assert_eq!(key, Some(std::path::Path::new("/home/me/.ssh/a key")));
             assert_eq!(config.backends["mac"].host.as_deref(), Some("mac"));
             assert_eq!(config.backends["mac"].agents, config.backends["local"].agents);
         }

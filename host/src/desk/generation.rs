@@ -66,7 +66,7 @@ impl Generation {
         *self.catalog.write().unwrap_or_else(PoisonError::into_inner) = catalog;
         // What comes up aside may never count.
         if self.span.has_begun() {
-            self.lasting.showing.trust(member.name(), member.remote_trust);
+            self.lasting.showing.know(&member);
         }
         // Last, so that who waited for it finds its tools.
         self.members.take(member);

@@ -57,7 +57,7 @@ impl Lasting {
     /// The messages that its backend keeps, then those that are kept here, and then those of callers who wait.
     fn with_waiting(&self, mut session: Session) -> Session {
         for (message, refused) in self.outbox.queued(&session.session_id) {
-            let kept = showing::kept(&session, message, refused);
+            let kept = self.showing.kept(&session, message, refused);
             session.queue.push(kept);
         }
         let waiting = self.senders.waiting(&session.session_id);

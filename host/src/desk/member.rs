@@ -18,6 +18,8 @@ pub struct Member {
     pub agents: Vec<String>,
     /// The home directory on its machine: what `~` means in a path.
     pub home: Option<String>,
+    /// Whether it is on this machine as a whole.
+    pub is_here: bool,
     /// Whether a trust question may be answered remotely.
     pub remote_trust: bool,
 }

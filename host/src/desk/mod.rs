@@ -128,7 +128,7 @@ impl Desk {
         next.span().begin();
         self.lasting.outbox.now_mean(next.meanings());
         for member in next.up() {
-            self.lasting.showing.trust(member.name(), member.remote_trust);
+            self.lasting.showing.know(&member);
         }
         self.lasting.tools_may_differ();
         former

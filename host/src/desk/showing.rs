@@ -1,6 +1,6 @@
 //! Sessions and prompts as callers are shown them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::Caller;
 use super::given::GivenAnswers;
 use super::groups::Groups;
+use super::member::Member;
 use super::outbox;
 use super::prompts::{Last, Shown};
 use crate::age;
@@ -35,8 +36,17 @@ pub(crate) struct Showing {
     /// What prompts were answered with.
     pub(super) given: GivenAnswers,
     addresses: Addresses,
-    /// The backends whose questions of trust may be accepted remotely.
-    trusted: Mutex<BTreeSet<String>>,
+    /// The backends that are up, or were.
+    known: Mutex<BTreeMap<String, Known>>,
+}
+
+/// What counts of a backend where its sessions are shown. Of one that was not up yet, nothing does.
+#[derive(Clone, Copy, Default)]
+struct Known {
+    /// It is on this machine.
+    is_here: bool,
+    /// Its questions of trust may be accepted remotely.
+    remote_trust: bool,
 }
 
 impl Showing {
@@ -46,31 +56,47 @@ impl Showing {
             groups: Groups::default(),
             given: GivenAnswers::default(),
             addresses,
-            trusted: Mutex::default(),
+            known: Mutex::default(),
         }
     }
 
-    /// Whether questions of trust of this backend may be accepted remotely, from now on.
-    pub(super) fn trust(&self, backend: &str, trusted: bool) {
-        let mut all = self.trusted.lock().unwrap_or_else(PoisonError::into_inner);
-        match trusted {
-            true => all.insert(backend.to_owned()),
-            false => all.remove(backend),
+    /// From now on this is what counts of the backend.
+    pub(super) fn know(&self, member: &Member) {
+        let known = Known {
+            is_here: member.is_here,
+            remote_trust: member.remote_trust,
         };
+        let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(member.name().to_owned(), known);
+    }
+
+    fn known(&self, backend: &str) -> Known {
+        let all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(backend).copied().unwrap_or_default()
     }
 
     /// The record of `session` of `backend`.
     pub(super) fn session(&self, backend: &str, given: session::Session) -> Session {
         let mut shown = session(backend, given, &self.addresses.hosts);
-        let trusted = self.trusted.lock().unwrap_or_else(PoisonError::into_inner);
+        let remote_trust = self.known(backend).remote_trust;
         let trusts = shown
             .prompts
             .iter_mut()
             .filter(|prompt| prompt.kind == PromptKind::Trust);
-        for prompt in trusts.filter(|_| !trusted.contains(backend)) {
+        for prompt in trusts.filter(|_| !remote_trust) {
             prompt.on_terminal_only = true;
         }
         shown
+    }
+
+    /// A message that berth keeps for `session`, with what it waits for; `refused` is why the session did not take it last.
+    pub(super) fn kept(&self, session: &Session, message: session::QueuedMessage, refused: Option<String>) -> Queued {
+        let is_here = self.known(&session.backend).is_here;
+        Queued {
+            waits: Some(waits(session, is_here, refused)),
+            until: Some(time(outbox::until(message.at))),
+            ..queued(message)
+        }
     }
 
     /// The same for a caller: with the answers that it has given and that are kept.
@@ -230,17 +256,8 @@ pub(super) fn queued(message: session::QueuedMessage) -> Queued {
     }
 }
 
-/// A message that berth keeps for `session`, with what it waits for; `refused` is why the session did not take it last.
-pub(super) fn kept(session: &Session, message: session::QueuedMessage, refused: Option<String>) -> Queued {
-    Queued {
-        waits: Some(waits(session, refused)),
-        until: Some(time(outbox::until(message.at))),
-        ..queued(message)
-    }
-}
-
-/// What a message waits for that is kept for `session`.
-fn waits(session: &Session, refused: Option<String>) -> String {
+/// What a message waits for that is kept for `session`, which is on this machine or not.
+fn waits(session: &Session, is_here: bool, refused: Option<String>) -> String {
     let attach = format!("`berth attach {}`", session.session_id);
     // One that is cut cannot be accepted from elsewhere either.
     let terminal = session
@@ -249,10 +266,9 @@ fn waits(session: &Session, refused: Option<String>) -> String {
         .find(|prompt| prompt.on_terminal_only || prompt.cut);
     match (terminal, refused) {
         (Some(prompt), _) if prompt.kind == PromptKind::Trust => {
-            let trust = session
-                .directory
-                .as_deref()
-                .map(|directory| format!(" or `berth trust {}`", word(directory)));
+            // A directory of another machine is found there alone.
+            let directory = session.directory.as_deref().filter(|_| is_here);
+            let trust = directory.map(|directory| format!(" or `berth trust {}`", word(directory)));
             let trust = trust.unwrap_or_default();
             format!("waits until the folder is trusted; answer at the terminal with {attach}{trust}")
         }

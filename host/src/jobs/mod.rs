@@ -457,7 +457,7 @@ impl Jobs {
     fn elsewhere(&self, folders: &Folders, record: &JobRecord) -> Arc<str> {
         let why = match self.0.only_looks.load(Ordering::Relaxed) {
             true => format!(
-                "it is on {}, which only the berth that runs reaches: `berth logs SESSION` asks that what its session printed",
+                "it is on {}, which only a berth that serves reaches, and none does: start one with `berth serve`, and ask again",
                 machine(&record.host)
             ),
             false => folders.elsewhere(&record.host),

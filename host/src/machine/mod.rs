@@ -18,6 +18,7 @@ mod ssh;
 #[path = "../../tests/sshd/mod.rs"]
 pub(crate) mod sshd;
 mod system;
+pub(crate) mod trusted_path;
 mod unreached;
 
 pub use self::child::{end_programs, replace_this_process};
@@ -25,7 +26,7 @@ pub use self::companion::{Companion, accompany};
 pub use self::host::Host;
 pub use self::question::ask;
 pub use self::root::OwnPlace;
-pub use self::ssh::{HostKey, KeyQuestion, Link, OpenSsh, Said, Trouble, Ways, What, askpass};
+pub use self::ssh::{HostKey, KeyQuestion, Link, OpenSsh, Said, Trouble, Ways, What, askpass, remove_unused};
 pub use self::system::{RUNNING, SYSTEM};
 
 pub(crate) use self::child::{Ended, Output};

@@ -25,6 +25,8 @@ pub struct OwnPlace {
     pub path: PathBuf,
     /// Whether it is only a file that is read each time at its path, and need not be there.
     pub may_be_missing: bool,
+    /// Whether it is a link on the way to another one: what it leads to is a place of its own, or no place of berth's.
+    pub is_on_the_way: bool,
 }
 
 /// A granted directory by its path and as it was opened.
@@ -256,6 +258,7 @@ impl Opened {
             let (what, path, above) = (own.what, &own.path, own.above_missing());
             let found = || match above {
                 Some(above) => Ok(vec![mounts.find(above)?]),
+                None if own.is_on_the_way => Ok(vec![mounts.find(path)?]),
                 None => Ok(vec![mounts.find(path)?, mounts.find(&canonical(path)?)?]),
             };
             let own = found().map_err(|error: io::Error| {
@@ -340,6 +343,7 @@ mod tests {
             what,
             path: path.to_owned(),
             may_be_missing: what != "data",
+            is_on_the_way: what == "link",
         }])
     }
 

@@ -12,6 +12,7 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::deed::Deed;
+use super::printed::Printed;
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub(super) enum Request {
     TryHosts,
     /// To do something with jobs.
     Jobs(Deed),
+    /// What a job printed.
+    Printed(Printed),
     /// To take what follows, which is MCP, for what a person has typed. Nothing is answered to this.
     Person,
 }
@@ -46,7 +49,9 @@ impl Request {
     pub(super) fn of(line: &[u8]) -> Option<Self> {
         let line = line.trim_ascii();
         let fixed = Self::ALL.into_iter().find(|request| request.line().as_bytes() == line);
-        fixed.or_else(|| Deed::of(line).map(Self::Jobs))
+        fixed
+            .or_else(|| Deed::of(line).map(Self::Jobs))
+            .or_else(|| Printed::of(line).map(Self::Printed))
     }
 
     /// Asks the owner behind `socket`. Answers what it says, and nothing if it says nothing within that time.
@@ -72,6 +77,7 @@ impl Request {
             Self::Hosts => r#"{"berth":"hosts"}"#.into(),
             Self::TryHosts => r#"{"berth":"try_hosts"}"#.into(),
             Self::Jobs(deed) => deed.line().into(),
+            Self::Printed(printed) => printed.line().into(),
             Self::Person => r#"{"berth":"person"}"#.into(),
         }
     }
@@ -124,9 +130,17 @@ mod tests {
         assert_eq!(Request::of(b"{\"berth\":\"person\"}\n"), Some(Request::Person));
         let deed = Deed::Prune { before: 5 };
         assert_eq!(Request::of(deed.line().as_bytes()), Some(Request::Jobs(deed)));
+        let printed = Printed {
+            backend: "jobs".into(),
+            id: "1".into(),
+            errors: false,
+            start: 7,
+        };
+        assert_eq!(Request::of(printed.line().as_bytes()), Some(Request::Printed(printed)));
         for other in [
             &b"{\"berth\":\"end\"}\n"[..],
             b"{\"berth\":\"jobs\"}",
+            b"{\"berth\":\"printed\"}",
             b"{}",
             b"",
             b"{\"berth\":\"reload\"} x",

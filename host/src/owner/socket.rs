@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use super::deed::Deed;
 use super::jobs::Hand;
 use super::open::{Pages, Way};
+use super::printed::Printed;
 use super::reload::{By, Reloads, Told};
 use super::request::{self, Request};
 use super::{Owner, hand_over, hosts};
@@ -27,6 +28,7 @@ use crate::jobs::AllJobs;
 use crate::mcp::{self, Server};
 use crate::peer::{Peer, Seen};
 use crate::principal::{Principal, Scope};
+use crate::store::DataDirectory;
 
 /// When a connection is accepted again after an error, such as too many open files.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -82,6 +84,7 @@ pub(super) struct Reception {
     server: Server,
     reloads: Arc<Reloads>,
     admission: Admission,
+    data: DataDirectory,
     jobs: Arc<AllJobs>,
     /// How many of those who are turned away are told why.
     farewells: Semaphore,
@@ -106,6 +109,7 @@ impl Reception {
             server: owner.server(),
             reloads: owner.reloads.clone(),
             admission: owner.admission.clone(),
+            data: owner.data.clone(),
             jobs: owner.jobs.clone(),
             farewells: Semaphore::new(LOCAL_SOCKETS_REFUSED),
             under_way: owner.under_way.clone(),
@@ -151,6 +155,7 @@ impl Reception {
                     Some(Request::Hosts) => return self.hosts(stream).await,
                     Some(Request::TryHosts) => return self.try_hosts(stream, &principal).await,
                     Some(Request::Jobs(deed)) => return self.jobs(stream, peer, deed).await,
+                    Some(Request::Printed(asked)) => return self.printed(stream, &principal, &asked).await,
                     Some(Request::Person) | None => {}
                 }
                 let (line, by_person) = request::without_person(line);
@@ -234,6 +239,17 @@ impl Reception {
         });
         if let Err(error) = request::answer(&mut stream, &told).await {
             tracing::debug!("who asked for something with jobs has gone: {error}");
+        }
+    }
+
+    /// Tells `principal` what a job printed. A host that is slow keeps no berth from its end.
+    async fn printed(&self, mut stream: UnixStream, principal: &Principal, asked: &Printed) {
+        let answer = asked.answer(&self.jobs, &self.data, principal);
+        let Some(told) = self.shutdown.run_until_cancelled(answer).await else {
+            return;
+        };
+        if let Err(error) = request::answer(&mut stream, &told).await {
+            tracing::debug!("who asked for what a job printed has gone: {error}");
         }
     }
 

@@ -270,3 +270,111 @@ async fn what_is_not_a_new_key_is_told_and_nothing_is_trusted() {
     let screen = terminal.shows("ended 1").await;
     assert!(screen.contains("there is no host `box` (there are: mac)"), "{screen}");
 }
+
+#[tokio::test]
+async fn files_of_ssh_are_never_granted_wherever_links_lead() {
+    let place = home();
+    accepted(&place, SHIPPED);
+    for folder in ["home/dots", "home/safe", "home/.ssh"] {
+        fs::create_dir_all(place.path(folder)).unwrap();
+    }
+    place.write("home/safe/config", "", 0o600);
+    let granted = "[backends.local]\ndirectories = [\"~/projects\", \"~/dots\"]\n";
+    let with_host = format!("{granted}[hosts.mac]\ndestination = \"me@mac\"\n");
+    let ssh = |name: &str| place.path(&format!("home/.ssh/{name}"));
+    let dots = |name: &str| place.path(&format!("home/dots/{name}"));
+    write_own(&place, &with_host);
+    assert!(place.run_as_is(&["check"]).await.success);
+    // The file itself, one that is not there yet, and a link on the way.
+    let ways: [(&str, &dyn Fn()); 3] = [
+        ("ssh configuration", &|| {
+            place.write("home/dots/config", "", 0o600);
+            symlink(dots("config"), ssh("config")).unwrap();
+        }),
+        ("known_hosts", &|| symlink("../dots/known", ssh("known_hosts")).unwrap()),
+        ("ssh configuration", &|| {
+            symlink("../safe/config", dots("config")).unwrap();
+            symlink(dots("config"), ssh("config")).unwrap();
+        }),
+    ];
+    for (what, arrange) in ways {
+        arrange();
+        let told = complaint(&place, &["check"]).await;
+        assert!(
+            told.contains(&format!("holds berth's {what}")) && told.contains(&place.name("home/dots")),
+            "{told}"
+        );
+        // Where there is no host, berth does not use them.
+        write_own(&place, granted);
+        assert!(place.run_as_is(&["check"]).await.success);
+        write_own(&place, &with_host);
+        for file in [ssh("config"), ssh("known_hosts"), dots("config")] {
+            let _ = fs::remove_file(file);
+        }
+    }
+    // The whole folder.
+    fs::remove_dir(place.path("home/.ssh")).unwrap();
+    symlink("dots", place.path("home/.ssh")).unwrap();
+    let told = complaint(&place, &["check"]).await;
+    assert!(told.contains("holds berth's"), "{told}");
+}
+
+#[tokio::test]
+async fn a_key_is_added_with_its_host_if_ssh_would_use_it() {
+    let place = with_ssh();
+    accepted(&place, SHIPPED);
+    write_own(&place, MINE);
+    fs::create_dir(place.path("home/keys")).unwrap();
+    place.write("home/keys/id", "a key", 0o600);
+    place.write("home/keys/open", "a key", 0o640);
+    place.write("home/keys/id.pub", "ssh-ed25519 x", 0o600);
+    place.write("home/projects/id", "a key", 0o600);
+    for (file, words) in [
+        ("home/keys/open", "chmod 600"),
+        ("home/keys/id.pub", "public half"),
+        ("home/keys/none", "cannot be read"),
+        ("home/keys", "not a regular file"),
+        ("home/projects/id", "too wide a grant"),
+    ] {
+        let name = file.replace(['/', '.'], "-");
+        let terminal = Terminal::berth(
+            &place,
+            &name,
+            &["hosts", "add", "mac", "mac", "--identity-file", &place.name(file)],
+        );
+        let screen = terminal.shows("ended 1").await;
+        assert!(screen.contains(words), "{file}: {screen}");
+        assert_eq!(place.read(OWN), MINE);
+    }
+    let key = place.name("home/keys/id");
+    let terminal = Terminal::berth(
+        &place,
+        "added",
+        &["hosts", "add", "mac", "mac", "--identity-file", &key],
+    );
+    terminal.shows("[y/N]").await;
+    terminal.types(&["y", "Enter"]);
+    terminal.shows("ended 0").await;
+    assert!(
+        place
+            .read(OWN)
+            .contains(&format!("destination = \"mac\"\nidentity_file = \"{key}\"\n")),
+        "{}",
+        place.read(OWN)
+    );
+}
+
+#[tokio::test]
+async fn a_file_of_trusted_keys_that_others_may_write_is_not_added_to() {
+    let place = with_mac();
+    place.write("home/shown", KEY, 0o600);
+    fs::create_dir_all(place.path("home/.ssh")).unwrap();
+    place.write(KNOWN, "", 0o666);
+    let terminal = Terminal::berth(&place, "one", &["hosts", "trust", "mac"]);
+    let screen = terminal.shows("ended 1").await;
+    assert!(
+        screen.contains("chmod go-w") && screen.contains(".ssh/known_hosts"),
+        "{screen}"
+    );
+    assert_eq!(place.read(KNOWN), "");
+}

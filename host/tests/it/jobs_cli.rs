@@ -8,14 +8,15 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::time::timeout;
 
 use crate::berth::{Berth, PATIENCE, Place, Ran};
+use crate::on_host::on_host;
+use crate::sshd::Relay;
 
 /// A backend that may run scripts as jobs.
+const SCRIPTS: &str = "[backends.local]\nplugin = \"./misbehaving.wasm\"\nenv = [\"PATH\"]\n\
+                       [backends.local.programs.sh]\njob = [[\"-c\", \"@text\"]]\njob_output = \"16 MiB\"\n";
+
 fn place(server: &str) -> Place {
-    Place::with_server(
-        "[backends.local]\nplugin = \"./misbehaving.wasm\"\nenv = [\"PATH\"]\n\
-         [backends.local.programs.sh]\njob = [[\"-c\", \"@text\"]]\njob_output = \"16 MiB\"\n",
-        server,
-    )
+    Place::with_server(SCRIPTS, server)
 }
 
 async fn submit(berth: &Berth, key: &str, script: &str, note: &Value) -> String {
@@ -389,4 +390,95 @@ async fn a_run_of_several_jobs_is_one_line_by_the_id_that_callers_know() {
     let ran = place.run(&["jobs", "cancel", &first]).await;
     assert!(ran.success && ran.stdout.contains(&second), "{}", ran.stdout);
     until(&place, &first, "cancelled").await;
+}
+
+#[tokio::test]
+async fn what_a_job_on_a_host_printed_is_read_by_the_berth_that_serves_and_without_one_it_is_said_what_to_do() {
+    let place = Place::new("");
+    let mut config = SCRIPTS.parse().unwrap();
+    let mut sshd = on_host(&mut config, &place, &["local"]);
+    place.configure(&config.to_string(), "");
+    let mut berth = Berth::serve(&place).await;
+    // More than one answer holds.
+    let many = "head -c 1500000 /dev/zero | tr '\\0' x";
+    let script = format!("{many}; echo; echo err >&2; {}; echo last", waiting(&place));
+    let id = submit(&berth, "a", &script, &Value::Null).await;
+    until(&place, &id, "running").await;
+    let config = place.name("config.toml");
+    let mut command = place.command(&["jobs", "show", &id, "--log", "-f", "--config", &config]);
+    let mut follower = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(follower.stdout.take().unwrap()).lines();
+    let mut printed = Vec::new();
+    while let Some(line) = timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap() {
+        if line == "up" {
+            place.write("gate", "", 0o600);
+        }
+        printed.push(line);
+    }
+    assert_eq!(printed[0].len(), 1_500_000);
+    assert_eq!(printed[1..], ["up", "last"]);
+    assert!(timeout(PATIENCE, follower.wait()).await.unwrap().unwrap().success());
+    let whole = place.run(&["jobs", "show", &id, "--log"]).await.stdout;
+    assert_eq!(whole, printed.join("\n") + "\n");
+    assert_eq!(place.run(&["jobs", "show", &id, "--errors"]).await.stdout, "err\n");
+
+    sshd.stop();
+    let complaint = place.complaint(&["jobs", "show", &id, "--log"]).await;
+    assert!(complaint.contains("the host there"), "{complaint}");
+    berth.kill().await;
+    for asked in [&["jobs", "show", &id, "--log"][..], &["jobs", "show", &id, "--errors"]] {
+        let complaint = place.complaint(asked).await;
+        assert!(
+            complaint.contains("only a berth that serves reaches") && complaint.contains("`berth serve`"),
+            "{complaint}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_answers_nothing_more_keeps_no_berth_from_its_end_and_what_runs_there_goes_on() {
+    let place = Place::new("");
+    let mut config = SCRIPTS.parse().unwrap();
+    let sshd = on_host(&mut config, &place, &["local"]);
+    let relay = Relay::to(sshd.port()).await;
+    let host = config["hosts"]["there"].as_table_mut().unwrap();
+    host.insert("port".into(), i64::from(relay.port()).into());
+    let known = sshd
+        .known()
+        .replace(&sshd.port().to_string(), &relay.port().to_string());
+    place.write("known", known, 0o600);
+    host.insert("known_hosts".into(), place.name("known").into());
+    place.configure(&config.to_string(), "");
+    let mut berth = Berth::serve(&place).await;
+    let id = submit(&berth, "a", &waiting(&place), &Value::Null).await;
+    until(&place, &id, "running").await;
+    let deadline = Instant::now() + PATIENCE;
+    while place.run(&["jobs", "show", &id, "--log"]).await.stdout != "up\n" {
+        assert!(Instant::now() < deadline, "it prints nothing");
+    }
+    relay.stop();
+    // Somebody waits for the host when the end comes.
+    let asked = async {
+        let deadline = Instant::now() + PATIENCE;
+        while !place.run(&["audit", "--json"]).await.stdout.contains("under-way") {
+            assert!(Instant::now() < deadline, "nothing is asked");
+        }
+    };
+    tokio::select! {
+        answered = berth.call("job_get", json!({"id": id})) => panic!("{answered:?}"),
+        () = asked => {}
+    }
+    let (_, well) = berth.terminate().await;
+    assert!(well);
+    let log = place.read("log");
+    assert!(
+        !log.contains("were still under way when the time to finish them was over"),
+        "{log}"
+    );
+    relay.pass();
+    let berth = Berth::serve(&place).await;
+    until(&place, &id, "running").await;
+    place.write("gate", "", 0o600);
+    until(&place, &id, "exited").await;
+    drop(berth);
 }

@@ -28,15 +28,20 @@ pub(crate) fn built(name: &str, language: &str) -> PathBuf {
     file
 }
 
+/// What the backend is called whose component was built for the frozen contract `name`.
+fn backend(name: &str, language: &str) -> String {
+    format!("{}-{language}", name.replace('.', "-"))
+}
+
 /// Each frozen contract with its backends: the name of each, and its component.
 fn frozen() -> Vec<(String, PathBuf)> {
     let mut frozen = Vec::new();
     for name in released::names() {
         let folder = released::folder().join(&name);
         frozen.extend([
-            (format!("{name}-rust"), folder.join("rust.wasm")),
-            (format!("{name}-javascript"), folder.join("javascript.wasm")),
-            (format!("{name}-python"), built(&name, "python")),
+            (backend(&name, "rust"), folder.join("rust.wasm")),
+            (backend(&name, "javascript"), folder.join("javascript.wasm")),
+            (backend(&name, "python"), built(&name, "python")),
         ]);
     }
     frozen
@@ -140,7 +145,7 @@ async fn what_was_built_for_each_frozen_contract_loads_and_answers() {
     let sessions = list.structured["sessions"].as_array().unwrap();
     for name in released::names() {
         for language in ["python", "javascript"] {
-            let id = Value::from(format!("{name}-{language}/first"));
+            let id = Value::from(format!("{}/first", backend(&name, language)));
             assert!(
                 sessions.iter().any(|session| session["session_id"] == id),
                 "{id}: {}",
@@ -148,7 +153,7 @@ async fn what_was_built_for_each_frozen_contract_loads_and_answers() {
             );
         }
         let noop = berth
-            .call("noop", json!({"backend": format!("{name}-rust")}))
+            .call("noop", json!({"backend": backend(&name, "rust")}))
             .await
             .done();
         assert_eq!(noop.text, "done");

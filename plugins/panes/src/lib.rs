@@ -8,6 +8,7 @@ pub mod arguments;
 pub mod digest;
 pub mod done;
 pub mod grant;
+pub mod listed;
 pub mod look;
 pub mod panes;
 pub mod scrollback;

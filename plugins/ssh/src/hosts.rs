@@ -1,8 +1,9 @@
 //! Looking at all sessions on several hosts, all hosts at once.
 
-use berth_panes::look::{Look, one_of_many, parse_one_of_many};
-use berth_panes::panes::{self, Pane};
-use berth_panes::tmux::{self, LONGEST, Reply, Trouble, chain, length};
+use berth_panes::listed::{self, Listed};
+use berth_panes::look::Look;
+use berth_panes::panes::Pane;
+use berth_panes::tmux::{self, Reply, Trouble};
 use berth_plugin::ssh::{self, Order};
 use berth_plugin::{Error, Result};
 
@@ -75,14 +76,11 @@ impl From<Unread> for Error {
 impl Asked {
     /// Lists what there is, and looks at what is expected. A chain ends where something is not there.
     fn order(&self) -> Order {
-        let mut size = 0;
-        let looks = self.panes.iter().map(|pane| one_of_many(&target(pane)));
-        let fitting = looks.take_while(|look| {
-            size += length(look) + 2;
-            size < LONGEST - 1000
-        });
-        let commands = std::iter::once(panes::listing()).chain(fitting);
-        Order::new(&self.host, tmux::command(chain(commands)))
+        Order::new(&self.host, tmux::command(listed::command(&self.targets())))
+    }
+
+    fn targets(&self) -> Vec<String> {
+        self.panes.iter().map(|pane| target(pane)).collect()
     }
 
     fn read(&self, reply: Reply) -> std::result::Result<Vec<Seen>, Unread> {
@@ -91,15 +89,8 @@ impl Asked {
             Some(Trouble::NoServer) => return Ok(Vec::new()),
             Some(trouble) => return Err(Unread::Because(trouble.into())),
         }
-        let mut output = reply.stdout.as_slice();
-        let panes = panes::take(&mut output).ok_or(Unread::List)?;
-        let mut looks: Vec<(&String, Look)> = Vec::new();
-        for pane in &self.panes {
-            let Some(look) = parse_one_of_many(&mut output) else {
-                break;
-            };
-            looks.push((pane, look));
-        }
+        let targets = self.targets();
+        let Listed { panes, mut looks } = listed::parse(&targets, &reply.stdout).ok_or(Unread::List)?;
         let mut seen: Vec<Seen> = Vec::new();
         for pane in panes {
             let Some(id) = Id::of_pane(&self.host, &pane.session_name) else {
@@ -108,7 +99,8 @@ impl Asked {
             if seen.iter().any(|seen| seen.id == id) {
                 continue;
             }
-            let at = looks.iter().position(|(name, _)| **name == id.pane);
+            let target = target(&id.pane);
+            let at = looks.iter().position(|(looked_at, _)| *looked_at == target);
             let look = at.map(|at| looks.swap_remove(at).1);
             seen.push(Seen { id, pane, look });
         }

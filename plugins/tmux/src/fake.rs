@@ -176,6 +176,16 @@ impl Fake {
         }
     }
 
+    /// A session is made by hand.
+    pub(crate) fn starts(&self, name: &str) {
+        self.server.lock().unwrap().start(name, 1_700_000_000, "/p/app");
+    }
+
+    /// A session is ended by hand.
+    pub(crate) fn is_rid_of(&self, name: &str) {
+        self.server.lock().unwrap().panes.retain(|pane| pane.name != name);
+    }
+
     pub(crate) fn rests(&self) {
         self.app().doing = Doing::Rests;
     }

@@ -46,7 +46,7 @@ pub(crate) fn named<'a, T: AsMut<[Found<'a>]>>(mut all: T) -> T {
 }
 
 /// One pane for each session: the oldest whose agent is known, otherwise the oldest.
-fn group(setup: &Setup, mut panes: Vec<Pane>) -> Vec<Found<'_>> {
+pub(crate) fn group(setup: &Setup, mut panes: Vec<Pane>) -> Vec<Found<'_>> {
     panes.sort_by_key(Pane::number);
     let mut found: Vec<Found> = Vec::new();
     for pane in panes {

@@ -21,6 +21,7 @@ mod paste;
 mod projects;
 mod prompts;
 mod respond;
+mod screens;
 mod sessions;
 mod setup;
 mod terminate;

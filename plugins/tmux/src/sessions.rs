@@ -7,6 +7,7 @@ use crate::found::{Found, all, find, named};
 use crate::look::{self, Look};
 use crate::panes::End;
 use crate::prompts;
+use crate::screens;
 use crate::setup::Setup;
 use crate::told;
 
@@ -14,22 +15,13 @@ use crate::told;
 const UNKNOWN: &str =
     "its screen is not understood: look with get_logs (view = \"screen\"); the answer `dismiss` leaves it";
 
-/// The sessions that the query asks for, by two tmux commands. A damaged session does not hide the others.
+/// The sessions that the query asks for. A damaged session does not hide the others.
 pub(crate) fn list(setup: &Setup, query: &SessionQuery) -> Result<SessionPage> {
-    let found = named(all(setup)?);
-    let shown: Vec<_> = found
-        .iter()
-        .filter(|found| found.is_readable())
-        .map(|found| &found.pane)
-        .collect();
-    let mut looks = look::many(&shown)?.into_iter();
+    let (found, mut looks) = screens::all(setup)?;
+    let found = named(found);
     let (mut sessions, mut problems) = (Vec::with_capacity(found.len()), Vec::new());
     for found in &found {
-        let look = if found.is_readable() {
-            looks.next().flatten()
-        } else {
-            None
-        };
+        let look = looks.remove(&found.pane.id);
         // A readable pane without a look vanished while it was listed: its session has ended.
         if look.is_some() || !found.is_readable() {
             let (session, damage) = found.session(look.as_ref());
@@ -278,16 +270,14 @@ mod tests {
     }
 
     #[test]
-    fn sessions_are_listed_by_two_commands_each_with_what_can_be_done_with_it() {
+    fn sessions_are_listed_each_with_what_can_be_done_with_it() {
         let fake = Fake::new();
-        let listed = |fake: &Fake| {
-            let before = fake.host.commands().len();
+        let listed = || {
             let page = Plugin::list_sessions(everything()).unwrap();
             assert_eq!(page.problems, []);
-            assert!(fake.host.commands().len() - before <= 2);
             page.sessions.into_iter().next().unwrap()
         };
-        let idle = listed(&fake);
+        let idle = listed();
         assert_eq!((idle.id.as_str(), idle.agent.as_str()), ("app", "toy"));
         assert_eq!((idle.state, idle.evidence), (State::Idle, Evidence::Screen));
         assert_eq!(
@@ -297,14 +287,14 @@ mod tests {
         assert_eq!(idle.directory.as_deref(), Some("/p/app"));
 
         fake.works();
-        let busy = listed(&fake);
+        let busy = listed();
         assert_eq!(
             (busy.state, busy.can),
             (State::Busy, Verbs::INTERRUPT | Verbs::TERMINATE)
         );
 
         fake.asks(MENU);
-        let waiting = listed(&fake);
+        let waiting = listed();
         assert_eq!(
             (waiting.state, waiting.can),
             (State::Waiting, Verbs::RESPOND | Verbs::TERMINATE)
@@ -312,7 +302,7 @@ mod tests {
         assert_eq!(waiting.prompts.len(), 1);
 
         fake.ends();
-        let ended = listed(&fake);
+        let ended = listed();
         assert_eq!((ended.state, ended.can), (State::Done, Verbs::TERMINATE));
         assert!(ended.prompts.is_empty());
     }

@@ -13,7 +13,7 @@ const ROOMS: &str = "
     watch: jobs plugin session
     plugin: capability contract jobs principal schema session text
     capability: contract jobs machine store peer principal text
-    machine: peer text
+    machine: peer text shell
     jobs: machine store peer principal
     contract:
 

@@ -1,12 +1,15 @@
 //! `berth hosts add`: a host and a backend on it, at the end of the operator's file.
 
-use std::path::Path;
+use std::fs::File;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use berth::assemble::{self, Setup, Texts};
+use berth::assemble::{Setup, Texts};
 use berth::config::{Config, Installation, NewHost, destination_fault, is_name};
 use berth::principal::Principal;
+use berth::shell;
 use berth::store::DataDirectory;
 use berth::store::audit::{Entry, Event};
 
@@ -25,6 +28,9 @@ pub(super) struct Add {
     /// The port there, if it is not the one that ssh finds
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
+    /// The file of the key to log in with, if it is not one that ssh finds
+    #[arg(long, value_name = "FILE")]
+    identity_file: Option<PathBuf>,
     /// The backend whose keys count for the new one, instead of the default one
     #[arg(long, value_name = "BACKEND")]
     like: Option<String>,
@@ -39,17 +45,19 @@ pub(super) async fn run(
     let texts = Texts::find(path, installation)?;
     let new = wanted(options, &texts.config()?)?;
     let text = new.added_to(texts.yours());
-    let (config, grants) = texts
+    let whole = texts
         .with(&text)
-        .context("nothing was written, since the whole would not be valid")?;
-    let host = config.hosts.get(&new.name).context("the host is not in the whole")?;
+        .and_then(|(config, grants)| Ok((Setup::of(config)?, grants)));
+    let (setup, grants) = whole.context("nothing was written, since the whole would not be valid")?;
+    let found = setup.hosts.get(&new.name).context("the host is not in the whole")?;
+    let host = &found.written;
     let (place, data) = (texts.place()?, texts.data()?);
     print::line(&format!(
         "To be added to {}:\n",
         print::safe(&place.display().to_string())
     ));
     print::line(&new.tables());
-    let answer = answer::ask(&assemble::Host::of(&config, host)?, &texts.around().home, &data).await?;
+    let answer = answer::ask(found, &texts.around().home, &data).await?;
     let (what, fix) = answer::words(host, &answer);
     print::line(&format!("Tried {}: {what}.", host.machine()));
     if !print::agrees("Add this?")? {
@@ -111,8 +119,36 @@ fn wanted(options: &Add, config: &Config) -> anyhow::Result<NewHost> {
         name: name.clone(),
         destination: options.destination.clone(),
         port: options.port,
+        identity_file: options.identity_file.as_deref().map(key).transpose()?,
         like: like.clone(),
     })
+}
+
+/// The whole path of a key that ssh would use.
+fn key(written: &Path) -> anyhow::Result<String> {
+    let path = std::path::absolute(written)?;
+    let shown = print::safe(&path.display().to_string());
+    let found = path
+        .metadata()
+        .with_context(|| format!("{shown} cannot be read: name the file of your key"))?;
+    if !found.is_file() {
+        bail!("{shown} is not a regular file: name the file of your key");
+    }
+    if path.extension().is_some_and(|extension| extension == "pub") {
+        bail!("{shown} is the public half of a key: name the file of the other one, which has no .pub");
+    }
+    if found.mode() & 0o077 != 0 {
+        let word = shell::word(&path);
+        bail!(
+            "{shown} has mode {:04o}, and ssh uses no key that others may read: chmod 600 {word}",
+            found.mode() & 0o7777
+        );
+    }
+    File::open(&path).with_context(|| format!("{shown} cannot be read: name a key of your own"))?;
+    let text = path.to_str().filter(|text| !text.contains(char::is_control));
+    Ok(text
+        .with_context(|| format!("{shown} cannot be written into a configuration: rename it"))?
+        .to_owned())
 }
 
 fn name(written: &str) -> Result<String, &'static str> {

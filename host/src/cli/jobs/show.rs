@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use berth::assemble::Setup;
 use berth::jobs::Jobs;
-use berth::machine::job::Channel;
+use berth::machine::job::{Channel, Chunk};
+use berth::owner::Printed;
 use berth::text;
 use tokio_util::sync::CancellationToken;
 
@@ -46,7 +47,7 @@ pub(super) async fn run(setup: &Setup, options: &Options, shutdown: &Cancellatio
         _ => None,
     };
     match channel {
-        Some(channel) => log(jobs, &known, channel, options.follow, shutdown).await?,
+        Some(channel) => log(setup, jobs, known, channel, options.follow, shutdown).await?,
         None => follow(setup, jobs, known, options, shutdown).await?,
     }
     Ok(ExitCode::SUCCESS)
@@ -114,20 +115,20 @@ fn moment(known: &Known, progress: Option<&str>) -> String {
 
 /// Prints what the job printed, from the first byte that is kept.
 async fn log(
+    setup: &Setup,
     jobs: &Jobs,
-    known: &Known,
+    mut known: Known,
     channel: Channel,
     follow: bool,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let id = &known.record.id;
     let mut output = Output::default();
     let mut place = 0;
     loop {
         // It is asked first: what was printed before its end is then read below.
-        let has_ended = Known::new(&known.backend, jobs.get(id).await?).has_ended();
+        known = Known::new(&known.backend, jobs.get(&known.record.id).await?);
         loop {
-            let part = jobs.read(id, channel, place, PART).await?;
+            let part = part(setup, jobs, &known, channel, place).await?;
             if part.start > place {
                 print::note(&format!("[{} bytes before this are gone]", part.start - place));
             }
@@ -139,11 +140,26 @@ async fn log(
                 return Ok(());
             }
         }
-        if !follow || has_ended || !pause(POLL_OUTPUT, shutdown).await {
+        if !follow || known.has_ended() || !pause(POLL_OUTPUT, shutdown).await {
             output.finish()?;
             return Ok(());
         }
     }
+}
+
+/// What the job printed from the byte `place` on. Where it is on a host, the berth that runs is asked.
+async fn part(setup: &Setup, jobs: &Jobs, known: &Known, channel: Channel, place: u64) -> anyhow::Result<Chunk> {
+    let id = &known.record.id;
+    if known.record.host.is_empty() {
+        return Ok(jobs.read(id, channel, place, PART).await?);
+    }
+    let asked = Printed {
+        backend: known.backend.clone(),
+        id: id.clone(),
+        errors: channel == Channel::Errors,
+        start: place,
+    };
+    asked.ask(setup).await
 }
 
 /// Where a job's output goes: as it is, but to a terminal without what controls that.

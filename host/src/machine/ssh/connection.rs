@@ -10,9 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::master::{Master, Start};
 use super::pause::{Failure, Pauses};
-use super::ssh_config;
 use super::trouble::{Failed, What};
 use super::ways::{OpenSsh, Ways};
+use super::{known_hosts, ssh_config};
 
 /// One connection of a link.
 pub(super) struct Connection {
@@ -172,6 +172,7 @@ impl Connection {
         if !self.ssh.program.is_file() {
             return Err(What::NoSsh(self.ssh.program.clone()));
         }
+        known_hosts::check(&known_hosts::of(&self.ssh, &self.ways))?;
         if let Some(path) = &self.ways.identity_file {
             std::fs::File::open(path).map_err(|cause| What::Identity {
                 path: path.clone(),
@@ -200,10 +201,7 @@ impl Connection {
             args: ssh_config::master(&self.ways, &self.files.config, &socket)?,
             socket,
             passphrase: self.ways.passphrase.clone().unwrap_or_default(),
-            known_hosts: [self.ways.known_hosts.clone(), Some(self.ssh.known_hosts.clone())]
-                .into_iter()
-                .flatten()
-                .collect(),
+            known_hosts: known_hosts::of(&self.ssh, &self.ways),
             connect_timeout: self.ways.connect_timeout,
         })
         .await

@@ -64,7 +64,7 @@ impl Drop for Folder {
 }
 
 /// Removes what is left in `parent`. If that is not possible, it is in nobody's way.
-fn remove_unused(parent: &Path) {
+pub fn remove_unused(parent: &Path) {
     let is_name = |name: &[u8]| name.len() == 2 * NAME && name.iter().all(u8::is_ascii_hexdigit);
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());

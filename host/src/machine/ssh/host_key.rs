@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::said::{offending, own};
-use super::{askpass, ssh_config};
+use super::{askpass, known_hosts, ssh_config};
 use crate::machine::child::{Ended, Start, run};
 
 /// The name of who asks, instead of a backend.
@@ -76,8 +76,10 @@ impl KeyQuestion<'_> {
     /// Asks the host.
     ///
     /// # Errors
-    /// If ssh cannot be started, or the folder cannot be made.
+    /// If ssh cannot be started, the folder cannot be made, or others may write what is trusted.
     pub async fn ask(&self) -> io::Result<HostKey> {
+        let usual = self.home.join(".ssh/known_hosts");
+        known_hosts::check(&[self.known_hosts, &usual]).map_err(io::Error::other)?;
         let folder = Folder::make(&self.folder)?;
         let (config, shown) = (folder.0.join("config"), folder.0.join("key"));
         fs::write(&config, self.config()?)?;
@@ -114,7 +116,7 @@ impl KeyQuestion<'_> {
     fn config(&self) -> io::Result<String> {
         let home = utf8(self.home)?;
         Ok(format!(
-            "{}StrictHostKeyChecking yes\nUserKnownHostsFile \"{home}/.ssh/known_hosts\"\n\
+            "{}StrictHostKeyChecking yes\nLogLevel ERROR\nUserKnownHostsFile \"{home}/.ssh/known_hosts\"\n\
              Include \"{home}/.ssh/config\"\nInclude /etc/ssh/ssh_config\n",
             ssh_config::ASKS
         ))

@@ -15,9 +15,9 @@ use super::folder::Folder;
 use super::master::{Shell, Unopened};
 use super::pause::Pauses;
 use super::ssh_config::{self, NEWER};
-use super::terminal;
 use super::trouble::{Failed, Trouble, What};
 use super::ways::{OpenSsh, Ways};
+use super::{known_hosts, terminal};
 use crate::machine::child::Ended;
 use crate::machine::sh::{self, Around, Channel, Run, Way};
 
@@ -88,15 +88,18 @@ impl Link {
     /// The program and its arguments with which the operator's own terminal shows what `words` run on the host, for `backend`.
     ///
     /// # Errors
-    /// A path on this machine that ssh could not be told.
+    /// A path on this machine that ssh could not be told, or a file of trusted keys that others may write.
     pub fn terminal(
         ssh: &OpenSsh,
         ways: &Ways,
         words: &[String],
         backend: &str,
     ) -> Result<(PathBuf, Vec<String>), Trouble> {
-        let arguments = terminal::arguments(ssh, ways, words, backend)
-            .map_err(|path| Failed::from(What::from(path)).of(&ways.host))?;
+        let arguments = || {
+            known_hosts::check(&known_hosts::of(ssh, ways))?;
+            Ok(terminal::arguments(ssh, ways, words, backend)?)
+        };
+        let arguments = arguments().map_err(|what: What| Failed::from(what).of(&ways.host))?;
         Ok((ssh.program.clone(), arguments))
     }
 
@@ -185,6 +188,16 @@ impl Link {
             Some(Err(fault)) => Err(failed(fault.to_string())),
             None => Err(failed("nothing is known of it".into())),
         }
+    }
+
+    /// Whether the host answers on the connection that is there. Where there is none, it does not.
+    pub async fn answers(&self, deadline: Instant) -> bool {
+        let answered = async {
+            let mut channel = self.session(&self.0.place_to_kill, None, deadline).await.ok()?;
+            echo(&mut channel).await.ok()
+        };
+        let is_there = self.0.connection.has_master();
+        is_there && matches!(timeout_at(deadline.into(), answered).await, Ok(Some(())))
     }
 
     /// Ends the connection for good, and every session on it. What runs on the host does not end.

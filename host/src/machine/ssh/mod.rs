@@ -5,6 +5,7 @@ pub mod askpass;
 mod connection;
 mod folder;
 mod host_key;
+mod known_hosts;
 mod link;
 mod master;
 mod pause;
@@ -16,6 +17,7 @@ mod tests;
 mod trouble;
 mod ways;
 
+pub use self::folder::remove_unused;
 pub use self::host_key::{HostKey, KeyQuestion};
 pub use self::link::Link;
 pub use self::trouble::{Said, Trouble, What};

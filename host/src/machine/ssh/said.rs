@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::askpass;
+use super::ssh_config::VERBOSE;
 use super::trouble::{Said, What};
 
 /// How what is found in a line is told.
@@ -10,7 +11,7 @@ type Told = fn(Said) -> What;
 
 /// What is looked for in a line, the most telling first: what ssh says of a host that it jumps over comes before what that
 /// means for the way.
-const KNOWN: [(&str, Told); 24] = [
+const KNOWN: [(&str, Told); 25] = [
     ("Bad configuration option", What::Configuration),
     ("Bad owner or permissions on", What::Configuration),
     ("terminating, ", What::Configuration),
@@ -21,6 +22,7 @@ const KNOWN: [(&str, Told); 24] = [
     ("REVOKED HOST KEY", What::Key),
     ("Host key verification failed", What::Key),
     ("no matching host key type found", What::Key),
+    ("Unable to negotiate with ", What::Method),
     ("Connection refused", What::Refused),
     ("are too open.", What::KeyOpen),
     ("Permission denied (", What::Login),
@@ -39,9 +41,14 @@ const KNOWN: [(&str, Told); 24] = [
 
 /// What is wrong, by the lines that ssh said before it ended. `known` are the files of trusted keys that it reads.
 pub(super) fn what(lines: &[String], known: &[PathBuf]) -> What {
-    let all = || lines.iter().map(|line| line.trim()).filter(|line| !line.is_empty());
+    let all = || {
+        lines
+            .iter()
+            .map(|line| words(line.trim()))
+            .filter(|line| !line.is_empty())
+    };
     let lines: Vec<&str> = own(all()).collect();
-    let with = |words: &str| lines.iter().find(|line| line.contains(words));
+    let with = |words: &str| lines.iter().find(|line| without_offer(line).contains(words));
     let noted = |mark: &str| lines.iter().find_map(|line| line.strip_prefix(mark));
     if with("IDENTIFICATION HAS CHANGED").is_some() {
         return What::KeyChanged {
@@ -65,6 +72,20 @@ pub(super) fn what(lines: &[String], known: &[PathBuf]) -> What {
         Some((line, told)) => told(Said::new(line)),
         None => What::Other(Said::new(all().next().unwrap_or("nothing"))),
     }
+}
+
+/// What a line says, without the place in ssh that says it.
+fn words(line: &str) -> &str {
+    let placed = line.strip_prefix(VERBOSE).and_then(|line| line.split_once("): "));
+    placed.map_or(line, |(_place, words)| words)
+}
+
+/// What ssh itself says in a line that ends with what the other side offers, which can be anything.
+fn without_offer(line: &str) -> &str {
+    let said = line
+        .starts_with("Unable to negotiate with ")
+        .then(|| line.split_once(". Their offer: "));
+    said.flatten().map_or(line, |(said, _offer)| said)
 }
 
 /// How lines begin in which ssh passes on what the other side said before its key was looked at, and of which that side made
@@ -133,6 +154,18 @@ mod tests {
         }
         let slow = "Connection timed out during banner exchange\r\n";
         assert_eq!(read(slow), What::Unreachable(said(slow)));
+        let place = "packet.c:sshpkt_vfatal():1931 (pid=7): ";
+        for (why, told) in [
+            ("no matching key exchange method found", What::Method as Told),
+            ("no matching host key type found", What::Key),
+        ] {
+            let line = format!("Unable to negotiate with 127.0.0.1 port 22: {why}. Their offer: Permission denied (x");
+            assert_eq!(read(&format!("{place}{line}\r\n")), told(said(&line)));
+        }
+        assert_eq!(
+            read(&format!("{place}Disconnected from x\r\n{changed}")),
+            What::Other(said("Disconnected from x"))
+        );
         assert_eq!(read(""), What::Other(said("nothing")));
         assert_eq!(read("\r\nwhat is this\r\n"), What::Other(said("what is this")));
     }

@@ -34,12 +34,17 @@ EscapeChar none
 LogLevel ERROR
 ";
 
-/// The same of what ssh knows only since 8.7, in a file of its own: ssh stays as it is started, and keeps its standard input,
-/// with which it carries a connection where it is jumped over.
+/// The same of what ssh knows only since 8.7, in a file of its own: ssh stays as it is started, keeps its standard input, with
+/// which it carries a connection where it is jumped over, and says why it cannot even agree with a host on how to talk. That it
+/// says otherwise only with `LogLevel INFO`, with which a host could have it say anything (its banner).
 pub(super) const NEWER: &str = "\
 ForkAfterAuthentication no
 StdinNull no
+LogVerbose packet.c:sshpkt_vfatal():*
 ";
+
+/// How a line begins that it says so, up to the words.
+pub(super) const VERBOSE: &str = "packet.c:sshpkt_vfatal():";
 
 /// What holds unless the operator's configuration says otherwise: a link that is dead is noticed.
 const OTHERWISE: &str = "\

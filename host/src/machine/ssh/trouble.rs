@@ -82,6 +82,9 @@ pub enum What {
         /// What the system says.
         cause: String,
     },
+    /// Others could say which keys are trusted, and ssh does not look: who and where, with the command that fixes it.
+    #[error("cannot be reached: others could say which hosts are trusted, since {0}")]
+    KnownHosts(String),
     /// ssh does not accept a configuration.
     #[error("cannot be reached: ssh does not accept its configuration: {0}")]
     Configuration(Said),
@@ -106,6 +109,9 @@ pub enum What {
     /// Its key is refused for another reason.
     #[error("shows a key that ssh does not accept: {0}")]
     Key(Said),
+    /// It and the ssh of this machine know no common way to talk.
+    #[error("cannot be reached: {0}")]
+    Method(Said),
     /// Other users may read the key to log in with.
     #[error("cannot be reached: ssh uses no key that others may read: {0}")]
     KeyOpen(Said),
@@ -161,7 +167,7 @@ impl Trouble {
     pub fn state(&self) -> &'static str {
         match &self.what {
             What::NoSsh(_) => "no ssh",
-            What::Here(_) | What::Configuration(_) => "not tried",
+            What::Here(_) | What::Configuration(_) | What::KnownHosts(_) => "not tried",
             What::Destination(..) | What::Name(_) => "name not found",
             What::Unreachable(_) | What::Refused(_) | What::Silent | What::Lost | What::Other(_) | What::Closed => {
                 "unreachable"
@@ -169,6 +175,7 @@ impl Trouble {
             What::KeyUnknown(_) => "key unknown",
             What::KeyChanged { .. } => "key changed",
             What::Key(_) => "key not accepted",
+            What::Method(_) => "no common method",
             What::Identity { .. } | What::KeyOpen(_) | What::Login(_) => "key refused",
             What::PassphraseWanted(_) => "passphrase wanted",
             What::PassphraseWrong(_) => "passphrase wrong",
@@ -185,6 +192,7 @@ impl Trouble {
             What::Here(_) => "see to that on this machine".into(),
             What::Destination(..) | What::Name(_) => format!("correct destination in [hosts.{host}]"),
             What::Identity { .. } => format!("correct identity_file in [hosts.{host}]"),
+            What::KnownHosts(_) => "see which lines of it you know".into(),
             What::Configuration(_) => "correct ~/.ssh/config or /etc/ssh/ssh_config".into(),
             What::Unreachable(_) | What::Silent | What::Lost => "see that it is on and connected".into(),
             What::Refused(_) => format!("start its SSH server, or correct port in [hosts.{host}]"),
@@ -199,6 +207,9 @@ impl Trouble {
             }
             What::KeyOpen(_) => "run chmod 600 on the file of the key".into(),
             What::Key(_) => "ask who runs that machine".into(),
+            What::Method(_) => {
+                "update the older ssh of the two, or allow there or in ~/.ssh/config what it names".into()
+            }
             What::Login(_) => format!(
                 "add your public key to ~/.ssh/authorized_keys there, or correct the user or identity_file in [hosts.{host}]"
             ),
@@ -258,6 +269,7 @@ mod tests {
                 path: SECRET.into(),
                 cause: SECRET.into(),
             },
+            What::KnownHosts(SECRET.into()),
             What::Configuration(said()),
             What::Unreachable(said()),
             What::Refused(said()),
@@ -267,6 +279,7 @@ mod tests {
                 trusted: Some((7, SECRET.into())),
             },
             What::Key(said()),
+            What::Method(said()),
             What::KeyOpen(said()),
             What::Login(said()),
             What::PassphraseWanted(said()),

@@ -53,9 +53,9 @@ enum Unanswered {
 
 /// The jobs of one installation on one host. Clones are the same.
 #[derive(Clone)]
-pub struct There(Arc<Host>);
+pub struct There(Arc<Inner>);
 
-struct Host {
+struct Inner {
     label: String,
     way: Arc<dyn Way>,
     installation: String,
@@ -107,7 +107,7 @@ pub struct Input {
 impl There {
     /// They are asked for when something is done with them, and not before.
     pub(crate) fn new(on: On) -> Self {
-        Self(Arc::new(Host {
+        Self(Arc::new(Inner {
             paths: on.paths,
             label: on.label,
             way: on.way,
@@ -531,7 +531,7 @@ impl fmt::Debug for There {
 
 impl fmt::Display for There {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Host {
+        let Inner {
             label, installation, ..
         } = &*self.0;
         write!(

@@ -187,6 +187,53 @@ async fn a_passphrase_reaches_ssh_and_none_or_a_wrong_one_is_told() {
 }
 
 #[tokio::test]
+async fn why_there_is_no_common_way_to_talk_is_told_whatever_the_operators_configuration_hides() {
+    let here = Here::new();
+    let sshd = Sshd::with("KexAlgorithms diffie-hellman-group14-sha256");
+    let config = "Host *\nLogLevel QUIET\nLogVerbose none\nKexAlgorithms curve25519-sha256\n";
+    fs::write(here.path("config"), config).unwrap();
+    let why = trouble(&here.link(&ways(&sshd))).await;
+    assert!(matches!(why.what, What::Method(_)), "{why}");
+    let told = why.to_string();
+    assert!(
+        told.contains("no matching key exchange method found") && told.contains("diffie-hellman-group14-sha256"),
+        "{told}"
+    );
+    assert!(!told.contains("sshpkt_vfatal"), "{told}");
+}
+
+#[tokio::test]
+async fn keys_that_others_could_trust_in_our_place_are_not_trusted() {
+    let (here, sshd) = (Here::new(), Sshd::start());
+    let folder = here.path("trusted");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("known"), sshd.known()).unwrap();
+    let (file, usual) = (folder.join("known"), here.path("known_hosts"));
+    fs::write(&usual, "").unwrap();
+    for (path, mode, safe) in [
+        (&file, 0o666, 0o644),
+        (&file, 0o660, 0o600),
+        (&folder, 0o777, 0o755),
+        (&usual, 0o622, 0o600),
+    ] {
+        let ways = Ways {
+            known_hosts: Some(file.clone()),
+            ..ways(&sshd)
+        };
+        let link = here.link(&ways);
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        let why = trouble(&link).await;
+        assert!(matches!(why.what, What::KnownHosts(_)), "{why}");
+        let told = why.to_string();
+        let named = [path.display().to_string(), format!("`chmod go-w {}`", path.display())];
+        assert!(named.iter().all(|word| told.contains(word)), "{told}");
+        assert!(Link::terminal(&here.ssh(), &ways, &[], "x").is_err());
+        fs::set_permissions(path, fs::Permissions::from_mode(safe)).unwrap();
+        assert_eq!(said(&link, "echo yes").await, "yes\n");
+    }
+}
+
+#[tokio::test]
 async fn a_host_behind_another_one_is_reached_by_the_operators_own_configuration() {
     let (here, mut jump, inner) = (Here::new(), Sshd::start(), Sshd::start());
     let user = inner.destination();

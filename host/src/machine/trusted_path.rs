@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs::Metadata;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
@@ -20,41 +21,130 @@ const LINKS: usize = 40;
 /// # Errors
 /// The path that is wrong, what is wrong with it, and the command that fixes it. If something cannot be looked at, that
 /// is the error.
-pub(super) fn check(path: &Path) -> Result<(), String> {
-    let mut ahead: VecDeque<OsString> = names(path);
-    let mut here = PathBuf::from("/");
-    let mut links = 0;
+pub(crate) fn check(path: &Path) -> Result<(), String> {
+    looked_at(path).map_err(|error| error.to_string())
+}
+
+/// The same of a file that need not be there yet: then nobody else may make it.
+///
+/// # Errors
+/// As [`check`].
+pub(crate) fn check_expected(path: &Path) -> Result<(), String> {
+    match looked_at(path) {
+        Err(Wrong::Unreadable { cause, .. }) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
+        looked_at => looked_at.map_err(|error| error.to_string()),
+    }
+}
+
+/// The links through which the absolute `path` leads, each at its own place, and its end, as far as they can be found.
+pub(crate) fn places(path: &Path) -> Vec<PathBuf> {
+    let (mut steps, mut places) = (Steps::of(path), Vec::new());
+    let mut end = PathBuf::from("/");
+    while let Some(step) = steps.next() {
+        match step {
+            Ok((step, found)) if found.is_symlink() => places.push(step),
+            Ok((step, _)) => end = step,
+            // What comes there, comes below that.
+            Err(Wrong::Unreadable { path, .. }) => end = steps.ahead.iter().fold(path, |step, name| step.join(name)),
+            Err(_) => {}
+        }
+    }
+    places.push(end);
+    places
+}
+
+fn looked_at(path: &Path) -> Result<(), Wrong> {
     let user = rustix::process::geteuid().as_raw();
-    let trusted = |path: &Path, found: &Metadata| refusal(path, found, user).map_or(Ok(()), Err);
-    trusted(&here, &look_at(&here)?)?;
-    while let Some(name) = ahead.pop_front() {
-        if name == ".." {
-            here.pop();
-            continue;
-        }
-        let next = here.join(name);
-        let found = look_at(&next)?;
-        trusted(&next, &found)?;
-        if !found.is_symlink() {
-            here = next;
-            continue;
-        }
-        links += 1;
-        if links > LINKS {
-            return Err(format!(
-                "{} leads in a circle of links: name the file itself",
-                path.display()
-            ));
-        }
-        let target = std::fs::read_link(&next).map_err(|error| unreadable(&next, &error))?;
-        if target.is_absolute() {
-            here = PathBuf::from("/");
-        }
-        for name in names(&target).into_iter().rev() {
-            ahead.push_front(name);
+    for step in Steps::of(path) {
+        let (path, found) = step?;
+        if let Some(told) = refusal(&path, &found, user) {
+            return Err(Wrong::Untrusted(told));
         }
     }
     Ok(())
+}
+
+/// What is wrong with a path.
+#[derive(Debug, thiserror::Error)]
+enum Wrong {
+    #[error("{0}")]
+    Untrusted(String),
+    #[error("{} cannot be read ({cause}): correct the path or its permissions", path.display())]
+    Unreadable { path: PathBuf, cause: io::Error },
+    #[error("{} leads in a circle of links: name the file itself", .0.display())]
+    Circle(PathBuf),
+}
+
+/// The root directory and each folder, link and file on the way of a path, without links in front of their names.
+struct Steps {
+    path: PathBuf,
+    ahead: VecDeque<OsString>,
+    here: PathBuf,
+    links: usize,
+    has_begun: bool,
+    is_over: bool,
+}
+
+impl Steps {
+    fn of(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            ahead: names(path),
+            here: PathBuf::from("/"),
+            links: 0,
+            has_begun: false,
+            is_over: false,
+        }
+    }
+
+    /// What is at `step`, which is gone to, or to where it leads.
+    fn go(&mut self, step: &Path) -> Result<Metadata, Wrong> {
+        let unreadable = |cause| Wrong::Unreadable {
+            path: step.to_owned(),
+            cause,
+        };
+        let found = step.symlink_metadata().map_err(unreadable)?;
+        if !found.is_symlink() {
+            step.clone_into(&mut self.here);
+            return Ok(found);
+        }
+        self.links += 1;
+        if self.links > LINKS {
+            return Err(Wrong::Circle(self.path.clone()));
+        }
+        let target = std::fs::read_link(step).map_err(unreadable)?;
+        if target.is_absolute() {
+            self.here = PathBuf::from("/");
+        }
+        for name in names(&target).into_iter().rev() {
+            self.ahead.push_front(name);
+        }
+        Ok(found)
+    }
+}
+
+impl Iterator for Steps {
+    type Item = Result<(PathBuf, Metadata), Wrong>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.is_over {
+            return None;
+        }
+        let mut step = self.here.clone();
+        if std::mem::replace(&mut self.has_begun, true) {
+            loop {
+                let name = self.ahead.pop_front()?;
+                if name != ".." {
+                    step = self.here.join(name);
+                    break;
+                }
+                self.here.pop();
+            }
+        }
+        let found = self.go(&step);
+        self.is_over = found.is_err();
+        Some(found.map(|found| (step, found)))
+    }
 }
 
 fn names(path: &Path) -> VecDeque<OsString> {
@@ -64,17 +154,6 @@ fn names(path: &Path) -> VecDeque<OsString> {
         _ => None,
     };
     path.components().filter_map(name).collect()
-}
-
-fn look_at(path: &Path) -> Result<Metadata, String> {
-    path.symlink_metadata().map_err(|error| unreadable(path, &error))
-}
-
-fn unreadable(path: &Path, error: &std::io::Error) -> String {
-    format!(
-        "{} cannot be read ({error}): correct the path or its permissions",
-        path.display()
-    )
 }
 
 /// What is wrong with `path`, and how `user` fixes it.
@@ -211,6 +290,44 @@ mod tests {
                 .unwrap_err()
                 .contains("correct the path")
         );
+    }
+
+    #[test]
+    fn a_file_that_may_come_is_refused_where_others_could_make_it() {
+        let (_root, path) = place();
+        for name in ["conf/deep/later", "conf/later/still", "conf/deep/config.toml"] {
+            assert_eq!(check_expected(&path.join(name)), Ok(()), "{name}");
+        }
+        assert!(check(&path.join("conf/deep/later")).is_err());
+        set(&path.join("conf"), 0o777);
+        for name in ["conf/deep/later", "conf/later/still"] {
+            let told = check_expected(&path.join(name)).unwrap_err();
+            assert!(
+                told.starts_with(&format!("{} can be", path.join("conf").display())),
+                "{told}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_places_of_a_path_are_the_links_that_it_leads_through_and_its_end() {
+        let (_root, path) = place();
+        symlink("../conf/deep", path.join("open/folder")).unwrap();
+        symlink("../open/folder/config.toml", path.join("other/first")).unwrap();
+        symlink(path.join("other/first"), path.join("other/second")).unwrap();
+        symlink("nowhere/at/all", path.join("other/dangling")).unwrap();
+        let all = |names: &[&str]| names.iter().map(|name| path.join(name)).collect::<Vec<_>>();
+        for (of, expected) in [
+            ("conf/deep/config.toml", &["conf/deep/config.toml"][..]),
+            (
+                "other/second",
+                &["other/second", "other/first", "open/folder", "conf/deep/config.toml"],
+            ),
+            ("open/folder/later/still", &["open/folder", "conf/deep/later/still"]),
+            ("other/dangling", &["other/dangling", "other/nowhere/at/all"]),
+        ] {
+            assert_eq!(places(&path.join(of)), all(expected), "{of}");
+        }
     }
 
     #[test]
