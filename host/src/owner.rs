@@ -8,6 +8,7 @@ mod hosts;
 mod jobs;
 mod open;
 mod printed;
+mod read;
 mod reload;
 mod request;
 mod socket;
@@ -30,6 +31,7 @@ use self::jobs::Hand;
 pub use self::jobs::order;
 pub use self::open::{Opened, Pages, open};
 pub use self::printed::Printed;
+pub use self::read::printed;
 pub use self::reload::{By, Reloads, Told, reload};
 pub use self::request::{is_request, say_person};
 

@@ -29,7 +29,8 @@ pub use self::folders::Folders;
 use self::folders::{Places, machine};
 pub use self::start::{Directory, Prepare, Prepared, Unprepared};
 pub use self::take_over::{Foreign, Took};
-use crate::machine::job::{self, Appended, Channel, Chunk, Folder, Trouble};
+use crate::machine::job::{self, Appended, Folder, Trouble};
+pub use crate::machine::job::{Channel, Chunk};
 use crate::store::jobs::{Filter, JobError, JobRecord, NewJob, Outcome, Phase, Room, Submitted};
 use crate::store::{self, DataDirectory, JobIndex};
 

@@ -20,7 +20,7 @@ use super::open::{Pages, Way};
 use super::printed::Printed;
 use super::reload::{By, Reloads, Told};
 use super::request::{self, Request};
-use super::{Owner, hand_over, hosts};
+use super::{Owner, hand_over, hosts, read};
 use crate::admission::Admission;
 use crate::admission::numbers::{FIRST_LINE, LOCAL_SOCKETS, LOCAL_SOCKETS_REFUSED};
 use crate::assemble::Links;
@@ -244,7 +244,7 @@ impl Reception {
 
     /// Tells `principal` what a job printed. A host that is slow keeps no berth from its end.
     async fn printed(&self, mut stream: UnixStream, principal: &Principal, asked: &Printed) {
-        let answer = asked.answer(&self.jobs, &self.data, principal);
+        let answer = read::answer(asked, &self.jobs, &self.data, principal);
         let Some(told) = self.shutdown.run_until_cancelled(answer).await else {
             return;
         };

@@ -305,11 +305,29 @@ async fn what_is_in_a_job_sees_that_job_alone_whatever_its_variables_say_and_no_
     let other = submit(&berth, "other", "echo of another", &Value::Null).await;
     until(&place, &other, "exited").await;
     let (binary, config) = (env!("CARGO_BIN_EXE_berth"), place.name("config.toml"));
+    // As the command asks the berth that runs, where a job is on a host.
+    let asked = json!({"berth": "printed", "of": {"backend": "local", "id": other, "errors": false, "start": 0}});
+    let by_itself = format!(
+        "import socket; s = socket.socket(socket.AF_UNIX); s.connect('{}'); s.sendall(b'{asked}\\n'); \
+         print(s.makefile().read())",
+        place.path("data/berth.sock").display()
+    );
+    place.write("by_itself.py", by_itself, 0o600);
+    let told = std::process::Command::new("python3")
+        .arg(place.path("by_itself.py"))
+        .output()
+        .unwrap();
+    let told: Value = serde_json::from_slice(&told.stdout).unwrap();
+    assert!(
+        told["part"]["bytes"].as_str().is_some_and(|bytes| !bytes.is_empty()),
+        "{told}"
+    );
     let script = format!(
         "HOME={}; export HOME; cd {}\n\
          BERTH_JOB={other} {binary} jobs show {other} --log --config {config} > shown 2>&1\n\
          env -i HOME=$HOME PATH=$PATH setsid -f sh -c '{binary} jobs --config {config} > apart 2>&1; echo end >> apart'\n\
          {binary} audit --config {config} > audit 2>&1\n\
+         python3 ../by_itself.py > asked 2>&1\n\
          while ! grep -q end apart; do sleep 0.02; done",
         place.name("home"),
         place.name("projects")
@@ -318,6 +336,8 @@ async fn what_is_in_a_job_sees_that_job_alone_whatever_its_variables_say_and_no_
     until(&place, &id, "exited").await;
     let said = |name: &str| place.read(&format!("projects/{name}"));
     assert!(said("shown").contains("there is no job"), "{}", said("shown"));
+    let asked = said("asked");
+    assert!(asked.contains("there is no job") && !asked.contains("bytes"), "{asked}");
     let apart = said("apart");
     assert!(apart.contains(&id) && !apart.contains(&other), "{apart}");
     let audit = said("audit");

@@ -5,9 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use berth::assemble::Setup;
-use berth::jobs::Jobs;
-use berth::machine::job::{Channel, Chunk};
-use berth::owner::Printed;
+use berth::jobs::{Channel, Chunk, Jobs};
+use berth::owner::{self, Printed};
 use berth::text;
 use tokio_util::sync::CancellationToken;
 
@@ -159,7 +158,7 @@ async fn part(setup: &Setup, jobs: &Jobs, known: &Known, channel: Channel, place
         errors: channel == Channel::Errors,
         start: place,
     };
-    asked.ask(setup).await
+    owner::printed(setup, &asked).await
 }
 
 /// Where a job's output goes: as it is, but to a terminal without what controls that.
