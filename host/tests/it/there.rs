@@ -304,7 +304,11 @@ async fn a_host_whose_key_is_unknown_is_down_until_a_person_trusts_it() {
     for _ in 0..3 {
         demo.send(&id, "hello").await.error();
     }
-    let log = demo.place.read("log");
+    let log = until("the log has it", async || {
+        let log = demo.place.read("log");
+        log.contains(why).then_some(log)
+    })
+    .await;
     let lines: Vec<&str> = log.lines().filter(|line| line.contains(why)).collect();
     assert!(lines.len() == 1 && lines[0].contains(", line 1 of "), "{log}");
     let host = demo.host.as_ref().unwrap();
@@ -313,13 +317,13 @@ async fn a_host_whose_key_is_unknown_is_down_until_a_person_trusts_it() {
         (listed(&demo).await.0 == [id.as_str()]).then_some(())
     })
     .await;
-    assert_eq!(
-        demo.place
-            .read("log")
-            .matches("the host there is reached again")
-            .count(),
-        1
-    );
+    let again = until("the log has that too", async || {
+        let log = demo.place.read("log");
+        let again = log.matches("the host there is reached again").count();
+        (again > 0).then_some(again)
+    })
+    .await;
+    assert_eq!(again, 1);
 }
 
 #[tokio::test]
