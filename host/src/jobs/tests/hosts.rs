@@ -214,7 +214,7 @@ async fn what_runs_on_a_host_that_is_away_is_unreachable_while_others_take_its_r
         let listed = two.jobs().recent(filter).await.unwrap();
         listed.into_iter().map(|job| job.id).collect::<Vec<_>>()
     };
-    assert_eq!(page(Phase::Running, 2).await, [runs.clone()]);
+    assert_eq!(page(Phase::Running, 2).await, std::slice::from_ref(&runs));
     assert_eq!(
         page(Phase::Unreachable, 1).await,
         [there[1].clone()],
