@@ -7,9 +7,9 @@ use std::time::Instant;
 use anyhow::Context as _;
 
 use super::hosts::Host;
+use super::lasting::Lasting;
 use super::looks::link;
 use super::programs::SearchPath;
-use super::start::Lasting;
 use super::{Granted, Links, Setup};
 use crate::capability::jobs::Keeper;
 use crate::jobs::{Folders, Terms};

@@ -9,6 +9,7 @@ use serde_json::json;
 use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::lasting::Lasting;
 use super::located::{Located, Turns};
 use super::looks::{link, looks};
 use super::{Granted, Links, Setup, jobs};
@@ -19,21 +20,9 @@ use crate::capability::{Powers, Sites};
 use crate::catalog::{Backends, Catalog, Offer};
 use crate::config::{self, Agent, PluginSource};
 use crate::desk::{Addresses, Confirm, Desk, Generation, Member, Rules, Stores};
-use crate::jobs::AllJobs;
 use crate::plugin::{self, Backend, Engine, Limits, OWN_CALLS, Plugin};
 use crate::store::DataDirectory;
 use crate::watch::Watched;
-
-/// What outlives a reload.
-#[derive(Clone)]
-pub struct Lasting {
-    /// Where backends keep what lasts.
-    pub data: DataDirectory,
-    /// The jobs of all backends. None where this process does not own the data directory.
-    pub jobs: Option<Arc<AllJobs>>,
-    /// The connections to hosts.
-    pub links: Arc<Links>,
-}
 
 /// Starts backends, each when it is asked to.
 pub struct Starter {
