@@ -326,7 +326,7 @@ async fn the_example_passes_the_check_and_tells_what_each_host_has() {
     let hosts = Hosts::new(&["one", "two"]);
     let checked = hosts.place.run(&["check"]).await;
     assert!(checked.success, "{}{}", checked.stdout, checked.stderr);
-    for words in ["remote", "ask_claude", "start_session"] {
+    for words in ["on the hosts one", "two (", "ask_claude"] {
         assert!(checked.stdout.contains(words), "no {words}: {}", checked.stdout);
     }
     let inspected = hosts.place.run(&["plugin", "inspect", "ssh"]).await;
