@@ -320,3 +320,17 @@ async fn a_session_that_expired_says_so_and_is_brought_back_with_its_conversatio
         "{commands}"
     );
 }
+
+#[tokio::test]
+async fn the_example_passes_the_check_and_tells_what_each_host_has() {
+    let hosts = Hosts::new(&["one", "two"]);
+    let checked = hosts.place.run(&["check"]).await;
+    assert!(checked.success, "{}{}", checked.stdout, checked.stderr);
+    for words in ["on the hosts one", "two (", "ask_claude"] {
+        assert!(checked.stdout.contains(words), "no {words}: {}", checked.stdout);
+    }
+    let inspected = hosts.place.run(&["plugin", "inspect", "ssh"]).await;
+    for words in ["[backends.", "job = ", "run_timeout"] {
+        assert!(inspected.stdout.contains(words), "no {words}: {}", inspected.stdout);
+    }
+}

@@ -36,5 +36,5 @@ mod fake;
 
 #[cfg(feature = "component")]
 pub use component::Plugin;
-pub use manifest::settings_of_runs;
 pub use setup::Setup;
+pub use setup::schema::settings_of_runs;

@@ -1,9 +1,10 @@
 //! What this plugin asks its operator for, as the shipped configuration grants it.
 
 use berth_plugin::{Needs, git};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::setup::BUILD_TOOLS;
+use crate::setup::schema::{settings_of_runs, time};
 
 pub(crate) fn needs() -> Needs {
     Needs::new()
@@ -37,44 +38,6 @@ fn settings() -> Value {
         ("projects_file".to_owned(), json!({"type": "string"})),
     ]);
     json!({"type": "object", "additionalProperties": false, "properties": properties})
-}
-
-/// The schemas of the settings of runs, by their names: those of [`Setup::beside`](crate::Setup::beside).
-#[must_use]
-pub fn settings_of_runs() -> Map<String, Value> {
-    let text = || json!({"type": "string"});
-    let project = json!({
-        "type": "object",
-        "additionalProperties": false,
-        "required": ["path"],
-        "properties": {"path": {"type": "string"}, "trusted": {"type": "boolean", "default": false}},
-    });
-    let properties = [
-        ("run_timeout", time("30m")),
-        ("silence", time("10m")),
-        (
-            "prompt_deadline",
-            json!({"type": "string", "pattern": "^(0s|[1-9][0-9]* ?[smhd])$", "default": "12h"}),
-        ),
-        ("idle_timeout", time("30m")),
-        ("turns", json!({"type": "integer", "minimum": 0, "default": 300})),
-        ("budget_usd", json!({"type": "number", "minimum": 0, "default": 20})),
-        ("model", text()),
-        ("permission_mode", text()),
-        (
-            "tools",
-            json!({"type": "array", "items": {"type": "string"}, "default": []}),
-        ),
-        ("projects", json!({"type": "object", "additionalProperties": project})),
-    ];
-    properties
-        .map(|(name, schema)| (name.to_owned(), schema))
-        .into_iter()
-        .collect()
-}
-
-fn time(initial: &str) -> Value {
-    json!({"type": "string", "pattern": "^[1-9][0-9]* ?[smhd]$", "default": initial})
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ const STARTING_MS: u64 = 120_000;
 /// When it is looked at again.
 const NEXT: &str = "next-look";
 
-/// Carries on with the runs, and looks at remote control when that is due: an event of a run is no reason for it.
+/// Carries on with the runs, and looks at remote control only when that is due, whatever happened to a run.
 pub(crate) fn run(setup: &Setup, events: &[Event]) -> Result<Upkept> {
     let runs = runs::upkeep(&setup.runs, events)?;
     let next: Option<Timestamp> = store::get(NEXT)?;

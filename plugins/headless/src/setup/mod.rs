@@ -2,6 +2,7 @@
 
 pub(crate) mod allowed;
 pub(crate) mod projects;
+pub(crate) mod schema;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use serde::de::IntoDeserializer as _;
 use serde::{Deserialize, Deserializer, de};
 use serde_json::{Map, Value};
 
-use crate::manifest::settings_of_runs;
+use self::schema::settings_of_runs;
 
 /// What the operator set, checked.
 pub struct Setup {
