@@ -25,7 +25,8 @@ GUESTS := host/tests/guests
 COMPILERS := $(GUESTS)/javascript/node_modules/.package-lock.json
 # The frozen contracts, and a plugin in each language for each of them.
 FROZEN := $(patsubst wit/released/%/backend.wit,%,$(wildcard wit/released/*/backend.wit))
-LANGUAGES := $(foreach name,$(FROZEN),target/frozen/$(name)/python.wasm target/frozen/$(name)/javascript.wasm)
+LANGUAGES := $(foreach name,$(FROZEN),target/frozen/$(name)/python.wasm target/frozen/$(name)/javascript.wasm) \
+	target/frozen/tutorial/python.wasm target/frozen/tutorial/javascript.wasm
 
 # The tests of what backends do, wherever they are; and those among them that are about this machine.
 ON_HOST := sessions:: delivery:: approval:: replies:: transcripts:: changes:: kept:: terminal:: headless:: builds:: conversations:: \
@@ -112,6 +113,10 @@ target/frozen/%/python.wasm: wit/released/%/backend.wit $(GUESTS)/build.sh $(wil
 
 target/frozen/%/javascript.wasm: wit/released/%/backend.wit $(GUESTS)/build.sh $(wildcard $(GUESTS)/javascript/*.*) $(COMPILERS)
 	sh $(GUESTS)/build.sh javascript $< $@
+
+# The examples that docs/write-a-backend.md shows.
+target/frozen/tutorial/%.wasm: docs/write-a-backend.md plugins/sdk/wit/backend.wit $(GUESTS)/tutorial.sh $(COMPILERS)
+	sh $(GUESTS)/tutorial.sh $* plugins/sdk/wit/backend.wit $@
 
 $(COMPILERS): $(GUESTS)/javascript/package-lock.json $(GUESTS)/python/requirements.txt
 	@sh setup.sh languages

@@ -137,6 +137,26 @@ async fn what_crashes_in_python_and_javascript_is_told_with_its_last_words_and_w
 }
 
 #[tokio::test]
+async fn the_examples_of_the_tutorial_list_the_files_of_granted_directories() {
+    for language in ["python", "javascript"] {
+        let component = built("tutorial", language);
+        let place = Place::new(&format!(
+            "default_backend = \"files\"\n[backends.files]\nplugin = {component:?}\ndirectories = [\"~/files\"]\n"
+        ));
+        fs::create_dir_all(place.path("home/files")).unwrap();
+        place.write("home/files/one", "", 0o644);
+        let berth = Berth::serve(&place).await;
+        let list = berth.call("list_sessions", json!({})).await.done();
+        assert_eq!(list.structured["errors"], json!([]), "{}", list.text);
+        assert_eq!(
+            list.structured["sessions"][0]["session_id"], "files/one",
+            "{}",
+            list.text
+        );
+    }
+}
+
+#[tokio::test]
 async fn what_was_built_for_each_frozen_contract_loads_and_answers() {
     let place = place().await;
     let berth = Berth::serve(&place).await;

@@ -135,7 +135,7 @@ fn a_task_is_a_job_on_its_host_and_a_session_beside_those_of_remote_control() {
         (session.state, session.project.as_deref()),
         (State::Queued, Some("app"))
     );
-    assert!(session.facts.contains(&("machine".to_owned(), "mac".to_owned())));
+    assert!(session.facts.contains(&("host".to_owned(), "mac".to_owned())));
 }
 
 #[test]

@@ -8,10 +8,7 @@ pub(crate) fn list() -> ProjectPage {
     let hosts = ssh::hosts();
     let mut page = ProjectPage::of(Vec::new());
     for (host, of_host) in hosts.iter().zip(projects::list_on(&hosts)) {
-        let named = of_host
-            .projects
-            .into_iter()
-            .map(|project| project.fact("machine", host));
+        let named = of_host.projects.into_iter().map(|project| project.fact("host", host));
         page.projects.extend(named);
         let problems = of_host.problems.into_iter();
         page.problems

@@ -97,7 +97,7 @@ fn shown(setup: &Setup, kept: Option<&Kept>, seen: &Seen) -> Session {
             .name(&seen.id.pane)
             .agent(&seen.pane.window_name)
             .directory(&seen.pane.directory)
-            .fact("machine", &seen.id.host),
+            .fact("host", &seen.id.host),
     };
     let session = bare
         .created_at(kept.map_or(began, |kept| kept.made_at))
@@ -262,7 +262,7 @@ fn bare(setup: &Setup, kept: &Kept) -> Session {
         .agent(setup.agent(kept.is_talk()).map_or("claude", |agent| &agent.name))
         .directory(&kept.directory)
         .created_at(kept.made_at)
-        .fact("machine", &kept.host);
+        .fact("host", &kept.host);
     Session {
         project: kept.project.clone(),
         task: kept.task.clone(),

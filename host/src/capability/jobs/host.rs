@@ -184,6 +184,7 @@ impl Call {
             queued_at: job.queued_at,
             started_at: job.started_at,
             finished_at: job.finished_at,
+            facts: Vec::new(),
         }
     }
 

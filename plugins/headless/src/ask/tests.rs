@@ -93,7 +93,7 @@ fn a_task_is_a_job_on_its_host_with_the_context_before_it_and_neither_in_an_argu
         (session.state, session.task.as_deref()),
         (State::Queued, Some("fix it"))
     );
-    assert!(session.facts.contains(&("machine".into(), "mac".into())));
+    assert!(session.facts.contains(&("host".into(), "mac".into())));
 }
 
 #[test]
@@ -408,7 +408,7 @@ fn a_message_of_a_person_goes_on_with_it_there_and_further_tasks_are_messages_th
         told.data
     );
     let session = sessions::get(&setup(), FIRST).unwrap();
-    assert!(session.facts.contains(&("machine".into(), "mac".into())));
+    assert!(session.facts.contains(&("host".into(), "mac".into())));
     sessions::terminate(FIRST).unwrap();
     // Its next process is on the same host.
     sessions::send(

@@ -184,7 +184,7 @@ fn bare(job: &Job, note: &Note, state: RunState) -> Session {
         .fact("conversation", &note.conversation)
         .fact("job", &job.id);
     if let Some(host) = &note.host {
-        session = session.fact("machine", host);
+        session = session.fact("host", host);
     }
     if let Some(plan) = &note.build {
         session = session.fact("branch", plan.branch.name());

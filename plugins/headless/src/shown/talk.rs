@@ -42,7 +42,7 @@ pub(crate) fn session(setup: &Setup, id: &str, talk: &Talk, job: Option<&Job>) -
         session = session.fact("job", job);
     }
     if let Some(host) = &talk.host {
-        session = session.fact("machine", host);
+        session = session.fact("host", host);
     }
     let mut options = talk.options.clone();
     for option in process.live.options() {

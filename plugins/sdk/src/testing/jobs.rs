@@ -127,6 +127,7 @@ impl Jobs {
                 queued_at: time::now(),
                 started_at: None,
                 finished_at: None,
+                facts: Vec::new(),
             },
             input: spec.command.stdin.clone(),
             input_ended: !spec.interactive,
