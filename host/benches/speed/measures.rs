@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use berth::assemble::start_backends;
+use berth::assemble::start_each;
 use berth::capability::Access;
 use berth::principal::Lineage;
 use berth::session::ToolCall;
@@ -283,9 +283,10 @@ pub(crate) async fn memory(place: &Place) -> anyhow::Result<Row> {
 pub(crate) async fn plugin_call(place: &Place) -> anyhow::Result<Row> {
     let setup = place.setup()?;
     let data = DataDirectory::open(&setup.server.data, &setup.server.cache)?;
-    let backends = start_backends(&setup, &data).await?;
-    let guest = backends
+    let started = start_each(&setup, &data).await?;
+    let guest = started
         .iter()
+        .flatten()
         .find(|backend| backend.name == GUEST)
         .context("the test plugin did not start")?;
     let call = ToolCall {

@@ -40,7 +40,7 @@ pub use lasting::Lasting;
 pub use links::Links;
 pub use programs::SearchPath;
 pub use setup::Setup;
-pub use start::{Starter, aside, desk, merge, start_backends, start_each};
+pub use start::{Starter, aside, desk, merge, start_each};
 pub use survey::{Survey, Version, survey};
 pub use terminal::{Terminal, terminal};
 pub use texts::{Texts, accept_shipped, write_first};

@@ -140,14 +140,6 @@ fn source(plugin: &PluginSource) -> String {
     }
 }
 
-/// Starts every backend of `setup`, in the order of their names.
-///
-/// # Errors
-/// The first that cannot start, with its name.
-pub async fn start_backends(setup: &Setup, data: &DataDirectory) -> anyhow::Result<Vec<Backend>> {
-    start_each(setup, data).await?.into_iter().collect()
-}
-
 /// Starts every backend of `setup`: each of them, or why it cannot start, with its name, in their order.
 pub async fn start_each(setup: &Setup, data: &DataDirectory) -> anyhow::Result<Vec<anyhow::Result<Backend>>> {
     let lasting = Lasting {

@@ -29,12 +29,13 @@ pub(crate) struct Options {
 
 pub(crate) async fn run(setup: &Setup, options: Options) -> anyhow::Result<ExitCode> {
     let data = DataDirectory::open(&setup.server.data, &setup.server.cache)?;
-    let generation = prove(setup, &data).await?;
+    let (generation, down) = prove(setup, &data).await?;
     let (members, catalog) = (generation.up(), generation.catalog());
     let asked = asked(setup, &members).await;
     let mut start = doctor::start(setup).await;
     start.extend(config::waiting(setup).map(|(what, fix)| Finding::warn("configuration", what, fix)));
     start.retain(|finding| finding.mark != Mark::Ok);
+    start.extend(down);
     let findings = Findings::of(setup, &members, &catalog, &asked, &start);
     if options.json {
         print::line(&serde_json::to_string_pretty(&findings)?);
@@ -69,8 +70,17 @@ async fn asked(setup: &Setup, members: &[Arc<Member>]) -> BTreeMap<String, Vec<S
     asked
 }
 
-/// Starts every backend and merges them, without serving them.
-async fn prove(setup: &Setup, data: &DataDirectory) -> anyhow::Result<Arc<Generation>> {
-    let backends = assemble::start_backends(setup, data).await?;
-    assemble::merge(setup, backends)
+/// Starts every backend and merges them, without serving them. One on a host may be down, since that may be away: why is
+/// answered with the others.
+async fn prove(setup: &Setup, data: &DataDirectory) -> anyhow::Result<(Arc<Generation>, Vec<Finding>)> {
+    let (mut backends, mut down) = (Vec::new(), Vec::new());
+    let started = assemble::start_each(setup, data).await?;
+    for (granted, started) in setup.backends.values().zip(started) {
+        match started {
+            Ok(backend) => backends.push(backend),
+            Err(error) if granted.written.host.is_some() => down.push(Finding::error("backends", &error)),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((assemble::merge(setup, backends)?, down))
 }

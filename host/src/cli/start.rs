@@ -1,5 +1,6 @@
 //! `berth start`: a session, here or in another directory.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -27,6 +28,9 @@ pub(crate) struct Options {
     /// Another backend than the default one
     #[arg(long)]
     backend: Option<String>,
+    /// An option of the backend, such as host=mac; may be given several times
+    #[arg(long = "option", value_name = "NAME=VALUE", value_parser = option)]
+    options: Vec<(String, String)>,
     /// A first message, sent once the agent is ready for it
     #[arg(long, short)]
     message: Option<String>,
@@ -53,6 +57,7 @@ pub(crate) async fn run(setup: &Setup, options: Options, shutdown: CancellationT
         "agent": options.agent,
         "name": options.name,
         "backend": options.backend,
+        "options": (!options.options.is_empty()).then(|| options.options.into_iter().collect::<BTreeMap<_, _>>()),
         "message": options.message,
         "wait_seconds": options.wait,
     });
@@ -69,6 +74,12 @@ pub(crate) async fn run(setup: &Setup, options: Options, shutdown: CancellationT
         }
         _ => Ok(shown),
     }
+}
+
+fn option(given: &str) -> Result<(String, String), String> {
+    let parts = given.split_once('=').filter(|(name, _)| !name.is_empty());
+    let (name, value) = parts.ok_or("write it as NAME=VALUE, such as host=mac")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// What `directory` means to the backend, or to the default one: the key of its argument, and its value.

@@ -236,6 +236,7 @@ fn metadata(session: &Session) -> BTreeMap<&'static str, String> {
     let further = [
         ("project", session.project.as_ref()),
         ("branch", session.facts.get("branch")),
+        ("host", session.facts.get("host")),
         ("conversation", session.facts.get("conversation")),
         ("active", session.active_ago.as_ref()),
     ];

@@ -140,13 +140,17 @@ impl Session {
         text
     }
 
-    /// The project and its branch, otherwise the directory.
+    /// The project and its branch, otherwise the directory; with the host, where its backend has several.
     fn place(&self) -> Option<String> {
         let place = self.project.as_ref().or(self.directory.as_ref())?;
-        Some(match self.facts.get("branch") {
-            Some(branch) => format!("{place} on {branch}"),
-            None => place.clone(),
-        })
+        let mut told = place.clone();
+        if let Some(branch) = self.facts.get("branch") {
+            let _ = write!(told, " on {branch}");
+        }
+        if let Some(host) = self.facts.get("host") {
+            let _ = write!(told, ", host {host}");
+        }
+        Some(told)
     }
 }
 
@@ -367,9 +371,14 @@ impl Projects {
                 .as_deref()
                 .map(|branch| format!(" on {branch}"))
                 .unwrap_or_default();
+            let host = project
+                .facts
+                .get("host")
+                .map(|host| format!(", host {host}"))
+                .unwrap_or_default();
             let _ = writeln!(
                 text,
-                "{}: {}{branch}\n  {}",
+                "{}: {}{branch}{host}\n  {}",
                 project.backend, project.name, project.directory
             );
         }

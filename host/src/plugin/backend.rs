@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 use wasmtime::Store;
 use wasmtime::component::{ComponentNamedList, ComponentType, Lift, Lower};
@@ -71,6 +71,9 @@ pub struct Backend {
     pub(super) engine: Engine,
     home: Home,
     calls: Semaphore,
+    /// Calls of own tools that may act: such a tool may wait in its call, and must leave places to who answers what it waits
+    /// for.
+    tools: Semaphore,
     own_calls: Semaphore,
     deadline: Duration,
     /// The faults that the log already names.
@@ -99,6 +102,7 @@ impl Backend {
                 own_large: Places::default(),
             },
             calls: Semaphore::new(limits.calls),
+            tools: Semaphore::new(limits.calls.div_ceil(2)),
             own_calls: Semaphore::new(OWN_CALLS),
             deadline: limits.deadline,
             faults: Mutex::default(),
@@ -267,6 +271,10 @@ impl Backend {
             ..self.allowance(access, None, false)
         };
         let (acted, submitted) = (allowance.acted.clone(), allowance.submitted.clone());
+        let _place = match access {
+            Access::Control => Some(self.place_for_tool(allowance.deadline).await?),
+            Access::Read => None,
+        };
         let check = move |given| Ok(checked::output(given, promise.as_ref()));
         let call = given::ToolCall::from(call);
         let asked =
@@ -278,6 +286,18 @@ impl Backend {
         Ok(Output {
             acted: acted.ran() || acted.kept(),
             ..output
+        })
+    }
+
+    async fn place_for_tool(&self, deadline: Instant) -> Result<SemaphorePermit<'_>, Failure> {
+        let place = tokio::time::timeout_at(deadline.into(), self.tools.acquire()).await;
+        place.ok().and_then(Result::ok).ok_or_else(|| Failure {
+            error: Error::TimedOut(format!(
+                "backend `{}` is still at work on the calls of its own tools before this one, and nothing was done: call again \
+                 later",
+                self.name
+            )),
+            acted: false,
         })
     }
 

@@ -327,6 +327,21 @@ async fn a_host_whose_key_is_unknown_is_down_until_a_person_trusts_it() {
 }
 
 #[tokio::test]
+async fn the_check_tells_why_a_backend_is_down_whose_host_is_away_and_shows_the_rest() {
+    let mut demo = Demo::there(|_, _| {}).await;
+    demo.host.as_mut().unwrap().stop();
+    let ran = demo.place.run(&["check"]).await;
+    assert!(!ran.success, "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("host there cannot be reached"),
+        "{}{}",
+        ran.stdout,
+        ran.stderr
+    );
+    assert!(ran.stdout.contains("list_sessions"), "{}", ran.stdout);
+}
+
+#[tokio::test]
 async fn who_sees_a_host_answer_again_finds_its_sessions_at_once() {
     let mut demo = Demo::there(|_, _| {}).await;
     let id = demo.create("app").await;

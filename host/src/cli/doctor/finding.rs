@@ -53,7 +53,7 @@ impl Finding {
     }
 
     /// An error of berth's own, which names its fix.
-    pub(super) fn error(about: &str, error: &anyhow::Error) -> Self {
+    pub(in crate::cli) fn error(about: &str, error: &anyhow::Error) -> Self {
         Self {
             mark: Mark::Fail,
             ..Self::ok(about, print::causes(error))
