@@ -26,7 +26,10 @@ pub fn list() -> ProjectPage {
     for root in &roots {
         all.extend(Found::at(root, next(&mut entries)));
     }
-    add_branches(&mut all.signed);
+    let branches = known_branches(&all.directories(), |asked| {
+        files::read_all(asked.into_iter().map(|(_, slice)| slice))
+    });
+    all.add_branches(&mut branches.into_iter());
     all.page()
 }
 
@@ -55,17 +58,21 @@ pub fn list_on(hosts: &[String]) -> Vec<ProjectPage> {
         }
         found.push(all);
     }
-    let parts = hosts.iter().zip(&found).flat_map(|(host, found)| {
-        found.signed.iter().map(|project| Part {
-            host: host.clone(),
-            slice: head(&project.directory),
-        })
+    let directories: Vec<&str> = found.iter().flat_map(Found::directories).collect();
+    let places: Vec<&String> = hosts
+        .iter()
+        .zip(&found)
+        .flat_map(|(host, found)| found.signed.iter().map(move |_| host))
+        .collect();
+    let branches = known_branches(&directories, |asked| {
+        ssh::read_all(asked.into_iter().map(|(place, slice)| Part {
+            host: places[place].clone(),
+            slice,
+        }))
     });
-    let mut heads = ssh::read_all(parts).into_iter();
+    let mut branches = branches.into_iter();
     let pages = found.into_iter().map(|mut found| {
-        for (project, head) in found.signed.iter_mut().zip(&mut heads) {
-            project.branch = head.ok().and_then(|head| branch(&head));
-        }
+        found.add_branches(&mut branches);
         found.page()
     });
     pages.collect()
@@ -142,6 +149,30 @@ impl Found {
         self.problems.extend(other.problems);
     }
 
+    /// Those with a sign of a project.
+    fn directories(&self) -> Vec<&str> {
+        self.signed.iter().map(|project| project.directory.as_str()).collect()
+    }
+
+    /// Adds the next branches, one for each of these directories. Those that are not known are one problem together.
+    fn add_branches(&mut self, branches: &mut impl Iterator<Item = Result<Option<String>>>) {
+        let mut unread: Vec<(&str, Error)> = Vec::new();
+        for (project, branch) in self.signed.iter_mut().zip(branches) {
+            match branch {
+                Ok(branch) => project.branch = branch,
+                Err(error) => unread.push((&project.name, error)),
+            }
+        }
+        let others = unread.len().saturating_sub(1);
+        if let Some((name, error)) = unread.into_iter().next() {
+            let what = match others {
+                0 => format!("the branch of {name} is not known"),
+                _ => format!("the branches of {name} and {others} more are not known"),
+            };
+            self.problems.push((what, error));
+        }
+    }
+
     fn page(mut self) -> ProjectPage {
         for projects in [&mut self.signed, &mut self.others] {
             projects.sort_by(|a, b| (&a.name, &a.directory).cmp(&(&b.name, &b.directory)));
@@ -175,13 +206,6 @@ fn is_plain(name: &str) -> bool {
     !name.starts_with('-') && !name.chars().any(char::is_control) && !name.contains("#{") && !name.contains("#(")
 }
 
-fn add_branches(projects: &mut [Project]) {
-    let branches = branches(projects.iter().map(|project| project.directory.as_str()));
-    for (project, branch) in projects.iter_mut().zip(branches) {
-        project.branch = branch;
-    }
-}
-
 /// The branch of each of these directories that is a git checkout. git is not run: it would run what the project
 /// configures.
 #[must_use]
@@ -190,9 +214,43 @@ pub fn branches<'a>(directories: impl Iterator<Item = &'a str>) -> Vec<Option<St
     heads.into_iter().map(|head| branch(&head.ok()?)).collect()
 }
 
+/// The branch of each of these directories, where it has one and git's own directory in it; an error means that this is not
+/// known. `read` answers parts of files in these directories, each with the directory's place in the list.
+fn known_branches(
+    directories: &[&str],
+    read: impl Fn(Vec<(usize, Slice)>) -> Vec<Result<Vec<u8>>>,
+) -> Vec<Result<Option<String>>> {
+    let mut heads = read(directories.iter().copied().map(head).enumerate().collect());
+    // In a linked checkout `.git` is a file, below which nothing can be read.
+    let is_failed = |place: &usize| matches!(heads.get(*place), Some(Err(Error::Failed(_))));
+    let failed: Vec<usize> = (0..directories.len()).filter(is_failed).collect();
+    if !failed.is_empty() {
+        let links = read(failed.iter().map(|&place| (place, link(directories[place]))).collect());
+        for (place, link) in failed.into_iter().zip(links) {
+            if link.is_ok() {
+                heads[place] = Ok(Vec::new());
+            }
+        }
+    }
+    let known = heads.into_iter().map(|head| match head {
+        Ok(head) => Ok(branch(&head)),
+        Err(Error::NotFound(_)) => Ok(None),
+        Err(error) => Err(error),
+    });
+    known.collect()
+}
+
 fn head(directory: &str) -> Slice {
+    part(format!("{directory}/.git/HEAD"))
+}
+
+fn link(directory: &str) -> Slice {
+    part(format!("{directory}/.git"))
+}
+
+fn part(path: String) -> Slice {
     Slice {
-        path: format!("{directory}/.git/HEAD"),
+        path,
         start: 0,
         max: HEAD_MAX,
     }
@@ -269,6 +327,33 @@ mod tests {
         let page = list();
         assert_eq!(page.projects, []);
         assert!(matches!(page.problems.as_slice(), [(what, Error::NotFound(_))] if *what == unknown(&root)));
+    }
+
+    #[test]
+    fn branches_that_cannot_be_read_are_one_problem_of_their_host_and_what_has_none_is_no_problem() {
+        let host = Host::new();
+        host.hosts(["mac", "linux"]);
+        for (label, file) in [
+            ("mac", "a/.git/HEAD/x"),
+            ("mac", "b/.git/HEAD/x"),
+            ("linux", "linked/.git"),
+            ("linux", "notes/.claude/x"),
+            ("linux", "web/.git/HEAD"),
+        ] {
+            host.file_on(label, file, "ref: refs/heads/main\n");
+        }
+        host.file("c/.git/HEAD/x", "");
+        let pages = list_on(&ssh::hosts());
+        let told: Vec<_> = pages[0].problems.iter().map(|(what, _)| what.as_str()).collect();
+        assert_eq!(told, ["the branches of a and 1 more are not known"]);
+        assert_eq!(pages[1].problems, []);
+        assert_eq!(pages[1].projects[2].branch.as_deref(), Some("main"));
+        let page = list();
+        assert!(
+            matches!(page.problems.as_slice(), [(what, Error::Invalid(_))] if what == "the branch of c is not known"),
+            "{:?}",
+            page.problems
+        );
     }
 
     #[test]

@@ -128,7 +128,8 @@ const SIGNS: &[(&str, &str, Cause, &str)] = &[
     ),
     ("refused to reconnect", "expires", Cause::Passing, EXPIRED),
     ("to reconnect.", "expires", Cause::Passing, EXPIRED),
-    ("401", "expires", Cause::Passing, EXPIRED),
+    ("(401)", "expires", Cause::Passing, EXPIRED),
+    ("(code 401)", "expires", Cause::Passing, EXPIRED),
     (
         "can't be resumed",
         "expires",
@@ -272,6 +273,12 @@ mod tests {
             (
                 "Authentication failed (401). Re-run `claude remote-control` to reconnect.",
                 Cause::Passing,
+            ),
+            ("authentication rejected (401)", Cause::Passing),
+            ("auth token expired (code 401)", Cause::Passing),
+            (
+                "● The server answers 401 on port 4010\n\nSegmentation fault",
+                Cause::Person,
             ),
             (
                 "Error: No recent session found in this directory or its worktrees. Run `claude remote-control` to start a \

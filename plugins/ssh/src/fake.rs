@@ -60,8 +60,8 @@ struct Server {
     shows: (String, Option<i32>),
     sets: Vec<String>,
     breaks: Option<String>,
-    leaves_after_a_start: Option<String>,
-    is_away: Option<String>,
+    leaves_after_a_start: Option<Error>,
+    is_away: Option<Error>,
     keeps_sessions: bool,
 }
 
@@ -205,9 +205,9 @@ impl On {
         self.server().breaks = Some(stderr.to_owned());
     }
 
-    /// Something is started, and from then on the host does not answer.
-    pub(crate) fn goes_away_after_a_start(&self, why: &str) {
-        self.server().leaves_after_a_start = Some(why.to_owned());
+    /// Something is started, and from then on each look at the host answers this.
+    pub(crate) fn fails_after_a_start(&self, error: Error) {
+        self.server().leaves_after_a_start = Some(error);
     }
 
     pub(crate) fn works(&self) {
@@ -252,15 +252,15 @@ impl Server {
     }
 
     fn run(&mut self, command: &Command) -> Result<RawOutput> {
-        if let Some(why) = &self.is_away {
-            return Err(Error::Unavailable(why.clone()));
+        if let Some(error) = &self.is_away {
+            return Err(error.clone());
         }
         let output = self.carry_out(command);
         if command.args.iter().any(|arg| arg == "new-session") {
             self.is_away = self.leaves_after_a_start.take();
         }
         match &self.is_away {
-            Some(why) => Err(Error::Unavailable(why.clone())),
+            Some(error) => Err(error.clone()),
             None => Ok(output),
         }
     }

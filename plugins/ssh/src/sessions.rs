@@ -67,6 +67,17 @@ pub(crate) fn get(setup: &Setup, id: &str) -> Result<Session> {
     }
 }
 
+/// One that was started and cannot be looked at.
+pub(crate) fn unseen(setup: &Setup, id: &str, error: &Error) -> Session {
+    let kept = Id::parse(id).and_then(|id| kept::of(&id));
+    match kept {
+        Ok(Some(kept)) => unreachable(setup, &kept, error),
+        Ok(None) | Err(_) => Session::new(id)
+            .state(State::Unreachable, Evidence::Process)
+            .summary(format!("it was started, and cannot be looked at: {error}")),
+    }
+}
+
 /// What is expected on a host.
 pub(crate) fn asked(host: &str, kept: &[Kept]) -> Asked {
     let here = kept.iter().filter(|kept| kept.host == host);

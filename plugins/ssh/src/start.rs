@@ -99,7 +99,9 @@ fn addressed(setup: &Setup, started: &Started) -> Result<Session> {
     loop {
         let session = match sessions::get(setup, &started.id) {
             Err(Error::NotFound(_)) => return Ok(over(&started.id)),
-            session => session?,
+            // It was started, and whoever learns only of an error does not know its id.
+            Err(error) => sessions::unseen(setup, &started.id, &error),
+            Ok(session) => session,
         };
         let is_settled = session.url.is_some() || !session.prompts.is_empty() || session.state.is_end();
         if is_settled || session.state == State::Unreachable || Instant::now() >= until {
@@ -354,15 +356,22 @@ mod tests {
             matches!(Plugin::create_session(asking("a")), Err(Error::Refused(why)) if why.contains("no session was"))
         );
         assert_eq!(store::keys("").unwrap(), [""; 0]);
-        fake.on("mac").works();
-        fake.on("mac").goes_away_after_a_start("the link was lost");
-        let session = Plugin::create_session(asking("b")).unwrap();
-        assert_eq!(session.state, State::Unreachable);
-        fake.host.is_back("mac");
-        fake.on("mac").works();
-        let again = Plugin::create_session(asking("b")).unwrap();
-        assert_eq!((again.id, again.url.as_deref()), (session.id, Some(URL)));
-        assert_eq!(fake.on("mac").started().len(), 1);
+        for (request, error) in [
+            ("b", Error::Unavailable("the link was lost".to_owned())),
+            ("c", Error::Failed("the answer was cut".to_owned())),
+            ("d", Error::TimedOut("the answer is late".to_owned())),
+        ] {
+            fake.on("mac").works();
+            let before = fake.on("mac").started().len();
+            fake.on("mac").fails_after_a_start(error.clone());
+            let session = Plugin::create_session(asking(request)).unwrap();
+            assert_eq!(session.state, State::Unreachable);
+            assert!(session.summary.unwrap().contains(&error.to_string()));
+            fake.on("mac").works();
+            let again = Plugin::create_session(asking(request)).unwrap();
+            assert_eq!((again.id, again.url.as_deref()), (session.id, Some(URL)));
+            assert_eq!(fake.on("mac").started().len(), before + 1);
+        }
     }
 
     #[test]

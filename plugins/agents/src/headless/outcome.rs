@@ -137,7 +137,7 @@ fn unanswered(ending: &Ending<'_>) -> Outcome {
 
 fn gone(ending: &Ending<'_>) -> String {
     format!(
-        "the agent does not know conversation {} any more: start afresh, without `sessionId`",
+        "the agent does not know conversation {} any more: start afresh, in a new conversation",
         ending.conversation
     )
 }

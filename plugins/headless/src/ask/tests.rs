@@ -3,7 +3,9 @@ use std::time::{Duration, Instant};
 
 use berth_plugin::jobs::{self, Channel, Phase};
 use berth_plugin::testing::Host;
-use berth_plugin::{Answer, Answered, Content, Error, Reply, Result, SessionQuery, State, ToolCall, ToolOutput};
+use berth_plugin::{
+    Answer, Answered, Content, Error, Receipt, Reply, Result, SessionQuery, State, ToolCall, ToolOutput,
+};
 use serde_json::{Value, json};
 
 use super::*;
@@ -421,6 +423,49 @@ fn a_message_of_a_person_goes_on_with_it_there_and_further_tasks_are_messages_th
     )
     .unwrap();
     assert_eq!(host.submitted()[2].host.as_deref(), Some("mac"));
+}
+
+#[test]
+fn what_runs_on_a_host_that_is_away_is_not_told_to_end_and_goes_on() {
+    let why = Error::Unavailable("the host mac is asleep".into());
+    let host = hosts();
+    ask(1, json!({"project": "app"})).unwrap();
+    host.start_job("job-1").is_away("mac", "the host mac is asleep");
+    assert_eq!(sessions::terminate(FIRST), Err(why));
+    assert_eq!(host.logged(), []);
+    host.is_back("mac");
+    // What waits is taken back where the backend lives, so something was done.
+    ask(2, json!({"resume_session_id": FIRST})).unwrap();
+    host.is_away("mac", "the host mac is asleep");
+    assert_eq!(sessions::terminate(FIRST), Ok(Receipt::Unconfirmed));
+    assert_eq!(jobs::get("job-2").unwrap().phase, Phase::Cancelled);
+    assert!(host.logged().iter().any(|(_, line)| line.contains("is asleep")));
+    host.is_back("mac");
+    assert_eq!(jobs::get("job-1").unwrap().phase, Phase::Running);
+    assert_eq!(sessions::terminate(FIRST), Ok(Receipt::Confirmed));
+}
+
+#[test]
+fn what_a_person_leads_on_a_host_that_is_away_is_not_ended_later_either() {
+    let host = hosts();
+    fake::agents_on(&host, true);
+    ask(1, json!({"project": "app"})).unwrap();
+    end(&host, "job-1", &result(FIRST, json!({})), 0);
+    upkeep();
+    host.ends_in(Duration::from_secs(2));
+    let message = berth_plugin::Message {
+        id: uuid(50),
+        text: "and now".into(),
+        attachments: Vec::new(),
+    };
+    sessions::send(&setup(), FIRST, &message).unwrap();
+    host.start_job("job-2").is_away("mac", "the host mac is asleep");
+    let why = Error::Unavailable("the host mac is asleep".into());
+    assert_eq!(sessions::terminate(FIRST), Err(why));
+    host.is_back("mac");
+    upkeep();
+    assert_eq!(jobs::get("job-2").unwrap().phase, Phase::Running);
+    assert_eq!(sessions::terminate(FIRST), Ok(Receipt::Confirmed));
 }
 
 #[test]

@@ -3,8 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use berth_plugin::jobs;
-use berth_plugin::{Error, Receipt, Result, context};
+use berth_plugin::{Error, Receipt, Result, context, jobs, log};
 
 use crate::kept::conversation::Conversation;
 use crate::kept::state::{RunState, has_ended};
@@ -36,6 +35,7 @@ pub(crate) fn run(id: &str) -> Result<RunState> {
 /// Cancels all that runs or waits of a conversation.
 pub(crate) fn all_of(conversation: &str) -> Result<Receipt> {
     let mut ids = index::open(conversation)?;
+    let mut is_kept = false;
     if ids.is_empty() {
         // An unknown one is an error.
         let (job, _) = index::known(conversation)?;
@@ -44,18 +44,27 @@ pub(crate) fn all_of(conversation: &str) -> Result<Receipt> {
             return Ok(Receipt::Confirmed);
         }
         ids.extend(Conversation::cancel(&seen.note, seen.note.run(&seen.job))?);
+        is_kept = true;
     }
-    let mut failed = None;
     // What waits goes first, so that it does not start when what runs ends.
-    for id in &ids {
-        failed = failed.or(jobs::cancel(id).err());
-    }
-    match failed {
-        Some(error @ Error::Denied(_)) => Err(error),
-        Some(_) => Ok(Receipt::Unconfirmed),
+    let cancels: Vec<Result<()>> = ids.iter().map(|id| jobs::cancel(id)).collect();
+    let is_done = is_kept || !cancels.iter().all(|cancel| cancel.as_ref().is_err_and(is_nothing_done));
+    match cancels.into_iter().find_map(Result::err) {
+        Some(error) if !is_done => Err(error),
+        Some(error) => {
+            log::warn(format_args!(
+                "not all of session {conversation} was told to end: {error}"
+            ));
+            Ok(Receipt::Unconfirmed)
+        }
         None if wait(&ids) => Ok(Receipt::Confirmed),
         None => Ok(Receipt::Unconfirmed),
     }
+}
+
+/// Whether an error of a cancel says that nobody was told to end.
+pub(crate) fn is_nothing_done(error: &Error) -> bool {
+    !matches!(error, Error::TimedOut(_) | Error::Failed(_))
 }
 
 /// Waits for the end of these jobs, for a time. Answers whether all have ended.

@@ -1,11 +1,11 @@
 //! The end of a session.
 
-use berth_plugin::{Error, Receipt, Result, jobs, log, time};
+use berth_plugin::{Receipt, Result, jobs, log, time};
 
 use crate::kept::process::Ending;
 use crate::kept::talk::Talk;
 use crate::read::talk::look;
-use crate::run::cancel;
+use crate::run::cancel::{self, is_nothing_done};
 use crate::talk::change::{change_unread, may_act};
 
 /// Ends a session: what a person leads with its process and what waits for that, otherwise all runs.
@@ -14,23 +14,43 @@ pub(crate) fn terminate(conversation: &str) -> Result<Receipt> {
         return cancel::all_of(conversation);
     };
     may_act(&talk)?;
-    let job = change_unread(conversation, |talk| {
-        talk.process.ending = Some(Ending::Person);
-        Ok(talk.process.job.clone().filter(|_| talk.process.ended.is_none()))
+    let (job, before) = change_unread(conversation, |talk| {
+        let before = talk.process.ending.replace(Ending::Person);
+        Ok((
+            talk.process.job.clone().filter(|_| talk.process.ended.is_none()),
+            before,
+        ))
     })?;
     let Some(job) = job else {
         Talk::is_at_rest(conversation)?;
         return Ok(Receipt::Confirmed);
     };
     match jobs::cancel(&job) {
-        Err(error @ Error::Denied(_)) => Err(error),
-        Err(_) => Ok(Receipt::Unconfirmed),
+        Err(error) if is_nothing_done(&error) && goes_on(conversation, &job, before) => Err(error),
+        Err(error) => {
+            log::warn(format_args!(
+                "session {conversation} may not have been told to end, and is told again later: {error}"
+            ));
+            Ok(Receipt::Unconfirmed)
+        }
         Ok(()) if cancel::wait(&[job]) => {
             given_up(conversation);
             Ok(Receipt::Confirmed)
         }
         Ok(()) => Ok(Receipt::Unconfirmed),
     }
+}
+
+/// Takes back that a person has ended it, or `upkeep` would end it after the answer said that nothing was done. Answers
+/// whether that is so now.
+fn goes_on(conversation: &str, job: &str, before: Option<Ending>) -> bool {
+    let taken_back = change_unread(conversation, |talk| {
+        if talk.process.job.as_deref() == Some(job) {
+            talk.process.ending = before;
+        }
+        Ok(())
+    });
+    taken_back.is_ok()
 }
 
 /// Where what a process printed cannot be read, nothing else tells that it has ended, and a message must begin the next one.

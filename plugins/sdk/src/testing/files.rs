@@ -102,7 +102,7 @@ fn part(path: &Path, slice: &Slice) -> io::Result<Vec<u8>> {
 fn told(path: &Path, error: &io::Error) -> Error {
     let words = format!("{}: {error}", path.display());
     match error.kind() {
-        ErrorKind::NotFound | ErrorKind::NotADirectory => Error::NotFound(words),
+        ErrorKind::NotFound => Error::NotFound(words),
         _ => Error::Failed(words),
     }
 }

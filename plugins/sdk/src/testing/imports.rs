@@ -139,7 +139,7 @@ pub(crate) mod files {
 
 pub(crate) mod jobs {
     use super::super::{current, lock};
-    use crate::jobs::{Channel, Chunk, Filter, Job, Spec};
+    use crate::jobs::{Channel, Chunk, Filter, Job, Phase, Spec};
     use crate::{Access, Result};
 
     fn access() -> Access {
@@ -167,7 +167,13 @@ pub(crate) mod jobs {
     }
 
     pub(crate) fn cancel(id: &str) -> Result<()> {
-        lock(&current().jobs).cancel(id, access())
+        let host = current();
+        let job = lock(&host.jobs).get(id)?;
+        // One that waits is cancelled where the backend lives.
+        if let (Some(label), Phase::Running | Phase::Unreachable) = (&job.host, job.phase) {
+            lock(&host.hosts).directory(label).map(drop)?;
+        }
+        lock(&host.jobs).cancel(id, access())
     }
 
     pub(crate) fn read(id: &str, channel: Channel, start: u64, max: u32) -> Result<Chunk> {
