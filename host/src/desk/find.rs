@@ -8,13 +8,13 @@ use futures::future::join_all;
 use super::members::{Reach, Reachable};
 use super::{Member, ToolError};
 use crate::catalog::answers::BackendError;
-use crate::plugin::Listed;
+use crate::plugin::{LISTED_WITHIN, Listed};
 use crate::session::{Error, Session, State, rest_has_ended, rest_is_old};
 use crate::text::{NAMED, escaped};
 use crate::watch::now;
 
-/// How long a fan-out waits for its slowest backend.
-const FAN_OUT: Duration = Duration::from_secs(15);
+/// How long a fan-out waits for its slowest backend: a moment longer than a list may take.
+const FAN_OUT: Duration = LISTED_WITHIN.saturating_add(Duration::from_secs(1));
 /// How long it waits for one that is coming up where others are up already: their answers are worth more.
 const BESIDE_OTHERS: Duration = Duration::from_secs(2);
 /// Sessions that an error names.

@@ -49,6 +49,9 @@ impl Failure {
     }
 }
 
+/// How long a list may take.
+pub(crate) const LISTED_WITHIN: Duration = Duration::from_secs(14);
+
 /// What one backend's calls may use.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -138,13 +141,12 @@ impl Backend {
 
     /// Its sessions in one of `states`, or in any if that is empty: page by page, until what is listed is `enough`.
     pub async fn list_sessions(&self, states: &[State], enough: Enough<'_>) -> Result<Listed<Session>, Error> {
-        let allowance = self.allowance(Access::Read, None, false);
-        self.pages(states, enough, &allowance).await
+        self.pages(states, enough, &self.listing(false)).await
     }
 
     /// The same for the host itself, of sessions in any state: no caller of the backend can delay this.
     pub async fn poll_sessions(&self, enough: Enough<'_>) -> Result<Listed<Session>, Error> {
-        self.pages(&[], enough, &self.allowance(Access::Read, None, true)).await
+        self.pages(&[], enough, &self.listing(true)).await
     }
 
     /// One session.
@@ -188,8 +190,10 @@ impl Backend {
     /// The projects that sessions may start in.
     pub async fn list_projects(&self) -> Result<Listed<Project>, Error> {
         let check = |given| Ok(checked::projects(given));
-        let asked = self.read::<_, given::ProjectPage, _, _>((Interface::Projects, "list-projects"), (), check);
-        asked.await.map(|found| self.without_faults(found))
+        let list = (Interface::Projects, "list-projects");
+        let asked = self.call::<_, given::ProjectPage, _, _>(list, (), self.listing(false), check);
+        let found = asked.await.map_err(Failure::into_error)?;
+        Ok(self.without_faults(found))
     }
 
     /// Starts a session, within `deadline`.
@@ -401,6 +405,12 @@ impl Backend {
             lineage: Lineage::default(),
             submitted: Default::default(),
         }
+    }
+
+    /// The same for a list. Who wants it waits no longer, so it must tell what it has found by then.
+    fn listing(&self, own: bool) -> Allowance {
+        let deadline = Instant::now() + self.deadline.min(LISTED_WITHIN);
+        self.allowance(Access::Read, Some(deadline), own)
     }
 
     async fn read<A, G, T, U>(

@@ -15,6 +15,7 @@ mod manifest;
 mod memory;
 mod words;
 
+pub(crate) use backend::LISTED_WITHIN;
 pub use backend::{Backend, Failure, Limits, OWN_CALLS};
 pub use checked::{Enough, Listed, Output, Promise};
 pub use engine::Engine;

@@ -1,5 +1,9 @@
 //! The contract's side: what a guest may ask of its jobs.
 
+use std::time::Instant;
+
+use tokio::time::timeout;
+
 use super::command::Submitted;
 use crate::capability::{Access, Call};
 use crate::contract::jobs::{Channel, Chunk, Filter, Host, Job, Phase, Spec};
@@ -35,7 +39,7 @@ impl Host for Call {
         Ok(async {
             let jobs = self.jobs()?;
             self.sees(jobs, &id).await?;
-            Ok(self.told(jobs.get(&id).await.map_err(error)?))
+            Ok(self.told(self.for_a_part(jobs.get(&id)).await?))
         }
         .await)
     }
@@ -92,7 +96,7 @@ impl Host for Call {
         let most = u64::from(max).min(PART);
         Ok(async {
             self.sees(self.jobs()?, &id).await?;
-            let read = self.jobs()?.read(&id, channel, start, most).await.map_err(error)?;
+            let read = self.for_a_part(self.jobs()?.read(&id, channel, start, most)).await?;
             Ok(Chunk {
                 start: read.start,
                 bytes: read.bytes,
@@ -200,6 +204,13 @@ impl Call {
                 "this call may only read, so it may not change a job".into(),
             )),
         }
+    }
+
+    /// Waits for a part of the call's time: a host that does not answer leaves the rest to jobs on others.
+    async fn for_a_part<T>(&self, work: impl Future<Output = Result<T, jobs::Error>>) -> Result<T, Error> {
+        let part = self.allowance.deadline.saturating_duration_since(Instant::now()) / 4;
+        let slow = |_| Error::Unavailable(format!("where the job is, nothing was answered within {part:.0?}"));
+        timeout(part, work).await.map_err(slow)?.map_err(error)
     }
 
     /// Does `work`, which changes a job.

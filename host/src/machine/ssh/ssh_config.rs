@@ -17,6 +17,7 @@ NumberOfPasswordPrompts 1
 /// connection is shared.
 const FIXED: &str = "\
 StrictHostKeyChecking yes
+GlobalKnownHostsFile /etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2
 UpdateHostKeys no
 VerifyHostKeyDNS no
 ForwardAgent no
@@ -40,6 +41,7 @@ LogLevel ERROR
 pub(super) const NEWER: &str = "\
 ForkAfterAuthentication no
 StdinNull no
+KnownHostsCommand none
 LogVerbose packet.c:sshpkt_vfatal():*
 ";
 
