@@ -627,7 +627,7 @@ async fn a_job_is_on_the_host_for_which_it_was_submitted_and_those_of_a_host_tha
     }
     let log = hosts.place.run(&["jobs", "show", &one, "--log"]).await;
     assert!(
-        !log.success && log.stderr.contains("on the host one"),
+        log.success && log.stdout.contains(&printed),
         "{}{}",
         log.stdout,
         log.stderr

@@ -51,6 +51,12 @@ fn what_is_served(setup: &Setup, owner: &Owner) {
     let catalog = generation.catalog();
     let tools: Vec<&str> = catalog.tools().iter().map(|tool| tool.name.as_str()).collect();
     print::line(&format!("Tools: {}", tools.join(", ")));
+    if setup.hosts.is_empty() {
+        print::line(
+            "Hosts: none. `berth hosts add NAME DESTINATION` adds one, for sessions there and for Claude Code's remote control \
+             (plugin `ssh`)",
+        );
+    }
 }
 
 fn from_elsewhere(url: &str) {
