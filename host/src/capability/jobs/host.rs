@@ -5,7 +5,7 @@ use std::time::Instant;
 use tokio::time::timeout;
 
 use super::command::Submitted;
-use crate::capability::{Access, Call};
+use crate::capability::{Access, Call, Sites};
 use crate::contract::jobs::{Channel, Chunk, Filter, Host, Job, Phase, Spec};
 use crate::contract::types::Error;
 use crate::jobs::{self, Jobs};
@@ -206,8 +206,12 @@ impl Call {
         }
     }
 
-    /// Waits for a part of the call's time: a host that does not answer leaves the rest to jobs on others.
+    /// Where there are several hosts, waits for a part of the call's time: one that does not answer leaves the rest to jobs on
+    /// others.
     async fn for_a_part<T>(&self, work: impl Future<Output = Result<T, jobs::Error>>) -> Result<T, Error> {
+        if let Sites::One(_) = self.powers.sites {
+            return work.await.map_err(error);
+        }
         let part = self.allowance.deadline.saturating_duration_since(Instant::now()) / 4;
         let slow = |_| Error::Unavailable(format!("where the job is, nothing was answered within {part:.0?}"));
         timeout(part, work).await.map_err(slow)?.map_err(error)
