@@ -42,11 +42,27 @@ berth_seek() {
 }
 
 # Refuses where a server still has the socket $1, whose file is gone: it has the sessions, and a second one would be started.
+# A server that starts or ends looks like this for a moment, one that lost its socket stays so.
 berth_reach() {
-    [ ! -S "$1" ] || return 0
+    berth_looks=0
+    while berth_lost "$1"; do
+        berth_looks=$((berth_looks + 1))
+        [ "$berth_looks" -lt 4 ] || berth_refuse socket-lost
+        sleep 0.1 2>/dev/null || sleep 1
+    done
+}
+
+# Whether a server has the socket $1, but there is no file of it. The file is looked at before and after: a server that starts
+# has it first.
+berth_lost() {
+    [ ! -S "$1" ] && [ -r /proc/net/unix ] || return 1
     while IFS= read -r berth_line; do
         case $berth_line in
-        *" $1") berth_refuse socket-lost ;;
+        *" $1")
+            [ ! -S "$1" ]
+            return
+            ;;
         esac
     done </proc/net/unix
+    return 1
 }

@@ -1,6 +1,7 @@
 //! What programs get, and what comes back of them.
 
-use std::os::unix::fs::symlink;
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use super::*;
 
@@ -320,4 +321,32 @@ async fn what_cannot_arrive_as_it_is_is_refused_before_anything_is_sent() {
     let outcomes = all(&way, &around(), vec![given("UID", "1"), program("true", &[])]).await;
     assert!(matches!(outcomes[0], Err(Fault::Value { .. })));
     assert!(matches!(&outcomes[1], Ok(Ended::Finished(output)) if output.status == Some(0)));
+}
+
+/// A server that starts has a socket for the system before others see its file, and one that lost the file keeps it so.
+#[tokio::test]
+async fn a_server_whose_socket_appears_is_reached_and_one_that_lost_it_is_refused() {
+    for shell in SHELLS {
+        let place = TempDir::new().unwrap();
+        let (socket, aside) = (place.path().join("socket"), place.path().join("aside"));
+        let _server = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        std::fs::rename(&socket, &aside).unwrap();
+        let asking = Run {
+            socket: Some(socket.to_str().unwrap().to_owned()),
+            ..script("echo reached")
+        };
+        let (_, way) = Local::to(shell).way();
+        let refused = all(&way, &around(), vec![asking.clone()]).await.remove(0);
+        assert!(matches!(refused, Err(Fault::Refused(Refusal::SocketLost))), "{shell:?}");
+        // The file comes while the shell waits to look once more.
+        let tools = place.path().join("tools");
+        std::fs::create_dir(&tools).unwrap();
+        let comes = format!("#!/bin/sh\nmv {aside:?} {socket:?}\n");
+        std::fs::write(tools.join("sleep"), comes).unwrap();
+        std::fs::set_permissions(tools.join("sleep"), Permissions::from_mode(0o755)).unwrap();
+        let path = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap());
+        let (_, way) = Local::to(shell).with("PATH", &path).way();
+        let reached = all(&way, &around(), vec![asking]).await.remove(0);
+        assert_eq!(text(reached), "reached\n", "{shell:?}");
+    }
 }
