@@ -19,6 +19,8 @@ mod languages;
 mod latency;
 #[path = "speed/measures.rs"]
 mod measures;
+#[path = "speed/memory.rs"]
+mod memory;
 #[path = "speed/served.rs"]
 mod served;
 #[path = "speed/sessions.rs"]
@@ -37,9 +39,14 @@ fn main() -> anyhow::Result<ExitCode> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // Some rows can be tried alone.
-    let rows = match std::env::args().find(|argument| ["jobs", "conversations", "hosts"].contains(&&**argument)) {
-        Some(alone) if alone == "jobs" => runtime.block_on(jobs::each())?,
-        Some(alone) if alone == "hosts" => runtime.block_on(hosts::each())?,
+    let alone = ["memory", "jobs", "conversations", "hosts"];
+    let rows = match std::env::args()
+        .find(|argument| alone.contains(&&**argument))
+        .as_deref()
+    {
+        Some("memory") => vec![runtime.block_on(memory::row())?],
+        Some("jobs") => runtime.block_on(jobs::each())?,
+        Some("hosts") => runtime.block_on(hosts::each())?,
         Some(_) => runtime.block_on(conversations::each())?,
         None => runtime.block_on(measure())?,
     };
@@ -64,7 +71,7 @@ async fn measure() -> anyhow::Result<Vec<Row>> {
         measures::record(&place).await?,
         measures::listing(&place).await?,
         measures::start(&place).await?,
-        measures::memory(&place).await?,
+        memory::row().await?,
         measures::plugin_call(&place).await?,
         rust,
         javascript,

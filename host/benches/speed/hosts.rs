@@ -2,7 +2,7 @@
 //! hosts are real SSH servers on this machine.
 
 #[path = "../../tests/sshd/mod.rs"]
-mod sshd;
+pub(crate) mod sshd;
 
 use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;

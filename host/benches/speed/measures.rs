@@ -1,6 +1,5 @@
 //! The measures: each gives one row of the table.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
@@ -30,8 +29,6 @@ const LISTINGS: usize = 30;
 const SETTLING: Duration = Duration::from_secs(60);
 /// How often a start is measured.
 const STARTS: usize = 10;
-/// Calls before memory is looked at.
-const CALLS: usize = 100;
 /// Calls into a plugin, one after the other.
 const PLUGIN_CALLS: usize = 20_000;
 
@@ -255,30 +252,6 @@ pub(crate) async fn start(place: &Place) -> anyhow::Result<Row> {
     })
 }
 
-/// Resident memory, idle after some calls.
-pub(crate) async fn memory(place: &Place) -> anyhow::Result<Row> {
-    let served = place.serve()?;
-    let berth = server(place, &served)?;
-    let requests = [
-        berth.call(NOOP, json!({})),
-        berth.call("list_sessions", json!({"backend": "local"})),
-    ];
-    let mut connection = berth.connect().await?;
-    for request in requests.iter().cycle().take(CALLS) {
-        connection.result(request).await?;
-    }
-    let resident = resident(served.id())?;
-    Ok(Row {
-        what: "resident memory, idle after 100 calls",
-        berth: format!("{resident:.0} MB"),
-        p99: String::new(),
-        beside: String::new(),
-        value: resident,
-        shown: format!("{resident:.0} MB"),
-        bound: Bound::AtMost(40.0, " MB"),
-    })
-}
-
 /// One call into a plugin: a store, an instance and the call, with no protocol around it.
 pub(crate) async fn plugin_call(place: &Place) -> anyhow::Result<Row> {
     let setup = place.setup()?;
@@ -366,17 +339,4 @@ impl Times {
         sorted.sort_by(f64::total_cmp);
         sorted.get(place).copied().context("nothing was measured")
     }
-}
-
-/// Resident memory of a process in megabytes, as `ps` gives it everywhere (RSS, in KiB).
-#[allow(clippy::disallowed_methods, reason = "a benchmark starts what it measures with")]
-fn resident(process: u32) -> anyhow::Result<f64> {
-    let output = Command::new("ps")
-        .args(["-o", "rss=", "-p", &process.to_string()])
-        .output()?;
-    let kib: f64 = String::from_utf8(output.stdout)?
-        .trim()
-        .parse()
-        .context("ps did not say how much memory berth has")?;
-    Ok(kib * 1024.0 / 1e6)
 }
