@@ -3,7 +3,7 @@
 
 /// Unmaps the pages of programs and compiled plugins that are as their files have them. The system maps what runs again, from
 /// its cache of files. Only Linux can do it in this way, and where it cannot, nothing happens.
-pub fn unmap_code() {
+pub(crate) fn unmap_code() {
     #[cfg(target_os = "linux")]
     linux::unmap_code();
 }
@@ -23,13 +23,13 @@ mod linux {
         }
     }
 
-    /// Whether it is code of a file that nobody can write to by this mapping, and nobody has.
+    /// Whether it is code of a file that nobody can write to by this mapping, and nobody has: a page that was changed here
+    /// counts as anonymous.
     fn is_as_in_its_file(map: &MemoryMap) -> bool {
         let code = MMPermissions::READ | MMPermissions::EXECUTE | MMPermissions::PRIVATE;
-        let changed = ["Private_Dirty", "Shared_Dirty", "Anonymous"];
         matches!(map.pathname, MMapPath::Path(_))
             && map.perms == code
-            && changed.iter().all(|pages| map.extension.map.get(*pages) == Some(&0))
+            && map.extension.map.get("Anonymous") == Some(&0)
     }
 
     #[allow(unsafe_code, reason = "there is no safe name for this call")]
