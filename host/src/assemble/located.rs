@@ -223,7 +223,7 @@ fn variables(around: &Around) -> Vec<(OsString, OsString)> {
 
 /// A fault of `host` as clients may read it; the log has all of it.
 fn told(host: &str, fault: &Fault) -> anyhow::Error {
-    match Away::of_fault(fault) {
+    match Away::of_fault(host, fault) {
         Some(away) => away.into(),
         None if matches!(fault, Fault::Unopened(_)) => anyhow!("{}", machine::for_clients(fault)),
         None => anyhow!("the host {host}: {fault}"),

@@ -110,7 +110,12 @@ impl Host {
             Ok(Err(_)) => Some(Err(format!("the look at the host {} was broken off", self.label))),
             Err(_) => None,
         };
-        came.unwrap_or_else(|| Err(format!("the host {} did not answer in time", self.label)))
+        came.unwrap_or_else(|| {
+            Err(format!(
+                "the host {} did not answer in time; `berth hosts`, on berth's own machine, says why and what to do",
+                self.label
+            ))
+        })
     }
 
     /// Whether it failed, or what it found may not be so any more.
