@@ -614,6 +614,12 @@ async fn a_job_is_on_the_host_for_which_it_was_submitted_and_those_of_a_host_tha
     let printed = format!("up\n{}\n", hosts.place.name("one/projects/app"));
     assert_eq!((&ended["status"], words(&ended, "printed")), (&json!(3), &*printed));
     asked::until(&berth, &two, |job| job["phase"] == "Unreachable").await;
+    let job = shown(&hosts.place, &two).await;
+    assert_eq!(
+        (&job["state"], &job["phase"], &job["last_known"]),
+        (&json!("unreachable"), &json!("unreachable"), &json!("running")),
+        "{job}"
+    );
     let cancelled = hosts.place.run(&["jobs", "cancel", &behind]).await;
     assert!(cancelled.success, "what waits needs no host: {}", cancelled.stderr);
 
@@ -640,6 +646,76 @@ async fn a_job_is_on_the_host_for_which_it_was_submitted_and_those_of_a_host_tha
         pruned.stderr
     );
     assert_eq!((hosts.jobs("one"), hosts.jobs("two")), (0, 0));
+}
+
+/// The lines of `berth jobs` with these options.
+async fn listed(place: &Place, options: &[&str]) -> Vec<String> {
+    let ran = place.run(&[&["jobs"], options].concat()).await;
+    assert!(ran.success, "{}", ran.stderr);
+    ran.stdout.lines().map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn a_job_whose_host_is_away_is_never_listed_as_one_that_runs() {
+    let mut hosts = Hosts::new();
+    let mut berth = Berth::serve(&hosts.place).await;
+    let (one, two) = (
+        submit(&berth, "one", "a", WAITS).await,
+        submit(&berth, "two", "b", WAITS).await,
+    );
+    for id in [&one, &two] {
+        until_up(&berth, id).await;
+    }
+    let place = &hosts.place;
+    let ids = async |state: &str| {
+        let lines = listed(place, &["--state", state, "--json"]).await;
+        let jobs = lines.iter().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let mut ids: Vec<String> = jobs.map(|job| job["id"].as_str().unwrap().to_owned()).collect();
+        ids.sort();
+        ids
+    };
+    let mut both = vec![one.clone(), two.clone()];
+    both.sort();
+    assert_eq!((ids("running").await, ids("unreachable").await), (both.clone(), vec![]));
+    hosts.two.stop();
+    asked::until(&berth, &two, |job| job["phase"] == "Unreachable").await;
+    assert_eq!(
+        (ids("running").await, ids("unreachable").await),
+        (vec![one.clone()], vec![two.clone()])
+    );
+    let lines = listed(place, &[]).await;
+    let line = |id: &str| lines.iter().find(|line| line.contains(id)).unwrap();
+    assert!(line(&one).contains("running"), "{lines:?}");
+    let away = line(&two);
+    assert!(
+        away.contains("unreachable") && away.contains("running when the host two answered last, at 20"),
+        "{away}"
+    );
+    let shown = place.run(&["jobs", "show", &two]).await.stdout;
+    assert!(
+        shown.contains("unreachable: running when the host two answered last"),
+        "{shown}"
+    );
+
+    // Without a berth that serves, nobody reaches any host.
+    berth.kill().await;
+    assert_eq!((ids("running").await, ids("unreachable").await), (vec![], both));
+    let shown = place.run(&["jobs", "show", &one]).await.stdout;
+    assert!(
+        shown.contains("unreachable: running when last known; it is on the host one")
+            && shown.contains("`berth serve`"),
+        "{shown}"
+    );
+
+    hosts.two.restart();
+    let berth = Berth::serve(place).await;
+    for host in ["one", "two"] {
+        hosts.go(host);
+    }
+    for id in [&one, &two] {
+        asked::until(&berth, id, |job| job["phase"] == "Exited").await;
+    }
+    assert!(ids("unreachable").await.is_empty());
 }
 
 #[tokio::test]
