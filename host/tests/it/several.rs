@@ -719,6 +719,36 @@ async fn a_job_whose_host_is_away_is_never_listed_as_one_that_runs() {
 }
 
 #[tokio::test]
+async fn a_job_whose_directory_is_not_on_its_host_fails_at_once_and_says_where() {
+    let hosts = Hosts::new();
+    let mut berth = Berth::serve(&hosts.place).await;
+    let first = submit(&berth, "one", "q", WAITS).await;
+    let second = submit(&berth, "one", "q", "echo second").await;
+    until_up(&berth, &first).await;
+    // The granted one is missing when the host is looked at again, and then the one below it when the job begins.
+    berth.kill().await;
+    let projects = hosts.place.path("one/projects");
+    fs::rename(&projects, hosts.place.path("one/moved")).unwrap();
+    hosts.go("one");
+    let berth = Berth::serve(&hosts.place).await;
+    let failed = asked::until(&berth, &second, |job| job["phase"] == "Failed").await;
+    let why = words(&failed, "reason");
+    assert!(
+        why.contains("~/projects") && why.contains("does not exist on the host one"),
+        "{why}"
+    );
+
+    fs::rename(hosts.place.path("one/moved"), &projects).unwrap();
+    let third = submit(&berth, "one", "r", "echo third").await;
+    asked::until(&berth, &third, |job| job["phase"] == "Exited").await;
+    fs::remove_dir(projects.join("app")).unwrap();
+    let fourth = submit(&berth, "one", "r", "echo fourth").await;
+    let failed = asked::until(&berth, &fourth, |job| job["phase"] == "Failed").await;
+    let why = words(&failed, "reason");
+    assert!(why.contains("the host one") && why.contains("projects/app"), "{why}");
+}
+
+#[tokio::test]
 async fn what_waits_for_a_host_begins_when_that_is_back() {
     let mut hosts = Hosts::new();
     let berth = Berth::serve(&hosts.place).await;
