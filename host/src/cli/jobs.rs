@@ -11,6 +11,7 @@ mod order;
 mod progress;
 mod reached;
 mod show;
+mod time;
 
 use std::process::ExitCode;
 

@@ -1,7 +1,6 @@
 //! The jobs that the data directory knows, as a person names and reads them.
 
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::bail;
 use berth::assemble::Setup;
@@ -12,6 +11,7 @@ use berth::store::jobs::{Filter, JobRecord, Phase};
 use serde_json::{Value, json};
 
 use super::reached::Reached;
+use super::time::shown;
 use crate::cli::print;
 
 /// What a job can be, beside what its backend says of it.
@@ -273,14 +273,6 @@ impl Known {
     }
 }
 
-/// A time as text, in UTC.
-pub(super) fn shown(at: u64) -> String {
-    // What a damaged index says may be no time.
-    let at = UNIX_EPOCH.checked_add(Duration::from_millis(at)).unwrap_or(UNIX_EPOCH);
-    let latest = UNIX_EPOCH + Duration::from_secs(253_402_300_799);
-    humantime::format_rfc3339_seconds(SystemTime::min(at, latest)).to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -343,11 +335,5 @@ mod tests {
         ] {
             assert_eq!(known(note, Phase::Exited, "").what(), what, "{note}");
         }
-    }
-
-    #[test]
-    fn a_time_that_there_cannot_be_is_shown_all_the_same() {
-        assert_eq!(shown(u64::MAX), "9999-12-31T23:59:59Z");
-        assert_eq!(shown(0), "1970-01-01T00:00:00Z");
     }
 }

@@ -9,8 +9,9 @@ use berth::text::short_line;
 use tokio_util::sync::CancellationToken;
 
 use super::follow::{POLL, pause};
-use super::known::{All, Known, shown};
+use super::known::{All, Known};
 use super::progress::Progress;
+use super::time::shown;
 use crate::cli::print;
 
 /// Characters of what a job is for, or does.

@@ -7,7 +7,7 @@ use berth::jobs::Unreached;
 use berth::owner;
 use berth::store::jobs::{JobRecord, Phase};
 
-use super::known::shown;
+use super::time::shown;
 
 /// Those of which it is not known how they stand, or why that is not known of any.
 pub(super) struct Reached(Result<BTreeMap<String, Unreached>, &'static str>);

@@ -11,8 +11,9 @@ use berth::text;
 use tokio_util::sync::CancellationToken;
 
 use super::follow::{POLL, POLL_OUTPUT, pause};
-use super::known::{All, Known, shown};
+use super::known::{All, Known};
 use super::progress::Progress;
+use super::time::shown;
 use crate::cli::asks::Asks;
 use crate::cli::print;
 
