@@ -205,7 +205,10 @@ async fn a_client_that_takes_tasks_gets_one_which_ends_with_the_answer() {
 
 #[tokio::test]
 async fn a_host_that_never_tells_what_its_jobs_printed_holds_up_no_task_on_another() {
-    let hosts = Hosts::that_hang(&["one", "two"], |_, _| {});
+    let hosts = Hosts::that_hang(&["one", "two"], |config, _| {
+        // Less than berth waits for one answer of a host.
+        config["backends"]["remote"]["limits"]["deadline"] = "16s".into();
+    });
     let berth = Berth::serve(&hosts.place).await;
     let id = goes_on(&berth, "work 5\nsay it went on", "only-one").await;
     becomes(&berth, &id, "busy").await;
@@ -213,9 +216,11 @@ async fn a_host_that_never_tells_what_its_jobs_printed_holds_up_no_task_on_anoth
     let client = Client::of(&berth);
     let task = json!({"task": "work 2\nsay as a task", "project": "only-two", "host": "two", "wait_seconds": 0});
     let task = client.begin("ask_claude", task).await;
-    let waits = json!({"task": "say at once", "project": "app", "host": "two", "wait_seconds": 50});
-    let told = ask(&berth, waits).await.done();
-    assert!(told.text.contains("at once"), "{}", told.text);
+    let waits = json!({"task": "say at once", "project": "app", "host": "two", "wait_seconds": 10});
+    let waited = ask(&berth, waits).await.done();
+    let waited = format!("remote/{}", waited.structured["session_id"].as_str().unwrap());
+    let waited = becomes(&berth, &waited, "done").await;
+    assert!(last_output(&waited).contains("at once"), "{waited}");
     let done = client.becomes(&task, "completed").await;
     let told = &done["result"]["structuredContent"];
     assert!(told["answer"].as_str().unwrap().contains("as a task"), "{done}");
@@ -255,7 +260,7 @@ async fn only(berth: &Berth, state: &str) -> String {
 async fn an_answer_is_there_afterwards_if_the_link_is_cut_while_a_call_waits_for_it() {
     let mut hosts = Hosts::new(&["one"]);
     let berth = Berth::serve(&hosts.place).await;
-    let waits = json!({"task": "work 4\nsay it went on", "project": "app", "wait_seconds": 50});
+    let waits = json!({"task": "work 4\nsay it went on", "project": "app", "wait_seconds": 20});
     let cut = async {
         let id = only(&berth, "busy").await;
         hosts.sshd("one").stop();
@@ -280,7 +285,7 @@ async fn an_answer_is_there_afterwards_if_the_link_is_cut_while_a_call_waits_for
 async fn an_answer_is_there_afterwards_if_berth_is_killed_while_a_call_waits_for_it() {
     let hosts = Hosts::new(&["one"]);
     let mut berth = Berth::serve(&hosts.place).await;
-    let waits = json!({"task": "work 4\nsay it went on", "project": "app", "wait_seconds": 50});
+    let waits = json!({"task": "work 4\nsay it went on", "project": "app", "wait_seconds": 20});
     let waits = berth.request(&json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call",
         "params": {"name": "ask_claude", "arguments": waits}}));
     let waits = tokio::spawn(async move { waits.send().await?.text().await });
