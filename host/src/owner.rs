@@ -12,6 +12,7 @@ mod read;
 mod reload;
 mod request;
 mod socket;
+mod unreached;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -34,6 +35,7 @@ pub use self::printed::Printed;
 pub use self::read::printed;
 pub use self::reload::{By, Reloads, Told, reload};
 pub use self::request::{is_request, say_person};
+pub use self::unreached::unreached;
 
 use self::socket::Reception;
 use crate::admission::Admission;

@@ -1,7 +1,7 @@
 //! That a backend cannot start since its host cannot be reached now, which says nothing of its configuration.
 
+use crate::machine::Trouble;
 use crate::machine::sh::Fault;
-use crate::machine::{self, Trouble};
 
 /// Why its host cannot be used, as clients may read it.
 #[derive(Debug, thiserror::Error)]
@@ -25,14 +25,17 @@ impl Away {
         }
     }
 
-    /// The same of a request, if that is why it was not done.
-    pub(super) fn of_fault(fault: &Fault) -> Option<Self> {
+    /// The same of a request to `host`, if that is why it was not done.
+    pub(super) fn of_fault(host: &str, fault: &Fault) -> Option<Self> {
         match fault {
             Fault::Unopened(why) => why.downcast_ref::<Trouble>().map(Self::of),
-            Fault::Lost => Some(Self {
-                words: machine::for_clients(fault),
-                whole: fault.to_string(),
-            }),
+            Fault::Lost | Fault::Hung { .. } => {
+                let words = format!("the host {host}: {fault}");
+                Some(Self {
+                    whole: words.clone(),
+                    words,
+                })
+            }
             _ => None,
         }
     }

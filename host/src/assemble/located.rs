@@ -223,7 +223,7 @@ fn variables(around: &Around) -> Vec<(OsString, OsString)> {
 
 /// A fault of `host` as clients may read it; the log has all of it.
 fn told(host: &str, fault: &Fault) -> anyhow::Error {
-    match Away::of_fault(fault) {
+    match Away::of_fault(host, fault) {
         Some(away) => away.into(),
         None if matches!(fault, Fault::Unopened(_)) => anyhow!("{}", machine::for_clients(fault)),
         None => anyhow!("the host {host}: {fault}"),
@@ -282,6 +282,11 @@ pub(super) struct Seen<'a> {
     pub(super) programs: Vec<String>,
 }
 
+/// Why a granted directory cannot be used on a host that answers.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct NoDirectory(String);
+
 impl Seen<'_> {
     pub(super) fn program(&self, written: &str) -> Option<&Program> {
         let at = self.programs.iter().position(|program| program == written)?;
@@ -289,31 +294,31 @@ impl Seen<'_> {
     }
 
     /// The granted directories, without links.
-    fn directories(&self) -> anyhow::Result<Vec<PathBuf>> {
+    fn directories(&self) -> Result<Vec<PathBuf>, NoDirectory> {
         self.each_directory().collect()
     }
 
     /// Each of them, or what is wrong with it.
-    pub(super) fn each_directory(&self) -> impl Iterator<Item = anyhow::Result<PathBuf>> {
+    pub(super) fn each_directory(&self) -> impl Iterator<Item = Result<PathBuf, NoDirectory>> {
         let (host, name) = (self.host, &self.backend.written.name);
         let found = self.backend.directories.iter().zip(&self.found.directories);
         found.map(move |(written, place)| {
             let shown = written.display();
             match place {
                 Place::There(path) => Ok(PathBuf::from(path)),
-                Place::Missing => Err(anyhow!(
+                Place::Missing => Err(NoDirectory(format!(
                     "{shown}, of `directories` of backend {name}, does not exist on the host {host}: make it there with \
                      `mkdir -p {}`, or name others as directories = [...] in [backends.{name}]",
                     in_home(written)
-                )),
-                Place::Occupied => Err(anyhow!(
+                ))),
+                Place::Occupied => Err(NoDirectory(format!(
                     "{shown}, of `directories` in [backends.{name}], is not a directory on the host {host}: name the \
                      directory that holds it"
-                )),
-                Place::Unreadable => Err(anyhow!(
+                ))),
+                Place::Unreadable => Err(NoDirectory(format!(
                     "{shown}, of `directories` in [backends.{name}], cannot be entered on the host {host}: correct its \
                      permissions there"
-                )),
+                ))),
             }
         })
     }

@@ -6,10 +6,10 @@ use anyhow::anyhow;
 use async_trait::async_trait;
 
 use super::away::Away;
-use super::located::{Located, Turns};
+use super::located::{Located, NoDirectory, Turns};
 use super::{Granted, Host, Links, Setup};
 use crate::capability::Site;
-use crate::capability::ssh::Locate;
+use crate::capability::ssh::{Locate, Unfound};
 use crate::machine::{Link, Trouble};
 use crate::store::DataDirectory;
 
@@ -101,10 +101,13 @@ impl Look {
 
 #[async_trait]
 impl Locate for Look {
-    async fn locate(&self) -> Result<Site, String> {
+    async fn locate(&self) -> Result<Site, Unfound> {
         let site = self.site().await;
         self.log(site.as_ref().err());
-        site.map_err(|error| format!("{error:#}"))
+        site.map_err(|error| match error.is::<NoDirectory>() {
+            true => Unfound::Directory(format!("{error:#}")),
+            false => Unfound::Away(format!("{error:#}")),
+        })
     }
 
     async fn connection(&self) -> Option<u64> {

@@ -82,7 +82,7 @@ pub async fn survey(setup: &Setup, host: &Host, links: &Links) -> anyhow::Result
     for (question, told) in questions.iter().zip(sh::run(&way, &around, until, runs).await) {
         match told {
             Ok(told) => survey.take_answer(question, told, name),
-            Err(fault @ (Fault::Unopened(_) | Fault::Silent { .. } | Fault::Lost)) => {
+            Err(fault @ (Fault::Unopened(_) | Fault::Silent { .. } | Fault::Hung { .. } | Fault::Lost)) => {
                 return Err(in_the_way(&fault, name));
             }
             Err(fault) => survey.warnings.extend(question.unanswered(&fault, name)),
@@ -388,6 +388,11 @@ fn in_the_way(fault: &Fault, host: &str) -> anyhow::Error {
              that nothing in the files of the login there ends it",
             text::short_line(said.trim(), SAID)
         ),
+        Fault::Hung { said } if !said.trim().is_empty() => anyhow!(
+            "the host {host} lets you in, but {fault}; it says {:?}",
+            text::short_line(said.trim(), SAID)
+        ),
+        Fault::Hung { .. } => anyhow!("the host {host} lets you in, but {fault}"),
         fault => anyhow!("the host {host} lets you in, but {fault}: try again"),
     }
 }

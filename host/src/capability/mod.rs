@@ -104,7 +104,7 @@ impl Sites {
     ///
     /// # Errors
     /// The host is not granted, or cannot be used now, or that is not known by `until`.
-    pub(crate) async fn on(&self, host: &str, until: Instant) -> Result<Arc<Site>, Error> {
+    pub(crate) async fn on(&self, host: &str, until: Instant) -> Result<Arc<Site>, ssh::Unfound> {
         match self {
             Self::One(site) => Ok(site.clone()),
             Self::Hosts(hosts) => Ok(hosts.on(host, until).await?.site.clone()),

@@ -1,14 +1,17 @@
 //! `berth jobs`: the programs that outlive berth, of all backends.
 //!
 //! What is shown is read from the index and the directories of jobs, so it shows as well where no berth runs. What changes
-//! something is done by the berth that runs, and what a job on a host printed is read by it.
+//! something is done by the berth that runs, and it tells what is on hosts: what a job there printed, and whether it is known
+//! how one stands.
 
 mod follow;
 mod known;
 mod list;
 mod order;
 mod progress;
+mod reached;
 mod show;
+mod time;
 
 use std::process::ExitCode;
 

@@ -41,6 +41,11 @@ impl Places {
         }
     }
 
+    /// Where they are, if somebody attends to them.
+    pub(super) fn attended(&self) -> Option<&Folders> {
+        self.are_attended.then_some(&self.now)
+    }
+
     /// Notes whether somebody attends to them.
     pub(super) fn set_attended(&mut self, are_attended: bool) {
         self.are_attended = are_attended;

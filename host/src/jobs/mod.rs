@@ -13,6 +13,7 @@ mod start;
 mod take_over;
 #[cfg(all(test, target_os = "linux"))]
 mod tests;
+mod unreached;
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -29,6 +30,7 @@ pub use self::folders::Folders;
 use self::folders::{Places, machine};
 pub use self::start::{Directory, Prepare, Prepared, Unprepared};
 pub use self::take_over::{Foreign, Took};
+pub use self::unreached::Unreached;
 use crate::machine::job::{self, Appended, Folder, Trouble};
 pub use crate::machine::job::{Channel, Chunk};
 use crate::store::jobs::{Filter, JobError, JobRecord, NewJob, Outcome, Phase, Room, Submitted};
@@ -225,6 +227,12 @@ impl Jobs {
     fn folders(&self) -> Folders {
         let places = self.0.places.read().unwrap_or_else(PoisonError::into_inner);
         places.now.clone()
+    }
+
+    /// Where they are, if somebody attends to them.
+    fn attended(&self) -> Option<Folders> {
+        let places = self.0.places.read().unwrap_or_else(PoisonError::into_inner);
+        places.attended().cloned()
     }
 
     fn places(&self) -> RwLockWriteGuard<'_, Places> {

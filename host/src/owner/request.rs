@@ -27,6 +27,8 @@ pub(super) enum Request {
     Hosts,
     /// To try hosts again that could not be reached.
     TryHosts,
+    /// Of which jobs on hosts it is not known how they stand.
+    Unreached,
     /// To do something with jobs.
     Jobs(Deed),
     /// What a job printed.
@@ -36,12 +38,13 @@ pub(super) enum Request {
 }
 
 impl Request {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Reload,
         Self::HandOver,
         Self::Open,
         Self::Hosts,
         Self::TryHosts,
+        Self::Unreached,
         Self::Person,
     ];
 
@@ -76,6 +79,7 @@ impl Request {
             Self::Open => r#"{"berth":"open"}"#.into(),
             Self::Hosts => r#"{"berth":"hosts"}"#.into(),
             Self::TryHosts => r#"{"berth":"try_hosts"}"#.into(),
+            Self::Unreached => r#"{"berth":"unreached"}"#.into(),
             Self::Jobs(deed) => deed.line().into(),
             Self::Printed(printed) => printed.line().into(),
             Self::Person => r#"{"berth":"person"}"#.into(),
@@ -127,6 +131,7 @@ mod tests {
         assert_eq!(Request::of(b"{\"berth\":\"open\"}\n"), Some(Request::Open));
         assert_eq!(Request::of(b"{\"berth\":\"hosts\"}\n"), Some(Request::Hosts));
         assert_eq!(Request::of(b"{\"berth\":\"try_hosts\"}\n"), Some(Request::TryHosts));
+        assert_eq!(Request::of(b"{\"berth\":\"unreached\"}\n"), Some(Request::Unreached));
         assert_eq!(Request::of(b"{\"berth\":\"person\"}\n"), Some(Request::Person));
         let deed = Deed::Prune { before: 5 };
         assert_eq!(Request::of(deed.line().as_bytes()), Some(Request::Jobs(deed)));

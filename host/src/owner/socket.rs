@@ -20,7 +20,7 @@ use super::open::{Pages, Way};
 use super::printed::Printed;
 use super::reload::{By, Reloads, Told};
 use super::request::{self, Request};
-use super::{Owner, hand_over, hosts, read};
+use super::{Owner, hand_over, hosts, read, unreached};
 use crate::admission::Admission;
 use crate::admission::numbers::{FIRST_LINE, LOCAL_SOCKETS, LOCAL_SOCKETS_REFUSED};
 use crate::assemble::Links;
@@ -154,6 +154,7 @@ impl Reception {
                     Some(Request::Open) => return self.open(stream, &peer.limit(Principal::local(), false)).await,
                     Some(Request::Hosts) => return self.hosts(stream).await,
                     Some(Request::TryHosts) => return self.try_hosts(stream, &principal).await,
+                    Some(Request::Unreached) => return self.unreached(stream, &principal).await,
                     Some(Request::Jobs(deed)) => return self.jobs(stream, peer, deed).await,
                     Some(Request::Printed(asked)) => return self.printed(stream, &principal, &asked).await,
                     Some(Request::Person) | None => {}
@@ -223,6 +224,14 @@ impl Reception {
             self.links.try_again().await;
         }
         self.hosts(stream).await;
+    }
+
+    /// Tells `principal` of which jobs it is not known how they stand.
+    async fn unreached(&self, mut stream: UnixStream, principal: &Principal) {
+        let unreached = unreached::answer(&self.jobs, principal).await;
+        if let Err(error) = request::answer(&mut stream, &unreached).await {
+            tracing::debug!("who asked for the jobs that are not reached has gone: {error}");
+        }
     }
 
     /// Does something with jobs for a person, and says what came of it.

@@ -157,7 +157,7 @@ async fn a_job_that_another_machine_began_is_taken_over_while_it_runs_and_ends_h
     );
     assert_taken(&both, &until_state(&both.first, &id, "cancelled").await);
     assert_eq!(job(&both.first, &done).await["state"], "exited", "its end was known");
-    assert_eq!(job(&both.second, &id).await["state"], "running");
+    until_state(&both.second, &id, "running").await;
     let ended = job(&both.second, &done).await;
     assert_eq!((&ended["state"], &ended["output_bytes"]), (&json!("exited"), &json!(5)));
     let listed = both.second.run(&["jobs", "--json"]).await.stdout;
@@ -196,7 +196,12 @@ async fn without_a_berth_here_the_command_takes_over_and_the_next_one_follows() 
         screen.contains("1 job is taken over, 1 of which has not ended"),
         "{screen}"
     );
-    assert_eq!(job(&both.second, &id).await["state"], "running");
+    // Nobody asks the host meanwhile.
+    let known = job(&both.second, &id).await;
+    assert_eq!(
+        (&known["state"], &known["last_known"]),
+        (&json!("unreachable"), &json!("running"))
+    );
     let screen = both.refusal("two", &["there", &installation(&both.first)]).await;
     assert!(screen.contains("nothing of the installation"), "{screen}");
 

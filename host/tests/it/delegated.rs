@@ -202,3 +202,101 @@ async fn a_client_that_takes_tasks_gets_one_which_ends_with_the_answer() {
     );
     assert!(told["answer"].as_str().unwrap().contains("as a task"), "{done}");
 }
+
+#[tokio::test]
+async fn a_host_that_never_tells_what_its_jobs_printed_holds_up_no_task_on_another() {
+    let hosts = Hosts::that_hang(&["one", "two"], |config, _| {
+        // Less than berth waits for one answer of a host.
+        config["backends"]["remote"]["limits"]["deadline"] = "16s".into();
+    });
+    let berth = Berth::serve(&hosts.place).await;
+    let id = goes_on(&berth, "work 5\nsay it went on", "only-one").await;
+    becomes(&berth, &id, "busy").await;
+    hosts.hang("one", "^read_output ");
+    let client = Client::of(&berth);
+    let task = json!({"task": "work 2\nsay as a task", "project": "only-two", "host": "two", "wait_seconds": 0});
+    let task = client.begin("ask_claude", task).await;
+    let waits = json!({"task": "say at once", "project": "app", "host": "two", "wait_seconds": 10});
+    let waited = ask(&berth, waits).await.done();
+    let waited = format!("remote/{}", waited.structured["session_id"].as_str().unwrap());
+    let waited = becomes(&berth, &waited, "done").await;
+    assert!(last_output(&waited).contains("at once"), "{waited}");
+    let done = client.becomes(&task, "completed").await;
+    let told = &done["result"]["structuredContent"];
+    assert!(told["answer"].as_str().unwrap().contains("as a task"), "{done}");
+    // What waits for its turn on the other host is begun, which nobody asks for but upkeep.
+    let first = told["session_id"].clone();
+    for words in ["work 2\nsay second", "say third"] {
+        let further = json!({"task": words, "resume_session_id": first, "wait_seconds": 0});
+        ask(&berth, further).await.done();
+    }
+    let first = format!("remote/{}", first.as_str().unwrap());
+    until("the last of them is answered", async || {
+        let session = session(&berth, &first).await;
+        session["last_output"]
+            .as_str()
+            .is_some_and(|said| said.contains("third"))
+            .then_some(())
+    })
+    .await;
+    hosts.recover("one");
+    let done = becomes(&berth, &id, "done").await;
+    assert!(last_output(&done).contains("it went on"), "{done}");
+}
+
+/// The only session there is, once it is in this state: its id.
+async fn only(berth: &Berth, state: &str) -> String {
+    until(state, async || {
+        let listed = berth.call("list_sessions", json!({})).await.done().structured;
+        match listed["sessions"].as_array().unwrap().as_slice() {
+            [session] if session["state"] == state => Some(session["session_id"].as_str().unwrap().to_owned()),
+            _ => None,
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_answer_is_there_afterwards_if_the_link_is_cut_while_a_call_waits_for_it() {
+    let mut hosts = Hosts::new(&["one"]);
+    let berth = Berth::serve(&hosts.place).await;
+    let waits = json!({"task": "work 4\nsay it went on", "project": "app", "wait_seconds": 20});
+    let cut = async {
+        let id = only(&berth, "busy").await;
+        hosts.sshd("one").stop();
+        only(&berth, "unreachable").await;
+        hosts.sshd("one").restart();
+        id
+    };
+    let (told, id) = tokio::join!(ask(&berth, waits), cut);
+    // Whether the call was answered in time or told that it goes on, nothing failed.
+    let told = told.done();
+    assert_eq!(
+        format!("remote/{}", told.structured["session_id"].as_str().unwrap()),
+        id,
+        "{}",
+        told.text
+    );
+    let done = becomes(&berth, &id, "done").await;
+    assert!(last_output(&done).contains("it went on"), "{done}");
+}
+
+#[tokio::test]
+async fn an_answer_is_there_afterwards_if_berth_is_killed_while_a_call_waits_for_it() {
+    let hosts = Hosts::new(&["one"]);
+    let mut berth = Berth::serve(&hosts.place).await;
+    let waits = json!({"task": "work 4\nsay it went on", "project": "app", "wait_seconds": 20});
+    let waits = berth.request(&json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call",
+        "params": {"name": "ask_claude", "arguments": waits}}));
+    let waits = tokio::spawn(async move { waits.send().await?.text().await });
+    let id = only(&berth, "busy").await;
+    assert!(!waits.is_finished());
+    berth.kill().await;
+    assert!(
+        !waits.await.unwrap().is_ok_and(|told| told.contains("it went on")),
+        "it is not answered"
+    );
+    let berth = Berth::serve(&hosts.place).await;
+    let done = becomes(&berth, &id, "done").await;
+    assert!(last_output(&done).contains("it went on"), "{done}");
+}

@@ -11,7 +11,7 @@ use toml::Table;
 
 use crate::berth::{Berth, Place};
 use crate::demo::until;
-use crate::sshd::Sshd;
+use crate::sshd::{HANGS, Sshd, login_that_hangs};
 
 /// The hosts, each with a project `app` and one of its own, and the place of their berth.
 pub(crate) struct Hosts {
@@ -49,13 +49,26 @@ impl Hosts {
 
     /// The same with a change of the configuration.
     pub(crate) fn with(names: &[&'static str], change: impl FnOnce(&mut Table, &Place)) -> Self {
+        Self::with_logins(names, |_| String::new(), change)
+    }
+
+    /// The same where logins can [hang](Self::hang).
+    pub(crate) fn that_hang(names: &[&'static str], change: impl FnOnce(&mut Table, &Place)) -> Self {
+        Self::with_logins(names, login_that_hangs, change)
+    }
+
+    fn with_logins(
+        names: &[&'static str],
+        login: impl Fn(&Path) -> String,
+        change: impl FnOnce(&mut Table, &Place),
+    ) -> Self {
         let place = Place::new("");
         let start = |name: &&'static str| {
             let home = place.path(name);
             for project in ["app".to_owned(), format!("only-{name}")] {
                 fs::create_dir_all(home.join("projects").join(project).join(".git")).unwrap();
             }
-            (*name, Sshd::at_home(&home))
+            (*name, Sshd::at_home_with(&home, &login(&home)))
         };
         let sshds = names.iter().map(start).collect();
         let hosts = Self { sshds, place };
@@ -68,6 +81,17 @@ impl Hosts {
     pub(crate) fn sshd(&mut self, name: &str) -> &mut Sshd {
         let host = self.sshds.iter_mut().find(|(known, _)| *known == name);
         &mut host.unwrap().1
+    }
+
+    /// What is asked of this host from now on is not answered where a line of it has these words.
+    pub(crate) fn hang(&self, name: &str, words: &str) {
+        self.place
+            .write(&format!("{name}/{HANGS}"), format!("{words}\n"), 0o600);
+    }
+
+    /// It answers all again.
+    pub(crate) fn recover(&self, name: &str) {
+        fs::remove_file(self.place.path(name).join(HANGS)).unwrap();
     }
 
     /// What tmux on this host says.
@@ -333,4 +357,46 @@ async fn the_example_passes_the_check_and_tells_what_each_host_has() {
     for words in ["[backends.", "job = ", "run_timeout"] {
         assert!(inspected.stdout.contains(words), "no {words}: {}", inspected.stdout);
     }
+}
+
+#[tokio::test]
+async fn a_host_whose_shell_says_nothing_is_told_as_that_and_the_sessions_of_the_others_are_listed() {
+    let hosts = Hosts::that_hang(&["one", "two"], |config, _| {
+        for (_, host) in config["hosts"].as_table_mut().unwrap() {
+            host.as_table_mut()
+                .unwrap()
+                .insert("connect_timeout".into(), "8s".into());
+        }
+    });
+    let berth = Berth::serve(&hosts.place).await;
+    let ids = [
+        start(&berth, "here", "app", "one").await,
+        start(&berth, "hung", "app", "two").await,
+    ];
+    hosts.hang("two", ".");
+    let (listed, errors) = sessions(&berth).await;
+    let state = |id: &Value| {
+        let session = listed.iter().find(|session| session["session_id"] == id["session_id"]);
+        session.map(|session| text(session, "state"))
+    };
+    assert!(state(&ids[0]).is_some_and(|state| state != "unreachable"), "{listed:?}");
+    assert!(state(&ids[1]).is_none_or(|state| state == "unreachable"), "{listed:?}");
+    assert!(
+        !errors.is_empty() && errors.iter().all(|error| error.contains("host two")),
+        "{errors:?}"
+    );
+    let told = hosts.place.run(&["hosts", "--json"]).await.stdout;
+    let told: Vec<Value> = serde_json::from_str(&told).unwrap();
+    let told = |name: &str| told.iter().find(|host| host["host"] == name).unwrap().clone();
+    assert_eq!(told("one")["state"], "answers");
+    let two = told("two");
+    assert_eq!(two["state"], "login hangs", "{two}");
+    assert!(text(&two, "fix").contains("what hangs at login"), "{two}");
+    hosts.recover("two");
+    until("both are listed", async || {
+        let (listed, errors) = sessions(&berth).await;
+        let is_there = |session: &Value| text(session, "state") != "unreachable";
+        (listed.len() == 2 && errors.is_empty() && listed.iter().all(is_there)).then_some(())
+    })
+    .await;
 }

@@ -614,6 +614,12 @@ async fn a_job_is_on_the_host_for_which_it_was_submitted_and_those_of_a_host_tha
     let printed = format!("up\n{}\n", hosts.place.name("one/projects/app"));
     assert_eq!((&ended["status"], words(&ended, "printed")), (&json!(3), &*printed));
     asked::until(&berth, &two, |job| job["phase"] == "Unreachable").await;
+    let job = shown(&hosts.place, &two).await;
+    assert_eq!(
+        (&job["state"], &job["phase"], &job["last_known"]),
+        (&json!("unreachable"), &json!("unreachable"), &json!("running")),
+        "{job}"
+    );
     let cancelled = hosts.place.run(&["jobs", "cancel", &behind]).await;
     assert!(cancelled.success, "what waits needs no host: {}", cancelled.stderr);
 
@@ -640,6 +646,106 @@ async fn a_job_is_on_the_host_for_which_it_was_submitted_and_those_of_a_host_tha
         pruned.stderr
     );
     assert_eq!((hosts.jobs("one"), hosts.jobs("two")), (0, 0));
+}
+
+/// The lines of `berth jobs` with these options.
+async fn listed(place: &Place, options: &[&str]) -> Vec<String> {
+    let ran = place.run(&[&["jobs"], options].concat()).await;
+    assert!(ran.success, "{}", ran.stderr);
+    ran.stdout.lines().map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn a_job_whose_host_is_away_is_never_listed_as_one_that_runs() {
+    let mut hosts = Hosts::new();
+    let mut berth = Berth::serve(&hosts.place).await;
+    let (one, two) = (
+        submit(&berth, "one", "a", WAITS).await,
+        submit(&berth, "two", "b", WAITS).await,
+    );
+    for id in [&one, &two] {
+        until_up(&berth, id).await;
+    }
+    let place = &hosts.place;
+    let ids = async |state: &str| {
+        let lines = listed(place, &["--state", state, "--json"]).await;
+        let jobs = lines.iter().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let mut ids: Vec<String> = jobs.map(|job| job["id"].as_str().unwrap().to_owned()).collect();
+        ids.sort();
+        ids
+    };
+    let mut both = vec![one.clone(), two.clone()];
+    both.sort();
+    assert_eq!((ids("running").await, ids("unreachable").await), (both.clone(), vec![]));
+    hosts.two.stop();
+    asked::until(&berth, &two, |job| job["phase"] == "Unreachable").await;
+    assert_eq!(
+        (ids("running").await, ids("unreachable").await),
+        (vec![one.clone()], vec![two.clone()])
+    );
+    let lines = listed(place, &[]).await;
+    let line = |id: &str| lines.iter().find(|line| line.contains(id)).unwrap();
+    assert!(line(&one).contains("running"), "{lines:?}");
+    let away = line(&two);
+    assert!(
+        away.contains("unreachable") && away.contains("running when the host two answered last, at 20"),
+        "{away}"
+    );
+    let shown = place.run(&["jobs", "show", &two]).await.stdout;
+    assert!(
+        shown.contains("unreachable: running when the host two answered last"),
+        "{shown}"
+    );
+
+    // Without a berth that serves, nobody reaches any host.
+    berth.kill().await;
+    assert_eq!((ids("running").await, ids("unreachable").await), (vec![], both));
+    let shown = place.run(&["jobs", "show", &one]).await.stdout;
+    assert!(
+        shown.contains("unreachable: running when last known; it is on the host one")
+            && shown.contains("`berth serve`"),
+        "{shown}"
+    );
+
+    hosts.two.restart();
+    let berth = Berth::serve(place).await;
+    for host in ["one", "two"] {
+        hosts.go(host);
+    }
+    for id in [&one, &two] {
+        asked::until(&berth, id, |job| job["phase"] == "Exited").await;
+    }
+    assert!(ids("unreachable").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_job_whose_directory_is_not_on_its_host_fails_at_once_and_says_where() {
+    let hosts = Hosts::new();
+    let mut berth = Berth::serve(&hosts.place).await;
+    let first = submit(&berth, "one", "q", WAITS).await;
+    let second = submit(&berth, "one", "q", "echo second").await;
+    until_up(&berth, &first).await;
+    // The granted one is missing when the host is looked at again, and then the one below it when the job begins.
+    berth.kill().await;
+    let projects = hosts.place.path("one/projects");
+    fs::rename(&projects, hosts.place.path("one/moved")).unwrap();
+    hosts.go("one");
+    let berth = Berth::serve(&hosts.place).await;
+    let failed = asked::until(&berth, &second, |job| job["phase"] == "Failed").await;
+    let why = words(&failed, "reason");
+    assert!(
+        why.contains("~/projects") && why.contains("does not exist on the host one"),
+        "{why}"
+    );
+
+    fs::rename(hosts.place.path("one/moved"), &projects).unwrap();
+    let third = submit(&berth, "one", "r", "echo third").await;
+    asked::until(&berth, &third, |job| job["phase"] == "Exited").await;
+    fs::remove_dir(projects.join("app")).unwrap();
+    let fourth = submit(&berth, "one", "r", "echo fourth").await;
+    let failed = asked::until(&berth, &fourth, |job| job["phase"] == "Failed").await;
+    let why = words(&failed, "reason");
+    assert!(why.contains("the host one") && why.contains("projects/app"), "{why}");
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read as _;
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -42,6 +43,11 @@ impl Sshd {
     /// The same with another home directory than its own.
     pub(crate) fn at_home(home: &Path) -> Self {
         Self::made(Some(home), "")
+    }
+
+    /// Both of these: another home directory, and further lines of `sshd_config`.
+    pub(crate) fn at_home_with(home: &Path, settings: &str) -> Self {
+        Self::made(Some(home), settings)
     }
 
     /// The same with further lines of `sshd_config`.
@@ -220,6 +226,24 @@ impl Drop for Sshd {
 pub(crate) fn login_shell(shell: &Path) -> String {
     format!("ForceCommand {} -c \"$SSH_ORIGINAL_COMMAND\"", shell.display())
 }
+
+/// The line of a login in `home` which takes a request and never answers it if a line of that has what stands in the file
+/// [`HANGS`] there, for as long as that file is there.
+pub(crate) fn login_that_hangs(home: &Path) -> String {
+    let (shell, hangs) = (home.join("login-shell"), home.join(HANGS));
+    let hangs = hangs.display();
+    let text = format!(
+        "#!/bin/sh\n[ -e '{hangs}' ] || exec /bin/sh \"$@\"\nrequest=$(mktemp) || exit 1\ncat >\"$request\"\n\
+         if grep -q -f '{hangs}' \"$request\"; then\nrm \"$request\"\nwhile [ -e '{hangs}' ]; do sleep 0.1; done\nexit 1\nfi\n\
+         exec <\"$request\"\nrm \"$request\"\nexec /bin/sh -s\n"
+    );
+    fs::write(&shell, text).unwrap();
+    fs::set_permissions(&shell, fs::Permissions::from_mode(0o755)).unwrap();
+    login_shell(&shell)
+}
+
+/// The file that lets a [login hang](login_that_hangs).
+pub(crate) const HANGS: &str = "hangs";
 
 /// Where a program is that `setup.sh` installs.
 pub(crate) fn on_path(name: &str) -> PathBuf {

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use futures::{FutureExt as _, TryFutureExt as _};
 use serde::{Deserialize, Serialize};
 
 use super::power::Granted;
 use crate::capability::Site;
 use crate::capability::process::grant::{ENTRY_MARKER, Grant, Lists};
+use crate::capability::ssh::Unfound;
 use crate::contract::process::Command;
 use crate::contract::types::Error;
 use crate::jobs::{Directory, Prepare, Prepared, Unprepared};
@@ -161,15 +162,20 @@ impl Prepare for Granted {
         host: &'a str,
         entry: Option<&'a Path>,
     ) -> BoxFuture<'a, Result<Prepared, Unprepared>> {
-        let prepared = async move {
-            let site = self.0.sites.on(host, Instant::now() + FOUND).await?;
-            site.prepared(&command, entry).await
-        };
-        let told = prepared.map_err(move |error| match error {
+        let told = move |error: Error| match error {
             Error::Unavailable(why) | Error::TimedOut(why) if !host.is_empty() => Unprepared::Away(why),
             error => Unprepared::Refused(words(&error)),
-        });
-        told.boxed()
+        };
+        let prepared = async move {
+            let found = self.0.sites.on(host, Instant::now() + FOUND).await;
+            let site = found.map_err(|unfound| match unfound {
+                // The host has answered: it fails as a job on this machine does.
+                Unfound::Directory(why) => Unprepared::Refused(why),
+                unfound => told(unfound.into()),
+            })?;
+            site.prepared(&command, entry).await.map_err(told)
+        };
+        prepared.boxed()
     }
 }
 

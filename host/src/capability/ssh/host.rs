@@ -119,7 +119,7 @@ impl Call {
         }
         let ask = &ask;
         let answers = parts.into_iter().map(|(label, (places, asked))| async move {
-            let answers: Vec<Result<A, Error>> = match hosts.on(&label, until).await {
+            let answers: Vec<Result<A, Error>> = match hosts.on(&label, until).await.map_err(Error::from) {
                 Ok(found) => ask(found, asked).await.into_iter().map(Ok).collect(),
                 Err(why) => places.iter().map(|_| Err(why.clone())).collect(),
             };

@@ -7,4 +7,4 @@ mod power;
 #[cfg(test)]
 mod tests;
 
-pub use self::power::{Hosts, Locate};
+pub use self::power::{Hosts, Locate, Unfound};

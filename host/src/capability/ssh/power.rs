@@ -20,11 +20,31 @@ const NAMED: usize = 128;
 /// Looks for what one backend has on one host.
 #[async_trait]
 pub trait Locate: Send + Sync {
-    /// What it has there now. The error is why it has nothing, in words for clients.
-    async fn locate(&self) -> Result<Site, String>;
+    /// What it has there now.
+    async fn locate(&self) -> Result<Site, Unfound>;
 
     /// The number of the connection that is used now, which no other one has. None: there is none.
     async fn connection(&self) -> Option<u64>;
+}
+
+/// Why a backend has nothing on a host, in words for clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unfound {
+    /// That host is not granted.
+    Denied(String),
+    /// The host cannot be used now, or that is not known.
+    Away(String),
+    /// The host answered, and a granted directory is not there, or cannot be used.
+    Directory(String),
+}
+
+impl From<Unfound> for Error {
+    fn from(unfound: Unfound) -> Self {
+        match unfound {
+            Unfound::Denied(why) => Self::Denied(why),
+            Unfound::Away(why) | Unfound::Directory(why) => Self::Unavailable(why),
+        }
+    }
 }
 
 /// The hosts of one backend, in the order of its operator. None is connected to before it is asked for.
@@ -59,15 +79,15 @@ impl Hosts {
     ///
     /// # Errors
     /// It is not granted, or cannot be used now, or that is not known by `until`.
-    pub(crate) async fn on(&self, label: &str, until: Instant) -> Result<Arc<Found>, Error> {
+    pub(crate) async fn on(&self, label: &str, until: Instant) -> Result<Arc<Found>, Unfound> {
         let host = self.hosts.iter().find(|host| host.label == label).ok_or_else(|| {
-            Error::Denied(format!(
+            Unfound::Denied(format!(
                 "host `{}` is not granted; `hosts` in [backends.{}] would grant it",
                 text::escaped(label, NAMED),
                 self.backend
             ))
         })?;
-        host.found(until).await.map_err(Error::Unavailable)
+        host.found(until).await
     }
 }
 
@@ -94,10 +114,10 @@ struct Attempt {
 }
 
 /// What came of it, if it is over.
-type Came = Option<Result<Arc<Found>, String>>;
+type Came = Option<Result<Arc<Found>, Unfound>>;
 
 impl Host {
-    async fn found(&self, until: Instant) -> Result<Arc<Found>, String> {
+    async fn found(&self, until: Instant) -> Result<Arc<Found>, Unfound> {
         let last = self.last().clone();
         let spent = match last {
             Some(last) if self.is_spent(&last).await => Some(last),
@@ -107,10 +127,18 @@ impl Host {
         let over = timeout_at(until.into(), came.wait_for(Option::is_some)).await;
         let came = match over {
             Ok(Ok(came)) => came.clone(),
-            Ok(Err(_)) => Some(Err(format!("the look at the host {} was broken off", self.label))),
+            Ok(Err(_)) => Some(Err(Unfound::Away(format!(
+                "the look at the host {} was broken off",
+                self.label
+            )))),
             Err(_) => None,
         };
-        came.unwrap_or_else(|| Err(format!("the host {} did not answer in time", self.label)))
+        came.unwrap_or_else(|| {
+            Err(Unfound::Away(format!(
+                "the host {} did not answer in time; `berth hosts`, on berth's own machine, says why and what to do",
+                self.label
+            )))
+        })
     }
 
     /// Whether it failed, or what it found may not be so any more.

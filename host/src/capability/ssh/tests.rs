@@ -10,11 +10,10 @@ use async_trait::async_trait;
 use futures::future::join_all;
 use tokio::sync::Semaphore;
 
-use super::power::{Found, Hosts, Locate};
+use super::power::{Found, Hosts, Locate, Unfound};
 use crate::capability::files::Directories;
 use crate::capability::process::Programs;
 use crate::capability::{Machine, Site};
-use crate::contract::types::Error;
 
 /// A host of which a look is over once that is let.
 struct Mac {
@@ -43,14 +42,14 @@ impl Mac {
 
 #[async_trait]
 impl Locate for Mac {
-    async fn locate(&self) -> Result<Site, String> {
+    async fn locate(&self) -> Result<Site, Unfound> {
         let look = self.looks.fetch_add(1, Ordering::SeqCst) + 1;
         self.over.acquire().await.unwrap().forget();
         match self.fail.load(Ordering::SeqCst) {
             0 => Ok(site()),
             left => {
                 self.fail.store(left - 1, Ordering::SeqCst);
-                Err(format!("away in look {look}"))
+                Err(Unfound::Away(format!("away in look {look}")))
             }
         }
     }
@@ -93,9 +92,9 @@ fn soon() -> Instant {
     Instant::now() + Duration::from_secs(60)
 }
 
-fn why(told: Result<Arc<Found>, Error>) -> String {
+fn why(told: Result<Arc<Found>, Unfound>) -> String {
     match told {
-        Err(Error::Unavailable(why)) => why,
+        Err(Unfound::Away(why)) => why,
         other => panic!("{other:?}"),
     }
 }

@@ -1,6 +1,6 @@
 //! The jobs that the data directory knows, as a person names and reads them.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::path::PathBuf;
 
 use anyhow::bail;
 use berth::assemble::Setup;
@@ -10,12 +10,15 @@ use berth::store::DataDirectory;
 use berth::store::jobs::{Filter, JobRecord, Phase};
 use serde_json::{Value, json};
 
+use super::reached::Reached;
+use super::time::shown;
 use crate::cli::print;
 
 /// What a job can be, beside what its backend says of it.
-const PHASES: [Phase; 7] = [
+const PHASES: [Phase; 8] = [
     Phase::Queued,
     Phase::Running,
+    Phase::Unreachable,
     Phase::Exited,
     Phase::Failed,
     Phase::Cancelled,
@@ -25,12 +28,14 @@ const PHASES: [Phase; 7] = [
 
 /// The label of a job that is a step of a run, which goes on in another job.
 const STEP: &str = "stage";
-/// Newer jobs of a queue among which that other one is looked for.
+/// Newer jobs of a queue among which that other one is looked for, and of those that run, the ones that can be asked.
 const LATER: u32 = 1_000;
 
 /// The jobs of the backends that have some.
 pub(super) struct All {
     opened: Vec<(String, Jobs)>,
+    /// By which the berth that runs is asked.
+    socket: PathBuf,
     /// The job in which this process runs. If there is one, it sees only that.
     own: Option<String>,
 }
@@ -45,6 +50,7 @@ impl All {
         let opened = names.into_iter().map(|name| Ok((name.clone(), all.of(&name)?)));
         Ok(Self {
             opened: opened.collect::<anyhow::Result<_>>()?,
+            socket: data.socket_path(),
             own: all
                 .lineage(&Seen::of_this_process())
                 .and_then(|lineage| Some(lineage.job()?.1.to_owned())),
@@ -54,14 +60,17 @@ impl All {
     /// The newest, at most `limit`; with `state` those in this phase, or of which their backend says this. Without it,
     /// steps of runs that go on in other jobs are left out.
     pub(super) async fn newest(&self, state: Option<&str>, limit: u32) -> anyhow::Result<Vec<Known>> {
-        let mut found: Vec<Known> = Vec::new();
+        let mut records = Vec::new();
         for (backend, jobs) in &self.opened {
             for filter in filters(state, limit) {
-                let records = jobs.recent(filter).await?;
-                found.extend(records.into_iter().map(|record| Known::new(backend, record)));
+                records.extend(jobs.recent(filter).await?.into_iter().map(|record| (backend, record)));
             }
         }
-        found.retain(|known| self.may_see(&known.record.id));
+        records.retain(|(_, record)| self.may_see(&record.id));
+        let reached = Reached::of(&self.socket, records.iter().map(|(_, record)| record)).await;
+        let told = records.into_iter();
+        let told = told.map(|(backend, record)| Known::new(backend, reached.told(backend, record)));
+        let mut found: Vec<Known> = told.collect();
         found.retain(|known| state.map_or(known.state() != STEP, |state| known.state() == state));
         found.sort_by(|a, b| (b.record.queued_at, &b.record.id).cmp(&(a.record.queued_at, &a.record.id)));
         found.dedup_by(|a, b| a.record.id == b.record.id);
@@ -88,13 +97,26 @@ impl All {
             [] => bail!("there is no job `{}`; berth jobs lists them", print::safe(name)),
             [(backend, jobs, id)] => {
                 let known = Known::new(backend, jobs.get(id).await?);
-                Ok((jobs, later(jobs, known).await?))
+                let known = later(jobs, known).await?;
+                Ok((jobs, self.as_known(known.backend, known.record).await))
             }
             [(_, _, first), (_, _, second), ..] => bail!(
                 "several jobs begin with `{}`, such as {first} and {second}; write more of the id",
                 print::safe(name)
             ),
         }
+    }
+
+    /// The job of `known` as it is now.
+    pub(super) async fn again(&self, jobs: &Jobs, known: Known) -> anyhow::Result<Known> {
+        let record = jobs.get(&known.record.id).await?;
+        Ok(self.as_known(known.backend, record).await)
+    }
+
+    async fn as_known(&self, backend: String, record: JobRecord) -> Known {
+        let reached = Reached::of(&self.socket, std::iter::once(&record)).await;
+        let told = reached.told(&backend, record);
+        Known::new(&backend, told)
     }
 
     fn may_see(&self, id: &str) -> bool {
@@ -130,8 +152,19 @@ fn filters(state: Option<&str>, limit: u32) -> Vec<Filter> {
     let Some(state) = state else {
         return vec![all];
     };
-    let phases: Vec<Phase> = PHASES.into_iter().filter(|phase| phase.name() == state).collect();
-    let of_phase = (!phases.is_empty()).then(|| Filter { phases, ..all.clone() });
+    let phase = PHASES.into_iter().find(|phase| phase.name() == state);
+    let of_phase = phase.map(|phase| match phase {
+        // Which of the two it is, is asked below.
+        Phase::Running | Phase::Unreachable => Filter {
+            phases: vec![Phase::Running],
+            limit: LATER.max(limit),
+            ..all.clone()
+        },
+        phase => Filter {
+            phases: vec![phase],
+            ..all.clone()
+        },
+    });
     let of_label = Filter {
         labels: vec![state.to_owned()],
         ..all
@@ -164,6 +197,12 @@ impl Known {
 
     pub(super) fn runs(&self) -> bool {
         self.record.phase == Phase::Running
+    }
+
+    /// Why it is not known now how it stands, if it is not.
+    pub(super) fn unreached(&self) -> Option<&str> {
+        let reason = self.record.reason.as_deref();
+        reason.filter(|_| self.record.phase == Phase::Unreachable)
     }
 
     /// What its backend says of it once it has ended, and its phase before.
@@ -224,21 +263,14 @@ impl Known {
         };
         json!({
             "id": self.id(), "job": record.id, "backend": self.backend, "state": self.state(), "phase": record.phase.name(),
-            "label": record.label, "queue": record.queue, "host": record.host, "note": note, "session_id": self.session(),
+            "last_known": self.unreached().map(|_| Phase::Running.name()), "label": record.label, "queue": record.queue,
+            "host": record.host, "note": note, "session_id": self.session(),
             "progress": progress, "reason": record.reason, "status": record.status, "signal": record.signal,
             "queued_at": shown(record.queued_at), "started_at": record.started_at.map(shown),
             "finished_at": record.finished_at.map(shown), "output_bytes": record.output,
             "error_bytes": record.errors, "input_bytes": record.input,
         })
     }
-}
-
-/// A time as text, in UTC.
-pub(super) fn shown(at: u64) -> String {
-    // What a damaged index says may be no time.
-    let at = UNIX_EPOCH.checked_add(Duration::from_millis(at)).unwrap_or(UNIX_EPOCH);
-    let latest = UNIX_EPOCH + Duration::from_secs(253_402_300_799);
-    humantime::format_rfc3339_seconds(SystemTime::min(at, latest)).to_string()
 }
 
 #[cfg(test)]
@@ -303,11 +335,5 @@ mod tests {
         ] {
             assert_eq!(known(note, Phase::Exited, "").what(), what, "{note}");
         }
-    }
-
-    #[test]
-    fn a_time_that_there_cannot_be_is_shown_all_the_same() {
-        assert_eq!(shown(u64::MAX), "9999-12-31T23:59:59Z");
-        assert_eq!(shown(0), "1970-01-01T00:00:00Z");
     }
 }

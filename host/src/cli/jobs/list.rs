@@ -9,8 +9,9 @@ use berth::text::short_line;
 use tokio_util::sync::CancellationToken;
 
 use super::follow::{POLL, pause};
-use super::known::{All, Known, shown};
+use super::known::{All, Known};
 use super::progress::Progress;
+use super::time::shown;
 use crate::cli::print;
 
 /// Characters of what a job is for, or does.
@@ -62,7 +63,11 @@ async fn follow(setup: &Setup, options: &List, shutdown: &CancellationToken) -> 
         let progress = Progress::of(setup, &jobs, shutdown).await;
         // The newest comes last, as in a log.
         for known in jobs.iter().rev() {
-            let seen = format!("{}\t{}", known.state(), said(known, &progress));
+            let seen = match known.unreached() {
+                // Each try to reach the host may say it in other words.
+                Some(_) => known.state().to_owned(),
+                None => format!("{}\t{}", known.state(), said(known, &progress)),
+            };
             if printed.insert(known.record.id.clone(), seen.clone()).as_ref() != Some(&seen) {
                 match options.json {
                     true => print::line(&json(known, &progress)),
@@ -111,12 +116,15 @@ fn row(known: &Known, progress: &Progress) -> Vec<String> {
     ]
 }
 
-/// What it is for, with what it does, or how it ended.
+/// What it is for, with what it does, why that is not known, or how it ended.
 fn said(known: &Known, progress: &Progress) -> String {
     let what = match progress.of_job(known) {
         Some(told) => format!("{} — {}", short_line(&known.what(), SHOWN), told),
         None => known.what(),
     };
+    if let Some(why) = known.unreached() {
+        return format!("{} — {}", short_line(&what, SHOWN), short_line(why, 3 * SHOWN));
+    }
     match &known.record.reason {
         Some(reason) if known.has_ended() => short_line(&format!("{reason} — {what}"), SHOWN),
         _ => short_line(&what, 2 * SHOWN),

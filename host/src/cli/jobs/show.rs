@@ -11,8 +11,9 @@ use berth::text;
 use tokio_util::sync::CancellationToken;
 
 use super::follow::{POLL, POLL_OUTPUT, pause};
-use super::known::{All, Known, shown};
+use super::known::{All, Known};
 use super::progress::Progress;
+use super::time::shown;
 use crate::cli::asks::Asks;
 use crate::cli::print;
 
@@ -47,7 +48,7 @@ pub(super) async fn run(setup: &Setup, options: &Options, shutdown: &Cancellatio
     };
     match channel {
         Some(channel) => log(setup, jobs, known, channel, options.follow, shutdown).await?,
-        None => follow(setup, jobs, known, options, shutdown).await?,
+        None => follow(setup, &all, jobs, known, options, shutdown).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -55,12 +56,13 @@ pub(super) async fn run(setup: &Setup, options: &Options, shutdown: &Cancellatio
 /// Prints the job, and again whenever it has changed; what it asks stands beside it.
 async fn follow(
     setup: &Setup,
+    all: &All,
     jobs: &Jobs,
     mut known: Known,
     options: &Options,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let (mut printed, mut asks) = (String::new(), Asks::default());
+    let (mut printed, mut is_unreached, mut asks) = (String::new(), false, Asks::default());
     loop {
         let progress = Progress::of(setup, std::slice::from_ref(&known), shutdown).await;
         let told = progress.of_job(&known);
@@ -69,7 +71,10 @@ async fn follow(
             false if printed.is_empty() => described(&known, told),
             false => moment(&known, told),
         };
-        if shown != printed {
+        // Each try to reach its host may say in other words why it is not known.
+        let is_same = is_unreached && known.unreached().is_some();
+        is_unreached = known.unreached().is_some();
+        if shown != printed && !is_same {
             print::line(&shown);
             printed = shown;
         }
@@ -80,7 +85,7 @@ async fn follow(
         if !options.follow || known.has_ended() || !pause(POLL, shutdown).await {
             return Ok(());
         }
-        known = Known::new(&known.backend, jobs.get(&known.record.id).await?);
+        known = all.again(jobs, known).await?;
     }
 }
 
@@ -107,7 +112,8 @@ fn described(known: &Known, progress: Option<&str>) -> String {
 
 /// How it is now.
 fn moment(known: &Known, progress: Option<&str>) -> String {
-    let more = known.outcome().or(progress.map(str::to_owned));
+    let unreached = known.unreached().map(str::to_owned);
+    let more = known.outcome().or(unreached).or(progress.map(str::to_owned));
     let more = more.map(|more| format!(": {}", print::safe(&more))).unwrap_or_default();
     format!("{}{more}", print::safe(known.state()))
 }

@@ -13,7 +13,17 @@ pub(crate) struct Channel {
     pub(crate) stdout: Box<dyn AsyncRead + Send + Unpin>,
     pub(crate) stderr: Box<dyn AsyncRead + Send + Unpin>,
     /// Its place among the sessions, given back when this is dropped.
-    pub(crate) place: Box<dyn Send>,
+    pub(crate) place: Box<dyn Place>,
+}
+
+/// The place of a session among those that a host lets.
+pub(crate) trait Place: Send {
+    /// Gives it back before: nobody waits any more for what the session says, which is only heard so that it can be ended.
+    fn give_up(&mut self);
+}
+
+impl Place for () {
+    fn give_up(&mut self) {}
 }
 
 /// Why no session was opened. Who knows the way there finds its own kind of error in it by `downcast_ref`.

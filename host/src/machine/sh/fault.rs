@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::channel::Unopened;
 
-/// Why there is no result. Only after [`Fault::Lost`] and [`Fault::Silent`] something may have been done.
+/// Why there is no result. Only after [`Fault::Lost`], [`Fault::Silent`] and [`Fault::Hung`] something may have been done.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum Fault {
     /// Nothing was sent.
@@ -28,6 +28,12 @@ pub(crate) enum Fault {
     /// What it said instead, as it came.
     #[error("the shell there did not answer")]
     Silent { said: String },
+    /// The login there is not done with its own files, or with whatever else comes before its shell. What it said until then.
+    #[error(
+        "the login there came to no shell in time: look what hangs at login there, such as a home directory that does not \
+         answer, or a file of the login that waits for input"
+    )]
+    Hung { said: String },
     /// What it tells cannot be so: it is not our script that answers, or its paths are none.
     #[error("the host answers something else than was asked")]
     Strange,

@@ -21,7 +21,7 @@ pub(super) mod values;
 mod within;
 
 pub(crate) use self::ask::ask;
-pub(crate) use self::channel::{Channel, Unopened, Way};
+pub(crate) use self::channel::{Channel, Place as SessionPlace, Unopened, Way};
 pub(crate) use self::fault::{Fault, Refusal};
 pub(crate) use self::files::{Slice, entries, hold, read};
 pub(crate) use self::find::{Found, Place, Program, find};

@@ -9,7 +9,7 @@ use tokio::time::{sleep, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::answer::{Answer, Shell, Stop, Stream};
-use super::channel::{Channel, Way};
+use super::channel::{Channel, Place, Way};
 use super::fault::Fault;
 use super::quote::word;
 use super::request::{self, KILL, Prelude, Unit};
@@ -111,7 +111,8 @@ impl Work {
     ) -> Vec<Result<Ended, Fault>> {
         let way = self.way.clone();
         let Some(shell) = answer.shell.clone() else {
-            let silent = all(Fault::Silent { said: answer.said() });
+            let hung = all(Fault::Hung { said: answer.said() });
+            session.place.give_up();
             tokio::spawn(async move {
                 let heard = async { while answer.shell.is_none() && session.hear(&mut answer).await {} };
                 let _ = timeout(UNHEARD, heard).await;
@@ -119,7 +120,7 @@ impl Work {
                     kill(way, shell).await;
                 }
             });
-            return silent;
+            return hung;
         };
         let killed = tokio::spawn(kill(way, shell));
         let now = Instant::now();
@@ -191,7 +192,7 @@ struct Session {
     /// What sends the request. It ends with this.
     _sends: JoinSet<()>,
     /// Given back last.
-    _place: Box<dyn Send>,
+    place: Box<dyn Place>,
 }
 
 impl Session {
@@ -208,7 +209,7 @@ impl Session {
             stdout: Some(channel.stdout),
             stderr: Some(channel.stderr),
             _sends: sends,
-            _place: channel.place,
+            place: channel.place,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
 use tokio::time::timeout_at;
@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::master::{Master, Start};
 use super::pause::{Failure, Pauses};
+use super::relief::{Relief, Reliefs};
 use super::trouble::{Failed, What};
 use super::ways::{OpenSsh, Ways};
 use super::{known_hosts, ssh_config};
@@ -21,6 +22,9 @@ pub(super) struct Connection {
     files: Files,
     pauses: Pauses,
     current: Mutex<Option<Arc<Master>>>,
+    /// Those that were relieved. Whoever uses one has it.
+    relieved: Mutex<Vec<Weak<Master>>>,
+    reliefs: Mutex<Reliefs>,
     /// How many came up.
     made: AtomicU64,
     /// Why the last start failed, if it did.
@@ -47,6 +51,8 @@ impl Connection {
             files,
             pauses,
             current: Mutex::default(),
+            relieved: Mutex::default(),
+            reliefs: Mutex::default(),
             made: AtomicU64::new(0),
             failure: Mutex::default(),
             starts: tokio::sync::Mutex::default(),
@@ -108,6 +114,27 @@ impl Connection {
         }
     }
 
+    /// Lets another one take the place of `master`, on which `uses` sessions are in use and no other can be opened, unless that
+    /// was done a moment ago. It ends with the last of what uses it, and so does all that takes its sessions.
+    pub(super) fn relieve(&self, master: &Arc<Master>, uses: usize) {
+        let is_former = |current: &mut Arc<Master>| Arc::ptr_eq(current, master);
+        let mut current = self.current();
+        if !current.as_mut().is_some_and(is_former) {
+            return;
+        }
+        let Some(relief) = lock(&self.reliefs).take(Instant::now()) else {
+            return;
+        };
+        current.take();
+        let mut relieved = lock(&self.relieved);
+        relieved.retain(|former| former.strong_count() > 0);
+        relieved.push(Arc::downgrade(master));
+        if relief == Relief::First {
+            let trouble = Failed::from(What::Taken(uses)).of(&self.ways.host);
+            tracing::warn!("{trouble}; it gets a new connection");
+        }
+    }
+
     /// The number of the present master, if it is alive.
     pub(super) async fn number(&self) -> Option<u64> {
         let made = || self.made.load(Ordering::Acquire);
@@ -115,11 +142,17 @@ impl Connection {
         self.alive().await.map(|_| before).filter(|before| *before == made())
     }
 
-    /// Ends the connection for good.
-    pub(super) async fn close(&self) {
+    /// Ends the connection for good, whoever uses it.
+    pub(super) fn end(&self) {
         self.closed.cancel();
-        let master = self.current().take();
-        if let Some(master) = master {
+    }
+
+    /// The same, and waits for that.
+    pub(super) async fn close(&self) {
+        self.end();
+        let mut masters: Vec<Arc<Master>> = self.current().take().into_iter().collect();
+        masters.extend(lock(&self.relieved).drain(..).filter_map(|master| master.upgrade()));
+        for master in masters {
             master.end().await;
         }
     }
@@ -203,17 +236,22 @@ impl Connection {
             passphrase: self.ways.passphrase.clone().unwrap_or_default(),
             known_hosts: known_hosts::of(&self.ssh, &self.ways),
             connect_timeout: self.ways.connect_timeout,
+            end: self.closed.child_token(),
         })
         .await
     }
 
     fn failure(&self) -> std::sync::MutexGuard<'_, Option<Failure>> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.failure)
     }
 
     fn current(&self) -> std::sync::MutexGuard<'_, Option<Arc<Master>>> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.current)
     }
+}
+
+fn lock<T>(shared: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl From<ssh_config::Unwritable> for What {

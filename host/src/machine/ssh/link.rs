@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -12,14 +12,14 @@ use tokio::time::{sleep, timeout_at};
 
 use super::connection::{Connection, Files};
 use super::folder::Folder;
-use super::master::{Shell, Unopened};
+use super::master::{Master, Refused, Shell, Unopened, Use};
 use super::pause::Pauses;
 use super::ssh_config::{self, NEWER};
 use super::trouble::{Failed, Trouble, What};
 use super::ways::{OpenSsh, Ways};
 use super::{known_hosts, terminal};
 use crate::machine::child::Ended;
-use crate::machine::sh::{self, Around, Channel, Run, Way};
+use crate::machine::sh::{self, Around, Channel, Run, SessionPlace, Way};
 
 /// How often a host that refused a session is asked again.
 const AGAIN: Duration = Duration::from_millis(100);
@@ -67,6 +67,13 @@ impl Inner {
             spare: connection("k"),
             _folder: folder,
         })
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.connection.end();
+        self.spare.end();
     }
 }
 
@@ -149,7 +156,7 @@ impl Link {
             };
             match timeout_at(deadline.into(), echoed).await {
                 Ok(told) => told.map_err(|_| What::Lost.into()),
-                Err(_) => Err(What::Silent.into()),
+                Err(_) => Err(What::Hung.into()),
             }
         };
         told.await.map_err(|failed| self.trouble(failed))
@@ -205,7 +212,8 @@ impl Link {
         tokio::join!(self.0.connection.close(), self.0.spare.close());
     }
 
-    /// A session within `places`. If the host refuses one on the kept connection, `spare` is taken, or it is asked again.
+    /// A session within `places`. If the host refuses one on the kept connection, `spare` is taken, or it is asked again; on a
+    /// new connection where it has no room though ours do not fill it.
     async fn session(
         &self,
         places: &Arc<Semaphore>,
@@ -217,21 +225,41 @@ impl Link {
             return Err(What::Busy(self.0.sessions).into());
         };
         let (mut connection, mut lost) = (&self.0.connection, 0);
+        let (mut taken, mut refused): (Option<Weak<Master>>, Option<Refused>) = (None, None);
         loop {
-            let opened = Opened::on(connection, place, deadline).await?;
+            let opened = match Opened::on(connection, place, deadline).await {
+                Ok(opened) => opened,
+                Err(failed) => {
+                    // What is known then is that it was refused before.
+                    let before = refused.filter(|_| failed.what == What::Silent);
+                    return Err(before.map_or(failed, |before| before.what().into()));
+                }
+            };
             place = opened.place;
-            match opened.shell {
-                Ok(shell) => return channel(shell, place).ok_or(What::Lost.into()),
+            let now = match opened.shell {
+                Ok((shell, uses)) => return channel(shell, uses, place).ok_or(What::Lost.into()),
                 Err(Unopened::Silent) => return Err(What::Silent.into()),
                 Err(Unopened::Lost) if lost == LOST => return Err(What::Lost.into()),
-                Err(Unopened::Lost) => lost += 1,
-                Err(Unopened::Refused) if Instant::now() + AGAIN >= deadline => return Err(What::Full.into()),
-                Err(Unopened::Refused) => {
-                    match spare {
-                        Some(spare) if !Arc::ptr_eq(spare, connection) => connection = spare,
-                        _ => sleep(AGAIN).await,
-                    };
+                Err(Unopened::Lost) => {
+                    lost += 1;
+                    continue;
                 }
+                Err(Unopened::Refused(refused)) => refused,
+            };
+            if now.is_taken {
+                // One of ours that ended just now may still be there at first.
+                let before = taken.replace(Arc::downgrade(&opened.master));
+                if before.is_some_and(|before| before.ptr_eq(&Arc::downgrade(&opened.master))) {
+                    connection.relieve(&opened.master, now.uses);
+                }
+            }
+            if Instant::now() + AGAIN >= deadline {
+                return Err(now.what().into());
+            }
+            refused = Some(now);
+            match spare {
+                Some(spare) if !Arc::ptr_eq(spare, connection) => connection = spare,
+                _ => sleep(AGAIN).await,
             }
         }
     }
@@ -278,8 +306,9 @@ fn nonce() -> io::Result<String> {
 
 /// What came of asking for a session, with the place that it has or would have had.
 struct Opened {
-    shell: Result<Shell, Unopened>,
+    shell: Result<(Shell, Use), Unopened>,
     place: OwnedSemaphorePermit,
+    master: Arc<Master>,
 }
 
 impl Opened {
@@ -293,7 +322,7 @@ impl Opened {
             if matches!(shell, Err(Unopened::Silent)) {
                 asked.replace(&master);
             }
-            Self { shell, place }
+            Self { shell, place, master }
         });
         let opened = timeout_at(deadline.into(), opened).await;
         Ok(opened.map_err(|_| What::Silent)?.map_err(|_| What::Closed)?)
@@ -301,11 +330,28 @@ impl Opened {
 }
 
 /// A shell as its streams.
-fn channel(mut shell: Shell, place: OwnedSemaphorePermit) -> Option<Channel> {
+fn channel(mut shell: Shell, uses: Use, place: OwnedSemaphorePermit) -> Option<Channel> {
     Some(Channel {
         stdin: Box::new(shell.stdin().take()?),
         stdout: Box::new(shell.stdout().take()?),
         stderr: Box::new(shell.stderr().take()?),
-        place: Box::new((shell, place)),
+        place: Box::new(Held {
+            _shell: shell,
+            place: Some((uses, place)),
+        }),
     })
+}
+
+/// What a session has, in the order in which it ends.
+struct Held {
+    _shell: Shell,
+    place: Option<(Use, OwnedSemaphorePermit)>,
+}
+
+impl SessionPlace for Held {
+    fn give_up(&mut self) {
+        if let Some((uses, _place)) = self.place.take() {
+            uses.give_up();
+        }
+    }
 }

@@ -1,8 +1,9 @@
 //! One master: an ssh that holds a connection, and opens sessions on it for whoever comes to its socket.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use openssh::{Child, Session, Stdio};
 use tokio::time::{sleep, timeout};
@@ -20,6 +21,8 @@ const CHECK: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(5);
 /// How many times longer than a connection a start may take: hosts that are jumped over take their time too.
 const LONGER: u32 = 3;
+/// For how long a login that hung is taken for why there is no room.
+const LATELY: Duration = Duration::from_secs(60);
 /// Lines that are kept of what it says: the first, since the other side may make any number that come later.
 const LINES: usize = 40;
 
@@ -34,12 +37,19 @@ pub(super) struct Start {
     /// The files of trusted keys.
     pub(super) known_hosts: Vec<PathBuf>,
     pub(super) connect_timeout: Duration,
+    /// What ends it.
+    pub(super) end: CancellationToken,
 }
 
 /// A master that has a connection. It ends when this is dropped, and with berth.
 pub(super) struct Master {
     session: Arc<Session>,
     connect_timeout: Duration,
+    /// Sessions of ours that are in use, and the most that ever were at once.
+    uses: AtomicUsize,
+    most: AtomicUsize,
+    /// When somebody last gave up a session of which the login hung.
+    hung: Mutex<Option<Instant>>,
     end: CancellationToken,
     ended: CancellationToken,
     _end: DropGuard,
@@ -48,14 +58,35 @@ pub(super) struct Master {
 /// A session on it, with the three streams of a shell there.
 pub(super) type Shell = Child<Arc<Session>>;
 
+/// A session of ours that is in use on a master, and keeps it.
+pub(super) struct Use(Arc<Master>);
+
 /// Why it opened no session. Nothing was done on the host.
 pub(super) enum Unopened {
     /// The host has no room.
-    Refused,
+    Refused(Refused),
     /// The host did not answer: this master is of no more use, and another one may wait as long for nothing.
     Silent,
     /// The connection is lost: this master is of no more use.
     Lost,
+}
+
+/// What is known where a host has no room for a further session.
+pub(super) struct Refused {
+    /// So many of ours are in use.
+    pub(super) uses: usize,
+    /// These are fewer than it had room for before: something else takes that.
+    pub(super) is_taken: bool,
+    hung: bool,
+}
+
+impl Refused {
+    pub(super) fn what(&self) -> What {
+        match self.is_taken || self.hung {
+            true => What::Taken(self.uses),
+            false => What::Full,
+        }
+    }
 }
 
 impl Master {
@@ -66,12 +97,15 @@ impl Master {
         let environment = askpass::environment(path(&start.berth)?, &start.passphrase);
         let companion = Companion::start_with(&start.berth, &args, &environment)
             .map_err(|cause| What::Here(format!("{} cannot be started: {cause}", start.berth.display())))?;
-        let (end, ended) = (CancellationToken::new(), CancellationToken::new());
+        let (end, ended) = (start.end.clone(), CancellationToken::new());
         let says = Says::default();
         tokio::spawn(attend(companion, says.clone(), end.clone(), ended.clone().drop_guard()));
         let master = Self {
             session: Arc::new(Session::resume_mux(start.socket.clone().into(), None)),
             connect_timeout: start.connect_timeout,
+            uses: AtomicUsize::new(0),
+            most: AtomicUsize::new(0),
+            hung: Mutex::default(),
             _end: end.clone().drop_guard(),
             end,
             ended,
@@ -95,15 +129,15 @@ impl Master {
 
     /// Opens a session. A host that does not answer in the time that a connection may take is taken for lost, and so is
     /// everything else on this master: it ends.
-    pub(super) async fn shell(&self) -> Result<Shell, Unopened> {
+    pub(super) async fn shell(self: &Arc<Self>) -> Result<(Shell, Use), Unopened> {
         let mut command = Session::to_raw_command(Arc::clone(&self.session), SHELL);
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         match timeout(self.connect_timeout, command.spawn()).await {
-            Ok(Ok(shell)) => Ok(shell),
-            Ok(Err(_)) if self.is_alive().await => Err(Unopened::Refused),
+            Ok(Ok(shell)) => Ok((shell, Use::of(self))),
+            Ok(Err(_)) if self.is_alive().await => Err(Unopened::Refused(self.refused())),
             failed => {
                 self.end.cancel();
                 Err(failed.map_or(Unopened::Silent, |_| Unopened::Lost))
@@ -117,11 +151,43 @@ impl Master {
         self.ended.cancelled().await;
     }
 
+    fn refused(&self) -> Refused {
+        let uses = self.uses.load(Ordering::Acquire);
+        Refused {
+            uses,
+            is_taken: uses < self.most.load(Ordering::Acquire),
+            hung: self.hung().is_some_and(|at| at.elapsed() < LATELY),
+        }
+    }
+
+    fn hung(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.hung.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn connected(&self, socket: &Path) {
         // ssh makes its socket when it is logged in.
         while !socket.exists() || !self.is_alive().await {
             sleep(LOOK).await;
         }
+    }
+}
+
+impl Use {
+    fn of(master: &Arc<Master>) -> Self {
+        let uses = master.uses.fetch_add(1, Ordering::AcqRel) + 1;
+        master.most.fetch_max(uses, Ordering::AcqRel);
+        Self(Arc::clone(master))
+    }
+
+    /// Its login hangs, and nobody waits for that any more.
+    pub(super) fn give_up(self) {
+        *self.0.hung() = Some(Instant::now());
+    }
+}
+
+impl Drop for Use {
+    fn drop(&mut self) {
+        self.0.uses.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

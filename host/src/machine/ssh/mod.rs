@@ -9,6 +9,7 @@ mod known_hosts;
 mod link;
 mod master;
 mod pause;
+mod relief;
 mod said;
 mod ssh_config;
 mod terminal;

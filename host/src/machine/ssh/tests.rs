@@ -6,6 +6,7 @@ mod calls;
 mod connecting;
 mod faults;
 mod forged;
+mod hanging;
 mod pauses;
 mod values;
 mod waiting;

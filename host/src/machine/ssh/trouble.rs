@@ -136,6 +136,12 @@ pub enum What {
     /// The host opens no further session.
     #[error("refuses further sessions, and none was free in time")]
     Full,
+    /// The host opens no further session, though fewer of ours are in use than it opened before.
+    #[error("has all its sessions taken, of which berth uses {0} now")]
+    Taken(usize),
+    /// A session was opened, and nothing in it answers.
+    #[error("lets you in, but the login there came to no shell in time")]
+    Hung,
     /// It did not answer in time.
     #[error("did not answer in time")]
     Silent,
@@ -181,6 +187,8 @@ impl Trouble {
             What::PassphraseWrong(_) => "passphrase wrong",
             What::Question(_) => "asks a person",
             What::Busy(_) | What::Full => "busy",
+            What::Taken(_) => "sessions taken",
+            What::Hung => "login hangs",
         }
     }
 
@@ -223,6 +231,11 @@ impl Trouble {
             What::Full => format!(
                 "raise MaxSessions of its SSH server, or set sessions in [hosts.{host}] to that; what still runs there holds one each"
             ),
+            What::Taken(_) | What::Hung => {
+                "look what hangs at login there, such as a home directory that does not answer, or a \
+                 file of the login that waits for input"
+                    .into()
+            }
             What::Closed => "try again".into(),
         }
     }
@@ -288,6 +301,8 @@ mod tests {
             What::Other(said()),
             What::Busy(8),
             What::Full,
+            What::Taken(1),
+            What::Hung,
             What::Silent,
             What::Lost,
             What::Closed,
@@ -308,7 +323,7 @@ mod tests {
             );
             let has_more = !matches!(
                 trouble.what,
-                What::Busy(_) | What::Full | What::Silent | What::Lost | What::Closed
+                What::Busy(_) | What::Full | What::Taken(_) | What::Hung | What::Silent | What::Lost | What::Closed
             );
             assert_eq!(trouble.to_string().contains(SECRET), has_more, "{trouble}");
         }

@@ -428,7 +428,9 @@ impl There {
                 }
                 // It names the host itself.
                 Err(fault @ Fault::Unopened(_)) => Some(for_clients(&fault)),
-                Err(fault @ (Fault::Silent { .. } | Fault::TooMuch(_))) => Some(self.unknown(&fault)),
+                Err(fault @ (Fault::Silent { .. } | Fault::Hung { .. } | Fault::TooMuch(_))) => {
+                    Some(self.unknown(&fault))
+                }
                 Err(fault) => Some(format!("the host {}: {fault}", self.0.label)),
             };
             match why {

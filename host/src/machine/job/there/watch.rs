@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
@@ -37,6 +37,8 @@ pub(super) struct Known {
     away: watch::Sender<Option<Arc<str>>>,
     /// When that was, and when that was known.
     asked: Mutex<Option<(Instant, Instant)>>,
+    /// When it answered last.
+    answered: Mutex<Option<SystemTime>>,
     /// Something happens there about now.
     stirred: Notify,
     attended: AtomicBool,
@@ -151,8 +153,12 @@ impl There {
 
     /// Whether the host was asked not long ago, so that it is known whether it can be.
     pub fn is_known(&self) -> bool {
-        let asked = self.0.known.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        is_known(*asked)
+        is_known(*lock(&self.0.known.asked))
+    }
+
+    /// When the host answered last, by the clock of this machine, if it did since this process began.
+    pub fn answered(&self) -> Option<SystemTime> {
+        *lock(&self.0.known.answered)
     }
 
     /// Lets the host be asked soon.
@@ -234,6 +240,7 @@ impl Known {
     /// Takes in what the host told when it was asked.
     pub(super) fn tell(&self, asked: Instant, items: &[Item]) {
         self.set_reach(asked, None);
+        *lock(&self.answered) = Some(SystemTime::now());
         let followed = self.lock();
         for item in items {
             let (Some(id), Answer::Status(status)) = (&item.id, &item.answer) else {
@@ -263,7 +270,7 @@ impl Known {
     }
 
     fn set_reach(&self, asked: Instant, away: Option<Arc<str>>) {
-        let mut last = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = lock(&self.asked);
         if last.is_none_or(|(last, _)| last <= asked) {
             let is_new = !is_known(*last);
             *last = Some((asked, Instant::now()));
@@ -312,6 +319,10 @@ impl Known {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, watch::Sender<Option<Seen>>>> {
-        self.followed.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.followed)
     }
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

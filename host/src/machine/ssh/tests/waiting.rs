@@ -40,6 +40,7 @@ async fn a_session_that_the_host_refuses_waits_and_one_to_kill_takes_another_way
     let (here, sshd) = (Here::new(), Sshd::with("MaxSessions 2"));
     let link = here.link(&ways(&sshd));
     let mut held = vec![stuck(&link).await, stuck(&link).await];
+    let connection = link.connection().await;
     let third = tokio::spawn({
         let link = link.clone();
         async move { said(&link, "echo third").await }
@@ -53,6 +54,7 @@ async fn a_session_that_the_host_refuses_waits_and_one_to_kill_takes_another_way
         assert_eq!(printed(kill, "echo killed").await, "killed\n");
     }
     assert!(!third.is_finished());
+    assert_eq!(link.connection().await, connection, "ours alone fill it");
     held.pop();
     assert_eq!(
         timeout(LATEST, third).await.expect("its turn comes").unwrap(),
