@@ -81,7 +81,7 @@ struct Pane {
 impl Fake {
     pub(crate) fn new() -> Self {
         let host = Host::new();
-        host.hosts(HOSTS);
+        host.backend("remote").hosts(HOSTS);
         host.agents(json!([
             {"name": "remote-control", "command": ["env", "-u", "TMUX", "claude", "remote-control"], "installed": true,
              "options": {

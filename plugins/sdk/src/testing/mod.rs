@@ -71,7 +71,7 @@ struct BeforePut {
 }
 
 impl Host {
-    /// A host without settings and programs, whose calls may act and have 30 seconds.
+    /// A host without settings and programs, of a backend called `test`, whose calls may act and have 30 seconds.
     ///
     /// # Panics
     ///
@@ -79,7 +79,7 @@ impl Host {
     #[must_use]
     pub fn new() -> Self {
         let inside = Arc::new(Inside {
-            settings: Mutex::new(json!({"settings": {}, "agents": [], "host": null})),
+            settings: Mutex::new(json!({"settings": {}, "agents": [], "host": null, "backend": "test"})),
             call: Mutex::new(Call {
                 deadline: time::after(Duration::from_secs(30)),
                 access: Access::Control,
@@ -100,6 +100,12 @@ impl Host {
     /// Sets the backend's settings, as `[backends.NAME.settings]` would.
     pub fn settings(&self, settings: Value) -> &Self {
         lock(&self.inside.settings)["settings"] = settings;
+        self
+    }
+
+    /// Sets the name of the backend, as that of its table `[backends.NAME]`.
+    pub fn backend(&self, name: &str) -> &Self {
+        lock(&self.inside.settings)["backend"] = name.into();
         self
     }
 
