@@ -181,6 +181,21 @@ impl Fake {
         self.server.lock().unwrap().start(name, 1_700_000_000, "/p/app");
     }
 
+    /// A session is made by hand in this directory, whose agent keeps a conversation: `lines` so far.
+    pub(crate) fn converses_beside(&self, name: &str, directory: &str, lines: &str) {
+        let mut server = self.server.lock().unwrap();
+        server.start(name, 1_700_000_000, directory);
+        let process = PROCESS + server.panes.len();
+        let conversation = format!("{process:08}-aaaa");
+        let record =
+            json!({"pid": process, "sessionId": conversation, "cwd": directory, "startedAt": 1_700_000_000_500_u64});
+        let folder = directory.replace('/', "-");
+        self.host
+            .file(&format!("agent/sessions/{process}.json"), record.to_string());
+        self.host
+            .file(&format!("agent/projects/{folder}/{conversation}.jsonl"), lines);
+    }
+
     /// A session is ended by hand.
     pub(crate) fn is_rid_of(&self, name: &str) {
         self.server.lock().unwrap().panes.retain(|pane| pane.name != name);

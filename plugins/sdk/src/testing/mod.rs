@@ -59,6 +59,7 @@ struct Inside {
     store: Mutex<Store>,
     jobs: Mutex<Jobs>,
     before_put: Mutex<Vec<BeforePut>>,
+    listings: Mutex<usize>,
     logged: Mutex<Vec<(Level, String)>>,
     progress: Mutex<Vec<(u32, Option<u32>, String)>>,
     directory: Directory,
@@ -89,6 +90,7 @@ impl Host {
             store: Mutex::default(),
             jobs: Mutex::default(),
             before_put: Mutex::default(),
+            listings: Mutex::default(),
             logged: Mutex::default(),
             progress: Mutex::default(),
             directory: Directory::new(),
@@ -234,6 +236,12 @@ impl Host {
     #[must_use]
     pub fn commands_on(&self, host: &str) -> Vec<Command> {
         lock(&self.inside.programs).ran(Some(host))
+    }
+
+    /// How often directories of the machine of the backend were listed: questions, each about any number of directories.
+    #[must_use]
+    pub fn listings(&self) -> usize {
+        *lock(&self.inside.listings)
     }
 
     /// Runs a function that many times at once, each with its number, as the host runs calls of one backend.
