@@ -14,6 +14,7 @@ use crate::berth::{Berth, Place};
 use crate::demo::until;
 use crate::layers::{OWN, accepted, home, write_own};
 use crate::sshd::Sshd;
+use crate::terminal::Person;
 
 /// The hosts, each with a project `app` and one of its own, and the place of their berth.
 pub(crate) struct Hosts {
@@ -229,6 +230,36 @@ async fn twelve_sessions_over_three_hosts_are_listed_also_while_one_of_these_is_
         (listed.len() == 12 && errors.is_empty()).then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_session_on_one_of_several_hosts_is_opened_in_this_terminal_and_goes_on_when_it_is_left() {
+    let mut hosts = Hosts::new(&["one", "two"]);
+    let berth = Berth::serve(&hosts.place).await;
+    let session = start(&berth, "fix-login", "app", "two").await;
+    let id = text(&session, "session_id");
+    let person = Person::run(&hosts.place, &["attach", id]);
+    person.until("Ctrl-b d leaves this session").await;
+    person.until("claude.ai/code/session_").await;
+    person.press(&["C-b", "d"]);
+    person.until("status 0").await;
+    let (listed, _) = sessions(&berth).await;
+    assert_eq!(
+        (text(&listed[0], "session_id"), text(&listed[0], "url")),
+        (id, text(&session, "url"))
+    );
+
+    let task = json!({"task": "say hello", "host": "one", "wait_seconds": 0});
+    let task = berth.call("ask_claude", task).await.done().structured;
+    let task = format!("remote/{}", text(&task, "session_id"));
+    let person = Person::run(&hosts.place, &["attach", &task]);
+    person.until("has no terminal").await;
+    person.until("status 1").await;
+
+    hosts.sshd("two").stop();
+    let person = Person::run(&hosts.place, &["attach", id]);
+    person.until("the host two").await;
+    person.until("status 1").await;
 }
 
 #[tokio::test]
