@@ -93,6 +93,73 @@ pub fn branches<'a>(directories: impl IntoIterator<Item = &'a str>) -> Vec<Resul
     })
 }
 
+/// Which of several hosts have a directory.
+#[derive(Debug, PartialEq)]
+pub struct OnHosts<T> {
+    /// Those that have it, each with what was meant there.
+    pub has: Vec<(String, T)>,
+    /// Those of which it is not known, each with why.
+    pub unknown: Vec<(String, Error)>,
+    /// Why it is none of what the first of the others grants; `None`: those have no such directory.
+    pub lacks: Option<Error>,
+}
+
+/// Looks on which of these hosts a directory is: of those that are `meant` on a host with these granted directories, the
+/// first one that is there. All hosts are asked at the same time.
+pub fn on_hosts<T>(
+    hosts: &[String],
+    meant: impl Fn(&[String]) -> Result<Vec<T>>,
+    directory: impl Fn(&T) -> &str,
+) -> OnHosts<T> {
+    let roots = ssh::roots(hosts.iter().cloned());
+    let meant: Vec<Result<Vec<T>>> = roots.into_iter().map(|roots| meant(&roots?)).collect();
+    let looks = hosts.iter().zip(&meant).flat_map(|(host, places)| {
+        let listings = places.iter().flatten().map(|place| Listing::new(directory(place)));
+        listings.map(|listing| Look {
+            host: host.clone(),
+            listing,
+        })
+    });
+    let mut answers = ssh::entries(looks).into_iter();
+    let mut all = OnHosts {
+        has: Vec::new(),
+        unknown: Vec::new(),
+        lacks: None,
+    };
+    for (host, places) in hosts.iter().zip(meant) {
+        let found = places.and_then(|places| {
+            let answered: Vec<_> = places.into_iter().zip(answers.by_ref()).collect();
+            first(answered)
+        });
+        match found {
+            Ok(Some(place)) => all.has.push((host.clone(), place)),
+            Ok(None) => {}
+            Err(error) if is_final(&error) => all.lacks = all.lacks.or(Some(error)),
+            Err(error) => all.unknown.push((host.clone(), error)),
+        }
+    }
+    all
+}
+
+/// The first of these that is there; an error means that none is, or that it is not known.
+fn first<T>(answered: Vec<(T, Result<Vec<Entry>>)>) -> Result<Option<T>> {
+    let mut lacks = None;
+    for (place, answer) in answered {
+        match answer {
+            Ok(_) => return Ok(Some(place)),
+            Err(Error::NotFound(_)) => {}
+            Err(error) if is_final(&error) => lacks = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    lacks.map_or(Ok(None), Err)
+}
+
+/// Whether asking again would not help.
+fn is_final(error: &Error) -> bool {
+    matches!(error, Error::Invalid(_) | Error::Denied(_) | Error::Refused(_))
+}
+
 /// What is asked of a granted directory: what has a sign of a project, and all of it.
 fn listings(root: &str) -> [Listing; 2] {
     let all = Listing::new(root);
