@@ -27,9 +27,7 @@ mod linux {
     /// counts as anonymous.
     fn is_as_in_its_file(map: &MemoryMap) -> bool {
         let code = MMPermissions::READ | MMPermissions::EXECUTE | MMPermissions::PRIVATE;
-        matches!(map.pathname, MMapPath::Path(_))
-            && map.perms == code
-            && map.extension.map.get("Anonymous") == Some(&0)
+        matches!(map.pathname, MMapPath::Path(_)) && map.perms == code && map.extension.map.get("Anonymous") == Some(&0)
     }
 
     #[allow(unsafe_code, reason = "there is no safe name for this call")]

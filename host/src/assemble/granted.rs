@@ -25,8 +25,8 @@ pub struct Granted {
     pub files: Vec<Folder>,
     /// Further variables that its programs get, such as secrets.
     pub env_file: Option<EnvFile>,
-    /// What its name means.
-    meaning: Meaning,
+    /// The plugin that its name means, and the machines on which that is.
+    meant: (String, String),
     /// The programs that it may run, by the name that its plugin uses. On a host their paths are as they are written.
     pub programs: BTreeMap<String, Grant>,
     /// Those of its agents whose program was found, or that do not need one. On a host nobody has looked yet.
@@ -46,11 +46,11 @@ impl Granted {
         plugin_file::check(&written.plugin, at)?;
         let env_file = written.env_file.as_ref();
         let env_file = env_file.map(|path| EnvFile::find(path, &at.key("env_file")));
-        let meaning = meaning(&written.plugin, hosts);
+        let meant = (plugin(&written.plugin), place(hosts));
         let env_file = env_file.transpose()?;
         if !hosts.is_empty() {
             return Ok(Self {
-                meaning,
+                meant,
                 directories: written.directories.clone(),
                 files: written.files.clone(),
                 env_file,
@@ -64,7 +64,7 @@ impl Granted {
             agent.is_some_and(|agent| programs::is_installed(agent, search))
         };
         Ok(Self {
-            meaning,
+            meant,
             directories: directories::find(&written.directories, &at.key("directories"))?,
             files: directories::folders(&written.files, &at.key("files"))?,
             env_file,
@@ -99,7 +99,13 @@ impl Granted {
 
     /// What its name means, by what the operator wrote.
     pub fn meaning(&self) -> Meaning {
-        self.meaning.clone()
+        let (plugin, place) = &self.meant;
+        format!("{plugin}, {place}")
+    }
+
+    /// The parts of that: the plugin, and on which machines it is.
+    pub fn meaning_parts(&self) -> (&str, &str) {
+        (&self.meant.0, &self.meant.1)
     }
 
     /// What its programs get: the host's own variables that the operator granted, and those of the `env_file`.
@@ -119,21 +125,25 @@ impl Granted {
 
 /// What a name means that stands for this plugin. A file of which the operator wrote the digest is known by that, whatever
 /// it is called.
-fn meaning(plugin: &PluginSource, hosts: &[&Host]) -> Meaning {
-    let plugin = match plugin {
+fn plugin(source: &PluginSource) -> String {
+    match source {
         PluginSource::Bundled(name) => format!("bundled plugin {name}"),
         PluginSource::File {
             sha256: Some(digest), ..
         } => format!("plugin with the SHA-256 {}", hex::encode(digest)),
         PluginSource::File { path, sha256: None } => format!("plugin {}", path.display()),
-    };
+    }
+}
+
+/// On which machines it is, if it names these hosts.
+fn place(hosts: &[&Host]) -> String {
     let named: Vec<_> = hosts
         .iter()
         .map(|host| format!("{} ({})", host.name, host.machine()))
         .collect();
     match named.as_slice() {
-        [] => format!("{plugin}, on this machine"),
-        [host] => format!("{plugin}, on the host {host}"),
-        hosts => format!("{plugin}, on the hosts {}", hosts.join(" and ")),
+        [] => "on this machine".to_owned(),
+        [host] => format!("on the host {host}"),
+        hosts => format!("on the hosts {}", hosts.join(" and ")),
     }
 }

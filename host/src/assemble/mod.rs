@@ -42,5 +42,5 @@ pub use programs::SearchPath;
 pub use setup::Setup;
 pub use start::{Starter, aside, desk, merge, start_each};
 pub use survey::{Survey, Version, survey};
-pub use terminal::{Terminal, terminal};
+pub use terminal::{Shown, Terminal, terminal};
 pub use texts::{Texts, accept_shipped, write_first};

@@ -257,7 +257,7 @@ fn engine(setup: &Setup) -> anyhow::Result<Engine> {
     Engine::new(u32::try_from(calls)?, memory, Some(&setup.server.cache))
 }
 
-/// What a plugin is told: the settings of its table, and what `files` and agents there are.
+/// What a plugin is told: its name and the settings of its table, and what `files` and agents there are.
 fn settings(setup: &Setup, backend: &Granted, files: &[Folder], is_installed: impl Fn(&String) -> bool) -> String {
     let agents: Vec<_> = setup
         .agents_of(backend)
@@ -279,6 +279,13 @@ fn settings(setup: &Setup, backend: &Granted, files: &[Folder], is_installed: im
         .iter()
         .map(|folder| json!({"under": folder.under.to_string_lossy(), "names": folder.names.to_string()}))
         .collect();
-    json!({"settings": backend.written.settings, "agents": agents, "files": files, "host": backend.written.host})
-        .to_string()
+    let written = &backend.written;
+    json!({
+        "settings": written.settings,
+        "agents": agents,
+        "files": files,
+        "host": written.host,
+        "backend": written.name,
+    })
+    .to_string()
 }

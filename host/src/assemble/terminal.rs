@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::bail;
 
 use super::located::Located;
-use super::{Granted, Links, Setup, with_places};
+use super::{Granted, Host, Links, Setup, with_places};
 use crate::capability::process::grant::Grant;
 use crate::store::DataDirectory;
 
@@ -21,30 +21,33 @@ pub struct Terminal {
     pub environment: Vec<(OsString, OsString)>,
 }
 
-/// What shows the session `name` of `backend`, on whichever machine that is; none if no program of it has `attach` in its
-/// grant.
+/// A session as its backend tells it.
+#[derive(Debug, Clone, Copy)]
+pub struct Shown<'a> {
+    /// Its id, without the backend before it.
+    pub id: &'a str,
+    /// What its terminal is called, where that is not its id.
+    pub attach: Option<&'a str>,
+    /// The host on which it is.
+    pub host: Option<&'a str>,
+}
+
+/// What shows a session of `backend`, on whichever machine that is; none if no program of it has `attach` in its grant.
 ///
 /// # Errors
-/// The name is not one that such a program takes, or its machine cannot be reached.
+/// The session has no terminal, what it is called is not a name that such a program takes, or its machine cannot be reached.
 pub async fn terminal(
     setup: &Setup,
     backend: &Granted,
-    name: &str,
+    session: Shown<'_>,
     data: &DataDirectory,
 ) -> anyhow::Result<Option<Terminal>> {
+    let name = session.attach.unwrap_or(session.id);
     let joins = |(program, grant): (&String, &Grant)| Some((program.clone(), grant.attach_args(name)?));
     let Some((program, joined)) = backend.programs.iter().find_map(joins) else {
         return Ok(None);
     };
-    let joined = joined?;
-    if !backend.written.hosts.is_empty() {
-        bail!(
-            "backend `{0}` is on several hosts, and on which of them the session is only its plugin knows: run \
-             `ssh DESTINATION` for that one, and open it there",
-            backend.written.name
-        );
-    }
-    let host = backend.written.host.as_ref().and_then(|host| setup.hosts.get(host));
+    let (host, joined) = (host_of(setup, backend, session)?, joined?);
     let Some(host) = host else {
         let grant = with_places(&backend.programs[&program], data)?;
         return Ok(Some(Terminal {
@@ -66,4 +69,30 @@ pub async fn terminal(
         arguments,
         environment: std::env::vars_os().collect(),
     }))
+}
+
+/// The host on which the session is; none: this machine. Of a backend with `hosts` only the plugin knows which one that is,
+/// and whether the session has a terminal there.
+fn host_of<'a>(setup: &'a Setup, backend: &Granted, session: Shown<'_>) -> anyhow::Result<Option<&'a Host>> {
+    let (table, id) = (&backend.written, session.id);
+    if table.hosts.is_empty() {
+        return Ok(table.host.as_ref().and_then(|host| setup.hosts.get(host)));
+    }
+    let name = &table.name;
+    if session.attach.is_none() {
+        bail!(
+            "session `{name}/{id}` has no terminal that could be opened; `berth logs {name}/{id}` shows what it prints"
+        );
+    }
+    let Some(label) = session.host else {
+        bail!("on which of the hosts of backend `{name}` session `{name}/{id}` is, its plugin does not say");
+    };
+    match setup
+        .hosts
+        .get(label)
+        .filter(|_| table.hosts.iter().any(|host| host == label))
+    {
+        Some(host) => Ok(Some(host)),
+        None => bail!("session `{name}/{id}` is on {label:?}, which is not among `hosts` in [backends.{name}]"),
+    }
 }

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use anyhow::{Context, anyhow, bail};
-use berth::assemble::{self, Setup};
+use berth::assemble::{self, Setup, Shown};
 use berth::machine::replace_this_process;
 use berth::store::DataDirectory;
 use serde_json::{Value, json};
@@ -39,13 +39,17 @@ pub(crate) async fn join(setup: &Setup, found: &Found) -> anyhow::Result<ExitCod
         .session_id
         .split_once('/')
         .ok_or_else(|| anyhow!("`{}` names no backend", found.session_id))?;
-    let joined = found.attach.as_deref().unwrap_or(id);
+    let shown = Shown {
+        id,
+        attach: found.attach.as_deref(),
+        host: found.host.as_deref(),
+    };
     let backend = setup.backends.get(backend).ok_or_else(|| {
         anyhow!("the running berth has a backend `{backend}` that this configuration does not have; give its --config")
     })?;
     let data = DataDirectory::open(&setup.server.data, &setup.server.cache)?;
     let name = &backend.written.name;
-    let Some(terminal) = assemble::terminal(setup, backend, joined, &data).await? else {
+    let Some(terminal) = assemble::terminal(setup, backend, shown, &data).await? else {
         bail!("no program of backend `{name}` has `attach` in its grant, so its sessions cannot be opened here")
     };
     // The thread that writes the log ends with this program.
@@ -59,6 +63,8 @@ pub(crate) struct Found {
     pub(crate) session_id: String,
     /// What its backend calls it where that is not its id.
     attach: Option<String>,
+    /// The host on which it is, by its name in `[hosts]`, where its backend says that.
+    host: Option<String>,
 }
 
 impl Found {
@@ -68,6 +74,7 @@ impl Found {
         Some(Self {
             session_id: text(&session["session_id"])?,
             attach: text(&session["facts"]["attach"]),
+            host: text(&session["facts"]["host"]),
         })
     }
 }

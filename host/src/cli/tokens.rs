@@ -92,8 +92,8 @@ fn list(setup: &Setup, access: &AccessRecords, as_json: bool) -> anyhow::Result<
         .any(|family| !meaning_other(family, &meanings).is_empty())
     {
         print::note(
-            "A backend with (!) means another plugin now, or none, and is not approved: make the token, or connect the \
-             app, again.",
+            "A backend with (!) means another plugin now, is on other machines, or is gone, and is not approved: make the \
+             token, or connect the app, again.",
         );
     }
     Ok(())

@@ -285,29 +285,13 @@ mod tests {
     }
 
     fn permission() -> Prompt {
-        Prompt {
-            id: "p1".into(),
-            kind: PromptKind::Permission,
-            question: "Do you want to proceed?".into(),
-            choices: vec![
-                choice("1", "Yes", Effect::Accepts),
-                choice("2", "Yes, and switch to auto mode", Effect::Widens),
-                choice("3", "Yes, and always allow this", Effect::Widens),
-                choice("4", "No, and say what to do instead", Effect::Declines),
-            ],
-            detail: None,
-            multiple: false,
-            accepts_text: false,
-            text_schema: None,
-            dismissible: true,
-            cut: false,
-            on_terminal_only: false,
-            group: None,
-            required: true,
-            asked_at: None,
-            expires_at: None,
-            facts: Vec::new(),
-        }
+        let choices = vec![
+            choice("1", "Yes", Effect::Accepts),
+            choice("2", "Yes, and switch to auto mode", Effect::Widens),
+            choice("3", "Yes, and always allow this", Effect::Widens),
+            choice("4", "No, and say what to do instead", Effect::Declines),
+        ];
+        Prompt::permission("p1", "Do you want to proceed?", choices)
     }
 
     fn keys(keys: &[&str]) -> Answer {

@@ -179,22 +179,9 @@ mod tests {
     #[test]
     fn a_form_is_the_same_one_whenever_what_it_asks_can_be_answered_and_another_where_it_asks_anything_else() {
         let prompt = |detail: &str, expires_at| Prompt {
-            id: "p1".into(),
-            kind: PromptKind::Permission,
-            question: "May it run this command?".into(),
-            choices: Vec::new(),
             detail: Some(detail.into()),
-            multiple: false,
-            accepts_text: false,
-            text_schema: None,
-            dismissible: true,
-            cut: false,
-            on_terminal_only: false,
-            group: None,
-            required: true,
-            asked_at: None,
             expires_at,
-            facts: Vec::new(),
+            ..Prompt::permission("p1", "May it run this command?", Vec::new())
         };
         let digest = |prompt: &Prompt| Shown::of(prompt, |_| true, "").unwrap().digest();
         let asked = digest(&prompt("touch x", Some(1_800_000_000_000)));

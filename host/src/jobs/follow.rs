@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::attend::{Attending, turned};
 use super::{Error, Jobs, of_job};
-use crate::machine::job::{Ended, Folder, How, Job, News, Stage};
+use crate::machine::job::{Ended, Folder, How, Job, Lengths, News, Stage};
 use crate::store::jobs::{JobRecord, Outcome, Phase};
 
 /// Between two looks at the news of a job: after the first, and at most, while it has more each time.
@@ -16,6 +16,8 @@ const BETWEEN: Duration = Duration::from_millis(100);
 const LOOK: Duration = Duration::from_secs(5);
 /// Before somebody is asked again how a job ended who said that it had, and then that it has not.
 const UNSETTLED: Duration = Duration::from_secs(2);
+/// What a job is taken to keep at the most, in bytes: a host can say any number.
+const MOST_KEPT: u64 = 1 << 40;
 /// When something that went wrong is tried again.
 const AGAIN: Duration = Duration::from_secs(10);
 
@@ -160,7 +162,7 @@ impl Jobs {
             input: lengths.input,
             output: lengths.output,
             errors: lengths.errors,
-            kept: lengths.kept,
+            kept: kept(&lengths),
             ..self.ended(phase(how.how), how.reason)
         };
         let asked = id.to_owned();
@@ -174,6 +176,11 @@ impl Jobs {
 pub(super) fn is_gone(cause: &io::Error) -> bool {
     use io::ErrorKind::{InvalidData, NotADirectory, NotFound};
     matches!(cause.kind(), NotFound | NotADirectory | InvalidData)
+}
+
+/// Bytes that a job's directory takes, as far as that can be.
+pub(super) fn kept(lengths: &Lengths) -> u64 {
+    lengths.kept.min(MOST_KEPT)
 }
 
 async fn blocking<T: Send + 'static>(

@@ -185,7 +185,8 @@ impl Jobs {
         Ok(())
     }
 
-    /// What the index is to have of it; none where that is not told. The host's word is not taken for a time to come.
+    /// What the index is to have of it; none where that is not told. The host's word is not taken for a time to come, nor for more
+    /// bytes than can be.
     fn record(&self, found: &Found, host: &str) -> Option<JobRecord> {
         let about = found.about.as_ref().filter(|about| about.backend == self.0.backend)?;
         let (now, ended) = (self.now(), found.ended.as_ref());
@@ -208,7 +209,7 @@ impl Jobs {
             queued_at: about.queued_at.min(now),
             started_at: Some(found.started.unwrap_or(about.queued_at).min(now)),
             finished_at: ended.map(|ended: &Ended| ended.finished.min(now)),
-            kept: lengths.kept,
+            kept: super::follow::kept(&lengths),
             host: host.to_owned(),
         })
     }

@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::request::Request;
 use crate::admission::Admission;
-use crate::assemble::{self, Host, Lasting, Setup, Starter};
+use crate::assemble::{self, Granted, Host, Lasting, Setup, Starter};
 use crate::desk::{Condition, Desk, Generation, Member};
 use crate::store::Recorder;
 use crate::store::audit::{Entry, Event, Outcome};
@@ -315,13 +315,14 @@ fn told(last: &Last, next: &Setup, present: &Generation, aside: &Generation) -> 
         let both = before.get(name).zip(now.get(name));
         both.is_some_and(|(before, now)| before.digest != now.digest)
     };
-    let (meant, means) = (last.setup.meanings(), next.meanings());
     let mut lines = Vec::new();
     for (name, condition) in aside.conditions() {
         let key = format!("backends.{name}");
+        let both = last.setup.backends.get(name).zip(next.backends.get(name));
+        let meaning = both.map(|(before, now)| other_meaning(before, now)).unwrap_or_default();
         let what = match (last.setup.backends.contains_key(name), &condition) {
             (false, _) => "added",
-            (true, _) if changed.contains(&key) => "changed",
+            (true, _) if changed.contains(&key) || !meaning.is_empty() => "changed",
             (true, _) if is_other(name) => "changed: its plugin has other bytes",
             (true, Condition::Up(_)) => continue,
             (true, _) => "as it was",
@@ -331,14 +332,7 @@ fn told(last: &Last, next: &Setup, present: &Generation, aside: &Generation) -> 
             Condition::ComingUp => "; it is coming up".to_owned(),
             Condition::Down { why, .. } => format!("; it is down, and is tried again: {why}"),
         };
-        let approved = match meant.get(name).is_some_and(|meant| means.get(name) != Some(meant)) {
-            true => {
-                "; its name means another plugin, so what was approved for it counts only when it is approved again, and \
-                 what was kept under it, its jobs and its sessions are the other's now"
-            }
-            false => "",
-        };
-        lines.push(format!("backend `{name}`: {what}{approved}{how}"));
+        lines.push(format!("backend `{name}`: {what}{meaning}{how}"));
     }
     let gone = last
         .setup
@@ -363,6 +357,25 @@ fn told(last: &Last, next: &Setup, present: &Generation, aside: &Generation) -> 
         lines.push("nothing changed".to_owned());
     }
     lines
+}
+
+/// What the name of a backend does not mean any more as it did, with what follows from that, as the end of a line; nothing
+/// if it means the same.
+fn other_meaning(before: &Granted, now: &Granted) -> String {
+    let ((plugin_before, place_before), (plugin, place)) = (before.meaning_parts(), now.meaning_parts());
+    let mut what = String::new();
+    if place_before != place {
+        what = format!("; it was {place_before}, and is {place} now");
+    }
+    let mut kept = "";
+    if plugin_before != plugin {
+        what.push_str("; its name means another plugin");
+        kept = ", and what was kept under it, its jobs and its sessions are the other's now";
+    }
+    match what.is_empty() {
+        true => what,
+        false => format!("{what}, so what was approved for it counts only when it is approved again{kept}"),
+    }
 }
 
 /// The table of a key that is reloaded, such as `backends.local`.

@@ -40,6 +40,31 @@ pub struct Prompt {
     pub facts: Facts,
 }
 
+#[cfg(test)]
+impl Prompt {
+    /// A permission with these choices and nothing else, for tests.
+    pub(crate) fn permission(id: &str, question: &str, choices: Vec<Choice>) -> Self {
+        Self {
+            id: id.into(),
+            kind: PromptKind::Permission,
+            question: question.into(),
+            detail: None,
+            choices,
+            multiple: false,
+            accepts_text: false,
+            text_schema: None,
+            dismissible: true,
+            cut: false,
+            on_terminal_only: false,
+            group: None,
+            required: true,
+            asked_at: None,
+            expires_at: None,
+            facts: Vec::new(),
+        }
+    }
+}
+
 /// What a prompt is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

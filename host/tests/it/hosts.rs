@@ -8,7 +8,7 @@ use berth::peer::MARK;
 use serde_json::{Value, json};
 
 use crate::berth::{Berth, Place};
-use crate::layers::{OWN, Terminal, accepted, home, write_own};
+use crate::layers::{ANY_PORT, OWN, Terminal, accepted, home, write_own};
 
 /// A program in place of ssh, which shows the key in `~/shown` if there is one, and then says what is in `~/said`.
 const SSH: &str = r#"#!/bin/sh
@@ -279,7 +279,7 @@ async fn files_of_ssh_are_never_granted_wherever_links_lead() {
         fs::create_dir_all(place.path(folder)).unwrap();
     }
     place.write("home/safe/config", "", 0o600);
-    let granted = "[backends.local]\ndirectories = [\"~/projects\", \"~/dots\"]\n";
+    let granted = &format!("{ANY_PORT}[backends.local]\ndirectories = [\"~/projects\", \"~/dots\"]\n");
     let with_host = format!("{granted}[hosts.mac]\ndestination = \"me@mac\"\n");
     let ssh = |name: &str| place.path(&format!("home/.ssh/{name}"));
     let dots = |name: &str| place.path(&format!("home/dots/{name}"));

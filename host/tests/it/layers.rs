@@ -34,6 +34,9 @@ pub(crate) fn write_own(place: &Place, text: &str) {
     place.write(OWN, text, 0o600);
 }
 
+/// What lets berth listen where nobody else does.
+pub(crate) const ANY_PORT: &str = "[server]\nlisten = \"127.0.0.1:0\"\n";
+
 /// berth's folder in that home.
 fn data(place: &Place) -> PathBuf {
     place.path(match cfg!(target_os = "macos") {
@@ -134,17 +137,20 @@ impl Drop for Terminal {
 async fn a_first_start_without_a_file_accepts_what_is_shipped_and_then_two_lines_are_enough() {
     let place = home();
     let record = data(&place).join("accepted.toml");
-    out(&place, &["check"]).await;
+    // Whoever has the port of the shipped configuration, which is looked at as well.
+    let looked = place.run_as_is(&["check"]).await;
+    assert!(looked.stdout.contains("Backend local"), "{}", looked.stderr);
     assert!(!record.exists(), "to look is not a start");
     let tools = place.run_as_is(&["tools"]).await;
     assert!(tools.success, "{}", tools.stderr);
     assert_eq!(record.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     assert!(fs::read_to_string(&record).unwrap().ends_with(SHIPPED));
 
-    write_own(&place, "[server]\nmax_requests = 32\n");
+    write_own(&place, &format!("{ANY_PORT}max_requests = 32\n"));
     assert!(out(&place, &["check"]).await.contains("Backend local"));
     let shown: toml::Table = out(&place, &["config", "show"]).await.parse().unwrap();
     let mut whole: toml::Table = SHIPPED.parse().unwrap();
+    whole["server"]["listen"] = "127.0.0.1:0".into();
     whole["server"]["max_requests"] = 32.into();
     assert_eq!(shown, whole);
     let off = "[backends.local]\nenabled = false\n[backends.jobs]\nenabled = false\n";
@@ -185,6 +191,7 @@ async fn an_error_names_the_file_or_the_shipped_configuration() {
 async fn what_a_version_adds_waits_and_is_named() {
     let place = home();
     accepted(&place, &earlier());
+    write_own(&place, ANY_PORT);
     let diff = out(&place, &["config", "diff"]).await;
     assert_eq!(
         diff,
@@ -370,6 +377,7 @@ async fn init_writes_a_file_that_changes_nothing_and_never_writes_over_one() {
     let lines = text.lines().filter_map(|line| line.strip_prefix("# "));
     let keys = lines.filter(|line| line.starts_with('[') || line.contains(" = "));
     let uncommented = keys.collect::<Vec<_>>().join("\n").replace("NAME", "gone");
+    let uncommented = uncommented.replace("127.0.0.1:8787", "127.0.0.1:0");
     accepted(&place, SHIPPED);
     write_own(&place, &uncommented);
     let ran = place.run_as_is(&["check"]).await;

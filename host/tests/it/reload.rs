@@ -754,6 +754,32 @@ async fn an_approval_is_for_what_a_name_meant_and_not_for_what_it_means_now() {
 }
 
 #[tokio::test]
+async fn a_backend_on_other_machines_is_told_as_that_and_not_as_another_plugin() {
+    let host = |name: &str| format!("[hosts.{name}]\ndestination = \"nobody@127.0.0.1\"\nport = 1\n");
+    let on = |hosts: &str| format!("{ONE}hosts = {hosts}\n{}{}", host("mac"), host("linux"));
+    let place = Place::new(&on("[\"mac\"]"));
+    let _berth = Berth::serve(&place).await;
+    place.configure(&on("[\"mac\", \"linux\"]"), "");
+    let told = reloaded(&place).await;
+    let mac = "mac (nobody@127.0.0.1, port 1)";
+    assert!(
+        told.contains(&format!(
+            "  backend `one`: changed; it was on the host {mac}, and is on the hosts {mac} and linux (nobody@127.0.0.1, \
+             port 1) now, so what was approved for it counts only when it is approved again\n"
+        )),
+        "{told}"
+    );
+    assert!(!told.contains("another plugin"), "{told}");
+    // The machine by a name is another one.
+    place.configure(&on("[\"mac\", \"linux\"]").replacen("nobody@", "somebody@", 1), "");
+    let told = reloaded(&place).await;
+    assert!(
+        told.contains("is on the hosts mac (somebody@127.0.0.1, port 1) and linux") && !told.contains("another plugin"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
 async fn each_entry_of_the_record_has_the_digest_of_what_was_granted_then() {
     let place = Place::new(ONE);
     let berth = Berth::serve(&place).await;

@@ -2,6 +2,7 @@
 //! it is written there, with the demo agent.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -11,7 +12,9 @@ use toml::Table;
 
 use crate::berth::{Berth, Place};
 use crate::demo::until;
+use crate::layers::{OWN, accepted, home, write_own};
 use crate::sshd::{HANGS, Sshd, login_that_hangs};
+use crate::terminal::Person;
 
 /// The hosts, each with a project `app` and one of its own, and the place of their berth.
 pub(crate) struct Hosts {
@@ -101,12 +104,7 @@ impl Hosts {
     }
 
     fn config(&self) -> Table {
-        let from = SHIPPED.find("# [backends.remote]").unwrap();
-        let example = SHIPPED[from..].lines().map(|line| {
-            let line = line.strip_prefix('#').unwrap_or(line);
-            line.strip_prefix(' ').unwrap_or(line)
-        });
-        let mut example: Table = example.collect::<Vec<_>>().join("\n").parse().unwrap();
+        let mut example = example();
         let names: Vec<_> = self.sshds.iter().map(|(name, _)| toml::Value::from(*name)).collect();
         let remote = example["backends"]["remote"].as_table_mut().unwrap();
         remote.insert("hosts".into(), names.into());
@@ -144,6 +142,16 @@ impl Hosts {
         config.insert("hosts".into(), hosts.into());
         config
     }
+}
+
+/// The example of the shipped configuration, as it is without the marks of a comment before its lines.
+fn example() -> Table {
+    let from = SHIPPED.find("# [backends.remote]").unwrap();
+    let lines = SHIPPED[from..].lines().map(|line| {
+        let line = line.strip_prefix('#').unwrap_or(line);
+        line.strip_prefix(' ').unwrap_or(line)
+    });
+    lines.collect::<Vec<_>>().join("\n").parse().unwrap()
 }
 
 fn words<'a>(words: impl IntoIterator<Item = &'a str>) -> toml::Value {
@@ -249,6 +257,36 @@ async fn twelve_sessions_over_three_hosts_are_listed_also_while_one_of_these_is_
 }
 
 #[tokio::test]
+async fn a_session_on_one_of_several_hosts_is_opened_in_this_terminal_and_goes_on_when_it_is_left() {
+    let mut hosts = Hosts::new(&["one", "two"]);
+    let berth = Berth::serve(&hosts.place).await;
+    let session = start(&berth, "fix-login", "app", "two").await;
+    let id = text(&session, "session_id");
+    let person = Person::run(&hosts.place, &["attach", id]);
+    person.until("Ctrl-b d leaves this session").await;
+    person.until("claude.ai/code/session_").await;
+    person.press(&["C-b", "d"]);
+    person.until("status 0").await;
+    let (listed, _) = sessions(&berth).await;
+    assert_eq!(
+        (text(&listed[0], "session_id"), text(&listed[0], "url")),
+        (id, text(&session, "url"))
+    );
+
+    let task = json!({"task": "say hello", "host": "one", "wait_seconds": 0});
+    let task = berth.call("ask_claude", task).await.done().structured;
+    let task = format!("remote/{}", text(&task, "session_id"));
+    let person = Person::run(&hosts.place, &["attach", &task]);
+    person.until("has no terminal").await;
+    person.until("status 1").await;
+
+    hosts.sshd("two").stop();
+    let person = Person::run(&hosts.place, &["attach", id]);
+    person.until("the host two").await;
+    person.until("status 1").await;
+}
+
+#[tokio::test]
 async fn by_the_names_of_the_earlier_tool_a_session_is_started_and_stopped_and_nothing_is_left_on_its_host() {
     let hosts = Hosts::new(&["one", "two"]);
     let berth = Berth::serve(&hosts.place).await;
@@ -342,6 +380,47 @@ async fn a_session_that_expired_says_so_and_is_brought_back_with_its_conversatio
     assert!(
         commands.contains("--continue") && !commands.contains("--spawn"),
         "{commands}"
+    );
+}
+
+#[tokio::test]
+async fn the_commands_of_the_page_add_the_whole_example_to_a_configuration_that_is_then_accepted() {
+    let page = include_str!("../../../docs/remote.md");
+    let commands = page
+        .lines()
+        .map(str::trim)
+        .filter(|line| line.starts_with("berth config show --shipped"));
+    let place = home();
+    accepted(&place, SHIPPED);
+    let host = |name: &str| format!("[hosts.{name}]\ndestination = \"nobody@127.0.0.1\"\nport = 1\n");
+    let before = format!("{}{}", host("mac"), host("linux"));
+    write_own(&place, &before);
+    symlink(env!("CARGO_BIN_EXE_berth"), place.path("bin/berth")).unwrap();
+    for command in commands {
+        let mut shell = tokio::process::Command::new("sh");
+        place.set_up(shell.args(["-c", command]));
+        let ran = shell.output().await.unwrap();
+        assert!(ran.status.success() && ran.stderr.is_empty(), "{command}: {ran:?}");
+    }
+    let own = place.read(OWN);
+    assert!(own.starts_with(&before), "{own}");
+    let own: Table = own.parse().unwrap_or_else(|error| panic!("{error}\n{own}"));
+    for key in ["backends", "tools"] {
+        assert_eq!(own.get(key), example().get(key), "{key}");
+    }
+    let shown = place.run_as_is(&["config", "show"]).await;
+    assert!(
+        shown.success && shown.stdout.contains("[backends.remote]"),
+        "{}",
+        shown.stderr
+    );
+    // Hosts that cannot be reached are told, and the rest is checked.
+    let checked = place.run_as_is(&["check"]).await;
+    assert!(
+        checked.stdout.contains("Backend remote"),
+        "{}{}",
+        checked.stdout,
+        checked.stderr
     );
 }
 

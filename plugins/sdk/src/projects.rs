@@ -26,9 +26,7 @@ pub fn list() -> ProjectPage {
     for root in &roots {
         all.extend(Found::at(root, next(&mut entries)));
     }
-    let branches = known_branches(&all.directories(), |asked| {
-        files::read_all(asked.into_iter().map(|(_, slice)| slice))
-    });
+    let branches = branches(all.directories());
     all.add_branches(&mut branches.into_iter());
     all.page()
 }
@@ -76,6 +74,90 @@ pub fn list_on(hosts: &[String]) -> Vec<ProjectPage> {
         found.page()
     });
     pages.collect()
+}
+
+/// Adds their branches to the projects of a page, and to its problems that some are not known.
+pub fn add_branches(page: &mut ProjectPage) {
+    let branches = branches(page.projects.iter().map(|project| project.directory.as_str()));
+    page.problems
+        .extend(told(&mut page.projects, &mut branches.into_iter()));
+}
+
+/// The branch of each of these directories, where it is a git checkout with git's own directory in it; an error means that
+/// this is not known. git is not run: it would run what the project configures.
+#[must_use]
+pub fn branches<'a>(directories: impl IntoIterator<Item = &'a str>) -> Vec<Result<Option<String>>> {
+    let directories: Vec<&str> = directories.into_iter().collect();
+    known_branches(&directories, |asked| {
+        files::read_all(asked.into_iter().map(|(_, slice)| slice))
+    })
+}
+
+/// Which of several hosts have a directory.
+#[derive(Debug, PartialEq)]
+pub struct OnHosts<T> {
+    /// Those that have it, each with what was meant there.
+    pub has: Vec<(String, T)>,
+    /// Those of which it is not known, each with why.
+    pub unknown: Vec<(String, Error)>,
+    /// Why it is none of what the first of the others grants; `None`: those have no such directory.
+    pub lacks: Option<Error>,
+}
+
+/// Looks on which of these hosts a directory is: of those that are `meant` on a host with these granted directories, the
+/// first one that is there. All hosts are asked at the same time.
+pub fn on_hosts<T>(
+    hosts: &[String],
+    meant: impl Fn(&[String]) -> Result<Vec<T>>,
+    directory: impl Fn(&T) -> &str,
+) -> OnHosts<T> {
+    let roots = ssh::roots(hosts.iter().cloned());
+    let meant: Vec<Result<Vec<T>>> = roots.into_iter().map(|roots| meant(&roots?)).collect();
+    let looks = hosts.iter().zip(&meant).flat_map(|(host, places)| {
+        let listings = places.iter().flatten().map(|place| Listing::new(directory(place)));
+        listings.map(|listing| Look {
+            host: host.clone(),
+            listing,
+        })
+    });
+    let mut answers = ssh::entries(looks).into_iter();
+    let mut all = OnHosts {
+        has: Vec::new(),
+        unknown: Vec::new(),
+        lacks: None,
+    };
+    for (host, places) in hosts.iter().zip(meant) {
+        let found = places.and_then(|places| {
+            let answered: Vec<_> = places.into_iter().zip(answers.by_ref()).collect();
+            first(answered)
+        });
+        match found {
+            Ok(Some(place)) => all.has.push((host.clone(), place)),
+            Ok(None) => {}
+            Err(error) if is_final(&error) => all.lacks = all.lacks.or(Some(error)),
+            Err(error) => all.unknown.push((host.clone(), error)),
+        }
+    }
+    all
+}
+
+/// The first of these that is there; an error means that none is, or that it is not known.
+fn first<T>(answered: Vec<(T, Result<Vec<Entry>>)>) -> Result<Option<T>> {
+    let mut lacks = None;
+    for (place, answer) in answered {
+        match answer {
+            Ok(_) => return Ok(Some(place)),
+            Err(Error::NotFound(_)) => {}
+            Err(error) if is_final(&error) => lacks = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    lacks.map_or(Ok(None), Err)
+}
+
+/// Whether asking again would not help.
+fn is_final(error: &Error) -> bool {
+    matches!(error, Error::Invalid(_) | Error::Denied(_) | Error::Refused(_))
 }
 
 /// What is asked of a granted directory: what has a sign of a project, and all of it.
@@ -154,23 +236,9 @@ impl Found {
         self.signed.iter().map(|project| project.directory.as_str()).collect()
     }
 
-    /// Adds the next branches, one for each of these directories. Those that are not known are one problem together.
+    /// Adds the next branches, one for each of these directories.
     fn add_branches(&mut self, branches: &mut impl Iterator<Item = Result<Option<String>>>) {
-        let mut unread: Vec<(&str, Error)> = Vec::new();
-        for (project, branch) in self.signed.iter_mut().zip(branches) {
-            match branch {
-                Ok(branch) => project.branch = branch,
-                Err(error) => unread.push((&project.name, error)),
-            }
-        }
-        let others = unread.len().saturating_sub(1);
-        if let Some((name, error)) = unread.into_iter().next() {
-            let what = match others {
-                0 => format!("the branch of {name} is not known"),
-                _ => format!("the branches of {name} and {others} more are not known"),
-            };
-            self.problems.push((what, error));
-        }
+        self.problems.extend(told(&mut self.signed, branches));
     }
 
     fn page(mut self) -> ProjectPage {
@@ -206,16 +274,28 @@ fn is_plain(name: &str) -> bool {
     !name.starts_with('-') && !name.chars().any(char::is_control) && !name.contains("#{") && !name.contains("#(")
 }
 
-/// The branch of each of these directories that is a git checkout. git is not run: it would run what the project
-/// configures.
-#[must_use]
-pub fn branches<'a>(directories: impl Iterator<Item = &'a str>) -> Vec<Option<String>> {
-    let heads = files::read_all(directories.map(head));
-    heads.into_iter().map(|head| branch(&head.ok()?)).collect()
+/// Adds the next branch to each of these. Those that are not known are one problem together.
+fn told(
+    projects: &mut [Project],
+    branches: &mut impl Iterator<Item = Result<Option<String>>>,
+) -> Option<(String, Error)> {
+    let mut unread: Vec<(&str, Error)> = Vec::new();
+    for (project, branch) in projects.iter_mut().zip(branches) {
+        match branch {
+            Ok(branch) => project.branch = branch,
+            Err(error) => unread.push((&project.name, error)),
+        }
+    }
+    let others = unread.len().saturating_sub(1);
+    let (name, error) = unread.into_iter().next()?;
+    let what = match others {
+        0 => format!("the branch of {name} is not known"),
+        _ => format!("the branches of {name} and {others} more are not known"),
+    };
+    Some((what, error))
 }
 
-/// The branch of each of these directories, where it has one and git's own directory in it; an error means that this is not
-/// known. `read` answers parts of files in these directories, each with the directory's place in the list.
+/// As [`branches`]. `read` answers parts of files in these directories, each with the directory's place in the list.
 fn known_branches(
     directories: &[&str],
     read: impl Fn(Vec<(usize, Slice)>) -> Vec<Result<Vec<u8>>>,

@@ -86,6 +86,16 @@ pub fn machine() -> Result<Option<String>> {
     Ok(whole()?.host)
 }
 
+/// The name of this backend, which stands before `/` in the ids of its sessions as callers know them; `None`: the host is
+/// one that does not tell it.
+///
+/// # Errors
+///
+/// `Failed` if the host's answer is not one of this contract.
+pub fn backend() -> Result<Option<String>> {
+    Ok(whole()?.backend)
+}
+
 /// An agent that the operator described in `[agents.NAME]`.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[non_exhaustive]
@@ -139,6 +149,8 @@ struct Whole {
     files: Vec<Folder>,
     #[serde(default)]
     host: Option<String>,
+    #[serde(default)]
+    backend: Option<String>,
 }
 
 fn whole() -> Result<Whole> {

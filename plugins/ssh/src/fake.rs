@@ -7,8 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use berth_panes::look::CLOSE;
-use berth_panes::testing::is_granted;
+use berth_panes::testing;
 pub(crate) use berth_panes::testing::{everything, request};
 use berth_plugin::testing::{Host, RawOutput};
 use berth_plugin::{Command, Error, Result, time};
@@ -81,7 +80,7 @@ struct Pane {
 impl Fake {
     pub(crate) fn new() -> Self {
         let host = Host::new();
-        host.hosts(HOSTS);
+        host.backend("remote").hosts(HOSTS);
         host.agents(json!([
             {"name": "remote-control", "command": ["env", "-u", "TMUX", "claude", "remote-control"], "installed": true,
              "options": {
@@ -266,27 +265,11 @@ impl Server {
     }
 
     fn carry_out(&mut self, command: &Command) -> RawOutput {
-        let mut printed = String::new();
-        for args in command.args.split(|arg| arg == ";") {
-            assert!(is_granted(args), "the manifest does not ask for {args:?}");
-            match self.one(args, command) {
-                Ok(more) => printed.push_str(&more),
-                Err(stderr) => {
-                    return RawOutput {
-                        stdout: printed.into_bytes(),
-                        ..Host::failed(1, stderr)
-                    };
-                }
-            }
-        }
-        Host::printed(printed)
+        testing::carried_out(command, |args| self.one(args, command))
     }
 
     fn one(&mut self, args: &[String], command: &Command) -> std::result::Result<String, String> {
-        let after = |flag: &str| {
-            let at = args.iter().position(|arg| arg == flag)?;
-            args.get(at + 1).cloned()
-        };
+        let after = |flag: &str| testing::after(args, flag);
         if args[0] == "new-session" {
             if let Some(stderr) = &self.breaks {
                 return Err(stderr.clone());
@@ -315,8 +298,8 @@ impl Server {
         }
         let pane = &mut self.panes[at];
         match args[0].as_str() {
-            "display-message" => return Ok(pane.header(args.last().unwrap())),
-            "capture-pane" => return Ok(pane.capture(after("-S"), after("-E"))),
+            "display-message" => return Ok(testing::header(args.last().unwrap(), &pane.lines(), ROWS, "claude")),
+            "capture-pane" => return Ok(testing::captured(args, &pane.lines(), ROWS)),
             "send-keys" => {
                 let key = args.last().unwrap().clone();
                 pane.press(&key);
@@ -352,25 +335,6 @@ impl Pane {
         )
     }
 
-    fn header(&self, format: &str) -> String {
-        let history = self.lines().len() - ROWS;
-        match format {
-            CLOSE => format!("0:0:{ROWS}:{history}:0:6:claude\n"),
-            _ => format!("{ROWS}:{history}:0:\n"),
-        }
-    }
-
-    fn capture(&self, from: Option<String>, to: Option<String>) -> String {
-        let lines = self.lines();
-        let history = i64::try_from(lines.len() - ROWS).unwrap();
-        let index = |number: Option<String>, otherwise: i64| {
-            let number = number.map_or(otherwise, |number| number.parse().unwrap());
-            usize::try_from((history + number).max(0)).unwrap()
-        };
-        let (from, to) = (index(from, 0), index(to, i64::try_from(ROWS).unwrap() - 1));
-        lines[from..=to].iter().map(|line| format!("{line}\n")).collect()
-    }
-
     /// All lines, wrapped, those of the screen last.
     fn lines(&self) -> Vec<String> {
         let wrapped = self.screen.lines().flat_map(|line| {
@@ -378,10 +342,7 @@ impl Pane {
             let rows: Vec<String> = characters.chunks(COLUMNS).map(|row| row.iter().collect()).collect();
             if rows.is_empty() { vec![String::new()] } else { rows }
         });
-        let mut lines: Vec<String> = wrapped.collect();
-        let rows = lines.len().max(ROWS);
-        lines.resize(rows, String::new());
-        lines
+        testing::filled(wrapped.collect(), ROWS)
     }
 
     fn press(&mut self, key: &str) {

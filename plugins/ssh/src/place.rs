@@ -1,8 +1,7 @@
 //! Where a new session starts: on which host, and in which of its directories.
 
-use berth_plugin::files::Listing;
-use berth_plugin::ssh::{self, Look};
-use berth_plugin::{Error, NewSession, Result};
+use berth_plugin::projects::{self, OnHosts};
+use berth_plugin::{Error, NewSession, Result, ssh};
 
 /// The option of a request that names the host.
 pub(crate) const HOST: &str = "host";
@@ -26,27 +25,29 @@ pub(crate) fn of(request: &NewSession) -> Result<Place> {
         )),
     }?;
     let hosts = hosts(request)?;
-    let mut found = Vec::new();
-    let mut unknown = Vec::new();
-    for (host, directory) in hosts.iter().zip(on(&hosts, project)) {
-        match directory {
-            Ok(Some(directory)) => found.push((host, directory)),
-            Ok(None) => {}
-            Err(error) => unknown.push((host, error)),
+    let meant = |roots: &[String]| Ok(roots.iter().map(|root| below(root, project)).collect());
+    let OnHosts {
+        mut has,
+        unknown,
+        lacks,
+    } = projects::on_hosts(&hosts, meant, String::as_str);
+    match (has.len(), unknown.as_slice()) {
+        (1, []) => {
+            let (host, directory) = has.remove(0);
+            Ok(Place {
+                host,
+                directory,
+                project: project.to_owned(),
+            })
         }
-    }
-    match (found.as_slice(), unknown.as_slice()) {
-        ([(host, directory)], []) => Ok(Place {
-            host: (*host).clone(),
-            directory: directory.clone(),
-            project: project.to_owned(),
-        }),
-        ([], []) => Err(Error::Invalid(format!(
-            "no directory {project:?} is in the granted ones on {}: list_projects shows what there is",
-            hosts.join(", ")
-        ))),
-        ([], [(host, error)]) if hosts.len() == 1 => Err(on_host(host, error)),
-        (found, unknown) => Err(ambiguous(project, found, unknown)),
+        (0, []) => Err(lacks.unwrap_or_else(|| {
+            Error::Invalid(format!(
+                "no directory {project:?} is in the granted ones on {}: list_projects shows what there is",
+                hosts.join(", ")
+            ))
+        })),
+        (0, [(host, error)]) if hosts.len() == 1 => Err(on_host(host, error)),
+        _ => Err(ambiguous(project, &has, &unknown)),
     }
 }
 
@@ -64,36 +65,11 @@ fn hosts(request: &NewSession) -> Result<Vec<String>> {
     }
 }
 
-/// The directory of this project on each of these hosts: in the first granted directory that has it.
-fn on(hosts: &[String], project: &str) -> Vec<Result<Option<String>>> {
-    let roots = ssh::roots(hosts.iter().cloned());
-    let looks = hosts.iter().zip(&roots).flat_map(|(host, roots)| {
-        let roots = roots.iter().flatten();
-        roots.map(move |root| Look {
-            host: host.clone(),
-            listing: Listing::new(below(root, project)),
-        })
-    });
-    let mut listed = ssh::entries(looks).into_iter();
-    let mut in_root = |root: &String| match listed.next() {
-        Some(Ok(_)) => Ok(Some(below(root, project))),
-        None | Some(Err(Error::NotFound(_))) => Ok(None),
-        Some(Err(error)) => Err(error),
-    };
-    let found = roots.into_iter().map(|roots| {
-        let each: Vec<_> = roots?.iter().map(&mut in_root).collect();
-        each.into_iter()
-            .find(|found| !matches!(found, Ok(None)))
-            .unwrap_or(Ok(None))
-    });
-    found.collect()
-}
-
 fn below(root: &str, project: &str) -> String {
     format!("{}/{project}", root.trim_end_matches('/'))
 }
 
-fn ambiguous(project: &str, found: &[(&String, String)], unknown: &[(&String, Error)]) -> Error {
+fn ambiguous(project: &str, found: &[(String, String)], unknown: &[(String, Error)]) -> Error {
     let names = |hosts: Vec<&str>| hosts.join(" and ");
     let mut parts = Vec::new();
     if !found.is_empty() {

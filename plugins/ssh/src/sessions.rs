@@ -113,12 +113,14 @@ fn shown(setup: &Setup, kept: Option<&Kept>, seen: &Seen) -> Session {
     let session = bare
         .created_at(kept.map_or(began, |kept| kept.made_at))
         .active_at(seen.pane.active * 1000)
-        .can(Verbs::TERMINATE);
+        .can(Verbs::TERMINATE)
+        // What its tmux session there is called, for `berth attach`.
+        .fact("attach", &seen.id.pane);
     if let Some(ended) = end::of(seen) {
         return over(session, kept, &ended);
     }
     if let Some(prompt) = question::find(seen) {
-        let asks = "it asks something before it begins: answer it, or open its terminal on that machine";
+        let asks = "it asks something before it begins: answer it, or open its terminal with `berth attach`";
         return session
             .state(State::Starting, Evidence::Screen)
             .summary(asks)
@@ -258,7 +260,9 @@ fn gone(setup: &Setup, kept: &Kept) -> Session {
 
 /// One whose host does not answer.
 fn unreachable(setup: &Setup, kept: &Kept, error: &Error) -> Session {
-    let session = bare(setup, kept).state(State::Unreachable, Evidence::Process);
+    let session = bare(setup, kept)
+        .state(State::Unreachable, Evidence::Process)
+        .fact("attach", &kept.pane);
     let session = session.summary(format!("{} cannot be asked: {error}", kept.host));
     match &kept.url {
         Some(url) => session.url(url),
@@ -318,6 +322,12 @@ mod tests {
             page.problems,
             [("box".to_owned(), Error::Unavailable("box does not answer".to_owned()))]
         );
+        let is_told = |session: &Session| {
+            let (host, pane) = session.id.split_once(':').unwrap();
+            let facts = [("host", host), ("attach", pane)].map(|(name, value)| (name.to_owned(), value.to_owned()));
+            facts.iter().all(|fact| session.facts.contains(fact))
+        };
+        assert!(page.sessions.iter().all(is_told), "where a person opens each: {page:?}");
         let up = page.sessions.iter().filter(|session| session.state == State::Idle);
         assert!(up.into_iter().all(|session| session.url.as_deref() == Some(URL)));
         assert_eq!((fake.runs("mac"), fake.runs("linux")), (1, 1), "one round trip to each");

@@ -3,11 +3,11 @@
 //! Only the agent's own record of the process that a pane was started with says so. A conversation is never guessed by
 //! its age or place: to show a wrong one would be worse than to show none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use berth_agents::{Conversation, Conversations, Process};
-use berth_plugin::files::{self, Entry, Slice};
-use berth_plugin::store;
+use berth_plugin::files::{self, Entry, Listing, Slice};
+use berth_plugin::{Error, Result, store};
 
 use crate::found::Found;
 use crate::panes;
@@ -39,22 +39,25 @@ pub(crate) fn of(setup: &Setup, all: &[&Found<'_>]) -> Vec<Option<Talk>> {
     if all.iter().all(|found| kept(found).is_none()) {
         return vec![None; all.len()];
     }
-    let mut folders = Folders::default();
     let mut known: Vec<Known> = store::get(KEY).ok().flatten().unwrap_or_default();
-    let mut is_new = false;
     // Without that it is not known of any.
     let processes = panes::processes().unwrap_or_default();
     let records = records(setup, all, &processes);
+    let sought = |(found, records): (&&Found<'_>, &Records<'_>)| {
+        let kept = kept(found)?;
+        match found.pane.end {
+            None => living(kept, found, *processes.get(&found.pane.id)?, records),
+            Some(_) => ended(&known, found),
+        }
+    };
+    let sought: Vec<Option<Sought>> = all.iter().zip(&records).map(sought).collect();
+    let folders = Folders::of(sought.iter().flatten());
+    let mut is_new = false;
     let mut talks = Vec::with_capacity(all.len());
-    for (found, records) in all.iter().zip(&records) {
-        let talk = kept(found).and_then(|kept| match found.pane.end {
-            None => {
-                let pid = *processes.get(&found.pane.id)?;
-                living(kept, found, pid, records, &mut folders)
-            }
-            Some(_) => ended(&known, found, &mut folders),
-        });
-        if let Some(talk) = talk.as_ref().filter(|_| found.pane.end.is_none()) {
+    for (found, sought) in all.iter().zip(sought) {
+        let lives = found.pane.end.is_none();
+        let talk = sought.and_then(|sought| sought.talk(lives, &folders));
+        if let Some(talk) = talk.as_ref().filter(|_| lives) {
             is_new |= remember(&mut known, found, talk);
         }
         talks.push(talk);
@@ -71,12 +74,11 @@ fn kept<'a>(found: &Found<'a>) -> Option<&'a Conversations> {
     found.agent?.agent.conversations()
 }
 
-/// What there is of each session's process, with the folder of its agent's in which it was: all is read together.
-fn records<'a>(
-    setup: &'a Setup,
-    all: &[&Found<'a>],
-    processes: &BTreeMap<String, u32>,
-) -> Vec<Vec<(&'a str, Vec<u8>)>> {
+/// What there is of a session's process, each with the folder of its agent's in which it was.
+type Records<'a> = Vec<(&'a str, Vec<u8>)>;
+
+/// Those of each session: all is read together.
+fn records<'a>(setup: &'a Setup, all: &[&Found<'a>], processes: &BTreeMap<String, u32>) -> Vec<Records<'a>> {
     let mut asked = Vec::new();
     for (index, found) in all.iter().enumerate().filter(|(_, found)| found.pane.end.is_none()) {
         let Some((kept, pid)) = kept(found).zip(processes.get(&found.pane.id)) else {
@@ -99,14 +101,31 @@ fn records<'a>(
     records
 }
 
+/// A conversation, and where it may be kept: folders, and the name of its file there.
+struct Sought {
+    id: String,
+    places: Vec<(String, String)>,
+}
+
+impl Sought {
+    /// It as it is kept. While its agent lives it need not be there yet.
+    fn talk(self, lives: bool, folders: &Folders) -> Option<Talk> {
+        let there = self.places.iter().find_map(|(folder, name)| {
+            let size = folders.size(folder, name)?;
+            Some((folder, name, size))
+        });
+        let first = || self.places.first().map(|(folder, name)| (folder, name, 0));
+        let (folder, name, size) = there.or_else(|| first().filter(|_| lives))?;
+        Some(Talk {
+            path: format!("{folder}/{name}"),
+            size,
+            id: self.id,
+        })
+    }
+}
+
 /// The conversation of a session whose agent lives, by one of `records`.
-fn living(
-    kept: &Conversations,
-    found: &Found<'_>,
-    pid: u32,
-    records: &[(&str, Vec<u8>)],
-    folders: &mut Folders,
-) -> Option<Talk> {
+fn living(kept: &Conversations, found: &Found<'_>, pid: u32, records: &Records<'_>) -> Option<Sought> {
     let process = Process {
         pid,
         since: found.pane.created * 1000,
@@ -114,31 +133,20 @@ fn living(
     };
     let mut records = records.iter();
     let (home, conversation) = records.find_map(|(home, record)| Some((home, Conversation::of(record, &process)?)))?;
-    let places: Vec<_> = kept.places(home, &conversation).collect();
-    let there = places.iter().find_map(|(folder, name)| {
-        let size = folders.size(folder, name)?;
-        Some((folder, name, size))
-    });
-    let (folder, name, size) = match there {
-        Some(there) => there,
-        None => places.first().map(|(folder, name)| (folder, name, 0))?,
-    };
-    Some(Talk {
-        path: format!("{folder}/{name}"),
+    Some(Sought {
+        places: kept.places(home, &conversation).collect(),
         id: conversation.id,
-        size,
     })
 }
 
 /// The one that a session had when it was last looked at.
-fn ended(known: &[Known], found: &Found<'_>, folders: &mut Folders) -> Option<Talk> {
+fn ended(known: &[Known], found: &Found<'_>) -> Option<Sought> {
     let is_it = |(session, created, _, _): &&Known| *session == found.id && *created == found.pane.created;
     let (_, _, id, path) = known.iter().rfind(is_it)?;
     let (folder, name) = path.rsplit_once('/')?;
-    Some(Talk {
+    Some(Sought {
         id: id.clone(),
-        path: path.clone(),
-        size: folders.size(folder, name)?,
+        places: vec![(folder.to_owned(), name.to_owned())],
     })
 }
 
@@ -153,21 +161,29 @@ fn remember(known: &mut Vec<Known>, found: &Found<'_>, talk: &Talk) -> bool {
     true
 }
 
-/// What is in folders, each looked at once.
-#[derive(Default)]
+/// What is in folders.
 struct Folders(BTreeMap<String, Vec<Entry>>);
 
 impl Folders {
-    /// Bytes of a file that is there and not empty.
-    fn size(&mut self, folder: &str, name: &str) -> Option<u64> {
-        let entries = match self.0.get(folder) {
-            Some(entries) => entries,
-            None => {
-                let entries = files::entries(folder).unwrap_or_default();
-                self.0.entry(folder.to_owned()).or_insert(entries)
-            }
+    /// Those in which any of these may be, all looked at together.
+    fn of<'a>(sought: impl Iterator<Item = &'a Sought>) -> Self {
+        let places = sought.flat_map(|sought| &sought.places);
+        let folders: BTreeSet<&String> = places.map(|(folder, _)| folder).collect();
+        let listed = files::entries_all(folders.iter().map(|folder| Listing::new(*folder)));
+        let entries = |(folder, entries): (&String, Result<Vec<Entry>>)| {
+            let entries = match entries {
+                // All together are too many for one answer.
+                Err(Error::Limited(_)) => files::entries(folder),
+                entries => entries,
+            };
+            (folder.clone(), entries.unwrap_or_default())
         };
-        let entry = entries.iter().find(|entry| entry.name == name)?;
+        Self(folders.into_iter().zip(listed).map(entries).collect())
+    }
+
+    /// Bytes of a file that is there and not empty.
+    fn size(&self, folder: &str, name: &str) -> Option<u64> {
+        let entry = self.0.get(folder)?.iter().find(|entry| entry.name == name)?;
         (entry.size > 0).then_some(entry.size)
     }
 }
@@ -176,4 +192,34 @@ impl Folders {
 pub(crate) fn part(talk: &Talk, start: u64, max: u32) -> Slice {
     let path = talk.path.clone();
     Slice { path, start, max }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use berth_plugin::Backend as _;
+
+    use crate::Plugin;
+    use crate::fake::{Fake, everything};
+
+    #[test]
+    fn the_folders_of_all_conversations_are_looked_at_in_one_question() {
+        let said = |words: &str| {
+            let message = serde_json::json!({"content": words});
+            let at = "2026-01-01T08:00:00.000Z";
+            serde_json::json!({"type": "user", "timestamp": at, "message": message}).to_string() + "\n"
+        };
+        let fake = Fake::conversing(&said("app"));
+        for number in 0..9 {
+            let name = format!("other-{number}");
+            fake.converses_beside(&name, &format!("/p/{name}"), &said(&name));
+        }
+        let before = fake.host.listings();
+        let page = Plugin::list_sessions(everything()).unwrap();
+        assert_eq!(fake.host.listings() - before, 1);
+        assert_eq!(page.sessions.len(), 10);
+        for session in page.sessions {
+            assert_eq!(session.task, Some(session.id));
+        }
+    }
 }

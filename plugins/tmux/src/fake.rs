@@ -14,9 +14,8 @@ use berth_plugin::{Command, Error, Result, time};
 use serde_json::{Value, json};
 
 use crate::setup::Setup;
-use berth_panes::look::CLOSE;
 use berth_panes::panes::PROCESSES;
-use berth_panes::testing::is_granted;
+use berth_panes::testing;
 pub(crate) use berth_panes::testing::{everything, request};
 
 /// What a permission prompt of the demo agent shows below its rule.
@@ -179,6 +178,21 @@ impl Fake {
     /// A session is made by hand.
     pub(crate) fn starts(&self, name: &str) {
         self.server.lock().unwrap().start(name, 1_700_000_000, "/p/app");
+    }
+
+    /// A session is made by hand in this directory, whose agent keeps a conversation: `lines` so far.
+    pub(crate) fn converses_beside(&self, name: &str, directory: &str, lines: &str) {
+        let mut server = self.server.lock().unwrap();
+        server.start(name, 1_700_000_000, directory);
+        let process = PROCESS + server.panes.len();
+        let conversation = format!("{process:08}-aaaa");
+        let record =
+            json!({"pid": process, "sessionId": conversation, "cwd": directory, "startedAt": 1_700_000_000_500_u64});
+        let folder = directory.replace('/', "-");
+        self.host
+            .file(&format!("agent/sessions/{process}.json"), record.to_string());
+        self.host
+            .file(&format!("agent/projects/{folder}/{conversation}.jsonl"), lines);
     }
 
     /// A session is ended by hand.
@@ -413,28 +427,14 @@ impl Server {
     }
 
     fn carry_out(&mut self, command: &Command) -> RawOutput {
-        let mut printed = String::new();
-        for args in command.args.split(|arg| arg == ";") {
-            assert!(is_granted(args), "the manifest does not ask for {args:?}");
+        testing::carried_out(command, |args| {
             self.ran.push(args.to_vec());
-            match self.one(args, command) {
-                Ok(more) => printed.push_str(&more),
-                Err(stderr) => {
-                    return RawOutput {
-                        stdout: printed.into_bytes(),
-                        ..Host::failed(1, stderr)
-                    };
-                }
-            }
-        }
-        Host::printed(printed)
+            self.one(args, command)
+        })
     }
 
     fn one(&mut self, args: &[String], command: &Command) -> std::result::Result<String, String> {
-        let after = |flag: &str| {
-            let at = args.iter().position(|arg| arg == flag)?;
-            args.get(at + 1).cloned()
-        };
+        let after = |flag: &str| testing::after(args, flag);
         match args[0].as_str() {
             "list-panes" if args.last().is_some_and(|format| format == PROCESSES) => {
                 let row = |pane: &Pane| format!("%{0}:{1}:\n", pane.number, PROCESS + pane.number);
@@ -467,8 +467,11 @@ impl Server {
         let found = self.panes.iter_mut().find(|pane| pane.number == number);
         let pane = found.ok_or_else(|| format!("can't find pane: {target}"))?;
         match args[0].as_str() {
-            "display-message" => return Ok(pane.header(args.last().unwrap())),
-            "capture-pane" => return Ok(pane.capture(after("-S"), after("-E"))),
+            "display-message" => {
+                let format = args.last().unwrap();
+                return Ok(testing::header(format, &pane.lines(), ROWS, &pane.process));
+            }
+            "capture-pane" => return Ok(testing::captured(args, &pane.lines(), ROWS)),
             "paste-buffer" => {
                 let text = buffer.ok_or("no buffer")?;
                 pane.longest_portion = pane.longest_portion.max(text.len());
@@ -506,25 +509,6 @@ impl Pane {
         )
     }
 
-    fn header(&self, format: &str) -> String {
-        let history = self.lines().len() - ROWS;
-        match format {
-            CLOSE => format!("0:0:{ROWS}:{history}:0:{}:{}\n", self.process.len(), self.process),
-            _ => format!("{ROWS}:{history}:0:\n"),
-        }
-    }
-
-    fn capture(&self, from: Option<String>, to: Option<String>) -> String {
-        let lines = self.lines();
-        let history = i64::try_from(lines.len() - ROWS).unwrap();
-        let index = |number: Option<String>, otherwise: i64| {
-            let number = number.map_or(otherwise, |number| number.parse().unwrap());
-            usize::try_from((history + number).max(0)).unwrap()
-        };
-        let (from, to) = (index(from, 0), index(to, i64::try_from(ROWS).unwrap() - 1));
-        lines[from..=to].iter().map(|line| format!("{line}\n")).collect()
-    }
-
     /// All lines, those of the screen last.
     fn lines(&self) -> Vec<String> {
         let rule = "─".repeat(80);
@@ -547,9 +531,7 @@ impl Pane {
         };
         let mut lines = self.printed.clone();
         lines.extend(block.lines().map(str::to_owned));
-        let rows = lines.len().max(ROWS);
-        lines.resize(rows, String::new());
-        lines
+        testing::filled(lines, ROWS)
     }
 
     /// The composer's text with marks for long pastes, and what its upper rule says of it.

@@ -1,7 +1,7 @@
 //! What is told of sessions beside what their screens show: project, branch, conversation, the last task and answer.
 
 use berth_agents::{Said, Who};
-use berth_plugin::{Session, files, projects};
+use berth_plugin::{Result, Session, files, projects};
 
 use crate::conversations::{self, Talk};
 use crate::drafts;
@@ -28,8 +28,7 @@ pub(crate) fn add(setup: &Setup, all: &mut [(&Found<'_>, Session)]) {
     for ((found, session), (talk, said)) in all.iter_mut().zip(talks.into_iter().zip(tails)) {
         if let Some(project) = project(&roots, &found.pane.directory) {
             session.project = Some(project.to_owned());
-            let branch = branches.next().flatten();
-            session.facts.extend(branch.map(|branch| ("branch".to_owned(), branch)));
+            session.facts.extend(branches.next().and_then(branch));
         }
         if let Some(talk) = talk.filter(|talk| talk.size > 0) {
             session.facts.push(("conversation".to_owned(), talk.id));
@@ -64,6 +63,14 @@ fn tails(talks: &[Option<Talk>]) -> Vec<Vec<Said>> {
     tails
 }
 
+/// The fact that tells it. That it is not known is never told as none.
+fn branch(branch: Result<Option<String>>) -> Option<(String, String)> {
+    match branch {
+        Ok(branch) => Some(("branch".to_owned(), branch?)),
+        Err(error) => Some(("note".to_owned(), format!("its branch is not known: {error}"))),
+    }
+}
+
 /// The directory directly below a granted one in which `directory` lies, by its name.
 fn project<'a>(roots: &[String], directory: &'a str) -> Option<&'a str> {
     let below = |root: &String| directory.strip_prefix(root.trim_end_matches('/'))?.strip_prefix('/');
@@ -76,5 +83,44 @@ fn paragraph(text: &str) -> String {
     match words.char_indices().nth(PARAGRAPH) {
         Some((end, _)) => format!("{}…", &words[..end]),
         None => words,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use berth_panes::testing::pane;
+
+    use super::*;
+    use crate::fake;
+    use crate::found::tests::found;
+
+    #[test]
+    fn a_branch_that_cannot_be_read_is_told_as_not_known_and_never_as_none() {
+        let host = fake::host();
+        host.file("app/.git/HEAD", "ref: refs/heads/main\n");
+        host.file("web/.git/HEAD/x", "");
+        host.file("linked/.git", "gitdir: /elsewhere\n");
+        host.file("notes/x", "");
+        let setup = Setup::of_host().unwrap();
+        let told = |name: &str| {
+            let mut pane = pane("%1", "a", "toy", "toy");
+            pane.directory = host.directory().join(name).display().to_string();
+            let found = found(&setup, pane);
+            let mut all = [(&found, Session::new("a"))];
+            add(&setup, &mut all);
+            let [(_, session)] = all;
+            assert_eq!(session.project.as_deref(), Some(name));
+            session.facts
+        };
+        assert_eq!(told("app"), [("branch".to_owned(), "main".to_owned())]);
+        let unknown = told("web");
+        assert!(
+            matches!(unknown.as_slice(), [(name, words)] if name == "note" && words.starts_with("its branch is not known: ")),
+            "{unknown:?}"
+        );
+        for none in ["linked", "notes"] {
+            assert_eq!(told(none), [], "{none}");
+        }
     }
 }

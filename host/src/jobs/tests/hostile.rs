@@ -46,6 +46,23 @@ async fn handing_over_input_ends_whatever_a_host_says_of_it() {
 }
 
 #[tokio::test]
+async fn what_a_host_says_that_a_job_keeps_is_bounded_and_what_is_too_much_is_removed() {
+    let (mut scene, local) = Scene::local();
+    local.lie("s/echo \"$name $last $size\"/echo \"$name $last 999999999999999\"/");
+    let berth = scene.berth();
+    let id = scene.submit("echo x").await;
+    let job = scene.ended(&id).await;
+    assert_eq!((job.output, job.kept), (999_999_999_999_999, 1 << 40));
+    let latest = Instant::now() + LATEST;
+    while scene.jobs.prune(TERMS).await.unwrap() == 0 {
+        assert!(Instant::now() < latest, "it is never removed");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(scene.jobs.get(&id).await.is_err());
+    berth.end().await;
+}
+
+#[tokio::test]
 async fn a_job_that_is_too_slow_to_ask_for_hides_no_other_and_can_be_cancelled() {
     let (mut scene, local) = Scene::local();
     let _berth = scene.berth();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::session::{Attention, Content, Effect, Evidence, PromptKind, QueuedMessage, Receipt, Tool, ToolOutput};
+use crate::session::{Attention, Content, Effect, Evidence, QueuedMessage, Receipt, Tool, ToolOutput};
 
 /// No list is long enough.
 const ALL: Enough<'static> = &|_| false;
@@ -41,24 +41,7 @@ fn asking(id: &str, keys: &[&str]) -> Prompt {
         effect: Effect::Declines,
         ticked: false,
     };
-    Prompt {
-        id: id.into(),
-        kind: PromptKind::Permission,
-        question: "May I?".into(),
-        detail: None,
-        choices: keys.iter().map(choice).collect(),
-        multiple: false,
-        accepts_text: false,
-        text_schema: None,
-        dismissible: true,
-        cut: false,
-        on_terminal_only: false,
-        group: None,
-        required: true,
-        asked_at: None,
-        expires_at: None,
-        facts: Vec::new(),
-    }
+    Prompt::permission(id, "May I?", keys.iter().map(choice).collect())
 }
 
 /// A prompt that takes words of this schema.

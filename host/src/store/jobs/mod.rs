@@ -198,7 +198,9 @@ impl JobIndex {
     /// # Errors
     /// The file cannot be read.
     pub fn kept(&self, host: &str) -> Result<u64, JobError> {
-        let sum = "SELECT coalesce(sum(kept), 0) FROM job WHERE phase NOT IN ('queued', 'running') AND host = ?1";
+        // Unlike `sum`, `total` has no number that is too large, whatever a host said of its jobs.
+        let sum = "SELECT CAST(total(kept) AS INTEGER) FROM job
+                   WHERE phase NOT IN ('queued', 'running') AND host = ?1";
         let kept = self.connection().query_row(sum, [host], |row| row.get::<_, i64>(0));
         Ok(kept.map_err(self.broken())?.unsigned_abs())
     }

@@ -510,6 +510,22 @@ fn what_ran_on_one_machine_is_not_looked_for_on_another() {
 }
 
 #[test]
+fn whatever_a_host_said_that_its_jobs_keep_can_be_added_up() {
+    let (_place, index) = index();
+    for id in ["a", "b", "c"] {
+        submit(&index, &job(id, id)).unwrap();
+        index.set_running(id, "mac", 1).unwrap();
+        let huge = Outcome {
+            kept: i64::MAX.unsigned_abs(),
+            ..ended(Phase::Exited, 10)
+        };
+        index.set_ended(id, &huge).unwrap();
+    }
+    assert_eq!(index.kept("mac").unwrap(), i64::MAX.unsigned_abs());
+    assert_eq!(index.kept("").unwrap(), 0);
+}
+
+#[test]
 fn only_what_has_ended_long_ago_is_forgotten_whatever_the_clock_says() {
     let (_place, index) = index();
     for id in ["a", "b", "c", "d"] {

@@ -9,7 +9,7 @@ mod wait;
 
 use std::time::Duration;
 
-use berth_plugin::{Error, Result, Tool, ToolCall, ToolOutput, context, ssh};
+use berth_plugin::{Error, Result, Tool, ToolCall, ToolOutput, context, settings, ssh};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -213,12 +213,12 @@ impl Asked {
         Ok(prompt)
     }
 
-    /// The id of the conversation with which it goes on, with its backend before it or without.
+    /// The id of the conversation with which it goes on, with this backend before it or without.
     fn session(&self) -> Result<Option<String>> {
         let Some(written) = given(&self.resume_session_id) else {
             return Ok(None);
         };
-        let id = written.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+        let id = own_id(written)?.to_ascii_lowercase();
         match is_uuid(&id) {
             true => Ok(Some(id)),
             false => Err(Error::Invalid(format!(
@@ -226,6 +226,21 @@ impl Asked {
                  answer, a UUID, or leave it out to start afresh"
             ))),
         }
+    }
+}
+
+/// The id without the backend before it, which must be this one: another one may have a session of the same id.
+fn own_id(written: &str) -> Result<&str> {
+    let Some((named, id)) = written.split_once('/') else {
+        return Ok(written);
+    };
+    match settings::backend()? {
+        Some(own) if own == named => Ok(id),
+        own => Err(Error::Invalid(format!(
+            "`resume_session_id` {written:?} is a session of the backend {named:?}, and this is {}: give the `session_id` of \
+             an earlier answer of this one, or leave it out to start afresh",
+            own.map_or("another one".to_owned(), |own| format!("{own:?}")),
+        ))),
     }
 }
 

@@ -1,34 +1,22 @@
 //! Where a task is worked on: the directory that its caller means, and the host that has it.
 
-use berth_plugin::files::Listing;
-use berth_plugin::ssh::{self, Look};
+use berth_plugin::projects::{self, OnHosts};
 use berth_plugin::{Error, Result};
 
 use crate::setup::Setup;
 use crate::setup::projects::{Place, granted_in};
-
-/// What one of the hosts has of it.
-enum There {
-    Has(Place),
-    /// There is no such directory, or it is not granted.
-    Lacks(Option<Error>),
-    /// It cannot be asked.
-    Unknown(Error),
-}
 
 /// The host of these that has the project, and where that is; none: the first granted directory. All are asked at once.
 ///
 /// # Errors
 /// `Invalid` if none has it, or several do; `Unavailable` if that cannot be known.
 pub(super) fn find(setup: &Setup, hosts: &[String], project: Option<&str>) -> Result<(String, Place)> {
-    let (mut has, mut unknown, mut lacks) = (Vec::new(), Vec::new(), None);
-    for (host, there) in hosts.iter().zip(ask(setup, hosts, project)) {
-        match there {
-            There::Has(place) => has.push((host.clone(), place)),
-            There::Unknown(error) => unknown.push((host, error)),
-            There::Lacks(why) => lacks = lacks.or(why),
-        }
-    }
+    let meant = |roots: &[String]| meant(setup, roots, project);
+    let OnHosts {
+        mut has,
+        mut unknown,
+        lacks,
+    } = projects::on_hosts(hosts, meant, |place| &place.directory);
     let named = project.unwrap_or_default();
     if has.len() > 1 {
         let hosts: Vec<_> = has.iter().map(|(host, _)| host.as_str()).collect();
@@ -54,43 +42,6 @@ pub(super) fn find(setup: &Setup, hosts: &[String], project: Option<&str>) -> Re
             })
         })),
     }
-}
-
-/// What each of the hosts says, in their order.
-fn ask(setup: &Setup, hosts: &[String], project: Option<&str>) -> Vec<There> {
-    let roots = ssh::roots(hosts.iter().cloned());
-    let meant: Vec<Result<Vec<Place>>> = roots.into_iter().map(|roots| meant(setup, &roots?, project)).collect();
-    let looks = hosts.iter().zip(&meant).flat_map(|(host, places)| {
-        let places = places.iter().flatten();
-        places.map(|place| Look {
-            host: host.clone(),
-            listing: Listing::new(&place.directory),
-        })
-    });
-    let mut answers = ssh::entries(looks).into_iter();
-    let there = |meant: Result<Vec<Place>>| match meant {
-        Ok(places) => {
-            let answered: Vec<_> = places.into_iter().zip(answers.by_ref()).collect();
-            first(answered)
-        }
-        Err(error @ (Error::Invalid(_) | Error::Denied(_) | Error::Refused(_))) => There::Lacks(Some(error)),
-        Err(error) => There::Unknown(error),
-    };
-    meant.into_iter().map(there).collect()
-}
-
-/// The first of these places that is there.
-fn first<T>(answered: Vec<(Place, Result<T>)>) -> There {
-    let mut lacks = There::Lacks(None);
-    for (place, answer) in answered {
-        match answer {
-            Ok(_) => return There::Has(place),
-            Err(Error::NotFound(_)) => {}
-            Err(error @ (Error::Invalid(_) | Error::Denied(_))) => lacks = There::Lacks(Some(error)),
-            Err(error) => return There::Unknown(error),
-        }
-    }
-    lacks
 }
 
 /// The places that a caller may mean on a host with these granted directories, the first of them first.

@@ -22,6 +22,7 @@ struct Told {
 /// Two hosts with projects; `app` is on the first alone, and `both` on both.
 fn hosts() -> Host {
     let host = Host::new();
+    host.backend("remote");
     host.hosts(["mac", "linux"]);
     for (label, file) in [("mac", "app/x"), ("mac", "both/deep/x"), ("linux", "both/x")] {
         host.file_on(label, file, "");
@@ -192,6 +193,18 @@ fn a_conversation_goes_on_where_it_is_and_two_tasks_of_it_stand_in_line() {
         (json!({"resume_session_id": FIRST, "project": "app"}), "works in"),
         (json!({"resume_session_id": FIRST}), "20 US dollars"),
         (json!({"resume_session_id": "rc-7"}), "`resume_session_id`"),
+        (
+            json!({"resume_session_id": format!("other/{FIRST}")}),
+            "is a session of the backend \"other\", and this is \"remote\"",
+        ),
+        (
+            json!({"resume_session_id": format!("other/remote/{FIRST}")}),
+            "is a session of the backend \"other\"",
+        ),
+        (
+            json!({"resume_session_id": format!("remote/other/{FIRST}")}),
+            "is not the id of such a conversation",
+        ),
     ] {
         let Err(error) = ask(9, arguments) else {
             panic!("{words}")

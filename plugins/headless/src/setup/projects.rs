@@ -1,9 +1,9 @@
 //! The projects in which agents run: those that the operator lists, in the configuration or in the file that an earlier
 //! tool read; without both, the directories in the granted ones.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use berth_plugin::projects::{branches, list};
+use berth_plugin::projects::{add_branches, list};
 use berth_plugin::{Error, Project, ProjectPage, Result, files, settings};
 use serde_json::{Value, json};
 
@@ -75,16 +75,21 @@ pub(crate) fn at(setup: &Setup, directory: &str) -> Result<Place> {
 
 /// All projects with their branches, and what could not be looked at.
 pub(crate) fn page(setup: &Setup) -> ProjectPage {
-    let (places, problems) = all(setup);
-    let branches = branches(places.iter().map(|place| place.directory.as_str()));
-    let projects = places.into_iter().zip(branches).map(|(place, branch)| {
-        let project = Project::new(place.name, place.directory).fact("trusted", place.trusted.to_string());
-        Project { branch, ..project }
-    });
-    ProjectPage {
-        projects: projects.collect(),
-        problems,
+    if !is_listed(setup) {
+        let mut page = unlisted();
+        for project in &mut page.projects {
+            project.facts.push(("trusted".to_owned(), false.to_string()));
+        }
+        return page;
     }
+    let (places, problems) = listed(setup);
+    let project = |place: Place| Project::new(place.name, place.directory).fact("trusted", place.trusted.to_string());
+    let mut page = ProjectPage {
+        projects: places.into_iter().map(project).collect(),
+        problems,
+    };
+    add_branches(&mut page);
+    page
 }
 
 /// The same as callers of `claude_list_projects` know it.
@@ -116,17 +121,25 @@ pub(crate) fn told(setup: &Setup) -> Value {
 type Problems = Vec<(String, Error)>;
 
 fn all(setup: &Setup) -> (Vec<Place>, Problems) {
-    let settings = &setup.settings;
-    if settings.projects.is_empty() && settings.projects_file.is_none() {
-        let page = list();
-        let place = |project: Project| Place {
-            name: project.name,
-            directory: project.directory,
-            trusted: false,
-        };
-        let places = page.projects.into_iter().map(place);
-        return (without_doubles(places.collect()), page.problems);
+    if is_listed(setup) {
+        return listed(setup);
     }
+    let page = unlisted();
+    let place = |project: Project| Place {
+        name: project.name,
+        directory: project.directory,
+        trusted: false,
+    };
+    (page.projects.into_iter().map(place).collect(), page.problems)
+}
+
+/// Whether the operator says which there are.
+fn is_listed(setup: &Setup) -> bool {
+    !setup.settings.projects.is_empty() || setup.settings.projects_file.is_some()
+}
+
+fn listed(setup: &Setup) -> (Vec<Place>, Problems) {
+    let settings = &setup.settings;
     let (mut listed, mut problems) = match &settings.projects_file {
         Some(path) => in_file(path),
         None => Default::default(),
@@ -147,13 +160,12 @@ fn all(setup: &Setup) -> (Vec<Place>, Problems) {
     (listed.into_values().collect(), problems)
 }
 
-/// Of two directories with one name the first one counts, as in `list`.
-fn without_doubles(places: Vec<Place>) -> Vec<Place> {
-    let mut names = std::collections::BTreeSet::new();
-    places
-        .into_iter()
-        .filter(|place| names.insert(place.name.clone()))
-        .collect()
+/// The directories in the granted ones. Of two with one name the first one counts.
+fn unlisted() -> ProjectPage {
+    let mut page = list();
+    let mut names = BTreeSet::new();
+    page.projects.retain(|project| names.insert(project.name.clone()));
+    page
 }
 
 /// Those in a file of the earlier tool: an object of names, each with a path or an object with a `path`, or a list of
@@ -285,6 +297,26 @@ mod tests {
         assert_eq!(page.projects[0].branch.as_deref(), Some("main"));
         assert_eq!(names(&setup()), ["app", "web"]);
         assert!(!find(&setup(), "app").unwrap().trusted);
+    }
+
+    #[test]
+    fn a_branch_that_cannot_be_read_is_a_problem_and_never_told_as_none() {
+        let host = Host::new();
+        let root = host.directory().display().to_string();
+        host.file("app/.git/HEAD/x", "");
+        host.file("web/.git/HEAD", "ref: refs/heads/main\n");
+        let listed =
+            json!({"projects": {"app": {"path": format!("{root}/app")}, "web": {"path": format!("{root}/web")}}});
+        for settings in [json!({}), listed] {
+            host.settings(settings.clone());
+            let told = told(&setup());
+            let [error] = told["errors"].as_array().unwrap().as_slice() else {
+                panic!("{settings}: {told}")
+            };
+            let why = error.as_str().unwrap();
+            assert!(why.starts_with("the branch of app is not known: "), "{settings}: {why}");
+            assert_eq!(told["projects"][1]["branch"], "main", "{settings}: {told}");
+        }
     }
 
     #[test]

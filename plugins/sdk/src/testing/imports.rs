@@ -118,7 +118,7 @@ pub(crate) mod ssh {
 }
 
 pub(crate) mod files {
-    use super::super::current;
+    use super::super::{current, lock};
     use crate::Result;
     use crate::files::{Entry, Listing, Slice};
 
@@ -128,6 +128,7 @@ pub(crate) mod files {
 
     pub(crate) fn entries(listings: &[Listing]) -> Vec<Result<Vec<Entry>>> {
         let host = current();
+        *lock(&host.listings) += 1;
         listings.iter().map(|listing| host.directory.entries(listing)).collect()
     }
 

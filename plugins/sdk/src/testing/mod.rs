@@ -59,6 +59,7 @@ struct Inside {
     store: Mutex<Store>,
     jobs: Mutex<Jobs>,
     before_put: Mutex<Vec<BeforePut>>,
+    listings: Mutex<usize>,
     logged: Mutex<Vec<(Level, String)>>,
     progress: Mutex<Vec<(u32, Option<u32>, String)>>,
     directory: Directory,
@@ -71,7 +72,7 @@ struct BeforePut {
 }
 
 impl Host {
-    /// A host without settings and programs, whose calls may act and have 30 seconds.
+    /// A host without settings and programs, of a backend called `test`, whose calls may act and have 30 seconds.
     ///
     /// # Panics
     ///
@@ -79,7 +80,7 @@ impl Host {
     #[must_use]
     pub fn new() -> Self {
         let inside = Arc::new(Inside {
-            settings: Mutex::new(json!({"settings": {}, "agents": [], "host": null})),
+            settings: Mutex::new(json!({"settings": {}, "agents": [], "host": null, "backend": "test"})),
             call: Mutex::new(Call {
                 deadline: time::after(Duration::from_secs(30)),
                 access: Access::Control,
@@ -89,6 +90,7 @@ impl Host {
             store: Mutex::default(),
             jobs: Mutex::default(),
             before_put: Mutex::default(),
+            listings: Mutex::default(),
             logged: Mutex::default(),
             progress: Mutex::default(),
             directory: Directory::new(),
@@ -100,6 +102,12 @@ impl Host {
     /// Sets the backend's settings, as `[backends.NAME.settings]` would.
     pub fn settings(&self, settings: Value) -> &Self {
         lock(&self.inside.settings)["settings"] = settings;
+        self
+    }
+
+    /// Sets the name of the backend, as that of its table `[backends.NAME]`.
+    pub fn backend(&self, name: &str) -> &Self {
+        lock(&self.inside.settings)["backend"] = name.into();
         self
     }
 
@@ -228,6 +236,12 @@ impl Host {
     #[must_use]
     pub fn commands_on(&self, host: &str) -> Vec<Command> {
         lock(&self.inside.programs).ran(Some(host))
+    }
+
+    /// How often directories of the machine of the backend were listed: questions, each about any number of directories.
+    #[must_use]
+    pub fn listings(&self) -> usize {
+        *lock(&self.inside.listings)
     }
 
     /// Runs a function that many times at once, each with its number, as the host runs calls of one backend.
