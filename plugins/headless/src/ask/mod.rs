@@ -234,14 +234,20 @@ fn own_id(written: &str) -> Result<&str> {
     let Some((named, id)) = written.split_once('/') else {
         return Ok(written);
     };
-    match settings::backend()? {
-        Some(own) if own == named => Ok(id),
-        own => Err(Error::Invalid(format!(
-            "`resume_session_id` {written:?} is a session of the backend {named:?}, and this is {}: give the `session_id` of \
-             an earlier answer of this one, or leave it out to start afresh",
-            own.map_or("another one".to_owned(), |own| format!("{own:?}")),
-        ))),
+    let own = settings::backend()?;
+    if own.as_deref() == Some(named) {
+        return Ok(id);
     }
+    Err(Error::Invalid(match own {
+        Some(own) => format!(
+            "`resume_session_id` {written:?} is a session of the backend {named:?}, and this is {own:?}: give the `session_id` \
+             of an earlier answer of this one, or leave it out to start afresh"
+        ),
+        None => format!(
+            "`resume_session_id` {written:?} names a backend, and this berth does not tell which one this is: give the id \
+             alone, the part after `{named}/`"
+        ),
+    }))
 }
 
 /// An argument that is not empty.
