@@ -20,7 +20,6 @@ pub mod page;
 pub mod peer;
 pub mod plugin;
 pub mod principal;
-mod resident;
 mod schema;
 pub mod session;
 pub mod shell;

@@ -8,15 +8,12 @@ use tokio_util::task::TaskTracker;
 use super::away::Away;
 use super::start::{Starter, raise};
 use crate::desk::Generation;
-use crate::resident;
 use crate::watch::Watched;
 
 /// The pause before a backend is tried for the second time. Each one after that is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
-/// How long after a backend is up its start has been done with, and so with most code that only starts use.
-const STARTED: Duration = Duration::from_secs(1);
 
 /// Brings up every backend of `starter` in `generation`, each as a task of `tasks`, for as long as that is used. What goes
 /// on between calls of one that is up are such tasks as well.
@@ -31,8 +28,6 @@ pub fn bring_up(starter: Starter, generation: &Arc<Generation>, tasks: &TaskTrac
             let up = span.while_used(until_up(&starter, &place, &name)).await.flatten();
             if let Some(watched) = up {
                 watched.start(&watching, &span);
-                span.while_used(tokio::time::sleep(STARTED)).await;
-                let _ = tokio::task::spawn_blocking(resident::unmap_code).await;
             }
         });
     }
