@@ -30,7 +30,7 @@ impl Away {
         match fault {
             Fault::Unopened(why) => why.downcast_ref::<Trouble>().map(Self::of),
             Fault::Lost | Fault::Hung { .. } => {
-                let words = format!("the host {host}: {fault}");
+                let words = format!("the host {host}: {}", fault.with_said());
                 Some(Self {
                     whole: words.clone(),
                     words,

@@ -226,7 +226,7 @@ fn told(host: &str, fault: &Fault) -> anyhow::Error {
     match Away::of_fault(host, fault) {
         Some(away) => away.into(),
         None if matches!(fault, Fault::Unopened(_)) => anyhow!("{}", machine::for_clients(fault)),
-        None => anyhow!("the host {host}: {fault}"),
+        None => anyhow!("the host {host}: {}", fault.with_said()),
     }
 }
 
@@ -284,8 +284,29 @@ pub(super) struct Seen<'a> {
 
 /// Why a granted directory cannot be used on a host that answers.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct NoDirectory(String);
+#[error("{why}")]
+pub(super) struct NoDirectory {
+    why: String,
+    /// Its paths, as it is written and as that is meant there, if there is no directory; nothing can be in it then.
+    gone: Vec<PathBuf>,
+}
+
+/// Why granted directories cannot be used on a host that answers: at least one.
+#[derive(Debug, thiserror::Error)]
+#[error("{first}")]
+pub(super) struct NoDirectories {
+    first: NoDirectory,
+    others: Vec<NoDirectory>,
+}
+
+impl NoDirectories {
+    /// The paths of those that are not there, each with why.
+    pub(super) fn gone(&self) -> Vec<(PathBuf, String)> {
+        let all = std::iter::once(&self.first).chain(&self.others);
+        let gone = all.flat_map(|fault| fault.gone.iter().map(|path| (path.clone(), fault.why.clone())));
+        gone.collect()
+    }
+}
 
 impl Seen<'_> {
     pub(super) fn program(&self, written: &str) -> Option<&Program> {
@@ -294,8 +315,22 @@ impl Seen<'_> {
     }
 
     /// The granted directories, without links.
-    fn directories(&self) -> Result<Vec<PathBuf>, NoDirectory> {
-        self.each_directory().collect()
+    fn directories(&self) -> Result<Vec<PathBuf>, NoDirectories> {
+        let (mut found, mut faults) = (Vec::new(), Vec::new());
+        for directory in self.each_directory() {
+            match directory {
+                Ok(path) => found.push(path),
+                Err(fault) => faults.push(fault),
+            }
+        }
+        let mut faults = faults.into_iter();
+        match faults.next() {
+            None => Ok(found),
+            Some(first) => Err(NoDirectories {
+                first,
+                others: faults.collect(),
+            }),
+        }
     }
 
     /// Each of them, or what is wrong with it.
@@ -304,22 +339,30 @@ impl Seen<'_> {
         let found = self.backend.directories.iter().zip(&self.found.directories);
         found.map(move |(written, place)| {
             let shown = written.display();
-            match place {
-                Place::There(path) => Ok(PathBuf::from(path)),
-                Place::Missing => Err(NoDirectory(format!(
+            let why = match place {
+                Place::There(path) => return Ok(PathBuf::from(path)),
+                Place::Missing => format!(
                     "{shown}, of `directories` of backend {name}, does not exist on the host {host}: make it there with \
                      `mkdir -p {}`, or name others as directories = [...] in [backends.{name}]",
                     in_home(written)
-                ))),
-                Place::Occupied => Err(NoDirectory(format!(
+                ),
+                Place::Occupied => format!(
                     "{shown}, of `directories` in [backends.{name}], is not a directory on the host {host}: name the \
                      directory that holds it"
-                ))),
-                Place::Unreadable => Err(NoDirectory(format!(
+                ),
+                Place::Unreadable => format!(
                     "{shown}, of `directories` in [backends.{name}], cannot be entered on the host {host}: correct its \
                      permissions there"
-                ))),
-            }
+                ),
+            };
+            let below_home = written.strip_prefix("~").ok();
+            let meant = below_home.map(|rest| Path::new(&self.found.home).join(rest));
+            let gone = match place {
+                // Somebody may be about to correct what keeps it from being seen.
+                Place::Unreadable => Vec::new(),
+                _ => std::iter::once(written.clone()).chain(meant).collect(),
+            };
+            Err(NoDirectory { why, gone })
         })
     }
 

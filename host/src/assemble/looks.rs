@@ -6,7 +6,7 @@ use anyhow::anyhow;
 use async_trait::async_trait;
 
 use super::away::Away;
-use super::located::{Located, NoDirectory, Turns};
+use super::located::{Located, NoDirectories, Turns};
 use super::{Granted, Host, Links, Setup};
 use crate::capability::Site;
 use crate::capability::ssh::{Locate, Unfound};
@@ -104,9 +104,12 @@ impl Locate for Look {
     async fn locate(&self) -> Result<Site, Unfound> {
         let site = self.site().await;
         self.log(site.as_ref().err());
-        site.map_err(|error| match error.is::<NoDirectory>() {
-            true => Unfound::Directory(format!("{error:#}")),
-            false => Unfound::Away(format!("{error:#}")),
+        site.map_err(|error| match error.downcast_ref::<NoDirectories>() {
+            Some(faults) => Unfound::Directory {
+                why: format!("{error:#}"),
+                gone: faults.gone(),
+            },
+            None => Unfound::Away(format!("{error:#}")),
         })
     }
 

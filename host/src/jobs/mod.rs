@@ -30,7 +30,7 @@ pub use self::folders::Folders;
 use self::folders::{Places, machine};
 pub use self::start::{Directory, Prepare, Prepared, Unprepared};
 pub use self::take_over::{Foreign, Took};
-pub use self::unreached::Unreached;
+pub use self::unreached::{AllUnreached, Unreached};
 use crate::machine::job::{self, Appended, Folder, Trouble};
 pub use crate::machine::job::{Channel, Chunk};
 use crate::store::jobs::{Filter, JobError, JobRecord, NewJob, Outcome, Phase, Room, Submitted};

@@ -10,6 +10,10 @@ use super::{AllJobs, Error, Jobs};
 use crate::machine::job::Folder;
 use crate::store::jobs::JobRecord;
 
+/// Those of each backend by their ids, or why that is not known of any of its jobs. Of a backend that is not there, it is not
+/// known either.
+pub type AllUnreached = BTreeMap<String, Result<BTreeMap<String, Unreached>, String>>;
+
 /// Why nobody knows that of a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unreached {
@@ -20,27 +24,31 @@ pub struct Unreached {
 }
 
 impl AllJobs {
-    /// Those of which it is not known, each by its backend and id, as `BACKEND/ID`.
-    pub async fn unreached(&self) -> BTreeMap<String, Unreached> {
+    /// Those of which it is not known.
+    pub async fn unreached(&self) -> AllUnreached {
         let mut all = BTreeMap::new();
-        for jobs in self.all() {
-            match jobs.unreached().await {
-                Ok(unreached) => all.extend(unreached),
-                Err(error) => jobs.warn(&error),
+        for backend in self.data.backends_with_jobs() {
+            let unreached = match self.of(&backend) {
+                Ok(jobs) => jobs.unreached().await.map_err(|error| error.to_string()),
+                Err(error) => Err(error.to_string()),
+            };
+            if let Err(why) = &unreached {
+                tracing::warn!(backend, "jobs: {why}");
             }
+            all.insert(backend, unreached);
         }
         all
     }
 }
 
 impl Jobs {
-    async fn unreached(&self) -> Result<Vec<(String, Unreached)>, Error> {
+    async fn unreached(&self) -> Result<BTreeMap<String, Unreached>, Error> {
         let running = self.index(|index| index.running()).await?.into_iter();
         let folders = self.attended();
         let on_hosts = running.filter(|record| !record.host.is_empty());
         let unreached = on_hosts.filter_map(|record| {
             let unreached = self.why_unreached(folders.as_ref(), &record)?;
-            Some((format!("{}/{}", self.0.backend, record.id), unreached))
+            Some((record.id, unreached))
         });
         Ok(unreached.collect())
     }
@@ -72,5 +80,29 @@ impl Jobs {
                 there.answered(),
             ),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::fs;
+
+    use super::*;
+    use crate::store::DataDirectory;
+
+    #[tokio::test]
+    async fn where_the_jobs_of_a_backend_cannot_be_read_that_is_told_of_this_one() {
+        let place = tempfile::tempdir().unwrap();
+        let data = DataDirectory::open(&place.path().join("data"), &place.path().join("cache")).unwrap();
+        let all = AllJobs::unattended(data);
+        all.of("whole").unwrap();
+        let broken = place.path().join("data/jobs/broken");
+        fs::create_dir(&broken).unwrap();
+        fs::write(broken.join("index.db"), "no index").unwrap();
+        let told = all.unreached().await;
+        assert!(told["broken"].is_err(), "{told:?}");
+        assert_eq!(told["whole"], Ok(BTreeMap::new()));
     }
 }

@@ -12,12 +12,9 @@ use super::place::{Failure, Place};
 use super::programs::Run;
 use super::sh::{self, Around, Fault, Refusal, Way};
 use super::unreached::for_clients;
-use crate::text;
 
 /// How long a look at one place may take.
 const HOLDING: Duration = Duration::from_secs(20);
-/// Characters of what a host says instead of an answer.
-const SAID: usize = 200;
 
 /// A host, with what the programs of one backend have around them there.
 #[derive(Clone)]
@@ -138,11 +135,7 @@ impl Host {
             Fault::Random => Failure::Program(io::Error::other(fault.to_string())),
             Fault::Late => Failure::Late,
             Fault::TimedOut(after) => Failure::TimedOut(after),
-            Fault::Silent { said } if !said.trim().is_empty() => Failure::Unknown(format!(
-                "the shell of the host {name} did not answer; it said {:?}",
-                text::short_line(&said, SAID)
-            )),
-            fault => Failure::Unknown(format!("the host {name}: {fault}")),
+            fault => Failure::Unknown(format!("the host {name}: {}", fault.with_said())),
         }
     }
 }

@@ -749,6 +749,38 @@ async fn a_job_whose_directory_is_not_on_its_host_fails_at_once_and_says_where()
 }
 
 #[tokio::test]
+async fn a_job_waits_where_another_directory_than_its_own_is_not_on_its_host() {
+    let hosts = Hosts::new();
+    let place = &hosts.place;
+    let config = place.read("config.toml");
+    let more = config.replace(
+        "directories = [\"~/projects\"]",
+        "directories = [\"~/other\", \"~/projects\"]",
+    );
+    place.write("config.toml", more, 0o600);
+    let other = place.path("one/other");
+    fs::create_dir(&other).unwrap();
+    let mut berth = Berth::serve(place).await;
+    let first = submit(&berth, "one", "q", WAITS).await;
+    let second = submit(&berth, "one", "q", "echo second").await;
+    until_up(&berth, &first).await;
+    berth.kill().await;
+    fs::remove_dir(&other).unwrap();
+    hosts.go("one");
+    let berth = Berth::serve(place).await;
+    until("the host was looked at", async || {
+        place.read("log").contains("~/other, of `directories`").then_some(())
+    })
+    .await;
+    fs::create_dir(&other).unwrap();
+    let ended = asked::until(&berth, &second, |job| {
+        ["Exited", "Failed"].contains(&job["phase"].as_str().unwrap())
+    })
+    .await;
+    assert_eq!(ended["phase"], "Exited", "{ended}");
+}
+
+#[tokio::test]
 async fn what_waits_for_a_host_begins_when_that_is_back() {
     let mut hosts = Hosts::new();
     let berth = Berth::serve(&hosts.place).await;

@@ -1,7 +1,7 @@
 //! What a job is to run, as a backend submitted it: kept until it starts, and judged again then.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
@@ -168,15 +168,27 @@ impl Prepare for Granted {
         };
         let prepared = async move {
             let found = self.0.sites.on(host, Instant::now() + FOUND).await;
-            let site = found.map_err(|unfound| match unfound {
+            let site = found.map_err(|unfound| match no_place(&command, &unfound) {
                 // The host has answered: it fails as a job on this machine does.
-                Unfound::Directory(why) => Unprepared::Refused(why),
-                unfound => told(unfound.into()),
+                Some(why) => Unprepared::Refused(why),
+                None => told(unfound.into()),
             })?;
             site.prepared(&command, entry).await.map_err(told)
         };
         prepared.boxed()
     }
+}
+
+/// Why a job cannot begin where it is to, if that is in a directory which is not there. What else is wrong with directories may
+/// concern other jobs, or pass.
+fn no_place(command: &str, unfound: &Unfound) -> Option<String> {
+    let Unfound::Directory { gone, .. } = unfound else {
+        return None;
+    };
+    let submitted: Submitted = serde_json::from_str(command).ok()?;
+    let directory = submitted.directory?;
+    let above = |(path, _): &&(PathBuf, String)| Path::new(&directory).starts_with(path);
+    gone.iter().find(above).map(|(_, why)| why.clone())
 }
 
 /// Why a job that was allowed is not started, for a person.

@@ -2,6 +2,7 @@
 //! connection to it lasts.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -35,14 +36,19 @@ pub enum Unfound {
     /// The host cannot be used now, or that is not known.
     Away(String),
     /// The host answered, and a granted directory is not there, or cannot be used.
-    Directory(String),
+    Directory {
+        /// The first fault.
+        why: String,
+        /// The paths at which no directory is, each with why.
+        gone: Vec<(PathBuf, String)>,
+    },
 }
 
 impl From<Unfound> for Error {
     fn from(unfound: Unfound) -> Self {
         match unfound {
             Unfound::Denied(why) => Self::Denied(why),
-            Unfound::Away(why) | Unfound::Directory(why) => Self::Unavailable(why),
+            Unfound::Away(why) | Unfound::Directory { why, .. } => Self::Unavailable(why),
         }
     }
 }

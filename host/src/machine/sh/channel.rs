@@ -18,12 +18,15 @@ pub(crate) struct Channel {
 
 /// The place of a session among those that a host lets.
 pub(crate) trait Place: Send {
-    /// Gives it back before: nobody waits any more for what the session says, which is only heard so that it can be ended.
-    fn give_up(&mut self);
+    /// Gives it back before: its login hangs, and nobody waits any more for what it says. Whether there is room to hear it
+    /// further, so that it can be ended; otherwise the session is to be dropped.
+    fn give_up(&mut self) -> bool;
 }
 
 impl Place for () {
-    fn give_up(&mut self) {}
+    fn give_up(&mut self) -> bool {
+        true
+    }
 }
 
 /// Why no session was opened. Who knows the way there finds its own kind of error in it by `downcast_ref`.

@@ -3,6 +3,10 @@
 use std::time::Duration;
 
 use super::channel::Unopened;
+use crate::text;
+
+/// Characters of what a host says instead of an answer.
+const SAID: usize = 200;
 
 /// Why there is no result. Only after [`Fault::Lost`], [`Fault::Silent`] and [`Fault::Hung`] something may have been done.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -39,6 +43,18 @@ pub(crate) enum Fault {
     Strange,
     #[error("the connection or the shell there ended while it ran, so how it went is not known")]
     Lost,
+}
+
+impl Fault {
+    /// It in words, with what was said there instead of an answer, in quotes.
+    pub(crate) fn with_said(&self) -> String {
+        match self {
+            Self::Silent { said } | Self::Hung { said } if !said.trim().is_empty() => {
+                format!("{self}; it said {:?}", text::short_line(said.trim(), SAID))
+            }
+            fault => fault.to_string(),
+        }
+    }
 }
 
 /// What stood in the way there.

@@ -23,6 +23,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(30);
 /// How long a call waits for that where it has no time left.
 const GRACE: Duration = Duration::from_secs(1);
+/// How long a session is open without a shell until that counts as a login that hangs, where no time is left to wait for it.
+const HANGS: Duration = Duration::from_secs(3);
 /// How long a shell that nobody waits for may take to say which process it is, so that it can be ended.
 const UNHEARD: Duration = Duration::from_secs(60);
 /// How long the rest of what is said is read after the end.
@@ -82,7 +84,12 @@ impl Work {
             let due = answer.due(units).map_or(self.until, |due| due.min(self.until));
             let more = tokio::select! {
                 more = session.hear(&mut answer) => more,
-                () = sleep_until(due.into()) => return self.stop(session, answer, &all).await,
+                () = sleep_until(due.into()) => {
+                    return match answer.shell.is_none() && session.began.elapsed() >= HANGS {
+                        true => self.give_up(session, answer, &all),
+                        false => self.stop(session, answer, &all).await,
+                    };
+                }
                 () = gone.cancelled() => return self.stop(session, answer, &all).await,
             };
             if answer.overran() {
@@ -102,6 +109,20 @@ impl Work {
         answer.outcomes(None)
     }
 
+    /// Leaves `session`, whose login hangs: it keeps nobody waiting any more.
+    fn give_up(
+        &self,
+        mut session: Session,
+        answer: Answer,
+        all: &impl Fn(Fault) -> Vec<Result<Ended, Fault>>,
+    ) -> Vec<Result<Ended, Fault>> {
+        let hung = all(Fault::Hung { said: answer.said() });
+        if session.place.give_up() {
+            tokio::spawn(session.end_unheard(answer, self.way.clone()));
+        }
+        hung
+    }
+
     /// Ends what runs in `session`, whoever waits for that.
     async fn stop(
         &self,
@@ -111,16 +132,9 @@ impl Work {
     ) -> Vec<Result<Ended, Fault>> {
         let way = self.way.clone();
         let Some(shell) = answer.shell.clone() else {
-            let hung = all(Fault::Hung { said: answer.said() });
-            session.place.give_up();
-            tokio::spawn(async move {
-                let heard = async { while answer.shell.is_none() && session.hear(&mut answer).await {} };
-                let _ = timeout(UNHEARD, heard).await;
-                if let Some(shell) = answer.shell {
-                    kill(way, shell).await;
-                }
-            });
-            return hung;
+            let silent = all(Fault::Silent { said: answer.said() });
+            tokio::spawn(session.end_unheard(answer, way));
+            return silent;
         };
         let killed = tokio::spawn(kill(way, shell));
         let now = Instant::now();
@@ -191,6 +205,8 @@ struct Session {
     stderr: Option<Box<dyn AsyncRead + Send + Unpin>>,
     /// What sends the request. It ends with this.
     _sends: JoinSet<()>,
+    /// When it was open.
+    began: Instant,
     /// Given back last.
     place: Box<dyn Place>,
 }
@@ -209,6 +225,7 @@ impl Session {
             stdout: Some(channel.stdout),
             stderr: Some(channel.stderr),
             _sends: sends,
+            began: Instant::now(),
             place: channel.place,
         }
     }
@@ -233,6 +250,18 @@ impl Session {
             }
         };
         answer.took(stream).is_ok()
+    }
+
+    /// Listens, where nobody waits any more, until its shell says which process it is, and ends that.
+    async fn end_unheard(mut self, mut answer: Answer, way: Arc<dyn Way>) {
+        let heard = async { while answer.shell.is_none() && self.hear(&mut answer).await {} };
+        if timeout(UNHEARD, heard).await.is_err() {
+            // Its login hangs, and so keeps its place there beyond this.
+            self.place.give_up();
+        }
+        if let Some(shell) = answer.shell {
+            kill(way, shell).await;
+        }
     }
 
     /// Reads on until its shell has ended, so that its place is free when this gives it back.

@@ -99,9 +99,16 @@ impl Connection {
         self.failure().is_some()
     }
 
-    /// Whether there is a master, as far as that is known without asking it.
+    /// Whether there is a master, as far as that is known without asking it: the present one, or a relieved one that is in use.
     pub(super) fn has_master(&self) -> bool {
-        self.current().as_ref().is_some_and(|master| master.is_kept())
+        let has_current = self.current().as_ref().is_some_and(|master| master.is_kept());
+        let relieved = || {
+            lock(&self.relieved)
+                .iter()
+                .filter_map(Weak::upgrade)
+                .collect::<Vec<_>>()
+        };
+        has_current || relieved().iter().any(|master| master.is_kept())
     }
 
     /// Gives up `master`, whose host does not answer, and begins another one aside: nobody waits for that one as long again.

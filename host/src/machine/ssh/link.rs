@@ -25,6 +25,8 @@ use crate::machine::sh::{self, Around, Channel, Run, SessionPlace, Way};
 const AGAIN: Duration = Duration::from_millis(100);
 /// Bytes of what a program prints.
 const PRINTED: u64 = 1 << 20;
+/// How many sessions of which the login hangs are heard beside those in use, for when they come to a shell after all.
+const HUNG: usize = 16;
 /// How many connections may be lost while one session is opened.
 const LOST: u32 = 2;
 /// The way to one host. What is cloned is the same way; the connection ends with the last of them.
@@ -36,6 +38,8 @@ struct Inner {
     sessions: usize,
     places: Arc<Semaphore>,
     place_to_kill: Arc<Semaphore>,
+    /// For sessions that were given up.
+    places_of_hung: Arc<Semaphore>,
     connection: Arc<Connection>,
     /// For killing, where the host refuses a further session on the other one.
     spare: Arc<Connection>,
@@ -63,6 +67,7 @@ impl Inner {
             sessions: ways.sessions,
             places: Arc::new(Semaphore::new(ways.sessions.saturating_sub(1).max(1))),
             place_to_kill: Arc::new(Semaphore::new(1)),
+            places_of_hung: Arc::new(Semaphore::new(HUNG)),
             connection: connection("m"),
             spare: connection("k"),
             _folder: folder,
@@ -237,7 +242,7 @@ impl Link {
             };
             place = opened.place;
             let now = match opened.shell {
-                Ok((shell, uses)) => return channel(shell, uses, place).ok_or(What::Lost.into()),
+                Ok((shell, uses)) => return self.channel(shell, uses, place).ok_or(What::Lost.into()),
                 Err(Unopened::Silent) => return Err(What::Silent.into()),
                 Err(Unopened::Lost) if lost == LOST => return Err(What::Lost.into()),
                 Err(Unopened::Lost) => {
@@ -246,7 +251,7 @@ impl Link {
                 }
                 Err(Unopened::Refused(refused)) => refused,
             };
-            if now.is_taken {
+            if now.is_taken && now.has_hung {
                 // One of ours that ended just now may still be there at first.
                 let before = taken.replace(Arc::downgrade(&opened.master));
                 if before.is_some_and(|before| before.ptr_eq(&Arc::downgrade(&opened.master))) {
@@ -262,6 +267,21 @@ impl Link {
                 _ => sleep(AGAIN).await,
             }
         }
+    }
+
+    /// A shell as its streams.
+    fn channel(&self, mut shell: Shell, uses: Use, place: OwnedSemaphorePermit) -> Option<Channel> {
+        Some(Channel {
+            stdin: Box::new(shell.stdin().take()?),
+            stdout: Box::new(shell.stdout().take()?),
+            stderr: Box::new(shell.stderr().take()?),
+            place: Box::new(Held {
+                _shell: shell,
+                place: Some((uses, place)),
+                places_of_hung: Arc::clone(&self.0.places_of_hung),
+                hung: None,
+            }),
+        })
     }
 
     fn trouble(&self, failed: Failed) -> Trouble {
@@ -329,29 +349,21 @@ impl Opened {
     }
 }
 
-/// A shell as its streams.
-fn channel(mut shell: Shell, uses: Use, place: OwnedSemaphorePermit) -> Option<Channel> {
-    Some(Channel {
-        stdin: Box::new(shell.stdin().take()?),
-        stdout: Box::new(shell.stdout().take()?),
-        stderr: Box::new(shell.stderr().take()?),
-        place: Box::new(Held {
-            _shell: shell,
-            place: Some((uses, place)),
-        }),
-    })
-}
-
 /// What a session has, in the order in which it ends.
 struct Held {
     _shell: Shell,
     place: Option<(Use, OwnedSemaphorePermit)>,
+    places_of_hung: Arc<Semaphore>,
+    /// The one that it has there once it was given up.
+    hung: Option<OwnedSemaphorePermit>,
 }
 
 impl SessionPlace for Held {
-    fn give_up(&mut self) {
+    fn give_up(&mut self) -> bool {
         if let Some((uses, _place)) = self.place.take() {
             uses.give_up();
+            self.hung = Arc::clone(&self.places_of_hung).try_acquire_owned().ok();
         }
+        self.hung.is_some()
     }
 }

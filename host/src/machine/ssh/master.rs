@@ -45,8 +45,9 @@ pub(super) struct Start {
 pub(super) struct Master {
     session: Arc<Session>,
     connect_timeout: Duration,
-    /// Sessions of ours that are in use, and the most that ever were at once.
+    /// Sessions of ours that are in use or being opened, those of them that are open, and the most that ever were at once.
     uses: AtomicUsize,
+    open: AtomicUsize,
     most: AtomicUsize,
     /// When somebody last gave up a session of which the login hung.
     hung: Mutex<Option<Instant>>,
@@ -59,7 +60,10 @@ pub(super) struct Master {
 pub(super) type Shell = Child<Arc<Session>>;
 
 /// A session of ours that is in use on a master, and keeps it.
-pub(super) struct Use(Arc<Master>);
+pub(super) struct Use {
+    master: Arc<Master>,
+    is_open: bool,
+}
 
 /// Why it opened no session. Nothing was done on the host.
 pub(super) enum Unopened {
@@ -77,12 +81,14 @@ pub(super) struct Refused {
     pub(super) uses: usize,
     /// These are fewer than it had room for before: something else takes that.
     pub(super) is_taken: bool,
-    hung: bool,
+    /// A login hung on this master, which may be what takes it.
+    pub(super) has_hung: bool,
+    hung_lately: bool,
 }
 
 impl Refused {
     pub(super) fn what(&self) -> What {
-        match self.is_taken || self.hung {
+        match self.is_taken || self.hung_lately {
             true => What::Taken(self.uses),
             false => What::Full,
         }
@@ -104,6 +110,7 @@ impl Master {
             session: Arc::new(Session::resume_mux(start.socket.clone().into(), None)),
             connect_timeout: start.connect_timeout,
             uses: AtomicUsize::new(0),
+            open: AtomicUsize::new(0),
             most: AtomicUsize::new(0),
             hung: Mutex::default(),
             _end: end.clone().drop_guard(),
@@ -135,9 +142,14 @@ impl Master {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        // The host counts it from when it is asked.
+        let uses = Use::begin(self);
         match timeout(self.connect_timeout, command.spawn()).await {
-            Ok(Ok(shell)) => Ok((shell, Use::of(self))),
-            Ok(Err(_)) if self.is_alive().await => Err(Unopened::Refused(self.refused())),
+            Ok(Ok(shell)) => Ok((shell, uses.opened())),
+            Ok(Err(_)) if self.is_alive().await => {
+                drop(uses);
+                Err(Unopened::Refused(self.refused()))
+            }
             failed => {
                 self.end.cancel();
                 Err(failed.map_or(Unopened::Silent, |_| Unopened::Lost))
@@ -152,11 +164,12 @@ impl Master {
     }
 
     fn refused(&self) -> Refused {
-        let uses = self.uses.load(Ordering::Acquire);
+        let (uses, hung) = (self.uses.load(Ordering::Acquire), *self.hung());
         Refused {
             uses,
             is_taken: uses < self.most.load(Ordering::Acquire),
-            hung: self.hung().is_some_and(|at| at.elapsed() < LATELY),
+            has_hung: hung.is_some(),
+            hung_lately: hung.is_some_and(|at| at.elapsed() < LATELY),
         }
     }
 
@@ -173,21 +186,33 @@ impl Master {
 }
 
 impl Use {
-    fn of(master: &Arc<Master>) -> Self {
-        let uses = master.uses.fetch_add(1, Ordering::AcqRel) + 1;
-        master.most.fetch_max(uses, Ordering::AcqRel);
-        Self(Arc::clone(master))
+    fn begin(master: &Arc<Master>) -> Self {
+        master.uses.fetch_add(1, Ordering::AcqRel);
+        Self {
+            master: Arc::clone(master),
+            is_open: false,
+        }
+    }
+
+    fn opened(mut self) -> Self {
+        let open = self.master.open.fetch_add(1, Ordering::AcqRel) + 1;
+        self.master.most.fetch_max(open, Ordering::AcqRel);
+        self.is_open = true;
+        self
     }
 
     /// Its login hangs, and nobody waits for that any more.
     pub(super) fn give_up(self) {
-        *self.0.hung() = Some(Instant::now());
+        *self.master.hung() = Some(Instant::now());
     }
 }
 
 impl Drop for Use {
     fn drop(&mut self) {
-        self.0.uses.fetch_sub(1, Ordering::AcqRel);
+        if self.is_open {
+            self.master.open.fetch_sub(1, Ordering::AcqRel);
+        }
+        self.master.uses.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

@@ -164,9 +164,9 @@ impl Trouble {
         )
     }
 
-    /// Whether only our own sessions are in the way.
+    /// Whether only what is in use there is in the way: the host itself answers.
     pub fn is_busy(&self) -> bool {
-        matches!(self.what, What::Busy(_) | What::Full)
+        matches!(self.what, What::Busy(_) | What::Full | What::Taken(_))
     }
 
     /// It in a word or two, for a list.

@@ -145,6 +145,35 @@ async fn a_caller_that_goes_before_the_shell_answers_leaves_nothing() {
     drop(call);
     std::fs::write(go, "").unwrap();
     until("its group is gone", || local.left().is_empty()).await;
+    assert_eq!(local.places.given_up(), 0, "nobody knows that its login hangs");
+}
+
+#[tokio::test]
+async fn only_a_session_that_was_open_for_a_while_without_a_shell_counts_as_one_whose_login_hangs() {
+    for (within, is_full, given_up, held) in [
+        // The time was over before a login could be done.
+        (Duration::from_millis(200), false, 0, 1),
+        (Duration::from_secs(6), false, 1, 1),
+        (Duration::from_secs(6), true, 1, 0),
+    ] {
+        let (_kept, at) = folder();
+        let go = at.join("go");
+        let login = format!("until [ -e {} ]; do sleep 0.01; done", go.display());
+        let (local, way) = Local::to(SHELLS[0]).after(&login).way();
+        local.places.is_full.store(is_full, Ordering::Relaxed);
+        let runs = vec![script("sleep 1000")];
+        let told = super::super::run(&way, &around(), Instant::now() + within, runs)
+            .await
+            .remove(0)
+            .err();
+        match given_up {
+            0 => assert!(matches!(told, Some(Fault::Silent { .. })), "{told:?}"),
+            _ => assert!(matches!(told, Some(Fault::Hung { .. })), "{told:?}"),
+        }
+        assert_eq!((local.places.given_up(), local.places.held()), (given_up, held));
+        std::fs::write(go, "").unwrap();
+        until("its group is gone", || local.left().is_empty()).await;
+    }
 }
 
 #[tokio::test]

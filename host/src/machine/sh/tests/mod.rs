@@ -11,7 +11,7 @@ mod run;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -34,6 +34,7 @@ struct Local {
     /// What the login shell does before.
     login: String,
     opened: AtomicUsize,
+    places: Arc<Places>,
     /// The process of each session.
     sessions: Mutex<Vec<u32>>,
 }
@@ -46,6 +47,7 @@ impl Local {
             environment: environment.map(|(name, value)| (name.into(), value)).into(),
             login: String::new(),
             opened: AtomicUsize::new(0),
+            places: Arc::new(Places::default()),
             sessions: Mutex::default(),
         }
     }
@@ -80,6 +82,47 @@ impl Local {
     }
 }
 
+/// Counts what is done with places.
+#[derive(Default)]
+struct Places {
+    held: AtomicUsize,
+    given_up: AtomicUsize,
+    /// None is left for sessions that are given up.
+    is_full: AtomicBool,
+}
+
+impl Places {
+    fn held(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
+    }
+
+    fn given_up(&self) -> usize {
+        self.given_up.load(Ordering::Relaxed)
+    }
+}
+
+struct Held(Arc<Places>);
+
+impl Held {
+    fn of(places: &Arc<Places>) -> Self {
+        places.held.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(places))
+    }
+}
+
+impl SessionPlace for Held {
+    fn give_up(&mut self) -> bool {
+        self.0.given_up.fetch_add(1, Ordering::Relaxed);
+        !self.0.is_full.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.held.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 #[async_trait]
 impl Way for Local {
     #[allow(clippy::disallowed_methods, reason = "a test stands for the server")]
@@ -101,7 +144,7 @@ impl Way for Local {
             stdin: Box::new(child.stdin.take().unwrap()),
             stdout: Box::new(child.stdout.take().unwrap()),
             stderr: Box::new(child.stderr.take().unwrap()),
-            place: Box::new(()),
+            place: Box::new(Held::of(&self.places)),
         };
         tokio::spawn(async move { child.wait().await });
         Ok(channel)

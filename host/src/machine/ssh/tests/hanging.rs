@@ -6,8 +6,22 @@ use super::*;
 use crate::machine::Ended;
 use crate::machine::sh::{Around, Fault, Run, run};
 
-/// How long a call waits for a login that hangs.
-const SHORT: Duration = Duration::from_secs(5);
+/// How long a call waits for a login that hangs once it has its session.
+const SHORT: Duration = Duration::from_secs(6);
+
+/// A way to one session, which is open.
+struct Opened(std::sync::Mutex<Option<Channel>>);
+
+#[async_trait::async_trait]
+impl crate::machine::sh::Way for Opened {
+    async fn open(&self, _: Instant) -> Result<Channel, crate::machine::sh::Unopened> {
+        Ok(self.0.lock().unwrap().take().expect("only one is asked for"))
+    }
+
+    async fn open_to_kill(&self, _: Instant) -> Result<Channel, crate::machine::sh::Unopened> {
+        panic!("no shell is there to be killed")
+    }
+}
 
 /// A server of three sessions with a file at `works`; without that a login begins and hangs: until it is there if it `recovers`,
 /// or for good.
@@ -31,6 +45,10 @@ fn hanging(here: &Here, recovers: bool) -> Sshd {
 
 /// What a program prints there that has until then.
 async fn answer(link: &Link, within: Duration) -> Result<String, Fault> {
+    answer_by(Arc::new(link.clone()), within).await
+}
+
+async fn answer_by(way: Arc<dyn crate::machine::sh::Way>, within: Duration) -> Result<String, Fault> {
     let echo = Run {
         program: "echo".into(),
         args: vec!["it works".into()],
@@ -43,7 +61,6 @@ async fn answer(link: &Link, within: Duration) -> Result<String, Fault> {
         lingers: false,
         socket: None,
     };
-    let way: Arc<dyn crate::machine::sh::Way> = Arc::new(link.clone());
     let around = Around {
         environment: vec!["PATH".into()],
         ..Around::default()
@@ -58,10 +75,51 @@ async fn answer(link: &Link, within: Duration) -> Result<String, Fault> {
 }
 
 async fn hangs(link: &Link) {
-    match answer(link, SHORT).await {
+    let session = link.open(soon()).await.unwrap();
+    let opened = Opened(std::sync::Mutex::new(Some(session)));
+    match answer_by(Arc::new(opened), SHORT).await {
         Err(fault @ Fault::Hung { .. }) => assert!(fault.to_string().contains("what hangs at login"), "{fault}"),
         other => panic!("{other:?}"),
     }
+}
+
+/// A session that sends back what it is sent.
+async fn echoing(link: &Link) -> Channel {
+    let mut session = link.open(soon()).await.unwrap();
+    session.stdin.write_all(b"echo up; exec cat\n").await.unwrap();
+    let mut up = [0; 3];
+    // What came before that would be the shell's.
+    let read = session.stdout.read_exact(&mut up);
+    timeout(LATEST, read).await.expect("it starts").unwrap();
+    session
+}
+
+/// What is sent to a session that echoes comes back.
+async fn goes_on(session: &mut Channel) {
+    session.stdin.write_all(b"on\n").await.unwrap();
+    session.stdin.flush().await.unwrap();
+    let mut line = [0; 3];
+    let read = session.stdout.read_exact(&mut line);
+    timeout(LATEST, read).await.expect("it goes on").unwrap();
+    assert_eq!(&line, b"on\n");
+}
+
+#[tokio::test]
+async fn a_connection_that_is_only_used_any_more_counts_as_one_that_is_there_until_its_last_call_ends() {
+    let here = Here::new();
+    let sshd = hanging(&here, false);
+    let link = here.link(&ways(&sshd));
+    let mut slow = echoing(&link).await;
+    fs::remove_file(here.path("works")).unwrap();
+    hangs(&link).await;
+    hangs(&link).await;
+    // No other connection can be made.
+    fs::remove_file(sshd.path("user_key")).unwrap();
+    assert!(matches!(trouble(&link).await.what, What::Identity { .. }));
+    goes_on(&mut slow).await;
+    assert!(link.is_connected());
+    drop(slow);
+    until("it has ended", || !link.is_connected()).await;
 }
 
 #[tokio::test]
@@ -69,7 +127,7 @@ async fn a_host_whose_sessions_are_taken_by_logins_that_hang_gets_a_new_connecti
     let here = Here::new();
     let sshd = hanging(&here, false);
     let link = here.link(&ways(&sshd));
-    let mut slow = stuck(&link).await;
+    let mut slow = echoing(&link).await;
     let (first, master) = (link.connection().await, here.master());
     fs::remove_file(here.path("works")).unwrap();
     hangs(&link).await;
@@ -79,12 +137,10 @@ async fn a_host_whose_sessions_are_taken_by_logins_that_hang_gets_a_new_connecti
     fs::write(here.path("works"), "").unwrap();
     assert_eq!(answer(&link, LATEST).await.unwrap(), "it works\n");
     assert_ne!(link.connection().await, first);
-    let mut rest = Vec::new();
-    let read = slow.stdout.read_to_end(&mut rest);
-    assert!(timeout(Duration::from_millis(1), read).await.is_err(), "it goes on");
+    goes_on(&mut slow).await;
     // A pipe is shut when it is dropped.
     slow.stdin = Box::new(tokio::io::sink());
-    timeout(LATEST, slow.stdout.read_to_end(&mut rest))
+    timeout(LATEST, slow.stdout.read_to_end(&mut Vec::new()))
         .await
         .expect("it ends by itself")
         .unwrap();
@@ -145,6 +201,7 @@ async fn who_finds_all_sessions_in_use_where_logins_hang_is_told_what_to_look_fo
         assert!(Instant::now() < latest, "{why}");
     };
     assert_eq!(why.state(), "sessions taken");
+    assert!(why.is_busy(), "the host itself answers");
     let words = why.to_string();
     assert!(
         words.contains("the host there has all its sessions taken") && words.contains("what hangs at login"),
@@ -162,6 +219,7 @@ async fn a_login_that_hangs_is_told_as_that_where_a_session_is_measured() {
     let sshd = hanging(&here, true);
     let link = here.link(&ways(&sshd));
     fs::remove_file(here.path("works")).unwrap();
+    link.connect(soon()).await.unwrap();
     let why = link.round_trip(Instant::now() + SHORT).await.expect_err("it hangs");
     assert_eq!((why.what.clone(), why.state()), (What::Hung, "login hangs"), "{why}");
 }
