@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use berth::config::SHIPPED;
 use serde_json::json;
+use tempfile::TempDir;
 use toml::{Table, Value};
 
 use crate::hosts::sshd::Sshd;
@@ -23,7 +24,9 @@ const EXAMPLE: &str = "# [backends.remote]";
 
 /// The row.
 pub(crate) async fn row() -> anyhow::Result<Row> {
-    let sshd = Sshd::start();
+    let home = TempDir::new()?;
+    fs::create_dir(home.path().join("projects"))?;
+    let sshd = Sshd::at_home(home.path());
     let place = Place::new()?;
     place.change(|config| three_backends(config, &sshd))?;
     // The first start compiles the plugins.
