@@ -67,7 +67,8 @@ make_regular() {
 look_at() {
     if is_linux; then
         shown=
-        { while IFS= read -r line || [ -n "$line" ]; do shown=$shown$line; done; } 2>/dev/null <"/proc/$1/stat" || return 1
+        # The last line has its end. Of a process that goes meanwhile nothing can be read, and `line` may be left as it was.
+        { while IFS= read -r line; do shown=$shown$line; done; } 2>/dev/null <"/proc/$1/stat" || return 1
         # The name of a program may hold anything, and ends at the last parenthesis.
         # shellcheck disable=SC2086 # the words are wanted
         set -- ${shown##*) }

@@ -640,6 +640,31 @@ fn output_that_cannot_be_kept_fails_the_job() {
     }
 }
 
+/// The file of a process that goes between its opening and its reading cannot be read, and bash then leaves what was read before.
+#[test]
+fn a_process_that_goes_while_it_is_looked_at_is_none() {
+    for host in hosts() {
+        let script = format!(
+            "{}\nline=before\nread() {{ return 1; }}\nlook_at $$ && echo found || echo none\n",
+            include_str!("facts.sh")
+        );
+        let mut child = Command::new(&host.shell)
+            .args(["-c", &script])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut ended = None;
+        let deadline = Instant::now() + PATIENCE;
+        while ended.is_none() && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(20));
+            ended = child.try_wait().unwrap();
+        }
+        child.kill().unwrap();
+        let printed = child.wait_with_output().unwrap().stdout;
+        assert_eq!(printed, b"none\n", "{}", host.shell);
+    }
+}
+
 #[test]
 fn arguments_and_variables_arrive_whole_and_values_are_in_no_file() {
     let odd = "a\nb\\c\\n'\"$(touch PWN)`touch PWN`\t\u{7f}ü*\n";
