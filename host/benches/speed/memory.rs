@@ -35,9 +35,7 @@ pub(crate) async fn row() -> anyhow::Result<Row> {
     lists(&place, &served, CALLS).await?;
     tokio::time::sleep(IDLE).await;
     let resident = resident(served.id())?;
-    let own = own(served.id()).map_or(String::new(), |own| {
-        format!(", of which {own:.0} MB are no pages of files")
-    });
+    let own = own(served.id()).map_or(String::new(), |own| format!(", of which {own:.0} MB are berth's own"));
     Ok(Row {
         what: "resident memory with three backends, one of them on a host, idle after 100 calls",
         berth: format!("{resident:.0} MB{own}"),
